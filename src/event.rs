@@ -1,0 +1,135 @@
+//! The event that started the run, from the file at `GITHUB_EVENT_PATH`.
+//!
+//! Of the [payloads](https://docs.github.com/webhooks/webhook-events-and-payloads) only what this
+//! action uses is read; templates see the whole.
+
+use serde_json::{Map, Value};
+
+use crate::names::IssueNumber;
+
+/// Why the event was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// The file cannot be opened.
+    #[error("the event at GITHUB_EVENT_PATH ({path}) cannot be read")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is no JSON object.
+    #[error("the event at GITHUB_EVENT_PATH ({path}) is not a JSON object")]
+    Syntax {
+        /// The file.
+        path: String,
+        /// Where it goes wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// The event that started the run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Event {
+    payload: Map<String, Value>,
+}
+
+impl Event {
+    /// Reads the file at `path`; without a path there is nothing to know.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or is no JSON object.
+    pub fn read(path: Option<&str>) -> Result<Self, EventError> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| EventError::Read { path: path.to_owned(), source })?;
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        Self::parse(&text).map_err(|source| EventError::Syntax { path: path.to_owned(), source })
+    }
+
+    /// Reads an event's JSON.
+    ///
+    /// # Errors
+    ///
+    /// When it is no JSON object.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        Ok(Self { payload: serde_json::from_str(text)? })
+    }
+
+    /// What was given by hand or by whoever started the workflow: the inputs of a
+    /// `workflow_dispatch`, or the `client_payload` of a `repository_dispatch`.
+    ///
+    /// A `client_payload` that carries `inputs` of its own shows them beside its other properties.
+    #[must_use]
+    pub fn inputs(&self) -> Map<String, Value> {
+        let object = |value: Option<&Value>| value.and_then(Value::as_object).cloned().unwrap_or_default();
+        let mut inputs = object(self.payload.get("client_payload"));
+        inputs.extend(object(inputs.get("inputs")));
+        inputs.extend(object(self.payload.get("inputs")));
+        inputs
+    }
+
+    /// One of [`Event::inputs`] as text, if it says anything.
+    #[must_use]
+    pub fn input(&self, name: &str) -> Option<String> {
+        let text = match self.inputs().get(name)? {
+            Value::String(text) => text.trim().to_owned(),
+            Value::Null => return None,
+            other => other.to_string(),
+        };
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// The issue that the event is about; none for a pull request.
+    #[must_use]
+    pub fn issue(&self) -> Option<IssueNumber> {
+        let issue = self.payload.get("issue")?;
+        if issue.get("pull_request").is_some() {
+            return None;
+        }
+        issue.get("number")?.as_u64().map(IssueNumber)
+    }
+
+    /// The whole payload.
+    #[must_use]
+    pub fn payload(&self) -> &Map<String, Value> {
+        &self.payload
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(text: &str) -> Event {
+        Event::parse(text).expect("an event")
+    }
+
+    #[test]
+    fn inputs_come_from_a_workflow_or_a_repository_dispatch() {
+        for text in [
+            r#"{"inputs": {"release-ticket": "acme/hub#12"}}"#,
+            r#"{"action": "release", "client_payload": {"release-ticket": " acme/hub#12 "}}"#,
+            r#"{"client_payload": {"inputs": {"release-ticket": "acme/hub#12"}}}"#,
+        ] {
+            assert_eq!(event(text).input("release-ticket").as_deref(), Some("acme/hub#12"), "{text}");
+        }
+        for text in
+            ["{}", r#"{"inputs": null}"#, r#"{"inputs": {"release-ticket": ""}}"#, r#"{"inputs": []}"#]
+        {
+            assert_eq!(event(text).input("release-ticket"), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pull_request_is_no_ticket() {
+        assert_eq!(event(r#"{"issue": {"number": 7}}"#).issue(), Some(IssueNumber(7)));
+        assert_eq!(event(r#"{"issue": {"number": 7, "pull_request": {}}}"#).issue(), None);
+        assert_eq!(event(r#"{"issue": "7"}"#).issue(), None);
+    }
+}

@@ -1,0 +1,195 @@
+//! Workflows and their runs: <https://docs.github.com/rest/actions>.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::client::{GitHub, Repeat, Request};
+use super::error::GitHubError;
+use crate::names::{RepoName, RunId};
+
+/// A workflow run, as far as it is read.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WorkflowRun {
+    /// Its id.
+    pub id: RunId,
+    /// The run in the browser.
+    pub html_url: String,
+    /// What the run is called.
+    #[serde(default)]
+    pub display_title: Option<String>,
+    /// How far it is: `completed` when it is over.
+    #[serde(default)]
+    pub status: Option<String>,
+    /// The newest attempt.
+    #[serde(default)]
+    pub run_attempt: Option<u32>,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    #[serde(default)]
+    actor: Option<Actor>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Actor {
+    login: String,
+}
+
+impl WorkflowRun {
+    /// Who started it.
+    #[must_use]
+    pub fn actor(&self) -> Option<&str> {
+        self.actor.as_ref().map(|actor| actor.login.as_str())
+    }
+}
+
+/// The run that a start brought about.
+#[derive(Debug, Clone, Deserialize)]
+pub struct StartedRun {
+    /// Its id.
+    #[serde(rename = "workflow_run_id")]
+    pub id: RunId,
+    /// The run in the browser.
+    pub html_url: String,
+}
+
+/// A job of a run, as far as it is read.
+#[derive(Debug, Clone, Deserialize)]
+pub struct RunJob {
+    /// Its name.
+    pub name: String,
+    /// How it ended.
+    #[serde(default)]
+    pub conclusion: Option<String>,
+    /// The job in the browser.
+    #[serde(default)]
+    pub html_url: Option<String>,
+    /// Its steps.
+    #[serde(default)]
+    pub steps: Vec<RunStep>,
+}
+
+/// A step of a job, as far as it is read.
+#[derive(Debug, Clone, Deserialize)]
+pub struct RunStep {
+    /// Its name.
+    pub name: String,
+    /// Its number in the job, from 1.
+    #[serde(default)]
+    pub number: u64,
+    /// How it ended.
+    #[serde(default)]
+    pub conclusion: Option<String>,
+}
+
+impl GitHub {
+    /// Starts `workflow` in `repository` at `git_ref`, and says which run that is.
+    ///
+    /// Sent once: a repeated request would start a second run. After an unclear failure the caller
+    /// looks for the run before asking again. A server that does not tell the run answers with none.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or gives no clear answer.
+    pub async fn start_workflow(
+        &self,
+        repository: &RepoName,
+        workflow: &str,
+        git_ref: &str,
+        inputs: &Map<String, Value>,
+    ) -> Result<Option<StartedRun>, GitHubError> {
+        let path = format!("/actions/workflows/{}/dispatches", path_part(workflow));
+        let body = json!({ "ref": git_ref, "inputs": inputs, "return_run_details": true });
+        let answer =
+            self.send(Request::new(Method::POST, repository, path, Repeat::Never).body(body)).await?;
+        if answer.status == StatusCode::NO_CONTENT {
+            return Ok(None);
+        }
+        answer.json().map(Some)
+    }
+
+    /// Sends an event of `event_type` to `repository`. GitHub does not tell what it starts.
+    ///
+    /// Sent once: a repeated request would be a second event.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or gives no clear answer.
+    pub async fn send_event(
+        &self,
+        repository: &RepoName,
+        event_type: &str,
+        payload: &Map<String, Value>,
+    ) -> Result<(), GitHubError> {
+        let body = json!({ "event_type": event_type, "client_payload": payload });
+        self.send(Request::new(Method::POST, repository, "/dispatches", Repeat::Never).body(body))
+            .await
+            .map(drop)
+    }
+
+    /// The runs that a `workflow_dispatch` of `workflow` at `git_ref` brought about since `since`,
+    /// newest first; a page of them.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn dispatched_runs(
+        &self,
+        repository: &RepoName,
+        workflow: &str,
+        git_ref: &str,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<WorkflowRun>, GitHubError> {
+        #[derive(Deserialize)]
+        struct Reply {
+            workflow_runs: Vec<WorkflowRun>,
+        }
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("event", "workflow_dispatch")
+            .append_pair("branch", git_ref.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/"))
+            .append_pair("created", &format!(">={}", since.to_rfc3339_opts(SecondsFormat::Secs, true)))
+            .append_pair("per_page", "100")
+            .finish();
+        let path = format!("/actions/workflows/{}/runs?{query}", path_part(workflow));
+        let reply: Reply = self.send(Request::get(repository, path)).await?.json()?;
+        Ok(reply.workflow_runs)
+    }
+
+    /// A run; none if it is not there (any more).
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn run(&self, repository: &RepoName, run: RunId) -> Result<Option<WorkflowRun>, GitHubError> {
+        match self.send(Request::get(repository, format!("/actions/runs/{run}"))).await {
+            Ok(answer) => answer.json().map(Some),
+            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The jobs of an attempt of a run; the first hundred.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn jobs(
+        &self,
+        repository: &RepoName,
+        run: RunId,
+        attempt: u32,
+    ) -> Result<Vec<RunJob>, GitHubError> {
+        #[derive(Deserialize)]
+        struct Reply {
+            jobs: Vec<RunJob>,
+        }
+        let path = format!("/actions/runs/{run}/attempts/{attempt}/jobs?per_page=100");
+        let reply: Reply = self.send(Request::get(repository, path)).await?.json()?;
+        Ok(reply.jobs)
+    }
+}
+
+fn path_part(text: &str) -> impl std::fmt::Display + '_ {
+    percent_encoding::utf8_percent_encode(text, super::PATH_PART)
+}

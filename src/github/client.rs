@@ -1,0 +1,329 @@
+//! One request to GitHub: its token, its time-out, its retries, and its line in the debug log.
+//!
+//! Reads, and writes that come out the same when repeated, are tried again after an unclear
+//! failure. What must not happen twice is sent once, and the caller looks what became of it. What
+//! GitHub put off for its [rate limits](https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#handle-rate-limit-errors-appropriately)
+//! had no effect, and is sent again in either case.
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use http::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, HeaderValue, LINK, RETRY_AFTER};
+use http::{Method, StatusCode};
+use octocrab::Octocrab;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::error::{GitHubError, RequestLine};
+use super::transport;
+use crate::job::Clock;
+use crate::names::RepoName;
+
+/// How long one exchange may take.
+const EXCHANGE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Whether a request may be sent again after an unclear failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// It comes out the same.
+    Freely,
+    /// It would happen twice.
+    Never,
+}
+
+/// Which token goes with which repository.
+#[derive(Debug)]
+pub struct Tokens {
+    /// For every repository that has no other.
+    pub general: Option<SecretString>,
+    /// For this repository, the ticket's.
+    pub ticket: Option<(RepoName, SecretString)>,
+}
+
+impl Tokens {
+    fn for_repository(&self, repository: &RepoName) -> Option<&SecretString> {
+        match &self.ticket {
+            Some((hub, token)) if hub == repository => Some(token),
+            _ => self.general.as_ref(),
+        }
+    }
+
+    /// Whether requests to both repositories go out under the same token.
+    #[must_use]
+    pub fn are_the_same_for(&self, one: &RepoName, other: &RepoName) -> bool {
+        let expose = |repository| self.for_repository(repository).map(ExposeSecret::expose_secret);
+        expose(one) == expose(other)
+    }
+}
+
+/// GitHub, as this action asks it.
+#[derive(Debug)]
+pub struct GitHub {
+    octocrab: Octocrab,
+    tokens: Tokens,
+    clock: Clock,
+    retry_timeout: Duration,
+}
+
+/// An answer with a good status.
+pub(super) struct Answer {
+    pub(super) request: RequestLine,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    body: bytes::Bytes,
+}
+
+impl Answer {
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, GitHubError> {
+        serde_json::from_slice(&self.body).map_err(|error| GitHubError::Unexpected {
+            request: self.request.clone(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// The path of the next page, from the [`Link` header](https://docs.github.com/rest/using-the-rest-api/using-pagination-in-the-rest-api).
+    pub(super) fn has_next_page(&self) -> bool {
+        let links = self.headers.get(LINK).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        links.split(',').any(|link| link.contains("rel=\"next\""))
+    }
+
+    /// GitHub's time when it answered.
+    pub(super) fn date(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+        let date = self.headers.get(DATE)?.to_str().ok()?;
+        chrono::DateTime::parse_from_rfc2822(date).ok().map(|date| date.to_utc())
+    }
+}
+
+/// A request before it is sent.
+pub(super) struct Request<'a> {
+    pub(super) method: Method,
+    pub(super) repository: &'a RepoName,
+    /// Below `/repos/owner/name`, with its query.
+    pub(super) path: String,
+    pub(super) body: Option<Value>,
+    pub(super) repeat: Repeat,
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn get(repository: &'a RepoName, path: impl Into<String>) -> Self {
+        Self::new(Method::GET, repository, path, Repeat::Freely)
+    }
+
+    pub(super) fn new(
+        method: Method,
+        repository: &'a RepoName,
+        path: impl Into<String>,
+        repeat: Repeat,
+    ) -> Self {
+        Self { method, repository, path: path.into(), body: None, repeat }
+    }
+
+    pub(super) fn body(self, body: Value) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    fn line(&self) -> RequestLine {
+        RequestLine { method: self.method.clone(), path: format!("/repos/{}{}", self.repository, self.path) }
+    }
+}
+
+impl GitHub {
+    /// GitHub behind `octocrab`, asked with `tokens`; waits and repeats for `retry_timeout` at most.
+    #[must_use]
+    pub fn new(octocrab: Octocrab, tokens: Tokens, clock: Clock, retry_timeout: Duration) -> Self {
+        Self { octocrab, tokens, clock, retry_timeout }
+    }
+
+    /// Which token goes with which repository.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// How long to go on trying in all.
+    #[must_use]
+    pub fn retry_timeout(&self) -> Duration {
+        self.retry_timeout
+    }
+
+    /// Sends `request` until there is a clear answer or no time left.
+    pub(super) async fn send(&self, request: Request<'_>) -> Result<Answer, GitHubError> {
+        let deadline = Instant::now() + self.retry_timeout;
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_secs(1))
+            .with_max_delay(Duration::from_secs(60))
+            .with_max_times(10)
+            .with_jitter();
+        (|| self.exchange(&request))
+            .retry(backoff)
+            .sleep(tokio::time::sleep)
+            .when(|error| match error {
+                GitHubError::RateLimited { .. } | GitHubError::Unreachable { .. } => true,
+                GitHubError::Unclear { .. } => request.repeat == Repeat::Freely,
+                _ => false,
+            })
+            .adjust(|error, delay| {
+                let delay = match error {
+                    GitHubError::RateLimited { wait: Some(wait), .. } => {
+                        Some(*wait + delay?.min(Duration::from_secs(3)))
+                    }
+                    // "If the request failed due to a secondary limit, wait at least a minute."
+                    GitHubError::RateLimited { wait: None, .. } => Some(delay?.max(Duration::from_secs(60))),
+                    _ => delay,
+                };
+                delay.filter(|delay| Instant::now() + *delay <= deadline)
+            })
+            .notify(|error, delay| {
+                tracing::info!("waiting {} s, then trying again: {error}", delay.as_secs_f32().ceil());
+            })
+            .await
+    }
+
+    async fn exchange(&self, request: &Request<'_>) -> Result<Answer, GitHubError> {
+        let line = request.line();
+        let token = self.tokens.for_repository(request.repository);
+        let token = token.ok_or_else(|| GitHubError::NoToken { request: line.clone() })?;
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
+            .expect("tokens are checked to be printable ASCII when they are read");
+        bearer.set_sensitive(true);
+        let unexpected = |error: String| GitHubError::Unexpected { request: line.clone(), reason: error };
+        let builder = http::Request::builder()
+            .method(&line.method)
+            .uri(&line.path)
+            .header(ACCEPT, "application/vnd.github+json")
+            .header(AUTHORIZATION, bearer);
+        let built = self.octocrab.build_request(builder, request.body.as_ref());
+        let built = built.map_err(|error| unexpected(error.to_string()))?;
+
+        let started = Instant::now();
+        let exchange = async { transport::body_of(self.octocrab.execute(built).await?).await };
+        let answered = tokio::time::timeout(EXCHANGE_LIMIT, exchange).await;
+        let took = started.elapsed();
+        let (parts, body) = match answered {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                tracing::debug!(target: "request", request = %line, took = took.as_millis(), "no answer");
+                return Err(broken(line, &error));
+            }
+            Err(_) => {
+                tracing::debug!(target: "request", request = %line, took = took.as_millis(), "no answer in time");
+                let reason = format!("no answer within {} s", EXCHANGE_LIMIT.as_secs());
+                return Err(GitHubError::Unclear { request: line, reason });
+            }
+        };
+        let header =
+            |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-");
+        tracing::debug!(
+            target: "request",
+            request = %line,
+            took = took.as_millis(),
+            status = parts.status.as_u16(),
+            rate_limit_remaining = header("x-ratelimit-remaining"),
+            request_id = header("x-github-request-id"),
+        );
+        if parts.status.is_success() {
+            return Ok(Answer { request: line, status: parts.status, headers: parts.headers, body });
+        }
+        Err(self.refusal(line, parts.status, &parts.headers, &body))
+    }
+
+    fn refusal(
+        &self,
+        request: RequestLine,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> GitHubError {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let reply: Reply = serde_json::from_slice(body).unwrap_or_default();
+        let message = reply.told(status);
+        if status.is_server_error() {
+            return GitHubError::Unclear { request, reason: format!("{status}, {message}") };
+        }
+        let number = |name: &str| header(name).and_then(|text| text.trim().parse::<u64>().ok());
+        let retry_after = number(RETRY_AFTER.as_str());
+        let exhausted = number("x-ratelimit-remaining") == Some(0);
+        let limited = status == StatusCode::TOO_MANY_REQUESTS
+            || status == StatusCode::FORBIDDEN
+                && (retry_after.is_some() || exhausted || message.to_lowercase().contains("rate limit"));
+        if limited {
+            let reset = number("x-ratelimit-reset").filter(|_| exhausted).map(|reset| {
+                let now = u64::try_from(self.clock.now().timestamp()).unwrap_or(0);
+                Duration::from_secs(reset.saturating_sub(now) + 1)
+            });
+            return GitHubError::RateLimited {
+                request,
+                message,
+                wait: retry_after.map(Duration::from_secs).or(reset),
+            };
+        }
+        GitHubError::Refused {
+            request,
+            status,
+            message,
+            permission: header("x-accepted-github-permissions").filter(|_| status == StatusCode::FORBIDDEN),
+            request_id: header("x-github-request-id"),
+        }
+    }
+}
+
+/// The body of a refusal: <https://docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api>.
+#[derive(Default, Deserialize)]
+struct Reply {
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    errors: Value,
+}
+
+impl Reply {
+    fn told(&self, status: StatusCode) -> String {
+        let mut told = self.message.trim().to_owned();
+        if told.is_empty() {
+            told = status.canonical_reason().unwrap_or("no reason given").to_owned();
+        }
+        let errors = self.errors.as_array().map(Vec::as_slice).unwrap_or_default();
+        let details: Vec<String> = errors
+            .iter()
+            .map(|error| {
+                let text = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+                let told = [text("resource"), text("field"), text("code"), text("message")];
+                error.as_str().map_or_else(
+                    || told.join(" ").split_whitespace().collect::<Vec<_>>().join(" "),
+                    str::to_owned,
+                )
+            })
+            .filter(|detail| !detail.is_empty())
+            .collect();
+        if details.is_empty() { told } else { format!("{told} ({})", details.join("; ")) }
+    }
+}
+
+/// A connection that could not be opened had no effect; one that broke later is unclear.
+fn broken(request: RequestLine, error: &octocrab::Error) -> GitHubError {
+    let mut reasons = Vec::new();
+    let mut unopened = false;
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        unopened |=
+            error.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(|error| error.is_connect());
+        reasons.push(error.to_string());
+        cause = error.source();
+    }
+    reasons.dedup();
+    let reason = if reasons.is_empty() { "the connection broke".to_owned() } else { reasons.join(": ") };
+    if unopened {
+        GitHubError::Unreachable { request, reason }
+    } else {
+        GitHubError::Unclear { request, reason }
+    }
+}

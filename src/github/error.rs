@@ -1,0 +1,197 @@
+//! What can go wrong between this action and GitHub, and what to do about it.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+
+/// A request as it is named in logs and errors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestLine {
+    /// The method.
+    pub method: Method,
+    /// The path below the API's address, with its query.
+    pub path: String,
+}
+
+impl fmt::Display for RequestLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
+
+/// Why a request came to nothing, or to nobody knows what.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum GitHubError {
+    /// GitHub said no: nothing happened.
+    #[error("{request} was refused: {status}, {message}{}", .permission.as_ref().map(|text| format!(" (it takes {text})")).unwrap_or_default())]
+    Refused {
+        /// What was asked.
+        request: RequestLine,
+        /// The answer's status.
+        status: StatusCode,
+        /// GitHub's message, with the details of a validation.
+        message: String,
+        /// The permissions that would do, as GitHub names them.
+        permission: Option<String>,
+        /// By which GitHub's support finds the request.
+        request_id: Option<String>,
+    },
+    /// GitHub asks to wait longer than may be waited.
+    #[error("{request} was put off: GitHub's rate limit, {message}")]
+    RateLimited {
+        /// What was asked.
+        request: RequestLine,
+        /// GitHub's message.
+        message: String,
+        /// How long GitHub asks to wait, where it says so.
+        wait: Option<Duration>,
+    },
+    /// The connection could not be opened: nothing happened.
+    #[error("{request} did not reach GitHub: {reason}")]
+    Unreachable {
+        /// What was asked.
+        request: RequestLine,
+        /// Why.
+        reason: String,
+    },
+    /// No clear answer: it may have happened or not.
+    #[error("{request} got no clear answer: {reason}")]
+    Unclear {
+        /// What was asked.
+        request: RequestLine,
+        /// Why.
+        reason: String,
+    },
+    /// GitHub's answer is not what its description promises.
+    #[error("{request} was answered with something else than expected: {reason}")]
+    Unexpected {
+        /// What was asked.
+        request: RequestLine,
+        /// Why.
+        reason: String,
+    },
+    /// There is no token to ask with.
+    #[error("{request} needs a token and none was given")]
+    NoToken {
+        /// What was asked.
+        request: RequestLine,
+    },
+}
+
+impl GitHubError {
+    /// Whether the same request may be sent again without a second effect, because the first had none.
+    #[must_use]
+    pub fn is_without_effect(&self) -> bool {
+        !matches!(self, Self::Unclear { .. } | Self::Unexpected { .. })
+    }
+
+    /// The status of a refusal.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// Whether what was asked for does not exist, as far as this token can see.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(
+            self.status(),
+            Some(StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::MOVED_PERMANENTLY)
+        )
+    }
+
+    /// What to do about it, in the imperative.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Refused { status, message, permission, request, .. } => {
+                refusal_help(*status, message, permission.as_deref(), request)
+            }
+            Self::RateLimited { wait, .. } => {
+                let wait =
+                    wait.map_or_else(String::new, |wait| format!("in {} ", humantime::format_duration(wait)));
+                Some(format!("run the job again {wait}or raise `retry-timeout`"))
+            }
+            Self::Unreachable { .. } => Some(
+                "check that the runner reaches the API's address (GITHUB_API_URL), and its proxy".to_owned(),
+            ),
+            Self::Unclear { .. } => {
+                Some("run the job again: what happened already is found and not repeated".to_owned())
+            }
+            Self::Unexpected { .. } => None,
+            Self::NoToken { .. } => Some("give the step a `token`, such as `${{ github.token }}`".to_owned()),
+        }
+    }
+}
+
+fn refusal_help(
+    status: StatusCode,
+    message: &str,
+    permission: Option<&str>,
+    request: &RequestLine,
+) -> Option<String> {
+    let repository = repository_of(&request.path);
+    let lower = message.to_lowercase();
+    Some(match status {
+        StatusCode::UNAUTHORIZED => {
+            "the token is wrong or has expired; give the step a new `token`".to_owned()
+        }
+        StatusCode::FORBIDDEN if lower.contains("locked") => {
+            "unlock the issue, or name another ticket".to_owned()
+        }
+        StatusCode::FORBIDDEN if lower.contains("archived") => {
+            format!("{repository} is archived; unarchive it, or leave it out")
+        }
+        StatusCode::FORBIDDEN => match permission {
+            Some(permission) => format!("grant the token {} on {repository}", granted(permission)),
+            None => format!("grant the token more permissions on {repository}"),
+        },
+        StatusCode::NOT_FOUND => format!(
+            "check that {repository} and what is named in it exist, and that the token may see them \
+             (`github.token` reaches its own repository only)"
+        ),
+        StatusCode::GONE if lower.contains("disabled") => {
+            format!("switch issues on in the settings of {repository}")
+        }
+        StatusCode::GONE => "it was deleted; name another".to_owned(),
+        StatusCode::MOVED_PERMANENTLY | StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
+            format!("{repository} or the issue has moved; use its new name")
+        }
+        _ => return None,
+    })
+}
+
+/// `issues=write; pull_requests=write` as people grant it: `issues: write` or `pull_requests: write`.
+///
+/// In [`X-Accepted-GitHub-Permissions`](https://docs.github.com/rest/overview/permissions-required-for-github-apps)
+/// a semicolon parts alternatives, a comma what is needed together.
+fn granted(permission: &str) -> String {
+    let alternatives = permission.split(';').map(|alternative| {
+        let all = alternative.split(',').map(|one| format!("`{}`", one.trim().replace('=', ": ")));
+        all.collect::<Vec<_>>().join(" and ")
+    });
+    alternatives.collect::<Vec<_>>().join(" or ")
+}
+
+fn repository_of(path: &str) -> String {
+    let mut parts = path.trim_start_matches('/').split(['/', '?']);
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some("repos"), Some(owner), Some(name)) => format!("{owner}/{name}"),
+        _ => "the repository".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_permission_is_named_as_people_grant_it() {
+        assert_eq!(granted("issues=write; pull_requests=write"), "`issues: write` or `pull_requests: write`");
+        assert_eq!(granted("actions=write,contents=read"), "`actions: write` and `contents: read`");
+    }
+}

@@ -1,0 +1,373 @@
+//! Issues and their comments: <https://docs.github.com/rest/issues>.
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::client::{GitHub, Repeat, Request};
+use super::error::GitHubError;
+use crate::names::{CommentId, IssueNumber, IssueRef, Login, RepoName};
+
+/// The most that a list gives at once.
+const PAGE: usize = 100;
+
+/// An issue, as far as it is read.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Issue {
+    /// Its number.
+    pub number: IssueNumber,
+    /// Its text; GitHub says null for none.
+    #[serde(default)]
+    pub body: Option<String>,
+    /// `open` or `closed`.
+    pub state: String,
+    /// The issue in the browser.
+    pub html_url: String,
+    /// When it was closed.
+    #[serde(default)]
+    pub closed_at: Option<DateTime<Utc>>,
+    /// Its labels.
+    #[serde(default)]
+    pub labels: Vec<Label>,
+    /// Whether conversation is limited to collaborators.
+    #[serde(default)]
+    pub locked: bool,
+    #[serde(default)]
+    user: Option<Account>,
+    #[serde(default)]
+    author_association: Association,
+    #[serde(default)]
+    pull_request: Option<serde_json::Value>,
+}
+
+impl Issue {
+    /// Whether the author may leave data for this action in the body.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        is_trusted(self.user.as_ref(), self.author_association)
+    }
+
+    /// Whether it is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state == "open"
+    }
+}
+
+/// A label of an issue: an object, or just its name.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Label {
+    /// The name alone.
+    Name(String),
+    /// The whole label; the name may be null.
+    Whole {
+        /// The name.
+        name: Option<String>,
+    },
+}
+
+impl Label {
+    /// The label's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Name(name) => name,
+            Self::Whole { name } => name.as_deref().unwrap_or_default(),
+        }
+    }
+}
+
+/// A comment, as far as it is read.
+#[derive(Debug, Clone, Deserialize)]
+pub struct IssueComment {
+    /// Its id.
+    pub id: CommentId,
+    /// Its text.
+    #[serde(default)]
+    pub body: String,
+    /// The comment in the browser.
+    pub html_url: String,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    #[serde(default)]
+    user: Option<Account>,
+    #[serde(default)]
+    author_association: Association,
+}
+
+impl IssueComment {
+    /// The account that wrote it; none if the account is gone.
+    #[must_use]
+    pub fn author(&self) -> Option<&str> {
+        self.user.as_ref().map(|user| user.login.as_str())
+    }
+
+    /// Whether the author may write records: a bot, or an owner, member or collaborator of the
+    /// repository.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        is_trusted(self.user.as_ref(), self.author_association)
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Account {
+    login: String,
+    #[serde(rename = "type", default)]
+    kind: String,
+}
+
+/// Of [GitHub's associations](https://docs.github.com/graphql/reference/enums#commentauthorassociation)
+/// those that matter.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum Association {
+    Owner,
+    Member,
+    Collaborator,
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
+fn is_trusted(user: Option<&Account>, association: Association) -> bool {
+    user.is_some_and(|user| user.kind == "Bot") || !matches!(association, Association::Other)
+}
+
+/// Comments that were read, and from when on later changes must be read.
+#[derive(Debug, Clone)]
+pub struct Comments {
+    /// The comments, oldest first.
+    pub comments: Vec<IssueComment>,
+    /// Whatever changed at or after this time may not be among them. GitHub's clock.
+    pub complete_until: DateTime<Utc>,
+}
+
+impl GitHub {
+    /// The issue, if it is there and can be seen.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn issue(&self, issue: &IssueRef) -> Result<Issue, GitHubError> {
+        self.send(Request::get(&issue.repository, format!("/issues/{}", issue.number))).await?.json()
+    }
+
+    /// All open issues, newest first, without pull requests.
+    ///
+    /// GitHub's search would be one request, but shows what was just created only later; a list shows it.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn open_issues(&self, repository: &RepoName) -> Result<Vec<Issue>, GitHubError> {
+        let mut issues = Vec::new();
+        for page in 1.. {
+            let path = format!("/issues?state=open&sort=created&direction=desc&per_page={PAGE}&page={page}");
+            let answer = self.send(Request::get(repository, path)).await?;
+            issues.extend(answer.json::<Vec<Issue>>()?);
+            if !answer.has_next_page() {
+                break;
+            }
+        }
+        issues.retain(|issue| issue.pull_request.is_none());
+        Ok(issues)
+    }
+
+    /// The closed issues with `label` that changed last, newest first; a page of them.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn closed_issues(&self, repository: &RepoName, label: &str) -> Result<Vec<Issue>, GitHubError> {
+        let label = percent_encoding::utf8_percent_encode(label, percent_encoding::NON_ALPHANUMERIC);
+        let path = format!("/issues?state=closed&labels={label}&sort=updated&direction=desc&per_page={PAGE}");
+        let mut issues: Vec<Issue> = self.send(Request::get(repository, path)).await?.json()?;
+        issues.retain(|issue| issue.pull_request.is_none());
+        Ok(issues)
+    }
+
+    /// Opens an issue.
+    ///
+    /// Sent once: a repeated request would open a second issue. After an unclear failure the caller
+    /// looks for it.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or gives no clear answer.
+    pub async fn create_issue(
+        &self,
+        repository: &RepoName,
+        title: &str,
+        body: &str,
+        labels: &[String],
+    ) -> Result<Issue, GitHubError> {
+        let body = json!({ "title": title, "body": body, "labels": labels });
+        self.send(Request::new(Method::POST, repository, "/issues", Repeat::Never).body(body)).await?.json()
+    }
+
+    /// Closes an issue that is done with; may be repeated.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn close_issue(&self, issue: &IssueRef) -> Result<(), GitHubError> {
+        self.update_issue(issue, json!({ "state": "closed", "state_reason": "completed" })).await
+    }
+
+    /// Closes an issue because another is in its place; may be repeated.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn close_issue_as_duplicate(&self, issue: &IssueRef) -> Result<(), GitHubError> {
+        self.update_issue(issue, json!({ "state": "closed", "state_reason": "duplicate" })).await
+    }
+
+    /// Opens a closed issue again; may be repeated.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn reopen_issue(&self, issue: &IssueRef) -> Result<(), GitHubError> {
+        self.update_issue(issue, json!({ "state": "open", "state_reason": "reopened" })).await
+    }
+
+    async fn update_issue(&self, issue: &IssueRef, body: serde_json::Value) -> Result<(), GitHubError> {
+        let path = format!("/issues/{}", issue.number);
+        self.send(Request::new(Method::PATCH, &issue.repository, path, Repeat::Freely).body(body))
+            .await
+            .map(drop)
+    }
+
+    /// Adds an assignee; may be repeated. GitHub leaves out who cannot be assigned, without a word.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn assign(&self, issue: &IssueRef, login: &Login) -> Result<bool, GitHubError> {
+        #[derive(Deserialize)]
+        struct Reply {
+            #[serde(default)]
+            assignees: Vec<Account>,
+        }
+        let path = format!("/issues/{}/assignees", issue.number);
+        let request = Request::new(Method::POST, &issue.repository, path, Repeat::Freely);
+        let reply: Reply = self.send(request.body(json!({ "assignees": [login] }))).await?.json()?;
+        Ok(reply.assignees.iter().any(|account| login.same_as(&account.login)))
+    }
+
+    /// Adds labels; may be repeated.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn add_labels(&self, issue: &IssueRef, labels: &[String]) -> Result<(), GitHubError> {
+        let path = format!("/issues/{}/labels", issue.number);
+        let request = Request::new(Method::POST, &issue.repository, path, Repeat::Freely);
+        self.send(request.body(json!({ "labels": labels }))).await.map(drop)
+    }
+
+    /// The comments of an issue, oldest first; with `since` those that changed at or after it.
+    ///
+    /// Pages are read one after the other while others write: what changes meanwhile may be missed,
+    /// and is found by reading again from [`Comments::complete_until`] on.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn comments(
+        &self,
+        issue: &IssueRef,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<Comments, GitHubError> {
+        let since = since.map(|since| format!("&since={}", since.to_rfc3339_opts(SecondsFormat::Secs, true)));
+        let since = since.unwrap_or_default();
+        let mut comments = Vec::new();
+        let mut complete_until = None;
+        for page in 1.. {
+            let path = format!("/issues/{}/comments?per_page={PAGE}&page={page}{since}", issue.number);
+            let answer = self.send(Request::get(&issue.repository, path)).await?;
+            // The header has whole seconds, and was written after the list was read.
+            let date = answer.date().unwrap_or_else(|| self.clock().now());
+            complete_until.get_or_insert(date - TimeDelta::seconds(2));
+            comments.extend(answer.json::<Vec<IssueComment>>()?);
+            if !answer.has_next_page() {
+                break;
+            }
+        }
+        Ok(Comments { comments, complete_until: complete_until.unwrap_or_else(|| self.clock().now()) })
+    }
+
+    /// One comment; none if it was deleted.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn comment(
+        &self,
+        issue: &IssueRef,
+        id: CommentId,
+    ) -> Result<Option<IssueComment>, GitHubError> {
+        match self.send(Request::get(&issue.repository, format!("/issues/comments/{id}"))).await {
+            Ok(answer) => answer.json().map(Some),
+            Err(error) if error.is_gone() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes a comment.
+    ///
+    /// Sent once: a repeated request would write a second comment. After an unclear failure the
+    /// caller looks for it.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or gives no clear answer.
+    pub async fn create_comment(&self, issue: &IssueRef, body: &str) -> Result<IssueComment, GitHubError> {
+        let path = format!("/issues/{}/comments", issue.number);
+        let request = Request::new(Method::POST, &issue.repository, path, Repeat::Never);
+        self.send(request.body(json!({ "body": body }))).await?.json()
+    }
+
+    /// Puts a new text into a comment of ours; may be repeated.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn edit_comment(
+        &self,
+        issue: &IssueRef,
+        id: CommentId,
+        body: &str,
+    ) -> Result<IssueComment, GitHubError> {
+        let path = format!("/issues/comments/{id}");
+        let request = Request::new(Method::PATCH, &issue.repository, path, Repeat::Freely);
+        self.send(request.body(json!({ "body": body }))).await?.json()
+    }
+
+    /// Deletes a comment of ours; may be repeated.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn delete_comment(&self, issue: &IssueRef, id: CommentId) -> Result<(), GitHubError> {
+        let path = format!("/issues/comments/{id}");
+        match self.send(Request::new(Method::DELETE, &issue.repository, path, Repeat::Freely)).await {
+            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    /// Pins a comment to the top of its issue; may be repeated. GHES up to 3.19 cannot.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn pin_comment(&self, issue: &IssueRef, id: CommentId) -> Result<(), GitHubError> {
+        let path = format!("/issues/comments/{id}/pin");
+        self.send(Request::new(Method::PUT, &issue.repository, path, Repeat::Freely)).await.map(drop)
+    }
+}

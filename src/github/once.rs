@@ -1,0 +1,108 @@
+//! What must not happen twice: send it once, and after an unclear failure look for it.
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+
+use super::error::GitHubError;
+
+/// Sends; if nobody can tell what became of it, looks for it several times within half a minute,
+/// and sends again, once, if it is not there.
+///
+/// # Errors
+///
+/// When GitHub refuses, or gave no clear answer twice and nothing is found.
+pub async fn sent_once<T>(
+    send: impl AsyncFn() -> Result<T, GitHubError>,
+    look: impl AsyncFn() -> Result<Option<T>, GitHubError>,
+) -> Result<T, GitHubError> {
+    let unclear = match send().await {
+        Err(error) if !error.is_without_effect() => error,
+        answer => return answer,
+    };
+    tracing::info!("looking whether it happened: {unclear}");
+    if let Some(found) = look_for(&look).await? {
+        return Ok(found);
+    }
+    tracing::info!("it did not happen; sending it again, once");
+    match send().await {
+        Err(error) if !error.is_without_effect() => look_for(&look).await?.ok_or(error),
+        answer => answer,
+    }
+}
+
+/// Looks after 0, 1, 3, 7, 15 and 30 seconds: GitHub's lists may lag behind its writes.
+///
+/// # Errors
+///
+/// When a look fails.
+pub async fn look_for<T>(
+    look: &impl AsyncFn() -> Result<Option<T>, GitHubError>,
+) -> Result<Option<T>, GitHubError> {
+    enum Missing {
+        Yet,
+        Refused(GitHubError),
+    }
+    let backoff = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_secs(1))
+        .with_max_delay(Duration::from_secs(15))
+        .with_max_times(5);
+    let found = (async || match look().await {
+        Ok(Some(found)) => Ok(found),
+        Ok(None) => Err(Missing::Yet),
+        Err(error) => Err(Missing::Refused(error)),
+    })
+    .retry(backoff)
+    .sleep(tokio::time::sleep)
+    .when(|missing| matches!(missing, Missing::Yet))
+    .await;
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(Missing::Yet) => Ok(None),
+        Err(Missing::Refused(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use http::Method;
+
+    use super::*;
+    use crate::github::error::RequestLine;
+
+    fn unclear() -> GitHubError {
+        let request = RequestLine { method: Method::POST, path: "/x".into() };
+        GitHubError::Unclear { request, reason: "502".into() }
+    }
+
+    /// Sends fail unclearly as often as told; what is sent shows up after some looks.
+    async fn play(failures: u32, shown_after: Option<u32>) -> (Option<u32>, u32) {
+        let (sends, looks) = (Cell::new(0), Cell::new(0));
+        let sent = sent_once(
+            async || {
+                sends.set(sends.get() + 1);
+                if sends.get() <= failures { Err(unclear()) } else { Ok(sends.get()) }
+            },
+            async || {
+                looks.set(looks.get() + 1);
+                Ok(shown_after.filter(|after| looks.get() > *after).map(|_| 99))
+            },
+        );
+        (sent.await.ok(), sends.get())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_found_is_not_sent_again() {
+        assert_eq!(play(1, Some(0)).await, (Some(99), 1));
+        assert_eq!(play(1, Some(3)).await, (Some(99), 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_found_is_sent_again_once() {
+        assert_eq!(play(0, None).await, (Some(1), 1));
+        assert_eq!(play(1, None).await, (Some(2), 2));
+        assert_eq!(play(2, None).await, (None, 2));
+    }
+}

@@ -1,0 +1,74 @@
+//! The way to GitHub: one kept-alive HTTP client under octocrab, without its retries.
+//!
+//! octocrab would repeat every request, writes included, and wait for ever; so it is given a plain
+//! client here, and [`super::client`] decides what is repeated and how long an answer may take.
+//! Any other [`tower::Service`] can stand in for the network.
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use octocrab::service::middleware::base_uri::BaseUriLayer;
+use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
+use tower::Service;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why there is no way to GitHub.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// The address is not usable.
+    #[error("GITHUB_API_URL is `{0}`, which is no http(s) address")]
+    Address(String),
+}
+
+/// The way over the network to the API at `api_url`, which the runner names in `GITHUB_API_URL`.
+///
+/// Must be called within a tokio runtime.
+///
+/// # Errors
+///
+/// When the address cannot be used.
+pub fn over_network(api_url: &str) -> Result<Octocrab, TransportError> {
+    let base: http::Uri = api_url.parse().map_err(|_| TransportError::Address(api_url.to_owned()))?;
+    if !matches!(base.scheme_str(), Some("http" | "https")) || base.authority().is_none() {
+        return Err(TransportError::Address(api_url.to_owned()));
+    }
+    let connector = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
+    let client: Client<_, OctoBody> = Client::builder(TokioExecutor::new()).build(connector);
+    Ok(over_service(client, base))
+}
+
+/// The way through `service`, with `base` in front of every path.
+///
+/// Must be called within a tokio runtime.
+pub fn over_service<S, B>(service: S, base: http::Uri) -> Octocrab
+where
+    S: Service<http::Request<OctoBody>, Response = http::Response<B>> + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: http_body::Body<Data = Bytes> + Send + Sync + 'static,
+    B::Error: Into<BoxError>,
+{
+    let built = OctocrabBuilder::new_empty()
+        .with_service(service)
+        .with_layer(&BaseUriLayer::new(base))
+        .with_auth(AuthState::None)
+        .build();
+    match built {
+        Ok(octocrab) => octocrab,
+        Err(never) => match never {},
+    }
+}
+
+/// The whole body of an answer.
+pub(super) async fn body_of<B>(
+    response: http::Response<B>,
+) -> Result<(http::response::Parts, Bytes), B::Error>
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    let (parts, body) = response.into_parts();
+    Ok((parts, body.collect().await?.to_bytes()))
+}

@@ -1,0 +1,475 @@
+//! The inputs of the step: names, defaults, and what may stand in them.
+//!
+//! [`INPUTS`] is the one list of names and defaults; `action.yml` and the README are compared with
+//! it by a test. Blank means absent, and all bad inputs are reported together.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+use crate::job::{Environment, Job};
+use crate::names::{IssueRef, Login, RepoName, TicketName};
+use crate::targets::{self, Defaults, Target};
+use crate::ticket::Status;
+
+/// An input as users know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Input {
+    /// Its name in `with:`.
+    pub name: &'static str,
+    /// What stands for a blank one. An expression is evaluated by the runner, from `action.yml`.
+    pub default: &'static str,
+}
+
+const fn input(name: &'static str, default: &'static str) -> Input {
+    Input { name, default }
+}
+
+/// Every input, in the order of the README.
+pub const INPUTS: &[Input] = &[
+    input("mode", ""),
+    input("token", "${{ github.token }}"),
+    input("ticket-token", ""),
+    input("repository", ""),
+    input("ticket", ""),
+    input("comment-mode", ""),
+    input("dry-run", "false"),
+    input("fail-on-error", ""),
+    input("retry-timeout", "5m"),
+    input("targets", ""),
+    input("targets-file", ".github/release-targets.yml"),
+    input("workflow", ""),
+    input("ref", ""),
+    input("inputs", ""),
+    input("release", ""),
+    input("title", ""),
+    input("body", ""),
+    input("body-path", ""),
+    input("labels", ""),
+    input("driver", "${{ github.actor }}"),
+    input("dispatch-type", "workflow"),
+    input("event-type", ""),
+    input("max-parallel", "8"),
+    input("target", ""),
+    input("stage", ""),
+    input("status", "${{ job.status }}"),
+    input("message", ""),
+    input("url", ""),
+    input("done", "false"),
+    input("mention", ""),
+    input("fingerprint", ""),
+    input("matrix", "${{ toJSON(matrix) }}"),
+];
+
+/// What is wrong with the inputs, all of it at once.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .problems.join("\n"))]
+pub struct InputsError {
+    /// One sentence each.
+    pub problems: Vec<String>,
+}
+
+/// The inputs, read and checked.
+#[derive(Debug)]
+pub struct Inputs {
+    /// What every mode takes.
+    pub common: Common,
+    /// What the mode takes.
+    pub mode: Mode,
+}
+
+/// What every mode takes.
+#[derive(Debug)]
+pub struct Common {
+    /// For every request that has no other token.
+    pub token: Option<SecretString>,
+    /// For requests to the ticket's repository.
+    pub ticket_token: Option<SecretString>,
+    /// The hub.
+    pub hub: RepoName,
+    /// The ticket, from the input or the event.
+    pub ticket: Option<IssueRef>,
+    /// Whether each step writes a comment of its own.
+    pub comment_mode: CommentMode,
+    /// Whether to print the plan and stop.
+    pub dry_run: bool,
+    /// Whether a delivery problem fails the step.
+    pub fail_on_error: bool,
+    /// How long to go on trying when GitHub asks to wait or does not answer well.
+    pub retry_timeout: Duration,
+    /// The name of this job, with the values of its matrix.
+    pub job_name: String,
+}
+
+/// What becomes of the job's earlier comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommentMode {
+    /// It is edited in place, which pings nobody.
+    Update,
+    /// It stays, and a new one is written.
+    New,
+}
+
+/// A mode with its inputs.
+#[derive(Debug)]
+pub enum Mode {
+    /// Start the targets.
+    Dispatch(Box<DispatchInputs>),
+    /// Put a stage on the ticket.
+    Report(ReportInputs),
+    /// Something went wrong.
+    Notify(NotifyInputs),
+}
+
+/// The inputs of `dispatch`.
+#[derive(Debug)]
+pub struct DispatchInputs {
+    /// The targets, if they are given inline.
+    pub targets: Option<Vec<Target>>,
+    /// Where the targets file is.
+    pub targets_file: String,
+    /// What holds for targets that say nothing else.
+    pub defaults: Defaults,
+    /// The name or version of the release.
+    pub release: Option<String>,
+    /// A template for the ticket's title.
+    pub title: Option<String>,
+    /// A template for the ticket's body.
+    pub body: Option<String>,
+    /// Where that template is.
+    pub body_path: Option<String>,
+    /// Labels for the ticket.
+    pub labels: Vec<String>,
+    /// Who is responsible.
+    pub driver: Option<Login>,
+    /// How many starts are under way at once.
+    pub max_parallel: usize,
+}
+
+/// The inputs of `report`.
+#[derive(Debug)]
+pub struct ReportInputs {
+    /// The row.
+    pub target: Option<String>,
+    /// The stage of that target.
+    pub stage: String,
+    /// How it stands.
+    pub status: Status,
+    /// What there is to say.
+    pub message: Option<String>,
+    /// What the message links to.
+    pub url: Option<String>,
+    /// Whether this stage ends the target's release.
+    pub done: bool,
+}
+
+/// The inputs of `notify`.
+#[derive(Debug)]
+pub struct NotifyInputs {
+    /// What went wrong.
+    pub message: Option<String>,
+    /// `failure`, `cancelled` or `success`.
+    pub status: Status,
+    /// The title of an issue.
+    pub title: Option<String>,
+    /// The labels of an issue.
+    pub labels: Vec<String>,
+    /// Who is pinged.
+    pub mention: Vec<Login>,
+    /// What makes two failures the same.
+    pub fingerprint: Option<String>,
+}
+
+/// The values of the inputs that were given.
+///
+/// The runner passes an unset input as an empty string, and keeps the hyphens of its name.
+#[must_use]
+pub fn given(environment: &Environment) -> BTreeMap<String, String> {
+    let variables = environment.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let given: BTreeMap<String, String> =
+        envy::prefixed("INPUT_").from_iter(variables).expect("any text is a value of this map");
+    given.into_iter().filter(|(_, value)| !value.trim().is_empty()).collect()
+}
+
+impl Inputs {
+    /// Reads the inputs of the step.
+    ///
+    /// # Errors
+    ///
+    /// When an input is missing or cannot be used; with all problems, never quoting a secret.
+    pub fn read(given: &BTreeMap<String, String>, job: &Job) -> Result<Self, InputsError> {
+        let mut reader = Reader { given, problems: Vec::new() };
+        let mode_name = reader.one_of("mode", &["dispatch", "report", "notify"], None);
+        let repository =
+            reader.parsed("repository", |text| RepoName::parse_near(text, job.repository.owner()));
+        let ticket = reader.ticket(job, repository.as_ref());
+        let hub = repository.or_else(|| ticket.as_ref().map(|ticket| ticket.repository.clone()));
+        let hub = hub.unwrap_or_else(|| job.repository.clone());
+        let notify = mode_name == Some("notify");
+        let report = mode_name == Some("report");
+        let comment_mode = match reader.one_of(
+            "comment-mode",
+            &["update", "new"],
+            Some(if notify { "new" } else { "update" }),
+        ) {
+            Some("new") => CommentMode::New,
+            _ => CommentMode::Update,
+        };
+        let job_name = reader.job_name(job);
+        let common = Common {
+            token: reader.secret("token"),
+            ticket_token: reader.secret("ticket-token"),
+            hub,
+            ticket,
+            comment_mode,
+            dry_run: reader.boolean("dry-run", false),
+            fail_on_error: reader.boolean("fail-on-error", !report),
+            retry_timeout: reader.duration("retry-timeout"),
+            job_name: job_name.clone(),
+        };
+        let mode = match mode_name {
+            Some("dispatch") => Some(Mode::Dispatch(Box::new(reader.dispatch(job)))),
+            Some("report") => reader.report(job_name).map(Mode::Report),
+            Some("notify") => reader.notify().map(Mode::Notify),
+            _ => None,
+        };
+        match mode {
+            Some(mode) if reader.problems.is_empty() => Ok(Self { common, mode }),
+            _ => Err(InputsError { problems: reader.problems }),
+        }
+    }
+}
+
+struct Reader<'a> {
+    given: &'a BTreeMap<String, String>,
+    problems: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// The text of an input, or its default; none if both are blank.
+    fn text(&self, name: &str) -> Option<&str> {
+        let default = || INPUTS.iter().find(|input| input.name == name).map(|input| input.default);
+        let given = self.given.get(name).map(|value| value.trim());
+        given.or_else(|| default().filter(|text| !text.is_empty() && !text.starts_with("${{")))
+    }
+
+    fn owned(&self, name: &str) -> Option<String> {
+        self.text(name).map(str::to_owned)
+    }
+
+    /// Like [`Reader::text`], with the white space that people meant.
+    fn verbatim(&self, name: &str) -> Option<String> {
+        self.given.get(name).cloned()
+    }
+
+    fn secret(&mut self, name: &str) -> Option<SecretString> {
+        let text = self.owned(name)?;
+        if !text.bytes().all(|b| b.is_ascii_graphic()) {
+            self.problems
+                .push(format!("`{name}` holds spaces, line breaks or other characters that no token has"));
+            return None;
+        }
+        Some(text.into())
+    }
+
+    fn parsed<T, E: std::fmt::Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.owned(name)?;
+        parse(&text).map_err(|error| self.problems.push(format!("`{name}`: {error}"))).ok()
+    }
+
+    fn one_of<'w>(&mut self, name: &str, words: &[&'w str], default: Option<&'w str>) -> Option<&'w str> {
+        let text = self.owned(name);
+        let Some(text) = text else {
+            if default.is_none() {
+                self.problems.push(format!("`{name}` is missing; it takes {}", listed(words)));
+            }
+            return default;
+        };
+        let word = words.iter().find(|word| word.eq_ignore_ascii_case(&text)).copied();
+        if word.is_none() {
+            self.problems.push(format!("`{name}` is `{text}`; it takes {}", listed(words)));
+        }
+        word
+    }
+
+    fn boolean(&mut self, name: &str, default: bool) -> bool {
+        let word = if default { "true" } else { "false" };
+        self.one_of(name, &["true", "false"], Some(word)) == Some("true")
+    }
+
+    fn duration(&mut self, name: &str) -> Duration {
+        let read = self.parsed(name, |text| {
+            humantime::parse_duration(text)
+                .map_err(|_| format!("`{text}` is no duration; write `90s`, `15m` or `1h 30m`"))
+        });
+        read.unwrap_or_default()
+    }
+
+    fn number<T: FromStr + PartialOrd + From<u8>>(&mut self, name: &str) -> Option<T> {
+        self.parsed(name, |text| {
+            let number = text.parse().ok().filter(|number| *number >= T::from(1));
+            number.ok_or_else(|| format!("`{text}` is not a whole number from 1 on"))
+        })
+    }
+
+    /// Items as a YAML or JSON list, one a line, or with commas between them.
+    fn list(&mut self, name: &str) -> Vec<String> {
+        let read = self.parsed(name, |text| {
+            if text.starts_with('[') || text.starts_with("- ") {
+                serde_saphyr::from_str::<Vec<String>>(text)
+                    .map_err(|error| format!("not a list of texts: {error}"))
+            } else {
+                let items = text.split(['\n', ',']).map(str::trim).filter(|item| !item.is_empty());
+                Ok(items.map(str::to_owned).collect())
+            }
+        });
+        read.unwrap_or_default()
+    }
+
+    fn mapping(&mut self, name: &str) -> Map<String, Value> {
+        let read = self.parsed(name, |text| {
+            serde_saphyr::from_str::<Map<String, Value>>(text)
+                .map_err(|error| format!("not a mapping: {error}"))
+        });
+        read.unwrap_or_default()
+    }
+
+    fn login(&mut self, name: &str) -> Option<Login> {
+        self.parsed(name, |text| {
+            Login::parse(text).ok_or_else(|| format!("`{text}` is not the name of an account"))
+        })
+    }
+
+    /// The ticket from the input; else from the event that started the run.
+    fn ticket(&mut self, job: &Job, repository: Option<&RepoName>) -> Option<IssueRef> {
+        let hub = repository.unwrap_or(&job.repository);
+        let named = if self.text("ticket").is_some() {
+            self.parsed("ticket", str::parse)?
+        } else if let Some(text) = job.event.input("release-ticket") {
+            let read = text.parse().map_err(|error| {
+                self.problems.push(format!("the event's input `release-ticket`: {error}"));
+            });
+            read.ok()?
+        } else {
+            match job.event.issue().filter(|_| *hub == job.repository) {
+                Some(number) => TicketName::Number(number),
+                None => TicketName::None,
+            }
+        };
+        match named {
+            TicketName::None => None,
+            TicketName::Number(number) => Some(IssueRef { repository: hub.clone(), number }),
+            TicketName::Issue(issue) => Some(issue),
+        }
+    }
+
+    /// The job's id; in a matrix with its values, as GitHub shows it: `build (linux, 18)`.
+    fn job_name(&mut self, job: &Job) -> String {
+        let matrix: Option<Map<String, Value>> =
+            self.text("matrix").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let values: Vec<String> = matrix
+            .unwrap_or_default()
+            .values()
+            .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+            .collect();
+        if values.is_empty() { job.id.clone() } else { format!("{} ({})", job.id, values.join(", ")) }
+    }
+
+    fn dispatch(&mut self, job: &Job) -> DispatchInputs {
+        let by_event = self.one_of("dispatch-type", &["workflow", "repository"], None) == Some("repository");
+        let event_type = self.owned("event-type");
+        if by_event && event_type.is_none() {
+            self.problems.push(
+                "`event-type` is missing; `dispatch-type: repository` sends an event of that type".into(),
+            );
+        }
+        if event_type.as_ref().is_some_and(|text| text.chars().count() > 100) {
+            self.problems.push("`event-type` is longer than the 100 characters that GitHub takes".into());
+        }
+        let defaults = Defaults {
+            workflow: self.owned("workflow"),
+            git_ref: self.owned("ref"),
+            inputs: self.mapping("inputs"),
+            event_type: event_type.filter(|_| by_event),
+        };
+        let targets = self.owned("targets").and_then(|text| {
+            targets::parse_input(&text, &job.repository, &defaults)
+                .map_err(|error| self.problems.extend(error.problems))
+                .ok()
+        });
+        let mut labels = self.list("labels");
+        if labels.is_empty() {
+            labels.push("release".to_owned());
+        }
+        DispatchInputs {
+            targets,
+            targets_file: self.owned("targets-file").unwrap_or_default(),
+            defaults,
+            release: self.owned("release"),
+            title: self.owned("title"),
+            body: self.verbatim("body"),
+            body_path: self.owned("body-path"),
+            labels,
+            driver: self.login("driver").or_else(|| job.actor.clone()),
+            max_parallel: self.number("max-parallel").unwrap_or(1),
+        }
+    }
+
+    fn report(&mut self, job_name: String) -> Option<ReportInputs> {
+        Some(ReportInputs {
+            target: self.owned("target"),
+            stage: self.owned("stage").unwrap_or(job_name),
+            message: self.owned("message"),
+            url: self.owned("url"),
+            done: self.boolean("done", false),
+            status: self.status(&Status::ALL)?,
+        })
+    }
+
+    fn notify(&mut self) -> Option<NotifyInputs> {
+        let mut labels = self.list("labels");
+        if labels.is_empty() {
+            labels.push("release-failure".to_owned());
+        }
+        let mention = self.list("mention");
+        let mention = mention
+            .iter()
+            .filter_map(|name| {
+                let login = Login::parse(name);
+                if login.is_none() {
+                    self.problems.push(format!("`mention`: `{name}` is not the name of an account"));
+                }
+                login
+            })
+            .collect();
+        Some(NotifyInputs {
+            message: self.owned("message"),
+            title: self.owned("title"),
+            labels,
+            mention,
+            fingerprint: self.owned("fingerprint"),
+            status: self.status(&[Status::Failure, Status::Cancelled, Status::Success])?,
+        })
+    }
+
+    fn status(&mut self, takes: &[Status]) -> Option<Status> {
+        let words: Vec<&str> = takes.iter().map(|status| status.as_str()).collect();
+        let word = self.one_of("status", &words, None)?;
+        takes.iter().find(|status| status.as_str() == word).copied()
+    }
+}
+
+fn listed(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.join(""),
+    }
+}

@@ -1,0 +1,159 @@
+//! What the runner says about the job that this step belongs to.
+//!
+//! The variables are those of
+//! <https://docs.github.com/actions/reference/workflows-and-actions/variables>.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
+
+use crate::event::{Event, EventError};
+use crate::names::{Login, RepoName, RunId};
+use crate::ticket::Writer;
+
+/// The environment of the process, read once.
+pub type Environment = BTreeMap<String, String>;
+
+/// Why this does not look like a step of a job.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The runner sets these, so this is no runner.
+    #[error("not started by a runner: {} not set or unusable", .0.join(", "))]
+    Variables(Vec<&'static str>),
+    /// The event cannot be read.
+    #[error(transparent)]
+    Event(#[from] EventError),
+}
+
+/// The time, read once as a date and counted on from there.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    started: DateTime<Utc>,
+    since: Instant,
+}
+
+impl Clock {
+    /// A clock that shows `now`.
+    #[must_use]
+    pub fn starting_at(now: DateTime<Utc>) -> Self {
+        Self { started: now, since: Instant::now() }
+    }
+
+    /// The time now, in whole seconds as GitHub shows it.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        let passed = TimeDelta::from_std(self.since.elapsed()).unwrap_or(TimeDelta::MAX);
+        let now = self.started.checked_add_signed(passed).unwrap_or(self.started);
+        DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
+    }
+}
+
+/// The job, its run and its surroundings.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The repository whose workflow runs.
+    pub repository: RepoName,
+    /// The run.
+    pub run: RunId,
+    /// The attempt of the run, from 1.
+    pub attempt: u32,
+    /// The job's id in the workflow file.
+    pub id: String,
+    /// The workflow's name, or its file.
+    pub workflow: String,
+    /// The full name of what is run, `refs/heads/main`.
+    pub git_ref: String,
+    /// The commit that is run.
+    pub sha: Option<String>,
+    /// Who started the run.
+    pub actor: Option<Login>,
+    /// Where people see the server, without a slash at the end.
+    pub server_url: String,
+    /// Where the API is, without a slash at the end.
+    pub api_url: String,
+    /// Where the repository is checked out, if it is.
+    pub workspace: Option<PathBuf>,
+    /// A folder that the steps of this job share.
+    pub temp: Option<PathBuf>,
+    /// Where outputs go.
+    pub output: Option<PathBuf>,
+    /// Where the job summary goes.
+    pub summary: Option<PathBuf>,
+    /// Whether the run was started with debug logging.
+    pub debug: bool,
+    /// What started the run.
+    pub event: Event,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Job {
+    /// Reads the job from the environment that the runner set.
+    ///
+    /// # Errors
+    ///
+    /// When a variable is missing that every runner sets, or the event cannot be read.
+    pub fn read(environment: &Environment, clock: Clock) -> Result<Self, JobError> {
+        let get =
+            |name: &str| environment.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+        let text = |name: &str| get(name).map(str::to_owned);
+        let url = |name: &str, default: &str| get(name).unwrap_or(default).trim_end_matches('/').to_owned();
+        let mut missing = Vec::new();
+        let repository = get("GITHUB_REPOSITORY").and_then(|name| name.parse().ok());
+        let run = get("GITHUB_RUN_ID").and_then(|id| id.parse().ok());
+        if repository.is_none() {
+            missing.push("GITHUB_REPOSITORY");
+        }
+        if run.is_none() {
+            missing.push("GITHUB_RUN_ID");
+        }
+        let (Some(repository), Some(run)) = (repository, run) else {
+            return Err(JobError::Variables(missing));
+        };
+        Ok(Self {
+            repository,
+            run: RunId(run),
+            attempt: get("GITHUB_RUN_ATTEMPT").and_then(|attempt| attempt.parse().ok()).unwrap_or(1),
+            id: text("GITHUB_JOB").unwrap_or_else(|| "job".to_owned()),
+            workflow: text("GITHUB_WORKFLOW").unwrap_or_default(),
+            git_ref: text("GITHUB_REF").unwrap_or_default(),
+            sha: text("GITHUB_SHA"),
+            actor: get("GITHUB_ACTOR").and_then(Login::parse),
+            server_url: url("GITHUB_SERVER_URL", "https://github.com"),
+            api_url: url("GITHUB_API_URL", "https://api.github.com"),
+            workspace: text("GITHUB_WORKSPACE").map(PathBuf::from),
+            temp: text("RUNNER_TEMP").map(PathBuf::from),
+            output: text("GITHUB_OUTPUT").map(PathBuf::from),
+            summary: text("GITHUB_STEP_SUMMARY").map(PathBuf::from),
+            debug: get("RUNNER_DEBUG") == Some("1"),
+            event: Event::read(get("GITHUB_EVENT_PATH"))?,
+            clock,
+        })
+    }
+
+    /// The attempt of the run in the browser.
+    #[must_use]
+    pub fn run_url(&self) -> String {
+        let url = format!("{}/{}/actions/runs/{}", self.server_url, self.repository, self.run);
+        if self.attempt > 1 { format!("{url}/attempts/{}", self.attempt) } else { url }
+    }
+
+    /// An issue in the browser.
+    #[must_use]
+    pub fn issue_url(&self, issue: &crate::names::IssueRef) -> String {
+        format!("{}/{}/issues/{}", self.server_url, issue.repository, issue.number)
+    }
+
+    /// This job as the writer of records; `name` tells the jobs of a matrix apart.
+    #[must_use]
+    pub fn writer(&self, name: &str) -> Writer {
+        Writer {
+            repository: self.repository.clone(),
+            run: self.run,
+            attempt: self.attempt,
+            job: name.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The ledger: a ticket's log on GitHub. It reads the log, writes records into it, and keeps the
+//! board showing what the log says.
+//!
+//! GitHub has no compare-and-swap for comments, so a board may be overwritten by a writer that had
+//! read less. Whoever changed the board therefore reads again, and repeats until what it reads is
+//! what the board shows.
+
+use chrono::{DateTime, Utc};
+
+use crate::github::issues::IssueComment;
+use crate::github::once::sent_once;
+use crate::github::{GitHub, GitHubError};
+use crate::names::{CommentId, IssueRef};
+use crate::ticket::{BoardStep, Comment, Log, Record};
+
+/// As often a writer repeats to bring the board up to date; others who write meanwhile do the same.
+const ROUNDS: usize = 12;
+
+/// As many records that a board shows and a list does not are asked for one by one.
+const ASKED_SINGLY: usize = 20;
+
+/// The log of one ticket, as far as it was read.
+#[derive(Debug)]
+pub struct Ledger<'a> {
+    github: &'a GitHub,
+    ticket: IssueRef,
+    log: Log,
+    complete_until: Option<DateTime<Utc>>,
+}
+
+/// The board after it was brought up to date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Board {
+    /// Its comment.
+    pub comment: CommentId,
+    /// Whether this job created it.
+    pub created: bool,
+}
+
+impl<'a> Ledger<'a> {
+    /// Reads the whole log of `ticket`.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn read(github: &'a GitHub, ticket: IssueRef) -> Result<Self, GitHubError> {
+        let mut ledger = Self { github, ticket, log: Log::default(), complete_until: None };
+        ledger.read_changes().await?;
+        Ok(ledger)
+    }
+
+    /// The log as it was last read.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The ticket.
+    #[must_use]
+    pub fn ticket(&self) -> &IssueRef {
+        &self.ticket
+    }
+
+    /// Reads what changed since the log was last read.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn read_changes(&mut self) -> Result<(), GitHubError> {
+        let read = self.github.comments(&self.ticket, self.complete_until).await?;
+        self.log.extend(read.comments.into_iter().map(comment_of));
+        self.complete_until = Some(read.complete_until);
+        Ok(())
+    }
+
+    /// Writes `record`: into `comment`, which holds its earlier state, or as a new comment.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or gives no clear answer.
+    pub async fn write(
+        &mut self,
+        comment: Option<CommentId>,
+        record: &Record,
+    ) -> Result<Comment, GitHubError> {
+        let body = record.render();
+        let written = match comment {
+            Some(id) => match self.github.edit_comment(&self.ticket, id, &body).await {
+                // A person deleted the record; what it says must not be lost with it.
+                Err(error) if error.is_gone() && self.github.comment(&self.ticket, id).await?.is_none() => {
+                    self.log.accept_gone(id);
+                    self.create(&body).await
+                }
+                written => written,
+            },
+            None => self.create(&body).await,
+        };
+        let written = comment_of(written?);
+        self.log.extend([written.clone()]);
+        Ok(written)
+    }
+
+    /// Brings the board up to date, and deletes a second one that another job created meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or gives no clear answer. The records are safe: whoever writes next
+    /// brings the board up to date.
+    pub async fn show_board(&mut self) -> Result<Option<Board>, GitHubError> {
+        let mut created = None;
+        for _ in 0..ROUNDS {
+            match self.log.next_board_step() {
+                BoardStep::Shown => break,
+                BoardStep::ReadAgain(unread) => {
+                    self.read_changes().await?;
+                    self.settle(unread).await?;
+                    continue;
+                }
+                BoardStep::Write { comment: None, body } => {
+                    created = Some(comment_of(self.create(&body).await?).id);
+                }
+                BoardStep::Write { comment: Some(id), body } => {
+                    match self.github.edit_comment(&self.ticket, id, &body).await {
+                        Err(error) if error.is_gone() => self.log.accept_gone(id),
+                        written => self.log.extend([comment_of(written?)]),
+                    }
+                }
+            }
+            self.read_changes().await?;
+        }
+        if self.log.next_board_step() != BoardStep::Shown {
+            tracing::info!(
+                "the board of {} is being written by others; they will show this record",
+                self.ticket
+            );
+        }
+        let spare: Vec<CommentId> = self.log.spare_boards().collect();
+        for id in spare {
+            self.github.delete_comment(&self.ticket, id).await?;
+            self.log.accept_gone(id);
+        }
+        Ok(self.log.board().map(|board| Board { comment: board.id, created: created == Some(board.id) }))
+    }
+
+    /// Finds out what became of records that a board shows and no list does.
+    async fn settle(&mut self, unread: Vec<CommentId>) -> Result<(), GitHubError> {
+        let missing: Vec<CommentId> = unread.into_iter().filter(|id| !self.log.has_record(*id)).collect();
+        for id in missing.into_iter().take(ASKED_SINGLY) {
+            match self.github.comment(&self.ticket, id).await? {
+                Some(comment) => self.log.extend([comment_of(comment)]),
+                None => self.log.accept_gone(id),
+            }
+            if !self.log.has_record(id) {
+                self.log.accept_gone(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Creates a comment once: the marker in its first line tells whether it is there already.
+    async fn create(&self, body: &str) -> Result<IssueComment, GitHubError> {
+        let first_line = body.lines().next().unwrap_or_default();
+        sent_once(
+            async || self.github.create_comment(&self.ticket, body).await,
+            async || {
+                let read = self.github.comments(&self.ticket, self.complete_until).await?;
+                let ours = |comment: &IssueComment| {
+                    comment.is_trusted() && comment.body.lines().next() == Some(first_line)
+                };
+                Ok(read.comments.into_iter().find(ours))
+            },
+        )
+        .await
+    }
+}
+
+fn comment_of(comment: IssueComment) -> Comment {
+    Comment {
+        id: comment.id,
+        author: comment.author().map(str::to_owned),
+        trusted: comment.is_trusted(),
+        created_at: comment.created_at,
+        url: comment.html_url,
+        body: comment.body,
+    }
+}

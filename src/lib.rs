@@ -1,0 +1,65 @@
+//! A GitHub Action that runs a release which spans several repositories from one issue, the
+//! *release ticket*. Users start at the README; this is the tour of the code.
+//!
+//! # One step
+//!
+//! ```text
+//! main → run   parse:  job, event, inputs, targets
+//!              mode:   read ───► decide ───► apply
+//!                       │          │           │
+//!                     github     ticket      github
+//!              runner: outputs, summary, annotations
+//! ```
+//!
+//! `main.rs` reads the environment and the clock once. [`run`](mod@run) parses them into a [`job::Job`] and
+//! [`inputs::Inputs`], runs the mode, and tells the runner what came of it. Each mode returns a
+//! [`receipt::Receipt`]: outputs, a summary, and what went wrong. A dry run stops at the
+//! [`plan::Plan`].
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`dispatch`], [`report`], [`notify`] | the modes |
+//! | [`ticket`] | what the comments of a ticket say: plain values and decisions, without network or clock |
+//! | [`github`] | GitHub: one method for each thing that is asked of it |
+//! | [`ledger`] | a ticket's log on GitHub: read it, write a record, keep the board up to date |
+//! | [`opening`] | the one open issue of a key: found, or opened once |
+//! | [`inputs`], [`targets`], [`template`], [`event`], [`job`] | the edge: text becomes values |
+//! | [`runner`] | the runner's log and files, and what the steps of a job share |
+//! | [`names`], [`plan`], [`receipt`] | values that all of them use |
+//!
+//! # What holds it together
+//!
+//! - **The ticket is a log.** State lives in records ([`ticket::record`]), each with one writer.
+//! - **The board is a projection** of them ([`ticket::board`]); nobody reads state from it. Its
+//!   marker carries the version of each record it was folded from ([`ticket::log::Seen`]), and
+//!   whoever changed it reads again until it shows what was read ([`ledger::Ledger::show_board`]).
+//! - **The order of arrival means nothing** ([`ticket::fold()`]).
+//! - **What must not happen twice is looked for before it is repeated** ([`github::once`]); hub jobs
+//!   that want to start the same target settle it by claims ([`ticket::claim`]).
+//! - **Markers are data from outside** ([`ticket::marker`]), and text from outside is made safe for
+//!   the place where it lands ([`ticket::text`], [`runner::log`]).
+//!
+//! # Where to change what
+//!
+//! A new input: [`inputs::INPUTS`], `action.yml` and the README's table, which a test compares. A
+//! new field of a record: [`ticket::record`]; readers skip what they do not know. What the board
+//! shows: [`ticket::board`]. A new request: a method in [`github`], and a route in the simulated
+//! GitHub that the tests run against (`tests/simulated-github`).
+
+pub mod dispatch;
+pub mod event;
+pub mod github;
+pub mod inputs;
+pub mod job;
+pub mod ledger;
+pub mod names;
+pub mod notify;
+pub mod opening;
+pub mod plan;
+pub mod receipt;
+pub mod report;
+pub mod run;
+pub mod runner;
+pub mod targets;
+pub mod template;
+pub mod ticket;

@@ -1,0 +1,67 @@
+//! The program that the action's container runs. It reads the environment and the clock once, and
+//! passes them on as values.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::ExitCode;
+
+use release_ticket_action::job::Clock;
+use release_ticket_action::run;
+use release_ticket_action::runner::log;
+
+const ABOUT: &str = "\
+release-ticket-action runs a release that spans several repositories from one GitHub issue.
+
+It is a GitHub Action: a step of a workflow starts it, with
+  uses: org/release-ticket-action@v1
+  with:
+    mode: dispatch   # or report, or notify
+
+To see a whole release on this machine, without GitHub:
+  cargo run --example rehearse
+";
+
+fn main() -> ExitCode {
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+    let variables = std::env::vars_os();
+    // A variable that is not UTF-8 keeps its readable part, and fails where it is used.
+    let environment: BTreeMap<String, String> = variables
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+        .collect();
+    if !environment.contains_key("INPUT_MODE") {
+        // Nothing is left to be done if standard error is closed.
+        let _ = std::io::stderr().write_all(ABOUT.as_bytes());
+        return run::Exit::Invalid.into();
+    }
+    log::start(environment.get("RUNNER_DEBUG").is_some_and(|debug| debug == "1"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let exit = runtime.map(|runtime| {
+        runtime.block_on(async {
+            #[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
+            let clock = Clock::starting_at(chrono::Utc::now());
+            tokio::select! {
+                exit = run::run(&environment, clock) => exit,
+                () = cancelled() => {
+                    tracing::error!("cancelled before the step was done\nhelp: run the job again, it finishes what is missing");
+                    run::Exit::Failed
+                }
+            }
+        })
+    });
+    exit.unwrap_or(run::Exit::Failed).into()
+}
+
+/// Ends when the runner cancels the job. As the first process of its container the program would
+/// otherwise not even be interrupted.
+async fn cancelled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,324 @@
+//! The names of things on GitHub: each kind of id has a type of its own, so that none is taken for another.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a name was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Not the name of a repository.
+    #[error("`{0}` is not a repository; write `owner/name`")]
+    Repository(String),
+    /// Not a ticket.
+    #[error("`{0}` is not a ticket; write `12`, `#12`, `owner/name#12` or the issue's URL")]
+    Issue(String),
+}
+
+/// A repository, `owner/name`.
+///
+/// GitHub takes names in any case, so two names that differ only in case are equal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RepoName {
+    owner: String,
+    name: String,
+}
+
+impl RepoName {
+    /// The user or organization that owns it.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// The name without its owner.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Reads `owner/name`, or a bare `name` that belongs to `owner`.
+    ///
+    /// # Errors
+    ///
+    /// When the text is neither.
+    pub fn parse_near(text: &str, owner: &str) -> Result<Self, NameError> {
+        if text.contains('/') { text.parse() } else { format!("{owner}/{text}").parse() }
+            .map_err(|_| NameError::Repository(text.to_owned()))
+    }
+
+    fn folded(&self) -> (String, String) {
+        (self.owner.to_ascii_lowercase(), self.name.to_ascii_lowercase())
+    }
+}
+
+impl FromStr for RepoName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let fits = |part: &str| {
+            !part.is_empty()
+                && part != "."
+                && part != ".."
+                && part.len() <= 100
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        };
+        match text.split_once('/') {
+            Some((owner, name)) if fits(owner) && fits(name) => {
+                Ok(Self { owner: owner.to_owned(), name: name.to_owned() })
+            }
+            _ => Err(NameError::Repository(text.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<String> for RepoName {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<RepoName> for String {
+    fn from(name: RepoName) -> Self {
+        name.to_string()
+    }
+}
+
+impl fmt::Display for RepoName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.owner, self.name)
+    }
+}
+
+impl PartialEq for RepoName {
+    fn eq(&self, other: &Self) -> bool {
+        self.folded() == other.folded()
+    }
+}
+
+impl Eq for RepoName {}
+
+impl Hash for RepoName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.folded().hash(state);
+    }
+}
+
+impl PartialOrd for RepoName {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for RepoName {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.folded().cmp(&other.folded())
+    }
+}
+
+/// Declares ids that GitHub hands out as numbers.
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub u64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+
+numbers! {
+    /// The number of an issue in its repository, as in `#12`.
+    IssueNumber;
+    /// The id of a comment. Ids grow with time over the whole of GitHub.
+    CommentId;
+    /// The id of a workflow run. Ids grow with time over the whole of GitHub; a re-run keeps the id.
+    RunId;
+}
+
+/// An issue with its repository, `owner/name#12`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IssueRef {
+    /// Where the issue is.
+    pub repository: RepoName,
+    /// Its number there.
+    pub number: IssueNumber,
+}
+
+impl fmt::Display for IssueRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.repository, self.number)
+    }
+}
+
+/// What a `ticket` input can say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TicketName {
+    /// `0` or `-1`: there is no ticket, on purpose.
+    None,
+    /// `12` or `#12`: an issue of the hub.
+    Number(IssueNumber),
+    /// `owner/name#12` or a URL: an issue with its repository.
+    Issue(IssueRef),
+}
+
+impl FromStr for TicketName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let text = text.trim();
+        let refuse = || NameError::Issue(text.to_owned());
+        let number = |digits: &str| match digits.parse() {
+            Ok(number) if number > 0 => Ok(IssueNumber(number)),
+            _ => Err(refuse()),
+        };
+        if matches!(text, "" | "0" | "-1" | "#0") {
+            return Ok(Self::None);
+        }
+        if text.contains("://") {
+            return issue_of_url(text).map(Self::Issue).ok_or_else(refuse);
+        }
+        match text.split_once('#') {
+            None => number(text).map(Self::Number),
+            Some(("", digits)) => number(digits).map(Self::Number),
+            Some((repository, digits)) => {
+                let repository = repository.parse().map_err(|_| refuse())?;
+                Ok(Self::Issue(IssueRef { repository, number: number(digits)? }))
+            }
+        }
+    }
+}
+
+/// Reads `https://HOST/owner/name/issues/12`, with whatever follows as query or fragment.
+fn issue_of_url(text: &str) -> Option<IssueRef> {
+    let url = url::Url::parse(text).ok()?;
+    let parts: Vec<&str> = url.path_segments()?.collect();
+    let [owner, name, "issues" | "pull", digits, ..] = parts[..] else { return None };
+    let number = digits.parse().ok().filter(|number| *number > 0)?;
+    Some(IssueRef { repository: format!("{owner}/{name}").parse().ok()?, number: IssueNumber(number) })
+}
+
+/// The name of an account, without `@`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Login(String);
+
+impl Login {
+    /// Takes a login as people write it: `alice`, `@alice`, or a team `@acme/release`.
+    ///
+    /// `None` when the text can be no account's name, so that nothing but a name is ever put
+    /// behind an `@`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let name = text.strip_prefix('@').unwrap_or(text);
+        let bare = name.strip_suffix("[bot]").unwrap_or(name);
+        let fits = |part: &str| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        };
+        (bare.split('/').count() <= 2 && bare.split('/').all(fits)).then(|| Self(name.to_owned()))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether both name the same account; GitHub takes logins in any case.
+    #[must_use]
+    pub fn same_as(&self, other: &str) -> bool {
+        self.0.eq_ignore_ascii_case(other)
+    }
+
+    /// Whether the account is a GitHub App's or another bot's, which can be neither assigned nor pinged.
+    #[must_use]
+    pub fn is_bot(&self) -> bool {
+        self.0.ends_with("[bot]")
+    }
+
+    /// Whether the name is a team's, `org/team`.
+    #[must_use]
+    pub fn is_team(&self) -> bool {
+        self.0.contains('/')
+    }
+}
+
+impl fmt::Display for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issue(repository: &str, number: u64) -> TicketName {
+        let repository = repository.parse().expect("a name");
+        TicketName::Issue(IssueRef { repository, number: IssueNumber(number) })
+    }
+
+    #[test]
+    fn a_ticket_is_read_in_every_form_that_people_write() {
+        for (text, expected) in [
+            ("12", TicketName::Number(IssueNumber(12))),
+            (" #12 ", TicketName::Number(IssueNumber(12))),
+            ("acme/hub#12", issue("acme/hub", 12)),
+            ("https://github.com/acme/hub/issues/12", issue("acme/hub", 12)),
+            ("https://ghe.acme.example/acme/hub/issues/12#issuecomment-9", issue("acme/hub", 12)),
+            ("0", TicketName::None),
+            ("-1", TicketName::None),
+            ("", TicketName::None),
+        ] {
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_ticket_is_refused_with_the_forms_that_are() {
+        for text in
+            ["twelve", "-2", "hub#12", "acme/hub#", "acme/hub#x", "acme/h b#1", "https://github.com/acme/hub"]
+        {
+            let error = text.parse::<TicketName>().expect_err(text);
+            assert!(error.to_string().contains("owner/name#12"), "{error}");
+        }
+    }
+
+    #[test]
+    fn repositories_are_the_same_in_any_case() {
+        let [a, b]: [RepoName; 2] = ["Acme/Web", "acme/web"].map(|name| name.parse().expect("a name"));
+        assert_eq!(a, b);
+        assert_eq!(a.to_string(), "Acme/Web");
+    }
+
+    #[test]
+    fn a_bare_repository_belongs_to_the_current_owner() {
+        let read = |text| RepoName::parse_near(text, "acme").map(|name| name.to_string());
+        assert_eq!(read("web"), Ok("acme/web".into()));
+        assert_eq!(read("other/web"), Ok("other/web".into()));
+        for text in ["", "a/b/c", "a b", "../x", "a/..", "a/b?c"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_login_holds_nothing_but_a_name() {
+        for text in ["alice", "@alice", "acme-release[bot]", "@acme/release-drivers"] {
+            assert!(Login::parse(text).is_some(), "{text}");
+        }
+        for text in ["", "@", "alice bob", "alice\nbob", "a](x)", "@a/b/c", "<b>"] {
+            assert_eq!(Login::parse(text), None, "{text}");
+        }
+    }
+}

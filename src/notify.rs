@@ -1,0 +1,428 @@
+//! The mode `notify`: something went wrong, or works again.
+//!
+//! If there is a ticket, it is said there. Otherwise (no ticket, or it is gone, locked away or out
+//! of the token's reach) it is said in an issue of the repository where it happened: the same
+//! failure in the same issue.
+
+use chrono::TimeDelta;
+use serde_json::Map;
+
+use crate::github::actions::{RunJob, RunStep};
+use crate::github::issues::{Issue, IssueComment};
+use crate::github::once::sent_once;
+use crate::github::{GitHub, GitHubError};
+use crate::inputs::{CommentMode, Common, NotifyInputs};
+use crate::job::Job;
+use crate::ledger::Ledger;
+use crate::names::{CommentId, IssueRef, Login};
+use crate::opening::{self, NewIssue};
+use crate::plan::{self, Effect, Plan};
+use crate::receipt::{Problem, Receipt};
+use crate::runner::job_state::JobState;
+use crate::ticket::{Key, Log, Notice, Record, Status, Writer, text};
+
+/// The same failure so soon after it was resolved reopens its issue.
+const REOPENS_WITHIN: TimeDelta = TimeDelta::days(7);
+
+/// Notifies.
+pub async fn run(job: &Job, common: &Common, inputs: &NotifyInputs, github: &GitHub) -> Receipt {
+    let mut receipt = Receipt { created: Some(false), ..Receipt::default() };
+    let notice = notice(job, common, inputs, github).await;
+    let mut unwritable = None;
+    if let Some(ticket) = &common.ticket {
+        receipt.ticket = Some((ticket.clone(), job.issue_url(ticket)));
+        let Err(error) = on_ticket(job, common, inputs, github, &notice, ticket, &mut receipt).await else {
+            return receipt;
+        };
+        receipt.delivered = Some(false);
+        let problem = Problem::of(&format!("cannot notify on the ticket {ticket}"), &error);
+        if !leads_elsewhere(&error) {
+            say_it_here(&mut receipt, &notice, vec![problem]);
+            return receipt;
+        }
+        tracing::warn!("{problem}");
+        unwritable = Some(problem);
+    }
+    if let Err(error) =
+        in_issue(job, common, inputs, github, &notice, unwritable.as_ref(), &mut receipt).await
+    {
+        let refused = Problem::of(&format!("cannot notify in an issue of {}", job.repository), &error);
+        say_it_here(&mut receipt, &notice, unwritable.into_iter().chain([refused]).collect());
+    }
+    receipt
+}
+
+/// Whether another place must be found: the ticket is not there for this token, and will not be.
+/// Where GitHub itself does not answer, another issue would be out of reach too.
+fn leads_elsewhere(error: &GitHubError) -> bool {
+    matches!(error, GitHubError::Refused { .. } | GitHubError::NoToken { .. })
+}
+
+/// The message can be written nowhere else, so the log and the summary have all of it.
+fn say_it_here(receipt: &mut Receipt, notice: &Notice, problems: Vec<Problem>) {
+    receipt.summary = format!("### ⚠️ This could not be notified\n\n{}\n", text::quote(&notice.message));
+    for problem in &problems {
+        receipt.summary += &format!("\n{}\n", text::quote(&problem.to_string()));
+    }
+    receipt.problems.extend(problems);
+    receipt
+        .problems
+        .push(Problem { what: format!("what was to be notified:\n{}", notice.message), help: None });
+}
+
+// ---- what went wrong ----
+
+async fn notice(job: &Job, common: &Common, inputs: &NotifyInputs, github: &GitHub) -> Notice {
+    let failed = if inputs.status == Status::Success { Vec::new() } else { failed_jobs(job, github).await };
+    let url = failed.first().and_then(|failed| failed.html_url.clone());
+    let fingerprint = inputs.fingerprint.clone().unwrap_or_else(|| {
+        format!("{} · {} · {} · {}", job.repository, job.workflow, common.job_name, job.git_ref)
+    });
+    let made = made_message(job, common, inputs.status, &failed);
+    let message = match &inputs.message {
+        // The failed job and step are named in any case.
+        Some(message) if !failed.is_empty() => {
+            format!("{message}\n{}", failed.iter().map(told).collect::<Vec<_>>().join("\n"))
+        }
+        Some(message) => message.clone(),
+        None => made,
+    };
+    Notice {
+        by: job.writer(&common.job_name),
+        seq: 1,
+        run_url: job.run_url(),
+        fingerprint: text::cut(&fingerprint, 500),
+        status: inputs.status,
+        message: text::cut(&message, text::MESSAGE_LIMIT),
+        url,
+        mention: Vec::new(),
+        at: job.clock.now(),
+        other: Map::new(),
+    }
+}
+
+/// The failed jobs of this attempt, as far as the token may read them.
+async fn failed_jobs(job: &Job, github: &GitHub) -> Vec<RunJob> {
+    match github.jobs(&job.repository, job.run, job.attempt).await {
+        Ok(mut jobs) => {
+            jobs.retain(|job| {
+                is_bad(job.conclusion.as_deref())
+                    || job.steps.iter().any(|step| is_bad(step.conclusion.as_deref()))
+            });
+            jobs.truncate(10);
+            jobs
+        }
+        Err(error) => {
+            let help = error.help().unwrap_or_default();
+            tracing::info!("the failed step is not named: {error}\nhelp: {help}");
+            Vec::new()
+        }
+    }
+}
+
+fn is_bad(conclusion: Option<&str>) -> bool {
+    matches!(conclusion, Some("failure" | "timed_out" | "startup_failure" | "cancelled"))
+}
+
+/// `build failed in step 3, Run tests`, with a link to the step.
+fn told(job: &RunJob) -> String {
+    let step = job.steps.iter().find(|step| is_bad(step.conclusion.as_deref()));
+    let how = match job.conclusion.as_deref() {
+        Some("cancelled") => "was cancelled",
+        Some("timed_out") => "timed out",
+        _ => "failed",
+    };
+    let url = job.html_url.as_deref().unwrap_or_default();
+    match step {
+        Some(RunStep { name, number, .. }) => {
+            format!(
+                "{} {how} in {}",
+                text::link(&job.name, url),
+                text::link(&format!("step {number}, {name}"), &format!("{url}#step:{number}:1"))
+            )
+        }
+        None => format!("{} {how}", text::link(&job.name, url)),
+    }
+}
+
+fn made_message(job: &Job, common: &Common, status: Status, failed: &[RunJob]) -> String {
+    let how = match status {
+        Status::Success => "works again",
+        Status::Cancelled => "was cancelled",
+        _ => "failed",
+    };
+    let workflow = if job.workflow.is_empty() { "The workflow" } else { &job.workflow };
+    let place = format!(
+        "{workflow} {how} in {} at {}",
+        job.repository,
+        job.git_ref.trim_start_matches("refs/heads/")
+    );
+    if failed.is_empty() {
+        format!("{place}, job {}", common.job_name)
+    } else {
+        format!("{place}\n{}", failed.iter().map(told).collect::<Vec<_>>().join("\n"))
+    }
+}
+
+// ---- on the ticket ----
+
+async fn on_ticket(
+    job: &Job,
+    common: &Common,
+    inputs: &NotifyInputs,
+    github: &GitHub,
+    notice: &Notice,
+    ticket: &IssueRef,
+    receipt: &mut Receipt,
+) -> Result<(), GitHubError> {
+    let _one_step_at_a_time = JobState::lock(job.temp.as_deref(), &notice.by).await;
+    let mut ledger = Ledger::read(github, ticket.clone()).await?;
+    let Some((comment, record)) = decide_on_ticket(ledger.log(), notice, common.comment_mode) else {
+        tracing::info!("nothing is open on {ticket} that this success could resolve");
+        receipt.summary = "Nothing was open on the ticket.\n".to_owned();
+        return Ok(());
+    };
+    let mention = mention(inputs, ledger.log().fold().driver.as_ref(), job);
+    let record = Record::Notice(record.mentioning(mention));
+    let issue = plan::Issue::from(ticket.clone());
+    if common.dry_run {
+        let body = record.render();
+        let write = match comment {
+            Some(comment) => Effect::EditComment { issue: issue.clone(), comment, body },
+            None => Effect::CreateComment { issue: issue.clone(), body },
+        };
+        receipt.plan = Some(Plan::from_iter([write, Effect::UpdateBoard { issue }]));
+        return Ok(());
+    }
+    let written = ledger.write(comment, &record).await?;
+    receipt.delivered = Some(true);
+    receipt.comment = Some((written.id.0, written.url));
+    receipt.issue = receipt.ticket.clone();
+    receipt.summary = format!("Notified on {}.\n", text::link(&ticket.to_string(), &job.issue_url(ticket)));
+    tracing::info!("notified on {ticket}");
+    if let Err(error) = ledger.show_board().await {
+        tracing::warn!("{}", Problem::of(&format!("the board of {ticket} is not up to date"), &error));
+    }
+    Ok(())
+}
+
+/// The notice to write and the comment to write it into; nothing if a success resolves nothing.
+fn decide_on_ticket(log: &Log, notice: &Notice, mode: CommentMode) -> Option<(Option<CommentId>, Notice)> {
+    let same = || log.notices().filter(|(_, known)| known.fingerprint == notice.fingerprint);
+    let newest =
+        same().max_by_key(|(comment, known)| (known.by.run, known.by.attempt, known.seq, comment.id));
+    if notice.status == Status::Success && newest.is_none_or(|(_, known)| known.status == Status::Success) {
+        return None;
+    }
+    // The same failure's notice passes on from run to run; a newer run's is not ours to overwrite.
+    let age = |by: &Writer| (by.run, by.attempt);
+    let known = newest.filter(|(_, known)| mode == CommentMode::Update && age(&known.by) <= age(&notice.by));
+    let known_seq = known.map_or(0, |(_, known)| known.seq);
+    let seq = log.last_seq(&notice.by).max(known_seq) + 1;
+    Some((known.map(|(comment, _)| comment.id), Notice { seq, ..notice.clone() }))
+}
+
+// ---- in an issue of the repository ----
+
+/// What there is to do in the repository where it happened.
+enum InIssue {
+    /// A success, and nothing is open.
+    Nothing,
+    /// Say it in the issue that is open or was closed lately; then close it, if it is over.
+    Comment { issue: IssueRef, url: String, comment: Option<CommentId>, reopens: bool, closes: bool },
+    /// Open one, which links to an older one.
+    Open { continues: Option<IssueRef> },
+}
+
+async fn in_issue(
+    job: &Job,
+    common: &Common,
+    inputs: &NotifyInputs,
+    github: &GitHub,
+    notice: &Notice,
+    instead_of: Option<&Problem>,
+    receipt: &mut Receipt,
+) -> Result<(), GitHubError> {
+    let decision = decide_in_issue(job, common, inputs, github, notice).await?;
+    let mention = mention(inputs, None, job);
+    let body = issue_text(notice, &mention, instead_of);
+    let new = |continues: Option<&IssueRef>| new_issue(job, inputs, notice, &body, continues);
+    if common.dry_run {
+        receipt.plan = Some(decision.plan(&body, new));
+        return Ok(());
+    }
+    match decision {
+        InIssue::Nothing => {
+            tracing::info!("nothing is open that this success could resolve");
+            receipt.summary = "Nothing was open that this success could resolve.\n".to_owned();
+        }
+        InIssue::Comment { issue, url, comment, reopens, closes } => {
+            if reopens {
+                github.reopen_issue(&issue).await?;
+            }
+            let written = match comment {
+                Some(comment) => github.edit_comment(&issue, comment, &body).await?,
+                None => comment_once(github, &issue, &body).await?,
+            };
+            if closes {
+                github.close_issue(&issue).await?;
+            }
+            tracing::info!("{} {issue}", if closes { "resolved" } else { "notified in" });
+            receipt.comment = Some((written.id.0, written.html_url));
+            receipt.summary = format!(
+                "{} {}.\n",
+                if closes { "Resolved" } else { "Notified in" },
+                text::link(&issue.to_string(), &url)
+            );
+            receipt.issue = Some((issue, url));
+        }
+        InIssue::Open { continues } => {
+            let opened = opening::open(github, &new(continues.as_ref())).await?;
+            let issue = IssueRef { repository: job.repository.clone(), number: opened.issue.number };
+            receipt.created = Some(opened.created);
+            if opened.created {
+                opening::assign(github, &issue, mention.first()).await;
+            } else {
+                comment_once(github, &issue, &body).await?;
+            }
+            tracing::info!("notified in {issue}");
+            let url = opened.issue.html_url;
+            receipt.summary = format!("Notified in {}.\n", text::link(&issue.to_string(), &url));
+            receipt.issue = Some((issue, url));
+        }
+    }
+    Ok(())
+}
+
+async fn decide_in_issue(
+    job: &Job,
+    common: &Common,
+    inputs: &NotifyInputs,
+    github: &GitHub,
+    notice: &Notice,
+) -> Result<InIssue, GitHubError> {
+    let key = Key::Failure(notice.fingerprint.clone());
+    let success = notice.status == Status::Success;
+    if let Some(found) = opening::find(github, &job.repository, &key).await? {
+        let issue = IssueRef { repository: job.repository.clone(), number: found.number };
+        let comment = match common.comment_mode {
+            CommentMode::Update if !success => own_comment(github, &issue, notice).await?,
+            _ => None,
+        };
+        return Ok(InIssue::Comment { issue, url: found.html_url, comment, reopens: false, closes: success });
+    }
+    if success {
+        return Ok(InIssue::Nothing);
+    }
+    let label = inputs.labels.first().map(String::as_str).unwrap_or_default();
+    let closed = opening::find_closed(github, &job.repository, &key, label).await?;
+    let Some(closed) = closed else { return Ok(InIssue::Open { continues: None }) };
+    let issue = IssueRef { repository: job.repository.clone(), number: closed.number };
+    Ok(if is_recent(&closed, job) {
+        InIssue::Comment { issue, url: closed.html_url, comment: None, reopens: true, closes: false }
+    } else {
+        InIssue::Open { continues: Some(issue) }
+    })
+}
+
+fn is_recent(closed: &Issue, job: &Job) -> bool {
+    closed.closed_at.is_some_and(|at| job.clock.now() - at <= REOPENS_WITHIN)
+}
+
+/// The newest notice of the same failure that this action wrote as a comment there.
+async fn own_comment(
+    github: &GitHub,
+    issue: &IssueRef,
+    notice: &Notice,
+) -> Result<Option<CommentId>, GitHubError> {
+    let key = Key::Failure(notice.fingerprint.clone());
+    let read = github.comments(issue, None).await?;
+    let same =
+        |comment: &&IssueComment| comment.is_trusted() && Key::of(&comment.body).as_ref() == Some(&key);
+    Ok(read.comments.iter().rfind(same).map(|comment| comment.id))
+}
+
+async fn comment_once(github: &GitHub, issue: &IssueRef, body: &str) -> Result<IssueComment, GitHubError> {
+    let before = github.clock().now() - TimeDelta::minutes(1);
+    sent_once(
+        async || github.create_comment(issue, body).await,
+        async || {
+            let read = github.comments(issue, Some(before)).await?;
+            Ok(read.comments.into_iter().rfind(|comment| comment.is_trusted() && comment.body == body))
+        },
+    )
+    .await
+}
+
+impl InIssue {
+    fn plan(&self, body: &str, new: impl Fn(Option<&IssueRef>) -> NewIssue) -> Plan {
+        let mut plan = Plan::default();
+        match self {
+            Self::Nothing => {}
+            Self::Comment { issue, comment, reopens, closes, .. } => {
+                let issue = plan::Issue::from(issue.clone());
+                if *reopens {
+                    plan.push(Effect::ReopenIssue { issue: issue.clone() });
+                }
+                let body = body.to_owned();
+                plan.push(match comment {
+                    Some(comment) => Effect::EditComment { issue: issue.clone(), comment: *comment, body },
+                    None => Effect::CreateComment { issue: issue.clone(), body },
+                });
+                if *closes {
+                    plan.push(Effect::CloseIssue { issue });
+                }
+            }
+            Self::Open { continues } => {
+                let NewIssue { repository, title, body, labels, .. } = new(continues.as_ref());
+                plan.push(Effect::OpenIssue { repository, title, body, labels, assignee: None });
+            }
+        }
+        plan
+    }
+}
+
+fn new_issue(
+    job: &Job,
+    inputs: &NotifyInputs,
+    notice: &Notice,
+    body: &str,
+    continues: Option<&IssueRef>,
+) -> NewIssue {
+    let title = inputs.title.clone().unwrap_or_else(|| {
+        let workflow = if job.workflow.is_empty() { "A workflow" } else { &job.workflow };
+        format!(
+            "{workflow} failed: {}",
+            text::first_line(inputs.message.as_deref().unwrap_or(&notice.by.job))
+        )
+    });
+    let continues = continues.map(|issue| format!("\nThe same happened before, in #{}.\n", issue.number));
+    NewIssue {
+        repository: job.repository.clone(),
+        key: Key::Failure(notice.fingerprint.clone()),
+        title: text::title(&title),
+        body: text::cut(&format!("{body}{}", continues.unwrap_or_default()), text::BODY_LIMIT),
+        labels: inputs.labels.clone(),
+    }
+}
+
+fn issue_text(notice: &Notice, mention: &[Login], instead_of: Option<&Problem>) -> String {
+    let record = Record::Notice(notice.clone().mentioning(mention.to_vec()));
+    let instead = instead_of.map(|problem| {
+        format!(
+            "\n\nThis is here because the ticket could not be written:\n{}\n",
+            text::quote(&problem.to_string())
+        )
+    });
+    format!("{}{}", record.render(), instead.unwrap_or_default())
+}
+
+// ---- whom to ping ----
+
+/// Whom to ping: those who are named; else the ticket's driver; else who started the run.
+fn mention(inputs: &NotifyInputs, driver: Option<&Login>, job: &Job) -> Vec<Login> {
+    if !inputs.mention.is_empty() {
+        return inputs.mention.clone();
+    }
+    driver.or(job.actor.as_ref()).filter(|login| !login.is_bot()).cloned().into_iter().collect()
+}

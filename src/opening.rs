@@ -1,0 +1,116 @@
+//! Opening: the one open issue of a key, found or opened once.
+//!
+//! A ticket is found by its release or by the hub's run, an issue of notify by its fingerprint.
+//! Issues have no unique keys on GitHub, so after opening one the list is read again: of several
+//! with the same key the lowest number stays, and who opened another closes it as a duplicate.
+
+use crate::github::issues::Issue;
+use crate::github::once::sent_once;
+use crate::github::{GitHub, GitHubError};
+use crate::names::{IssueRef, Login, RepoName};
+use crate::runner::log::NOTICE;
+use crate::ticket::Key;
+
+/// An issue to be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewIssue {
+    /// Where.
+    pub repository: RepoName,
+    /// What it is found again by; its marker is in the body.
+    pub key: Key,
+    /// Its title.
+    pub title: String,
+    /// Its text, with the marker.
+    pub body: String,
+    /// Its labels.
+    pub labels: Vec<String>,
+}
+
+/// The issue of a key.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The issue.
+    pub issue: Issue,
+    /// Whether this step opened it.
+    pub created: bool,
+}
+
+/// The open issue of `key` with the lowest number, if there is one.
+///
+/// # Errors
+///
+/// When GitHub refuses or does not answer.
+pub async fn find(github: &GitHub, repository: &RepoName, key: &Key) -> Result<Option<Issue>, GitHubError> {
+    let issues = github.open_issues(repository).await?;
+    Ok(issues.into_iter().filter(|issue| has_key(issue, key)).min_by_key(|issue| issue.number))
+}
+
+/// The closed issue of `key` that was closed last, if there is one with this label.
+///
+/// # Errors
+///
+/// When GitHub refuses or does not answer.
+pub async fn find_closed(
+    github: &GitHub,
+    repository: &RepoName,
+    key: &Key,
+    label: &str,
+) -> Result<Option<Issue>, GitHubError> {
+    let issues = github.closed_issues(repository, label).await?;
+    Ok(issues.into_iter().filter(|issue| has_key(issue, key)).max_by_key(|issue| issue.closed_at))
+}
+
+/// Opens an issue, unless another job opens one with the same key at the same time and comes first.
+///
+/// # Errors
+///
+/// When GitHub refuses or gives no clear answer.
+pub async fn open(github: &GitHub, new: &NewIssue) -> Result<Opened, GitHubError> {
+    let mine = sent_once(
+        async || github.create_issue(&new.repository, &new.title, &new.body, &new.labels).await,
+        async || {
+            let issues = github.open_issues(&new.repository).await?;
+            let ours = |issue: &Issue| issue.is_trusted() && issue.body.as_deref() == Some(new.body.as_str());
+            Ok(issues.into_iter().find(ours))
+        },
+    )
+    .await?;
+    let dropped: Vec<&String> = new.labels.iter().filter(|label| !has_label(&mine, label)).collect();
+    if !dropped.is_empty() {
+        tracing::warn!(
+            "{}#{} was opened without the labels {dropped:?}: GitHub drops them when the token may not push or triage",
+            new.repository,
+            mine.number
+        );
+    }
+    match find(github, &new.repository, &new.key).await? {
+        Some(first) if first.number < mine.number => {
+            let duplicate = IssueRef { repository: new.repository.clone(), number: mine.number };
+            tracing::info!("{duplicate} came second to #{}; closing it as a duplicate", first.number);
+            github.create_comment(&duplicate, &format!("Duplicate of #{}", first.number)).await?;
+            github.close_issue_as_duplicate(&duplicate).await?;
+            Ok(Opened { issue: first, created: false })
+        }
+        _ => Ok(Opened { issue: mine, created: true }),
+    }
+}
+
+/// Assigns the driver, as far as GitHub lets them be assigned; the ticket names them in any case.
+pub async fn assign(github: &GitHub, issue: &IssueRef, login: Option<&Login>) {
+    let Some(login) = login.filter(|login| !login.is_bot() && !login.is_team()) else { return };
+    match github.assign(issue, login).await {
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::info!(target: NOTICE, "{login} cannot be assigned to {issue}: they have no access to it")
+        }
+        Err(error) => tracing::warn!("cannot assign {login} to {issue}: {error}"),
+    }
+}
+
+fn has_key(issue: &Issue, key: &Key) -> bool {
+    issue.is_trusted() && issue.body.as_deref().and_then(Key::of).as_ref() == Some(key)
+}
+
+fn has_label(issue: &Issue, name: &str) -> bool {
+    issue.labels.iter().any(|label| label.name().eq_ignore_ascii_case(name))
+}

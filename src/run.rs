@@ -1,0 +1,153 @@
+//! One step from its environment to its exit code: parse, run the mode, tell the runner.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use crate::github::{GitHub, Tokens, transport};
+use crate::inputs::{self, Common, Inputs, Mode};
+use crate::job::{Clock, Environment, Job};
+use crate::receipt::{Problem, Receipt};
+use crate::runner::{self, log};
+use crate::ticket::text;
+use crate::{dispatch, notify, report};
+
+/// How a step ends: <https://docs.github.com/actions/sharing-automations/creating-actions/setting-exit-codes-for-actions>
+/// knows good and bad only; the numbers are this action's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done: also when there was nothing to do.
+    Done,
+    /// The step failed.
+    Failed,
+    /// Invalid inputs, or not started by a runner.
+    Invalid,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Invalid => 2,
+        })
+    }
+}
+
+/// Runs the step that `environment` describes.
+pub async fn run(environment: &Environment, clock: Clock) -> Exit {
+    let given = inputs::given(environment);
+    for name in ["token", "ticket-token"] {
+        given.get(name).into_iter().for_each(|secret| log::mask(secret.trim()));
+    }
+    let job = match Job::read(environment, clock) {
+        Ok(job) => job,
+        Err(error) => {
+            tell(&[Problem {
+                what: chain(&error),
+                help: Some("use this as a step of a workflow".to_owned()),
+            }]);
+            return Exit::Invalid;
+        }
+    };
+    let prepared = prepare(&job, &given);
+    let (inputs, github) = match prepared {
+        Ok(prepared) => prepared,
+        Err(problems) => {
+            tell(&problems);
+            write_summary(
+                &job,
+                &problems
+                    .iter()
+                    .map(|problem| text::quote(&problem.to_string()) + "\n\n")
+                    .collect::<String>(),
+            );
+            return Exit::Invalid;
+        }
+    };
+    let receipt = perform(&job, &inputs, &github).await;
+    finish(&job, &inputs.common, &receipt)
+}
+
+/// Runs the mode.
+pub async fn perform(job: &Job, inputs: &Inputs, github: &GitHub) -> Receipt {
+    match &inputs.mode {
+        Mode::Dispatch(mode) => dispatch::run(job, &inputs.common, mode, github).await,
+        Mode::Report(mode) => report::run(job, &inputs.common, mode, github).await,
+        Mode::Notify(mode) => notify::run(job, &inputs.common, mode, github).await,
+    }
+}
+
+fn prepare(job: &Job, given: &BTreeMap<String, String>) -> Result<(Inputs, GitHub), Vec<Problem>> {
+    let told = |what: String| Problem { what, help: None };
+    let inputs = Inputs::read(given, job).map_err(|error| {
+        error.problems.into_iter().map(|problem| told(format!("input {problem}"))).collect::<Vec<_>>()
+    })?;
+    let octocrab = transport::over_network(&job.api_url).map_err(|error| vec![told(error.to_string())])?;
+    let github = GitHub::new(octocrab, tokens(&inputs), job.clock, inputs.common.retry_timeout);
+    Ok((inputs, github))
+}
+
+/// Which token goes with which repository, by the inputs.
+#[must_use]
+pub fn tokens(inputs: &Inputs) -> Tokens {
+    let common = &inputs.common;
+    // Only a dispatch looks for its ticket; without one the others write nothing to the hub.
+    let ticket_repository = match (&common.ticket, &inputs.mode) {
+        (Some(ticket), _) => Some(&ticket.repository),
+        (None, Mode::Dispatch(_)) => Some(&common.hub),
+        (None, _) => None,
+    };
+    Tokens {
+        general: common.token.clone(),
+        ticket: ticket_repository.cloned().zip(common.ticket_token.clone()),
+    }
+}
+
+/// Tells the runner and people what the step did, and how it ended.
+fn finish(job: &Job, common: &Common, receipt: &Receipt) -> Exit {
+    if let Some(plan) = &receipt.plan {
+        tracing::info!("the plan (`dry-run`: nothing is changed)\n{plan}");
+        write_summary(job, &format!("### Plan (nothing was changed)\n\n{}", text::quote(&plan.to_string())));
+    }
+    if !receipt.summary.is_empty() {
+        write_summary(job, &receipt.summary);
+    }
+    let mut problems = receipt.problems.clone();
+    if let Err(error) = runner::write_outputs(job, &receipt.outputs()) {
+        problems.push(Problem { what: chain(&error), help: None });
+    }
+    if problems.is_empty() {
+        return Exit::Done;
+    }
+    if common.fail_on_error {
+        tell(&problems);
+        return Exit::Failed;
+    }
+    for problem in &problems {
+        tracing::warn!("{problem}");
+    }
+    Exit::Done
+}
+
+fn tell(problems: &[Problem]) {
+    for problem in problems {
+        tracing::error!("{problem}");
+    }
+}
+
+fn write_summary(job: &Job, markdown: &str) {
+    if let Err(error) = runner::write_summary(job, markdown) {
+        tracing::warn!("{}", chain(&error));
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        told += &format!(": {error}");
+        cause = error.source();
+    }
+    told
+}

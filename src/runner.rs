@@ -1,0 +1,81 @@
+//! The runner that executes this step: its log, its files for outputs and summary, and the folder
+//! that the steps of a job share.
+//!
+//! Formats: <https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>.
+
+pub mod job_state;
+pub mod log;
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::job::Job;
+
+/// A file of the runner that cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}` cannot be written")]
+pub struct RunnerError {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    #[source]
+    pub source: std::io::Error,
+}
+
+/// Appends outputs to the file that the runner reads them from.
+///
+/// # Errors
+///
+/// When the file cannot be written.
+pub fn write_outputs(job: &Job, outputs: &[(&str, String)]) -> Result<(), RunnerError> {
+    let Some(path) = &job.output else { return Ok(()) };
+    let text: String = outputs.iter().map(|(name, value)| output(name, value)).collect();
+    append(path, &text)
+}
+
+/// `name<<DELIMITER`, with a delimiter that nobody can guess, so that no value can end it.
+fn output(name: &str, value: &str) -> String {
+    let delimiter = format!("ghadelimiter_{}", uuid::Uuid::new_v4());
+    format!("{name}<<{delimiter}\n{value}\n{delimiter}\n")
+}
+
+/// The most that GitHub shows of a step's summary.
+const SUMMARY_LIMIT: usize = 1024 * 1024;
+
+/// Appends Markdown to the job's summary.
+///
+/// # Errors
+///
+/// When the file cannot be written.
+pub fn write_summary(job: &Job, markdown: &str) -> Result<(), RunnerError> {
+    let Some(path) = &job.summary else { return Ok(()) };
+    let mut end = markdown.len().min(SUMMARY_LIMIT - 1024);
+    while !markdown.is_char_boundary(end) {
+        end -= 1;
+    }
+    append(path, &format!("{}\n", &markdown[..end]))
+}
+
+fn append(path: &Path, text: &str) -> Result<(), RunnerError> {
+    let written = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|source| RunnerError { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_value_can_end_its_output() {
+        let text = output("results", "a\nghadelimiter_\nb=c");
+        let lines: Vec<_> = text.lines().collect();
+        let [first, .., last] = lines[..] else { panic!("several lines") };
+        assert_eq!(first.strip_prefix("results<<"), Some(last));
+        assert_eq!(lines.iter().filter(|line| **line == last).count(), 1);
+    }
+}

@@ -1,0 +1,134 @@
+//! The log of the step: plain lines, annotations, and in a debug run every request.
+//!
+//! The runner takes `::command::` at the start of a line and `##[command]` anywhere for a command
+//! to itself, so text from outside is made inert before it is printed.
+
+use std::fmt::{self, Write as _};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Events of this target become a notice on the run's page.
+pub const NOTICE: &str = "notice";
+
+/// Events of this target tell of one request to GitHub.
+pub const REQUEST: &str = "request";
+
+/// Sends what the code has to say to the runner's log; details and requests in a debug run only.
+pub fn start(debug: bool) {
+    let level = if debug { Level::DEBUG } else { Level::INFO };
+    // Libraries have nothing to tell a user of this action.
+    let ours = filter_fn(move |metadata| {
+        let target = metadata.target();
+        let ours = target == NOTICE || target == REQUEST || target.starts_with(env!("CARGO_CRATE_NAME"));
+        ours && *metadata.level() <= level
+    });
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stdout).event_format(WorkflowCommands);
+    // A second start in the same process keeps the first.
+    let _ = tracing_subscriber::registry().with(layer.with_filter(ours)).try_init();
+}
+
+/// Tells the runner to hide `secret` in all that is printed from now on.
+pub fn mask(secret: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = std::io::Write::write_fmt(&mut out, format_args!("::add-mask::{}\n", escape_data(secret)));
+}
+
+/// Text from outside that the runner takes for text.
+#[must_use]
+pub fn inert(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let line = line.replace("##[", "#\u{200b}#[");
+        if line.trim_start().starts_with("::") { line.replacen("::", ":\u{200b}:", 1) } else { line }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Text behind `::command::`.
+fn escape_data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Formats events as the runner wants them.
+struct WorkflowCommands;
+
+impl<S, N> FormatEvent<S, N> for WorkflowCommands
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut said = Said::default();
+        event.record(&mut said);
+        let metadata = event.metadata();
+        match (metadata.target(), *metadata.level()) {
+            (REQUEST, _) => writeln!(out, "{}", said.request()),
+            (NOTICE, _) => writeln!(out, "::notice::{}", escape_data(&said.message)),
+            (_, Level::ERROR) => writeln!(out, "::error::{}", escape_data(&said.message)),
+            (_, Level::WARN) => writeln!(out, "::warning::{}", escape_data(&said.message)),
+            (_, Level::INFO) => writeln!(out, "{}", inert(&said.message)),
+            _ => writeln!(out, "::debug::{}", escape_data(&said.message)),
+        }
+    }
+}
+
+/// The fields of an event as text.
+#[derive(Default)]
+struct Said {
+    message: String,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Said {
+    /// A folded group: the line says what was asked and what came of it, the inside the rest.
+    fn request(&self) -> String {
+        let field = |name: &str| {
+            self.fields.iter().find(|(known, _)| *known == name).map_or("-", |(_, value)| value.as_str())
+        };
+        let answer = if self.message.is_empty() { field("status") } else { &self.message };
+        let head = format!("{} → {answer} ({} ms)", field("request"), field("took"));
+        let inside = format!(
+            "rate limit left: {}\nrequest id: {}",
+            field("rate_limit_remaining"),
+            field("request_id")
+        );
+        format!("::group::{}\n{}\n::endgroup::", escape_data(&head), inert(&inside))
+    }
+}
+
+impl Visit for Said {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            let _ = write!(self.message, "{value:?}");
+        } else {
+            self.fields.push((field.name(), format!("{value:?}")));
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_outside_is_no_command() {
+        let text = "fine\n::set-output name=x::y\n  ::error::no\nnow ##[error]no";
+        let inert = inert(text);
+        for line in inert.lines() {
+            assert!(!line.trim_start().starts_with("::") && !line.contains("##["), "{line}");
+        }
+        assert_eq!(inert.lines().count(), 4);
+        assert_eq!(escape_data("50%\r\n::x::"), "50%25%0D%0A::x::");
+    }
+}

@@ -1,0 +1,384 @@
+//! The fold: from records, in any order and any number of times, to the state of the release.
+//!
+//! Newer is decided by (run id, run attempt, sequence number), never by a clock or by the order of
+//! arrival. Run ids grow over the whole of GitHub, so a run is newer than the hub's run that
+//! started it, and a second start is newer than the first.
+//!
+//! Within the newest run of a target a later attempt supersedes what an earlier one left failed or
+//! unfinished. What an earlier attempt did well still counts: "re-run failed jobs" does not run
+//! those jobs again, so nobody reports them a second time.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::record::{Dispatch, Notice, Record, Report, StageReport, Start, StartState, Status, Writer};
+use crate::names::{Login, RepoName, RunId};
+
+/// The state of a release, as its records tell it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ticket {
+    /// Who is responsible.
+    pub driver: Option<Login>,
+    /// The name or version of the release.
+    pub release: Option<String>,
+    /// The targets by name.
+    pub targets: BTreeMap<String, Target>,
+    /// Failures that were notified and are not over, the newest of each fingerprint.
+    pub notices: Vec<Notice>,
+}
+
+/// One target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// Where it runs; unknown if only a report without a dispatch tells of it.
+    pub repository: RepoName,
+    /// How it stands.
+    pub status: TargetStatus,
+    /// The newest run, where it is known.
+    pub run: Option<Run>,
+    /// The stages of the newest run, in the order in which they were last reported.
+    pub stages: Vec<Stage>,
+    /// The stage that decides the status.
+    pub stage: Option<Stage>,
+    /// Why it could not be started.
+    pub error: Option<String>,
+    /// The newest start, where the hub has one.
+    pub start: Option<Start>,
+    /// When anything last changed.
+    pub changed: DateTime<Utc>,
+    /// What older attempts and older runs left behind, newest first.
+    pub older: Vec<OldStage>,
+}
+
+/// A run of a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// The newest attempt that reported, from 1.
+    pub attempt: u32,
+    /// The run in the browser.
+    pub url: Option<String>,
+}
+
+/// A stage of the newest run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stage {
+    /// Its name.
+    pub name: String,
+    /// How it stands, over all jobs that report it.
+    pub status: Status,
+    /// The attempt that reported it.
+    pub attempt: u32,
+    /// What the reporter had to say.
+    pub message: Option<String>,
+    /// What the message links to; none: the run.
+    pub url: Option<String>,
+    /// Whether it ends the target's release.
+    pub done: bool,
+    /// When it was reported.
+    pub at: DateTime<Utc>,
+}
+
+/// A stage as an older attempt or an older run left it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OldStage {
+    /// The run.
+    pub run: RunId,
+    /// The run in the browser.
+    pub run_url: String,
+    /// The stage as it was.
+    pub stage: Stage,
+}
+
+/// How a target stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TargetStatus {
+    /// A stage failed, or the target could not be started.
+    Failed,
+    /// A stage was cancelled.
+    Cancelled,
+    /// Its run is under way.
+    InProgress,
+    /// Started, and nothing was heard of it yet.
+    Queued,
+    /// The stage that ends the release was left out on purpose.
+    Skipped,
+    /// The stage that ends the release went well.
+    Released,
+}
+
+impl TargetStatus {
+    /// Whether nothing more is expected of the target.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Released | Self::Skipped)
+    }
+}
+
+/// Folds records into the state of the release: commutative, and the same for repeated records.
+#[must_use]
+pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>) -> Ticket {
+    let mut dispatches: Vec<&Dispatch> = Vec::new();
+    let mut facts: BTreeMap<&str, Facts<'a>> = BTreeMap::new();
+    let mut notices: Vec<&Notice> = Vec::new();
+    for record in records {
+        match record {
+            Record::Dispatch(dispatch) => {
+                dispatches.push(dispatch);
+                for start in &dispatch.targets {
+                    facts.entry(&start.target).or_default().starts.push((dispatch, start));
+                }
+            }
+            Record::Report(report) => {
+                for stage in &report.stages {
+                    facts.entry(&stage.target).or_default().reports.push((report, stage));
+                }
+            }
+            Record::Notice(notice) => notices.push(notice),
+        }
+    }
+    let newest = dispatches.iter().max_by_key(|dispatch| order(&dispatch.by, dispatch.seq));
+    let mut targets: BTreeMap<String, Target> =
+        facts.iter().filter_map(|(name, facts)| Some(((*name).to_owned(), facts.fold()?))).collect();
+    let mut notices = open_notices(notices);
+    notices.retain(|notice| !targets.values().any(|target| target.is_newer_than(notice)));
+    for notice in &notices {
+        targets.values_mut().for_each(|target| target.mark_failed_by(notice));
+    }
+    Ticket {
+        driver: newest.and_then(|dispatch| dispatch.driver.clone()),
+        release: newest.and_then(|dispatch| dispatch.release.clone()),
+        targets,
+        notices,
+    }
+}
+
+/// By what one record's state is newer than another's. The job at the end decides nothing but ties.
+fn order(by: &Writer, seq: u64) -> (RunId, u32, u64, &str) {
+    (by.run, by.attempt, seq, &by.job)
+}
+
+/// Of each fingerprint the newest notice, if it is not one of success.
+fn open_notices(notices: Vec<&Notice>) -> Vec<Notice> {
+    let mut newest: BTreeMap<&str, &Notice> = BTreeMap::new();
+    for notice in notices {
+        let known = newest.entry(&notice.fingerprint).or_insert(notice);
+        if notice_order(notice) > notice_order(known) {
+            *known = notice;
+        }
+    }
+    let mut open: Vec<Notice> =
+        newest.into_values().filter(|notice| !notice.status.is_good()).cloned().collect();
+    open.sort_by(|a, b| (notice_order(a), &a.fingerprint).cmp(&(notice_order(b), &b.fingerprint)));
+    open
+}
+
+fn notice_order(notice: &Notice) -> ((RunId, u32, u64, &str), Status, &str) {
+    (order(&notice.by, notice.seq), notice.status, &notice.message)
+}
+
+/// All that the records say of one target.
+#[derive(Default)]
+struct Facts<'a> {
+    starts: Vec<(&'a Dispatch, &'a Start)>,
+    reports: Vec<(&'a Report, &'a StageReport)>,
+}
+
+impl Facts<'_> {
+    fn fold(&self) -> Option<Target> {
+        let start = self.newest_start();
+        let reported = self.reports.iter().map(|(report, _)| report.by.run).max();
+        // A start whose run is not known (yet) is newer than every run before the hub's own run.
+        let started = start.map(|(dispatch, start)| start.run.unwrap_or(dispatch.by.run));
+        let newest = reported.max(started)?;
+        let start_is_newest = started == Some(newest);
+
+        let reports: Vec<_> = self.reports.iter().filter(|(report, _)| report.by.run == newest).collect();
+        let attempt = reports.iter().map(|(report, _)| report.by.attempt).max().unwrap_or(1);
+        let (stages, older) = self.stages(newest, attempt);
+
+        let heard = !reports.is_empty();
+        let run_id = if heard { Some(newest) } else { start.and_then(|(_, start)| start.run) };
+        let run = run_id.map(|id| {
+            let url = reports.iter().map(|(report, _)| report.run_url.clone()).max();
+            Run { id, attempt, url: url.or_else(|| start.and_then(|(_, start)| start.run_url.clone())) }
+        });
+        let refused = start.filter(|(_, start)| {
+            start_is_newest && !heard && matches!(start.state, StartState::Refused | StartState::Unknown)
+        });
+        let (status, stage) = if refused.is_some() { (TargetStatus::Failed, None) } else { decide(&stages) };
+        let changes = stages.iter().map(|stage| stage.at).chain(start.map(|(_, start)| start.at));
+        Some(Target {
+            repository: start.map(|(_, start)| start.repository.clone()).unwrap_or_else(|| {
+                self.reports
+                    .iter()
+                    .map(|(report, _)| report.by.repository.clone())
+                    .min()
+                    .expect("a report, or a start")
+            }),
+            status,
+            run,
+            stage: stage.cloned(),
+            error: refused.and_then(|(_, start)| start.error.clone()),
+            start: start.map(|(_, start)| start.clone()),
+            changed: changes.max()?,
+            older,
+            stages,
+        })
+    }
+
+    /// The stages that count, in the order in which they were last reported, and all that is over.
+    fn stages(&self, run: RunId, attempt: u32) -> (Vec<Stage>, Vec<OldStage>) {
+        let outcomes = outcomes(&self.reports);
+        // Keys come in the order of attempts, so the last one of a stage stays.
+        let last: BTreeMap<_, _> =
+            outcomes.keys().map(|(of_run, of_attempt, name)| ((*of_run, *name), *of_attempt)).collect();
+        let (mut stages, mut older) = (Vec::new(), Vec::new());
+        for ((of_run, of_attempt, name), (report, stage)) in &outcomes {
+            let newest = *of_run == run && last[&(run, *name)] == *of_attempt;
+            if newest && (*of_attempt == attempt || stage.status.is_good()) {
+                stages.push(Stage::new(report, stage));
+            } else {
+                older.push(OldStage::new(report, stage));
+            }
+        }
+        stages.sort_by(|a, b| (a.at, &a.name).cmp(&(b.at, &b.name)));
+        older.sort_by(|a, b| b.order().cmp(&a.order()));
+        (stages, older)
+    }
+
+    /// The start with the newest run; of the same run the newest word on it.
+    fn newest_start(&self) -> Option<(&Dispatch, &Start)> {
+        let newest = self.starts.iter().filter(|(_, start)| start.state != StartState::Yielded).max_by_key(
+            |(dispatch, start)| {
+                let run = start.run.unwrap_or(dispatch.by.run);
+                (run, order(&dispatch.by, dispatch.seq), start.state, &start.error)
+            },
+        );
+        newest.copied()
+    }
+}
+
+/// A stage of an attempt of a run.
+type StageKey<'a> = (RunId, u32, &'a str);
+
+/// What each stage came to in each attempt of each run.
+///
+/// Of one job only the newest report of a stage says anything; of several jobs that report the same
+/// stage the one whose status ranks highest.
+fn outcomes<'a>(
+    reports: &[(&'a Report, &'a StageReport)],
+) -> BTreeMap<StageKey<'a>, (&'a Report, &'a StageReport)> {
+    let mut by_job: BTreeMap<(StageKey<'a>, &str), (&Report, &StageReport)> = BTreeMap::new();
+    for (report, stage) in reports {
+        let key = ((report.by.run, report.by.attempt, stage.stage.as_str()), report.by.job.as_str());
+        let known = by_job.entry(key).or_insert((report, stage));
+        if (stage.seq, rank(stage)) > (known.1.seq, rank(known.1)) {
+            *known = (report, stage);
+        }
+    }
+    let mut outcomes: BTreeMap<StageKey<'a>, (&Report, &StageReport)> = BTreeMap::new();
+    for ((key, _), (report, stage)) in by_job {
+        let known = outcomes.entry(key).or_insert((report, stage));
+        if rank(stage) > rank(known.1) {
+            *known = (report, stage);
+        }
+    }
+    outcomes
+}
+
+/// A total order over what can be said of a stage.
+fn rank(stage: &StageReport) -> (Status, bool, DateTime<Utc>, &Option<String>, &Option<String>) {
+    (stage.status, stage.done, stage.at, &stage.message, &stage.url)
+}
+
+/// How the target stands, and the stage that decides it.
+fn decide(stages: &[Stage]) -> (TargetStatus, Option<&Stage>) {
+    let newest = |wanted: &dyn Fn(&&Stage) -> bool| stages.iter().rfind(wanted);
+    if let Some(stage) = newest(&|stage| stage.status == Status::Failure) {
+        (TargetStatus::Failed, Some(stage))
+    } else if let Some(stage) = newest(&|stage| stage.status == Status::Cancelled) {
+        (TargetStatus::Cancelled, Some(stage))
+    } else if let Some(stage) = newest(&|stage| stage.done && stage.status == Status::Success) {
+        (TargetStatus::Released, Some(stage))
+    } else if let Some(stage) = newest(&|stage| stage.done && stage.status == Status::Skipped) {
+        (TargetStatus::Skipped, Some(stage))
+    } else if let Some(stage) = newest(&|stage| stage.status == Status::InProgress) {
+        (TargetStatus::InProgress, Some(stage))
+    } else if let Some(stage) = newest(&|stage| stage.status.is_good()) {
+        (TargetStatus::InProgress, Some(stage))
+    } else {
+        (TargetStatus::Queued, stages.last())
+    }
+}
+
+impl Stage {
+    fn new(report: &Report, stage: &StageReport) -> Self {
+        Self {
+            name: stage.stage.clone(),
+            status: stage.status,
+            attempt: report.by.attempt,
+            message: stage.message.clone(),
+            url: stage.url.clone(),
+            done: stage.done,
+            at: stage.at,
+        }
+    }
+}
+
+impl OldStage {
+    fn new(report: &Report, stage: &StageReport) -> Self {
+        Self { run: report.by.run, run_url: report.run_url.clone(), stage: Stage::new(report, stage) }
+    }
+
+    fn order(&self) -> (RunId, u32, DateTime<Utc>, &str) {
+        (self.run, self.stage.attempt, self.stage.at, &self.stage.name)
+    }
+}
+
+impl Target {
+    /// Whether the target has gone on, in a later attempt or run, since the failure that was notified.
+    fn is_newer_than(&self, notice: &Notice) -> bool {
+        let newer = |run: &Run| (run.id, run.attempt) > (notice.by.run, notice.by.attempt);
+        self.repository == notice.by.repository && self.run.as_ref().is_some_and(newer)
+    }
+
+    /// A notified failure of the target's newest attempt is the target's failure, even if no stage said so.
+    fn mark_failed_by(&mut self, notice: &Notice) {
+        let Some(run) = &self.run else { return };
+        if run.id == notice.by.run
+            && run.attempt <= notice.by.attempt
+            && self.repository == notice.by.repository
+        {
+            if self.status != TargetStatus::Failed {
+                self.status = if notice.status == Status::Cancelled {
+                    TargetStatus::Cancelled
+                } else {
+                    TargetStatus::Failed
+                };
+            }
+            self.changed = self.changed.max(notice.at);
+        }
+    }
+
+    /// The link to what was released.
+    #[must_use]
+    pub fn release_url(&self) -> Option<&str> {
+        let released = self.stages.iter().rfind(|stage| stage.done && stage.status == Status::Success)?;
+        released.url.as_deref()
+    }
+}
+
+impl Ticket {
+    /// How many targets have this status.
+    #[must_use]
+    pub fn count(&self, status: TargetStatus) -> usize {
+        self.targets.values().filter(|target| target.status == status).count()
+    }
+}
+
+#[cfg(test)]
+#[path = "fold_tests.rs"]
+mod tests;

@@ -1,0 +1,242 @@
+//! The laws of the fold.
+
+use chrono::{DateTime, Utc};
+use proptest::prelude::*;
+use serde_json::Map;
+
+use super::*;
+use crate::ticket::StartState;
+
+fn at(minute: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_767_600_000 + minute * 60, 0).expect("a time")
+}
+
+fn by(repository: &str, run: u64, attempt: u32, job: &str) -> Writer {
+    Writer { repository: repository.parse().expect("a name"), run: RunId(run), attempt, job: job.into() }
+}
+
+fn stage(stage: &str, status: Status, seq: u64) -> StageReport {
+    StageReport {
+        target: "web".into(),
+        stage: stage.into(),
+        status,
+        message: None,
+        url: None,
+        done: false,
+        at: at(i64::try_from(seq).unwrap_or(0)),
+        seq,
+        other: Map::new(),
+    }
+}
+
+fn done(seq: u64) -> StageReport {
+    StageReport {
+        done: true,
+        url: Some("https://a.example/v1".into()),
+        ..stage("publish", Status::Success, seq)
+    }
+}
+
+/// A record of the run 100 unless told otherwise, with its newest stages.
+fn report(run: u64, attempt: u32, job: &str, stages: &[StageReport]) -> Record {
+    let seq = stages.iter().map(|stage| stage.seq).max().unwrap_or(0);
+    let by = by("acme/web", run, attempt, job);
+    let run_url = format!("https://github.com/acme/web/actions/runs/{run}");
+    Record::Report(Report { by, seq, run_url, stages: stages.to_vec(), other: Map::new() })
+}
+
+fn start(hub_run: u64, attempt: u32, state: StartState, run: Option<u64>) -> Record {
+    let start = Start {
+        target: "web".into(),
+        repository: "acme/web".parse().expect("a name"),
+        workflow: Some("release.yml".into()),
+        git_ref: Some("main".into()),
+        state,
+        run: run.map(RunId),
+        run_url: None,
+        error: (state == StartState::Refused).then(|| "no".to_owned()),
+        at: at(0),
+        other: Map::new(),
+    };
+    Record::Dispatch(Dispatch {
+        by: by("acme/hub", hub_run, attempt, "dispatch"),
+        seq: 1,
+        run_url: String::new(),
+        driver: Login::parse("alice"),
+        release: None,
+        targets: vec![start],
+        other: Map::new(),
+    })
+}
+
+fn notice(run: u64, attempt: u32, status: Status) -> Record {
+    Record::Notice(Notice {
+        by: by("acme/web", run, attempt, "notify"),
+        seq: 1,
+        run_url: String::new(),
+        fingerprint: "f".into(),
+        status,
+        message: "it broke".into(),
+        url: None,
+        mention: Vec::new(),
+        at: at(0),
+        other: Map::new(),
+    })
+}
+
+fn web(records: &[Record]) -> Target {
+    fold(records).targets.remove("web").expect("the target")
+}
+
+#[test]
+fn a_late_start_does_not_reopen_a_finished_target() {
+    let records = [
+        report(100, 1, "publish", &[done(2)]),
+        report(100, 1, "build", &[stage("build", Status::InProgress, 1)]),
+    ];
+    assert_eq!(web(&records).status, TargetStatus::Released);
+}
+
+#[test]
+fn the_newest_word_of_a_job_counts_whatever_its_time_says() {
+    let mut late = stage("build", Status::Success, 2);
+    late.at = at(-60);
+    let records =
+        [report(100, 1, "build", &[late]), report(100, 1, "build", &[stage("build", Status::Failure, 1)])];
+    assert_eq!(web(&records).status, TargetStatus::InProgress);
+}
+
+#[test]
+fn a_green_rerun_clears_a_red_row() {
+    let records = [
+        report(100, 1, "build", &[stage("build", Status::Success, 1)]),
+        report(100, 1, "publish", &[stage("publish", Status::Failure, 1)]),
+        report(100, 1, "failed", &[stage("failed", Status::Failure, 1)]),
+        report(100, 2, "publish", &[done(1)]),
+    ];
+    let target = web(&records);
+    assert_eq!(target.status, TargetStatus::Released);
+    assert_eq!(target.run.map(|run| run.attempt), Some(2));
+    // What went well in the first attempt is not run again, and still counts.
+    assert_eq!(
+        target.stages.iter().map(|stage| stage.name.as_str()).collect::<Vec<_>>(),
+        ["build", "publish"]
+    );
+    assert_eq!(target.older.len(), 2);
+}
+
+#[test]
+fn a_late_report_of_an_older_attempt_cannot_win() {
+    let records = [
+        report(100, 2, "publish", &[done(1)]),
+        report(100, 1, "publish", &[stage("publish", Status::Failure, 9)]),
+    ];
+    assert_eq!(web(&records).status, TargetStatus::Released);
+}
+
+#[test]
+fn a_failure_in_one_job_of_a_matrix_is_not_hidden_by_another() {
+    let jobs = |job: &str, status| report(100, 1, job, &[stage("build", status, 1)]);
+    let records = [jobs("build (a)", Status::Failure), jobs("build (b)", Status::Success)];
+    assert_eq!(web(&records).status, TargetStatus::Failed);
+}
+
+#[test]
+fn a_second_start_is_newer_than_what_the_first_left_behind() {
+    let records = [
+        start(90, 1, StartState::Started, Some(100)),
+        report(100, 1, "publish", &[stage("publish", Status::Failure, 1)]),
+        start(200, 1, StartState::Started, None),
+    ];
+    let target = web(&records);
+    assert_eq!(target.status, TargetStatus::Queued);
+    assert_eq!(target.older.len(), 1);
+    assert_eq!(
+        web(&[records.as_slice(), &[report(210, 1, "publish", &[done(1)])]].concat()).status,
+        TargetStatus::Released
+    );
+}
+
+#[test]
+fn a_refused_start_is_a_failure_until_it_is_made_good() {
+    let refused = start(90, 1, StartState::Refused, None);
+    assert_eq!(web(std::slice::from_ref(&refused)).status, TargetStatus::Failed);
+    assert_eq!(web(&[refused, start(90, 2, StartState::Started, Some(100))]).status, TargetStatus::Queued);
+}
+
+#[test]
+fn a_yielded_claim_says_nothing() {
+    assert!(fold(&[start(90, 1, StartState::Yielded, None)]).targets.is_empty());
+}
+
+#[test]
+fn a_notice_fails_the_attempt_that_it_is_about_and_no_later_one() {
+    let build = report(100, 1, "build", &[stage("build", Status::Success, 1)]);
+    let failed = fold(&[build.clone(), notice(100, 1, Status::Failure)]);
+    assert_eq!((failed.targets["web"].status, failed.notices.len()), (TargetStatus::Failed, 1));
+    let rerun =
+        fold(&[build.clone(), notice(100, 1, Status::Failure), report(100, 2, "publish", &[done(1)])]);
+    assert_eq!((rerun.targets["web"].status, rerun.notices.len()), (TargetStatus::Released, 0));
+    let resolved = fold(&[build, notice(100, 1, Status::Failure), notice(100, 2, Status::Success)]);
+    assert_eq!(resolved.notices.len(), 0);
+}
+
+fn any_status() -> impl Strategy<Value = Status> {
+    prop::sample::select(Status::ALL.to_vec())
+}
+
+fn any_report() -> impl Strategy<Value = Record> {
+    let stages = prop::collection::vec((0..3_usize, any_status(), any::<bool>(), 1..4_u64, 0..5_i64), 1..4);
+    (100..103_u64, 1..3_u32, 0..3_usize, stages).prop_map(|(run, attempt, job, stages)| {
+        let stages = stages.into_iter().map(|(name, status, done, seq, minute)| StageReport {
+            done,
+            at: at(minute),
+            ..stage(["build", "test", "publish"][name], status, seq)
+        });
+        report(run, attempt, ["a", "b", "c"][job], &stages.collect::<Vec<_>>())
+    })
+}
+
+fn any_record() -> impl Strategy<Value = Record> {
+    let states = [
+        StartState::Claimed,
+        StartState::Yielded,
+        StartState::Started,
+        StartState::Refused,
+        StartState::Unknown,
+    ];
+    let any_start =
+        (90..93_u64, 1..3_u32, prop::sample::select(states.to_vec()), prop::option::of(100..103_u64))
+            .prop_map(|(hub, attempt, state, run)| start(hub, attempt, state, run));
+    let any_notice = (100..103_u64, 1..3_u32, any_status())
+        .prop_map(|(run, attempt, status)| notice(run, attempt, status));
+    prop_oneof![6 => any_report(), 2 => any_start, 1 => any_notice]
+}
+
+proptest! {
+    #[test]
+    fn the_order_and_repetition_of_records_mean_nothing(
+        (records, shuffled) in prop::collection::vec(any_record(), 0..12).prop_flat_map(|records| {
+            let twice = [records.clone(), records.clone()].concat();
+            (Just(records), Just(twice).prop_shuffle())
+        })
+    ) {
+        prop_assert_eq!(fold(&records), fold(&shuffled));
+    }
+
+    #[test]
+    fn an_older_state_of_a_record_adds_nothing(
+        stages in prop::collection::vec((0..2_usize, any_status()), 1..6), others in prop::collection::vec(any_record(), 0..4)
+    ) {
+        let by = by("acme/web", 104, 1, "a");
+        let mut record = Report { by, seq: 0, run_url: String::new(), stages: Vec::new(), other: Map::new() };
+        let mut states = others;
+        for (name, status) in stages {
+            record.add(stage(["build", "publish"][name], status, 0));
+            states.push(Record::Report(record.clone()));
+        }
+        let with_history = fold(&states);
+        states.retain(|state| state.by() != &record.by || *state == Record::Report(record.clone()));
+        prop_assert_eq!(with_history, fold(&states));
+    }
+}

@@ -1,0 +1,60 @@
+//! `action.yml`, the code and the README say the same.
+
+use std::collections::BTreeMap;
+
+use release_ticket_action::inputs::INPUTS;
+use release_ticket_action::receipt::Receipt;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct ActionYml {
+    inputs: BTreeMap<String, Input>,
+    outputs: BTreeMap<String, serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Input {
+    #[serde(default)]
+    default: String,
+}
+
+fn action_yml() -> ActionYml {
+    serde_saphyr::from_str(include_str!("../../action.yml")).expect("action.yml is YAML of this shape")
+}
+
+/// The rows of the tables below a heading of the README: the name and the cell behind it.
+fn readme_rows(heading: &str) -> BTreeMap<String, String> {
+    let readme = include_str!("../../README.md");
+    let section = readme.split("\n## ").find(|section| section.starts_with(heading)).expect(heading);
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.flat_map(|row| {
+        let (names, rest) = row.split_once(" | ").expect("a table of several columns");
+        let names: Vec<String> = names.split(", ").map(|name| name.trim_matches('`').to_owned()).collect();
+        let next = rest.split(" | ").next().unwrap_or_default().trim().trim_matches('`').to_owned();
+        names.into_iter().map(move |name| (name, next.clone()))
+    })
+    .collect()
+}
+
+#[test]
+fn the_inputs_are_the_same_everywhere() {
+    let code: BTreeMap<String, String> =
+        INPUTS.iter().map(|input| (input.name.to_owned(), input.default.to_owned())).collect();
+    let yaml: BTreeMap<String, String> =
+        action_yml().inputs.into_iter().map(|(name, input)| (name, input.default)).collect();
+    assert_eq!(code, yaml, "the code and action.yml");
+    let readme = readme_rows("Inputs");
+    assert_eq!(code.keys().collect::<Vec<_>>(), readme.keys().collect::<Vec<_>>(), "the code and the README");
+    for (name, default) in code.iter().filter(|(_, default)| !default.is_empty()) {
+        assert_eq!(&readme[name], default, "the README's default of `{name}`");
+    }
+}
+
+#[test]
+fn the_outputs_are_the_same_everywhere() {
+    let mut code: Vec<String> =
+        Receipt::default().outputs().into_iter().map(|(name, _)| name.to_owned()).collect();
+    code.sort();
+    assert_eq!(code, action_yml().outputs.into_keys().collect::<Vec<_>>(), "the code and action.yml");
+    assert_eq!(code, readme_rows("Outputs").into_keys().collect::<Vec<_>>(), "the code and the README");
+}

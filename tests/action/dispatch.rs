@@ -1,0 +1,300 @@
+//! The mode `dispatch`.
+
+use serde_json::{Value, json};
+use simulated_github::{Fault, Kind};
+
+use crate::support::{Acme, Done, Step, for_people};
+
+fn dispatch(targets: &str) -> Step {
+    Step::new("dispatch").run(500).input("targets", targets).input("workflow", "release.yml")
+}
+
+fn results(done: &Done) -> Value {
+    serde_json::from_str(done.output("results")).expect("JSON")
+}
+
+/// How many runs the hub's token started.
+fn started(acme: &Acme, name: &str) -> usize {
+    acme.world.runs(&format!("acme/{name}")).len()
+}
+
+#[tokio::test]
+async fn a_release_is_dispatched_once() {
+    let acme = Acme::new().await;
+    let done = dispatch("web, api").input("release", "1.4.0").input("max-parallel", "1").run_in(&acme).await;
+    done.succeeds();
+    insta::assert_snapshot!(acme.world.story(), @"
+    acme/hub#1  opened by acme-release[bot]: Release 1.4.0
+    acme/hub#1  labelled release
+    acme/hub#1  assigned alice
+    acme/hub#1  comment 1001 added
+    acme/hub#1  comment 1002 added
+    acme/hub#1  comment 1002 pinned
+    acme/api  started release.yml at main (release-ticket=acme/hub#1, release-target=api)
+    acme/hub#1  comment 1001 edited
+    acme/web  started release.yml at main (release-ticket=acme/hub#1, release-target=web)
+    acme/hub#1  comment 1001 edited
+    acme/hub#1  comment 1002 edited
+    ");
+    let issue = acme.world.issue_view("acme/hub", 1);
+    insta::assert_snapshot!(for_people(&issue.body), @"
+    **Driver:** @alice
+    **Targets:** web, api
+    **Started by:** [hub run 500](https://github.com/acme/hub/actions/runs/500)
+
+    The board in the comments shows how far this release is. This text is yours: it is never rewritten.
+    ");
+    assert_eq!((done.output("created"), done.output("ticket-number")), ("true", "1"));
+    assert_eq!(done.output("ticket-url"), format!("{}/acme/hub/issues/1", acme.server.url()));
+    let runs = [acme.world.runs("acme/web")[0].id, acme.world.runs("acme/api")[0].id];
+    let results = results(&done);
+    assert_eq!(results[0]["name"], "web");
+    assert_eq!(results[0]["run_id"], runs[0]);
+    assert_eq!(results[1]["status"], "started");
+    assert_eq!(results[1]["error"], Value::Null);
+    let inputs = &acme.world.runs("acme/web")[0].inputs;
+    assert_eq!(inputs["release-ticket"], "acme/hub#1");
+    assert_eq!(inputs["release-target"], "web");
+}
+
+#[tokio::test]
+async fn a_later_dispatch_of_the_same_release_starts_what_was_never_started() {
+    let acme = Acme::new().await;
+    dispatch("web").input("release", "1.4.0").run_in(&acme).await.succeeds();
+    let done = dispatch("web, api").run(501).input("release", "1.4.0").run_in(&acme).await;
+    done.succeeds().says("::notice::web is left alone: it was started already");
+    assert_eq!((started(&acme, "web"), started(&acme, "api")), (1, 1));
+    assert_eq!((done.output("created"), acme.world.issues("acme/hub").len()), ("false", 1));
+    assert_eq!(results(&done)[0]["status"], "queued");
+}
+
+#[tokio::test]
+async fn without_a_release_each_run_has_its_ticket_and_its_rerun_finds_it() {
+    let acme = Acme::new().await;
+    dispatch("web").run_in(&acme).await.succeeds();
+    dispatch("web").attempt(2).run_in(&acme).await.succeeds();
+    assert_eq!((started(&acme, "web"), acme.world.issues("acme/hub").len()), (1, 1));
+    dispatch("web").run(501).run_in(&acme).await.succeeds();
+    assert_eq!((started(&acme, "web"), acme.world.issues("acme/hub").len()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_closed_ticket_is_not_reused_and_the_new_one_links_to_it() {
+    let acme = Acme::new().await;
+    dispatch("web").input("release", "1.4.0").run_in(&acme).await.succeeds();
+    acme.world.close_issue("acme/hub", 1);
+    let done = dispatch("web").run(501).input("release", "1.4.0").run_in(&acme).await;
+    done.succeeds();
+    assert_eq!(done.output("ticket-number"), "2");
+    assert!(acme.world.issue_view("acme/hub", 2).body.contains("Continues #1"));
+    let done = dispatch("web").input("ticket", "1").run_in(&acme).await;
+    done.fails().says("the ticket acme/hub#1 is closed").says("help: reopen it");
+}
+
+#[tokio::test]
+async fn a_workflow_file_that_may_not_be_read_leaves_the_check_to_github() {
+    let acme = Acme::new().await;
+    acme.world.repository("acme/web").private();
+    let token = acme.world.token("blind-token").acts_as("acme-release[bot]");
+    token.can("acme/hub", &["issues: write", "contents: read"]).can("acme/web", &["actions: write"]);
+    let done = dispatch("web").input("token", "blind-token").run_in(&acme).await;
+    done.succeeds()
+        .says("::warning::the inputs of `.github/workflows/release.yml` in acme/web are not checked");
+    assert_eq!(started(&acme, "web"), 1);
+}
+
+#[tokio::test]
+async fn every_unreachable_target_is_told_before_anything_happens() {
+    let acme = Acme::new().await;
+    acme.world.repository("acme/plain");
+    acme.world.token("hub-token").can("acme/plain", &["actions: write", "contents: read"]);
+    let done = dispatch("web, plain, nowhere").run_in(&acme).await;
+    done.fails();
+    insta::assert_snapshot!(done.visible_log(), @"
+    ::error::target plain: acme/plain has no `.github/workflows/release.yml` at main%0Ahelp: correct `workflow` or `ref`
+    ::error::target nowhere: cannot reach acme/nowhere: GET /repos/acme/nowhere was refused: 404 Not Found, Not Found%0Ahelp: check that acme/nowhere and what is named in it exist, and that the token may see them (`github.token` reaches its own repository only)
+    ");
+    assert_eq!(acme.world.story(), "");
+}
+
+#[tokio::test]
+async fn a_refused_start_is_told_on_the_board_and_tried_again_by_the_rerun() {
+    let acme = Acme::new().await;
+    acme.world.repository("acme/api").disable_workflow("release.yml");
+    let done = dispatch("web, api").run_in(&acme).await;
+    done.fails().says("cannot start api").says("disabled");
+    assert_eq!(results(&done)[1]["status"], "failed");
+    let board = acme.board(1);
+    assert!(board.contains("**api** could not be started") && board.contains("❌ **1 failed**"), "{board}");
+
+    acme.world.repository("acme/api").file(".github/workflows/other.yml", crate::support::RELEASE_WORKFLOW);
+    let again = dispatch("[web, { repository: api, workflow: other.yml }]").attempt(2).run_in(&acme).await;
+    again.succeeds();
+    assert_eq!((started(&acme, "web"), started(&acme, "api")), (1, 1));
+    assert!(!acme.board(1).contains("failed"), "{}", acme.board(1));
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_start_is_no_second_run() {
+    for kind in [Kind::StatusAfter(502), Kind::DropAfter] {
+        let acme = Acme::new().await;
+        acme.world.fault(Fault::on("POST", "/repos/acme/web/actions/workflows/*/dispatches").then(kind));
+        let done = dispatch("web, api").run_in(&acme).await;
+        done.succeeds().says("looking whether it happened");
+        assert_eq!((started(&acme, "web"), started(&acme, "api")), (1, 1));
+        assert_eq!(results(&done)[0]["run_id"], acme.world.runs("acme/web")[0].id);
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_opening_the_ticket_is_no_second_ticket() {
+    let acme = Acme::new().await;
+    acme.world.fault(Fault::on("POST", "/repos/acme/hub/issues").then(Kind::DropAfter));
+    dispatch("web").run_in(&acme).await.succeeds();
+    assert_eq!(acme.world.issues("acme/hub").len(), 1);
+}
+
+#[tokio::test]
+async fn two_hub_jobs_at_once_start_every_target_once() {
+    let acme = Acme::new().await;
+    let hub_runs = [(); 2].map(|()| acme.world.start_run("acme/hub", "release.yml", "workflow_dispatch"));
+    let job = |run| dispatch("web, api, docs").run(run).input("release", "1.4.0").run_in(&acme);
+    let (one, two) = tokio::join!(job(hub_runs[0]), job(hub_runs[1]));
+    one.succeeds();
+    two.succeeds();
+    for name in ["web", "api", "docs"] {
+        assert_eq!(started(&acme, name), 1, "{name}\n{}\n{}", one.log, two.log);
+    }
+    let open: Vec<_> =
+        acme.world.issues("acme/hub").into_iter().filter(simulated_github::Issue::is_open).collect();
+    assert_eq!(open.len(), 1);
+    for done in [&one, &two] {
+        assert_eq!(done.output("ticket-number"), open[0].number.to_string());
+        assert_eq!(results(done)[0]["run_id"], acme.world.runs("acme/web")[0].id);
+    }
+}
+
+#[tokio::test]
+async fn a_claim_of_a_job_that_died_is_void_and_its_run_is_found() {
+    let acme = Acme::new().await;
+    // The first attempt starts the workflow and dies before it can record the run.
+    acme.world.fault(
+        Fault::on("PATCH", "/repos/acme/hub/issues/comments/*")
+            .holding(r#"state\":\"started"#)
+            .always()
+            .then(Kind::StatusBefore(422)),
+    );
+    dispatch("web").run_in(&acme).await.fails();
+    assert_eq!(started(&acme, "web"), 1);
+    acme.world.clear_faults();
+    let done = dispatch("web").attempt(2).run_in(&acme).await;
+    done.succeeds().says("was started by a hub job that is over");
+    assert_eq!(started(&acme, "web"), 1);
+    assert_eq!(results(&done)[0]["run_id"], acme.world.runs("acme/web")[0].id);
+}
+
+#[tokio::test]
+async fn a_repository_dispatch_carries_the_ticket() {
+    let acme = Acme::new().await;
+    let step = Step::new("dispatch").input("targets", "web").input("dispatch-type", "repository");
+    acme.world.token("hub-token").can("acme/web", &["contents: write"]);
+    let done = step.input("event-type", "release").input("inputs", "channel: beta").run_in(&acme).await;
+    done.succeeds();
+    let events = acme.world.dispatch_events("acme/web");
+    let payload =
+        json!({ "release-ticket": "acme/hub#1", "release-target": "web", "inputs": { "channel": "beta" } });
+    assert_eq!(events[0].client_payload, payload);
+}
+
+#[tokio::test]
+async fn the_targets_file_is_read_from_the_workspace_or_from_the_commit() {
+    let acme = Acme::new().await;
+    let file = "defaults: { workflow: release.yml }\ntargets:\n  - repository: acme/web\n    inputs: { channel: '{{ inputs.channel }}' }\n";
+    acme.world.repository("acme/hub").file(".github/release-targets.yml", file);
+    let event = json!({ "inputs": { "channel": "beta" } });
+    Step::new("dispatch").run(7).event(event.clone()).run_in(&acme).await.succeeds();
+    assert_eq!(acme.world.runs("acme/web")[0].inputs["channel"], "beta");
+
+    let workspace = tempfile::tempdir().expect("a folder");
+    std::fs::write(workspace.path().join("t.yml"), file.replace("web", "api")).expect("a writable folder");
+    let step =
+        Step::new("dispatch").run(8).event(event).variable("GITHUB_WORKSPACE", workspace.path().display());
+    step.input("targets-file", "t.yml").run_in(&acme).await.succeeds();
+    assert_eq!(started(&acme, "api"), 1);
+
+    Step::new("dispatch")
+        .input("targets-file", "none.yml")
+        .run_in(&acme)
+        .await
+        .fails()
+        .says("has no `none.yml`");
+}
+
+#[tokio::test]
+async fn a_template_that_does_not_render_is_told_before_anything_happens() {
+    let acme = Acme::new().await;
+    let done = dispatch("web")
+        .input("inputs", "channel: '{{ inputs.chanel }}'")
+        .input("title", "{{ nope }}")
+        .run_in(&acme)
+        .await;
+    done.fails()
+        .says("target web: the template `{{ inputs.chanel }}`")
+        .says("the ticket's text: the template `{{ nope }}`");
+    assert_eq!(acme.world.story(), "");
+}
+
+#[tokio::test]
+async fn a_dry_run_shows_the_ticket_and_each_start_with_its_inputs() {
+    let acme = Acme::new().await;
+    let done = dispatch("web, api").input("release", "1.4.0").input("dry-run", "true").run_in(&acme).await;
+    done.succeeds();
+    assert_eq!(acme.world.story(), "");
+    insta::assert_snapshot!(done.visible_log(), @"
+    the plan (`dry-run`: nothing is changed)
+    open an issue in acme/hub: Release 1.4.0 (labels: release), assigned to alice; `0` stands for its number below
+    comment on acme/hub#(new)
+    start web: release.yml in acme/web at main with release-ticket: acme/hub#0, release-target: web
+    start api: release.yml in acme/api at main with release-ticket: acme/hub#0, release-target: api
+    bring the board of acme/hub#(new) up to date
+    ");
+    let plan: Value = serde_json::from_str(done.output("plan")).expect("JSON");
+    assert_eq!(plan[0]["effect"], "open-issue");
+}
+
+#[tokio::test]
+async fn a_driver_who_cannot_be_assigned_is_still_named() {
+    let acme = Acme::new().await;
+    let done = dispatch("web").input("driver", "@bob").run_in(&acme).await;
+    done.succeeds().says("::notice::bob cannot be assigned");
+    assert!(acme.world.issue_view("acme/hub", 1).body.contains("@bob"));
+}
+
+#[tokio::test]
+async fn labels_that_github_drops_are_told() {
+    let acme = Acme::new().await;
+    acme.world.token("hub-token").without_push("acme/hub");
+    let done = dispatch("web").input("labels", "release, 1.4").run_in(&acme).await;
+    done.succeeds().says("::warning::acme/hub#1 was opened without the labels");
+}
+
+#[tokio::test]
+async fn more_targets_than_fit_a_claim_share_several() {
+    let acme = Acme::new().await;
+    let names: Vec<String> = (0..100).map(|n| format!("target-with-a-rather-long-name-{n}")).collect();
+    for name in &names {
+        let repository = format!("acme/{name}");
+        acme.world
+            .repository(&repository)
+            .file(".github/workflows/release.yml", crate::support::RELEASE_WORKFLOW);
+        acme.world.token("hub-token").can(&repository, &["actions: write", "contents: read"]);
+    }
+    dispatch(&names.join("\n")).input("max-parallel", "16").run_in(&acme).await.succeeds();
+    assert_eq!(acme.records(1).len(), 2);
+    for comment in acme.world.issue_view("acme/hub", 1).comments {
+        assert!(comment.body.encode_utf16().count() <= 65_535);
+    }
+    assert!(acme.board(1).contains("**0 of 100 released**"));
+    dispatch(&names.join("\n")).attempt(2).run_in(&acme).await.succeeds();
+    assert!(names.iter().all(|name| started(&acme, name) == 1));
+}

@@ -1,0 +1,73 @@
+//! What happens before anything is asked of GitHub.
+
+use crate::support::{Acme, Step};
+
+#[tokio::test]
+async fn all_bad_inputs_are_reported_together() {
+    let acme = Acme::new().await;
+    let step = Step::new("dispatch")
+        .input("ticket", "twelve")
+        .input("repository", "a b")
+        .input("dry-run", "yes")
+        .input("comment-mode", "edit")
+        .input("max-parallel", "0")
+        .input("retry-timeout", "soon")
+        .input("inputs", "[1, 2]")
+        .input("dispatch-type", "repository")
+        .input("targets", "[{ repository: web, workflw: x.yml }]");
+    let done = step.run_in(&acme).await;
+    done.ends_with(2);
+    insta::assert_snapshot!(done.visible_log(), @"
+    ::error::input `repository`: `a b` is not a repository; write `owner/name`
+    ::error::input `ticket`: `twelve` is not a ticket; write `12`, `#12`, `owner/name#12` or the issue's URL
+    ::error::input `comment-mode` is `edit`; it takes `update` or `new`
+    ::error::input `dry-run` is `yes`; it takes `true` or `false`
+    ::error::input `retry-timeout`: `soon` is no duration; write `90s`, `15m` or `1h 30m`
+    ::error::input `event-type` is missing; `dispatch-type: repository` sends an event of that type
+    ::error::input `inputs`: not a mapping: error: line 1 column 1: expected mapping start%0A --> <input>:1:1%0A  |%0A1 | [1, 2]%0A  | ^ expected mapping start
+    ::error::input the input `targets` is refused: error: line 1 column 21: unknown field `workflw`, expected one of name, repository, workflow, ref, inputs%0A --> <input>:1:21%0A  |%0A1 | [{ repository: web, workflw: x.yml }]%0A  |                     ^ unknown field `workflw`, expected one of name, repository, workflow, ref, inputs
+    ::error::input `max-parallel`: `0` is not a whole number from 1 on
+    ");
+    assert_eq!(acme.requests(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_mode_is_needed_and_a_known_one() {
+    let acme = Acme::new().await;
+    Step::new("deploy")
+        .run_in(&acme)
+        .await
+        .ends_with(2)
+        .says("`mode` is `deploy`; it takes `dispatch`, `report` or `notify`");
+    Step::new("").run_in(&acme).await.ends_with(2).says("`mode` is missing");
+}
+
+#[tokio::test]
+async fn a_secret_is_masked_and_never_quoted() {
+    let acme = Acme::new().await;
+    let done =
+        Step::new("report").input("token", "ghs_se cret").input("status", "success").run_in(&acme).await;
+    done.ends_with(2).says("::add-mask::ghs_se cret\n").says("`token` holds spaces");
+    assert!(!done.visible_log().contains("se cret"), "{}", done.log);
+    assert!(!done.summary.contains("se cret"), "{}", done.summary);
+}
+
+#[tokio::test]
+async fn started_without_a_runner_it_says_what_it_is() {
+    let done = Step::new("report").without("INPUT_MODE").start().await;
+    done.ends_with(2);
+    assert!(done.errors.contains("cargo run --example rehearse"), "{}", done.errors);
+    assert_eq!(done.log, "");
+    let done = Step::new("report").without("GITHUB_REPOSITORY").start().await;
+    done.ends_with(2).says("not started by a runner: GITHUB_REPOSITORY not set");
+}
+
+#[tokio::test]
+async fn a_broken_event_is_refused() {
+    let acme = Acme::new().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("event.json");
+    std::fs::write(&path, "{ not json").expect("a writable folder");
+    let step = Step::new("report").input("status", "success").variable("GITHUB_EVENT_PATH", path.display());
+    step.run_in(&acme).await.ends_with(2).says("is not a JSON object");
+}

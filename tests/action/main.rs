@@ -1,0 +1,12 @@
+//! The action as users run it: the real binary, an environment, an event file, and a simulated
+//! GitHub over HTTP.
+
+mod conformance;
+mod contract;
+mod dispatch;
+mod inputs;
+mod notify;
+mod proof_of_concept;
+mod report;
+mod requests;
+mod support;

@@ -1,0 +1,229 @@
+//! The mode `notify`: the notification rule with all its branches.
+
+use simulated_github::{Fault, Issue, Job, Kind};
+
+use crate::support::{Acme, Step, for_people};
+
+/// A failing run of `acme/web`, and the step that notifies of it with a token for that repository
+/// and another for the ticket.
+fn notify(acme: &Acme, status: &str) -> Step {
+    let token = acme.world.token("web-token").acts_as("github-actions[bot]");
+    token.can("acme/web", &["issues: write", "actions: read"]);
+    let step = Step::new("notify").input("token", "web-token").input("ticket-token", "target-token");
+    step.run(9_000).job("failed").input("status", status)
+}
+
+fn issues(acme: &Acme) -> Vec<Issue> {
+    acme.world.issues("acme/web")
+}
+
+#[tokio::test]
+async fn an_existing_ticket_gets_a_notice_that_mentions_the_driver() {
+    let acme = Acme::new().await;
+    let ticket = acme.dispatched("web").await;
+    let run = acme.world.runs("acme/web")[0].id;
+    acme.world.add_job(
+        run,
+        Job::new("build").step("Compile", "success").step("Run tests", "failure").concluded("failure"),
+    );
+    let step = notify(&acme, "failure").run(run).input("ticket", format!("acme/hub#{ticket}"));
+    let done = step.run_in(&acme).await;
+    done.succeeds();
+    assert_eq!(done.output("issue-number"), ticket.to_string());
+    assert_eq!(done.output("created"), "false");
+    let notice = acme.records(ticket).pop().expect("a notice").body;
+    assert!(notice.contains("\n\n@alice please have a look."), "{notice}");
+    assert!(
+        notice.contains("build") && notice.contains("Run tests") && notice.contains("#step:2:1"),
+        "{notice}"
+    );
+    let board = acme.board(ticket);
+    assert!(board.contains("notified, job `failed`") && board.contains("❌ failed"), "{board}");
+    assert!(!board.contains("@alice"), "the board pings nobody: {board}");
+    assert_eq!(issues(&acme), []);
+}
+
+#[tokio::test]
+async fn without_a_ticket_one_issue_is_opened_where_it_happened() {
+    let acme = Acme::new().await;
+    acme.world.repository("acme/web").assignable("alice");
+    let done = notify(&acme, "failure").input("message", "the nightly build broke").run_in(&acme).await;
+    done.succeeds();
+    let [issue] = &issues(&acme)[..] else { panic!("one issue") };
+    assert_eq!((done.output("created"), done.output("issue-number")), ("true", "1"));
+    assert_eq!(
+        (&issue.labels[..], &issue.assignees[..]),
+        (&["release-failure".to_owned()][..], &["alice".to_owned()][..])
+    );
+    insta::assert_snapshot!(format!("{}\n\n{}", issue.title, for_people(&issue.body)), @"
+    Release failed: the nightly build broke
+
+    ❌ **Something went wrong** in acme/web, job `failed`: [run 9000](https://github.com/acme/web/actions/runs/9000)
+
+    > the nightly build broke
+
+    @alice please have a look.
+    ");
+
+    // The same failure again goes into the same issue, another one does not.
+    let again = notify(&acme, "failure").run(9_001).run_in(&acme).await;
+    assert_eq!((again.output("created"), again.output("issue-number")), ("false", "1"));
+    assert_eq!(issues(&acme)[0].comments.len(), 1);
+    notify(&acme, "failure").job("other").run_in(&acme).await.succeeds();
+    notify(&acme, "failure").input("fingerprint", "mine").run_in(&acme).await.succeeds();
+    assert_eq!(issues(&acme).len(), 3);
+}
+
+#[tokio::test]
+async fn the_success_after_a_failure_resolves_it() {
+    let acme = Acme::new().await;
+    notify(&acme, "success").run_in(&acme).await.succeeds().says("nothing is open");
+    notify(&acme, "failure").run_in(&acme).await.succeeds();
+    notify(&acme, "success").run(9_001).run_in(&acme).await.succeeds().says("resolved acme/web#1");
+    let issue = &issues(&acme)[0];
+    assert_eq!((issue.state.as_str(), issue.state_reason.as_deref()), ("closed", Some("completed")));
+    assert!(issue.comments[0].body.contains("This works again"), "{}", issue.comments[0].body);
+    assert!(!for_people(&issue.comments[0].body).contains('@'), "good news pings nobody");
+    notify(&acme, "success").run(9_002).run_in(&acme).await.succeeds();
+    assert_eq!(issues(&acme)[0].comments.len(), 1);
+}
+
+#[tokio::test]
+async fn the_same_failure_soon_after_reopens_the_issue_and_later_opens_another() {
+    let acme = Acme::new().await;
+    notify(&acme, "failure").run_in(&acme).await.succeeds();
+    notify(&acme, "success").run_in(&acme).await.succeeds();
+    notify(&acme, "failure").run(9_001).run_in(&acme).await.succeeds();
+    assert_eq!((issues(&acme).len(), issues(&acme)[0].is_open()), (1, true));
+
+    let long_ago = simulated_github::World::at(crate::support::now() - chrono::TimeDelta::days(8));
+    let acme = Acme::in_world(long_ago).await;
+    notify(&acme, "failure").run_in(&acme).await.succeeds();
+    notify(&acme, "success").run_in(&acme).await.succeeds();
+    notify(&acme, "failure").run(9_001).run_in(&acme).await.succeeds();
+    let [old, new] = &issues(&acme)[..] else { panic!("two issues") };
+    assert!(!old.is_open() && new.is_open());
+    assert!(new.body.contains("The same happened before, in #1."), "{}", new.body);
+}
+
+#[tokio::test]
+async fn a_ticket_that_cannot_be_written_is_no_reason_to_stay_silent() {
+    for (name, help) in [
+        ("missing", "check that acme/hub"),
+        ("deleted", "name another"),
+        ("locked", "unlock the issue"),
+        ("out of reach", "`issues: write`"),
+        ("issues off", "switch issues on"),
+    ] {
+        let acme = Acme::new().await;
+        let ticket = acme.world.issue("acme/hub", "Release", "", "alice");
+        let mut step = notify(&acme, "failure").input("ticket", format!("acme/hub#{ticket}"));
+        match name {
+            "missing" => step = step.input("ticket", "acme/hub#4711"),
+            "deleted" => acme.world.delete_issue("acme/hub", ticket),
+            "locked" => acme.world.lock_issue("acme/hub", ticket),
+            "out of reach" => step = step.input("ticket-token", "web-token"),
+            _ => drop(acme.world.repository("acme/hub").issues_off()),
+        }
+        let done = step.run_in(&acme).await;
+        done.succeeds().says("::warning::cannot notify on the ticket").says(help);
+        assert_eq!((done.output("created"), done.output("delivered")), ("true", "false"), "{name}");
+        let body = &issues(&acme)[0].body;
+        assert!(body.contains("This is here because the ticket could not be written"), "{name}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn where_nothing_can_be_written_the_log_and_the_summary_have_it_all() {
+    let acme = Acme::new().await;
+    acme.world.repository("acme/web").issues_off();
+    let message = "line one\nline two ::error:: \nline three";
+    let done = notify(&acme, "failure").input("message", message).run_in(&acme).await;
+    done.fails()
+        .says("switch issues on in the settings of acme/web")
+        .says("line one%0Aline two ::error:: %0Aline three");
+    for line in ["line one", "line two", "line three"] {
+        assert!(done.summary.contains(line), "{}", done.summary);
+    }
+    assert_eq!((done.output("ticket-number"), done.output("issue-number")), ("", ""));
+}
+
+#[tokio::test]
+async fn a_notice_on_a_ticket_is_resolved_there() {
+    let acme = Acme::new().await;
+    let ticket = acme.dispatched("web").await;
+    let step =
+        |status: &str, run| notify(&acme, status).run(run).input("ticket", format!("acme/hub#{ticket}"));
+    step("success", 8_999).run_in(&acme).await.succeeds().says("nothing is open");
+    step("failure", 9_000).run_in(&acme).await.succeeds();
+    assert!(acme.board(ticket).contains("[!CAUTION]"), "{}", acme.board(ticket));
+    step("success", 9_001).run_in(&acme).await.succeeds();
+    assert!(!acme.board(ticket).contains("[!CAUTION]"), "{}", acme.board(ticket));
+    assert_eq!(acme.records(ticket).len(), 3);
+}
+
+#[tokio::test]
+async fn update_edits_the_notice_of_the_same_failure() {
+    let acme = Acme::new().await;
+    let ticket = acme.dispatched("web").await;
+    for attempt in [1, 2] {
+        let step = notify(&acme, "failure").attempt(attempt).input("comment-mode", "update");
+        step.input("ticket", format!("acme/hub#{ticket}")).run_in(&acme).await.succeeds();
+    }
+    assert_eq!(acme.records(ticket).len(), 2);
+    assert!(acme.records(ticket)[1].body.contains("attempt 2"));
+    for run in [9_000, 9_001, 9_002] {
+        notify(&acme, "failure").run(run).input("comment-mode", "update").run_in(&acme).await.succeeds();
+    }
+    assert_eq!((issues(&acme).len(), issues(&acme)[0].comments.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn those_who_are_named_are_pinged_and_nobody_else() {
+    let acme = Acme::new().await;
+    let step =
+        notify(&acme, "cancelled").input("mention", "@bob, acme/release-team").input("message", "ask @carol");
+    step.run_in(&acme).await.succeeds();
+    let body = for_people(&issues(&acme)[0].body);
+    assert!(body.contains("@bob @acme/release-team please have a look"), "{body}");
+    assert!(!body.contains("@carol") && !body.contains("@alice"), "{body}");
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_no_second_issue() {
+    let acme = Acme::new().await;
+    acme.world.fault(Fault::on("POST", "/repos/acme/web/issues").then(Kind::StatusAfter(502)));
+    notify(&acme, "failure").run_in(&acme).await.succeeds();
+    assert_eq!(issues(&acme).len(), 1);
+}
+
+#[tokio::test]
+async fn two_jobs_that_notify_the_same_failure_at_once_share_an_issue() {
+    let acme = Acme::new().await;
+    let (one, two) = tokio::join!(
+        notify(&acme, "failure").run_in(&acme),
+        notify(&acme, "failure").run(9_001).run_in(&acme)
+    );
+    one.succeeds();
+    two.succeeds();
+    assert_eq!(issues(&acme).into_iter().filter(Issue::is_open).count(), 1);
+}
+
+#[tokio::test]
+async fn a_forged_fingerprint_does_not_swallow_a_failure() {
+    let acme = Acme::new().await;
+    notify(&acme, "failure").run_in(&acme).await.succeeds();
+    let body = issues(&acme)[0].body.clone();
+    acme.world.close_issue("acme/web", 1);
+    let forged = acme.world.issue("acme/web", "Nothing to see", &body, "mallory");
+    let done = notify(&acme, "failure").run(9_001).run_in(&acme).await;
+    assert_ne!(done.output("issue-number"), forged.to_string());
+}
+
+#[tokio::test]
+async fn a_dry_run_changes_nothing() {
+    let acme = Acme::new().await;
+    let done = notify(&acme, "failure").input("dry-run", "true").run_in(&acme).await;
+    done.succeeds().says("open an issue in acme/web");
+    assert_eq!(issues(&acme), []);
+}

@@ -1,0 +1,44 @@
+//! How many requests a step makes.
+
+use crate::support::{Acme, RELEASE_WORKFLOW, Step};
+
+#[tokio::test]
+async fn a_report_makes_four_requests_at_most_in_a_quiet_ticket() {
+    let acme = Acme::new().await;
+    let ticket = acme.dispatched("web").await;
+    let temp = tempfile::tempdir().expect("a folder");
+    for status in ["in_progress", "success"] {
+        acme.world.clear_exchanges();
+        let step =
+            Step::new("report").run(9_000).temp(temp.path()).input("ticket", format!("acme/hub#{ticket}"));
+        step.input("status", status).run_in(&acme).await.succeeds();
+        assert!(acme.requests().len() <= 4, "{:#?}", acme.requests());
+    }
+    // Nobody dispatched this one, so that it has no board yet.
+    let ticket = acme.world.issue("acme/hub", "By hand", "", "alice");
+    acme.world.clear_exchanges();
+    Step::new("report")
+        .input("ticket", format!("acme/hub#{ticket}"))
+        .input("status", "success")
+        .run_in(&acme)
+        .await
+        .succeeds();
+    assert!(acme.requests().len() <= 4, "{:#?}", acme.requests());
+}
+
+#[tokio::test]
+async fn a_dispatch_of_twenty_targets_makes_three_requests_for_each_and_eight_at_most() {
+    let acme = Acme::new().await;
+    let names: Vec<String> = (0..20).map(|n| format!("target-{n}")).collect();
+    for name in &names {
+        let repository = format!("acme/{name}");
+        acme.world.repository(&repository).file(".github/workflows/release.yml", RELEASE_WORKFLOW);
+        acme.world.token("hub-token").can(&repository, &["actions: write", "contents: read"]);
+    }
+    acme.world.clear_exchanges();
+    let step = Step::new("dispatch").input("targets", names.join("\n")).input("workflow", "release.yml");
+    step.input("release", "2.0").run_in(&acme).await.succeeds();
+    let requests = acme.requests();
+    assert!(requests.len() <= 3 * 20 + 8, "{} requests: {requests:#?}", requests.len());
+    assert_eq!(requests.iter().filter(|request| request.ends_with("/dispatches")).count(), 20);
+}

@@ -1,0 +1,278 @@
+//! A step of a workflow, run as the runner does it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Stdio;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use simulated_github::{Comment, Server, World};
+use tempfile::TempDir;
+
+use crate::conformance;
+
+/// A target's workflow that takes the ticket from whoever starts it.
+pub(crate) const RELEASE_WORKFLOW: &str = "
+name: Release
+run-name: Release for ${{ inputs.release-ticket }}
+on:
+  workflow_dispatch:
+    inputs:
+      release-ticket: { required: false }
+      release-target: { required: false }
+      channel: { type: choice, options: [stable, beta], default: stable }
+";
+
+/// The clock that the binary will read.
+#[expect(clippy::disallowed_methods, reason = "tests have no main to read it")]
+pub(crate) fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// A world with the hub `acme/hub` and the targets `web`, `api` and `docs`, and its address.
+pub(crate) struct Acme {
+    pub(crate) world: World,
+    pub(crate) server: Server,
+}
+
+impl Acme {
+    pub(crate) async fn new() -> Self {
+        Self::in_world(World::at(now())).await
+    }
+
+    pub(crate) async fn in_world(world: World) -> Self {
+        world.user("alice");
+        world
+            .repository("acme/hub")
+            .member("alice", "MEMBER")
+            .assignable("alice")
+            .file(".github/workflows/release.yml", "on: workflow_dispatch");
+        let hub_token = world.token("hub-token").acts_as("acme-release[bot]");
+        hub_token.can("acme/hub", &["issues: write", "actions: read", "contents: read"]);
+        for name in ["web", "api", "docs"] {
+            let repository = format!("acme/{name}");
+            world.repository(&repository).file(".github/workflows/release.yml", RELEASE_WORKFLOW);
+            hub_token.can(&repository, &["actions: write", "contents: read"]);
+        }
+        world.token("target-token").acts_as("acme-report[bot]").can("acme/hub", &["issues: write"]);
+        let server = world.serve().await.expect("a free port on loopback");
+        Self { world, server }
+    }
+
+    /// The comments of the ticket, without the board.
+    pub(crate) fn records(&self, number: u64) -> Vec<Comment> {
+        let comments = self.world.issue_view("acme/hub", number).comments;
+        comments.into_iter().filter(|comment| !is_board(comment)).collect()
+    }
+
+    /// The board of the ticket as people see it.
+    pub(crate) fn board(&self, number: u64) -> String {
+        let comments = self.world.issue_view("acme/hub", number).comments;
+        let boards: Vec<_> = comments.iter().filter(|comment| is_board(comment)).collect();
+        assert_eq!(boards.len(), 1, "one board");
+        for_people(&boards[0].body)
+    }
+
+    /// A dispatch of `targets` that is over, with its ticket's number.
+    pub(crate) async fn dispatched(&self, targets: &str) -> u64 {
+        let run = self.world.start_run("acme/hub", "release.yml", "workflow_dispatch");
+        let step = Step::new("dispatch").run(run).input("targets", targets).input("workflow", "release.yml");
+        let done = step.input("release", "1.4.0").run_in(self).await;
+        done.succeeds();
+        self.world.finish_run(run, "success");
+        done.output("ticket-number").parse().expect("a number")
+    }
+
+    /// The requests since they were last cleared, as `METHOD path`.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.world.exchanges().iter().map(simulated_github::Exchange::request_line).collect()
+    }
+}
+
+/// Every request and every answer of every test is checked against GitHub's description.
+impl Drop for Acme {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        self.world.assert_known_routes();
+        if let Some(description) = conformance::description()
+            && let Err(report) = description.check_all(&self.world.exchanges())
+        {
+            panic!("not as GitHub describes it:\n{report}");
+        }
+    }
+}
+
+fn is_board(comment: &Comment) -> bool {
+    comment.body.starts_with("<!-- release-ticket:1 board ")
+}
+
+/// A text without the marker.
+pub(crate) fn for_people(body: &str) -> String {
+    body.lines().filter(|line| !line.starts_with("<!-- release-ticket:")).collect::<Vec<_>>().join("\n")
+}
+
+/// A step before it is run.
+pub(crate) struct Step {
+    environment: BTreeMap<String, String>,
+    event: Value,
+    temp: TempDir,
+}
+
+impl Step {
+    /// A step in the hub's dispatching job, with the hub's token.
+    pub(crate) fn new(mode: &str) -> Self {
+        let mut step = Self {
+            environment: BTreeMap::new(),
+            event: json!({}),
+            temp: tempfile::tempdir().expect("a temporary folder"),
+        };
+        for (name, value) in [
+            ("GITHUB_RUN_ATTEMPT", "1"),
+            ("GITHUB_RUN_ID", "1"),
+            ("GITHUB_WORKFLOW", "Release"),
+            ("GITHUB_REF", "refs/heads/main"),
+            ("GITHUB_ACTOR", "alice"),
+            ("GITHUB_SERVER_URL", "https://github.com"),
+        ] {
+            step.environment.insert(name.into(), value.into());
+        }
+        let token = if mode == "dispatch" { "hub-token" } else { "target-token" };
+        let repository = if mode == "dispatch" { "acme/hub" } else { "acme/web" };
+        step.input("mode", mode).input("token", token).in_repository(repository).job(mode)
+    }
+
+    pub(crate) fn variable(mut self, name: &str, value: impl ToString) -> Self {
+        self.environment.insert(name.into(), value.to_string());
+        self
+    }
+
+    pub(crate) fn input(self, name: &str, value: impl ToString) -> Self {
+        self.variable(&format!("INPUT_{}", name.to_uppercase()), value)
+    }
+
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.environment.remove(name);
+        self
+    }
+
+    pub(crate) fn in_repository(self, repository: &str) -> Self {
+        self.variable("GITHUB_REPOSITORY", repository)
+    }
+
+    pub(crate) fn run(self, run: u64) -> Self {
+        self.variable("GITHUB_RUN_ID", run)
+    }
+
+    pub(crate) fn attempt(self, attempt: u32) -> Self {
+        self.variable("GITHUB_RUN_ATTEMPT", attempt)
+    }
+
+    pub(crate) fn job(self, job: &str) -> Self {
+        self.variable("GITHUB_JOB", job)
+    }
+
+    pub(crate) fn event(mut self, event: Value) -> Self {
+        self.event = event;
+        self
+    }
+
+    /// Shares the job's folder with another step of the same job.
+    pub(crate) fn temp(self, temp: &Path) -> Self {
+        self.variable("RUNNER_TEMP", temp.display())
+    }
+
+    pub(crate) fn debug(self) -> Self {
+        self.variable("RUNNER_DEBUG", 1)
+    }
+
+    pub(crate) async fn run_in(self, acme: &Acme) -> Done {
+        let url = acme.server.url();
+        self.variable("GITHUB_API_URL", url).start().await
+    }
+
+    /// Runs the binary with nothing but this environment.
+    pub(crate) async fn start(mut self) -> Done {
+        let file = |name: &str| self.temp.path().join(name);
+        let (event, output, summary) = (file("event.json"), file("output"), file("summary.md"));
+        std::fs::write(&event, self.event.to_string()).expect("a writable folder");
+        for (name, path) in
+            [("GITHUB_EVENT_PATH", &event), ("GITHUB_OUTPUT", &output), ("GITHUB_STEP_SUMMARY", &summary)]
+        {
+            self.environment.entry(name.into()).or_insert_with(|| path.display().to_string());
+        }
+        let ended = tokio::process::Command::new(env!("CARGO_BIN_EXE_release-ticket-action"))
+            .env_clear()
+            .envs(&self.environment)
+            .current_dir(self.temp.path())
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(120), ended).await;
+        let ended = ended.expect("the step ends").expect("the binary starts");
+        Done {
+            code: ended.status.code(),
+            log: String::from_utf8_lossy(&ended.stdout).into_owned(),
+            errors: String::from_utf8_lossy(&ended.stderr).into_owned(),
+            outputs: outputs(&std::fs::read_to_string(&output).unwrap_or_default()),
+            summary: std::fs::read_to_string(&summary).unwrap_or_default(),
+        }
+    }
+}
+
+/// A step that has ended.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: Option<i32>,
+    pub(crate) log: String,
+    pub(crate) errors: String,
+    pub(crate) outputs: BTreeMap<String, String>,
+    pub(crate) summary: String,
+}
+
+impl Done {
+    #[track_caller]
+    pub(crate) fn ends_with(&self, code: i32) -> &Self {
+        assert_eq!(self.code, Some(code), "log:\n{}\nerrors:\n{}", self.log, self.errors);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn succeeds(&self) -> &Self {
+        self.ends_with(0)
+    }
+
+    #[track_caller]
+    pub(crate) fn fails(&self) -> &Self {
+        self.ends_with(1)
+    }
+
+    #[track_caller]
+    pub(crate) fn says(&self, text: &str) -> &Self {
+        assert!(self.log.contains(text), "`{text}` is not in the log:\n{}", self.log);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn output(&self, name: &str) -> &str {
+        self.outputs.get(name).unwrap_or_else(|| panic!("no output `{name}` among {:?}", self.outputs))
+    }
+
+    /// The log without the line that hides a secret.
+    pub(crate) fn visible_log(&self) -> String {
+        self.log.lines().filter(|line| !line.starts_with("::add-mask::")).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Reads `name<<DELIMITER` blocks as the runner does.
+fn outputs(text: &str) -> BTreeMap<String, String> {
+    let mut outputs = BTreeMap::new();
+    let mut lines = text.lines();
+    while let Some(first) = lines.next() {
+        let (name, delimiter) = first.split_once("<<").expect("name<<DELIMITER");
+        let value: Vec<&str> = lines.by_ref().take_while(|line| *line != delimiter).collect();
+        outputs.insert(name.to_owned(), value.join("\n"));
+    }
+    outputs
+}

@@ -1,0 +1,321 @@
+//! One request inside the simulation: what a route is given, and what it gives back.
+
+use axum::http::StatusCode;
+use axum::http::header::{HeaderName, LINK, LOCATION};
+use chrono::{DateTime, SubsecRound, Utc};
+use serde_json::{Map, Value, json};
+
+use crate::issue::Issue;
+use crate::repository::{RepoKey, RepositoryData, Slot};
+use crate::state::State;
+use crate::token::Caller;
+
+/// What a route is given.
+pub(crate) struct Call<'a> {
+    pub(crate) state: &'a mut State,
+    pub(crate) caller: Caller,
+    /// The repository in the path. Routes without one have none.
+    pub(crate) key: RepoKey,
+    pub(crate) params: Vec<(String, String)>,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) path: String,
+    pub(crate) body: Value,
+    pub(crate) accept: String,
+    pub(crate) now: DateTime<Utc>,
+}
+
+/// What a route gives back: both are replies, one of them early.
+pub(crate) type Answer = Result<Reply, Reply>;
+
+/// An answer without the headers that all have in common.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: Vec<(HeaderName, String)>,
+    pub(crate) body: Payload,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Payload {
+    Empty,
+    Json(Value),
+    Text { kind: &'static str, text: String },
+}
+
+impl Reply {
+    pub(crate) fn json(status: StatusCode, body: Value) -> Self {
+        Self { status, headers: Vec::new(), body: Payload::Json(body) }
+    }
+
+    pub(crate) fn ok(body: Value) -> Self {
+        Self::json(StatusCode::OK, body)
+    }
+
+    pub(crate) fn created(body: Value) -> Self {
+        Self::json(StatusCode::CREATED, body)
+    }
+
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        Self { status, headers: Vec::new(), body: Payload::Empty }
+    }
+
+    pub(crate) fn no_content() -> Self {
+        Self::empty(StatusCode::NO_CONTENT)
+    }
+
+    pub(crate) fn text(kind: &'static str, text: String) -> Self {
+        Self { status: StatusCode::OK, headers: Vec::new(), body: Payload::Text { kind, text } }
+    }
+
+    /// A refusal in the form that GitHub gives it.
+    pub(crate) fn refusal(status: StatusCode, message: impl Into<String>) -> Self {
+        let body = json!({
+            "message": message.into(),
+            "documentation_url": "https://docs.github.com/rest",
+            "status": status.as_str(),
+        });
+        Self::json(status, body)
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::refusal(StatusCode::NOT_FOUND, "Not Found")
+    }
+
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
+        Self::refusal(StatusCode::FORBIDDEN, message)
+    }
+
+    pub(crate) fn unprocessable(message: impl Into<String>) -> Self {
+        Self::refusal(StatusCode::UNPROCESSABLE_ENTITY, message)
+    }
+
+    /// The 422 that lists what is wrong with fields.
+    pub(crate) fn invalid(errors: Value) -> Self {
+        let mut reply = Self::unprocessable("Validation Failed");
+        if let Payload::Json(body) = &mut reply.body {
+            body["errors"] = errors;
+        }
+        reply
+    }
+
+    pub(crate) fn redirect(status: StatusCode, url: String) -> Self {
+        let message = match status {
+            StatusCode::MOVED_PERMANENTLY => "Moved Permanently",
+            _ => "Temporary Redirect",
+        };
+        let mut reply = Self::refusal(status, message);
+        if let Payload::Json(body) = &mut reply.body {
+            body["url"] = json!(url);
+        }
+        reply.header(LOCATION, url)
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+impl Call<'_> {
+    // The path and the query.
+
+    pub(crate) fn param(&self, name: &str) -> &str {
+        let found = self.params.iter().find(|(key, _)| key == name);
+        found.map_or("", |(_, value)| value)
+    }
+
+    /// A number in the path. What is none does not exist.
+    pub(crate) fn number(&self, name: &str) -> Result<u64, Reply> {
+        self.param(name).parse().map_err(|_| Reply::not_found())
+    }
+
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
+        let found = self.query.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// The moment in `since`, to whole seconds.
+    pub(crate) fn since(&self) -> Result<Option<DateTime<Utc>>, Reply> {
+        let Some(text) = self.query("since") else {
+            return Ok(None);
+        };
+        match DateTime::parse_from_rfc3339(text) {
+            Ok(since) => Ok(Some(since.to_utc().trunc_subsecs(0))),
+            Err(_) => Err(Reply::unprocessable(format!("Invalid since: {text}"))),
+        }
+    }
+
+    // The body.
+
+    pub(crate) fn field(&self, name: &str) -> Option<&Value> {
+        self.body.get(name).filter(|value| !value.is_null())
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, Reply> {
+        match self.field(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(other) => Err(wrong_type(name, other, "string")),
+        }
+    }
+
+    pub(crate) fn required_text(&self, name: &str) -> Result<String, Reply> {
+        self.text(name)?
+            .ok_or_else(|| Reply::unprocessable(format!("Invalid request.\n\n\"{name}\" wasn't supplied.")))
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, Reply> {
+        match self.field(name) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(other) => Err(wrong_type(name, other, "boolean")),
+        }
+    }
+
+    pub(crate) fn object(&self, name: &str) -> Result<Map<String, Value>, Reply> {
+        match self.field(name) {
+            None => Ok(Map::new()),
+            Some(Value::Object(object)) => Ok(object.clone()),
+            Some(other) => Err(wrong_type(name, other, "object")),
+        }
+    }
+
+    /// A list of names: of texts, or of objects that hold theirs under `key`.
+    pub(crate) fn names(&self, field: &str, key: &str) -> Result<Option<Vec<String>>, Reply> {
+        // A bare list is accepted where the body is nothing but that list.
+        let list = match &self.body {
+            Value::Array(_) => Some(&self.body),
+            _ => self.field(field),
+        };
+        let Some(list) = list else { return Ok(None) };
+        let Some(items) = list.as_array() else {
+            return Err(wrong_type(field, list, "array"));
+        };
+        let names = items.iter().map(|item| {
+            let name = item.as_str().or_else(|| item.get(key)?.as_str());
+            name.map(str::to_owned).ok_or_else(|| wrong_type(field, item, "string"))
+        });
+        names.collect::<Result<_, _>>().map(Some)
+    }
+
+    // What the path names.
+
+    pub(crate) fn repository(&self) -> Result<&RepositoryData, Reply> {
+        self.state.repository(&self.key).ok_or_else(Reply::not_found)
+    }
+
+    pub(crate) fn repository_mut(&mut self) -> Result<&mut RepositoryData, Reply> {
+        self.state.repository_mut(&self.key).ok_or_else(Reply::not_found)
+    }
+
+    /// Fails unless the repository has issues.
+    pub(crate) fn issues_are_on(&self) -> Result<(), Reply> {
+        match self.repository()?.has_issues {
+            true => Ok(()),
+            false => Err(Reply::refusal(StatusCode::GONE, "Issues has been disabled in this repository.")),
+        }
+    }
+
+    /// The issue in the path.
+    pub(crate) fn issue(&self) -> Result<&Issue, Reply> {
+        self.issues_are_on()?;
+        let number = self.number("issue_number")?;
+        match self.repository()?.issues.get(&number) {
+            Some(Slot::Here(issue)) => Ok(issue),
+            Some(Slot::Deleted) => Err(Reply::refusal(StatusCode::GONE, "This issue was deleted")),
+            Some(Slot::Moved { repository, number }) => {
+                let target = self.state.repository(repository);
+                let full_name = target.ok_or_else(Reply::not_found)?.full_name();
+                let url = self.state.links.api(format!("/repos/{full_name}/issues/{number}"));
+                Err(Reply::redirect(StatusCode::MOVED_PERMANENTLY, url))
+            }
+            None => Err(Reply::not_found()),
+        }
+    }
+
+    pub(crate) fn issue_mut(&mut self) -> Result<&mut Issue, Reply> {
+        let number = self.issue()?.number;
+        let issue = self.repository_mut()?.issue_mut(number);
+        issue.ok_or_else(Reply::not_found)
+    }
+
+    /// Whether the caller's push access counts here.
+    pub(crate) fn can_push(&self) -> bool {
+        let token = self.caller.secret().and_then(|it| self.state.token(it));
+        token.is_some_and(|token| token.can_push(&self.key))
+    }
+
+    /// The name of the repository, and of an issue in it, for the story.
+    pub(crate) fn place(&self) -> String {
+        let data = self.state.repository(&self.key);
+        data.map(RepositoryData::full_name).unwrap_or_default()
+    }
+
+    pub(crate) fn issue_place(&self, number: u64) -> String {
+        format!("{}#{number}", self.place())
+    }
+
+    // Lists.
+
+    /// The page of a list that the query asks for, and the `Link` header that goes with it.
+    pub(crate) fn page<T>(&self, items: Vec<T>) -> (Vec<T>, Option<String>) {
+        let positive = |name: &str, otherwise: usize| {
+            let given = self.query(name).and_then(|value| value.parse().ok());
+            given.filter(|value| *value > 0).unwrap_or(otherwise)
+        };
+        let per_page = positive("per_page", 30).min(100);
+        let page = positive("page", 1);
+        let last = items.len().div_ceil(per_page).max(1);
+        let link = |rel: &str, page: usize| format!("<{}>; rel=\"{rel}\"", self.page_url(page));
+        let mut links = Vec::new();
+        if page > 1 {
+            links.push(link("prev", page - 1));
+        }
+        if page < last {
+            links.push(link("next", page + 1));
+            links.push(link("last", last));
+        }
+        if page > 1 {
+            links.push(link("first", 1));
+        }
+        let shown = items.into_iter().skip((page - 1).saturating_mul(per_page)).take(per_page);
+        let links = (!links.is_empty()).then(|| links.join(", "));
+        (shown.collect(), links)
+    }
+
+    fn page_url(&self, page: usize) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let kept = self.query.iter().filter(|(name, _)| name != "page");
+        query.extend_pairs(kept);
+        query.append_pair("page", &page.to_string());
+        let url = self.state.links.api(&self.path);
+        format!("{url}?{}", query.finish())
+    }
+
+    /// A page of a plain list.
+    pub(crate) fn list(&self, items: Vec<Value>) -> Reply {
+        let (items, links) = self.page(items);
+        with_links(Reply::ok(Value::Array(items)), links)
+    }
+
+    /// A page of a list in an envelope that also counts the whole.
+    pub(crate) fn counted_list(&self, name: &str, items: Vec<Value>) -> Reply {
+        let total = items.len();
+        let (items, links) = self.page(items);
+        with_links(Reply::ok(json!({ "total_count": total, name: items })), links)
+    }
+}
+
+fn with_links(reply: Reply, links: Option<String>) -> Reply {
+    match links {
+        Some(links) => reply.header(LINK, links),
+        None => reply,
+    }
+}
+
+fn wrong_type(name: &str, value: &Value, wanted: &str) -> Reply {
+    let article = if matches!(wanted, "array" | "object") { "an" } else { "a" };
+    Reply::unprocessable(format!(
+        "Invalid request.\n\nFor 'properties/{name}', {value} is not {article} {wanted}."
+    ))
+}

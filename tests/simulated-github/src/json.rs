@@ -1,0 +1,542 @@
+//! The objects that the API answers with, whole as GitHub's description wants them.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Map, Value, json};
+
+use crate::issue::{Comment, Issue, Label};
+use crate::repository::{RepositoryData, blob_sha, sha1};
+use crate::run::{Job, Run};
+use crate::state::State;
+use crate::token::is_bot;
+use crate::workflow::Workflow;
+
+/// Where links lead: to pages for people, and to the API.
+#[derive(Debug, Clone)]
+pub(crate) struct Links {
+    pub(crate) web: String,
+    api: String,
+}
+
+impl Links {
+    pub(crate) fn github_com() -> Self {
+        Self { web: "https://github.com".into(), api: "https://api.github.com".into() }
+    }
+
+    pub(crate) fn served(url: &str) -> Self {
+        Self { web: url.into(), api: url.into() }
+    }
+
+    pub(crate) fn enterprise(url: &str) -> Self {
+        Self { web: url.into(), api: format!("{url}/api/v3") }
+    }
+
+    pub(crate) fn api(&self, path: impl AsRef<str>) -> String {
+        format!("{}{}", self.api, path.as_ref())
+    }
+
+    pub(crate) fn web(&self, path: impl AsRef<str>) -> String {
+        format!("{}{}", self.web, path.as_ref())
+    }
+}
+
+pub(crate) fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn node_id(kind: &str, id: u64) -> String {
+    STANDARD.encode(format!("{kind}{id}"))
+}
+
+/// A number that belongs to a login, the same in every world.
+fn user_id(login: &str) -> u64 {
+    let hash = sha1(login.to_ascii_lowercase().as_bytes());
+    u64::from_str_radix(&hash[..7], 16).expect("a hash is hexadecimal")
+}
+
+fn escaped(path: &str) -> String {
+    const KEPT: percent_encoding::AsciiSet =
+        percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+    percent_encoding::utf8_percent_encode(path, &KEPT).to_string()
+}
+
+// People.
+
+pub(crate) fn user(links: &Links, login: &str) -> Value {
+    let kind = if is_bot(login) { "Bot" } else { "User" };
+    account(links, login, kind)
+}
+
+fn organization(links: &Links, login: &str) -> Value {
+    account(links, login, "Organization")
+}
+
+fn account(links: &Links, login: &str, kind: &str) -> Value {
+    let id = user_id(login);
+    let url = links.api(format!("/users/{}", escaped(login)));
+    let html_url = match login.strip_suffix("[bot]") {
+        Some(app) => links.web(format!("/apps/{app}")),
+        None => links.web(format!("/{login}")),
+    };
+    json!({
+        "login": login,
+        "id": id,
+        "node_id": node_id("User", id),
+        "avatar_url": format!("https://avatars.githubusercontent.com/u/{id}?v=4"),
+        "gravatar_id": "",
+        "url": url,
+        "html_url": html_url,
+        "followers_url": format!("{url}/followers"),
+        "following_url": format!("{url}/following{{/other_user}}"),
+        "gists_url": format!("{url}/gists{{/gist_id}}"),
+        "starred_url": format!("{url}/starred{{/owner}}{{/repo}}"),
+        "subscriptions_url": format!("{url}/subscriptions"),
+        "organizations_url": format!("{url}/orgs"),
+        "repos_url": format!("{url}/repos"),
+        "events_url": format!("{url}/events{{/privacy}}"),
+        "received_events_url": format!("{url}/received_events"),
+        "type": kind,
+        "site_admin": false,
+    })
+}
+
+/// What `GET /user` and `GET /users/{username}` tell.
+pub(crate) fn profile(links: &Links, login: &str) -> Value {
+    let more = json!({
+        "user_view_type": "public",
+        "name": null,
+        "company": null,
+        "blog": "",
+        "location": null,
+        "email": null,
+        "hireable": null,
+        "bio": null,
+        "twitter_username": null,
+        "public_repos": 0,
+        "public_gists": 0,
+        "followers": 0,
+        "following": 0,
+        "created_at": "2020-01-01T00:00:00Z",
+        "updated_at": "2020-01-01T00:00:00Z",
+    });
+    merged(user(links, login), more)
+}
+
+/// A person and what they may do in a repository.
+pub(crate) fn permission(links: &Links, repository: &RepositoryData, login: &str) -> Value {
+    let role = repository.role(login);
+    let rights = json!({
+        "role_name": role,
+        "permissions": {
+            "admin": role == "admin",
+            "maintain": role == "admin",
+            "push": matches!(role, "admin" | "write"),
+            "triage": matches!(role, "admin" | "write"),
+            "pull": role != "none",
+        },
+    });
+    json!({
+        "permission": role,
+        "role_name": role,
+        "user": merged(user(links, login), rights),
+    })
+}
+
+fn merged(mut base: Value, more: Value) -> Value {
+    if let (Value::Object(base), Value::Object(more)) = (&mut base, more) {
+        base.extend(more);
+    }
+    base
+}
+
+// Repositories.
+
+/// Links that every form of a repository has, with what follows its own URL.
+const REPOSITORY_URLS: [(&str, &str); 37] = [
+    ("archive_url", "/{archive_format}{/ref}"),
+    ("assignees_url", "/assignees{/user}"),
+    ("blobs_url", "/git/blobs{/sha}"),
+    ("branches_url", "/branches{/branch}"),
+    ("collaborators_url", "/collaborators{/collaborator}"),
+    ("comments_url", "/comments{/number}"),
+    ("commits_url", "/commits{/sha}"),
+    ("compare_url", "/compare/{base}...{head}"),
+    ("contents_url", "/contents/{+path}"),
+    ("contributors_url", "/contributors"),
+    ("deployments_url", "/deployments"),
+    ("downloads_url", "/downloads"),
+    ("events_url", "/events"),
+    ("forks_url", "/forks"),
+    ("git_commits_url", "/git/commits{/sha}"),
+    ("git_refs_url", "/git/refs{/sha}"),
+    ("git_tags_url", "/git/tags{/sha}"),
+    ("hooks_url", "/hooks"),
+    ("issue_comment_url", "/issues/comments{/number}"),
+    ("issue_events_url", "/issues/events{/number}"),
+    ("issues_url", "/issues{/number}"),
+    ("keys_url", "/keys{/key_id}"),
+    ("labels_url", "/labels{/name}"),
+    ("languages_url", "/languages"),
+    ("merges_url", "/merges"),
+    ("milestones_url", "/milestones{/number}"),
+    ("notifications_url", "/notifications{?since,all,participating}"),
+    ("pulls_url", "/pulls{/number}"),
+    ("releases_url", "/releases{/id}"),
+    ("stargazers_url", "/stargazers"),
+    ("statuses_url", "/statuses/{sha}"),
+    ("subscribers_url", "/subscribers"),
+    ("subscription_url", "/subscription"),
+    ("tags_url", "/tags"),
+    ("teams_url", "/teams"),
+    ("trees_url", "/git/trees{/sha}"),
+    ("url", ""),
+];
+
+pub(crate) fn minimal_repository(links: &Links, repository: &RepositoryData) -> Value {
+    let full_name = repository.full_name();
+    let api = links.api(format!("/repos/{full_name}"));
+    let mut object = json!({
+        "id": repository.id,
+        "node_id": node_id("Repository", repository.id),
+        "name": repository.name,
+        "full_name": full_name,
+        "owner": organization(links, &repository.owner),
+        "private": repository.private,
+        "html_url": links.web(format!("/{full_name}")),
+        "description": null,
+        "fork": false,
+    });
+    for (name, rest) in REPOSITORY_URLS {
+        object[name] = json!(format!("{api}{rest}"));
+    }
+    object
+}
+
+pub(crate) fn full_repository(links: &Links, repository: &RepositoryData, push: bool) -> Value {
+    let full_name = repository.full_name();
+    let html_url = links.web(format!("/{full_name}"));
+    let open = repository.all_issues().filter(|issue| issue.is_open());
+    let open = open.count();
+    let created = time(repository.created_at);
+    let more = json!({
+        "git_url": format!("git://github.com/{full_name}.git"),
+        "ssh_url": format!("git@github.com:{full_name}.git"),
+        "clone_url": format!("{html_url}.git"),
+        "mirror_url": null,
+        "svn_url": html_url,
+        "homepage": null,
+        "language": null,
+        "forks_count": 0,
+        "stargazers_count": 0,
+        "watchers_count": 0,
+        "size": 0,
+        "default_branch": repository.default_branch,
+        "open_issues_count": open,
+        "is_template": false,
+        "topics": [],
+        "has_issues": repository.has_issues,
+        "has_projects": false,
+        "has_wiki": false,
+        "has_pages": false,
+        "has_discussions": false,
+        "archived": repository.archived,
+        "disabled": false,
+        "visibility": if repository.private { "private" } else { "public" },
+        "pushed_at": created,
+        "created_at": created,
+        "updated_at": created,
+        "permissions": {
+            "admin": false, "maintain": false, "push": push, "triage": push, "pull": true,
+        },
+        "subscribers_count": 0,
+        "network_count": 0,
+        "license": null,
+        "forks": 0,
+        "open_issues": open,
+        "watchers": 0,
+    });
+    merged(minimal_repository(links, repository), more)
+}
+
+/// A file, with its text when it was asked for alone.
+pub(crate) fn content(
+    links: &Links,
+    repository: &RepositoryData,
+    git_ref: &str,
+    path: &str,
+    text: Option<&str>,
+    size: usize,
+    sha: &str,
+) -> Value {
+    let full_name = repository.full_name();
+    let escaped = escaped(path);
+    let kind = if sha.is_empty() { "dir" } else { "file" };
+    let tree = if sha.is_empty() { "tree" } else { "blob" };
+    let sha = if sha.is_empty() { sha1(path.as_bytes()) } else { sha.to_owned() };
+    let url = links.api(format!("/repos/{full_name}/contents/{escaped}?ref={git_ref}"));
+    let html_url = links.web(format!("/{full_name}/{tree}/{git_ref}/{escaped}"));
+    let git_url = links.api(format!("/repos/{full_name}/git/{tree}s/{sha}"));
+    let raw = format!("https://raw.githubusercontent.com/{full_name}/{git_ref}/{escaped}");
+    let mut object = json!({
+        "name": path.rsplit('/').next(),
+        "path": path,
+        "sha": sha,
+        "size": size,
+        "url": url,
+        "html_url": html_url,
+        "git_url": git_url,
+        "download_url": if kind == "file" { Some(raw) } else { None },
+        "type": kind,
+        "_links": { "self": url, "git": git_url, "html": html_url },
+    });
+    if let Some(text) = text {
+        object["content"] = json!(base64_lines(text));
+        object["encoding"] = json!("base64");
+    }
+    object
+}
+
+pub(crate) fn file(
+    links: &Links,
+    repository: &RepositoryData,
+    git_ref: &str,
+    path: &str,
+    text: &str,
+) -> Value {
+    let sha = blob_sha(text);
+    content(links, repository, git_ref, path, Some(text), text.len(), &sha)
+}
+
+/// Base64 in lines of 60 characters, each ended, as GitHub gives it.
+fn base64_lines(text: &str) -> String {
+    let encoded = STANDARD.encode(text);
+    let lines = encoded.as_bytes().chunks(60);
+    lines.map(|line| String::from_utf8_lossy(line) + "\n").collect()
+}
+
+// Issues.
+
+fn reactions(url: &str) -> Value {
+    json!({
+        "url": format!("{url}/reactions"),
+        "total_count": 0, "+1": 0, "-1": 0, "laugh": 0, "hooray": 0, "confused": 0,
+        "heart": 0, "rocket": 0, "eyes": 0,
+    })
+}
+
+pub(crate) fn label(links: &Links, repository: &RepositoryData, label: &Label) -> Value {
+    let full_name = repository.full_name();
+    let name = escaped(&label.name);
+    json!({
+        "id": label.id,
+        "node_id": node_id("Label", label.id),
+        "url": links.api(format!("/repos/{full_name}/labels/{name}")),
+        "name": label.name,
+        "color": label.color,
+        "default": false,
+        "description": label.description,
+    })
+}
+
+pub(crate) fn labels(links: &Links, repository: &RepositoryData, issue: &Issue) -> Vec<Value> {
+    let named = issue.labels.iter();
+    named.filter_map(|name| repository.label(name)).map(|one| label(links, repository, one)).collect()
+}
+
+pub(crate) fn issue(links: &Links, repository: &RepositoryData, issue: &Issue) -> Value {
+    let full_name = repository.full_name();
+    let number = issue.number;
+    let url = links.api(format!("/repos/{full_name}/issues/{number}"));
+    let assignees: Vec<Value> = issue.assignees.iter().map(|it| user(links, it)).collect();
+    let pinned = issue.comments.iter().find(|comment| comment.pinned);
+    let mut object = json!({
+        "url": url,
+        "repository_url": links.api(format!("/repos/{full_name}")),
+        "labels_url": format!("{url}/labels{{/name}}"),
+        "comments_url": format!("{url}/comments"),
+        "events_url": format!("{url}/events"),
+        "html_url": links.web(format!("/{full_name}/issues/{number}")),
+        "id": issue.id,
+        "node_id": node_id("Issue", issue.id),
+        "number": number,
+        "title": issue.title,
+        "user": user(links, &issue.author),
+        "labels": labels(links, repository, issue),
+        "state": issue.state,
+        "locked": issue.locked,
+        "assignee": assignees.first(),
+        "assignees": assignees,
+        "milestone": null,
+        "comments": issue.comments.len(),
+        "created_at": time(issue.created_at),
+        "updated_at": time(issue.updated_at),
+        "closed_at": issue.closed_at.map(time),
+        "author_association": issue.association,
+        "active_lock_reason": issue.lock_reason,
+        "body": if issue.body.is_empty() { None } else { Some(&issue.body) },
+        "closed_by": issue.closed_by.as_ref().map(|login| user(links, login)),
+        "reactions": reactions(&url),
+        "timeline_url": format!("{url}/timeline"),
+        "performed_via_github_app": null,
+        "state_reason": issue.state_reason,
+    });
+    if let Some(pinned) = pinned {
+        object["pinned_comment"] = comment(links, repository, number, pinned);
+    }
+    object
+}
+
+pub(crate) fn comment(links: &Links, repository: &RepositoryData, number: u64, comment: &Comment) -> Value {
+    let full_name = repository.full_name();
+    let id = comment.id;
+    let url = links.api(format!("/repos/{full_name}/issues/comments/{id}"));
+    let pin = comment.pinned_at.map(|at| {
+        let by = comment.pinned_by.as_ref().map(|login| user(links, login));
+        json!({ "pinned_at": time(at), "pinned_by": by })
+    });
+    json!({
+        "url": url,
+        "html_url": links.web(format!("/{full_name}/issues/{number}#issuecomment-{id}")),
+        "issue_url": links.api(format!("/repos/{full_name}/issues/{number}")),
+        "id": id,
+        "node_id": node_id("IssueComment", id),
+        "user": user(links, &comment.author),
+        "created_at": time(comment.created_at),
+        "updated_at": time(comment.updated_at),
+        "author_association": comment.association,
+        "body": comment.body,
+        "reactions": reactions(&url),
+        "performed_via_github_app": null,
+        "pin": pin,
+    })
+}
+
+// Actions.
+
+pub(crate) fn workflow(links: &Links, repository: &RepositoryData, workflow: &Workflow) -> Value {
+    let full_name = repository.full_name();
+    let branch = &repository.default_branch;
+    let path = &workflow.path;
+    let created = time(repository.created_at);
+    json!({
+        "id": workflow.id,
+        "node_id": node_id("Workflow", workflow.id),
+        "name": workflow.name,
+        "path": path,
+        "state": if workflow.enabled { "active" } else { "disabled_manually" },
+        "created_at": created,
+        "updated_at": created,
+        "url": links.api(format!("/repos/{full_name}/actions/workflows/{}", workflow.id)),
+        "html_url": links.web(format!("/{full_name}/blob/{branch}/{path}")),
+        "badge_url": links.web(format!(
+            "/{full_name}/actions/workflows/{}/badge.svg", workflow.file()
+        )),
+    })
+}
+
+pub(crate) fn run(state: &State, repository: &RepositoryData, run: &Run) -> Value {
+    let links = &state.links;
+    let full_name = repository.full_name();
+    let id = run.id;
+    let api = links.api(format!("/repos/{full_name}"));
+    let url = format!("{api}/actions/runs/{id}");
+    let html_url = links.web(format!("/{full_name}/actions/runs/{id}"));
+    let known = repository.workflow(&run.workflow);
+    let workflow_id = known.map_or(0, |known| known.id);
+    let fallback = format!(".github/workflows/{}", run.workflow);
+    let path = known.map_or(fallback, |known| known.path.clone());
+    let previous = run.attempt.checked_sub(1).filter(|attempt| *attempt > 0);
+    let minimal = minimal_repository(links, repository);
+    json!({
+        "id": id,
+        "name": run.workflow_name,
+        "node_id": node_id("WorkflowRun", id),
+        "head_branch": run.git_ref,
+        "head_sha": run.head_sha,
+        "path": path,
+        "display_title": run.name,
+        "run_number": run.number,
+        "event": run.event,
+        "status": run.status,
+        "conclusion": run.conclusion,
+        "workflow_id": workflow_id,
+        "check_suite_id": id,
+        "check_suite_node_id": node_id("CheckSuite", id),
+        "url": url,
+        "html_url": html_url,
+        "pull_requests": [],
+        "created_at": time(run.created_at),
+        "updated_at": time(run.updated_at),
+        "actor": user(links, &run.actor),
+        "run_attempt": run.attempt,
+        "referenced_workflows": [],
+        "run_started_at": time(run.started_at),
+        "triggering_actor": user(links, &run.triggering_actor),
+        "jobs_url": format!("{url}/jobs"),
+        "logs_url": format!("{url}/logs"),
+        "check_suite_url": format!("{api}/check-suites/{id}"),
+        "artifacts_url": format!("{url}/artifacts"),
+        "cancel_url": format!("{url}/cancel"),
+        "rerun_url": format!("{url}/rerun"),
+        "previous_attempt_url": previous.map(|attempt| format!("{url}/attempts/{attempt}")),
+        "workflow_url": format!("{api}/actions/workflows/{workflow_id}"),
+        "head_commit": {
+            "id": run.head_sha,
+            "tree_id": run.head_sha,
+            "message": "Change files",
+            "timestamp": time(run.created_at),
+            "author": { "name": run.actor, "email": "noreply@github.com" },
+            "committer": { "name": "GitHub", "email": "noreply@github.com" },
+        },
+        "repository": minimal,
+        "head_repository": minimal,
+    })
+}
+
+pub(crate) fn job(links: &Links, run: &Run, job: &Job) -> Value {
+    let api = links.api(format!("/repos/{}", run.repository));
+    let started = time(job.started_at.unwrap_or(run.started_at));
+    let steps: Vec<Map<String, Value>> = job
+        .steps
+        .iter()
+        .map(|step| {
+            let fields = [
+                ("name", json!(step.name)),
+                ("status", json!(step.status)),
+                ("conclusion", json!(step.conclusion)),
+                ("number", json!(step.number)),
+                ("started_at", json!(started)),
+                ("completed_at", json!(job.completed_at.map(time))),
+            ];
+            fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+        })
+        .collect();
+    json!({
+        "id": job.id,
+        "run_id": run.id,
+        "run_url": format!("{api}/actions/runs/{}", run.id),
+        "run_attempt": run.attempt,
+        "node_id": node_id("CheckRun", job.id),
+        "head_sha": run.head_sha,
+        "url": format!("{api}/actions/jobs/{}", job.id),
+        "html_url": links.web(format!(
+            "/{}/actions/runs/{}/job/{}", run.repository, run.id, job.id
+        )),
+        "status": job.status,
+        "conclusion": job.conclusion,
+        "created_at": started,
+        "started_at": started,
+        "completed_at": job.completed_at.map(time),
+        "name": job.name,
+        "steps": steps,
+        "check_run_url": format!("{api}/check-runs/{}", job.id),
+        "labels": ["ubuntu-latest"],
+        "runner_id": 1,
+        "runner_name": "GitHub Actions 1",
+        "runner_group_id": 1,
+        "runner_group_name": "GitHub Actions",
+        "workflow_name": run.workflow_name,
+        "head_branch": run.git_ref,
+    })
+}

@@ -1,0 +1,375 @@
+//! Repositories: files, branches, workflows, people and issues.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::World;
+use crate::issue::{Issue, Label, same};
+use crate::workflow::{Definition, Workflow, is_workflow_path};
+
+/// A repository's name in lower case, since GitHub does not tell cases apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct RepoKey(String);
+
+impl RepoKey {
+    pub(crate) fn new(full_name: &str) -> Self {
+        Self(full_name.to_ascii_lowercase())
+    }
+}
+
+/// The files of one commit, by path.
+pub(crate) type Tree = BTreeMap<String, String>;
+
+/// A number of an issue, and what is there.
+#[derive(Debug, Clone)]
+pub(crate) enum Slot {
+    Here(Box<Issue>),
+    Deleted,
+    Moved { repository: RepoKey, number: u64 },
+}
+
+/// A `repository_dispatch` event that was sent through the API.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct DispatchEvent {
+    /// The type of the event.
+    pub event_type: String,
+    /// Its payload.
+    pub client_payload: Value,
+    /// The login of who sent it.
+    pub sender: String,
+    /// When it was sent.
+    pub at: DateTime<Utc>,
+}
+
+#[derive(Debug)]
+pub(crate) struct RepositoryData {
+    pub(crate) id: u64,
+    pub(crate) owner: String,
+    pub(crate) name: String,
+    pub(crate) default_branch: String,
+    pub(crate) private: bool,
+    pub(crate) has_issues: bool,
+    pub(crate) archived: bool,
+    pub(crate) created_at: DateTime<Utc>,
+    members: BTreeMap<String, String>,
+    assignable: BTreeSet<String>,
+    pub(crate) labels: Vec<Label>,
+    pub(crate) issues: BTreeMap<u64, Slot>,
+    refs: BTreeMap<String, String>,
+    commits: BTreeMap<String, Arc<Tree>>,
+    pub(crate) workflows: Vec<Workflow>,
+    pub(crate) events: Vec<DispatchEvent>,
+}
+
+impl RepositoryData {
+    pub(crate) fn new(id: u64, full_name: &str, created_at: DateTime<Utc>) -> Self {
+        let (owner, name) = full_name.split_once('/').expect("a repository is named owner/name");
+        let mut repository = Self {
+            id,
+            owner: owner.into(),
+            name: name.into(),
+            default_branch: "main".into(),
+            private: false,
+            has_issues: true,
+            archived: false,
+            created_at,
+            members: BTreeMap::new(),
+            assignable: BTreeSet::new(),
+            labels: Vec::new(),
+            issues: BTreeMap::new(),
+            refs: BTreeMap::new(),
+            commits: BTreeMap::new(),
+            workflows: Vec::new(),
+            events: Vec::new(),
+        };
+        repository.commit("main", Tree::new());
+        repository
+    }
+
+    pub(crate) fn full_name(&self) -> String {
+        format!("{}/{}", self.owner, self.name)
+    }
+
+    // People.
+
+    pub(crate) fn set_member(&mut self, login: &str, association: &str) {
+        self.members.insert(login.to_ascii_lowercase(), association.into());
+    }
+
+    pub(crate) fn set_assignable(&mut self, login: &str) {
+        self.assignable.insert(login.into());
+    }
+
+    pub(crate) fn association(&self, login: &str) -> String {
+        if same(login, &self.owner) {
+            return "OWNER".into();
+        }
+        let member = self.members.get(&login.to_ascii_lowercase());
+        member.cloned().unwrap_or_else(|| "NONE".into())
+    }
+
+    pub(crate) fn belongs(&self, login: &str) -> bool {
+        matches!(self.association(login).as_str(), "OWNER" | "MEMBER" | "COLLABORATOR")
+    }
+
+    pub(crate) fn can_be_assigned(&self, login: &str) -> bool {
+        self.belongs(login) || self.assignable.iter().any(|one| same(one, login))
+    }
+
+    /// The role and permission that GitHub names for a person.
+    pub(crate) fn role(&self, login: &str) -> &'static str {
+        match self.association(login).as_str() {
+            "OWNER" => "admin",
+            "MEMBER" | "COLLABORATOR" => "write",
+            _ if self.private => "none",
+            _ => "read",
+        }
+    }
+
+    /// Logins that the repository knows of.
+    pub(crate) fn logins(&self) -> impl Iterator<Item = &str> {
+        let members = self.members.keys().map(String::as_str);
+        let assignable = self.assignable.iter().map(String::as_str);
+        std::iter::once(self.owner.as_str()).chain(members).chain(assignable)
+    }
+
+    // Files.
+
+    /// Puts a commit with these files on a branch or tag.
+    fn commit(&mut self, name: &str, tree: Tree) {
+        let seed = format!("commit {} {}", self.full_name(), self.commits.len());
+        let sha = sha1(seed.as_bytes());
+        self.commits.insert(sha.clone(), Arc::new(tree));
+        self.refs.insert(name.into(), sha);
+    }
+
+    /// Writes a file onto a branch, which is created if it is not there.
+    pub(crate) fn write(&mut self, branch: &str, path: &str, text: &str) {
+        let mut tree = self.tree(branch).map(|tree| (*tree).clone());
+        let tree = tree.get_or_insert_default();
+        tree.insert(path.into(), text.into());
+        let tree = std::mem::take(tree);
+        self.commit(branch, tree);
+    }
+
+    /// Makes a branch or tag at the head of the default branch.
+    pub(crate) fn make_ref(&mut self, name: &str) {
+        let default = self.default_branch.clone();
+        let head = self.head(&default);
+        self.refs.insert(name.into(), head);
+    }
+
+    pub(crate) fn rename_default_branch(&mut self, name: &str) {
+        if let Some(sha) = self.refs.remove(&self.default_branch) {
+            self.refs.entry(name.into()).or_insert(sha);
+        }
+        self.default_branch = name.into();
+    }
+
+    /// The branch or tag that `git_ref` names, without `refs/heads/` or `refs/tags/`.
+    pub(crate) fn branch_or_tag<'a>(&self, git_ref: &'a str) -> Option<&'a str> {
+        let short = git_ref
+            .strip_prefix("refs/heads/")
+            .or_else(|| git_ref.strip_prefix("refs/tags/"))
+            .unwrap_or(git_ref);
+        self.refs.contains_key(short).then_some(short)
+    }
+
+    /// The commit at the head of a branch or tag.
+    pub(crate) fn head(&self, name: &str) -> String {
+        let sha = self.refs.get(name).cloned();
+        sha.unwrap_or_else(|| sha1(name.as_bytes()))
+    }
+
+    /// The files at a branch, a tag or a commit.
+    pub(crate) fn tree(&self, git_ref: &str) -> Option<Arc<Tree>> {
+        let sha = match self.branch_or_tag(git_ref) {
+            Some(name) => self.refs.get(name)?,
+            None => git_ref,
+        };
+        self.commits.get(sha).cloned()
+    }
+
+    // Workflows.
+
+    pub(crate) fn definition(&self, git_ref: &str, path: &str) -> Option<Definition> {
+        Definition::parse(self.tree(git_ref)?.get(path)?)
+    }
+
+    /// Notes the workflow in a file, if it is one. GitHub forgets no workflow that it knew.
+    pub(crate) fn register_workflow(&mut self, id: u64, path: &str, text: &str) {
+        if !is_workflow_path(path) {
+            return;
+        }
+        let Some(definition) = Definition::parse(text) else {
+            return;
+        };
+        let name = definition.name.unwrap_or_else(|| path.to_owned());
+        match self.workflows.iter_mut().find(|known| known.path == path) {
+            Some(known) => known.name = name,
+            None => self.workflows.push(Workflow { id, path: path.into(), name, enabled: true }),
+        }
+    }
+
+    /// Finds a workflow by its file name, its path or its id.
+    pub(crate) fn workflow(&self, named: &str) -> Option<&Workflow> {
+        self.workflows.iter().find(|workflow| {
+            workflow.file() == named || workflow.path == named || workflow.id.to_string() == named
+        })
+    }
+
+    // Issues.
+
+    pub(crate) fn issue(&self, number: u64) -> Option<&Issue> {
+        match self.issues.get(&number)? {
+            Slot::Here(issue) => Some(issue),
+            Slot::Deleted | Slot::Moved { .. } => None,
+        }
+    }
+
+    pub(crate) fn issue_mut(&mut self, number: u64) -> Option<&mut Issue> {
+        match self.issues.get_mut(&number)? {
+            Slot::Here(issue) => Some(issue),
+            Slot::Deleted | Slot::Moved { .. } => None,
+        }
+    }
+
+    pub(crate) fn all_issues(&self) -> impl DoubleEndedIterator<Item = &Issue> {
+        self.issues.values().filter_map(|slot| match slot {
+            Slot::Here(issue) => Some(issue.as_ref()),
+            Slot::Deleted | Slot::Moved { .. } => None,
+        })
+    }
+
+    pub(crate) fn all_issues_mut(&mut self) -> impl Iterator<Item = &mut Issue> {
+        self.issues.values_mut().filter_map(|slot| match slot {
+            Slot::Here(issue) => Some(issue.as_mut()),
+            Slot::Deleted | Slot::Moved { .. } => None,
+        })
+    }
+
+    /// The number of the issue that a comment is on.
+    pub(crate) fn issue_of_comment(&self, id: u64) -> Option<u64> {
+        self.all_issues().find(|issue| issue.comment(id).is_some()).map(|issue| issue.number)
+    }
+
+    pub(crate) fn next_number(&self) -> u64 {
+        self.issues.last_key_value().map_or(1, |(last, _)| last + 1)
+    }
+
+    pub(crate) fn label(&self, name: &str) -> Option<&Label> {
+        self.labels.iter().find(|label| same(&label.name, name))
+    }
+}
+
+/// A Git hash.
+pub(crate) fn sha1(bytes: &[u8]) -> String {
+    sha1_smol::Sha1::from(bytes).digest().to_string()
+}
+
+/// The hash that Git gives to a file.
+pub(crate) fn blob_sha(text: &str) -> String {
+    let object = [format!("blob {}\0", text.len()).as_bytes(), text.as_bytes()].concat();
+    sha1(&object)
+}
+
+/// A handle on a repository, for setting it up. Cheap to clone; every method gives it back.
+#[derive(Clone)]
+pub struct Repository {
+    pub(crate) world: World,
+    pub(crate) key: RepoKey,
+}
+
+impl Repository {
+    fn change(&self, change: impl FnOnce(&mut RepositoryData)) -> Self {
+        let mut state = self.world.lock();
+        let data = state.repository_mut(&self.key);
+        change(data.expect("the repository has not been deleted"));
+        self.clone()
+    }
+
+    /// Writes a file onto the default branch. A file under `.github/workflows` that has
+    /// `on:` becomes a workflow.
+    pub fn file(&self, path: &str, text: &str) -> Self {
+        let id = self.world.lock().next_workflow_id();
+        self.change(|data| {
+            let branch = data.default_branch.clone();
+            data.write(&branch, path, text);
+            data.register_workflow(id, path, text);
+        })
+    }
+
+    /// Writes a file onto another branch. What is on no default branch is no workflow yet.
+    pub fn file_on(&self, branch: &str, path: &str, text: &str) -> Self {
+        self.change(|data| data.write(branch, path, text))
+    }
+
+    /// Renames the default branch, `main` at first.
+    pub fn default_branch(&self, name: &str) -> Self {
+        self.change(|data| data.rename_default_branch(name))
+    }
+
+    /// Makes a branch at the head of the default branch, with the files it has now.
+    pub fn branch(&self, name: &str) -> Self {
+        self.change(|data| data.make_ref(name))
+    }
+
+    /// Makes a tag at the head of the default branch, with the files it has now.
+    pub fn tag(&self, name: &str) -> Self {
+        self.branch(name)
+    }
+
+    /// Hides the repository from everyone but tokens that were granted something in it.
+    pub fn private(&self) -> Self {
+        self.change(|data| data.private = true)
+    }
+
+    /// Switches issues off.
+    pub fn issues_off(&self) -> Self {
+        self.change(|data| data.has_issues = false)
+    }
+
+    /// Makes the repository read-only.
+    pub fn archived(&self) -> Self {
+        self.change(|data| data.archived = true)
+    }
+
+    /// Says what a person is to the repository: `OWNER`, `MEMBER`, `COLLABORATOR` or `NONE`.
+    /// The first three can be assigned.
+    pub fn member(&self, login: &str, association: &str) -> Self {
+        self.change(|data| data.set_member(login, association))
+    }
+
+    /// Lets a person be assigned to issues.
+    pub fn assignable(&self, login: &str) -> Self {
+        self.change(|data| data.set_assignable(login))
+    }
+
+    /// Disables a workflow by hand.
+    ///
+    /// # Panics
+    ///
+    /// If the repository has no such workflow.
+    pub fn disable_workflow(&self, file: &str) -> Self {
+        self.change(|data| {
+            let workflow = data.workflows.iter_mut().find(|known| known.file() == file);
+            workflow.expect("the workflow was added by `file`").enabled = false;
+        })
+    }
+
+    /// The commit at the head of a branch or tag.
+    pub fn head(&self, name: &str) -> String {
+        let state = self.world.lock();
+        let data = state.repository(&self.key);
+        data.expect("the repository has not been deleted").head(name)
+    }
+
+    /// Deletes the repository and everything in it.
+    pub fn delete(&self) {
+        self.world.lock().delete_repository(&self.key);
+    }
+}

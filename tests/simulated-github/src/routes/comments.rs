@@ -1,0 +1,187 @@
+//! Comments on issues.
+
+use serde_json::{Value, json};
+
+use crate::call::{Answer, Call, Reply};
+use crate::issue::{Comment, too_long};
+use crate::json;
+use crate::state::Ghes;
+
+use super::issues::body_too_long;
+
+pub(super) fn list(call: Call<'_>) -> Answer {
+    let since = call.since()?;
+    let repository = call.repository()?;
+    let issue = call.issue()?;
+    let comments = issue
+        .comments
+        .iter()
+        .filter(|comment| since.is_none_or(|since| comment.updated_at >= since))
+        .map(|comment| json::comment(&call.state.links, repository, issue.number, comment));
+    Ok(call.list(comments.collect()))
+}
+
+/// The comments of all issues.
+pub(super) fn list_all(call: Call<'_>) -> Answer {
+    let since = call.since()?;
+    let repository = call.repository()?;
+    let mut comments: Vec<(u64, &Comment)> = repository
+        .all_issues()
+        .flat_map(|issue| issue.comments.iter().map(|it| (issue.number, it)))
+        .filter(|(_, comment)| since.is_none_or(|since| comment.updated_at >= since))
+        .collect();
+    comments.sort_by_key(|(_, comment)| comment.id);
+    match call.query("sort") {
+        Some("updated") => comments.sort_by_key(|(_, comment)| comment.updated_at),
+        Some("created") => comments.sort_by_key(|(_, comment)| comment.created_at),
+        _ => {}
+    }
+    if call.query("sort").is_some() && call.query("direction") != Some("asc") {
+        comments.reverse();
+    }
+    let shown =
+        comments.into_iter().map(|(number, it)| json::comment(&call.state.links, repository, number, it));
+    Ok(call.list(shown.collect()))
+}
+
+/// Adds a comment. In a locked conversation only a person with push access may; a GitHub
+/// App may not, whatever it was granted.
+pub(super) fn create(call: Call<'_>) -> Answer {
+    let issue = call.issue()?;
+    let (number, locked) = (issue.number, issue.locked);
+    let author = call.caller.login().to_owned();
+    let person = !crate::token::is_bot(&author);
+    if locked && !(person && call.can_push()) {
+        let message = "Unable to create comment because issue is locked.";
+        return Err(Reply::forbidden(message));
+    }
+    let body = wanted_body(&call)?;
+    let added = call.state.add_comment(&call.key, number, &author, &body);
+    let id = added.ok_or_else(Reply::not_found)?;
+    let place = call.issue_place(number);
+    call.state.tell(place, format_args!("comment {id} added"));
+    let comment = shown(&call, number, id)?;
+    let url = comment["url"].as_str().unwrap_or_default().to_owned();
+    Ok(Reply::created(comment).header(axum::http::header::LOCATION, url))
+}
+
+pub(super) fn get(call: Call<'_>) -> Answer {
+    let (number, id) = found(&call)?;
+    shown(&call, number, id).map(Reply::ok)
+}
+
+pub(super) fn update(mut call: Call<'_>) -> Answer {
+    let (number, id) = found(&call)?;
+    let body = wanted_body(&call)?;
+    own(&call, number, id)?;
+    let now = call.now;
+    let comment = comment_mut(&mut call, id)?;
+    if comment.body != body {
+        comment.edit(&body, now);
+        touch(&mut call, number)?;
+        let place = call.issue_place(number);
+        call.state.tell(place, format_args!("comment {id} edited"));
+    }
+    shown(&call, number, id).map(Reply::ok)
+}
+
+pub(super) fn delete(mut call: Call<'_>) -> Answer {
+    let (number, id) = found(&call)?;
+    own(&call, number, id)?;
+    let issue = call.repository_mut()?.issue_mut(number);
+    let issue = issue.ok_or_else(Reply::not_found)?;
+    issue.comments.retain(|comment| comment.id != id);
+    touch(&mut call, number)?;
+    let place = call.issue_place(number);
+    call.state.tell(place, format_args!("comment {id} deleted"));
+    Ok(Reply::no_content())
+}
+
+/// Pins a comment. An issue has one pinned comment; another takes its place.
+pub(super) fn pin(mut call: Call<'_>) -> Answer {
+    let (number, id) = pinnable(&call)?;
+    let (now, by) = (call.now, call.caller.login().to_owned());
+    if !comment_mut(&mut call, id)?.pinned {
+        let issue = call.repository_mut()?.issue_mut(number);
+        let issue = issue.ok_or_else(Reply::not_found)?;
+        issue.comments.iter_mut().for_each(Comment::unpin);
+        comment_mut(&mut call, id)?.pin(&by, now);
+        let place = call.issue_place(number);
+        call.state.tell(place, format_args!("comment {id} pinned"));
+    }
+    shown(&call, number, id).map(Reply::ok)
+}
+
+pub(super) fn unpin(mut call: Call<'_>) -> Answer {
+    let (number, id) = pinnable(&call)?;
+    let comment = comment_mut(&mut call, id)?;
+    if comment.pinned {
+        comment.unpin();
+        let place = call.issue_place(number);
+        call.state.tell(place, format_args!("comment {id} unpinned"));
+    }
+    Ok(Reply::no_content())
+}
+
+/// The comment to pin, on a GitHub that can.
+fn pinnable(call: &Call<'_>) -> Result<(u64, u64), Reply> {
+    if call.state.ghes.is_some_and(|release| release < Ghes(3, 20)) {
+        return Err(Reply::not_found());
+    }
+    if !call.can_push() {
+        return Err(Reply::forbidden("Must have admin rights to Repository."));
+    }
+    found(call)
+}
+
+/// The number of the issue that the comment in the path is on, and the comment's id.
+fn found(call: &Call<'_>) -> Result<(u64, u64), Reply> {
+    let id = call.number("comment_id")?;
+    let number = call.repository()?.issue_of_comment(id);
+    Ok((number.ok_or_else(Reply::not_found)?, id))
+}
+
+/// Fails unless the caller wrote the comment or has push access.
+fn own(call: &Call<'_>, number: u64, id: u64) -> Result<(), Reply> {
+    let issue = call.repository()?.issue(number);
+    let comment = issue.and_then(|issue| issue.comment(id));
+    let author = &comment.ok_or_else(Reply::not_found)?.author;
+    match call.can_push() || call.caller.is(author) {
+        true => Ok(()),
+        false => Err(Reply::forbidden("Must have admin rights to Repository.")),
+    }
+}
+
+fn comment_mut<'a>(call: &'a mut Call<'_>, id: u64) -> Result<&'a mut Comment, Reply> {
+    call.state.comment_mut(id).ok_or_else(Reply::not_found)
+}
+
+fn touch(call: &mut Call<'_>, number: u64) -> Result<(), Reply> {
+    let now = call.now;
+    if let Some(issue) = call.repository_mut()?.issue_mut(number) {
+        issue.updated_at = now;
+    }
+    Ok(())
+}
+
+fn wanted_body(call: &Call<'_>) -> Result<String, Reply> {
+    let body = call.required_text("body")?;
+    if body.trim().is_empty() {
+        let problem = json!({
+            "resource": "IssueComment", "code": "missing_field", "field": "body",
+        });
+        return Err(Reply::invalid(json!([problem])));
+    }
+    match too_long(&body) {
+        true => Err(Reply::invalid(json!([body_too_long("IssueComment")]))),
+        false => Ok(body),
+    }
+}
+
+fn shown(call: &Call<'_>, number: u64, id: u64) -> Result<Value, Reply> {
+    let repository = call.repository()?;
+    let issue = repository.issue(number);
+    let comment = issue.and_then(|issue| issue.comment(id));
+    let comment = comment.ok_or_else(Reply::not_found)?;
+    Ok(json::comment(&call.state.links, repository, number, comment))
+}

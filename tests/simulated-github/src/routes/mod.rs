@@ -1,0 +1,325 @@
+//! The routes of the API, and the way of a request to the one that answers it.
+//!
+//! The table in [`table`] is all there is: who adds a route adds a line there and a function
+//! in the module of its subject. Routes of GitHub Apps (installations, access tokens) belong
+//! in a module `apps`, with [`Access::Anyone`].
+
+mod actions;
+mod assignees;
+mod comments;
+mod issues;
+mod labels;
+mod repos;
+mod runs;
+mod users;
+
+use std::sync::LazyLock;
+
+use axum::http::header::HeaderName;
+use axum::http::{Method, StatusCode};
+use serde_json::Value;
+
+use crate::call::{Answer, Call, Reply};
+use crate::repository::RepoKey;
+use crate::state::State;
+use crate::token::{Caller, Level};
+
+type Handler = fn(Call<'_>) -> Answer;
+
+/// Who may take a route.
+#[derive(Debug, Clone, Copy)]
+enum Access {
+    /// Whoever asks. The route is not about a repository.
+    Anyone,
+    /// Who may read the repository, with one of these permissions if it is private.
+    Read(&'static [&'static str]),
+    /// Who has one of these permissions.
+    Write(&'static [&'static str]),
+}
+
+struct Route {
+    access: Access,
+    handler: Handler,
+    /// Whether it counts as creating content.
+    creates: bool,
+}
+
+const METADATA: &[&str] = &["metadata"];
+const CONTENTS: &[&str] = &["contents"];
+const ISSUES: &[&str] = &["issues"];
+const CONVERSATION: &[&str] = &["issues", "pull_requests"];
+const ACTIONS: &[&str] = &["actions"];
+
+/// Every route: method, path, who may take it, and what answers.
+#[rustfmt::skip] // A table reads best with a line for each row.
+fn table() -> Vec<(Method, &'static str, Access, Handler)> {
+    use Access::{Anyone, Read, Write};
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    const PUT: Method = Method::PUT;
+    const PATCH: Method = Method::PATCH;
+    const DELETE: Method = Method::DELETE;
+    vec![
+        (GET, "/meta", Anyone, users::meta),
+        (GET, "/rate_limit", Anyone, users::rate_limit),
+        (GET, "/user", Anyone, users::authenticated),
+        (GET, "/users/{username}", Anyone, users::get),
+        (GET, "/repos/{owner}/{repo}", Read(METADATA), repos::get),
+        (GET, "/repos/{owner}/{repo}/contents/{*path}", Read(CONTENTS), repos::contents),
+        (GET, "/repos/{owner}/{repo}/collaborators/{username}", Read(METADATA), repos::collaborator),
+        (GET, "/repos/{owner}/{repo}/collaborators/{username}/permission", Read(METADATA), repos::permission),
+        (POST, "/repos/{owner}/{repo}/dispatches", Write(CONTENTS), actions::repository_dispatch),
+        (GET, "/repos/{owner}/{repo}/issues", Read(ISSUES), issues::list),
+        (POST, "/repos/{owner}/{repo}/issues", Write(ISSUES), issues::create),
+        (GET, "/repos/{owner}/{repo}/issues/{issue_number}", Read(CONVERSATION), issues::get),
+        (PATCH, "/repos/{owner}/{repo}/issues/{issue_number}", Write(CONVERSATION), issues::update),
+        (PUT, "/repos/{owner}/{repo}/issues/{issue_number}/lock", Write(CONVERSATION), issues::lock),
+        (DELETE, "/repos/{owner}/{repo}/issues/{issue_number}/lock", Write(CONVERSATION), issues::unlock),
+        (GET, "/repos/{owner}/{repo}/issues/{issue_number}/comments", Read(CONVERSATION), comments::list),
+        (POST, "/repos/{owner}/{repo}/issues/{issue_number}/comments", Write(CONVERSATION), comments::create),
+        (GET, "/repos/{owner}/{repo}/issues/comments", Read(CONVERSATION), comments::list_all),
+        (GET, "/repos/{owner}/{repo}/issues/comments/{comment_id}", Read(CONVERSATION), comments::get),
+        (PATCH, "/repos/{owner}/{repo}/issues/comments/{comment_id}", Write(CONVERSATION), comments::update),
+        (DELETE, "/repos/{owner}/{repo}/issues/comments/{comment_id}", Write(CONVERSATION), comments::delete),
+        (PUT, "/repos/{owner}/{repo}/issues/comments/{comment_id}/pin", Write(CONVERSATION), comments::pin),
+        (DELETE, "/repos/{owner}/{repo}/issues/comments/{comment_id}/pin", Write(CONVERSATION), comments::unpin),
+        (GET, "/repos/{owner}/{repo}/issues/{issue_number}/labels", Read(CONVERSATION), labels::of_issue),
+        (POST, "/repos/{owner}/{repo}/issues/{issue_number}/labels", Write(CONVERSATION), labels::add),
+        (PUT, "/repos/{owner}/{repo}/issues/{issue_number}/labels", Write(CONVERSATION), labels::set),
+        (DELETE, "/repos/{owner}/{repo}/issues/{issue_number}/labels", Write(CONVERSATION), labels::remove_all),
+        (DELETE, "/repos/{owner}/{repo}/issues/{issue_number}/labels/{name}", Write(CONVERSATION), labels::remove),
+        (GET, "/repos/{owner}/{repo}/labels", Read(CONVERSATION), labels::list),
+        (POST, "/repos/{owner}/{repo}/labels", Write(CONVERSATION), labels::create),
+        (GET, "/repos/{owner}/{repo}/labels/{name}", Read(CONVERSATION), labels::get),
+        (GET, "/repos/{owner}/{repo}/assignees/{assignee}", Read(METADATA), assignees::check),
+        (GET, "/repos/{owner}/{repo}/issues/{issue_number}/assignees/{assignee}", Read(CONVERSATION), assignees::check_issue),
+        (POST, "/repos/{owner}/{repo}/issues/{issue_number}/assignees", Write(CONVERSATION), assignees::add),
+        (DELETE, "/repos/{owner}/{repo}/issues/{issue_number}/assignees", Write(CONVERSATION), assignees::remove),
+        (GET, "/repos/{owner}/{repo}/actions/workflows", Read(ACTIONS), actions::list),
+        (GET, "/repos/{owner}/{repo}/actions/workflows/{workflow_id}", Read(ACTIONS), actions::get),
+        (POST, "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches", Write(ACTIONS), actions::dispatch),
+        (GET, "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs", Read(ACTIONS), runs::list_of_workflow),
+        (GET, "/repos/{owner}/{repo}/actions/runs", Read(ACTIONS), runs::list),
+        (GET, "/repos/{owner}/{repo}/actions/runs/{run_id}", Read(ACTIONS), runs::get),
+        (GET, "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs", Read(ACTIONS), runs::jobs),
+        (GET, "/repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}", Read(ACTIONS), runs::attempt),
+        (GET, "/repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs", Read(ACTIONS), runs::attempt_jobs),
+        (POST, "/repos/{owner}/{repo}/actions/runs/{run_id}/cancel", Write(ACTIONS), runs::cancel),
+        (POST, "/repos/{owner}/{repo}/actions/runs/{run_id}/rerun", Write(ACTIONS), runs::rerun),
+        (POST, "/repos/{owner}/{repo}/actions/runs/{run_id}/rerun-failed-jobs", Write(ACTIONS), runs::rerun_failed),
+        (GET, "/repos/{owner}/{repo}/actions/jobs/{job_id}", Read(ACTIONS), runs::job),
+    ]
+}
+
+#[cfg(test)]
+mod tour;
+
+static ROUTES: LazyLock<matchit::Router<Vec<(Method, Route)>>> = LazyLock::new(|| {
+    let mut by_path: Vec<(&str, Vec<(Method, Route)>)> = Vec::new();
+    for (method, path, access, handler) in table() {
+        let creates =
+            method == Method::POST && matches!(path.rsplit('/').next(), Some("issues" | "comments"));
+        let route = Route { access, handler, creates };
+        match by_path.iter_mut().find(|(known, _)| *known == path) {
+            Some((_, methods)) => methods.push((method, route)),
+            None => by_path.push((path, vec![(method, route)])),
+        }
+    }
+    let mut router = matchit::Router::new();
+    for (path, methods) in by_path {
+        router.insert(path, methods).expect("no two routes of the table contradict each other");
+    }
+    router
+});
+
+/// A request, read as far as it can be without the world.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) accept: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Request {
+    /// The token that was sent, in any of the ways that GitHub accepts.
+    pub(crate) fn token(&self) -> Option<&str> {
+        let header = self.authorization.as_deref()?;
+        let (_, token) = header.split_once(' ').unwrap_or(("", header));
+        Some(token.trim())
+    }
+}
+
+/// Answers a request, and changes the world as it asks.
+pub(crate) fn answer(state: &mut State, request: &Request) -> Reply {
+    route(state, request).unwrap_or_else(|refusal| refusal)
+}
+
+fn route(state: &mut State, request: &Request) -> Answer {
+    let caller = authenticate(state, request)?;
+    let now = state.now();
+    if request.path != "/rate_limit" && !state.limits.spend(caller.secret(), now) {
+        return Err(Reply::forbidden("API rate limit exceeded"));
+    }
+    let matched = ROUTES.at(&request.path).ok();
+    let found = matched.as_ref().and_then(|matched| {
+        let mut methods = matched.value.iter();
+        methods.find(|(method, _)| *method == request.method)
+    });
+    let (Some(matched), Some((_, route))) = (&matched, found) else {
+        return Err(unknown_route(state, request));
+    };
+    let params: Vec<(String, String)> =
+        matched.params.iter().map(|(name, value)| (name.to_owned(), decoded(value))).collect();
+    let key = reach(state, &caller, route.access, &params, request)?;
+    if route.creates {
+        admit_content(state)?;
+    }
+    let created = route.creates;
+    let call = Call {
+        now: state.second(),
+        state,
+        caller,
+        key,
+        params,
+        query: form_urlencoded::parse(request.query.as_bytes()).into_owned().collect(),
+        path: request.path.clone(),
+        body: parsed(&request.body)?,
+        accept: request.accept.clone(),
+    };
+    let reply = (route.handler)(call);
+    let reply = reply.map(|reply| accepted_permissions(reply, route.access));
+    if created && reply.is_ok() {
+        state.limits.content.push(now);
+    }
+    reply
+}
+
+fn authenticate(state: &State, request: &Request) -> Result<Caller, Reply> {
+    let Some(secret) = request.token() else {
+        return Ok(Caller::Anonymous);
+    };
+    match state.token(secret) {
+        Some(token) if !token.revoked => {
+            Ok(Caller::Token { secret: secret.to_owned(), actor: token.actor.clone() })
+        }
+        _ => Err(Reply::refusal(StatusCode::UNAUTHORIZED, "Bad credentials")),
+    }
+}
+
+fn unknown_route(state: &mut State, request: &Request) -> Reply {
+    let line = format!("{} {}", request.method, request.path);
+    let message = format!("simulated GitHub has no route {line}");
+    state.unknown_routes.push(line);
+    Reply::refusal(StatusCode::NOT_IMPLEMENTED, message)
+}
+
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+fn parsed(body: &[u8]) -> Result<Value, Reply> {
+    if body.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(body).map_err(|_| Reply::refusal(StatusCode::BAD_REQUEST, "Problems parsing JSON"))
+}
+
+/// Finds the repository in the path, as far as the caller may see it and do what it wants.
+fn reach(
+    state: &State,
+    caller: &Caller,
+    access: Access,
+    params: &[(String, String)],
+    request: &Request,
+) -> Result<RepoKey, Reply> {
+    let param = |name: &str| {
+        let found = params.iter().find(|(key, _)| key == name);
+        found.map_or("", |(_, value)| value.as_str())
+    };
+    let full_name = format!("{}/{}", param("owner"), param("repo"));
+    let key = RepoKey::new(&full_name);
+    let (permissions, level) = match access {
+        Access::Anyone => return Ok(key),
+        Access::Read(permissions) => (permissions, Level::Read),
+        Access::Write(permissions) => (permissions, Level::Write),
+    };
+    let Some(repository) = state.repository(&key) else {
+        return Err(elsewhere(state, &key, &full_name, request));
+    };
+    let token = caller.secret().and_then(|secret| state.token(secret));
+    if repository.private && !token.is_some_and(|token| token.reaches(&key)) {
+        return Err(Reply::not_found());
+    }
+    if repository.archived && level == Level::Write {
+        return Err(Reply::forbidden("Repository was archived so is read-only."));
+    }
+    if !repository.private && level == Level::Read {
+        return Ok(key);
+    }
+    let Some(token) = token else {
+        let message = "Requires authentication";
+        return Err(Reply::refusal(StatusCode::UNAUTHORIZED, message));
+    };
+    let granted = permissions.iter().any(|permission| token.may(&key, permission, level));
+    if granted {
+        return Ok(key);
+    }
+    let message = match token.is_bot() {
+        true => "Resource not accessible by integration",
+        false => "Resource not accessible by personal access token",
+    };
+    Err(accepted_permissions(Reply::forbidden(message), access))
+}
+
+/// The answer where no repository is: a redirect if one was renamed.
+fn elsewhere(state: &State, key: &RepoKey, full_name: &str, request: &Request) -> Reply {
+    let Some(renamed) = state.renamed_to(key) else {
+        return Reply::not_found();
+    };
+    let status = match request.method {
+        Method::GET => StatusCode::MOVED_PERMANENTLY,
+        _ => StatusCode::TEMPORARY_REDIRECT,
+    };
+    let rest = request.path.get("/repos/".len() + full_name.len()..);
+    let rest = rest.unwrap_or_default();
+    let path = format!("/repos/{}{rest}", renamed.full_name());
+    Reply::redirect(status, state.links.api(path))
+}
+
+fn accepted_permissions(reply: Reply, access: Access) -> Reply {
+    let (permissions, level) = match access {
+        Access::Anyone => return reply,
+        Access::Read(permissions) => (permissions, Level::Read),
+        Access::Write(permissions) => (permissions, Level::Write),
+    };
+    let accepted: Vec<String> =
+        permissions.iter().map(|permission| format!("{permission}={}", level.as_str())).collect();
+    let name = HeaderName::from_static("x-accepted-github-permissions");
+    reply.header(name, accepted.join("; "))
+}
+
+/// Holds who writes too much in a minute.
+fn admit_content(state: &mut State) -> Result<(), Reply> {
+    let now = state.now();
+    let Some(seconds) = state.limits.content_wait(now) else {
+        return Ok(());
+    };
+    let message = "You have exceeded a secondary rate limit and have been temporarily blocked \
+                   from content creation. Please retry your request again later.";
+    let name = HeaderName::from_static("retry-after");
+    Err(Reply::forbidden(message).header(name, seconds.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_without_contradictions() {
+        assert!(ROUTES.at("/repos/acme/hub/issues/comments/1").is_ok());
+        assert!(ROUTES.at("/repos/acme/hub/contents/a/b/c.yml").is_ok());
+    }
+}

@@ -1,0 +1,183 @@
+//! Workflow runs and their jobs.
+
+use axum::http::StatusCode;
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use serde_json::{Value, json};
+
+use crate::call::{Answer, Call, Reply};
+use crate::issue::same;
+use crate::json;
+use crate::run::{Job, Run};
+
+pub(super) fn list(call: Call<'_>) -> Answer {
+    list_where(&call, |_| true)
+}
+
+pub(super) fn list_of_workflow(call: Call<'_>) -> Answer {
+    let workflow = super::actions::named(&call)?;
+    list_where(&call, |run| run.workflow == workflow.file())
+}
+
+/// The runs that the query asks for, the newest first.
+fn list_where(call: &Call<'_>, of_interest: impl Fn(&Run) -> bool) -> Answer {
+    let repository = call.repository()?;
+    let wanted = |name: &str, value: &str| call.query(name).is_none_or(|it| it == value);
+    let created = call.query("created").map(Created::parse);
+    if let Some(None) = created {
+        return Err(Reply::unprocessable("Invalid created"));
+    }
+    let created = created.flatten();
+    let status = |run: &Run| {
+        call.query("status")
+            .is_none_or(|wanted| run.status == wanted || run.conclusion.as_deref() == Some(wanted))
+    };
+    let runs = call
+        .state
+        .runs_of(&call.key)
+        .rev()
+        .filter(|run| of_interest(run))
+        .filter(|run| wanted("event", &run.event) && wanted("branch", &run.git_ref))
+        .filter(|run| wanted("head_sha", &run.head_sha) && status(run))
+        .filter(|run| call.query("actor").is_none_or(|it| same(it, &run.actor)))
+        .filter(|run| created.as_ref().is_none_or(|it| it.holds(run.created_at)))
+        .map(|run| json::run(call.state, repository, run));
+    Ok(call.counted_list("workflow_runs", runs.collect()))
+}
+
+/// A span of time in GitHub's search syntax: `>=A`, `<A`, `A..B`, `A..*`, or a day or second.
+struct Created {
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+}
+
+impl Created {
+    fn parse(text: &str) -> Option<Self> {
+        let (from, until) = (DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC);
+        if let Some(rest) = text.strip_prefix(">=") {
+            return Some(Self { from: span(rest)?.0, until });
+        }
+        if let Some(rest) = text.strip_prefix("<=") {
+            return Some(Self { from, until: span(rest)?.1 });
+        }
+        if let Some(rest) = text.strip_prefix('>') {
+            return Some(Self { from: span(rest)?.1, until });
+        }
+        if let Some(rest) = text.strip_prefix('<') {
+            return Some(Self { from, until: span(rest)?.0 });
+        }
+        let (first, last) = text.split_once("..").unwrap_or((text, text));
+        let from = if first == "*" { from } else { span(first)?.0 };
+        let until = if last == "*" { until } else { span(last)?.1 };
+        Some(Self { from, until })
+    }
+
+    fn holds(&self, at: DateTime<Utc>) -> bool {
+        self.from <= at && at < self.until
+    }
+}
+
+/// The beginning of a day or second, and of the one after it.
+fn span(text: &str) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+    if let Ok(date) = text.parse::<NaiveDate>() {
+        let start = date.and_time(NaiveTime::MIN).and_utc();
+        return Some((start, start.checked_add_days(Days::new(1))?));
+    }
+    let start = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
+    Some((start, start + chrono::TimeDelta::seconds(1)))
+}
+
+pub(super) fn get(call: Call<'_>) -> Answer {
+    let run = found(&call)?;
+    Ok(Reply::ok(json::run(call.state, call.repository()?, run)))
+}
+
+pub(super) fn attempt(call: Call<'_>) -> Answer {
+    let run = found_attempt(&call)?;
+    Ok(Reply::ok(json::run(call.state, call.repository()?, run)))
+}
+
+/// The run in the path.
+fn found<'a>(call: &'a Call<'_>) -> Result<&'a Run, Reply> {
+    let id = call.number("run_id")?;
+    let run = call.state.runs_of(&call.key).find(|run| run.id == id);
+    run.ok_or_else(Reply::not_found)
+}
+
+fn found_attempt<'a>(call: &'a Call<'_>) -> Result<&'a Run, Reply> {
+    let attempt = call.number("attempt_number")?;
+    let run = found(call)?.in_attempt(attempt);
+    run.ok_or_else(Reply::not_found)
+}
+
+/// The jobs of the latest attempt, or with `filter=all` of every one.
+pub(super) fn jobs(call: Call<'_>) -> Answer {
+    let run = found(&call)?;
+    let earlier: &[Run] = match call.query("filter") {
+        Some("all") => &run.earlier,
+        _ => &[],
+    };
+    let attempts = std::iter::once(run).chain(earlier.iter().rev());
+    jobs_of(&call, attempts)
+}
+
+pub(super) fn attempt_jobs(call: Call<'_>) -> Answer {
+    let attempt = found_attempt(&call)?;
+    jobs_of(&call, std::iter::once(attempt))
+}
+
+fn jobs_of<'a>(call: &Call<'_>, attempts: impl Iterator<Item = &'a Run>) -> Answer {
+    let links = &call.state.links;
+    let jobs: Vec<Value> =
+        attempts.flat_map(|run| run.jobs.iter().map(move |job| json::job(links, run, job))).collect();
+    Ok(call.counted_list("jobs", jobs))
+}
+
+pub(super) fn job(call: Call<'_>) -> Answer {
+    let id = call.number("job_id")?;
+    let full_name = call.place();
+    match call.state.job(id) {
+        Some((run, job)) if run.repository == full_name => {
+            Ok(Reply::ok(json::job(&call.state.links, run, job)))
+        }
+        _ => Err(Reply::not_found()),
+    }
+}
+
+/// Cancels a run, at once.
+pub(super) fn cancel(call: Call<'_>) -> Answer {
+    let run = found(&call)?;
+    let id = run.id;
+    if run.is_completed() {
+        let message = "Cannot cancel a workflow run that is completed.";
+        return Err(Reply::refusal(StatusCode::CONFLICT, message));
+    }
+    let now = call.now;
+    call.state.update_run(id, |run| run.finish("cancelled", now));
+    let place = call.place();
+    call.state.tell(place, format_args!("run {id} cancelled"));
+    Ok(Reply::json(StatusCode::ACCEPTED, json!({})))
+}
+
+pub(super) fn rerun(call: Call<'_>) -> Answer {
+    restart(call, |_| false)
+}
+
+/// Keeps the jobs that succeeded.
+pub(super) fn rerun_failed(call: Call<'_>) -> Answer {
+    restart(call, |job| job.conclusion.as_deref() == Some("success"))
+}
+
+fn restart(call: Call<'_>, keep: impl Fn(&Job) -> bool) -> Answer {
+    let run = found(&call)?;
+    let id = run.id;
+    if !run.is_completed() {
+        let message = "This workflow is already running";
+        return Err(Reply::forbidden(message));
+    }
+    let (now, by) = (call.now, call.caller.login().to_owned());
+    call.state.update_run(id, |run| run.restart(&by, now, keep));
+    let attempt = found(&call)?.attempt;
+    let place = call.place();
+    call.state.tell(place, format_args!("run {id} started again (attempt {attempt})"));
+    Ok(Reply::created(json!({})))
+}

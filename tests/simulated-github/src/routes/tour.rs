@@ -1,0 +1,214 @@
+//! Drives every route of the table once, and compares each exchange with GitHub's
+//! description of its API.
+
+use std::io::Write;
+
+use axum::body::Body;
+use axum::http;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::conformance::Description;
+use crate::run::Job;
+use crate::{Exchange, World};
+
+const RELEASE: &str = "
+name: Release
+run-name: Release ${{ inputs.channel }}
+on:
+  workflow_dispatch:
+    inputs:
+      channel: { type: choice, options: [stable, beta], default: stable }
+  repository_dispatch:
+    types: [release]
+";
+
+const REQUESTS: &[(&str, &str, &str)] = &[
+    ("GET", "/meta", ""),
+    ("GET", "/rate_limit", ""),
+    ("GET", "/user", ""),
+    ("GET", "/users/bob", ""),
+    ("GET", "/repos/acme/web", ""),
+    ("GET", "/repos/acme/web/contents/.github/workflows/release.yml", ""),
+    ("GET", "/repos/acme/web/contents/.github", ""),
+    ("GET", "/repos/acme/web/contents/.github/workflows?ref=main", ""),
+    ("GET", "/repos/acme/web/contents/nothing", ""),
+    ("GET", "/repos/acme/web/collaborators/bob", ""),
+    ("GET", "/repos/acme/web/collaborators/bob/permission", ""),
+    (
+        "POST",
+        "/repos/acme/web/issues",
+        r#"{"title":"Two","body":"text","labels":["release"],"assignees":["bob"]}"#,
+    ),
+    ("POST", "/repos/acme/web/issues", r#"{"title":"Three","assignees":["nobody"]}"#),
+    ("GET", "/repos/acme/web/issues?state=all&labels=release&sort=updated&direction=asc&per_page=1", ""),
+    ("GET", "/repos/acme/web/issues/1", ""),
+    ("GET", "/repos/acme/web/issues/99", ""),
+    ("PATCH", "/repos/acme/web/issues/2", r#"{"title":"2","body":"new","labels":["a"],"assignees":[]}"#),
+    (
+        "PATCH",
+        "/repos/acme/web/issues/2",
+        r#"{"state":"closed","state_reason":"duplicate","duplicate_issue_id":5001}"#,
+    ),
+    ("PUT", "/repos/acme/web/issues/2/lock", r#"{"lock_reason":"resolved"}"#),
+    ("DELETE", "/repos/acme/web/issues/2/lock", ""),
+    ("POST", "/repos/acme/web/issues/1/comments", r#"{"body":"Hello"}"#),
+    ("GET", "/repos/acme/web/issues/1/comments?since=2026-01-01T00:00:00Z&per_page=100", ""),
+    ("GET", "/repos/acme/web/issues/comments?sort=updated", ""),
+    ("GET", "/repos/acme/web/issues/comments/1001", ""),
+    ("PATCH", "/repos/acme/web/issues/comments/1001", r#"{"body":"Hello again"}"#),
+    ("PUT", "/repos/acme/web/issues/comments/1001/pin", ""),
+    ("GET", "/repos/acme/web/issues/1", ""),
+    ("DELETE", "/repos/acme/web/issues/comments/1001/pin", ""),
+    ("POST", "/repos/acme/web/issues/1/comments", r#"{"body":"Second"}"#),
+    ("DELETE", "/repos/acme/web/issues/comments/1002", ""),
+    ("POST", "/repos/acme/web/issues/1/labels", r#"{"labels":["bug","urgent"]}"#),
+    ("GET", "/repos/acme/web/issues/1/labels", ""),
+    ("PUT", "/repos/acme/web/issues/1/labels", r#"{"labels":["bug"]}"#),
+    ("DELETE", "/repos/acme/web/issues/1/labels/bug", ""),
+    ("DELETE", "/repos/acme/web/issues/1/labels", ""),
+    ("GET", "/repos/acme/web/labels", ""),
+    ("POST", "/repos/acme/web/labels", r#"{"name":"new one","color":"ff0000"}"#),
+    ("GET", "/repos/acme/web/labels/new%20one", ""),
+    ("GET", "/repos/acme/web/assignees/bob", ""),
+    ("GET", "/repos/acme/web/issues/1/assignees/bob", ""),
+    ("POST", "/repos/acme/web/issues/1/assignees", r#"{"assignees":["bob","nobody"]}"#),
+    ("DELETE", "/repos/acme/web/issues/1/assignees", r#"{"assignees":["bob"]}"#),
+    ("GET", "/repos/acme/web/actions/workflows", ""),
+    ("GET", "/repos/acme/web/actions/workflows/release.yml", ""),
+    (
+        "POST",
+        "/repos/acme/web/actions/workflows/release.yml/dispatches",
+        r#"{"ref":"main","inputs":{"channel":"beta"},"return_run_details":true}"#,
+    ),
+    ("POST", "/repos/acme/web/actions/workflows/release.yml/dispatches", r#"{"ref":"main"}"#),
+    ("POST", "/repos/acme/web/dispatches", r#"{"event_type":"release","client_payload":{"a":1}}"#),
+    ("GET", "/repos/acme/web/actions/workflows/release.yml/runs?event=workflow_dispatch&branch=main", ""),
+    ("GET", "/repos/acme/web/actions/runs?created=%3E%3D2026-01-01&status=queued", ""),
+    ("GET", "/repos/acme/web/actions/runs/7001", ""),
+    ("GET", "/repos/acme/web/actions/runs/7001/jobs?filter=all", ""),
+    ("GET", "/repos/acme/web/actions/runs/7001/attempts/1", ""),
+    ("GET", "/repos/acme/web/actions/runs/7001/attempts/1/jobs", ""),
+    ("GET", "/repos/acme/web/actions/jobs/70001", ""),
+    ("POST", "/repos/acme/web/actions/runs/7001/cancel", ""),
+    ("POST", "/repos/acme/web/actions/runs/7001/cancel", ""),
+    ("POST", "/repos/acme/web/actions/runs/7001/rerun", ""),
+    ("POST", "/repos/acme/web/actions/runs/7002/cancel", ""),
+    ("POST", "/repos/acme/web/actions/runs/7002/rerun-failed-jobs", ""),
+];
+
+async fn tour() -> World {
+    let world = World::new();
+    world.repository("acme/web").member("bob", "MEMBER").file(".github/workflows/release.yml", RELEASE);
+    world.token("t").acts_as("alice").can_everything();
+    world.issue("acme/web", "One", "", "alice");
+    let run = world.start_run("acme/web", "release.yml", "push");
+    world.add_job(run, Job::new("build").step("compile", "success").running());
+    for (method, uri, body) in REQUESTS {
+        let request = http::Request::builder()
+            .method(*method)
+            .uri(*uri)
+            .header("authorization", "Bearer t")
+            .body(Body::from(*body))
+            .expect("the requests of the tour are well formed");
+        let answer = world.service().oneshot(request).await;
+        assert!(answer.is_ok(), "{method} {uri} was dropped");
+    }
+    world
+}
+
+/// The route that an exchange took.
+fn taken(exchange: &Exchange) -> Option<String> {
+    let matched = super::ROUTES.at(&exchange.path).ok()?;
+    let mut template = exchange.path.clone();
+    for (name, value) in matched.params.iter() {
+        let star = if name == "path" { "*" } else { "" };
+        template = template.replacen(&format!("/{value}"), &format!("/{{{star}{name}}}"), 1);
+    }
+    Some(format!("{} {template}", exchange.method))
+}
+
+#[tokio::test]
+async fn every_route_of_the_table_is_driven() {
+    let world = tour().await;
+    let exchanges = world.exchanges();
+    let succeeded = exchanges.iter().filter(|it| it.status < Some(300));
+    let taken: Vec<String> = succeeded.filter_map(taken).collect();
+    let missing: Vec<String> = super::table()
+        .iter()
+        .map(|(method, path, _, _)| format!("{method} {path}"))
+        .filter(|route| !taken.contains(route))
+        .collect();
+    assert_eq!(missing, Vec::<String>::new());
+    world.assert_known_routes();
+}
+
+#[tokio::test]
+async fn every_answer_is_as_github_describes_it() {
+    let Some(description) = description() else {
+        return;
+    };
+    let report = description.check_all(&tour().await.exchanges());
+    assert_eq!(report, Ok(()));
+}
+
+#[tokio::test]
+async fn the_description_finds_what_is_wrong_with_real_schemas() {
+    let Some(description) = description() else {
+        return;
+    };
+    let exchanges = tour().await.exchanges();
+    let created = exchanges.iter().find(|it| it.status == Some(201));
+    let created = created.expect("the tour creates an issue");
+    let changed = |change: &dyn Fn(&mut Exchange)| {
+        let mut exchange = created.clone();
+        change(&mut exchange);
+        let violations = description.check(&exchange).err().unwrap_or_default();
+        violations.into_iter().map(|it| it.place).collect::<Vec<_>>()
+    };
+    let request = |body: Value| move |exchange: &mut Exchange| exchange.request_body = Some(body.clone());
+    let response = |field: &'static str, value: Value| {
+        move |exchange: &mut Exchange| {
+            if let Some(Value::Object(body)) = &mut exchange.response_body {
+                match &value {
+                    Value::String(gone) if gone == "(absent)" => body.remove(field),
+                    value => body.insert(field.into(), value.clone()),
+                };
+            }
+        }
+    };
+    assert_eq!(changed(&|_| ()), Vec::<String>::new());
+    assert_eq!(changed(&request(json!({ "title": ["x"] }))), ["request body /title"]);
+    assert_eq!(changed(&request(json!({ "title": "x", "labls": [] }))), ["request body /labls"]);
+    assert_eq!(changed(&response("title", json!("(absent)"))), ["response body"]);
+    assert_eq!(changed(&response("title", Value::Null)), ["response body /title"]);
+    assert_eq!(changed(&response("number", json!("1"))), ["response body /number"]);
+    assert!(!changed(&response("user", json!({}))).is_empty());
+    assert_eq!(changed(&response("user", Value::Null)), Vec::<String>::new());
+    assert_eq!(changed(&response("state_reason", json!("tired"))), ["response body /state_reason"]);
+}
+
+#[tokio::test]
+async fn an_answer_of_another_shape_is_found_for_every_operation() {
+    let Some(description) = description() else {
+        return;
+    };
+    for mut exchange in tour().await.exchanges() {
+        if exchange.response_body.is_some() {
+            exchange.response_body = Some(json!("a text"));
+            let line = exchange.request_line();
+            assert!(description.check(&exchange).is_err(), "{line}");
+        }
+    }
+}
+
+/// GitHub's description, from the file that `GITHUB_OPENAPI` names.
+fn description() -> Option<Description> {
+    #[expect(clippy::disallowed_methods, reason = "tests have no main to read it")]
+    let Some(path) = std::env::var_os("GITHUB_OPENAPI") else {
+        let note = "not run: GITHUB_OPENAPI names no description of the API";
+        writeln!(std::io::stderr(), "{note}").expect("standard error is open in tests");
+        return None;
+    };
+    Some(Description::load(path).expect("GITHUB_OPENAPI names a description of the API"))
+}

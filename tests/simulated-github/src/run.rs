@@ -1,0 +1,186 @@
+//! Workflow runs and their jobs, as values a test can look at and change.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A workflow run at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Run {
+    /// Its id, unique in the world and growing.
+    pub id: u64,
+    /// The repository it runs in, `owner/name`.
+    pub repository: String,
+    /// The workflow's file name, such as `release.yml`.
+    pub workflow: String,
+    /// The name of the workflow.
+    pub workflow_name: String,
+    /// The branch or tag it runs at, without `refs/heads/`.
+    pub git_ref: String,
+    /// The commit it runs at.
+    pub head_sha: String,
+    /// What started it, such as `workflow_dispatch`.
+    pub event: String,
+    /// The inputs of a `workflow_dispatch`, defaults filled in. Always texts.
+    pub inputs: Map<String, Value>,
+    /// The type of a `repository_dispatch`.
+    pub event_type: Option<String>,
+    /// The payload of a `repository_dispatch`, else null.
+    pub client_payload: Value,
+    /// Who started the first attempt.
+    pub actor: String,
+    /// Who started the latest attempt.
+    pub triggering_actor: String,
+    /// `queued`, `in_progress`, `completed`, `waiting`, `requested` or `pending`.
+    pub status: String,
+    /// How it ended, once `completed`.
+    pub conclusion: Option<String>,
+    /// Which attempt this is. The first is 1.
+    pub attempt: u64,
+    /// Its number among the runs of its workflow.
+    pub number: u64,
+    /// The title that people see: the workflow's `run-name`, else its name.
+    pub name: String,
+    /// When the first attempt was created.
+    pub created_at: DateTime<Utc>,
+    /// When the latest attempt started.
+    pub started_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// The jobs of the latest attempt.
+    pub jobs: Vec<Job>,
+    /// The attempts before the latest, the oldest first.
+    pub earlier: Vec<Run>,
+}
+
+impl Run {
+    /// Whether it has ended.
+    pub fn is_completed(&self) -> bool {
+        self.status == "completed"
+    }
+
+    /// The run as it was in `attempt`, its latest included.
+    pub fn in_attempt(&self, attempt: u64) -> Option<&Run> {
+        if attempt == self.attempt {
+            return Some(self);
+        }
+        self.earlier.iter().find(|run| run.attempt == attempt)
+    }
+
+    /// Ends the run and every job that has not ended.
+    pub(crate) fn finish(&mut self, conclusion: &str, at: DateTime<Utc>) {
+        self.status = "completed".into();
+        self.conclusion = Some(conclusion.into());
+        self.updated_at = at;
+        for job in self.jobs.iter_mut().filter(|job| !job.is_completed()) {
+            job.status = "completed".into();
+            job.conclusion = Some(conclusion.into());
+            job.completed_at = Some(at);
+        }
+    }
+
+    /// Queues another attempt, which keeps only the jobs that `keep` says.
+    pub(crate) fn restart(&mut self, by: &str, at: DateTime<Utc>, keep: impl Fn(&Job) -> bool) {
+        let mut past = self.clone();
+        past.earlier.clear();
+        self.earlier.push(past);
+        self.attempt += 1;
+        self.status = "queued".into();
+        self.conclusion = None;
+        self.triggering_actor = by.into();
+        self.started_at = at;
+        self.updated_at = at;
+        self.jobs.retain(keep);
+    }
+}
+
+/// A job of a run.
+///
+/// Build one with [`Job::new`] and change the fields that matter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Job {
+    /// Its id. Zero until the world gives it one.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// `queued`, `in_progress`, `completed`, `waiting`, `requested` or `pending`.
+    pub status: String,
+    /// How it ended, once `completed`.
+    pub conclusion: Option<String>,
+    /// When it started. The world fills it in.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended. The world fills it in for a completed job.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// Its steps.
+    pub steps: Vec<Step>,
+}
+
+impl Default for Job {
+    fn default() -> Self {
+        Self {
+            id: 0,
+            name: "job".into(),
+            status: "queued".into(),
+            conclusion: None,
+            started_at: None,
+            completed_at: None,
+            steps: Vec::new(),
+        }
+    }
+}
+
+impl Job {
+    /// A queued job without steps.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    /// The same job, running.
+    pub fn running(self) -> Self {
+        Self { status: "in_progress".into(), ..self }
+    }
+
+    /// The same job, ended with `conclusion`.
+    pub fn concluded(self, conclusion: impl Into<String>) -> Self {
+        Self { status: "completed".into(), conclusion: Some(conclusion.into()), ..self }
+    }
+
+    /// The same job with one more step, ended with `conclusion`.
+    pub fn step(mut self, name: impl Into<String>, conclusion: impl Into<String>) -> Self {
+        let number = self.steps.len() as u64 + 1;
+        self.steps.push(Step {
+            name: name.into(),
+            number,
+            status: "completed".into(),
+            conclusion: Some(conclusion.into()),
+        });
+        self
+    }
+
+    /// Whether it has ended.
+    pub fn is_completed(&self) -> bool {
+        self.status == "completed"
+    }
+}
+
+/// A step of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Step {
+    /// Its name.
+    pub name: String,
+    /// Its place in the job, from 1.
+    pub number: u64,
+    /// `queued`, `in_progress` or `completed`.
+    pub status: String,
+    /// How it ended, once `completed`.
+    pub conclusion: Option<String>,
+}
+
+impl Default for Step {
+    fn default() -> Self {
+        Self { name: "step".into(), number: 1, status: "queued".into(), conclusion: None }
+    }
+}

@@ -1,0 +1,197 @@
+//! Worlds in a file, so that other programs can set one up.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::World;
+
+/// What a world holds at first, as JSON or YAML.
+///
+/// ```yaml
+/// repositories:
+///   acme/hub:
+///     private: true
+///     members: { alice: OWNER }
+///     opened: [{ title: Release 1.4.0, body: Ready?, author: alice }]
+///   acme/web:
+///     files:
+///       .github/workflows/release.yml: |
+///         on: workflow_dispatch
+///     branches: [v1]
+/// tokens:
+///   ghs_1:
+///     acts_as: acme-release[bot]
+///     can:
+///       acme/hub: ["issues: write"]
+///       acme/web: ["actions: write"]
+/// ```
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Seed {
+    repositories: BTreeMap<String, RepositorySeed>,
+    tokens: BTreeMap<String, TokenSeed>,
+    ghes: Option<String>,
+    rate_limit: Option<u64>,
+    content_creation_limit: Option<usize>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RepositorySeed {
+    default_branch: Option<String>,
+    private: bool,
+    archived: bool,
+    issues: bool,
+    files: BTreeMap<String, String>,
+    branches: Vec<String>,
+    members: BTreeMap<String, String>,
+    assignable: Vec<String>,
+    disabled_workflows: Vec<String>,
+    opened: Vec<IssueSeed>,
+}
+
+impl Default for RepositorySeed {
+    fn default() -> Self {
+        Self {
+            default_branch: None,
+            private: false,
+            archived: false,
+            issues: true,
+            files: BTreeMap::new(),
+            branches: Vec::new(),
+            members: BTreeMap::new(),
+            assignable: Vec::new(),
+            disabled_workflows: Vec::new(),
+            opened: Vec::new(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IssueSeed {
+    title: String,
+    #[serde(default)]
+    body: String,
+    author: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct TokenSeed {
+    acts_as: Option<String>,
+    everything: bool,
+    can: BTreeMap<String, Vec<String>>,
+    without_push: Vec<String>,
+}
+
+/// The text is not a seed.
+#[derive(Debug, thiserror::Error)]
+#[error("the world cannot be read")]
+pub struct SeedError(#[from] serde_saphyr::Error);
+
+impl Seed {
+    /// Reads a seed. JSON is YAML.
+    pub fn parse(text: &str) -> Result<Self, SeedError> {
+        Ok(serde_saphyr::from_str(text)?)
+    }
+
+    /// Adds everything in the seed to a world.
+    ///
+    /// # Panics
+    ///
+    /// As the methods of [`World`], [`Repository`](crate::Repository) and
+    /// [`Token`](crate::Token) do for names and permissions that make no sense.
+    pub fn plant(&self, world: &World) {
+        for (name, seed) in &self.repositories {
+            plant_repository(world, name, seed);
+        }
+        for (secret, seed) in &self.tokens {
+            plant_token(world, secret, seed);
+        }
+        if let Some(release) = &self.ghes {
+            world.ghes(release);
+        }
+        if let Some(hourly) = self.rate_limit {
+            world.rate_limit(hourly);
+        }
+        if let Some(per_minute) = self.content_creation_limit {
+            world.content_creation_limit(per_minute);
+        }
+    }
+}
+
+fn plant_repository(world: &World, name: &str, seed: &RepositorySeed) {
+    let repository = world.repository(name);
+    if let Some(branch) = &seed.default_branch {
+        repository.default_branch(branch);
+    }
+    for (path, text) in &seed.files {
+        repository.file(path, text);
+    }
+    for branch in &seed.branches {
+        repository.branch(branch);
+    }
+    for (login, association) in &seed.members {
+        repository.member(login, association);
+    }
+    for login in &seed.assignable {
+        repository.assignable(login);
+    }
+    for workflow in &seed.disabled_workflows {
+        repository.disable_workflow(workflow);
+    }
+    for issue in &seed.opened {
+        world.issue(name, &issue.title, &issue.body, &issue.author);
+    }
+    if seed.private {
+        repository.private();
+    }
+    if seed.archived {
+        repository.archived();
+    }
+    if !seed.issues {
+        repository.issues_off();
+    }
+}
+
+fn plant_token(world: &World, secret: &str, seed: &TokenSeed) {
+    let token = world.token(secret);
+    if let Some(login) = &seed.acts_as {
+        token.acts_as(login);
+    }
+    if seed.everything {
+        token.can_everything();
+    }
+    for (repository, permissions) in &seed.can {
+        let permissions: Vec<&str> = permissions.iter().map(String::as_str).collect();
+        token.can(repository, &permissions);
+    }
+    for repository in &seed.without_push {
+        token.without_push(repository);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_becomes_a_world() {
+        let seed = Seed::parse(
+            "repositories:\n  acme/hub:\n    members: { alice: OWNER }\n    \
+             opened: [{ title: Release, author: alice }]\n\
+             tokens:\n  ghs_1: { acts_as: 'x[bot]', can: { acme/hub: ['issues: write'] } }\n",
+        );
+        let world = World::new();
+        seed.expect("the sample is a seed").plant(&world);
+        let issue = world.issue_view("acme/hub", 1);
+        assert_eq!((issue.title.as_str(), issue.association.as_str()), ("Release", "OWNER"));
+    }
+
+    #[test]
+    fn a_misspelt_key_is_refused() {
+        assert!(Seed::parse("repositorys: {}").is_err());
+    }
+}

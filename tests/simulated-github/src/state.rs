@@ -1,0 +1,430 @@
+//! What the world holds, and the changes that people and the API have in common.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::time::Duration;
+
+use axum::http::Method;
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+
+use crate::clock::Clock;
+use crate::exchange::Exchange;
+use crate::fault::Fault;
+use crate::issue::{Comment, Issue, Label};
+use crate::json::Links;
+use crate::limits::Limits;
+use crate::repository::{RepoKey, RepositoryData, Slot};
+use crate::run::{Job, Run};
+use crate::token::TokenData;
+use crate::workflow::{contexts, file_name};
+
+pub(crate) type DrawLatency = Box<dyn Fn(&Method, &str) -> Duration + Send + Sync>;
+
+/// The release of GitHub Enterprise Server that the world plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ghes(pub(crate) u32, pub(crate) u32);
+
+pub(crate) struct State {
+    clock: Clock,
+    counters: Counters,
+    repositories: BTreeMap<RepoKey, RepositoryData>,
+    renamed: BTreeMap<RepoKey, RepoKey>,
+    tokens: BTreeMap<String, TokenData>,
+    users: BTreeSet<String>,
+    pub(crate) runs: BTreeMap<u64, Run>,
+    pub(crate) links: Links,
+    pub(crate) ghes: Option<Ghes>,
+    pub(crate) limits: Limits,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) latency: Option<DrawLatency>,
+    pub(crate) exchanges: Vec<Exchange>,
+    pub(crate) story: Vec<String>,
+    pub(crate) unknown_routes: Vec<String>,
+    pub(crate) subscribers: Vec<mpsc::UnboundedSender<Run>>,
+}
+
+/// The last id of each kind that was given away.
+#[derive(Debug)]
+struct Counters {
+    repository: u64,
+    workflow: u64,
+    issue: u64,
+    label: u64,
+    comment: u64,
+    run: u64,
+    job: u64,
+    exchange: u64,
+}
+
+fn next(counter: &mut u64) -> u64 {
+    *counter += 1;
+    *counter
+}
+
+/// What starts a run.
+pub(crate) struct Start<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) git_ref: &'a str,
+    pub(crate) event: &'a str,
+    pub(crate) inputs: Map<String, Value>,
+    pub(crate) event_type: Option<&'a str>,
+    pub(crate) client_payload: Value,
+    pub(crate) actor: &'a str,
+}
+
+impl State {
+    pub(crate) fn new(start: DateTime<Utc>) -> Self {
+        Self {
+            clock: Clock::starting_at(start),
+            counters: Counters {
+                repository: 100,
+                workflow: 200,
+                issue: 5_000,
+                label: 300,
+                comment: 1_000,
+                run: 7_000,
+                job: 70_000,
+                exchange: 0,
+            },
+            repositories: BTreeMap::new(),
+            renamed: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            users: BTreeSet::new(),
+            runs: BTreeMap::new(),
+            links: Links::github_com(),
+            ghes: None,
+            limits: Limits::new(),
+            faults: Vec::new(),
+            latency: None,
+            exchanges: Vec::new(),
+            story: Vec::new(),
+            unknown_routes: Vec::new(),
+            subscribers: Vec::new(),
+        }
+    }
+
+    // Time.
+
+    pub(crate) fn now(&mut self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    pub(crate) fn second(&mut self) -> DateTime<Utc> {
+        self.clock.second()
+    }
+
+    pub(crate) fn advance(&mut self, time: chrono::TimeDelta) {
+        self.clock.skip(time);
+    }
+
+    pub(crate) fn next_exchange_id(&mut self) -> u64 {
+        next(&mut self.counters.exchange)
+    }
+
+    pub(crate) fn next_workflow_id(&mut self) -> u64 {
+        next(&mut self.counters.workflow)
+    }
+
+    // The story.
+
+    /// Notes a change that the API made. Whatever a route changes, it tells.
+    pub(crate) fn tell(&mut self, subject: impl Display, what: impl Display) {
+        self.story.push(format!("{subject}  {what}"));
+    }
+
+    // Repositories, tokens and people.
+
+    pub(crate) fn create_repository(&mut self, full_name: &str) -> RepoKey {
+        let key = RepoKey::new(full_name);
+        if !self.repositories.contains_key(&key) {
+            let id = next(&mut self.counters.repository);
+            let now = self.second();
+            let data = RepositoryData::new(id, full_name, now);
+            self.repositories.insert(key.clone(), data);
+        }
+        key
+    }
+
+    pub(crate) fn repository(&self, key: &RepoKey) -> Option<&RepositoryData> {
+        self.repositories.get(key)
+    }
+
+    pub(crate) fn repository_mut(&mut self, key: &RepoKey) -> Option<&mut RepositoryData> {
+        self.repositories.get_mut(key)
+    }
+
+    pub(crate) fn repositories(&self) -> impl Iterator<Item = &RepositoryData> {
+        self.repositories.values()
+    }
+
+    pub(crate) fn delete_repository(&mut self, key: &RepoKey) {
+        self.repositories.remove(key);
+    }
+
+    pub(crate) fn rename_repository(&mut self, from: &RepoKey, to: &str) -> Option<RepoKey> {
+        let mut data = self.repositories.remove(from)?;
+        let (owner, name) = to.split_once('/')?;
+        (data.owner, data.name) = (owner.into(), name.into());
+        for issue in data.all_issues_mut() {
+            issue.repository = to.into();
+        }
+        let runs = self.runs.values_mut();
+        for run in runs.filter(|run| RepoKey::new(&run.repository) == *from) {
+            run.repository = to.into();
+        }
+        let key = RepoKey::new(to);
+        self.tokens.values_mut().for_each(|token| token.follow(from, &key));
+        self.repositories.insert(key.clone(), data);
+        self.renamed.insert(from.clone(), key.clone());
+        Some(key)
+    }
+
+    /// Where a repository went that had this name.
+    pub(crate) fn renamed_to(&self, key: &RepoKey) -> Option<&RepositoryData> {
+        self.repository(self.renamed.get(key)?)
+    }
+
+    pub(crate) fn token(&self, secret: &str) -> Option<&TokenData> {
+        self.tokens.get(secret)
+    }
+
+    pub(crate) fn token_mut(&mut self, secret: &str) -> &mut TokenData {
+        let tokens = self.tokens.entry(secret.to_owned());
+        tokens.or_default()
+    }
+
+    pub(crate) fn add_user(&mut self, login: &str) {
+        self.users.insert(login.to_owned());
+    }
+
+    /// The login as its owner writes it, if anyone in the world has it.
+    pub(crate) fn user(&self, login: &str) -> Option<String> {
+        let actors = self.tokens.values().map(|token| token.actor.as_str());
+        let known = self.users.iter().map(String::as_str);
+        let members = self.repositories.values().flat_map(RepositoryData::logins);
+        known.chain(actors).chain(members).find(|known| known.eq_ignore_ascii_case(login)).map(str::to_owned)
+    }
+
+    // Issues.
+
+    pub(crate) fn open_issue(&mut self, key: &RepoKey, title: &str, body: &str, author: &str) -> Option<u64> {
+        let now = self.second();
+        let id = next(&mut self.counters.issue);
+        self.add_user(author);
+        let repository = self.repository_mut(key)?;
+        let number = repository.next_number();
+        let issue = Issue {
+            repository: repository.full_name(),
+            number,
+            id,
+            title: title.into(),
+            body: body.into(),
+            state: "open".into(),
+            state_reason: None,
+            labels: Vec::new(),
+            assignees: Vec::new(),
+            author: author.into(),
+            association: repository.association(author),
+            locked: false,
+            lock_reason: None,
+            duplicate_of: None,
+            comments: Vec::new(),
+            created_at: now,
+            updated_at: now,
+            closed_at: None,
+            closed_by: None,
+        };
+        repository.issues.insert(number, Slot::Here(Box::new(issue)));
+        Some(number)
+    }
+
+    pub(crate) fn add_comment(
+        &mut self,
+        key: &RepoKey,
+        number: u64,
+        author: &str,
+        body: &str,
+    ) -> Option<u64> {
+        let now = self.second();
+        let repository = self.repositories.get_mut(key)?;
+        let association = repository.association(author);
+        let issue = repository.issue_mut(number)?;
+        let id = next(&mut self.counters.comment);
+        issue.updated_at = now;
+        issue.comments.push(Comment {
+            id,
+            author: author.into(),
+            association,
+            body: body.into(),
+            created_at: now,
+            updated_at: now,
+            pinned: false,
+            pinned_at: None,
+            pinned_by: None,
+        });
+        self.add_user(author);
+        Some(id)
+    }
+
+    /// The comment with this id, wherever it is.
+    pub(crate) fn comment_mut(&mut self, id: u64) -> Option<&mut Comment> {
+        self.repositories
+            .values_mut()
+            .flat_map(RepositoryData::all_issues_mut)
+            .flat_map(|issue| issue.comments.iter_mut())
+            .find(|comment| comment.id == id)
+    }
+
+    /// Moves an issue to another repository, where it gets a new number.
+    pub(crate) fn transfer_issue(&mut self, from: &RepoKey, number: u64, to: &RepoKey) -> Option<u64> {
+        let full_name = self.repository(to)?.full_name();
+        let slot = self.repository_mut(from)?.issues.get_mut(&number)?;
+        if !matches!(slot, Slot::Here(_)) {
+            return None;
+        }
+        let moved = std::mem::replace(slot, Slot::Deleted);
+        let target = self.repository_mut(to)?;
+        let new_number = target.next_number();
+        if let Slot::Here(mut issue) = moved {
+            issue.repository = full_name;
+            issue.number = new_number;
+            target.issues.insert(new_number, Slot::Here(issue));
+        }
+        let forward = Slot::Moved { repository: to.clone(), number: new_number };
+        self.repository_mut(from)?.issues.insert(number, forward);
+        Some(new_number)
+    }
+
+    /// Gives the repository a label unless it has it, and returns the name as it is written.
+    pub(crate) fn ensure_label(&mut self, key: &RepoKey, name: &str) -> String {
+        let known = self.repository(key).and_then(|data| data.label(name));
+        match known {
+            Some(label) => label.name.clone(),
+            None => {
+                self.create_label(key, name, "ededed", None);
+                name.to_owned()
+            }
+        }
+    }
+
+    pub(crate) fn create_label(
+        &mut self,
+        key: &RepoKey,
+        name: &str,
+        color: &str,
+        description: Option<String>,
+    ) {
+        let id = next(&mut self.counters.label);
+        if let Some(data) = self.repository_mut(key) {
+            data.labels.push(Label { id, name: name.into(), color: color.into(), description });
+        }
+    }
+
+    // Runs.
+
+    /// Creates a run. Who started it through the API also announces it.
+    pub(crate) fn start_run(&mut self, key: &RepoKey, start: Start<'_>) -> Option<u64> {
+        let now = self.second();
+        let repository = self.repository(key)?;
+        let full_name = repository.full_name();
+        let head_sha = repository.head(start.git_ref);
+        let known = repository.workflow(start.path);
+        let workflow_name = known.map_or(start.path, |known| &known.name).to_owned();
+        let definition = repository.definition(start.git_ref, start.path);
+        let event = serde_json::json!({
+            "inputs": start.inputs,
+            "action": start.event_type,
+            "client_payload": start.client_payload,
+        });
+        let contexts = contexts(start.actor, start.git_ref, &start.inputs, event);
+        let name = definition.map(|definition| definition.title(&contexts, start.path));
+        let number = self.runs_of(key).filter(|run| run.workflow == file_name(start.path)).count() as u64 + 1;
+        let id = next(&mut self.counters.run);
+        let run = Run {
+            id,
+            repository: full_name,
+            workflow: file_name(start.path).into(),
+            name: name.unwrap_or_else(|| workflow_name.clone()),
+            workflow_name,
+            git_ref: start.git_ref.into(),
+            head_sha,
+            event: start.event.into(),
+            inputs: start.inputs,
+            event_type: start.event_type.map(str::to_owned),
+            client_payload: start.client_payload,
+            actor: start.actor.into(),
+            triggering_actor: start.actor.into(),
+            status: "queued".into(),
+            conclusion: None,
+            attempt: 1,
+            number,
+            created_at: now,
+            started_at: now,
+            updated_at: now,
+            jobs: Vec::new(),
+            earlier: Vec::new(),
+        };
+        self.runs.insert(id, run);
+        Some(id)
+    }
+
+    /// Tells subscribers that the API started a run.
+    pub(crate) fn announce(&mut self, id: u64) {
+        let Some(run) = self.runs.get(&id) else {
+            return;
+        };
+        self.subscribers.retain(|subscriber| subscriber.send(run.clone()).is_ok());
+    }
+
+    /// The runs of a repository, by ascending id.
+    pub(crate) fn runs_of<'a>(&'a self, key: &RepoKey) -> impl DoubleEndedIterator<Item = &'a Run> {
+        let key = key.clone();
+        self.runs.values().filter(move |run| RepoKey::new(&run.repository) == key)
+    }
+
+    pub(crate) fn update_run(&mut self, id: u64, change: impl FnOnce(&mut Run)) {
+        let now = self.second();
+        if let Some(run) = self.runs.get_mut(&id) {
+            change(run);
+            run.updated_at = now;
+        }
+        self.complete_jobs(id, now);
+    }
+
+    pub(crate) fn add_job(&mut self, id: u64, job: Job) -> Option<u64> {
+        let now = self.second();
+        let run = self.runs.get_mut(&id)?;
+        run.updated_at = now;
+        run.jobs.push(Job { id: 0, ..job });
+        self.complete_jobs(id, now);
+        self.runs.get(&id)?.jobs.last().map(|job| job.id)
+    }
+
+    /// Gives ids and times to jobs that have none yet.
+    fn complete_jobs(&mut self, id: u64, now: DateTime<Utc>) {
+        let Some(run) = self.runs.get_mut(&id) else {
+            return;
+        };
+        for job in &mut run.jobs {
+            if job.id == 0 {
+                job.id = next(&mut self.counters.job);
+            }
+            job.started_at.get_or_insert(now);
+            if job.is_completed() {
+                job.completed_at.get_or_insert(now);
+            }
+        }
+    }
+
+    /// A job of any attempt, and the run as it was in that attempt.
+    pub(crate) fn job(&self, id: u64) -> Option<(&Run, &Job)> {
+        self.runs.values().find_map(|run| {
+            std::iter::once(run).chain(&run.earlier).find_map(|attempt| {
+                let job = attempt.jobs.iter().find(|job| job.id == id)?;
+                Some((attempt, job))
+            })
+        })
+    }
+}

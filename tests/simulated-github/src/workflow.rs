@@ -1,0 +1,307 @@
+//! Workflow files: what starts them, which inputs they take, how their runs are called.
+
+use serde_json::{Map, Value, json};
+
+/// A workflow that a repository knows.
+#[derive(Debug, Clone)]
+pub(crate) struct Workflow {
+    pub(crate) id: u64,
+    pub(crate) path: String,
+    pub(crate) name: String,
+    pub(crate) enabled: bool,
+}
+
+impl Workflow {
+    pub(crate) fn file(&self) -> &str {
+        file_name(&self.path)
+    }
+}
+
+pub(crate) fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Whether GitHub looks for a workflow in the file at `path`.
+pub(crate) fn is_workflow_path(path: &str) -> bool {
+    path.strip_prefix(".github/workflows/")
+        .is_some_and(|file| !file.contains('/') && (file.ends_with(".yml") || file.ends_with(".yaml")))
+}
+
+/// What a workflow file says about starting it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Definition {
+    pub(crate) name: Option<String>,
+    run_name: Option<String>,
+    triggers: Map<String, Value>,
+}
+
+/// How many inputs a `workflow_dispatch` takes, and how long they are together.
+pub(crate) const MOST_INPUTS: usize = 25;
+pub(crate) const MOST_INPUTS_BEFORE_3_21: usize = 10;
+const LONGEST_INPUTS: usize = 65_535;
+
+impl Definition {
+    /// Reads a workflow file. `None` if it is not YAML or has no `on`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let file: Map<String, Value> = serde_saphyr::from_str(text).ok()?;
+        let text_of = |key: &str| file.get(key).and_then(Value::as_str).map(str::to_owned);
+        Some(Self {
+            name: text_of("name"),
+            run_name: text_of("run-name"),
+            triggers: triggers(file.get("on")?),
+        })
+    }
+
+    pub(crate) fn starts_on(&self, event: &str) -> bool {
+        self.triggers.contains_key(event)
+    }
+
+    /// Whether a `repository_dispatch` of this type starts the workflow.
+    pub(crate) fn starts_on_type(&self, event_type: &str) -> bool {
+        let Some(trigger) = self.triggers.get("repository_dispatch") else {
+            return false;
+        };
+        match trigger.get("types") {
+            None | Some(Value::Null) => true,
+            Some(Value::String(only)) => only == event_type,
+            Some(types) => types.as_array().is_some_and(|types| types.iter().any(|one| one == event_type)),
+        }
+    }
+
+    /// The inputs of a run: what was given, and defaults for the rest.
+    pub(crate) fn inputs(
+        &self,
+        given: &Map<String, Value>,
+        most: usize,
+    ) -> Result<Map<String, Value>, String> {
+        let empty = Map::new();
+        let declared = self
+            .triggers
+            .get("workflow_dispatch")
+            .and_then(|trigger| trigger.get("inputs"))
+            .and_then(Value::as_object)
+            .unwrap_or(&empty);
+        if given.len() > most {
+            let count = given.len();
+            return Err(format!(
+                "Invalid request.\n\nNo more than {most} properties are allowed; {count} were supplied."
+            ));
+        }
+        let given = texts(given)?;
+        let length: usize =
+            given.iter().map(|(name, text)| name.chars().count() + text.chars().count()).sum();
+        if length > LONGEST_INPUTS {
+            return Err("inputs are too large.".into());
+        }
+        let unexpected: Vec<&String> =
+            given.iter().map(|(name, _)| name).filter(|name| !declared.contains_key(*name)).collect();
+        if !unexpected.is_empty() {
+            return Err(format!("Unexpected inputs provided: {unexpected:?}"));
+        }
+        declared
+            .iter()
+            .map(|(name, input)| {
+                let given = given.iter().find(|(given, _)| given == name);
+                let text = input_text(name, input, given.map(|(_, text)| text.as_str()))?;
+                Ok((name.clone(), Value::String(text)))
+            })
+            .collect()
+    }
+
+    /// The title of a run, with the expressions of `run-name` filled in from `contexts`.
+    pub(crate) fn title(&self, contexts: &Value, path: &str) -> String {
+        match &self.run_name {
+            Some(template) => fill_in(template, contexts),
+            None => self.name.clone().unwrap_or_else(|| path.to_owned()),
+        }
+    }
+}
+
+/// `on` in its three forms: a name, a list of names, a mapping.
+fn triggers(on: &Value) -> Map<String, Value> {
+    match on {
+        Value::String(event) => Map::from_iter([(event.clone(), Value::Null)]),
+        Value::Array(events) => {
+            events.iter().filter_map(Value::as_str).map(|event| (event.to_owned(), Value::Null)).collect()
+        }
+        Value::Object(events) => events.clone(),
+        _ => Map::new(),
+    }
+}
+
+fn texts(given: &Map<String, Value>) -> Result<Vec<(String, String)>, String> {
+    given
+        .iter()
+        .map(|(name, value)| match scalar_text(value) {
+            Some(text) => Ok((name.clone(), text)),
+            None => Err(format!("Invalid request.\n\nFor 'properties/{name}', {value} is not a string.")),
+        })
+        .collect()
+}
+
+fn scalar_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+fn input_text(name: &str, input: &Value, given: Option<&str>) -> Result<String, String> {
+    let kind = input.get("type").and_then(Value::as_str).unwrap_or("string");
+    let required = input.get("required") == Some(&Value::Bool(true));
+    let default = input.get("default").and_then(scalar_text);
+    let given = given.filter(|text| !(required && text.is_empty()));
+    let Some(text) = given.map(str::to_owned).or_else(|| default.clone()) else {
+        return match (required, kind) {
+            (true, _) => Err(format!("Required input '{name}' not provided")),
+            (false, "boolean") => Ok("false".into()),
+            (false, _) => Ok(String::new()),
+        };
+    };
+    let options = input.get("options").and_then(Value::as_array);
+    let fits = match kind {
+        "boolean" => matches!(text.as_str(), "true" | "false"),
+        "number" => text.is_empty() || text.parse::<f64>().is_ok(),
+        "choice" => {
+            options.is_none_or(|options| {
+                options.iter().any(|option| scalar_text(option).as_ref() == Some(&text))
+            }) || given.is_none()
+        }
+        _ => true,
+    };
+    match (fits, kind) {
+        (true, _) => Ok(text),
+        (false, "choice") => {
+            Err(format!("Provided value '{text}' for input '{name}' not in the list of allowed values"))
+        }
+        (false, _) => Err(format!("Provided value '{text}' for input '{name}' is not a {kind}")),
+    }
+}
+
+/// Replaces each `${{ a.b || 'c' }}`. Functions and operators other than `||` come to nothing.
+fn fill_in(template: &str, contexts: &Value) -> String {
+    let mut parts = template.split("${{");
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once("}}") {
+            Some((expression, rest)) => {
+                filled.push_str(&evaluate(expression, contexts));
+                filled.push_str(rest);
+            }
+            None => {
+                filled.push_str("${{");
+                filled.push_str(part);
+            }
+        }
+    }
+    filled
+}
+
+fn evaluate(expression: &str, contexts: &Value) -> String {
+    expression
+        .split("||")
+        .map(|operand| operand_text(operand.trim(), contexts))
+        .find(|text| !matches!(text.as_str(), "" | "false" | "0"))
+        .unwrap_or_default()
+}
+
+fn operand_text(operand: &str, contexts: &Value) -> String {
+    if let Some(literal) = operand.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+        return literal.replace("''", "'");
+    }
+    let pointer = format!("/{}", operand.replace('.', "/"));
+    contexts.pointer(&pointer).and_then(scalar_text).unwrap_or_default()
+}
+
+/// The contexts that a `run-name` can use.
+pub(crate) fn contexts(actor: &str, git_ref: &str, inputs: &Map<String, Value>, event: Value) -> Value {
+    json!({
+        "inputs": inputs,
+        "github": { "actor": actor, "ref_name": git_ref, "event": event },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RELEASE: &str = "
+name: Release
+run-name: Release ${{ inputs.channel }} by ${{ github.actor }} (${{ inputs.ticket || 'no ticket' }})
+on:
+  workflow_dispatch:
+    inputs:
+      channel: { type: choice, options: [stable, beta], required: true }
+      draft: { type: boolean }
+      count: { type: number, default: 3 }
+      ticket:
+        default: ''
+";
+
+    fn given(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().expect("tests give objects")
+    }
+
+    fn release() -> Definition {
+        Definition::parse(RELEASE).expect("the sample is a workflow")
+    }
+
+    #[test]
+    fn inputs_that_are_left_out_get_their_defaults() {
+        let inputs = release().inputs(&given(json!({ "channel": "beta", "draft": true })), 25);
+        assert_eq!(
+            inputs.map(Value::Object),
+            Ok(json!({ "channel": "beta", "draft": "true", "count": "3", "ticket": "" }))
+        );
+    }
+
+    #[test]
+    fn inputs_that_do_not_fit_are_refused() {
+        let cases = [
+            (json!({}), "Required input 'channel' not provided"),
+            (json!({ "channel": "" }), "Required input 'channel' not provided"),
+            (
+                json!({ "channel": "nightly" }),
+                "Provided value 'nightly' for input 'channel' not in the list of allowed values",
+            ),
+            (json!({ "channel": "beta", "ticked": "1" }), r#"Unexpected inputs provided: ["ticked"]"#),
+            (
+                json!({ "channel": "beta", "draft": "maybe" }),
+                "Provided value 'maybe' for input 'draft' is not a boolean",
+            ),
+            (json!({ "channel": "beta", "ticket": "x".repeat(65_600) }), "inputs are too large."),
+        ];
+        for (inputs, message) in cases {
+            assert_eq!(release().inputs(&given(inputs), 25), Err(message.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_run_name_is_filled_in() {
+        let inputs = given(json!({ "channel": "beta", "ticket": "" }));
+        let contexts = contexts("alice", "main", &inputs, Value::Null);
+        let title = release().title(&contexts, "release.yml");
+        assert_eq!(title, "Release beta by alice (no ticket)");
+    }
+
+    #[test]
+    fn a_trigger_may_be_a_name_a_list_or_a_mapping() {
+        for on in ["push", "[push, pull_request]", "{ push: { branches: [main] } }"] {
+            let workflow = Definition::parse(&format!("on: {on}"));
+            assert!(workflow.is_some_and(|workflow| workflow.starts_on("push")));
+        }
+    }
+
+    #[test]
+    fn the_types_of_a_repository_dispatch_are_honoured() {
+        let starts = |on: &str| {
+            Definition::parse(&format!("on: {on}")).is_some_and(|workflow| workflow.starts_on_type("release"))
+        };
+        assert!(starts("repository_dispatch"));
+        assert!(starts("{ repository_dispatch: { types: [build, release] } }"));
+        assert!(starts("{ repository_dispatch: { types: release } }"));
+        assert!(!starts("{ repository_dispatch: { types: [build] } }"));
+        assert!(!starts("push"));
+    }
+}

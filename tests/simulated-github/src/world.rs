@@ -1,0 +1,437 @@
+//! The world: set it up, let people act in it, look at what became of it.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use axum::http::Method;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+
+use crate::exchange::Exchange;
+use crate::fault::Fault;
+use crate::issue::{Comment, Issue};
+use crate::json::Links;
+use crate::repository::{DispatchEvent, RepoKey, Repository, RepositoryData, Slot};
+use crate::run::{Job, Run};
+use crate::service::Service;
+use crate::state::{Ghes, Start, State};
+use crate::token::Token;
+
+/// A GitHub of its own. Cheap to clone; all clones are the same world.
+///
+/// What its methods do, people do: nothing of it is in [`story`](Self::story) or
+/// [`exchanges`](Self::exchanges), which tell what came through the API.
+///
+/// Methods that name a repository, issue, comment or run panic if there is none: a test
+/// that misspells a name should hear of it.
+#[derive(Clone)]
+pub struct World {
+    state: Arc<Mutex<State>>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl World {
+    /// An empty world. Its clock starts at 2026-01-05T09:00:00Z, a Monday.
+    pub fn new() -> Self {
+        let start = DateTime::from_timestamp(1_767_603_600, 0);
+        Self::at(start.expect("the number is a valid timestamp"))
+    }
+
+    /// An empty world whose clock starts at this moment.
+    pub fn at(start: DateTime<Utc>) -> Self {
+        Self { state: Arc::new(Mutex::new(State::new(start))) }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn with<T>(&self, repository: &str, act: impl FnOnce(&mut State, &RepoKey) -> Option<T>) -> T {
+        let key = RepoKey::new(repository);
+        let done = act(&mut self.lock(), &key);
+        done.unwrap_or_else(|| panic!("there is no such thing in {repository}"))
+    }
+
+    fn with_issue<T>(
+        &self,
+        repository: &str,
+        number: u64,
+        act: impl FnOnce(&mut Issue, DateTime<Utc>) -> T,
+    ) -> T {
+        self.with(repository, |state, key| {
+            let now = state.second();
+            let issue = state.repository_mut(key)?.issue_mut(number)?;
+            Some(act(issue, now))
+        })
+    }
+
+    // Time.
+
+    /// The moment that it is in the world.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.lock().now()
+    }
+
+    /// Lets time pass in the world without waiting. Sleeping tasks do not notice.
+    pub fn advance(&self, time: Duration) {
+        let time = TimeDelta::from_std(time).expect("the time is no longer than an age");
+        self.lock().advance(time);
+    }
+
+    // Repositories, tokens, people.
+
+    /// The repository with this name, `owner/name`. Created if it is not there.
+    ///
+    /// # Panics
+    ///
+    /// If the name has no `/`.
+    pub fn repository(&self, full_name: &str) -> Repository {
+        let key = self.lock().create_repository(full_name);
+        Repository { world: self.clone(), key }
+    }
+
+    /// The names of all repositories.
+    pub fn repositories(&self) -> Vec<String> {
+        let state = self.lock();
+        state.repositories().map(RepositoryData::full_name).collect()
+    }
+
+    /// Renames a repository. Its old name redirects from then on.
+    pub fn rename(&self, from: &str, to: &str) {
+        self.with(from, |state, key| state.rename_repository(key, to));
+    }
+
+    /// The token with this secret. Created if it is not there.
+    pub fn token(&self, secret: &str) -> Token {
+        self.lock().token_mut(secret);
+        Token { world: self.clone(), secret: secret.to_owned() }
+    }
+
+    /// Lets a person exist who does nothing else.
+    pub fn user(&self, login: &str) {
+        self.lock().add_user(login);
+    }
+
+    // Issues and comments.
+
+    /// Opens an issue and returns its number.
+    pub fn issue(&self, repository: &str, title: &str, body: &str, author: &str) -> u64 {
+        self.with(repository, |state, key| state.open_issue(key, title, body, author))
+    }
+
+    /// Adds a comment and returns its id.
+    pub fn comment(&self, repository: &str, number: u64, author: &str, body: &str) -> u64 {
+        self.with(repository, |state, key| state.add_comment(key, number, author, body))
+    }
+
+    /// Edits a comment.
+    pub fn edit_comment(&self, id: u64, body: &str) {
+        let mut state = self.lock();
+        let now = state.second();
+        let comment = state.comment_mut(id);
+        comment.expect("there is such a comment").edit(body, now);
+    }
+
+    /// Deletes a comment.
+    pub fn delete_comment(&self, repository: &str, id: u64) {
+        self.with(repository, |state, key| {
+            let repository = state.repository_mut(key)?;
+            let number = repository.issue_of_comment(id)?;
+            let issue = repository.issue_mut(number)?;
+            issue.comments.retain(|comment| comment.id != id);
+            Some(())
+        });
+    }
+
+    /// Edits an issue's text.
+    pub fn edit_issue_body(&self, repository: &str, number: u64, body: &str) {
+        self.with_issue(repository, number, |issue, now| {
+            issue.body = body.into();
+            issue.updated_at = now;
+        });
+    }
+
+    /// Edits an issue's title.
+    pub fn edit_issue_title(&self, repository: &str, number: u64, title: &str) {
+        self.with_issue(repository, number, |issue, now| {
+            issue.title = title.into();
+            issue.updated_at = now;
+        });
+    }
+
+    /// Puts a label on an issue. The repository gets it too, if it has none of the name.
+    pub fn label_issue(&self, repository: &str, number: u64, label: &str) {
+        self.with(repository, |state, key| {
+            let label = state.ensure_label(key, label);
+            let issue = state.repository_mut(key)?.issue_mut(number)?;
+            if !issue.labels.contains(&label) {
+                issue.labels.push(label);
+            }
+            Some(())
+        });
+    }
+
+    /// Assigns a person to an issue.
+    pub fn assign_issue(&self, repository: &str, number: u64, login: &str) {
+        self.lock().add_user(login);
+        self.with_issue(repository, number, |issue, _| {
+            issue.assignees.push(login.into());
+        });
+    }
+
+    /// Closes an issue as completed.
+    pub fn close_issue(&self, repository: &str, number: u64) {
+        self.with_issue(repository, number, |issue, now| {
+            issue.close("completed", "ghost", now);
+        });
+    }
+
+    /// Opens a closed issue again.
+    pub fn reopen_issue(&self, repository: &str, number: u64) {
+        self.with_issue(repository, number, |issue, now| issue.reopen(now));
+    }
+
+    /// Locks an issue's conversation.
+    pub fn lock_issue(&self, repository: &str, number: u64) {
+        self.with_issue(repository, number, |issue, _| issue.locked = true);
+    }
+
+    /// Unlocks an issue's conversation.
+    pub fn unlock_issue(&self, repository: &str, number: u64) {
+        self.with_issue(repository, number, |issue, _| issue.locked = false);
+    }
+
+    /// Deletes an issue. The API answers 410 from then on.
+    pub fn delete_issue(&self, repository: &str, number: u64) {
+        self.with(repository, |state, key| {
+            let slot = state.repository_mut(key)?.issues.get_mut(&number)?;
+            *slot = Slot::Deleted;
+            Some(())
+        });
+    }
+
+    /// Moves an issue to another repository and returns its number there. The API
+    /// answers 301 at the old place from then on.
+    pub fn transfer_issue(&self, from: &str, number: u64, to: &str) -> u64 {
+        let to = RepoKey::new(to);
+        self.with(from, |state, key| state.transfer_issue(key, number, &to))
+    }
+
+    /// An issue as it is now.
+    pub fn issue_view(&self, repository: &str, number: u64) -> Issue {
+        self.with_issue(repository, number, |issue, _| issue.clone())
+    }
+
+    /// An issue as it is now, if it is there.
+    pub fn find_issue(&self, repository: &str, number: u64) -> Option<Issue> {
+        let state = self.lock();
+        let repository = state.repository(&RepoKey::new(repository))?;
+        repository.issue(number).cloned()
+    }
+
+    /// All issues of a repository, by ascending number. None if there is no repository.
+    pub fn issues(&self, repository: &str) -> Vec<Issue> {
+        let state = self.lock();
+        let repository = state.repository(&RepoKey::new(repository));
+        repository.map_or_else(Vec::new, |data| data.all_issues().cloned().collect())
+    }
+
+    /// A comment as it is now, wherever it is.
+    pub fn comment_view(&self, id: u64) -> Option<Comment> {
+        self.lock().comment_mut(id).cloned()
+    }
+
+    // Runs.
+
+    /// All runs of a repository, by ascending id.
+    pub fn runs(&self, repository: &str) -> Vec<Run> {
+        let state = self.lock();
+        state.runs_of(&RepoKey::new(repository)).cloned().collect()
+    }
+
+    /// The run with this id.
+    pub fn run(&self, id: u64) -> Option<Run> {
+        self.lock().runs.get(&id).cloned()
+    }
+
+    /// Starts a run at the default branch as an event outside the API would, and returns
+    /// its id. Its actor is the repository's owner; [`update_run`](Self::update_run)
+    /// changes what should be different.
+    pub fn start_run(&self, repository: &str, workflow: &str, event: &str) -> u64 {
+        self.with(repository, |state, key| {
+            let data = state.repository(key)?;
+            let path = data
+                .workflow(workflow)
+                .map_or_else(|| format!(".github/workflows/{workflow}"), |known| known.path.clone());
+            let (git_ref, actor) = (data.default_branch.clone(), data.owner.clone());
+            let start = Start {
+                path: &path,
+                git_ref: &git_ref,
+                event,
+                inputs: Map::new(),
+                event_type: None,
+                client_payload: Value::Null,
+                actor: &actor,
+            };
+            state.start_run(key, start)
+        })
+    }
+
+    /// Changes a run. Jobs without an id get one.
+    pub fn update_run(&self, id: u64, change: impl FnOnce(&mut Run)) {
+        let mut state = self.lock();
+        assert!(state.runs.contains_key(&id), "there is no run {id}");
+        state.update_run(id, change);
+    }
+
+    /// Ends a run with a conclusion, and with it every job that has not ended.
+    pub fn finish_run(&self, id: u64, conclusion: &str) {
+        let now = self.lock().second();
+        self.update_run(id, |run| run.finish(conclusion, now));
+    }
+
+    /// Queues another attempt of a run, which has no jobs yet.
+    pub fn rerun(&self, id: u64) {
+        let now = self.lock().second();
+        self.update_run(id, |run| {
+            let actor = run.actor.clone();
+            run.restart(&actor, now, |_| false);
+        });
+    }
+
+    /// Adds a job to the latest attempt of a run and returns its id.
+    pub fn add_job(&self, run: u64, job: Job) -> u64 {
+        let id = self.lock().add_job(run, job);
+        id.unwrap_or_else(|| panic!("there is no run {run}"))
+    }
+
+    /// Each run that the API starts from now on, by either kind of dispatch.
+    pub fn started(&self) -> mpsc::UnboundedReceiver<Run> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.lock().subscribers.push(sender);
+        receiver
+    }
+
+    /// The `repository_dispatch` events that a repository got through the API.
+    pub fn dispatch_events(&self, repository: &str) -> Vec<DispatchEvent> {
+        self.with(repository, |state, key| Some(state.repository(key)?.events.clone()))
+    }
+
+    // What came through the API.
+
+    /// Every request and its answer, in order of arrival.
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        self.lock().exchanges.clone()
+    }
+
+    /// Forgets the exchanges so far.
+    pub fn clear_exchanges(&self) {
+        self.lock().exchanges.clear();
+    }
+
+    /// One line for each change that the API made, in the order in which they happened:
+    ///
+    /// ```text
+    /// acme/hub#1  opened by acme-release[bot]: Release 1.4.0
+    /// acme/web  started release.yml at main (channel=beta)
+    /// acme/hub#1  comment 1001 added
+    /// ```
+    ///
+    /// A request that leaves everything as it was has no line.
+    pub fn story(&self) -> String {
+        self.lock().story.join("\n")
+    }
+
+    /// Forgets the story so far.
+    pub fn clear_story(&self) {
+        self.lock().story.clear();
+    }
+
+    /// Requests to routes that the simulation lacks, such as `GET /gists`.
+    pub fn unknown_routes(&self) -> Vec<String> {
+        self.lock().unknown_routes.clone()
+    }
+
+    /// Fails if a request asked for a route that the simulation lacks.
+    ///
+    /// # Panics
+    ///
+    /// Then.
+    pub fn assert_known_routes(&self) {
+        let unknown = self.unknown_routes();
+        assert!(unknown.is_empty(), "the simulated GitHub lacks these routes: {unknown:?}");
+    }
+
+    /// When each issue and comment was created through the API.
+    pub fn content_creations(&self) -> Vec<DateTime<Utc>> {
+        self.lock().limits.content.clone()
+    }
+
+    // Bad days.
+
+    /// Adds a fault.
+    pub fn fault(&self, fault: Fault) {
+        self.lock().faults.push(fault);
+    }
+
+    /// Takes all faults away.
+    pub fn clear_faults(&self) {
+        self.lock().faults.clear();
+    }
+
+    /// Draws the latency of each request from its method and path. Half of it passes
+    /// before the effect and half after.
+    pub fn latency(&self, draw: impl Fn(&Method, &str) -> Duration + Send + Sync + 'static) {
+        self.lock().latency = Some(Box::new(draw));
+    }
+
+    /// Sets how many requests a token may send in an hour: 5,000 at first.
+    pub fn rate_limit(&self, hourly: u64) {
+        self.lock().limits.hourly = hourly;
+    }
+
+    /// Sets how many issues and comments may be created in a minute: any number at first.
+    /// GitHub's own limit is 80.
+    pub fn content_creation_limit(&self, per_minute: usize) {
+        self.lock().limits.content_per_minute = Some(per_minute);
+    }
+
+    /// Plays GitHub Enterprise Server of this release, such as `3.20`: `return_run_details`
+    /// is refused and a workflow takes 10 inputs before 3.21; comments cannot be pinned
+    /// before 3.20.
+    ///
+    /// # Panics
+    ///
+    /// If the release is not two numbers.
+    pub fn ghes(&self, release: &str) {
+        let numbers = release
+            .split_once('.')
+            .and_then(|(major, minor)| Some(Ghes(major.parse().ok()?, minor.parse().ok()?)));
+        let mut state = self.lock();
+        state.ghes = Some(numbers.expect("a release is written `3.20`"));
+        let web = state.links.web.clone();
+        state.links = Links::enterprise(&web);
+    }
+
+    // Doors.
+
+    /// The API as a [`tower::Service`], for use without a socket.
+    pub fn service(&self) -> Service {
+        Service::new(self.clone())
+    }
+
+    /// Makes every link in the world start with `url`, where the world is served.
+    pub(crate) fn served_at(&self, url: &str) {
+        let mut state = self.lock();
+        state.links = match state.ghes {
+            Some(_) => Links::enterprise(url),
+            None => Links::served(url),
+        };
+    }
+}
