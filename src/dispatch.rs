@@ -68,7 +68,7 @@ async fn dispatch(
     }
     let (ticket, url) = open_ticket(&facts.ticket, &wording, github, receipt).await?;
     receipt.ticket = Some((ticket.clone(), url.clone()));
-    let writer = job.writer(&common.job_name);
+    let writer = common.writer(job);
     let _one_step_at_a_time = JobState::lock(job.temp.as_deref(), &writer).await;
     let ledger = read_ledger(&ticket, github).await?;
     let mut dispatcher = Dispatcher::new(job, github, &wording, writer, ledger);

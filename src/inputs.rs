@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::job::{Environment, Job};
 use crate::names::{IssueRef, Login, RepoName, TicketName};
 use crate::targets::{self, Defaults, Target};
-use crate::ticket::Status;
+use crate::ticket::{Status, Writer};
 
 /// An input as users know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,7 @@ pub const INPUTS: &[Input] = &[
     input("mention", ""),
     input("fingerprint", ""),
     input("matrix", "${{ toJSON(matrix) }}"),
+    input("check-run-id", "${{ job.check_run_id }}"),
 ];
 
 /// What is wrong with the inputs, all of it at once.
@@ -102,6 +103,22 @@ pub struct Common {
     pub retry_timeout: Duration,
     /// The name of this job, with the values of its matrix.
     pub job_name: String,
+    /// The job's check run, where the runner tells it.
+    pub check_run: Option<u64>,
+}
+
+impl Common {
+    /// This job as the writer of records.
+    #[must_use]
+    pub fn writer(&self, job: &Job) -> Writer {
+        Writer {
+            repository: job.repository.clone(),
+            run: job.run,
+            attempt: job.attempt,
+            job: self.job_name.clone(),
+            check_run: self.check_run,
+        }
+    }
 }
 
 /// What becomes of the job's earlier comment.
@@ -229,6 +246,7 @@ impl Inputs {
             fail_on_error: reader.boolean("fail-on-error", !report),
             retry_timeout: reader.duration("retry-timeout"),
             job_name: job_name.clone(),
+            check_run: reader.text("check-run-id").and_then(|id| id.parse().ok()),
         };
         let mode = match mode_name {
             Some("dispatch") => Some(Mode::Dispatch(Box::new(reader.dispatch(job)))),

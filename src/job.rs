@@ -11,7 +11,6 @@ use tokio::time::Instant;
 
 use crate::event::{Event, EventError};
 use crate::names::{Login, RepoName, RunId};
-use crate::ticket::Writer;
 
 /// The environment of the process, read once.
 pub type Environment = BTreeMap<String, String>;
@@ -144,16 +143,5 @@ impl Job {
     #[must_use]
     pub fn issue_url(&self, issue: &crate::names::IssueRef) -> String {
         format!("{}/{}/issues/{}", self.server_url, issue.repository, issue.number)
-    }
-
-    /// This job as the writer of records; `name` tells the jobs of a matrix apart.
-    #[must_use]
-    pub fn writer(&self, name: &str) -> Writer {
-        Writer {
-            repository: self.repository.clone(),
-            run: self.run,
-            attempt: self.attempt,
-            job: name.to_owned(),
-        }
     }
 }

@@ -5,7 +5,9 @@
 //! read less. Whoever changed the board therefore reads again, and repeats until what it reads is
 //! what the board shows.
 
-use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::github::issues::IssueComment;
 use crate::github::once::sent_once;
@@ -18,6 +20,16 @@ const ROUNDS: usize = 12;
 
 /// As many records that a board shows and a list does not are asked for one by one.
 const ASKED_SINGLY: usize = 20;
+
+/// Records of the last seconds tell how many jobs write at this moment.
+const LATELY: TimeDelta = TimeDelta::seconds(15);
+
+/// From so many on, a writer waits before it writes the board: somebody may do it meanwhile.
+const CROWD: usize = 3;
+
+/// For each record of the crowd it waits up to so long, and in all no longer than the limit.
+const WAIT_FOR_EACH: Duration = Duration::from_millis(200);
+const WAIT_LIMIT: Duration = Duration::from_secs(20);
 
 /// The log of one ticket, as far as it was read.
 #[derive(Debug)]
@@ -38,13 +50,19 @@ pub struct Board {
 }
 
 impl<'a> Ledger<'a> {
+    /// The log of `ticket`, of which nothing was read yet.
+    #[must_use]
+    pub fn unread(github: &'a GitHub, ticket: IssueRef) -> Self {
+        Self { github, ticket, log: Log::default(), complete_until: None }
+    }
+
     /// Reads the whole log of `ticket`.
     ///
     /// # Errors
     ///
     /// When GitHub refuses or does not answer.
     pub async fn read(github: &'a GitHub, ticket: IssueRef) -> Result<Self, GitHubError> {
-        let mut ledger = Self { github, ticket, log: Log::default(), complete_until: None };
+        let mut ledger = Self::unread(github, ticket);
         ledger.read_changes().await?;
         Ok(ledger)
     }
@@ -61,7 +79,7 @@ impl<'a> Ledger<'a> {
         &self.ticket
     }
 
-    /// Reads what changed since the log was last read.
+    /// Reads what changed since the log was last read; all of it, if it never was.
     ///
     /// # Errors
     ///
@@ -102,14 +120,29 @@ impl<'a> Ledger<'a> {
 
     /// Brings the board up to date, and deletes a second one that another job created meanwhile.
     ///
+    /// Where many jobs write at once, each waits for a random time before it writes the board and
+    /// looks again: whoever is shown already has nothing left to do.
+    ///
     /// # Errors
     ///
     /// When GitHub refuses or gives no clear answer. The records are safe: whoever writes next
     /// brings the board up to date.
     pub async fn show_board(&mut self) -> Result<Option<Board>, GitHubError> {
+        if self.complete_until.is_none() {
+            self.read_changes().await?;
+        }
         let mut created = None;
+        let mut waited = false;
         for _ in 0..ROUNDS {
-            match self.log.next_board_step() {
+            let step = self.log.next_board_step();
+            if let (BoardStep::Write { .. }, false, Some(wait)) = (&step, waited, self.wait_in_crowd()) {
+                tokio::time::sleep(wait).await;
+                self.read_changes().await?;
+                waited = true;
+                continue;
+            }
+            waited = false;
+            match step {
                 BoardStep::Shown => break,
                 BoardStep::ReadAgain(unread) => {
                     self.read_changes().await?;
@@ -140,6 +173,13 @@ impl<'a> Ledger<'a> {
             self.log.accept_gone(id);
         }
         Ok(self.log.board().map(|board| Board { comment: board.id, created: created == Some(board.id) }))
+    }
+
+    /// How long to wait before writing the board, if many jobs write at this moment.
+    fn wait_in_crowd(&self) -> Option<Duration> {
+        let lately = self.log.written_since(self.complete_until? - LATELY);
+        let longest = WAIT_FOR_EACH.saturating_mul(u32::try_from(lately).unwrap_or(u32::MAX)).min(WAIT_LIMIT);
+        (lately >= CROWD).then(|| longest.mul_f64(fastrand::f64()))
     }
 
     /// Finds out what became of records that a board shows and no list does.
@@ -180,6 +220,7 @@ fn comment_of(comment: IssueComment) -> Comment {
         author: comment.author().map(str::to_owned),
         trusted: comment.is_trusted(),
         created_at: comment.created_at,
+        updated_at: comment.updated_at,
         url: comment.html_url,
         body: comment.body,
     }

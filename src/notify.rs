@@ -74,7 +74,8 @@ fn say_it_here(receipt: &mut Receipt, notice: &Notice, problems: Vec<Problem>) {
 
 async fn notice(job: &Job, common: &Common, inputs: &NotifyInputs, github: &GitHub) -> Notice {
     let failed = if inputs.status == Status::Success { Vec::new() } else { failed_jobs(job, github).await };
-    let url = failed.first().and_then(|failed| failed.html_url.clone());
+    let job_url = |id| format!("{}/{}/actions/runs/{}/job/{id}", job.server_url, job.repository, job.run);
+    let url = failed.first().and_then(|failed| failed.html_url.clone()).or(common.check_run.map(job_url));
     let fingerprint = inputs.fingerprint.clone().unwrap_or_else(|| {
         format!("{} · {} · {} · {}", job.repository, job.workflow, common.job_name, job.git_ref)
     });
@@ -88,7 +89,7 @@ async fn notice(job: &Job, common: &Common, inputs: &NotifyInputs, github: &GitH
         None => made,
     };
     Notice {
-        by: job.writer(&common.job_name),
+        by: common.writer(job),
         seq: 1,
         run_url: job.run_url(),
         fingerprint: text::cut(&fingerprint, 500),

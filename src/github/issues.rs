@@ -91,6 +91,8 @@ pub struct IssueComment {
     pub html_url: String,
     /// When it was created.
     pub created_at: DateTime<Utc>,
+    /// When it was last edited.
+    pub updated_at: DateTime<Utc>,
     #[serde(default)]
     user: Option<Account>,
     #[serde(default)]

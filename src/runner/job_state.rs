@@ -1,8 +1,8 @@
 //! What the steps of one job tell each other, in a file below `RUNNER_TEMP`.
 //!
-//! A report that could not be delivered waits here for the job's next step. The file is locked
-//! while a step works on the job's records, so that steps that run in parallel come one after the
-//! other.
+//! The job's record is kept here before it is sent, so that a report which could not be delivered
+//! goes out with the job's next one. The file is locked while a step works on it, so that steps
+//! which run in parallel come one after the other.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::IssueRef;
-use crate::ticket::{StageReport, Writer};
+use crate::names::{CommentId, IssueRef};
+use crate::ticket::{Report, Writer};
 
 /// How long a step waits for another of the same job.
 const LOCK_LIMIT: Duration = Duration::from_secs(600);
@@ -30,12 +30,20 @@ pub struct JobState {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Known {
-    /// The highest sequence number that any step used.
+    /// By ticket.
     #[serde(default)]
-    seq: u64,
-    /// Reports that did not reach their ticket, oldest first.
-    #[serde(default)]
-    undelivered: BTreeMap<String, Vec<StageReport>>,
+    records: BTreeMap<String, Kept>,
+}
+
+/// The job's record on one ticket, as far as the steps before know.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its comment; none as long as none is known.
+    pub comment: Option<CommentId>,
+    /// What it says, delivered or not.
+    pub record: Report,
+    /// Whether it may be on the ticket although no comment is known: a step ended while it sent it.
+    pub sent: bool,
 }
 
 impl JobState {
@@ -54,32 +62,21 @@ impl JobState {
         }
     }
 
-    /// The highest sequence number that an earlier step used.
+    /// Whether the next step will find what this one keeps.
     #[must_use]
-    pub fn seq(&self) -> u64 {
-        self.known.seq
+    pub fn is_shared(&self) -> bool {
+        self.file.is_some()
     }
 
-    /// Reports of earlier steps that did not reach `ticket`, oldest first.
+    /// The job's record on `ticket`, if an earlier step kept one.
     #[must_use]
-    pub fn undelivered(&self, ticket: &IssueRef) -> &[StageReport] {
-        self.known.undelivered.get(&ticket.to_string()).map(Vec::as_slice).unwrap_or_default()
+    pub fn kept(&self, ticket: &IssueRef) -> Option<&Kept> {
+        self.known.records.get(&ticket.to_string())
     }
 
-    /// Keeps a report that did not reach `ticket`; says whether a later step will find it.
-    pub fn keep(&mut self, ticket: &IssueRef, report: StageReport) -> bool {
-        self.known.undelivered.entry(ticket.to_string()).or_default().push(report);
-        self.save()
-    }
-
-    /// Remembers that all reports reached `ticket`, under sequence numbers up to `seq`.
-    pub fn delivered(&mut self, ticket: &IssueRef, seq: u64) {
-        self.known.undelivered.remove(&ticket.to_string());
-        self.known.seq = self.known.seq.max(seq);
-        self.save();
-    }
-
-    fn save(&mut self) -> bool {
+    /// Keeps the job's record on `ticket`; says whether the job's next step will find it.
+    pub fn keep(&mut self, ticket: &IssueRef, kept: Kept) -> bool {
+        self.known.records.insert(ticket.to_string(), kept);
         let Some(file) = &mut self.file else { return false };
         let text = serde_json::to_vec(&self.known).expect("the state has string keys");
         let saved = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text));
@@ -114,8 +111,8 @@ async fn open_locked(path: &Path) -> std::io::Result<(File, Known)> {
 }
 
 fn file_of(temp: &Path, writer: &Writer) -> PathBuf {
-    let job =
-        percent_encoding::utf8_percent_encode(&writer.job, percent_encoding::NON_ALPHANUMERIC).to_string();
-    let job: String = job.chars().take(150).collect();
-    temp.join("release-ticket").join(format!("{}-{}-{job}.json", writer.run, writer.attempt))
+    let job = percent_encoding::utf8_percent_encode(&writer.job, percent_encoding::NON_ALPHANUMERIC);
+    let job: String = job.to_string().chars().take(150).collect();
+    let check_run = writer.check_run.map(|id| format!("-{id}")).unwrap_or_default();
+    temp.join("release-ticket").join(format!("{}-{}-{job}{check_run}.json", writer.run, writer.attempt))
 }

@@ -120,23 +120,34 @@ impl TargetStatus {
 /// Folds records into the state of the release: commutative, and the same for repeated records.
 #[must_use]
 pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>) -> Ticket {
-    let mut dispatches: Vec<&Dispatch> = Vec::new();
-    let mut facts: BTreeMap<&str, Facts<'a>> = BTreeMap::new();
-    let mut notices: Vec<&Notice> = Vec::new();
+    let (mut dispatches, mut reports, mut notices) = (Vec::new(), Vec::new(), Vec::new());
     for record in records {
         match record {
-            Record::Dispatch(dispatch) => {
-                dispatches.push(dispatch);
-                for start in &dispatch.targets {
-                    facts.entry(&start.target).or_default().starts.push((dispatch, start));
-                }
-            }
-            Record::Report(report) => {
-                for stage in &report.stages {
-                    facts.entry(&stage.target).or_default().reports.push((report, stage));
-                }
-            }
+            Record::Dispatch(dispatch) => dispatches.push(dispatch),
+            Record::Report(report) => reports.push(report),
             Record::Notice(notice) => notices.push(notice),
+        }
+    }
+    let mut facts: BTreeMap<&str, Facts<'a>> = BTreeMap::new();
+    let mut started_as: BTreeMap<(&RepoName, RunId), &str> = BTreeMap::new();
+    for (dispatch, start) in
+        dispatches.iter().flat_map(|dispatch| dispatch.targets.iter().map(move |start| (dispatch, start)))
+    {
+        facts.entry(&start.target).or_default().starts.push((dispatch, start));
+        if let Some(run) = start.run {
+            let name = started_as.entry((&start.repository, run)).or_insert(&start.target);
+            *name = (*name).min(&start.target);
+        }
+    }
+    for report in reports {
+        let run = (&report.by.repository, report.by.run);
+        let default = started_as.get(&run).copied().unwrap_or(report.by.repository.name());
+        for stage in &report.stages {
+            facts
+                .entry(stage.target.as_deref().unwrap_or(default))
+                .or_default()
+                .reports
+                .push((report, stage));
         }
     }
     let newest = dispatches.iter().max_by_key(|dispatch| order(&dispatch.by, dispatch.seq));
@@ -271,9 +282,9 @@ type StageKey<'a> = (RunId, u32, &'a str);
 fn outcomes<'a>(
     reports: &[(&'a Report, &'a StageReport)],
 ) -> BTreeMap<StageKey<'a>, (&'a Report, &'a StageReport)> {
-    let mut by_job: BTreeMap<(StageKey<'a>, &str), (&Report, &StageReport)> = BTreeMap::new();
+    let mut by_job: BTreeMap<(StageKey<'a>, &Writer), (&Report, &StageReport)> = BTreeMap::new();
     for (report, stage) in reports {
-        let key = ((report.by.run, report.by.attempt, stage.stage.as_str()), report.by.job.as_str());
+        let key = ((report.by.run, report.by.attempt, stage.stage.as_str()), &report.by);
         let known = by_job.entry(key).or_insert((report, stage));
         if (stage.seq, rank(stage)) > (known.1.seq, rank(known.1)) {
             *known = (report, stage);

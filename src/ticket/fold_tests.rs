@@ -12,12 +12,18 @@ fn at(minute: i64) -> DateTime<Utc> {
 }
 
 fn by(repository: &str, run: u64, attempt: u32, job: &str) -> Writer {
-    Writer { repository: repository.parse().expect("a name"), run: RunId(run), attempt, job: job.into() }
+    Writer {
+        repository: repository.parse().expect("a name"),
+        run: RunId(run),
+        attempt,
+        job: job.into(),
+        check_run: None,
+    }
 }
 
 fn stage(stage: &str, status: Status, seq: u64) -> StageReport {
     StageReport {
-        target: "web".into(),
+        target: None,
         stage: stage.into(),
         status,
         message: None,
@@ -167,6 +173,19 @@ fn a_refused_start_is_a_failure_until_it_is_made_good() {
 #[test]
 fn a_yielded_claim_says_nothing() {
     assert!(fold(&[start(90, 1, StartState::Yielded, None)]).targets.is_empty());
+}
+
+#[test]
+fn a_report_that_names_no_target_belongs_to_the_one_that_was_started() {
+    let early = report(100, 1, "publish", &[done(1)]);
+    assert_eq!(fold([&early]).targets["web"].status, TargetStatus::Released, "named after its repository");
+    let Record::Dispatch(mut dispatch) = start(90, 1, StartState::Started, Some(100)) else {
+        panic!("a dispatch")
+    };
+    dispatch.targets[0].target = "site".into();
+    let ticket = fold(&[early, Record::Dispatch(dispatch)]);
+    assert_eq!(ticket.targets.keys().collect::<Vec<_>>(), ["site"]);
+    assert_eq!(ticket.targets["site"].status, TargetStatus::Released);
 }
 
 #[test]

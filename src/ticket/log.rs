@@ -12,7 +12,7 @@ use super::board;
 use super::fold::{Ticket, fold};
 use super::marker::{Kind, Marker};
 use super::record::{Dispatch, Notice, Record, Report, Writer};
-use crate::names::{CommentId, RepoName, RunId};
+use crate::names::CommentId;
 
 /// A comment as GitHub shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Comment {
     pub body: String,
     /// When it was created, by GitHub's clock.
     pub created_at: DateTime<Utc>,
+    /// When it was last written, by GitHub's clock.
+    pub updated_at: DateTime<Utc>,
     /// The comment in the browser.
     pub url: String,
 }
@@ -131,12 +133,10 @@ impl Log {
             .unwrap_or(0)
     }
 
-    /// The name under which a dispatch started `run` of `repository`.
+    /// How many records were written at or after `since`.
     #[must_use]
-    pub fn started_as(&self, repository: &RepoName, run: RunId) -> Option<&str> {
-        let mut starts = self.dispatches().flat_map(|(_, dispatch)| &dispatch.targets);
-        let start = starts.find(|start| start.run == Some(run) && &start.repository == repository)?;
-        Some(&start.target)
+    pub fn written_since(&self, since: DateTime<Utc>) -> usize {
+        self.records().filter(|(comment, _)| comment.updated_at >= since).count()
     }
 
     /// The state of the release.

@@ -22,6 +22,10 @@ pub struct Writer {
     pub attempt: u32,
     /// The job: its id in the workflow, with the values of its matrix.
     pub job: String,
+    /// The job's check run, where the runner tells it: a workflow that is called twice in one run
+    /// has jobs of the same id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_run: Option<u64>,
 }
 
 /// How a stage stands.
@@ -86,8 +90,10 @@ impl Status {
 /// One stage of one target, as a job last reported it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageReport {
-    /// The target's name.
-    pub target: String,
+    /// The target's name. Without one it is the name under which a dispatch started the run, else
+    /// the repository's: the fold finds out, as the dispatch may be recorded after the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// The stage's name.
     pub stage: String,
     /// How it stands.
@@ -362,7 +368,7 @@ impl Report {
             format!(
                 "\n{} **{}** {}{url} · {run}{}",
                 stage.status.shown(),
-                text::inline(&stage.target),
+                text::inline(stage.target.as_deref().unwrap_or(self.by.repository.name())),
                 text::code(&stage.stage),
                 message.unwrap_or_default()
             )

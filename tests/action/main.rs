@@ -1,6 +1,7 @@
 //! The action as users run it: the real binary, an environment, an event file, and a simulated
 //! GitHub over HTTP.
 
+mod burst;
 mod conformance;
 mod contract;
 mod dispatch;

@@ -183,6 +183,13 @@ impl Step {
         self.variable("RUNNER_TEMP", temp.display())
     }
 
+    /// A folder of its own for the job's state.
+    pub(crate) fn share_temp(self) -> Self {
+        let temp = self.temp.path().join("runner");
+        std::fs::create_dir_all(&temp).expect("a writable folder");
+        self.temp(&temp)
+    }
+
     pub(crate) fn debug(self) -> Self {
         self.variable("RUNNER_DEBUG", 1)
     }
