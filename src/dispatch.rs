@@ -82,6 +82,33 @@ async fn dispatch(
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
+/// The hub job was cancelled: what it had claimed and not started is no longer its to start.
+pub async fn cancel(job: &Job, common: &Common, inputs: &DispatchInputs, github: &GitHub) -> Receipt {
+    let mut receipt = Receipt::default();
+    if let Err(problems) = wind_up(job, common, inputs, github, &mut receipt).await {
+        receipt.problems = problems;
+    }
+    receipt
+}
+
+async fn wind_up(
+    job: &Job,
+    common: &Common,
+    inputs: &DispatchInputs,
+    github: &GitHub,
+    receipt: &mut Receipt,
+) -> Result<(), Vec<Problem>> {
+    let Ticket::Known { issue, url } = find_ticket(job, common, inputs, github).await? else { return Ok(()) };
+    receipt.ticket = Some((issue.clone(), url));
+    let told =
+        |error| vec![Problem::of(&format!("cannot say on {issue} that the step was cancelled"), &error)];
+    let mut ledger = read_ledger(&issue, github).await?;
+    for (comment, record) in work::cancelled(ledger.log(), &common.writer(job), job.clock.now()) {
+        ledger.write(Some(comment), &record).await.map_err(told)?;
+    }
+    ledger.show_board().await.map(drop).map_err(told)
+}
+
 // ---- read ----
 
 async fn read(

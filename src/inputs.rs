@@ -167,7 +167,7 @@ pub struct DispatchInputs {
 }
 
 /// The inputs of `report`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ReportInputs {
     /// The row.
     pub target: Option<String>,

@@ -39,13 +39,7 @@ fn main() -> ExitCode {
         runtime.block_on(async {
             #[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
             let clock = Clock::starting_at(chrono::Utc::now());
-            tokio::select! {
-                exit = run::run(&environment, clock) => exit,
-                () = cancelled() => {
-                    tracing::error!("cancelled before the step was done\nhelp: run the job again, it finishes what is missing");
-                    run::Exit::Failed
-                }
-            }
+            run::run(&environment, clock, cancelled()).await
         })
     });
     exit.unwrap_or(run::Exit::Failed).into()

@@ -14,7 +14,7 @@ use crate::plan::{Effect, Plan};
 use crate::receipt::{Problem, Receipt};
 use crate::runner::job_state::{JobState, Kept};
 use crate::runner::log::NOTICE;
-use crate::ticket::{Log, Record, Report, StageReport, Writer, text};
+use crate::ticket::{Log, Record, Report, StageReport, Status, Writer, text};
 
 /// Reports a stage.
 pub async fn run(job: &Job, common: &Common, inputs: &ReportInputs, github: &GitHub) -> Receipt {
@@ -39,6 +39,17 @@ pub async fn run(job: &Job, common: &Common, inputs: &ReportInputs, github: &Git
         return receipt;
     }
     apply(receipt, common, kept, &mut ledger, &mut state).await
+}
+
+/// The step was cancelled while it reported: a stage that had not ended is cancelled with it.
+pub async fn cancel(job: &Job, common: &Common, inputs: &ReportInputs, github: &GitHub) -> Receipt {
+    let status = match inputs.status {
+        Status::Queued | Status::InProgress => Status::Cancelled,
+        ended => ended,
+    };
+    let told = [inputs.message.as_deref(), Some("The job was cancelled while it reported this.")];
+    let message = Some(told.into_iter().flatten().collect::<Vec<_>>().join("\n"));
+    run(job, common, &ReportInputs { status, message, ..inputs.clone() }, github).await
 }
 
 /// The job's record as it is kept; looked for in the ticket where that is not sure.

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::time::Duration;
+
+use futures::future::Either;
 
 use crate::github::{GitHub, Tokens, transport};
 use crate::inputs::{self, Common, Inputs, Mode};
@@ -33,8 +36,12 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Runs the step that `environment` describes.
-pub async fn run(environment: &Environment, clock: Clock) -> Exit {
+/// What is left after the runner cancels a step: it interrupts, terminates 7.5 s later, and kills
+/// 2.5 s after that.
+const CANCEL_GRACE: Duration = Duration::from_secs(7);
+
+/// Runs the step that `environment` describes, until it is done or `cancelled` ends.
+pub async fn run(environment: &Environment, clock: Clock, cancelled: impl Future<Output = ()>) -> Exit {
     let given = inputs::given(environment);
     for name in ["token", "ticket-token"] {
         given.get(name).into_iter().for_each(|secret| log::mask(secret.trim()));
@@ -64,7 +71,7 @@ pub async fn run(environment: &Environment, clock: Clock) -> Exit {
             return Exit::Invalid;
         }
     };
-    let receipt = perform(&job, &inputs, &github).await;
+    let receipt = perform_until(&job, &inputs, &github, cancelled).await;
     finish(&job, &inputs.common, &receipt)
 }
 
@@ -75,6 +82,46 @@ pub async fn perform(job: &Job, inputs: &Inputs, github: &GitHub) -> Receipt {
         Mode::Report(mode) => report::run(job, &inputs.common, mode, github).await,
         Mode::Notify(mode) => notify::run(job, &inputs.common, mode, github).await,
     }
+}
+
+/// Runs the mode; if the step is cancelled meanwhile, says so on the ticket while there is time.
+async fn perform_until(
+    job: &Job,
+    inputs: &Inputs,
+    github: &GitHub,
+    cancelled: impl Future<Output = ()>,
+) -> Receipt {
+    let working = Box::pin(perform(job, inputs, github));
+    let working = match futures::future::select(working, Box::pin(cancelled)).await {
+        Either::Left((receipt, _)) => return receipt,
+        Either::Right(((), working)) => working,
+    };
+    tracing::warn!("the step is cancelled");
+    let common = &inputs.common;
+    let wind_up = async {
+        match &inputs.mode {
+            Mode::Dispatch(mode) => {
+                drop(working);
+                dispatch::cancel(job, common, mode, github).await
+            }
+            Mode::Report(mode) => {
+                drop(working);
+                report::cancel(job, common, mode, github).await
+            }
+            // What went wrong is said in any case.
+            Mode::Notify(_) => working.await,
+        }
+    };
+    let mut receipt = tokio::time::timeout(CANCEL_GRACE, wind_up).await.unwrap_or_else(|_| out_of_time());
+    let what = "the step was cancelled before it was done".to_owned();
+    let help = Some("run the job again: it finishes what is missing and repeats nothing".to_owned());
+    receipt.problems.push(Problem { what, help });
+    receipt
+}
+
+fn out_of_time() -> Receipt {
+    let what = "the step was cancelled, and there was no time left to say so on the ticket".to_owned();
+    Receipt { problems: vec![Problem { what, help: None }], ..Receipt::default() }
 }
 
 fn prepare(job: &Job, given: &BTreeMap<String, String>) -> Result<(Inputs, GitHub), Vec<Problem>> {

@@ -18,7 +18,9 @@ use crate::receipt::{Problem, Receipt};
 use crate::runner::log::NOTICE;
 use crate::targets::StartBy;
 use crate::ticket::claim::{self, Liveness, Standing};
-use crate::ticket::{Dispatch, Record, Start, StartState, Target, TargetStatus, Ticket, Writer, board, text};
+use crate::ticket::{
+    Dispatch, Log, Record, Start, StartState, Target, TargetStatus, Ticket, Writer, board, text,
+};
 
 /// So many targets share a claim, so that its record fits a comment.
 const TARGETS_PER_CLAIM: usize = 80;
@@ -398,6 +400,22 @@ fn summary(state: &Ticket) -> String {
 
 fn names(targets: &[&Ready]) -> String {
     targets.iter().map(|ready| ready.target.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// The claims of `writer` that hold targets which it has not started, rewritten as cancelled.
+pub(super) fn cancelled(log: &Log, writer: &Writer, now: DateTime<Utc>) -> Vec<(CommentId, Record)> {
+    let is_open = |start: &Start| start.state == StartState::Claimed;
+    let open = log.dispatches().filter(|(_, claim)| &claim.by == writer && claim.targets.iter().any(is_open));
+    open.zip(log.last_seq(writer) + 1..)
+        .map(|((comment, claim), seq)| {
+            let mut claim = Dispatch { seq, ..claim.clone() };
+            for start in claim.targets.iter_mut().filter(|start| is_open(start)) {
+                start.state = StartState::Cancelled;
+                start.at = now;
+            }
+            (comment.id, Record::Dispatch(claim))
+        })
+        .collect()
 }
 
 /// Why a target that was started is left alone.

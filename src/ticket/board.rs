@@ -128,9 +128,7 @@ fn situation(ticket: &Ticket) -> String {
     }
     let who = ticket.driver.as_ref().map_or_else(|| "the release driver".to_owned(), unpinged);
     let what = match blocked.first() {
-        Some((_, target)) if target.run.is_none() => {
-            "mends what the error names, then runs the hub's workflow again"
-        }
+        Some((_, target)) if target.run.is_none() => "looks at the hub's run, then runs it again",
         Some(_) => "looks at the failing run, then re-runs its failed jobs there",
         None => "looks at what was notified",
     };

@@ -53,7 +53,7 @@ pub fn standing(
             match start.state {
                 StartState::Yielded | StartState::Refused => {}
                 StartState::Started => started = Some(start.clone()),
-                StartState::Unknown => uncertain.push(comment.id),
+                StartState::Unknown | StartState::Cancelled => uncertain.push(comment.id),
                 StartState::Claimed => match liveness(&dispatch.by) {
                     Liveness::Over => uncertain.push(comment.id),
                     Liveness::Alive => {

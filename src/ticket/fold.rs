@@ -216,10 +216,14 @@ impl Facts<'_> {
             let url = reports.iter().map(|(report, _)| report.run_url.clone()).max();
             Run { id, attempt, url: url.or_else(|| start.and_then(|(_, start)| start.run_url.clone())) }
         });
-        let refused = start.filter(|(_, start)| {
-            start_is_newest && !heard && matches!(start.state, StartState::Refused | StartState::Unknown)
-        });
-        let (status, stage) = if refused.is_some() { (TargetStatus::Failed, None) } else { decide(&stages) };
+        let unstarted = start.filter(|_| start_is_newest && !heard).map(|(_, start)| start);
+        let refused =
+            unstarted.filter(|start| matches!(start.state, StartState::Refused | StartState::Unknown));
+        let (status, stage) = match unstarted.map(|start| start.state) {
+            Some(StartState::Refused | StartState::Unknown) => (TargetStatus::Failed, None),
+            Some(StartState::Cancelled) => (TargetStatus::Cancelled, None),
+            _ => decide(&stages),
+        };
         let changes = stages.iter().map(|stage| stage.at).chain(start.map(|(_, start)| start.at));
         Some(Target {
             repository: start.map(|(_, start)| start.repository.clone()).unwrap_or_else(|| {
@@ -232,7 +236,7 @@ impl Facts<'_> {
             status,
             run,
             stage: stage.cloned(),
-            error: refused.and_then(|(_, start)| start.error.clone()),
+            error: refused.and_then(|start| start.error.clone()),
             start: start.map(|(_, start)| start.clone()),
             changed: changes.max()?,
             older,

@@ -149,6 +149,8 @@ pub enum StartState {
     Claimed,
     /// Left to another hub job, whose claim came first.
     Yielded,
+    /// The hub job was cancelled before it could tell.
+    Cancelled,
     /// GitHub took it.
     Started,
     /// GitHub refused it; nothing runs.
@@ -339,6 +341,7 @@ impl Dispatch {
             let state = match start.state {
                 StartState::Claimed => "about to start".to_owned(),
                 StartState::Yielded => "left to the hub job that claimed it first".to_owned(),
+                StartState::Cancelled => "🚫 cancelled".to_owned(),
                 StartState::Started => run("started"),
                 StartState::Refused => "❌ could not be started".to_owned(),
                 StartState::Unknown => "❌ nobody can tell whether it runs".to_owned(),

@@ -1,8 +1,9 @@
 //! A step of a workflow, run as the runner does it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -199,8 +200,18 @@ impl Step {
         self.variable("GITHUB_API_URL", url).start().await
     }
 
-    /// Runs the binary with nothing but this environment.
-    pub(crate) async fn start(mut self) -> Done {
+    /// Runs the binary with nothing but this environment, to its end.
+    pub(crate) async fn start(self) -> Done {
+        self.spawn().end().await
+    }
+
+    /// Starts the binary in this world.
+    pub(crate) fn spawn_in(self, acme: &Acme) -> Running {
+        let url = acme.server.url();
+        self.variable("GITHUB_API_URL", url).spawn()
+    }
+
+    fn spawn(mut self) -> Running {
         let file = |name: &str| self.temp.path().join(name);
         let (event, output, summary) = (file("event.json"), file("output"), file("summary.md"));
         std::fs::write(&event, self.event.to_string()).expect("a writable folder");
@@ -209,21 +220,50 @@ impl Step {
         {
             self.environment.entry(name.into()).or_insert_with(|| path.display().to_string());
         }
-        let ended = tokio::process::Command::new(env!("CARGO_BIN_EXE_release-ticket-action"))
+        let process = tokio::process::Command::new(env!("CARGO_BIN_EXE_release-ticket-action"))
             .env_clear()
             .envs(&self.environment)
             .current_dir(self.temp.path())
             .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
-            .output();
-        let ended = tokio::time::timeout(std::time::Duration::from_secs(120), ended).await;
-        let ended = ended.expect("the step ends").expect("the binary starts");
+            .spawn();
+        Running { process: process.expect("the binary starts"), output, summary, _temp: self.temp }
+    }
+}
+
+/// A step that runs.
+pub(crate) struct Running {
+    process: tokio::process::Child,
+    output: PathBuf,
+    summary: PathBuf,
+    _temp: TempDir,
+}
+
+impl Running {
+    /// Sends a signal, as the runner does when a job is cancelled.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.process.id().expect("the step runs").to_string();
+        let sent = std::process::Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill -s {name} {id}");
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn end(self) -> Done {
+        let ended = tokio::time::timeout(Duration::from_secs(120), self.process.wait_with_output()).await;
+        let ended = ended.expect("the step ends").expect("its output can be read");
         Done {
             code: ended.status.code(),
             log: String::from_utf8_lossy(&ended.stdout).into_owned(),
             errors: String::from_utf8_lossy(&ended.stderr).into_owned(),
-            outputs: outputs(&std::fs::read_to_string(&output).unwrap_or_default()),
-            summary: std::fs::read_to_string(&summary).unwrap_or_default(),
+            outputs: outputs(&std::fs::read_to_string(&self.output).unwrap_or_default()),
+            summary: std::fs::read_to_string(&self.summary).unwrap_or_default(),
         }
     }
 }

@@ -1,0 +1,165 @@
+//! Steps that are killed or cancelled at the worst moment.
+
+use std::time::Duration;
+
+use crate::support::{Acme, Running, Step};
+
+/// Kills `step` as soon as `writes` of its write requests had their effect, before it has the answer.
+/// Says whether it was still running then.
+async fn kill_after(acme: &Acme, mut step: Running, writes: usize) -> bool {
+    let effective = || acme.world.exchanges().iter().filter(|exchange| exchange.effective).count();
+    let before = effective();
+    while step.is_running() {
+        if effective() >= before + writes {
+            step.signal("KILL");
+            step.end().await;
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    step.end().await.succeeds();
+    false
+}
+
+fn slow(acme: &Acme) {
+    acme.world.latency(|_, _| Duration::from_millis(60));
+}
+
+#[tokio::test]
+async fn a_dispatch_that_is_killed_after_any_write_is_finished_by_its_rerun() {
+    for writes in 1.. {
+        let acme = Acme::new().await;
+        slow(&acme);
+        let step = |attempt| {
+            let step = Step::new("dispatch").run(500).attempt(attempt).input("targets", "web, api");
+            step.input("workflow", "release.yml").input("release", "1.4.0").input("max-parallel", "1")
+        };
+        let killed = kill_after(&acme, step(1).spawn_in(&acme), writes).await;
+        acme.world.latency(|_, _| Duration::ZERO);
+        let done = step(2).run_in(&acme).await;
+        done.succeeds();
+        for name in ["web", "api"] {
+            let runs = acme.world.runs(&format!("acme/{name}")).len();
+            assert_eq!(runs, 1, "{name}, killed after {writes}\n{}\n{}", acme.world.story(), done.log);
+        }
+        let issues = acme.world.issues("acme/hub");
+        assert_eq!(issues.len(), 1, "killed after {writes}\n{}", acme.world.story());
+        let board = acme.board(1);
+        assert!(
+            board.contains("🕓 **2 queued**") && board.contains("Nothing blocks"),
+            "after {writes}: {board}"
+        );
+        if !killed {
+            assert!(writes > 7, "it was killed after each of its {} writes", writes - 1);
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_report_that_is_killed_after_any_write_is_finished_by_the_jobs_next_step() {
+    for writes in 1.. {
+        let acme = Acme::new().await;
+        let ticket = acme.dispatched("web").await;
+        let run = acme.world.runs("acme/web")[0].id;
+        let temp = tempfile::tempdir().expect("a folder");
+        slow(&acme);
+        let step = |stage: &str| {
+            let step = Step::new("report").run(run).job("build").temp(temp.path()).input("stage", stage);
+            step.input("ticket", format!("acme/hub#{ticket}")).input("status", "success")
+        };
+        let killed = kill_after(&acme, step("first").spawn_in(&acme), writes).await;
+        step("second").run_in(&acme).await.succeeds();
+        let records = acme.records(ticket);
+        assert_eq!(records.len(), 2, "a claim and one record, killed after {writes}");
+        assert!(
+            records[1].body.contains("`first`") && records[1].body.contains("`second`"),
+            "{}",
+            records[1].body
+        );
+        assert!(acme.board(ticket).contains("Shows 2 records"), "{}", acme.board(ticket));
+        if !killed {
+            assert!(writes > 2, "it was killed after each of its {} writes", writes - 1);
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_notify_that_is_killed_after_any_write_is_finished_by_its_rerun() {
+    for writes in 1.. {
+        let acme = Acme::new().await;
+        acme.world.repository("acme/web").assignable("alice");
+        acme.world.token("web-token").acts_as("github-actions[bot]").can("acme/web", &["issues: write"]);
+        slow(&acme);
+        let step = |attempt| {
+            Step::new("notify")
+                .run(9_000)
+                .attempt(attempt)
+                .input("token", "web-token")
+                .input("status", "failure")
+        };
+        let killed = kill_after(&acme, step(1).spawn_in(&acme), writes).await;
+        step(2).run_in(&acme).await.succeeds();
+        assert_eq!(acme.world.issues("acme/web").len(), 1, "killed after {writes}");
+        if !killed {
+            assert!(writes > 1);
+            break;
+        }
+    }
+}
+
+/// Interrupts `step` once it has written its first comment.
+async fn interrupt(acme: &Acme, step: Running, signal: &str) -> crate::support::Done {
+    let comments = || {
+        let effective = acme.world.exchanges().into_iter().filter(|exchange| exchange.effective);
+        effective.filter(|exchange| exchange.method == "POST" && exchange.path.ends_with("/comments")).count()
+    };
+    let before = comments();
+    while comments() == before {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    step.signal(signal);
+    let asked = std::time::Instant::now();
+    let done = step.end().await;
+    assert!(asked.elapsed() < Duration::from_secs(10), "the runner kills after ten seconds");
+    done
+}
+
+#[tokio::test]
+async fn a_cancelled_report_leaves_a_record_that_says_so() {
+    for (signal, status, expected) in [
+        ("INT", "in_progress", "🚫 cancelled **web** `build`"),
+        ("TERM", "success", "✅ success **web** `build`"),
+    ] {
+        let acme = Acme::new().await;
+        let ticket = acme.dispatched("web").await;
+        let run = acme.world.runs("acme/web")[0].id;
+        slow(&acme);
+        let step = Step::new("report").run(run).job("build").share_temp().input("status", status);
+        let step = step.input("ticket", format!("acme/hub#{ticket}")).spawn_in(&acme);
+        interrupt(&acme, step, signal).await.says("the step was cancelled before it was done");
+        let record = acme.records(ticket).pop().expect("a record").body;
+        assert!(record.contains(expected) && record.contains("The job was cancelled"), "{record}");
+        assert_eq!(acme.records(ticket).len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_dispatch_gives_back_what_it_has_not_started() {
+    for signal in ["INT", "TERM"] {
+        let acme = Acme::new().await;
+        slow(&acme);
+        let step = |attempt| {
+            let step = Step::new("dispatch").run(500).attempt(attempt).input("targets", "web, api");
+            step.input("workflow", "release.yml").input("release", "1.4.0").input("max-parallel", "1")
+        };
+        interrupt(&acme, step(1).spawn_in(&acme), signal).await.fails();
+        let claim = acme.records(1).remove(0).body;
+        assert!(claim.contains("**web** (acme/web): 🚫 cancelled"), "{claim}");
+        assert!(acme.board(1).contains("🚫 **2 cancelled**"), "{}", acme.board(1));
+        step(2).run_in(&acme).await.succeeds();
+        assert_eq!((acme.world.runs("acme/web").len(), acme.world.runs("acme/api").len()), (1, 1));
+        assert!(acme.board(1).contains("🕓 **2 queued**"), "{}", acme.board(1));
+    }
+}
