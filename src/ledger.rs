@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::github::issues::IssueComment;
+use serde::{Deserialize, Serialize};
+
+use crate::github::issues::{IssueComment, PAGE};
 use crate::github::once::sent_once;
 use crate::github::{GitHub, GitHubError};
 use crate::names::{CommentId, IssueRef};
@@ -38,6 +40,17 @@ pub struct Ledger<'a> {
     ticket: IssueRef,
     log: Log,
     complete_until: Option<DateTime<Utc>>,
+    /// Whether it was read by this step.
+    is_read: bool,
+}
+
+/// A log as far as it was read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReadLog {
+    /// This action's own comments.
+    comments: Vec<Comment>,
+    /// What changed at or after this time may be missing. GitHub's clock.
+    complete_until: DateTime<Utc>,
 }
 
 /// The board after it was brought up to date.
@@ -53,7 +66,7 @@ impl<'a> Ledger<'a> {
     /// The log of `ticket`, of which nothing was read yet.
     #[must_use]
     pub fn unread(github: &'a GitHub, ticket: IssueRef) -> Self {
-        Self { github, ticket, log: Log::default(), complete_until: None }
+        Self { github, ticket, log: Log::default(), complete_until: None, is_read: false }
     }
 
     /// Reads the whole log of `ticket`.
@@ -65,6 +78,23 @@ impl<'a> Ledger<'a> {
         let mut ledger = Self::unread(github, ticket);
         ledger.read_changes().await?;
         Ok(ledger)
+    }
+
+    /// The log of `ticket` as an earlier step of this job read it: what changed since then is yet to
+    /// be read. A comment that was deleted since then is not noticed.
+    #[must_use]
+    pub fn resume(github: &'a GitHub, ticket: IssueRef, read: ReadLog) -> Self {
+        let mut log = Log::default();
+        log.extend(read.comments);
+        Self { github, ticket, log, complete_until: Some(read.complete_until), is_read: false }
+    }
+
+    /// What a later step of this job may resume, if that saves it a request.
+    #[must_use]
+    pub fn worth_resuming(&self) -> Option<ReadLog> {
+        let complete_until = self.complete_until?;
+        let comments: Vec<Comment> = self.log.own().cloned().collect();
+        (comments.len() > PAGE).then_some(ReadLog { comments, complete_until })
     }
 
     /// The log as it was last read.
@@ -88,6 +118,7 @@ impl<'a> Ledger<'a> {
         let read = self.github.comments(&self.ticket, self.complete_until).await?;
         self.log.extend(read.comments.into_iter().map(comment_of));
         self.complete_until = Some(read.complete_until);
+        self.is_read = true;
         Ok(())
     }
 
@@ -128,7 +159,7 @@ impl<'a> Ledger<'a> {
     /// When GitHub refuses or gives no clear answer. The records are safe: whoever writes next
     /// brings the board up to date.
     pub async fn show_board(&mut self) -> Result<Option<Board>, GitHubError> {
-        if self.complete_until.is_none() {
+        if !self.is_read {
             self.read_changes().await?;
         }
         let mut created = None;

@@ -23,7 +23,10 @@ pub async fn run(job: &Job, common: &Common, inputs: &ReportInputs, github: &Git
     let mut state = JobState::lock(job.temp.as_deref(), &writer).await;
     let mut receipt =
         Receipt { ticket: Some((ticket.clone(), job.issue_url(&ticket))), ..Receipt::default() };
-    let mut ledger = Ledger::unread(github, ticket.clone());
+    let mut ledger = match state.log(&ticket) {
+        Some(read) => Ledger::resume(github, ticket.clone(), read),
+        None => Ledger::unread(github, ticket.clone()),
+    };
 
     let known = match read(&mut ledger, &state, &writer).await {
         Ok(known) => known,
@@ -131,6 +134,9 @@ async fn apply(
     if let Err(error) = ledger.show_board().await {
         let what = format!("the report is on {ticket}, and its board is not up to date until the next one");
         receipt.problems.push(Problem::of(&what, &error));
+    }
+    if let Some(log) = ledger.worth_resuming() {
+        state.keep_log(&ticket, &log);
     }
     receipt
 }

@@ -84,10 +84,23 @@ impl Answer {
         })
     }
 
-    /// The path of the next page, from the [`Link` header](https://docs.github.com/rest/using-the-rest-api/using-pagination-in-the-rest-api).
+    /// Whether there is a page behind this one.
     pub(super) fn has_next_page(&self) -> bool {
-        let links = self.headers.get(LINK).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        links.split(',').any(|link| link.contains("rel=\"next\""))
+        self.link("next").is_some()
+    }
+
+    /// The number of the last page, where a list counts its pages.
+    pub(super) fn last_page(&self) -> Option<u64> {
+        let url = url::Url::parse(self.link("last")?).ok()?;
+        url.query_pairs().find(|(name, _)| name == "page")?.1.parse().ok()
+    }
+
+    /// An address from the [`Link` header](https://docs.github.com/rest/using-the-rest-api/using-pagination-in-the-rest-api).
+    fn link(&self, relation: &str) -> Option<&str> {
+        let links = self.headers.get(LINK)?.to_str().ok()?;
+        let wanted = format!("rel=\"{relation}\"");
+        let link = links.split(',').find(|link| link.contains(&wanted))?;
+        link.split_once('<')?.1.split_once('>').map(|(url, _)| url)
     }
 
     /// GitHub's time when it answered.

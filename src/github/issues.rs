@@ -1,6 +1,7 @@
 //! Issues and their comments: <https://docs.github.com/rest/issues>.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use futures::StreamExt;
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
@@ -10,7 +11,10 @@ use super::error::GitHubError;
 use crate::names::{CommentId, IssueNumber, IssueRef, Login, RepoName};
 
 /// The most that a list gives at once.
-const PAGE: usize = 100;
+pub const PAGE: usize = 100;
+
+/// As many pages of a long list are read at the same time.
+const PAGES_AT_ONCE: usize = 8;
 
 /// An issue, as far as it is read.
 #[derive(Debug, Clone, Deserialize)]
@@ -287,20 +291,29 @@ impl GitHub {
     ) -> Result<Comments, GitHubError> {
         let since = since.map(|since| format!("&since={}", since.to_rfc3339_opts(SecondsFormat::Secs, true)));
         let since = since.unwrap_or_default();
-        let mut comments = Vec::new();
-        let mut complete_until = None;
-        for page in 1.. {
+        let page = async |page: u64| {
             let path = format!("/issues/{}/comments?per_page={PAGE}&page={page}{since}", issue.number);
-            let answer = self.send(Request::get(&issue.repository, path)).await?;
-            // The header has whole seconds, and was written after the list was read.
-            let date = answer.date().unwrap_or_else(|| self.clock().now());
-            complete_until.get_or_insert(date - TimeDelta::seconds(2));
-            comments.extend(answer.json::<Vec<IssueComment>>()?);
-            if !answer.has_next_page() {
-                break;
+            self.send(Request::get(&issue.repository, path)).await
+        };
+        let first = page(1).await?;
+        // The header has whole seconds, and was written after the list was read.
+        let complete_until = first.date().unwrap_or_else(|| self.clock().now()) - TimeDelta::seconds(2);
+        let mut comments: Vec<IssueComment> = first.json()?;
+        let mut next = first.has_next_page().then_some(2);
+        if let Some(last) = first.last_page() {
+            let mut rest = futures::stream::iter(2..=last).map(&page).buffered(PAGES_AT_ONCE);
+            while let Some(answer) = rest.next().await {
+                let answer = answer?;
+                comments.extend(answer.json::<Vec<IssueComment>>()?);
+                next = answer.has_next_page().then_some(last + 1);
             }
         }
-        Ok(Comments { comments, complete_until: complete_until.unwrap_or_else(|| self.clock().now()) })
+        while let Some(number) = next {
+            let answer = page(number).await?;
+            comments.extend(answer.json::<Vec<IssueComment>>()?);
+            next = answer.has_next_page().then_some(number + 1);
+        }
+        Ok(Comments { comments, complete_until })
     }
 
     /// One comment; none if it was deleted.

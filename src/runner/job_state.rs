@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ledger::ReadLog;
 use crate::names::{CommentId, IssueRef};
 use crate::ticket::{Report, Writer};
 
@@ -25,6 +26,8 @@ const LOCK_POLL: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct JobState {
     file: Option<File>,
+    /// Where logs that were read are kept, beside the file.
+    path: PathBuf,
     known: Known,
 }
 
@@ -49,15 +52,17 @@ pub struct Kept {
 impl JobState {
     /// Opens the state of `writer`'s job below `temp`, waiting while another step has it.
     pub async fn lock(temp: Option<&Path>, writer: &Writer) -> Self {
-        let Some(temp) = temp else { return Self { file: None, known: Known::default() } };
-        match open_locked(&file_of(temp, writer)).await {
-            Ok((file, known)) => Self { file: Some(file), known },
+        let alone = Self { file: None, path: PathBuf::new(), known: Known::default() };
+        let Some(temp) = temp else { return alone };
+        let path = file_of(temp, writer);
+        match open_locked(&path).await {
+            Ok((file, known)) => Self { file: Some(file), path, known },
             Err(error) => {
                 tracing::debug!(
                     "steps of this job share nothing: {} cannot be used: {error}",
                     temp.display()
                 );
-                Self { file: None, known: Known::default() }
+                alone
             }
         }
     }
@@ -84,6 +89,34 @@ impl JobState {
             tracing::warn!("the state that the steps of this job share cannot be written: {error}");
         }
         saved.is_ok()
+    }
+
+    /// The log of `ticket` as an earlier step read it.
+    #[must_use]
+    pub fn log(&self, ticket: &IssueRef) -> Option<ReadLog> {
+        self.file.as_ref()?;
+        serde_json::from_slice(&std::fs::read(self.log_path(ticket)).ok()?).ok()
+    }
+
+    /// Keeps the log of `ticket` for a later step. It saves requests and nothing else, so it may fail.
+    pub fn keep_log(&self, ticket: &IssueRef, log: &ReadLog) {
+        if !self.is_shared() {
+            return;
+        }
+        let text = serde_json::to_vec(log).expect("the log has string keys");
+        if let Err(error) = std::fs::write(self.log_path(ticket), text) {
+            tracing::debug!("the log of {ticket} is not kept for the next step: {error}");
+        }
+    }
+
+    fn log_path(&self, ticket: &IssueRef) -> PathBuf {
+        let repository = &ticket.repository;
+        self.path.with_extension(format!(
+            "{}-{}-{}.log",
+            repository.owner(),
+            repository.name(),
+            ticket.number
+        ))
     }
 }
 

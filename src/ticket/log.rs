@@ -15,7 +15,7 @@ use super::record::{Dispatch, Notice, Record, Report, Writer};
 use crate::names::CommentId;
 
 /// A comment as GitHub shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comment {
     /// Its id.
     pub id: CommentId,
@@ -97,6 +97,14 @@ impl Log {
             Content::Record(record) => Some((comment, record.as_ref())),
             _ => None,
         })
+    }
+
+    /// The comments that are this action's own: records and boards, oldest first.
+    pub fn own(&self) -> impl Iterator<Item = &Comment> {
+        self.comments
+            .values()
+            .filter(|(_, content)| !matches!(content, Content::Foreign))
+            .map(|(comment, _)| comment)
     }
 
     /// The claims of hub jobs, oldest first.

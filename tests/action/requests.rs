@@ -42,3 +42,30 @@ async fn a_dispatch_of_twenty_targets_makes_three_requests_for_each_and_eight_at
     assert!(requests.len() <= 3 * 20 + 8, "{} requests: {requests:#?}", requests.len());
     assert_eq!(requests.iter().filter(|request| request.ends_with("/dispatches")).count(), 20);
 }
+
+#[tokio::test]
+async fn on_a_large_ticket_a_jobs_later_reports_read_only_what_changed() {
+    let acme = Acme::new().await;
+    let ticket = acme.dispatched("web").await;
+    let step = |job: &str| {
+        let step = Step::new("report").run(9_000).job(job).input("status", "success");
+        step.input("ticket", format!("acme/hub#{ticket}"))
+    };
+    step("first").run_in(&acme).await.succeeds();
+    let record = acme.records(ticket).pop().expect("a record").body;
+    for run in 1..=450 {
+        let body = record.replace("\"run\":9000", &format!("\"run\":{run}"));
+        acme.world.comment("acme/hub", ticket, "acme-report[bot]", &body);
+    }
+    acme.world.advance(std::time::Duration::from_secs(3_600));
+    let temp = tempfile::tempdir().expect("a folder");
+    let mut requests = Vec::new();
+    for _ in 0..2 {
+        acme.world.clear_exchanges();
+        step("second").temp(temp.path()).run_in(&acme).await.succeeds();
+        requests.push(acme.requests().len());
+    }
+    // Each writes the record and the board and reads again; the first reads five pages before.
+    assert_eq!(requests, [5 + 3, 1 + 3]);
+    assert!(acme.board(ticket).contains("Shows 453 records"), "{}", acme.board(ticket));
+}
