@@ -27,7 +27,7 @@ const ASKED_SINGLY: usize = 20;
 const LATELY: TimeDelta = TimeDelta::seconds(15);
 
 /// From so many on, a writer waits before it writes the board: somebody may do it meanwhile.
-const CROWD: usize = 3;
+const CROWD: usize = 6;
 
 /// For each record of the crowd it waits up to so long, and in all no longer than the limit.
 const WAIT_FOR_EACH: Duration = Duration::from_millis(200);

@@ -390,13 +390,7 @@ fn new_issue(
     body: &str,
     continues: Option<&IssueRef>,
 ) -> NewIssue {
-    let title = inputs.title.clone().unwrap_or_else(|| {
-        let workflow = if job.workflow.is_empty() { "A workflow" } else { &job.workflow };
-        format!(
-            "{workflow} failed: {}",
-            text::first_line(inputs.message.as_deref().unwrap_or(&notice.by.job))
-        )
-    });
+    let title = inputs.title.clone().unwrap_or_else(|| made_title(job, inputs, notice));
     let continues = continues.map(|issue| format!("\nThe same happened before, in #{}.\n", issue.number));
     NewIssue {
         repository: job.repository.clone(),
@@ -404,6 +398,16 @@ fn new_issue(
         title: text::title(&title),
         body: text::cut(&format!("{body}{}", continues.unwrap_or_default()), text::BODY_LIMIT),
         labels: inputs.labels.clone(),
+    }
+}
+
+/// `Nightly failed: the message`, or with the job where there is no message.
+fn made_title(job: &Job, inputs: &NotifyInputs, notice: &Notice) -> String {
+    let workflow = if job.workflow.is_empty() { "A workflow" } else { &job.workflow };
+    match inputs.message.as_deref().map(text::first_line) {
+        Some(message) => format!("{workflow} failed: {message}"),
+        None if workflow.eq_ignore_ascii_case(&notice.by.job) => format!("{workflow} failed"),
+        None => format!("{workflow} failed: job {}", notice.by.job),
     }
 }
 

@@ -145,8 +145,7 @@ pub fn parse_file(
     near: &RepoName,
     given: &Defaults,
 ) -> Result<Vec<Target>, TargetsError> {
-    let file: TargetsFile =
-        serde_saphyr::from_str(text).map_err(|error| format!("`{path}` is refused: {error}"))?;
+    let file: TargetsFile = serde_saphyr::from_str(text).map_err(|error| refused(path, &error))?;
     let defaults = Defaults {
         workflow: file.defaults.workflow.or_else(|| given.workflow.clone()),
         git_ref: file.defaults.git_ref.or_else(|| given.git_ref.clone()),
@@ -166,12 +165,19 @@ pub fn parse_input(text: &str, near: &RepoName, given: &Defaults) -> Result<Vec<
     let place = "the input `targets`";
     let listed = text.trim_start().starts_with(['[', '-']);
     let raw = if listed {
-        serde_saphyr::from_str(text).map_err(|error| format!("{place} is refused: {error}"))?
+        serde_saphyr::from_str(text).map_err(|error| refused(place, &error))?
     } else {
         let items = text.split(['\n', ',']).map(str::trim).filter(|item| !item.is_empty());
         items.map(|item| RawTarget::Repository(item.to_owned())).collect()
     };
     complete(place, raw, near, given)
+}
+
+/// The parser's words, with the place that people know.
+fn refused(place: &str, error: &serde_saphyr::Error) -> String {
+    let told = error.to_string();
+    let told = told.trim_start_matches("error: ").replacen("<input>", place, 1);
+    format!("{place} is refused: {told}")
 }
 
 fn complete(
@@ -317,8 +323,8 @@ targets:
         let error =
             parse_file("t.yml", "targets:\n  - repositry: acme/web\n", &near(), &given()).expect_err("one");
         insta::assert_snapshot!(error.to_string(), @r"
-        `t.yml` is refused: error: line 2 column 5: unknown field `repositry`, expected one of name, repository, workflow, ref, inputs
-         --> <input>:2:5
+        t.yml is refused: line 2 column 5: unknown field `repositry`, expected one of name, repository, workflow, ref, inputs
+         --> t.yml:2:5
           |
         1 | targets:
         2 |   - repositry: acme/web

@@ -44,14 +44,18 @@ impl<'a> Wording<'a> {
         let names = targets.iter().map(|ready| ready.target.name.clone()).collect();
         let body = body.unwrap_or_else(|| BODY.to_owned());
         let wording = Self { job, hub: hub.clone(), inputs, names, body };
-        let mut problems: Vec<Problem> = [wording.title(), wording.render(&wording.body, None, None)]
+        let title_and_body = [wording.title(), wording.render(&wording.body, None, None)];
+        let mut problems: Vec<Problem> = title_and_body
             .into_iter()
             .filter_map(|rendered| rendered.err())
-            .map(|error| Problem { what: format!("the ticket's text: {error}"), help: None })
+            .map(|error| problem("the ticket's text", &error))
             .collect();
         for ready in targets {
-            if let Err(error) = wording.inputs_of(ready, &wording.ticket_to_be()) {
-                problems.push(Problem { what: format!("target {}: {error}", ready.target.name), help: None });
+            let ticket = wording.ticket_to_be();
+            for (name, value) in &ready.target.inputs {
+                if let Err(error) = wording.input(value, ready, &ticket) {
+                    problems.push(problem(&format!("target {}, input `{name}`", ready.target.name), &error));
+                }
             }
         }
         if problems.is_empty() { Ok(wording) } else { Err(problems) }
@@ -103,11 +107,7 @@ impl<'a> Wording<'a> {
     ) -> Result<Map<String, Value>, TemplateError> {
         let mut inputs = Map::new();
         for (name, value) in &ready.target.inputs {
-            let text = match value {
-                Value::String(template) => self.render(template, Some(ready), Some(ticket))?,
-                Value::Null => String::new(),
-                other => other.to_string(),
-            };
+            let text = self.input(value, ready, ticket)?;
             inputs.insert(name.clone(), Value::String(text));
         }
         for (name, value) in
@@ -118,6 +118,14 @@ impl<'a> Wording<'a> {
             }
         }
         Ok(inputs)
+    }
+
+    fn input(&self, value: &Value, ready: &Ready, ticket: &IssueRef) -> Result<String, TemplateError> {
+        match value {
+            Value::String(template) => self.render(template, Some(ready), Some(ticket)),
+            Value::Null => Ok(String::new()),
+            other => Ok(other.to_string()),
+        }
     }
 
     /// What a `repository_dispatch` carries.
@@ -148,6 +156,11 @@ impl<'a> Wording<'a> {
             key: key.clone(),
         })
     }
+}
+
+fn problem(place: &str, error: &TemplateError) -> Problem {
+    let help = "correct the name; or, if it may be missing, write `{{ inputs.name | default('') }}`";
+    Problem { what: format!("{place}: {error}"), help: Some(help.to_owned()) }
 }
 
 fn target_values(ready: &Ready) -> TargetValues {

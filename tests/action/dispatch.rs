@@ -239,7 +239,7 @@ async fn a_template_that_does_not_render_is_told_before_anything_happens() {
         .run_in(&acme)
         .await;
     done.fails()
-        .says("target web: the template `{{ inputs.chanel }}`")
+        .says("target web, input `channel`: the template `{{ inputs.chanel }}`")
         .says("the ticket's text: the template `{{ nope }}`");
     assert_eq!(acme.world.story(), "");
 }

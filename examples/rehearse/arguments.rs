@@ -1,0 +1,108 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use lexopt::prelude::*;
+
+/// What `--help` shows.
+pub(crate) const HELP: &str = "\
+Rehearses a release on this machine: the real action, on a simulated GitHub.
+
+Three repositories are released from one ticket. One of them fails at first and is re-run; in a
+fourth a nightly workflow fails without any ticket, and works again. No account, no token and no
+network is needed.
+
+Usage: cargo run --example rehearse [-- OPTIONS]
+
+  --serve             play slowly enough to watch the ticket in a browser, and stay up until Ctrl-C
+  --port N            with --serve: the port at 127.0.0.1 (default: one that is free)
+  --targets FILE      rehearse the targets of this file; the first of them fails once
+  --input NAME=VALUE  what the file's templates see as `inputs.NAME`; may be given several times
+  --out FILE          where the ticket is written as HTML (default: rehearsal/ticket.html in cargo's
+                      target directory)
+  -h, --help          show this
+";
+
+/// What is asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// To be told how this is used.
+    Help,
+    /// A rehearsal.
+    Rehearse(Arguments),
+}
+
+/// How to rehearse.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Arguments {
+    /// Whether people watch.
+    pub(crate) serve: bool,
+    /// Where the simulated GitHub listens; 0 for any port that is free.
+    pub(crate) port: u16,
+    /// The targets file of the user's own.
+    pub(crate) targets: Option<PathBuf>,
+    /// Inputs of the hub's workflow.
+    pub(crate) inputs: Vec<(String, String)>,
+    /// Where the ticket is written as HTML.
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Reads the command line.
+pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
+    let mut arguments = Arguments::default();
+    let mut port = None;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Long("serve") => arguments.serve = true,
+            Long("port") => port = Some(parser.value()?.parse()?),
+            Long("targets") => arguments.targets = Some(parser.value()?.into()),
+            Long("input") => arguments.inputs.push(parser.value()?.parse_with(input)?),
+            Long("out") => arguments.out = Some(parser.value()?.into()),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if port.is_some() && !arguments.serve {
+        return Err("`--port` is for `--serve`".into());
+    }
+    arguments.port = port.unwrap_or_default();
+    Ok(Command::Rehearse(arguments))
+}
+
+fn input(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err("an input is written NAME=VALUE"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Result<Command, String> {
+        parse(lexopt::Parser::from_args(arguments)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn options_are_read_in_any_order() {
+        let arguments = parsed(&["--input", "channel=a=b", "--port=8080", "--serve", "--targets", "t.yml"]);
+        let expected = Arguments {
+            serve: true,
+            port: 8080,
+            targets: Some("t.yml".into()),
+            inputs: vec![("channel".into(), "a=b".into())],
+            out: None,
+        };
+        assert_eq!(arguments, Ok(Command::Rehearse(expected)));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for arguments in
+            [&["--input", "channel"][..], &["--port", "1"], &["--serve", "--port", "x"], &["web"]]
+        {
+            assert!(parsed(arguments).is_err(), "{arguments:?}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The release: the hub's run dispatches, the targets' runs report, and one of them fails at first.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::stream::{FuturesUnordered, StreamExt, TryStreamExt};
+use release_ticket_action::ticket::Status;
+use serde_json::Value;
+use simulated_github::{Job as JobState, Run};
+
+use crate::runner::{Job, Runners, StepError};
+use crate::setting::{DRIVER, HUB, RELEASE_TOKEN, Setting, TARGETS_FILE, TICKET_TOKEN, called};
+
+/// How often it is looked whether the ticket is there.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Plays it to its end. People who watch get pages that `refresh` by themselves.
+pub(crate) async fn play(runners: &Runners<'_>, setting: &Setting, refresh: bool) -> Result<(), StepError> {
+    let release = Release { runners, setting, refresh };
+    let mut started = runners.world.started();
+    let mut dispatch = pin!(release.dispatch());
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            Some(run) = started.recv() => under_way.push(release.target(run)),
+            Some(ended) = under_way.next() => ended?,
+            dispatched = &mut dispatch => break dispatched?,
+        }
+    }
+    while let Ok(run) = started.try_recv() {
+        under_way.push(release.target(run));
+    }
+    under_way.try_collect().await
+}
+
+/// A job of a target: what it does, and what it says when that is done.
+struct Stage {
+    job: &'static str,
+    step: &'static str,
+    done: &'static str,
+}
+
+const BUILD: Stage = Stage { job: "build", step: "Build", done: "Built for 4 platforms" };
+const TEST: Stage = Stage { job: "test", step: "Run the tests", done: "All tests passed" };
+const PUBLISH: Stage = Stage { job: "publish", step: "Upload to the registry", done: "Published" };
+
+const UPLOAD_FAILED: &str = "The registry did not take the upload";
+
+struct Release<'a> {
+    runners: &'a Runners<'a>,
+    setting: &'a Setting,
+    refresh: bool,
+}
+
+impl Release<'_> {
+    // The hub.
+
+    async fn dispatch(&self) -> Result<(), StepError> {
+        let Runners { world, narrator, .. } = self.runners;
+        let version = self.setting.version();
+        let id = world.start_run(HUB, "release.yml", "workflow_dispatch");
+        world.update_run(id, |run| {
+            run.actor = DRIVER.to_owned();
+            run.triggering_actor = DRIVER.to_owned();
+            run.inputs = self.setting.inputs.clone();
+        });
+        let run = world.run(id).expect("the run was started above");
+        narrator.tell(DRIVER, format!("starts release {version} in {HUB}, with {}", listed(&run)));
+
+        let mut job = self.runners.begin(&run, "dispatch").await?;
+        job.check_out(TARGETS_FILE, &self.setting.targets_file)?;
+        let with = [("mode", "dispatch"), ("release", version), ("token", RELEASE_TOKEN)];
+        tokio::select! {
+            ended = job.uses_action(&with) => ended?,
+            never = self.tell_of_ticket() => match never {},
+        }
+        job.end();
+        world.finish_run(id, "success");
+        narrator.tell(HUB, "dispatch is done");
+        Ok(())
+    }
+
+    /// Tells of the ticket as soon as it is there.
+    async fn tell_of_ticket(&self) -> Infallible {
+        loop {
+            if let Some(ticket) = self.runners.world.issues(HUB).first() {
+                let refresh = if self.refresh { "?refresh=2" } else { "" };
+                let url = format!("{}/{HUB}/issues/{}{refresh}", self.runners.url, ticket.number);
+                self.runners.narrator.tell(HUB, format!("the ticket is open: {url}"));
+                return std::future::pending().await;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    // A target.
+
+    async fn target(&self, run: Run) -> Result<(), StepError> {
+        let Runners { world, narrator, pace, .. } = self.runners;
+        let started = format!("started {} at {}, with {}", run.workflow, run.git_ref, listed(&run));
+        narrator.tell(&who(&run), started);
+        let fails = target_of(&run) == self.setting.fails_once();
+        let (build, test) =
+            (self.stage(&run, &BUILD, Status::Success), self.stage(&run, &TEST, Status::Success));
+        tokio::try_join!(build, test)?;
+        self.stage(&run, &PUBLISH, if fails { Status::Failure } else { Status::Success }).await?;
+        if fails {
+            world.finish_run(run.id, "failure");
+            pace.notice().await;
+            let again = self.rerun_failed_jobs(&run);
+            self.stage(&again, &PUBLISH, Status::Success).await?;
+        }
+        world.finish_run(run.id, "success");
+        Ok(())
+    }
+
+    /// The driver clicks on "Re-run failed jobs": those that succeeded are taken over.
+    fn rerun_failed_jobs(&self, run: &Run) -> Run {
+        let Runners { world, narrator, .. } = self.runners;
+        narrator.tell(DRIVER, format!("re-runs the failed jobs of {}", who(run)));
+        world.rerun(run.id);
+        world.update_run(run.id, |run| {
+            run.triggering_actor = DRIVER.to_owned();
+            let good = run.earlier.iter().flat_map(|attempt| &attempt.jobs).filter(|job| is_good(job));
+            run.jobs = good.map(|job| JobState { id: 0, ..job.clone() }).collect();
+        });
+        world.run(run.id).expect("a run stays when it is re-run")
+    }
+
+    async fn stage(&self, run: &Run, stage: &Stage, conclusion: Status) -> Result<(), StepError> {
+        let mut job = self.runners.begin(run, stage.job).await?;
+        self.report(&mut job, run, Status::InProgress, &[("status", "in_progress")]).await?;
+        job.works(stage.step, conclusion).await;
+        let version = self.setting.version();
+        let release = format!("{}/{}/releases/tag/v{version}", self.runners.url, run.repository);
+        let said: &[_] = match (stage.job, conclusion) {
+            ("publish", Status::Success) => &[("done", "true"), ("message", stage.done), ("url", &release)],
+            ("publish", _) => &[("done", "true"), ("message", UPLOAD_FAILED)],
+            _ => &[("message", stage.done)],
+        };
+        // Without `status` the action reports how the job stands.
+        let status = job.status();
+        self.report(&mut job, run, status, said).await?;
+        job.end();
+        Ok(())
+    }
+
+    async fn report(
+        &self,
+        job: &mut Job<'_>,
+        run: &Run,
+        status: Status,
+        with: &[(&str, &str)],
+    ) -> Result<(), StepError> {
+        job.uses_action(&[&[("mode", "report"), ("token", TICKET_TOKEN)], with].concat()).await?;
+        let attempt = if run.attempt > 1 { format!(" (attempt {})", run.attempt) } else { String::new() };
+        let message = with.iter().find(|(name, _)| *name == "message");
+        let message = message.map(|(_, message)| format!(": {message}")).unwrap_or_default();
+        let what = format!("reported {:7}  {}{attempt}{message}", job.name(), status.shown());
+        self.runners.narrator.tell_as(status.into(), &who(run), what);
+        Ok(())
+    }
+}
+
+fn is_good(job: &JobState) -> bool {
+    job.conclusion.as_deref() == Some("success")
+}
+
+/// The target whose run it is.
+fn target_of(run: &Run) -> &str {
+    let named = run.inputs.get("release-target").and_then(Value::as_str);
+    named.unwrap_or_else(|| run.repository.rsplit('/').next().unwrap_or_default())
+}
+
+/// The run's target, as people call it.
+fn who(run: &Run) -> String {
+    called(&run.repository, target_of(run))
+}
+
+/// The run's inputs in one line, without those that are blank.
+fn listed(run: &Run) -> String {
+    let said = run.inputs.iter().filter_map(|(name, value)| Some((name, value.as_str()?)));
+    let pairs = said.filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name}={value}"));
+    pairs.collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,210 @@
+//! The setting: repositories with their workflows, people, and tokens that may do what the README
+//! asks for and no more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use release_ticket_action::names::RepoName;
+use release_ticket_action::targets::{self, Defaults, StartBy, Target, TargetsError};
+use serde_json::{Map, Value, json};
+use simulated_github::World;
+
+use crate::arguments::Arguments;
+
+/// The repository that holds the ticket.
+pub(crate) const HUB: &str = "acme/hub";
+
+/// The repository in which something fails without a ticket.
+pub(crate) const TOOLS: &str = "acme/tools";
+
+/// Who is responsible for the release.
+pub(crate) const DRIVER: &str = "alice";
+
+/// Where the hub keeps its targets.
+pub(crate) const TARGETS_FILE: &str = ".github/release-targets.yml";
+
+/// The hub's secret: opens and writes the ticket, starts workflows in the targets.
+pub(crate) const RELEASE_TOKEN: &str = "ghs_release";
+
+/// The targets' secret: writes the ticket.
+pub(crate) const TICKET_TOKEN: &str = "ghs_ticket";
+
+/// As whom both act: a GitHub App.
+const APP: &str = "acme-release[bot]";
+
+/// The inputs of the hub's workflow, unless others are given.
+const INPUTS: [(&str, &str); 2] = [("version", "1.4.0"), ("channel", "stable")];
+
+/// The targets, unless the user brings a file.
+const TARGETS: &str = "\
+defaults:
+  workflow: release.yml
+  inputs: { channel: '{{ inputs.channel }}' }
+targets:
+  - acme/api
+  - acme/web
+  - repository: acme/docs
+    ref: main
+";
+
+const NIGHTLY: &str = "\
+name: Nightly
+on:
+  schedule: [{ cron: '0 3 * * *' }]
+";
+
+/// Why there is nothing to rehearse.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingError {
+    /// The targets file cannot be opened.
+    #[error("`{}` cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The action refuses it.
+    #[error(transparent)]
+    Targets(#[from] TargetsError),
+}
+
+/// What the world holds at first.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// The hub's targets file.
+    pub(crate) targets_file: String,
+    /// The targets in it.
+    pub(crate) targets: Vec<Target>,
+    /// The inputs with which the hub's workflow is started.
+    pub(crate) inputs: Map<String, Value>,
+}
+
+/// The token that GitHub gives to each job of `repository`.
+pub(crate) fn github_token(repository: &str) -> String {
+    format!("ghs_{}", repository.replace('/', "_"))
+}
+
+/// A target as people call it: its repository; and its own name, where that says more.
+pub(crate) fn called(repository: &str, target: &str) -> String {
+    match repository.split_once('/') {
+        Some((_, name)) if name == target => repository.to_owned(),
+        _ => format!("{repository} ({target})"),
+    }
+}
+
+impl Setting {
+    /// Reads what the user brings, as the action will read it.
+    pub(crate) fn read(arguments: &Arguments) -> Result<Self, SettingError> {
+        let (path, targets_file) = match &arguments.targets {
+            None => (TARGETS_FILE.to_owned(), TARGETS.to_owned()),
+            Some(path) => {
+                let read = std::fs::read_to_string(path);
+                let text = read.map_err(|source| SettingError::Read { path: path.clone(), source })?;
+                (path.display().to_string(), text)
+            }
+        };
+        let hub: RepoName = HUB.parse().expect("the constant is `owner/name`");
+        let targets = targets::parse_file(&path, &targets_file, &hub, &Defaults::default())?;
+        let given = arguments.inputs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let inputs = INPUTS.into_iter().chain(given).map(|(name, value)| (name.to_owned(), value.into()));
+        Ok(Self { targets_file, targets, inputs: inputs.collect() })
+    }
+
+    /// The name of the release.
+    pub(crate) fn version(&self) -> &str {
+        self.inputs.get("version").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The target that fails at first.
+    pub(crate) fn fails_once(&self) -> &str {
+        self.targets.first().map_or("", |target| &target.name)
+    }
+
+    /// The length of the longest name of anyone who acts.
+    pub(crate) fn longest_name(&self) -> usize {
+        let targets = self.targets.iter().map(|target| called(&target.repository.to_string(), &target.name));
+        let names = [HUB, TOOLS, DRIVER].map(str::to_owned).into_iter().chain(targets);
+        names.map(|name| name.chars().count()).max().unwrap_or_default()
+    }
+
+    /// Puts everything into the world.
+    pub(crate) fn plant(&self, world: &World) {
+        world.token(RELEASE_TOKEN).acts_as(APP).can(HUB, &["issues: write"]);
+        world.token(TICKET_TOKEN).acts_as(APP).can(HUB, &["issues: write"]);
+        world.token(&github_token(TOOLS)).can(TOOLS, &["issues: write", "actions: read"]);
+
+        let hub = world.repository(HUB).private().member(DRIVER, "MEMBER");
+        hub.file(TARGETS_FILE, &self.targets_file);
+        hub.file(".github/workflows/release.yml", &workflow(self.inputs.keys().map(String::as_str)));
+        world
+            .repository(TOOLS)
+            .private()
+            .member(DRIVER, "MEMBER")
+            .file(".github/workflows/nightly.yml", NIGHTLY);
+
+        for ((repository, file), inputs) in self.workflows() {
+            world.token(RELEASE_TOKEN).can(&repository, &["actions: write", "contents: read"]);
+            let path = format!(".github/workflows/{file}");
+            world.repository(&repository).private().member(DRIVER, "MEMBER").file(&path, &workflow(inputs));
+        }
+        // A branch has the files that are there when it is made.
+        for target in &self.targets {
+            if let Some(git_ref) = &target.git_ref {
+                let short = git_ref.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/");
+                world.repository(&target.repository.to_string()).branch(short);
+            }
+        }
+    }
+
+    /// The workflow files of the targets, with the inputs that each of them declares.
+    fn workflows(&self) -> BTreeMap<(String, &str), BTreeSet<&str>> {
+        let mut workflows: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
+        for target in &self.targets {
+            let StartBy::Workflow(file) = &target.start else { continue };
+            let inputs = workflows.entry((target.repository.to_string(), file.as_str())).or_default();
+            inputs.extend(["release-ticket", "release-target"]);
+            inputs.extend(target.inputs.keys().map(String::as_str));
+        }
+        workflows
+    }
+}
+
+/// A workflow that people and programs start with these inputs. JSON is YAML.
+fn workflow<'a>(inputs: impl IntoIterator<Item = &'a str>) -> String {
+    let inputs: Map<String, Value> = inputs.into_iter().map(|name| (name.to_owned(), json!({}))).collect();
+    let workflow = json!({
+        "name": "Release",
+        "run-name": "Release ${{ inputs.release-ticket }}",
+        "on": { "workflow_dispatch": { "inputs": inputs } },
+    });
+    format!("{workflow:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_that_share_a_workflow_declare_their_inputs_together() {
+        let text = "
+targets:
+  - { name: a, repository: mono, workflow: r.yml, inputs: { channel: x } }
+  - { name: b, repository: mono, workflow: r.yml, inputs: { draft: true } }
+";
+        let hub: RepoName = HUB.parse().expect("a name");
+        let targets = targets::parse_file("t.yml", text, &hub, &Defaults::default()).expect("targets");
+        let setting = Setting { targets_file: text.to_owned(), targets, inputs: Map::new() };
+        let declared: Vec<_> = setting.workflows().into_values().flatten().collect();
+        assert_eq!(declared, ["channel", "draft", "release-target", "release-ticket"]);
+    }
+
+    #[test]
+    fn an_input_that_is_given_replaces_the_one_of_the_rehearsal() {
+        let inputs = vec![("channel".to_owned(), "beta".to_owned()), ("draft".to_owned(), "true".to_owned())];
+        let setting = Setting::read(&Arguments { inputs, ..Arguments::default() }).expect("a setting");
+        let expected = json!({ "version": "1.4.0", "channel": "beta", "draft": "true" });
+        assert_eq!(Value::Object(setting.inputs), expected);
+    }
+}
