@@ -40,7 +40,7 @@ struct Facts {
 
 /// The ticket that is used, or what it takes to open one.
 enum Ticket {
-    Known { issue: IssueRef, url: String },
+    Known { issue: IssueRef, url: String, orphans: Vec<IssueRef> },
     New { key: Key, continues: Option<IssueRef> },
 }
 
@@ -98,7 +98,9 @@ async fn wind_up(
     github: &GitHub,
     receipt: &mut Receipt,
 ) -> Result<(), Vec<Problem>> {
-    let Ticket::Known { issue, url } = find_ticket(job, common, inputs, github).await? else { return Ok(()) };
+    let Ticket::Known { issue, url, .. } = find_ticket(job, common, inputs, github).await? else {
+        return Ok(());
+    };
     receipt.ticket = Some((issue.clone(), url));
     let told =
         |error| vec![Problem::of(&format!("cannot say on {issue} that the step was cancelled"), &error)];
@@ -137,17 +139,15 @@ async fn find_ticket(
             let help = Some("reopen it, or leave `ticket` blank for a new one".to_owned());
             return Err(vec![Problem { what: format!("the ticket {ticket} is closed"), help }]);
         }
-        return Ok(Ticket::Known { issue: ticket.clone(), url: issue.html_url });
+        return Ok(Ticket::Known { issue: ticket.clone(), url: issue.html_url, orphans: Vec::new() });
     }
     let key = inputs.release.clone().map_or(Key::Run(job.run), Key::Release);
     let found =
         opening::find(github, hub, &key).await.map_err(told(format!("cannot look for a ticket in {hub}")))?;
-    if let Some(issue) = found {
-        let number = issue.number;
-        return Ok(Ticket::Known {
-            issue: IssueRef { repository: hub.clone(), number },
-            url: issue.html_url,
-        });
+    if let Some(opening::Found { issue, orphans }) = found {
+        let url = issue.html_url;
+        let issue = IssueRef { repository: hub.clone(), number: issue.number };
+        return Ok(Ticket::Known { issue, url, orphans });
     }
     let mut continues = None;
     if let (Key::Release(_), Some(label)) = (&key, inputs.labels.first()) {
@@ -235,7 +235,10 @@ async fn open_ticket(
     receipt: &mut Receipt,
 ) -> Result<(IssueRef, String), Vec<Problem>> {
     let (key, continues) = match ticket {
-        Ticket::Known { issue, url } => return Ok((issue.clone(), url.clone())),
+        Ticket::Known { issue, url, orphans } => {
+            opening::close_as_duplicates(github, orphans, issue.number).await;
+            return Ok((issue.clone(), url.clone()));
+        }
         Ticket::New { key, continues } => (key, continues.as_ref()),
     };
     let new = wording.new_issue(key, continues);

@@ -4,6 +4,8 @@
 //! of the token's reach) it is said in an issue of the repository where it happened: the same
 //! failure in the same issue.
 
+use std::cmp::Reverse;
+
 use chrono::TimeDelta;
 use serde_json::Map;
 
@@ -79,22 +81,13 @@ async fn notice(job: &Job, common: &Common, inputs: &NotifyInputs, github: &GitH
     let fingerprint = inputs.fingerprint.clone().unwrap_or_else(|| {
         format!("{} · {} · {} · {}", job.repository, job.workflow, common.job_name, job.git_ref)
     });
-    let made = made_message(job, common, inputs.status, &failed);
-    let message = match &inputs.message {
-        // The failed job and step are named in any case.
-        Some(message) if !failed.is_empty() => {
-            format!("{message}\n{}", failed.iter().map(told).collect::<Vec<_>>().join("\n"))
-        }
-        Some(message) => message.clone(),
-        None => made,
-    };
     Notice {
         by: common.writer(job),
         seq: 1,
         run_url: job.run_url(),
         fingerprint: text::cut(&fingerprint, 500),
         status: inputs.status,
-        message: text::cut(&message, text::MESSAGE_LIMIT),
+        message: message(job, common, inputs, &failed),
         url,
         mention: Vec::new(),
         at: job.clock.now(),
@@ -146,23 +139,20 @@ fn told(job: &RunJob) -> String {
     }
 }
 
-fn made_message(job: &Job, common: &Common, status: Status, failed: &[RunJob]) -> String {
-    let how = match status {
-        Status::Success => "works again",
-        Status::Cancelled => "was cancelled",
-        _ => "failed",
-    };
-    let workflow = if job.workflow.is_empty() { "The workflow" } else { &job.workflow };
-    let place = format!(
-        "{workflow} {how} in {} at {}",
-        job.repository,
-        job.git_ref.trim_start_matches("refs/heads/")
-    );
-    if failed.is_empty() {
-        format!("{place}, job {}", common.job_name)
-    } else {
-        format!("{place}\n{}", failed.iter().map(told).collect::<Vec<_>>().join("\n"))
-    }
+/// What the step says, or what the run tells; then the failed jobs and steps in any case.
+fn message(job: &Job, common: &Common, inputs: &NotifyInputs, failed: &[RunJob]) -> String {
+    let first = inputs.message.clone().unwrap_or_else(|| {
+        let how = match inputs.status {
+            Status::Success => "works again",
+            Status::Cancelled => "was cancelled",
+            _ => "failed",
+        };
+        let workflow = if job.workflow.is_empty() { "The workflow" } else { &job.workflow };
+        let branch = job.git_ref.trim_start_matches("refs/heads/");
+        let place = if failed.is_empty() { format!(", job {}", common.job_name) } else { String::new() };
+        format!("{workflow} {how} in {} at {branch}{place}", job.repository)
+    });
+    std::iter::once(first).chain(failed.iter().map(told)).collect::<Vec<_>>().join("\n")
 }
 
 // ---- on the ticket ----
@@ -210,8 +200,8 @@ async fn on_ticket(
 /// The notice to write and the comment to write it into; nothing if a success resolves nothing.
 fn decide_on_ticket(log: &Log, notice: &Notice, mode: CommentMode) -> Option<(Option<CommentId>, Notice)> {
     let same = || log.notices().filter(|(_, known)| known.fingerprint == notice.fingerprint);
-    let newest =
-        same().max_by_key(|(comment, known)| (known.by.run, known.by.attempt, known.seq, comment.id));
+    let newest = same()
+        .max_by_key(|(comment, known)| (known.by.run, known.by.attempt, known.seq, Reverse(comment.id)));
     if notice.status == Status::Success && newest.is_none_or(|(_, known)| known.status == Status::Success) {
         return None;
     }
@@ -230,7 +220,15 @@ enum InIssue {
     /// A success, and nothing is open.
     Nothing,
     /// Say it in the issue that is open or was closed lately; then close it, if it is over.
-    Comment { issue: IssueRef, url: String, comment: Option<CommentId>, reopens: bool, closes: bool },
+    Comment {
+        issue: IssueRef,
+        url: String,
+        comment: Option<CommentId>,
+        reopens: bool,
+        closes: bool,
+        /// Issues of the same failure that came second, and are closed as duplicates.
+        orphans: Vec<IssueRef>,
+    },
     /// Open one, which links to an older one.
     Open { continues: Option<IssueRef> },
 }
@@ -257,7 +255,8 @@ async fn in_issue(
             tracing::info!("nothing is open that this success could resolve");
             receipt.summary = "Nothing was open that this success could resolve.\n".to_owned();
         }
-        InIssue::Comment { issue, url, comment, reopens, closes } => {
+        InIssue::Comment { issue, url, comment, reopens, closes, orphans } => {
+            opening::close_as_duplicates(github, &orphans, issue.number).await;
             if reopens {
                 github.reopen_issue(&issue).await?;
             }
@@ -304,13 +303,22 @@ async fn decide_in_issue(
 ) -> Result<InIssue, GitHubError> {
     let key = Key::Failure(notice.fingerprint.clone());
     let success = notice.status == Status::Success;
-    if let Some(found) = opening::find(github, &job.repository, &key).await? {
+    if let Some(opening::Found { issue: found, orphans }) =
+        opening::find(github, &job.repository, &key).await?
+    {
         let issue = IssueRef { repository: job.repository.clone(), number: found.number };
         let comment = match common.comment_mode {
             CommentMode::Update if !success => own_comment(github, &issue, notice).await?,
             _ => None,
         };
-        return Ok(InIssue::Comment { issue, url: found.html_url, comment, reopens: false, closes: success });
+        return Ok(InIssue::Comment {
+            issue,
+            url: found.html_url,
+            comment,
+            reopens: false,
+            closes: success,
+            orphans,
+        });
     }
     if success {
         return Ok(InIssue::Nothing);
@@ -320,7 +328,14 @@ async fn decide_in_issue(
     let Some(closed) = closed else { return Ok(InIssue::Open { continues: None }) };
     let issue = IssueRef { repository: job.repository.clone(), number: closed.number };
     Ok(if is_recent(&closed, job) {
-        InIssue::Comment { issue, url: closed.html_url, comment: None, reopens: true, closes: false }
+        InIssue::Comment {
+            issue,
+            url: closed.html_url,
+            comment: None,
+            reopens: true,
+            closes: false,
+            orphans: Vec::new(),
+        }
     } else {
         InIssue::Open { continues: Some(issue) }
     })

@@ -7,7 +7,7 @@
 use crate::github::issues::Issue;
 use crate::github::once::sent_once;
 use crate::github::{GitHub, GitHubError};
-use crate::names::{IssueRef, Login, RepoName};
+use crate::names::{IssueNumber, IssueRef, Login, RepoName};
 use crate::runner::log::NOTICE;
 use crate::ticket::Key;
 
@@ -35,14 +35,45 @@ pub struct Opened {
     pub created: bool,
 }
 
+/// The open issue of a key as it was found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The issue with the lowest number.
+    pub issue: Issue,
+    /// Later ones on which nothing happened: whoever opened them died before closing them.
+    pub orphans: Vec<IssueRef>,
+}
+
 /// The open issue of `key` with the lowest number, if there is one.
 ///
 /// # Errors
 ///
 /// When GitHub refuses or does not answer.
-pub async fn find(github: &GitHub, repository: &RepoName, key: &Key) -> Result<Option<Issue>, GitHubError> {
-    let issues = github.open_issues(repository).await?;
-    Ok(issues.into_iter().filter(|issue| has_key(issue, key)).min_by_key(|issue| issue.number))
+pub async fn find(github: &GitHub, repository: &RepoName, key: &Key) -> Result<Option<Found>, GitHubError> {
+    let mut issues = github.open_issues(repository).await?;
+    issues.retain(|issue| has_key(issue, key));
+    issues.sort_by_key(|issue| issue.number);
+    let mut issues = issues.into_iter();
+    let Some(issue) = issues.next() else { return Ok(None) };
+    let orphans = issues
+        .filter(|later| later.comments == 0)
+        .map(|later| IssueRef { repository: repository.clone(), number: later.number });
+    Ok(Some(Found { orphans: orphans.collect(), issue }))
+}
+
+/// Closes issues that came second to `first`. That they stay open is untidy, and no reason to fail.
+pub async fn close_as_duplicates(github: &GitHub, duplicates: &[IssueRef], first: IssueNumber) {
+    for duplicate in duplicates {
+        tracing::info!("{duplicate} came second to #{first}; closing it as a duplicate");
+        let closed = github.close_issue_as_duplicate(duplicate).await;
+        let told = match closed {
+            Ok(()) => github.create_comment(duplicate, &format!("Duplicate of #{first}")).await.map(drop),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = told {
+            tracing::warn!("{duplicate} is a duplicate of #{first}, and cannot be closed as such: {error}");
+        }
+    }
 }
 
 /// The closed issue of `key` that was closed last, if there is one with this label.
@@ -57,7 +88,8 @@ pub async fn find_closed(
     label: &str,
 ) -> Result<Option<Issue>, GitHubError> {
     let issues = github.closed_issues(repository, label).await?;
-    Ok(issues.into_iter().filter(|issue| has_key(issue, key)).max_by_key(|issue| issue.closed_at))
+    let same = |issue: &Issue| has_key(issue, key) && !issue.is_duplicate();
+    Ok(issues.into_iter().filter(same).max_by_key(|issue| issue.closed_at))
 }
 
 /// Opens an issue, unless another job opens one with the same key at the same time and comes first.
@@ -84,12 +116,10 @@ pub async fn open(github: &GitHub, new: &NewIssue) -> Result<Opened, GitHubError
         );
     }
     match find(github, &new.repository, &new.key).await? {
-        Some(first) if first.number < mine.number => {
+        Some(found) if found.issue.number < mine.number => {
             let duplicate = IssueRef { repository: new.repository.clone(), number: mine.number };
-            tracing::info!("{duplicate} came second to #{}; closing it as a duplicate", first.number);
-            github.create_comment(&duplicate, &format!("Duplicate of #{}", first.number)).await?;
-            github.close_issue_as_duplicate(&duplicate).await?;
-            Ok(Opened { issue: first, created: false })
+            close_as_duplicates(github, &[duplicate], found.issue.number).await;
+            Ok(Opened { issue: found.issue, created: false })
         }
         _ => Ok(Opened { issue: mine, created: true }),
     }

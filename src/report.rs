@@ -3,6 +3,8 @@
 //! The steps of a job share its record in the job's own folder, so a report writes first and reads
 //! afterwards. Where there is no such folder the record is looked for in the ticket.
 
+use std::cmp::Reverse;
+
 use serde_json::Map;
 
 use crate::github::{GitHub, GitHubError};
@@ -72,8 +74,11 @@ async fn read(
 
 /// The record in the ticket, together with what was kept and may not have arrived.
 fn recovered(log: &Log, writer: &Writer, kept: Option<Kept>) -> Option<Kept> {
-    let newest =
-        log.reports().filter(|(_, report)| &report.by == writer).max_by_key(|(_, report)| report.seq);
+    // Of several that say the same the first is the original; a person may have copied it.
+    let newest = log
+        .reports()
+        .filter(|(_, report)| &report.by == writer)
+        .max_by_key(|(comment, report)| (report.seq, Reverse(comment.id)));
     let Some((comment, found)) = newest else { return kept.map(|kept| Kept { sent: false, ..kept }) };
     let record = match kept {
         Some(kept) if kept.record.seq > found.seq => kept.record,

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Nothing here knows the network or the clock. [`log`] reads comments and decides what the board
-//! needs, [`record`] holds the formats, [`fold`] turns records into the state of the release,
+//! needs, [`record`] holds the formats, [`mod@fold`] turns records into the state of the release,
 //! [`board`] renders it, [`claim`] settles which hub job starts a target, [`marker`] and [`text`]
 //! guard the borders.
 

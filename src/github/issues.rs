@@ -34,9 +34,11 @@ pub struct Issue {
     /// Its labels.
     #[serde(default)]
     pub labels: Vec<Label>,
-    /// Whether conversation is limited to collaborators.
+    /// How many comments it has.
     #[serde(default)]
-    pub locked: bool,
+    pub comments: u64,
+    #[serde(default)]
+    state_reason: Option<String>,
     #[serde(default)]
     user: Option<Account>,
     #[serde(default)]
@@ -50,6 +52,12 @@ impl Issue {
     #[must_use]
     pub fn is_trusted(&self) -> bool {
         is_trusted(self.user.as_ref(), self.author_association)
+    }
+
+    /// Whether it was closed because another is in its place.
+    #[must_use]
+    pub fn is_duplicate(&self) -> bool {
+        self.state_reason.as_deref() == Some("duplicate")
     }
 
     /// Whether it is open.

@@ -264,14 +264,20 @@ impl Facts<'_> {
         (stages, older)
     }
 
-    /// The start with the newest run; of the same run the newest word on it.
+    /// The start with the newest run; of the same run the newest word on it. What was only claimed,
+    /// by a hub job that came second and died, says nothing beside what was started.
     fn newest_start(&self) -> Option<(&Dispatch, &Start)> {
-        let newest = self.starts.iter().filter(|(_, start)| start.state != StartState::Yielded).max_by_key(
-            |(dispatch, start)| {
-                let run = start.run.unwrap_or(dispatch.by.run);
-                (run, order(&dispatch.by, dispatch.seq), start.state, &start.error)
-            },
-        );
+        let is_started = self.starts.iter().any(|(_, start)| start.state == StartState::Started);
+        let counts = |state| match state {
+            StartState::Yielded => false,
+            StartState::Claimed | StartState::Cancelled => !is_started,
+            StartState::Started | StartState::Refused | StartState::Unknown => true,
+        };
+        let counting = self.starts.iter().filter(|(_, start)| counts(start.state));
+        let newest = counting.max_by_key(|(dispatch, start)| {
+            let run = start.run.unwrap_or(dispatch.by.run);
+            (run, order(&dispatch.by, dispatch.seq), start.state, &start.error)
+        });
         newest.copied()
     }
 }

@@ -164,6 +164,14 @@ fn a_second_start_is_newer_than_what_the_first_left_behind() {
 }
 
 #[test]
+fn the_claim_of_a_job_that_came_second_and_died_hides_nothing() {
+    let started = start(90, 1, StartState::Started, Some(100));
+    let dead = start(200, 1, StartState::Claimed, None);
+    let records = [started, dead, report(100, 1, "publish", &[done(1)])];
+    assert_eq!(web(&records).status, TargetStatus::Released);
+}
+
+#[test]
 fn a_refused_start_is_a_failure_until_it_is_made_good() {
     let refused = start(90, 1, StartState::Refused, None);
     assert_eq!(web(std::slice::from_ref(&refused)).status, TargetStatus::Failed);

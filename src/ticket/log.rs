@@ -159,9 +159,12 @@ impl Log {
         self.boards().next().map(|(comment, _)| comment)
     }
 
-    /// Boards that another writer created at the same time, and that are in the way.
+    /// Boards that another writer created at the same time, and that are in the way. A copy in the
+    /// comment of somebody else is theirs to keep.
     pub fn spare_boards(&self) -> impl Iterator<Item = CommentId> {
-        self.boards().skip(1).map(|(comment, _)| comment.id)
+        let author = self.board().and_then(|board| board.author.as_deref());
+        let spare = self.boards().skip(1).filter(move |(comment, _)| comment.author.as_deref() == author);
+        spare.map(|(comment, _)| comment.id)
     }
 
     /// Decides what the board needs.

@@ -155,6 +155,18 @@ async fn a_lost_answer_to_opening_the_ticket_is_no_second_ticket() {
 }
 
 #[tokio::test]
+async fn a_ticket_that_came_second_is_closed_even_if_its_job_died() {
+    let acme = Acme::new().await;
+    dispatch("web").input("release", "1.4.0").run_in(&acme).await.succeeds();
+    let body = acme.world.issue_view("acme/hub", 1).body;
+    let orphan = acme.world.issue("acme/hub", "Release 1.4.0", &body, "alice");
+    dispatch("web").attempt(2).input("release", "1.4.0").run_in(&acme).await.succeeds();
+    let orphan = acme.world.issue_view("acme/hub", orphan);
+    assert_eq!((orphan.state.as_str(), orphan.state_reason.as_deref()), ("closed", Some("duplicate")));
+    assert_eq!(orphan.comments[0].body, "Duplicate of #1");
+}
+
+#[tokio::test]
 async fn two_hub_jobs_at_once_start_every_target_once() {
     let acme = Acme::new().await;
     let hub_runs = [(); 2].map(|()| acme.world.start_run("acme/hub", "release.yml", "workflow_dispatch"));

@@ -166,6 +166,27 @@ async fn a_forged_record_counts_for_nothing() {
 }
 
 #[tokio::test]
+async fn a_board_or_record_that_a_member_copied_is_theirs_to_keep() {
+    let acme = Acme::new().await;
+    let ticket = acme.dispatched("web").await;
+    report(ticket, "build", "in_progress").run_in(&acme).await.succeeds();
+    let copies: Vec<_> = acme
+        .world
+        .issue_view("acme/hub", ticket)
+        .comments
+        .into_iter()
+        .map(|comment| {
+            let body = format!("{}\n\nLook at this!", comment.body);
+            (acme.world.comment("acme/hub", ticket, "alice", &body), body)
+        })
+        .collect();
+    report(ticket, "build", "success").run_in(&acme).await.succeeds();
+    for (id, body) in copies {
+        assert_eq!(acme.world.comment_view(id).map(|comment| comment.body), Some(body));
+    }
+}
+
+#[tokio::test]
 async fn what_people_wrote_stays_byte_for_byte() {
     let acme = Acme::new().await;
     let body = "- [ ] announce\r\n- [x] tag\r\n\r\nsee ![x](y) @bob <b>\u{200b}";
