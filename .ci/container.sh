@@ -1,0 +1,168 @@
+#!/usr/bin/env bash
+# container.sh SHARED: builds the image and runs it as a runner does, against the simulated GitHub.
+#
+# Where no Docker engine runs it starts one, and stops it at the end. SHARED is a folder that may hold
+# tools/make-rust-image.sh, for machines that cannot pull the Dockerfile's base image.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+shared=$1
+image=release-ticket-action:ci
+size_limit=6000000
+work=$(mktemp -d)
+started=()
+
+clean_up() {
+    local process
+    for process in "${started[@]}"; do
+        kill "$process" && wait "$process" || true
+    done 2>/dev/null
+    rm -rf "$work"
+}
+trap clean_up EXIT
+
+# Debian's own client, where it is: it builds with BuildKit without a plugin.
+docker() {
+    DOCKER_BUILDKIT=1 PATH=/usr/bin:$PATH command docker "$@"
+}
+
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+start_engine() {
+    ! docker info >/dev/null 2>&1 || return 0
+    [[ -x /usr/sbin/dockerd ]] || apt_install docker.io
+    /usr/sbin/dockerd >"$work/dockerd.log" 2>&1 &
+    started+=($!)
+    until docker info >/dev/null 2>&1; do
+        kill -0 $! 2>/dev/null || fail "the Docker engine does not start: $(tail -n 3 "$work/dockerd.log")"
+        sleep 0.5
+    done
+}
+
+apt_install() {
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "$@" >/dev/null
+}
+
+make_base_image() {
+    local base stand_in=$shared/tools/make-rust-image.sh
+    base=$(sed -n 's/^FROM \(.*\) AS build$/\1/p' Dockerfile)
+    [[ -x $stand_in ]] || return 0
+    ! docker image inspect "$base" >/dev/null 2>&1 || return 0
+    command -v mmdebstrap >/dev/null || apt_install mmdebstrap
+    "$stand_in" "$base"
+}
+
+build() {
+    # The build reaches the crate registry the way this machine does.
+    docker build --network host --tag "$image" .
+}
+
+is_small() {
+    local size
+    size=$(docker image inspect --format '{{.Size}}' "$image")
+    printf 'The image has %d bytes; %d are allowed.\n' "$size" "$size_limit"
+    ((size <= size_limit)) || fail 'the image is too large'
+}
+
+is_static() {
+    local container linked
+    container=$(docker create "$image")
+    docker cp "$container:/release-ticket-action" "$work/"
+    docker rm "$container" >/dev/null
+    linked=$(ldd "$work/release-ticket-action" 2>&1 || true)
+    [[ $linked =~ 'statically linked'|'not a dynamic executable' ]] || fail "the binary is not static: $linked"
+    printf 'The binary is static.\n'
+}
+
+says_what_it_is() {
+    local status=0 said
+    said=$(docker run --rm "$image" 2>&1) || status=$?
+    [[ $status == 2 ]] || fail "without inputs it exits with $status instead of 2: $said"
+    [[ $said == *'is a GitHub Action'* ]] || fail "without inputs it does not say what it is: $said"
+    printf 'Without inputs it says what it is and exits with 2.\n'
+}
+
+serve_github() {
+    cat >"$work/world.yml" <<'WORLD'
+repositories:
+  acme/hub:
+    members: { alice: OWNER }
+    opened: [{ title: Release 1.4.0, author: alice }]
+  acme/web: {}
+tokens:
+  report-token:
+    acts_as: acme-release[bot]
+    can: { acme/hub: ["issues: write"] }
+WORLD
+    cargo run --locked --package simulated-github -- serve --world "$work/world.yml" >"$work/url" &
+    started+=($!)
+    until [[ -s $work/url ]]; do
+        kill -0 $! 2>/dev/null || fail 'the simulated GitHub does not start'
+        sleep 0.1
+    done
+}
+
+# As a runner starts a container: https://github.com/actions/runner/blob/main/src/Runner.Worker/Handlers/ContainerActionHandler.cs
+run_step() {
+    local url folder mounts=()
+    url=$(<"$work/url")
+    for folder in file_commands home runner_temp workflow workspace; do
+        mkdir "$work/$folder"
+        mounts+=(--volume "$work/$folder:/github/$folder")
+    done
+    touch "$work"/file_commands/{output,state,summary}
+    printf '{"inputs":{}}' >"$work/workflow/event.json"
+    cat >"$work/environment" <<ENVIRONMENT
+CI=true
+GITHUB_ACTIONS=true
+GITHUB_ACTOR=alice
+GITHUB_API_URL=$url
+GITHUB_EVENT_NAME=workflow_dispatch
+GITHUB_EVENT_PATH=/github/workflow/event.json
+GITHUB_JOB=release
+GITHUB_OUTPUT=/github/file_commands/output
+GITHUB_REF=refs/heads/main
+GITHUB_REPOSITORY=acme/web
+GITHUB_REPOSITORY_OWNER=acme
+GITHUB_RUN_ATTEMPT=1
+GITHUB_RUN_ID=1
+GITHUB_SERVER_URL=$url
+GITHUB_STATE=/github/file_commands/state
+GITHUB_STEP_SUMMARY=/github/file_commands/summary
+GITHUB_WORKFLOW=Release
+GITHUB_WORKSPACE=/github/workspace
+HOME=/github/home
+INPUT_DRY-RUN=false
+INPUT_MESSAGE=
+INPUT_MODE=report
+INPUT_STAGE=publish
+INPUT_STATUS=success
+INPUT_TICKET=acme/hub#1
+INPUT_TOKEN=report-token
+RUNNER_TEMP=/github/runner_temp
+ENVIRONMENT
+    docker run --rm --network host --workdir /github/workspace --env-file "$work/environment" \
+        "${mounts[@]}" "$image"
+}
+
+reports() {
+    serve_github
+    run_step || fail "a report ends with exit code $?"
+    local story
+    story=$(python3 -c 'import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())' \
+        "$(<"$work/url")/_simulation/story")
+    [[ $story =~ 'acme/hub#1  comment '[0-9]+' added' ]] || fail "a report adds no comment: $story"
+    printf 'A report reaches its ticket:\n%s\n' "$story"
+}
+
+start_engine
+make_base_image
+build
+is_small
+is_static
+says_what_it_is
+reports

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# install-linters.sh FOLDER: installs the linters, in the versions of this project, below FOLDER.
+set -euo pipefail
+here=$(dirname "${BASH_SOURCE[0]}")
+folder=$1
+
+python3 -m venv "$folder/python"
+"$folder/python/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
+npm install --prefix "$folder/node" --loglevel error --no-audit --no-fund --no-save \
+    @action-validator/core@0.6.0 @action-validator/cli@0.6.0

@@ -1,0 +1,27 @@
+# The image that a workflow's step runs: one static binary and nothing else.
+
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /build
+# The simulated GitHub and the benchmark are not part of the action. Cargo looks for every member and
+# target that a manifest names, though, so they are here as empty files.
+COPY Cargo.toml Cargo.lock ./
+COPY tests/simulated-github/Cargo.toml tests/simulated-github/
+RUN mkdir -p tests/simulated-github/src benches \
+    && touch tests/simulated-github/src/lib.rs benches/ticket.rs
+COPY src src
+# Naming the target, even the machine's own, keeps the flag away from procedural macros, which cannot
+# be linked statically.
+RUN target="$(uname -m)-unknown-linux-gnu" \
+    && RUSTFLAGS="-C target-feature=+crt-static" \
+       cargo build --release --locked --target "$target" --bin release-ticket-action \
+    && mv "target/$target/release/release-ticket-action" /release-ticket-action
+
+# Nothing but the binary: it needs no shell and no C library, and carries the root certificates (crate
+# webpki-roots). It runs as root, because a USER could not write the files that the runner mounts:
+# https://docs.github.com/en/actions/reference/workflows-and-actions/dockerfile-support#user
+FROM scratch
+LABEL org.opencontainers.image.title="release-ticket-action" \
+      org.opencontainers.image.description="Runs a release that spans several repositories from one GitHub issue" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0"
+COPY --from=build /release-ticket-action /release-ticket-action
+ENTRYPOINT ["/release-ticket-action"]
