@@ -33,6 +33,9 @@ const CROWD: usize = 6;
 const WAIT_FOR_EACH: Duration = Duration::from_millis(200);
 const WAIT_LIMIT: Duration = Duration::from_secs(20);
 
+/// What is left of a board that another one came before, where it cannot be deleted.
+const SUPERSEDED: &str = "The board of this ticket is an earlier comment.";
+
 /// The log of one ticket, as far as it was read.
 #[derive(Debug)]
 pub struct Ledger<'a> {
@@ -200,10 +203,24 @@ impl<'a> Ledger<'a> {
         }
         let spare: Vec<CommentId> = self.log.spare_boards().collect();
         for id in spare {
-            self.github.delete_comment(&self.ticket, id).await?;
-            self.log.accept_gone(id);
+            self.remove_board(id).await?;
         }
         Ok(self.log.board().map(|board| Board { comment: board.id, created: created == Some(board.id) }))
+    }
+
+    /// Deletes a spare board while the ticket is short. On a long one a deleted comment would move
+    /// those behind it to a page that another job may have read already, so there it is emptied.
+    async fn remove_board(&mut self, id: CommentId) -> Result<(), GitHubError> {
+        if self.log.len() < PAGE / 2 {
+            self.github.delete_comment(&self.ticket, id).await?;
+        } else {
+            match self.github.edit_comment(&self.ticket, id, SUPERSEDED).await {
+                Err(error) if !error.is_gone() => return Err(error),
+                _ => {}
+            }
+        }
+        self.log.accept_gone(id);
+        Ok(())
     }
 
     /// How long to wait before writing the board, if many jobs write at this moment.

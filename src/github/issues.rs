@@ -308,7 +308,9 @@ impl GitHub {
         let complete_until = first.date().unwrap_or_else(|| self.clock().now()) - TimeDelta::seconds(2);
         let mut comments: Vec<IssueComment> = first.json()?;
         let mut next = first.has_next_page().then_some(2);
-        if let Some(last) = first.last_page() {
+        // A comment that is edited meanwhile moves to the back of the list of what changed, and those
+        // behind it move to the front: only the list of all keeps its order, and may be read at once.
+        if let Some(last) = first.last_page().filter(|_| since.is_empty()) {
             let mut rest = futures::stream::iter(2..=last).map(&page).buffered(PAGES_AT_ONCE);
             while let Some(answer) = rest.next().await {
                 let answer = answer?;

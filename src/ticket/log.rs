@@ -99,6 +99,18 @@ impl Log {
         })
     }
 
+    /// How many comments are known, those of people included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.comments.len()
+    }
+
+    /// Whether no comment is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.comments.is_empty()
+    }
+
     /// The comments that are this action's own: records and boards, oldest first.
     pub fn own(&self) -> impl Iterator<Item = &Comment> {
         self.comments

@@ -1,0 +1,182 @@
+//! The library: texts and logs that a model has met, each under a small number.
+//!
+//! A state of the model holds numbers, so it is small and quickly compared, while every decision is
+//! made by the product's own [`Log`] on the whole texts; what it decided is remembered.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, OnceLock, RwLock};
+
+use chrono::DateTime;
+use release_ticket_action::names::CommentId;
+use release_ticket_action::ticket::{BoardStep, Comment, Log};
+
+/// The text of a comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Text(u32);
+
+/// A log as somebody has read it. Two are equal if and only if all that they hold is equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct LogId(u32);
+
+/// The id of a comment; models create few of them.
+pub(crate) type Id = u8;
+
+/// A [`BoardStep`] whose text is in the library.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    Shown,
+    ReadAgain(Vec<Id>),
+    Write { comment: Option<Id>, body: Text },
+}
+
+struct Volume {
+    log: Log,
+    step: OnceLock<Step>,
+}
+
+#[derive(Default)]
+struct Library {
+    texts: Vec<Arc<str>>,
+    text_ids: HashMap<Arc<str>, Text>,
+    logs: Vec<Arc<Volume>>,
+    log_ids: HashMap<String, LogId>,
+    extended: HashMap<(LogId, Id, Text), LogId>,
+    gone: HashMap<(LogId, Id), LogId>,
+}
+
+static LIBRARY: LazyLock<RwLock<Library>> = LazyLock::new(RwLock::default);
+
+fn ask<T>(what: impl FnOnce(&Library) -> T) -> T {
+    what(&LIBRARY.read().expect("no thread panics while it holds the library"))
+}
+
+fn change<T>(what: impl FnOnce(&mut Library) -> T) -> T {
+    what(&mut LIBRARY.write().expect("no thread panics while it holds the library"))
+}
+
+impl Text {
+    /// The number of `text`.
+    pub(crate) fn of(text: &str) -> Self {
+        if let Some(id) = ask(|library| library.text_ids.get(text).copied()) {
+            return id;
+        }
+        change(|library| {
+            let next = Self(u32::try_from(library.texts.len()).expect("a model has few texts"));
+            let text: Arc<str> = text.into();
+            let id = *library.text_ids.entry(Arc::clone(&text)).or_insert(next);
+            if id == next {
+                library.texts.push(text);
+            }
+            id
+        })
+    }
+
+    /// The text itself.
+    pub(crate) fn get(self) -> Arc<str> {
+        ask(|library| Arc::clone(&library.texts[self.0 as usize]))
+    }
+}
+
+impl LogId {
+    /// A log of which nothing was read yet.
+    pub(crate) fn unread() -> Self {
+        Self::of(Log::default())
+    }
+
+    /// The log of someone who reads all `comments` at once.
+    pub(crate) fn whole(comments: &[(Id, Text)]) -> Self {
+        comments.iter().fold(Self::unread(), |log, (id, text)| log.extended(*id, *text))
+    }
+
+    /// [`Log::extend`].
+    pub(crate) fn extended(self, id: Id, text: Text) -> Self {
+        if let Some(known) = ask(|library| library.extended.get(&(self, id, text)).copied()) {
+            return known;
+        }
+        let mut log = self.get(Log::clone);
+        log.extend([comment(id, &text.get())]);
+        let new = Self::of(log);
+        change(|library| library.extended.insert((self, id, text), new));
+        new
+    }
+
+    /// [`Log::accept_gone`].
+    pub(crate) fn without(self, id: Id) -> Self {
+        if let Some(known) = ask(|library| library.gone.get(&(self, id)).copied()) {
+            return known;
+        }
+        let mut log = self.get(Log::clone);
+        log.accept_gone(CommentId(id.into()));
+        let new = Self::of(log);
+        change(|library| library.gone.insert((self, id), new));
+        new
+    }
+
+    /// [`Log::next_board_step`].
+    pub(crate) fn next_board_step(self) -> Step {
+        let volume = ask(|library| Arc::clone(&library.logs[self.0 as usize]));
+        volume.step.get_or_init(|| step_of(volume.log.next_board_step())).clone()
+    }
+
+    /// [`Log::spare_boards`].
+    pub(crate) fn spare_boards(self) -> Vec<Id> {
+        self.get(|log| log.spare_boards().map(id_of).collect())
+    }
+
+    /// [`Log::has_record`].
+    pub(crate) fn has_record(self, id: Id) -> bool {
+        self.get(|log| log.has_record(CommentId(id.into())))
+    }
+
+    /// The board's comment and text.
+    pub(crate) fn board(self) -> Option<(Id, Text)> {
+        self.get(|log| log.board().map(|board| (id_of(board.id), Text::of(&board.body))))
+    }
+
+    /// Asks the log anything else.
+    pub(crate) fn get<T>(self, what: impl FnOnce(&Log) -> T) -> T {
+        let volume = ask(|library| Arc::clone(&library.logs[self.0 as usize]));
+        what(&volume.log)
+    }
+
+    fn of(log: Log) -> Self {
+        // The whole log as text: nothing that it holds is left out, whatever fields it gets.
+        let key = format!("{log:?}");
+        change(|library| {
+            let next = Self(u32::try_from(library.logs.len()).expect("a model has few logs"));
+            let id = *library.log_ids.entry(key).or_insert(next);
+            if id == next {
+                library.logs.push(Arc::new(Volume { log, step: OnceLock::new() }));
+            }
+            id
+        })
+    }
+}
+
+/// A comment of ours. Its times say nothing: who has read what is kept by the model.
+fn comment(id: Id, body: &str) -> Comment {
+    Comment {
+        id: CommentId(id.into()),
+        author: Some("github-actions[bot]".to_owned()),
+        trusted: true,
+        body: body.to_owned(),
+        created_at: DateTime::UNIX_EPOCH,
+        updated_at: DateTime::UNIX_EPOCH,
+        url: String::new(),
+    }
+}
+
+fn step_of(step: BoardStep) -> Step {
+    match step {
+        BoardStep::Shown => Step::Shown,
+        BoardStep::ReadAgain(unread) => Step::ReadAgain(unread.into_iter().map(id_of).collect()),
+        BoardStep::Write { comment, body } => {
+            Step::Write { comment: comment.map(id_of), body: Text::of(&body) }
+        }
+    }
+}
+
+/// The id as the model writes it.
+pub(crate) fn id_of(id: CommentId) -> Id {
+    Id::try_from(id.0).expect("a model creates few comments")
+}

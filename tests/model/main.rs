@@ -1,0 +1,270 @@
+//! The ticket protocol, checked in every order in which the requests of several jobs can arrive.
+//!
+//! The jobs are small state machines that send one request at a time, in the order of the product's
+//! own code; what they decide between two requests is decided by that code, on the real texts of
+//! comments. Each may die between any two requests. Lists are read page by page, and pages are tiny.
+
+mod boards;
+mod claims;
+mod library;
+mod store;
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::time::Instant;
+
+use stateright::{Checker, HasDiscoveries, Model};
+
+use boards::{Action, Board, Boards};
+use claims::{Claims, Order};
+use store::{AtOnce, Pages};
+
+// ---- the board ----
+
+#[test]
+fn two_jobs_that_find_no_board_leave_one_that_shows_both() {
+    holds("two jobs, no board", two_jobs());
+}
+
+#[test]
+fn jobs_that_report_again_leave_a_board_that_shows_all() {
+    holds("two jobs, two reports each", Boards { reports: vec![2, 2], ..two_jobs() });
+}
+
+#[test]
+fn jobs_that_resume_what_they_had_read_leave_a_board_that_shows_all() {
+    holds("two jobs, resumed", Boards { reports: vec![2, 2], resume: true, ..two_jobs() });
+}
+
+#[test]
+fn the_next_job_shows_what_dead_jobs_left_behind() {
+    let model = Boards { reports: vec![2, 2], deaths: 2, late: true, ..two_jobs() };
+    holds("two jobs die, one comes later", model);
+}
+
+#[test]
+fn three_jobs_leave_a_board_that_shows_all() {
+    holds("three jobs, pages of two", Boards { pages: pages(2), ..three_jobs() });
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn three_jobs_that_read_comment_by_comment_leave_a_board_that_shows_all() {
+    holds("three jobs, pages of one", three_jobs());
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn three_jobs_that_find_no_board_leave_one_that_shows_all() {
+    holds("three jobs, no board", Boards { boards: 0, pages: pages(9), ..three_jobs() });
+}
+
+#[test]
+fn without_reading_again_a_board_loses_a_record() {
+    let model = Boards { board: Board::WithoutReadingAgain, ..two_jobs() };
+    fails("without reading again", model, boards::THE_BOARD_SHOWS_ALL);
+}
+
+#[test]
+fn without_the_version_vector_a_board_forgets() {
+    let model = Boards { reports: vec![2, 1], board: Board::WithoutGuard, ..two_jobs() };
+    fails("without the version vector", model, boards::NOBODY_FORGETS);
+}
+
+/// What a careless writer takes away, he finds when he reads again, and puts back.
+#[test]
+fn without_the_version_vector_the_last_board_still_shows_all() {
+    let model = Boards { reports: vec![2, 2], board: Board::WithoutGuard, ..two_jobs() };
+    let until = HasDiscoveries::AllOf([boards::THE_BOARD_SHOWS_ALL].into());
+    explore("without the version vector, at the end", model, until)
+        .assert_no_discovery(boards::THE_BOARD_SHOWS_ALL);
+}
+
+// ---- what moves while pages are read ----
+
+/// A deleted comment moves all that follow to the front: the first one of a page that is read later
+/// moves to a page that was read already.
+#[test]
+fn a_spare_board_that_is_deleted_between_two_pages_hides_a_record() {
+    let model = Boards { boards: 2, pages: pages(2), ..two_jobs() };
+    fails("a spare board is deleted", model, boards::THE_BOARD_SHOWS_ALL);
+}
+
+#[test]
+fn a_spare_board_that_is_emptied_hides_nothing() {
+    let model = Boards { boards: 2, pages: pages(2), board: Board::WithoutDeleting, ..two_jobs() };
+    holds("a spare board is emptied", model);
+}
+
+/// A comment that is edited joins the list of what changed, and moves all that follow to the back.
+#[test]
+fn what_changed_can_hide_when_its_pages_are_not_read_in_their_order() {
+    use Action::{Page, Send};
+    let model = |at_once| Boards {
+        reports: vec![2, 1, 1],
+        pages: Pages { size: 1, at_once },
+        resume: true,
+        ..three_jobs()
+    };
+    let first_report = [Send(0), Page(0, 1), Page(0, 2), Send(0), Page(0, 1)];
+    let all_write = [Send(0), Send(1), Send(2)];
+    let third_page_before_second = [Page(0, 1), Page(0, 3)];
+    let second_job = [Page(1, 1), Page(1, 2), Page(1, 3), Page(1, 4), Send(1), Page(1, 1)];
+    let third_job = [Page(2, 1), Page(2, 2), Page(2, 3), Page(2, 4)];
+    let first_job = [Page(0, 2), Send(0), Page(0, 1)];
+    let story =
+        [&first_report[..], &all_write, &third_page_before_second, &second_job, &third_job, &first_job]
+            .concat();
+    let failed = play(&model(AtOnce::Always), &story);
+    assert_eq!(failed, Some(BTreeSet::from([boards::THE_BOARD_SHOWS_ALL])));
+    assert_eq!(play(&model(AtOnce::WholeLists), &story), None, "the third page is not asked for so early");
+}
+
+// ---- claims ----
+
+#[test]
+fn dispatchers_that_die_or_are_refused_and_run_again_start_a_target_once() {
+    let model = Claims { deaths: 2, may_cancel: true, reruns: 1, refusals: 1, ..two_dispatchers() };
+    holds("two dispatchers die", model);
+}
+
+#[test]
+fn dispatchers_of_two_targets_start_each_once() {
+    let model = Claims { targets: 2, deaths: 1, may_cancel: true, reruns: 1, ..two_dispatchers() };
+    holds("two dispatchers of two targets", model);
+}
+
+#[test]
+fn three_dispatchers_start_a_target_once() {
+    holds("three dispatchers", Claims { jobs: 3, deaths: 1, ..two_dispatchers() });
+}
+
+#[test]
+fn dispatchers_that_never_yield_do_not_wait_for_a_dead_one() {
+    let model = Claims { jobs: 3, deaths: 2, may_yield: false, pages: pages(2), ..two_dispatchers() };
+    holds("three dispatchers that never yield", model);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn three_dispatchers_that_die_and_run_again_start_a_target_once() {
+    let model = Claims { jobs: 3, deaths: 2, reruns: 1, pages: pages(2), ..two_dispatchers() };
+    holds("three dispatchers die", model);
+}
+
+#[test]
+fn without_the_order_of_claims_a_target_is_started_twice() {
+    let model = Claims { order: Order::AnyClaimWins, ..two_dispatchers() };
+    fails("without the order of claims", model, claims::NOT_TWICE);
+}
+
+#[test]
+fn without_reading_after_the_claim_a_target_is_started_twice() {
+    let model = Claims { order: Order::WithoutReadingAgain, ..two_dispatchers() };
+    fails("without reading after the claim", model, claims::NOT_TWICE);
+}
+
+#[test]
+fn without_a_look_for_the_run_a_target_is_started_twice() {
+    let model = Claims { order: Order::WithoutLook, deaths: 1, ..two_dispatchers() };
+    fails("without a look for the run", model, claims::NOT_TWICE);
+}
+
+// ---- the models ----
+
+fn two_jobs() -> Boards {
+    Boards {
+        reports: vec![1, 1],
+        pages: pages(1),
+        deaths: 0,
+        late: false,
+        boards: 0,
+        resume: false,
+        board: Board::AsItIs,
+    }
+}
+
+fn three_jobs() -> Boards {
+    Boards { reports: vec![1, 1, 1], boards: 1, ..two_jobs() }
+}
+
+fn two_dispatchers() -> Claims {
+    Claims {
+        jobs: 2,
+        targets: 1,
+        pages: pages(1),
+        deaths: 0,
+        may_cancel: false,
+        reruns: 0,
+        refusals: 0,
+        may_yield: true,
+        order: Order::AsItIs,
+    }
+}
+
+/// Pages of so many comments; of a list of all, all but the first are read at the same time, as in
+/// `issues.rs`.
+fn pages(size: usize) -> Pages {
+    Pages { size, at_once: AtOnce::WholeLists }
+}
+
+// ---- exploring ----
+
+/// Explores all states; no property fails in any.
+fn holds<M>(name: &str, model: M)
+where
+    M: Model + Send + Sync + 'static,
+    M::State: Clone + PartialEq + std::fmt::Debug + std::hash::Hash + Send + Sync + 'static,
+    M::Action: Clone + PartialEq + std::fmt::Debug + Send + Sync,
+{
+    explore(name, model, HasDiscoveries::AnyFailures).assert_properties();
+}
+
+/// Explores states until `property` fails in one.
+fn fails<M>(name: &str, model: M, property: &'static str)
+where
+    M: Model + Send + Sync + 'static,
+    M::State: Clone + PartialEq + std::fmt::Debug + std::hash::Hash + Send + Sync + 'static,
+    M::Action: Clone + PartialEq + std::fmt::Debug + Send + Sync,
+{
+    explore(name, model, HasDiscoveries::AllOf([property].into())).assert_any_discovery(property);
+}
+
+/// Explores states, and tells how many there are.
+fn explore<M>(name: &str, model: M, until: HasDiscoveries) -> impl Checker<M>
+where
+    M: Model + Send + Sync + 'static,
+    M::State: Clone + PartialEq + std::hash::Hash + Send + Sync + 'static,
+    M::Action: Clone + PartialEq + Send + Sync,
+{
+    let began = Instant::now();
+    let checker = model.checker().threads(2).finish_when(until).spawn_bfs().join();
+    let (states, depth) = (checker.unique_state_count(), checker.max_depth());
+    let seconds = began.elapsed().as_secs_f64();
+    let found: Vec<String> = checker
+        .discoveries()
+        .into_iter()
+        .map(|(property, path)| format!("; after {} steps: {property}", path.into_actions().len()))
+        .collect();
+    let told = format!("{name}: {states} states, {depth} deep, {seconds:.1} s{}", found.concat());
+    writeln!(std::io::stderr().lock(), "{told}").expect("standard error takes text");
+    checker
+}
+
+/// Plays one order of requests, and tells which properties fail at its end; none if a request of it
+/// is not sent in that order.
+fn play(model: &Boards, story: &[Action]) -> Option<BTreeSet<&'static str>> {
+    let mut state = model.init_states().pop()?;
+    for action in story {
+        let mut possible = Vec::new();
+        model.actions(&state, &mut possible);
+        state = possible.contains(action).then(|| model.next_state(&state, *action))??;
+    }
+    let mut failed = BTreeSet::new();
+    for property in model.properties() {
+        if !(property.condition)(model, &state) {
+            failed.insert(property.name);
+        }
+    }
+    Some(failed)
+}
