@@ -171,12 +171,9 @@ impl Log {
         self.boards().next().map(|(comment, _)| comment)
     }
 
-    /// Boards that another writer created at the same time, and that are in the way. A copy in the
-    /// comment of somebody else is theirs to keep.
+    /// Boards that another job created at the same time, and that are in the way.
     pub fn spare_boards(&self) -> impl Iterator<Item = CommentId> {
-        let author = self.board().and_then(|board| board.author.as_deref());
-        let spare = self.boards().skip(1).filter(move |(comment, _)| comment.author.as_deref() == author);
-        spare.map(|(comment, _)| comment.id)
+        self.boards().skip(1).map(|(comment, _)| comment.id)
     }
 
     /// Decides what the board needs.
@@ -197,9 +194,17 @@ impl Log {
         BoardStep::Write { comment: Some(comment.id), body: board::render(&self.fold(), &seen) }
     }
 
+    /// The boards, oldest first. Only who writes records writes boards: what a person copied into a
+    /// comment of their own is theirs to keep.
     fn boards(&self) -> impl Iterator<Item = (&Comment, &Seen)> {
-        self.comments.values().filter_map(|(comment, content)| match content {
-            Content::Board(seen) => Some((comment, seen)),
+        // The first comment with a job's record is the original, later ones may be copies.
+        let mut authors: BTreeMap<&Writer, Option<&str>> = BTreeMap::new();
+        for (comment, record) in self.records() {
+            authors.entry(record.by()).or_insert(comment.author.as_deref());
+        }
+        let writers: BTreeSet<Option<&str>> = authors.into_values().collect();
+        self.comments.values().filter_map(move |(comment, content)| match content {
+            Content::Board(seen) if writers.contains(&comment.author.as_deref()) => Some((comment, seen)),
             _ => None,
         })
     }
