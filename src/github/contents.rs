@@ -32,6 +32,20 @@ struct Reply {
     #[serde(default)]
     content: String,
     url: String,
+    #[serde(default)]
+    html_url: Option<String>,
+}
+
+impl Reply {
+    /// The branch that was read: the file's own addresses name it, so it costs no request of its own.
+    fn branch(&self, path: &str) -> Option<String> {
+        let url = url::Url::parse(&self.url).ok()?;
+        let queried = url.query_pairs().find(|(name, _)| name == "ref").map(|(_, value)| value.into_owned());
+        queried.or_else(|| {
+            let (_, shown) = self.html_url.as_deref()?.split_once("/blob/")?;
+            shown.strip_suffix(path)?.strip_suffix('/').map(str::to_owned)
+        })
+    }
 }
 
 impl GitHub {
@@ -55,8 +69,8 @@ impl GitHub {
                 url::form_urlencoded::Serializer::new(String::new()).append_pair("ref", git_ref).finish();
             format!("?{query}")
         });
-        let path = format!("/contents/{}{}", parts.join("/"), query.unwrap_or_default());
-        let answer = match self.send(Request::get(repository, path)).await {
+        let contents = format!("/contents/{}{}", parts.join("/"), query.unwrap_or_default());
+        let answer = match self.send(Request::get(repository, contents)).await {
             Err(error) if error.is_gone() => return Ok(None),
             answer => answer?,
         };
@@ -66,13 +80,9 @@ impl GitHub {
             request: answer.request.clone(),
             reason: error.to_string(),
         })?;
-        // The file's own address names the branch that was read, so the default branch costs no request.
-        let named = url::Url::parse(&reply.url).ok().and_then(|url| {
-            url.query_pairs().find(|(name, _)| name == "ref").map(|(_, value)| value.into_owned())
-        });
         Ok(Some(RepositoryFile {
             text: String::from_utf8_lossy(&bytes).into_owned(),
-            git_ref: git_ref.map(str::to_owned).or(named),
+            git_ref: git_ref.map(str::to_owned).or_else(|| reply.branch(path)),
         }))
     }
 
@@ -83,5 +93,25 @@ impl GitHub {
     /// When GitHub refuses or does not answer.
     pub async fn repository(&self, repository: &RepoName) -> Result<Repository, GitHubError> {
         self.send(Request::get(repository, "")).await?.json()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_branch_is_read_from_a_files_addresses() {
+        let path = ".github/workflows/release.yml";
+        let reply = |url: &str, html_url: &str| Reply {
+            content: String::new(),
+            url: url.to_owned(),
+            html_url: Some(html_url.to_owned()),
+        };
+        let url = "https://api.github.com/repos/acme/web/contents/x";
+        let html_url = format!("https://github.com/acme/web/blob/release/next/{path}");
+        assert_eq!(reply(&format!("{url}?ref=main"), "").branch(path).as_deref(), Some("main"));
+        assert_eq!(reply(url, &html_url).branch(path).as_deref(), Some("release/next"));
+        assert_eq!(reply(url, "").branch(path), None);
     }
 }
