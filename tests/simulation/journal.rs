@@ -1,0 +1,185 @@
+//! The journal: what the steps of a play were told, and what people wrote meanwhile.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use release_ticket_action::receipt::Receipt;
+use release_ticket_action::ticket::Status;
+
+/// What became of a step.
+#[derive(Debug, Clone)]
+pub(crate) enum Outcome {
+    Killed,
+    Panicked(String),
+    Done(Told),
+}
+
+/// What a step's receipt says.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub(crate) delivered: Option<bool>,
+    pub(crate) comment: Option<u64>,
+    pub(crate) issue: Option<u64>,
+    pub(crate) results: Option<String>,
+    pub(crate) problems: Vec<String>,
+    /// All of it, to look for what must not be told.
+    pub(crate) whole: String,
+}
+
+impl From<&Receipt> for Told {
+    fn from(receipt: &Receipt) -> Self {
+        Self {
+            delivered: receipt.delivered,
+            comment: receipt.comment.as_ref().map(|(id, _)| *id),
+            issue: receipt.issue.as_ref().map(|(issue, _)| issue.number.0),
+            results: receipt.results.clone(),
+            problems: receipt.problems.iter().map(ToString::to_string).collect(),
+            whole: format!("{receipt:?}"),
+        }
+    }
+}
+
+impl Outcome {
+    pub(crate) fn told(&self) -> Option<&Told> {
+        match self {
+            Self::Done(told) => Some(told),
+            Self::Killed | Self::Panicked(_) => None,
+        }
+    }
+
+    pub(crate) fn is_delivered(&self) -> bool {
+        self.told().is_some_and(|told| told.delivered == Some(true))
+    }
+
+    /// Whether the step left something for others to finish.
+    pub(crate) fn gave_up(&self) -> bool {
+        self.told().is_none_or(|told| told.delivered == Some(false) || !told.problems.is_empty())
+    }
+}
+
+/// The job that a step belongs to, as records name it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct By {
+    pub(crate) repository: String,
+    pub(crate) run: u64,
+    pub(crate) attempt: u32,
+    pub(crate) job: String,
+}
+
+/// A report, in the order in which the reports ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Reported {
+    /// Its message begins with it; within a job it grows.
+    pub(crate) id: u64,
+    pub(crate) by: By,
+    /// The target's name, if the step gave one; otherwise the ticket tells.
+    pub(crate) target: Option<String>,
+    pub(crate) stage: String,
+    pub(crate) status: Status,
+    pub(crate) new_comment: bool,
+    pub(crate) outcome: Outcome,
+}
+
+/// A notice on the ticket, or in an issue of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Noticed {
+    pub(crate) id: u64,
+    pub(crate) by: By,
+    pub(crate) fingerprint: String,
+    pub(crate) status: Status,
+    pub(crate) update: bool,
+    pub(crate) on_ticket: bool,
+    pub(crate) outcome: Outcome,
+}
+
+/// An attempt of a hub's run.
+#[derive(Debug, Clone)]
+pub(crate) struct Dispatched {
+    pub(crate) run: u64,
+    pub(crate) attempt: u32,
+    pub(crate) outcome: Outcome,
+}
+
+/// A person's comment as they last left it.
+#[derive(Debug, Clone)]
+pub(crate) struct Written {
+    pub(crate) comment: u64,
+    pub(crate) body: String,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    pub(crate) next_id: u64,
+    pub(crate) dispatched: Vec<Dispatched>,
+    pub(crate) reported: Vec<Reported>,
+    pub(crate) noticed: Vec<Noticed>,
+    /// The runs that the API started, by target.
+    pub(crate) started: BTreeMap<String, Vec<u64>>,
+    pub(crate) written: Vec<Written>,
+    pub(crate) bodies: BTreeMap<u64, String>,
+    pub(crate) titles: BTreeMap<u64, String>,
+    pub(crate) labels: Vec<(u64, String)>,
+    pub(crate) fake_ticket: Option<u64>,
+    pub(crate) boards_deleted: u64,
+    pub(crate) reruns: u64,
+}
+
+impl Journal {
+    pub(crate) fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
+        let dispatched = self.dispatched.iter().map(|step| &step.outcome);
+        let reported = self.reported.iter().map(|step| &step.outcome);
+        dispatched.chain(reported).chain(self.noticed.iter().map(|step| &step.outcome))
+    }
+
+    pub(crate) fn counts(&self) -> [(&'static str, u64); 8] {
+        let count = |fits: &dyn Fn(&Outcome) -> bool| self.outcomes().filter(|it| fits(it)).count() as u64;
+        [
+            ("dispatches", self.dispatched.len() as u64),
+            ("reports", self.reported.len() as u64),
+            ("notices", self.noticed.len() as u64),
+            ("steps killed", count(&|outcome| matches!(outcome, Outcome::Killed))),
+            ("steps that gave up", count(&|outcome| outcome.told().is_some() && outcome.gave_up())),
+            ("re-runs", self.reruns),
+            ("runs started", self.started.values().map(|runs| runs.len() as u64).sum()),
+            ("texts by people", (self.written.len() + self.bodies.len()) as u64),
+        ]
+    }
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} run {} attempt {} job {}", self.repository, self.run, self.attempt, self.job)
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Killed => f.write_str("killed"),
+            Self::Panicked(why) => write!(f, "PANICKED: {why}"),
+            Self::Done(told) => {
+                write!(f, "delivered {:?}", told.delivered)?;
+                told.comment.iter().try_for_each(|id| write!(f, ", comment {id}"))?;
+                told.issue.iter().try_for_each(|id| write!(f, ", issue {id}"))?;
+                told.problems
+                    .iter()
+                    .try_for_each(|problem| write!(f, "\n      {}", problem.replace('\n', "\n      ")))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Dispatched { run, attempt, outcome } in &self.dispatched {
+            writeln!(f, "  dispatch of hub run {run} attempt {attempt}: {outcome}")?;
+        }
+        for Reported { id, by, stage, status, outcome, .. } in &self.reported {
+            writeln!(f, "  m{id} {by}: {stage} {}: {outcome}", status.as_str())?;
+        }
+        for Noticed { id, by, fingerprint, status, outcome, .. } in &self.noticed {
+            writeln!(f, "  m{id} {by}: notice of `{fingerprint}` {}: {outcome}", status.as_str())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,188 @@
+//! The way from a step to the simulated GitHub: latency and faults, drawn for each request.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use simulated_github::{Fault, Kind, Service, World};
+
+use crate::scenario::Weather;
+
+/// Longer than a client waits for an answer.
+const STALL: Duration = Duration::from_secs(45);
+
+/// A request that went wrong goes well this often afterwards, where the weather is merciful.
+const MERCY: u32 = 3;
+
+/// How often each kind of fault was injected.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Faults(pub(crate) BTreeMap<&'static str, u64>);
+
+/// The weather over all networks of a play.
+#[derive(Clone)]
+pub(crate) struct Sky {
+    world: World,
+    weather: Weather,
+    drawn: Arc<Mutex<Drawn>>,
+}
+
+struct Drawn {
+    rng: fastrand::Rng,
+    faults: Faults,
+    planted: u32,
+}
+
+/// What happens to one request.
+enum Fate {
+    Well,
+    Wrong(Kind),
+    /// The answer never comes; the effect may have happened.
+    Stalled {
+        effect: bool,
+    },
+}
+
+impl Sky {
+    pub(crate) fn over(world: &World, weather: &Weather, seed: u64) -> Self {
+        let rng = fastrand::Rng::with_seed(seed ^ 0x5eed_0001);
+        let drawn = Arc::new(Mutex::new(Drawn { rng, faults: Faults::default(), planted: 0 }));
+        let sky = Self { world: world.clone(), weather: weather.clone(), drawn };
+        let (of_latency, longest) = (sky.clone(), weather.latency);
+        world.latency(move |_, _| longest.mul_f64(of_latency.drawn().rng.f64()));
+        sky
+    }
+
+    pub(crate) fn faults(&self) -> Faults {
+        self.drawn().faults.clone()
+    }
+
+    fn drawn(&self) -> MutexGuard<'_, Drawn> {
+        self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The network of one step; a calm one loses nothing.
+    pub(crate) fn network(&self, calm: bool) -> Network {
+        Network { service: self.world.service(), sky: self.clone(), spared: Arc::default(), calm }
+    }
+
+    fn fate(&self) -> Fate {
+        let mut drawn = self.drawn();
+        let rng = &mut drawn.rng;
+        let pick = |rng: &mut fastrand::Rng, statuses: &[u16]| statuses[rng.usize(..statuses.len())];
+        let (name, fate) = match rng.u32(..20) {
+            0..4 => ("5xx before", Fate::Wrong(Kind::StatusBefore(pick(rng, &[500, 502, 503])))),
+            4..8 => ("5xx after", Fate::Wrong(Kind::StatusAfter(pick(rng, &[500, 502, 504])))),
+            8..12 => ("dropped before", Fate::Wrong(Kind::DropBefore)),
+            12..16 => ("dropped after", Fate::Wrong(Kind::DropAfter)),
+            16 => ("secondary limit with retry-after", {
+                let retry_after = Some(rng.u64(1..=60));
+                let status = pick(rng, &[403, 429]);
+                Fate::Wrong(Kind::RateLimited { status, retry_after, reset_in: None, secondary: true })
+            }),
+            17 => ("primary limit with reset", {
+                let reset_in = Some(rng.u64(1..=90));
+                let status = pick(rng, &[403, 429]);
+                Fate::Wrong(Kind::RateLimited { status, retry_after: None, reset_in, secondary: false })
+            }),
+            18 => ("secondary limit without a word", {
+                Fate::Wrong(Kind::RateLimited {
+                    status: 403,
+                    retry_after: None,
+                    reset_in: None,
+                    secondary: true,
+                })
+            }),
+            _ if rng.bool() => ("stalled before", Fate::Stalled { effect: false }),
+            _ => ("stalled after", Fate::Stalled { effect: true }),
+        };
+        *drawn.faults.0.entry(name).or_default() += 1;
+        fate
+    }
+
+    /// Puts the fault in the way of the next such request, which is the one that is just sent.
+    fn plant(&self, method: &str, path: &str, kind: Kind) {
+        let mut drawn = self.drawn();
+        drawn.planted += 1;
+        if drawn.planted.is_multiple_of(16) {
+            // Those that have met their request only make every other request slower.
+            self.world.clear_faults();
+        }
+        self.world.fault(Fault::on(method, path).then(kind));
+    }
+}
+
+/// The network of one step.
+#[derive(Clone)]
+pub(crate) struct Network {
+    service: Service,
+    sky: Sky,
+    spared: Arc<Mutex<BTreeMap<String, u32>>>,
+    calm: bool,
+}
+
+impl Network {
+    fn draw(&self, method: &str, path: &str) -> Fate {
+        if self.calm {
+            return Fate::Well;
+        }
+        let mut spared = self.spared.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = spared.entry(format!("{method} {path}")).or_default();
+        if *left > 0 {
+            *left -= 1;
+            return Fate::Well;
+        }
+        if self.sky.drawn().rng.f64() >= self.sky.weather.density {
+            return Fate::Well;
+        }
+        if self.sky.weather.merciful {
+            *left = MERCY;
+        }
+        self.sky.fate()
+    }
+}
+
+type Problem = Box<dyn std::error::Error + Send + Sync>;
+
+impl<B> tower::Service<http::Request<B>> for Network
+where
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Send,
+{
+    type Response = http::Response<Full<Bytes>>;
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Problem>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Problem>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let mut network = self.clone();
+        Box::pin(async move {
+            let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+            let mut stalls = false;
+            match network.draw(&method, &path) {
+                Fate::Well => {}
+                Fate::Wrong(kind) => network.sky.plant(&method, &path, kind),
+                Fate::Stalled { effect } => {
+                    stalls = true;
+                    if !effect {
+                        tokio::time::sleep(STALL).await;
+                        return Err("nothing came back".into());
+                    }
+                }
+            }
+            let answer = network.service.call(request).await;
+            if stalls {
+                tokio::time::sleep(STALL).await;
+            }
+            let (parts, body) = answer?.into_parts();
+            Ok(http::Response::from_parts(parts, Full::new(body.collect().await?.to_bytes())))
+        })
+    }
+}

@@ -1,0 +1,649 @@
+//! The play: hub jobs, target jobs and people act on one simulated GitHub, each in its own time.
+
+use std::cell::{RefCell, RefMut};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures::future::join_all;
+use release_ticket_action::github::{GitHub, transport};
+use release_ticket_action::inputs::Inputs;
+use release_ticket_action::job::{Clock, Environment, Job};
+use release_ticket_action::{event::Event, receipt::Receipt, run, ticket::Status};
+use serde_json::{Map, Value, json};
+use simulated_github::{Exchange, Run, World};
+use tempfile::TempDir;
+use tokio::task::spawn_local;
+use tokio::time::sleep;
+use tracing::Instrument;
+
+use crate::journal::{By, Dispatched, Journal, Noticed, Outcome, Reported, Told, Written};
+use crate::network::{Faults, Sky};
+use crate::scenario::{self, Act, Hub, HubAttempt, Nightly, Person, Scenario, StepKind, Target};
+
+pub(crate) const HUB: &str = "acme/hub";
+pub(crate) const RELEASE: &str = "1.4.0";
+const HUB_TOKEN: &str = "ghs_the-hubs-secret";
+
+/// What GitHub has received it works off, even if the client is gone; no job begins before.
+const IN_FLIGHT: Duration = Duration::from_secs(3);
+
+/// A play that is over.
+pub(crate) struct Played {
+    pub(crate) scenario: Scenario,
+    pub(crate) world: World,
+    pub(crate) journal: Journal,
+    pub(crate) faults: Faults,
+    pub(crate) exchanges: Vec<Exchange>,
+}
+
+impl Played {
+    /// The most issues and comments that were created within a minute.
+    pub(crate) fn most_creations_a_minute(&self) -> usize {
+        let times = self.world.content_creations();
+        let within =
+            |from| times.iter().filter(|at| (from..from + TimeDelta::minutes(1)).contains(*at)).count();
+        times.iter().map(|from| within(*from)).max().unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Played {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "story:\n{}\n\nsteps, as they ended:\n{}", self.world.story(), self.journal)
+    }
+}
+
+/// Every secret that a step was given.
+pub(crate) fn secrets(scenario: &Scenario) -> Vec<String> {
+    let of_targets = scenario.targets.iter().map(|target| token_of(&target.repository));
+    of_targets.chain([HUB_TOKEN.to_owned()]).collect()
+}
+
+fn token_of(repository: &str) -> String {
+    format!("ghs_secret-of-{}", repository.replace('/', "-"))
+}
+
+/// Plays a scenario from its beginning until nobody has anything left to do.
+pub(crate) fn play(scenario: Scenario, log: bool) -> Played {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.expect("a runtime without input and output");
+    fastrand::seed(scenario.seed);
+    let subscriber = log.then(|| {
+        use tracing_subscriber::prelude::*;
+        let ours = tracing_subscriber::filter::filter_fn(|metadata| {
+            let target = metadata.target();
+            ["release_ticket_action", "simulation", "request", "notice"]
+                .iter()
+                .any(|ours| target.starts_with(ours))
+        });
+        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(std::io::stderr);
+        let layer = layer.with_timer(Virtual(std::sync::OnceLock::new())).with_filter(ours);
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(layer))
+    });
+    let local = tokio::task::LocalSet::new();
+    let played = local.block_on(&runtime, async {
+        let stage = Rc::new(Stage::new(scenario));
+        let play = tokio::time::timeout(Duration::from_secs(7 * 24 * 3600), Rc::clone(&stage).play());
+        play.await.expect("a play ends within a week of its own time");
+        stage.played()
+    });
+    drop(local);
+    drop(subscriber);
+    played
+}
+
+/// The time since the play began.
+struct Virtual(std::sync::OnceLock<tokio::time::Instant>);
+
+impl tracing_subscriber::fmt::time::FormatTime for Virtual {
+    fn format_time(&self, w: &mut tracing_subscriber::fmt::format::Writer<'_>) -> fmt::Result {
+        let began = self.0.get_or_init(tokio::time::Instant::now);
+        write!(w, "{:9.3}", began.elapsed().as_secs_f64())
+    }
+}
+
+struct Stage {
+    scenario: Scenario,
+    world: World,
+    sky: Sky,
+    journal: RefCell<Journal>,
+    temp: TempDir,
+}
+
+/// A step before it is run.
+struct Step {
+    by: By,
+    inputs: BTreeMap<String, String>,
+    event: Value,
+    temp: Option<PathBuf>,
+    skew: i64,
+    killed_after: Option<Duration>,
+    calm: bool,
+}
+
+impl Step {
+    fn new(by: By, mode: &str, token: String) -> Self {
+        let step = Self {
+            by,
+            inputs: BTreeMap::new(),
+            event: json!({}),
+            temp: None,
+            skew: 0,
+            killed_after: None,
+            calm: false,
+        };
+        step.input("mode", mode).input("token", token)
+    }
+
+    fn input(mut self, name: &str, value: impl ToString) -> Self {
+        self.inputs.insert(name.to_owned(), value.to_string());
+        self
+    }
+}
+
+impl Stage {
+    fn new(scenario: Scenario) -> Self {
+        let world = World::new();
+        let sky = Sky::over(&world, &scenario.weather, scenario.seed);
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let stage = Self { scenario, world, sky, journal: RefCell::default(), temp };
+        stage.set();
+        stage
+    }
+
+    fn journal(&self) -> RefMut<'_, Journal> {
+        self.journal.borrow_mut()
+    }
+
+    fn set(&self) {
+        let world = &self.world;
+        world.content_creation_limit(80);
+        world.user("mallory");
+        let hub = world.repository(HUB).member("alice", "MEMBER").assignable("alice");
+        hub.file(".github/workflows/release.yml", "on: workflow_dispatch");
+        let hub_token = world.token(HUB_TOKEN).acts_as("acme-release[bot]");
+        hub_token.can(HUB, &["issues: write", "actions: read", "contents: read"]);
+        for target in &self.scenario.targets {
+            let inputs = match target.old_style {
+                true => {
+                    "{ reportTo: {}, releaseTicketNumber: { default: '-1' }, draftRelease: { type: boolean } }"
+                }
+                false => "{ release-ticket: {}, release-target: {} }",
+            };
+            let text = format!(
+                "name: Release\nrun-name: For ${{{{ inputs.release-ticket }}}}\n\
+                 on:\n  workflow_dispatch:\n    inputs: {inputs}\n"
+            );
+            let path = format!(".github/workflows/{}", target.workflow);
+            world.repository(&target.repository).member("alice", "MEMBER").file(&path, &text);
+            hub_token.can(&target.repository, &["actions: write", "contents: read"]);
+            let token = world.token(&token_of(&target.repository)).acts_as("acme-report[bot]");
+            token.can(HUB, &["issues: write"]).can(&target.repository, &["issues: write", "actions: read"]);
+        }
+    }
+
+    async fn play(self: Rc<Self>) {
+        let mut started = self.world.started();
+        let people: Vec<_> =
+            self.scenario.people.iter().cloned().map(|it| self.act(it)).map(spawn_local).collect();
+        let nightlies = self.scenario.nightlies.iter().cloned().map(|it| self.nightly(it)).map(spawn_local);
+        let nightlies: Vec<_> = nightlies.collect();
+        let hubs = self.scenario.hubs.iter().cloned().map(|it| self.hub(it)).map(spawn_local);
+        let hubs = join_all(hubs.collect::<Vec<_>>());
+        let mut runs = Vec::new();
+        let mut dispatching = Box::pin(async {
+            let ended = hubs.await;
+            sleep(IN_FLIGHT).await;
+            ended
+        });
+        let ended = loop {
+            tokio::select! {
+                biased;
+                Some(run) = started.recv() => runs.push(spawn_local(self.run(run))),
+                ended = &mut dispatching => break ended,
+            }
+        };
+        let ended = ended.into_iter().chain(join_all(runs).await).chain(join_all(people).await);
+        for ended in ended.chain(join_all(nightlies).await) {
+            ended.expect("what plays around the steps does not panic");
+        }
+        sleep(IN_FLIGHT).await;
+        self.epilogue().await;
+    }
+
+    fn played(&self) -> Played {
+        Played {
+            scenario: self.scenario.clone(),
+            world: self.world.clone(),
+            journal: self.journal.take(),
+            faults: self.sky.faults(),
+            exchanges: self.world.exchanges(),
+        }
+    }
+
+    // Steps.
+
+    /// Runs a step as the runner would, until it is done or killed.
+    async fn step(self: &Rc<Self>, step: Step) -> Outcome {
+        let stage = Rc::clone(self);
+        let span = tracing::info_span!("step", by = %step.by, mode = step.inputs["mode"]);
+        let playing = spawn_local(
+            async move {
+                let Some(after) = step.killed_after else { return Some(stage.perform(step).await) };
+                tokio::time::timeout(after, stage.perform(step)).await.ok()
+            }
+            .instrument(span),
+        );
+        match playing.await {
+            Ok(Some(receipt)) => Outcome::Done(Told::from(&receipt)),
+            Ok(None) => Outcome::Killed,
+            Err(error) => Outcome::Panicked(error.to_string()),
+        }
+    }
+
+    async fn perform(&self, step: Step) -> Receipt {
+        let clock = Clock::starting_at(self.world.now() + TimeDelta::seconds(step.skew));
+        let mut environment = Environment::new();
+        for (name, value) in [
+            ("GITHUB_REPOSITORY", step.by.repository.clone()),
+            ("GITHUB_RUN_ID", step.by.run.to_string()),
+            ("GITHUB_RUN_ATTEMPT", step.by.attempt.to_string()),
+            ("GITHUB_JOB", step.by.job.split(' ').next().unwrap_or_default().to_owned()),
+            ("GITHUB_WORKFLOW", "Release".to_owned()),
+            ("GITHUB_REF", "refs/heads/main".to_owned()),
+            ("GITHUB_ACTOR", "alice".to_owned()),
+        ] {
+            environment.insert(name.to_owned(), value);
+        }
+        if let Some(temp) = &step.temp {
+            environment.insert("RUNNER_TEMP".to_owned(), temp.display().to_string());
+        }
+        let mut job = Job::read(&environment, clock).expect("this is what a runner sets");
+        job.event = Event::parse(&step.event.to_string()).expect("an event is an object");
+        let inputs = Inputs::read(&step.inputs, &job).expect("the inputs are fine");
+        let network = self.sky.network(step.calm);
+        let base = http::Uri::from_static("https://api.github.com");
+        let octocrab = transport::over_service(network, base);
+        let github = GitHub::new(octocrab, run::tokens(&inputs), clock, inputs.common.retry_timeout);
+        Box::pin(run::perform(&job, &inputs, &github)).await
+    }
+
+    fn next_id(&self) -> u64 {
+        let mut journal = self.journal();
+        journal.next_id += 1;
+        journal.next_id
+    }
+
+    // The hub.
+
+    fn hub(self: &Rc<Self>, hub: Hub) -> impl Future<Output = ()> + use<> {
+        let stage = Rc::clone(self);
+        async move {
+            sleep(hub.at).await;
+            let run = stage.world.start_run(HUB, "release.yml", "workflow_dispatch");
+            let mut attempts = hub.attempts.clone();
+            attempts.reverse();
+            let mut attempt = 0;
+            while let Some(HubAttempt { after, killed_after }) = attempts.pop() {
+                attempt += 1;
+                sleep(after).await;
+                if attempt > 1 {
+                    stage.world.rerun(run);
+                    stage.journal().reruns += 1;
+                }
+                let outcome = stage.dispatch(run, attempt, killed_after).await;
+                let (conclusion, failed) = match &outcome {
+                    Outcome::Done(told) if told.problems.is_empty() => ("success", false),
+                    Outcome::Done(_) => ("failure", true),
+                    _ => ("cancelled", false),
+                };
+                stage.journal().dispatched.push(Dispatched { run, attempt, outcome });
+                sleep(IN_FLIGHT).await;
+                stage.world.finish_run(run, conclusion);
+                if attempts.is_empty() && failed && hub.insists && attempt < 8 {
+                    attempts.push(HubAttempt { after: Duration::from_secs(60), killed_after: None });
+                }
+            }
+        }
+    }
+
+    async fn dispatch(self: &Rc<Self>, run: u64, attempt: u32, killed_after: Option<Duration>) -> Outcome {
+        self.world.update_run(run, |run| "in_progress".clone_into(&mut run.status));
+        let targets = self.scenario.targets.iter().map(|target| {
+            let inputs = match target.old_style {
+                true => json!({
+                    "reportTo": "{{ hub.name }}",
+                    "releaseTicketNumber": "{{ ticket.number }}",
+                    "draftRelease": true,
+                }),
+                false => json!({}),
+            };
+            let Target { name, repository, workflow, .. } = target;
+            json!({ "name": name, "repository": repository, "workflow": workflow, "inputs": inputs })
+        });
+        let by = By { repository: HUB.to_owned(), run, attempt, job: "dispatch".to_owned() };
+        let mut step = Step::new(by, "dispatch", HUB_TOKEN.to_owned())
+            .input("targets", Value::from_iter(targets))
+            .input("max-parallel", self.scenario.max_parallel)
+            .input("retry-timeout", self.scenario.weather.retry_timeout);
+        if self.scenario.named {
+            step = step.input("release", RELEASE);
+        }
+        self.step(Step { killed_after, ..step }).await
+    }
+
+    // The targets.
+
+    /// Plays a run that the API started.
+    fn run(self: &Rc<Self>, run: Run) -> impl Future<Output = ()> + use<> {
+        let stage = Rc::clone(self);
+        async move {
+            let named = run.inputs.get("release-target").and_then(Value::as_str);
+            let mut targets = stage.scenario.targets.iter();
+            let target = targets.find(|target| {
+                target.repository == run.repository
+                    && target.workflow == run.workflow
+                    && (target.old_style || named == Some(target.name.as_str()))
+            });
+            let target = target.expect("only targets are started").clone();
+            stage.journal().started.entry(target.name.clone()).or_default().push(run.id);
+            stage.world.update_run(run.id, |run| "in_progress".clone_into(&mut run.status));
+            let (late, first): (Vec<_>, Vec<_>) =
+                target.jobs.iter().filter(|job| job.attempt == 1).cloned().partition(|job| job.late);
+            stage.jobs(&target, &run, first, Duration::ZERO).await;
+            stage.world.finish_run(run.id, "failure");
+            let Some(rerun_after) = target.rerun_after else { return };
+            let late = spawn_local({
+                let (stage, target, run) = (Rc::clone(&stage), target.clone(), run.clone());
+                async move { stage.jobs(&target, &run, late, rerun_after).await }
+            });
+            sleep(rerun_after).await;
+            stage.world.rerun(run.id);
+            stage.journal().reruns += 1;
+            let again = target.jobs.iter().filter(|job| job.attempt == 2).cloned().collect();
+            stage.jobs(&target, &run, again, Duration::ZERO).await;
+            stage.world.finish_run(run.id, "success");
+            late.await.expect("what plays around the steps does not panic");
+        }
+    }
+
+    async fn jobs(self: &Rc<Self>, target: &Target, run: &Run, jobs: Vec<scenario::Job>, after: Duration) {
+        let jobs = jobs.into_iter().map(|job| {
+            let (stage, target, run) = (Rc::clone(self), target.clone(), run.clone());
+            spawn_local(async move {
+                sleep(after + job.at).await;
+                stage.job(&target, &run, &job).await;
+            })
+        });
+        for ended in join_all(jobs.collect::<Vec<_>>()).await {
+            ended.expect("what plays around the steps does not panic");
+        }
+    }
+
+    async fn job(self: &Rc<Self>, target: &Target, run: &Run, job: &scenario::Job) {
+        let name = match &job.matrix {
+            Some(matrix) => format!("{} ({matrix})", job.id),
+            None => job.id.clone(),
+        };
+        let by = By { repository: target.repository.clone(), run: run.id, attempt: job.attempt, job: name };
+        let temp = self.temp.path().join(format!("{}-{}-{}", by.run, by.attempt, by.job));
+        for (index, step) in job.steps.iter().enumerate() {
+            // The runner starts a container for each step; what a killed one sent is worked off by then.
+            sleep(if index > 0 { step.after + IN_FLIGHT } else { step.after }).await;
+            let mut prepared = self.prepare(by.clone(), target, run, job, step);
+            prepared.temp = job.shares.then(|| temp.clone());
+            prepared.skew = job.skew;
+            prepared.killed_after = step.killed_after;
+            let outcome = self.play_step(target, job, step, prepared).await;
+            if matches!(outcome, Outcome::Killed) && !step.survived {
+                return;
+            }
+        }
+    }
+
+    fn prepare(
+        &self,
+        by: By,
+        target: &Target,
+        run: &Run,
+        job: &scenario::Job,
+        step: &scenario::Step,
+    ) -> Step {
+        let mode = match step.kind {
+            StepKind::Report { .. } => "report",
+            StepKind::Notify { .. } => "notify",
+        };
+        let mut prepared = Step::new(by, mode, token_of(&target.repository))
+            .input("retry-timeout", self.scenario.weather.retry_timeout);
+        prepared.event = json!({ "inputs": run.inputs });
+        let input = |name: &str| run.inputs.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        if target.old_style {
+            prepared =
+                prepared.input("repository", input("reportTo")).input("ticket", input("releaseTicketNumber"));
+        }
+        if let Some(matrix) = &job.matrix {
+            prepared = prepared.input("matrix", json!({ "version": matrix }));
+        }
+        prepared
+    }
+
+    async fn play_step(
+        self: &Rc<Self>,
+        target: &Target,
+        job: &scenario::Job,
+        step: &scenario::Step,
+        mut prepared: Step,
+    ) -> Outcome {
+        let id = self.next_id();
+        let by = prepared.by.clone();
+        match &step.kind {
+            StepKind::Report { stage, status, done, names_target, text } => {
+                prepared = prepared
+                    .input("stage", stage)
+                    .input("status", status)
+                    .input("done", done)
+                    .input("message", format!("m{id} {text}"));
+                if *names_target {
+                    prepared = prepared.input("target", &target.name);
+                }
+                if job.new_comments {
+                    prepared = prepared.input("comment-mode", "new");
+                }
+                let says = *names_target || !target.old_style;
+                let outcome = self.step(prepared).await;
+                self.journal().reported.push(Reported {
+                    id,
+                    by,
+                    target: says.then(|| target.name.clone()),
+                    stage: stage.clone(),
+                    status: status_of(status),
+                    new_comment: job.new_comments,
+                    outcome: outcome.clone(),
+                });
+                outcome
+            }
+            StepKind::Notify { status, fingerprint, update } => {
+                let fingerprint =
+                    fingerprint.clone().unwrap_or_else(|| format!("{} {}", by.repository, by.job));
+                prepared = prepared
+                    .input("status", status)
+                    .input("message", format!("m{id} it broke"))
+                    .input("fingerprint", &fingerprint)
+                    .input("comment-mode", if *update { "update" } else { "new" });
+                let outcome = self.step(prepared).await;
+                self.journal().noticed.push(Noticed {
+                    id,
+                    by,
+                    fingerprint,
+                    status: status_of(status),
+                    update: *update,
+                    on_ticket: true,
+                    outcome: outcome.clone(),
+                });
+                outcome
+            }
+        }
+    }
+
+    fn nightly(self: &Rc<Self>, nightly: Nightly) -> impl Future<Output = ()> + use<> {
+        let stage = Rc::clone(self);
+        async move {
+            sleep(nightly.at).await;
+            let repository = stage.scenario.targets[0].repository.clone();
+            let run = stage.world.start_run(&repository, "nightly.yml", "schedule");
+            let job = simulated_github::Job::new("tests").concluded("failure").step("Run tests", "failure");
+            stage.world.add_job(run, job);
+            let by = By { repository: repository.clone(), run, attempt: 1, job: "tests".to_owned() };
+            let id = stage.next_id();
+            let step = Step::new(by.clone(), "notify", token_of(&repository))
+                .input("status", "failure")
+                .input("message", format!("m{id} the nightly failed"))
+                .input("fingerprint", "nightly")
+                .input("retry-timeout", stage.scenario.weather.retry_timeout)
+                .input("comment-mode", if nightly.update { "update" } else { "new" });
+            let outcome = stage.step(Step { killed_after: nightly.killed_after, ..step }).await;
+            stage.journal().noticed.push(Noticed {
+                id,
+                by,
+                fingerprint: "nightly".to_owned(),
+                status: Status::Failure,
+                update: nightly.update,
+                on_ticket: false,
+                outcome,
+            });
+        }
+    }
+
+    /// If somebody left something undone, one more report that nothing happens to.
+    async fn epilogue(self: &Rc<Self>) {
+        let undone = {
+            let journal = self.journal();
+            journal.boards_deleted > 0 || journal.outcomes().any(Outcome::gave_up)
+        };
+        let Some(ticket) = self.ticket().filter(|_| undone) else { return };
+        let repository = "acme/epilogue".to_owned();
+        self.world.repository(&repository);
+        let token = self.world.token(&token_of(&repository)).acts_as("acme-report[bot]");
+        token.can(HUB, &["issues: write"]);
+        let run = self.world.start_run(&repository, "epilogue.yml", "push");
+        let by = By { repository: repository.clone(), run, attempt: 1, job: "epilogue".to_owned() };
+        let id = self.next_id();
+        let mut step = Step::new(by.clone(), "report", token_of(&repository))
+            .input("ticket", format!("{HUB}#{ticket}"))
+            .input("target", "epilogue")
+            .input("status", "success")
+            .input("message", format!("m{id} the end"));
+        step.calm = true;
+        let outcome = self.step(step).await;
+        self.journal().reported.push(Reported {
+            id,
+            by,
+            target: Some("epilogue".to_owned()),
+            stage: "epilogue".to_owned(),
+            status: Status::Success,
+            new_comment: false,
+            outcome,
+        });
+    }
+
+    // People.
+
+    /// The open ticket with the lowest number, if there is one yet.
+    fn ticket(&self) -> Option<u64> {
+        let issues = self.world.issues(HUB);
+        issues.iter().find(|issue| issue.is_open() && issue.author == "acme-release[bot]").map(|it| it.number)
+    }
+
+    fn act(self: &Rc<Self>, person: Person) -> impl Future<Output = ()> + use<> {
+        let stage = Rc::clone(self);
+        async move {
+            sleep(person.at).await;
+            match person.act {
+                Act::FakeTicket => {
+                    let body = format!(
+                        "<!-- release-ticket:1 ticket {{\"key\":{{\"release\":\"{RELEASE}\"}}}} -->\nMine."
+                    );
+                    let number = stage.world.issue(HUB, "Release", &body, "mallory");
+                    stage.journal().fake_ticket = Some(number);
+                    stage.journal().bodies.insert(number, body);
+                }
+                Act::StartByHand(index) => {
+                    let target = &stage.scenario.targets[index];
+                    let run =
+                        stage.world.start_run(&target.repository, &target.workflow, "workflow_dispatch");
+                    stage.world.update_run(run, |run| {
+                        "alice".clone_into(&mut run.actor);
+                        run.inputs = Map::new();
+                    });
+                }
+                act => {
+                    if let Some(ticket) = stage.ticket() {
+                        stage.act_on(ticket, &act);
+                    }
+                }
+            }
+        }
+    }
+
+    fn act_on(&self, ticket: u64, act: &Act) {
+        let world = &self.world;
+        let issue = world.issue_view(HUB, ticket);
+        let edit = |added: &str| {
+            let body = issue.body.replace("\r\n", "\n").replace('\n', "\r\n") + added;
+            world.edit_issue_body(HUB, ticket, &body);
+            self.journal().bodies.insert(ticket, body);
+        };
+        let board = issue.comments.iter().find(|comment| {
+            comment.author.ends_with("[bot]") && comment.body.starts_with("<!-- release-ticket:1 board ")
+        });
+        match act {
+            Act::EditBody(number) => edit(&format!("\r\nNote {number}: @alice | <b>ships</b>\r\n- [ ] open")),
+            Act::TickBox => edit("\r\n- [x] ticked"),
+            Act::EditTitle(number) => {
+                let title = format!("Release {RELEASE}, note {number}");
+                world.edit_issue_title(HUB, ticket, &title);
+                self.journal().titles.insert(ticket, title);
+            }
+            Act::Label(number) => {
+                let label = format!("by-hand-{number}");
+                world.label_issue(HUB, ticket, &label);
+                self.journal().labels.push((ticket, label));
+            }
+            Act::Comment(who, text) => {
+                let comment = world.comment(HUB, ticket, who, text);
+                let written = Written { comment, body: (*text).to_owned() };
+                self.journal().written.push(written);
+            }
+            Act::EditComment(number) => {
+                let mut journal = self.journal();
+                if let Some(written) =
+                    journal.written.iter_mut().rfind(|written| issue.comment(written.comment).is_some())
+                {
+                    written.body += &format!("\r\nedit {number}");
+                    world.edit_comment(written.comment, &written.body);
+                }
+            }
+            Act::DeleteBoard => {
+                if let Some(board) = board {
+                    world.delete_comment(HUB, board.id);
+                    self.journal().boards_deleted += 1;
+                }
+            }
+            Act::CopyBoard => {
+                if let Some(board) = board {
+                    let comment = world.comment(HUB, ticket, "alice", &board.body);
+                    let written = Written { comment, body: board.body.clone() };
+                    self.journal().written.push(written);
+                }
+            }
+            Act::FakeTicket | Act::StartByHand(_) => unreachable!("these are not about the ticket"),
+        }
+    }
+}
+
+fn status_of(word: &str) -> Status {
+    Status::ALL.into_iter().find(|status| status.as_str() == word).expect("the scenario knows the words")
+}

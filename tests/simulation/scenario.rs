@@ -1,0 +1,424 @@
+//! A scenario: everything that is drawn from a seed before the play begins, as a list to read.
+
+use std::fmt;
+use std::time::Duration;
+
+/// One release with its jobs, its people and its weather.
+#[derive(Debug, Clone)]
+pub(crate) struct Scenario {
+    pub(crate) seed: u64,
+    pub(crate) weather: Weather,
+    pub(crate) max_parallel: u32,
+    /// Whether the release has a name; otherwise each hub run has a ticket of its own.
+    pub(crate) named: bool,
+    pub(crate) hubs: Vec<Hub>,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) nightlies: Vec<Nightly>,
+    pub(crate) people: Vec<Person>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Weather {
+    /// How many of the requests go wrong.
+    pub(crate) density: f64,
+    /// Whether a request that went wrong goes well afterwards, so that every step's patience is enough.
+    pub(crate) merciful: bool,
+    pub(crate) latency: Duration,
+    pub(crate) retry_timeout: &'static str,
+}
+
+/// A run of the hub's workflow, with its attempts.
+#[derive(Debug, Clone)]
+pub(crate) struct Hub {
+    pub(crate) at: Duration,
+    pub(crate) attempts: Vec<HubAttempt>,
+    /// Whether somebody runs it again, as often as it takes, when it says that it failed.
+    pub(crate) insists: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct HubAttempt {
+    /// How long after the one before.
+    pub(crate) after: Duration,
+    pub(crate) killed_after: Option<Duration>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) name: String,
+    pub(crate) repository: String,
+    pub(crate) workflow: String,
+    /// Whether the workflow takes what the proof of concept passed, and nothing else.
+    pub(crate) old_style: bool,
+    pub(crate) jobs: Vec<Job>,
+    /// When attempt 2 begins after attempt 1 has ended, if there is one.
+    pub(crate) rerun_after: Option<Duration>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    pub(crate) id: String,
+    pub(crate) matrix: Option<String>,
+    pub(crate) attempt: u32,
+    pub(crate) at: Duration,
+    /// It belongs to attempt 1 and reports when attempt 2 has begun.
+    pub(crate) late: bool,
+    /// Whether its steps share a folder.
+    pub(crate) shares: bool,
+    pub(crate) new_comments: bool,
+    /// How many seconds its runner's clock is off.
+    pub(crate) skew: i64,
+    pub(crate) steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    pub(crate) after: Duration,
+    pub(crate) killed_after: Option<Duration>,
+    /// Whether only the step is killed, and the job goes on with the next one.
+    pub(crate) survived: bool,
+    pub(crate) kind: StepKind,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum StepKind {
+    Report { stage: String, status: &'static str, done: bool, names_target: bool, text: &'static str },
+    Notify { status: &'static str, fingerprint: Option<String>, update: bool },
+}
+
+/// A workflow outside of any release that fails: it notifies in its own repository.
+#[derive(Debug, Clone)]
+pub(crate) struct Nightly {
+    pub(crate) at: Duration,
+    pub(crate) killed_after: Option<Duration>,
+    pub(crate) update: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    pub(crate) at: Duration,
+    pub(crate) act: Act,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Act {
+    /// Edits the issue's text in the browser, which ends lines with CR LF.
+    EditBody(u32),
+    TickBox,
+    EditTitle(u32),
+    Label(u32),
+    /// Comments: who, and what.
+    Comment(&'static str, &'static str),
+    /// Edits the person's own newest comment.
+    EditComment(u32),
+    DeleteBoard,
+    /// Pastes a copy of the board, its hidden line included, as a comment.
+    CopyBoard,
+    /// Starts a target's workflow by hand.
+    StartByHand(usize),
+    /// Opens an issue that looks like the ticket.
+    FakeTicket,
+}
+
+/// What messages say beside their number.
+const TEXTS: &[&str] = &[
+    "all is well",
+    "a | b || c \\| d",
+    "ends --> here <!-- release-ticket:1 report {} -->",
+    "@alice @acme/everyone ![x](https://evil.example/x.png)",
+    "one\n\ntwo\r\nthree\u{2028}four",
+    "```\nfence",
+    "🚀 ü \u{202e}gnol",
+];
+
+/// What people write. Only a person of the hub is believed, and only in the very first line.
+const COMMENTS: &[(&str, &str)] = &[
+    ("alice", "Looks good to me. 👍"),
+    ("alice", "- [ ] announce\r\n- [x] tag\r\n"),
+    ("alice", "> <!-- release-ticket:1 board {\"seen\":{\"records\":{}}} -->\n> quoted"),
+    ("alice", "See below:\n<!-- release-ticket:1 report {\"by\":{}} -->"),
+    ("alice", "<!-- release-ticket:1 report {\"by\":"),
+    ("alice", "<!-- release-ticket:99 board {\"from\":\"the future\"} -->"),
+    ("alice", "<!-- a comment of my own -->\nhidden"),
+    ("mallory", "<!-- release-ticket:1 board {\"seen\":{\"records\":{}}} -->\nEverything is released."),
+    (
+        "mallory",
+        "<!-- release-ticket:1 report {\"by\":{\"repository\":\"acme/web\",\"run\":99999,\"attempt\":9,\
+         \"job\":\"x\"},\"seq\":9,\"run_url\":\"https://evil.example\",\"stages\":[{\"stage\":\"build\",\
+         \"status\":\"success\",\"done\":true,\"at\":\"2026-01-05T09:00:00Z\",\"seq\":9}]} -->\nforged",
+    ),
+];
+
+struct Draw(fastrand::Rng);
+
+impl Draw {
+    fn chance(&mut self, probability: f64) -> bool {
+        self.0.f64() < probability
+    }
+
+    fn time(&mut self, longest: f64) -> Duration {
+        Duration::from_millis((self.0.f64() * longest * 1000.0) as u64)
+    }
+
+    fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.0.usize(..of.len())]
+    }
+
+    /// When something is killed, counted from its start: often early, where most happens.
+    fn death(&mut self) -> Duration {
+        let longest = *self.one(&[2.0, 8.0, 20.0, 60.0]);
+        self.time(longest)
+    }
+}
+
+impl Scenario {
+    pub(crate) fn draw(seed: u64) -> Self {
+        let mut draw = Draw(fastrand::Rng::with_seed(seed));
+        let weather = Weather::draw(&mut draw);
+        let (targets, jobs) = match draw.0.u32(..20) {
+            0..11 => (draw.0.usize(1..=3), draw.0.usize(1..=6)),
+            11..19 => (draw.0.usize(1..=6), draw.0.usize(6..=18)),
+            _ => (draw.0.usize(2..=8), draw.0.usize(30..=50)),
+        };
+        let named = draw.chance(0.85);
+        Self {
+            seed,
+            weather,
+            max_parallel: *draw.one(&[1, 2, 8]),
+            named,
+            hubs: hubs(&mut draw, named),
+            targets: self::targets(&mut draw, targets, jobs),
+            nightlies: nightlies(&mut draw),
+            people: people(&mut draw, targets),
+        }
+    }
+}
+
+impl Weather {
+    fn draw(draw: &mut Draw) -> Self {
+        let latency = Duration::from_millis(*draw.one(&[0, 300, 3_000, 3_000]));
+        let calm = Self { density: 0.0, merciful: true, latency, retry_timeout: "5m" };
+        match draw.0.u32(..20) {
+            0..4 => calm,
+            4..15 => Self { density: 0.01 + 0.09 * draw.0.f64(), ..calm },
+            15..18 => Self { density: 0.1 + 0.2 * draw.0.f64(), ..calm },
+            _ => Self {
+                density: 0.2 + 0.4 * draw.0.f64(),
+                merciful: false,
+                retry_timeout: *draw.one::<&str>(&["20s", "90s", "5m"]),
+                ..calm
+            },
+        }
+    }
+}
+
+fn hubs(draw: &mut Draw, named: bool) -> Vec<Hub> {
+    let count = if named && draw.chance(0.45) { 2 } else { 1 };
+    let apart = *draw.one(&[0.0, 2.0, 30.0, 300.0]);
+    (0..count)
+        .map(|index| {
+            let at = if index == 0 { Duration::ZERO } else { draw.time(apart) };
+            let mut attempts = vec![HubAttempt { after: Duration::ZERO, killed_after: None }];
+            while draw.chance(0.35) && attempts.len() < 4 {
+                // Killed and run again, or run again although nothing was wrong.
+                if draw.chance(0.8) {
+                    attempts.last_mut().expect("at least one").killed_after = Some(draw.death());
+                }
+                let after = Duration::from_secs(4) + draw.time(90.0);
+                attempts.push(HubAttempt { after, killed_after: None });
+            }
+            if draw.chance(0.04) {
+                attempts.last_mut().expect("at least one").killed_after = Some(draw.death());
+            }
+            Hub { at, attempts, insists: draw.chance(0.7) }
+        })
+        .collect()
+}
+
+fn targets(draw: &mut Draw, count: usize, jobs: usize) -> Vec<Target> {
+    const NAMES: [&str; 8] = ["web", "api", "docs", "cli", "sdk", "ios", "mail", "auth"];
+    let spread = *draw.one(&[0.0, 5.0, 60.0, 600.0]);
+    let mut targets: Vec<Target> = NAMES[..count]
+        .iter()
+        .map(|name| Target {
+            name: (*name).to_owned(),
+            repository: format!("acme/{name}"),
+            workflow: "release.yml".to_owned(),
+            old_style: draw.chance(0.25),
+            jobs: Vec::new(),
+            rerun_after: draw
+                .chance(0.3)
+                .then_some(Duration::from_secs(3))
+                .map(|least| least + draw.time(120.0)),
+        })
+        .collect();
+    // Sometimes two targets live in one repository, and sometimes even share a workflow.
+    if count > 1 && draw.chance(0.15) {
+        let same_workflow = draw.chance(0.3);
+        let (first, second) = targets.split_at_mut(1);
+        second[0].repository.clone_from(&first[0].repository);
+        if same_workflow {
+            (first[0].old_style, second[0].old_style) = (false, false);
+        } else {
+            second[0].workflow = "other.yml".to_owned();
+        }
+    }
+    for index in 0..jobs {
+        let target = &mut targets[index % count];
+        let job = job(draw, index, target.rerun_after.is_some(), spread);
+        target.jobs.push(job);
+    }
+    targets
+}
+
+fn job(draw: &mut Draw, index: usize, has_rerun: bool, spread: f64) -> Job {
+    let attempt = if has_rerun && draw.chance(0.4) { 2 } else { 1 };
+    let in_matrix = draw.chance(0.25);
+    let id = if in_matrix { "test".to_owned() } else { draw.one(&["build", "publish"]).to_string() };
+    let mut steps = Vec::new();
+    let stage = if draw.chance(0.8) { id.clone() } else { "sign".to_owned() };
+    let names_target = draw.chance(0.3);
+    let report = |draw: &mut Draw, status: &'static str, done: bool| {
+        let text = *draw.one(TEXTS);
+        let kind = StepKind::Report { stage: stage.clone(), status, done, names_target, text };
+        Step { after: draw.time(40.0), killed_after: None, survived: false, kind }
+    };
+    if draw.chance(0.7) {
+        // A failure may be tried again within the job: what was said last counts, not what is worst.
+        let first = if draw.chance(0.2) { "failure" } else { "in_progress" };
+        let step = report(draw, first, false);
+        steps.push(step);
+    }
+    let ends = ["success", "success", "success", "failure", "cancelled", "skipped"];
+    let (status, done) = (*draw.one(&ends), id == "publish" && draw.chance(0.7));
+    let step = report(draw, status, done);
+    steps.push(step);
+    if draw.chance(0.2) {
+        let fingerprint = draw.chance(0.5).then(|| format!("failure {}", draw.0.u32(..2)));
+        let status = if draw.chance(0.75) { "failure" } else { "success" };
+        let kind = StepKind::Notify { status, fingerprint, update: draw.chance(0.4) };
+        steps.push(Step { after: draw.time(10.0), killed_after: None, survived: false, kind });
+    }
+    if draw.chance(0.15) {
+        let killed = draw.0.usize(..steps.len());
+        steps[killed].killed_after = Some(draw.death());
+        steps[killed].survived = draw.chance(0.4);
+    }
+    Job {
+        matrix: in_matrix.then(|| format!("v{index}")),
+        // A job's id is unique in its workflow; a name that comes again gets a number.
+        id: if in_matrix { id } else { format!("{id}-{index}") },
+        attempt,
+        at: Duration::from_secs(2) + draw.time(spread),
+        late: has_rerun && attempt == 1 && draw.chance(0.3),
+        shares: draw.chance(0.8),
+        new_comments: draw.chance(0.2),
+        skew: if draw.chance(0.3) { draw.0.i64(-30..=30) } else { 0 },
+        steps,
+    }
+}
+
+fn nightlies(draw: &mut Draw) -> Vec<Nightly> {
+    if !draw.chance(0.3) {
+        return Vec::new();
+    }
+    let apart = *draw.one(&[0.0, 3.0, 90.0]);
+    (0..draw.0.usize(1..=3))
+        .map(|_| Nightly {
+            at: draw.time(apart),
+            killed_after: draw.chance(0.15).then(|| draw.death()),
+            update: draw.chance(0.5),
+        })
+        .collect()
+}
+
+fn people(draw: &mut Draw, targets: usize) -> Vec<Person> {
+    let mut people: Vec<Person> = (0..draw.0.u32(..12))
+        .map(|index| {
+            let act = match draw.0.u32(..14) {
+                0..3 => Act::EditBody(index),
+                3..5 => Act::TickBox,
+                5 => Act::EditTitle(index),
+                6 => Act::Label(index),
+                7..11 => {
+                    let (who, text) = *draw.one(COMMENTS);
+                    Act::Comment(who, text)
+                }
+                11..13 => Act::EditComment(index),
+                _ => Act::StartByHand(draw.0.usize(..targets)),
+            };
+            Person { at: draw.time(400.0), act }
+        })
+        .collect();
+    if draw.chance(0.08) {
+        let longest = *draw.one(&[30.0, 120.0, 400.0]);
+        people.push(Person { at: draw.time(longest), act: Act::DeleteBoard });
+    }
+    if draw.chance(0.05) {
+        people.push(Person { at: draw.time(400.0), act: Act::CopyBoard });
+    }
+    if draw.chance(0.1) {
+        people.push(Person { at: Duration::ZERO, act: Act::FakeTicket });
+    }
+    people.sort_by_key(|person| person.at);
+    people
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Weather { density, merciful, latency, retry_timeout } = &self.weather;
+        writeln!(
+            f,
+            "scenario {}: {:.0} % of the requests go wrong{}, latency up to {latency:?}, patience {retry_timeout}, \
+             {}, max-parallel {}",
+            self.seed,
+            density * 100.0,
+            if *merciful { "" } else { " without mercy" },
+            if self.named { "a named release" } else { "a release without a name" },
+            self.max_parallel
+        )?;
+        for (index, hub) in self.hubs.iter().enumerate() {
+            write!(f, "  at {:?} hub run {index}", hub.at)?;
+            for attempt in &hub.attempts {
+                write!(f, ", {:?} later an attempt", attempt.after)?;
+                attempt.killed_after.iter().try_for_each(|after| write!(f, " killed after {after:?}"))?;
+            }
+            writeln!(f, "{}", if hub.insists { ", again if it fails" } else { "" })?;
+        }
+        for target in &self.targets {
+            let Target { name, repository, workflow, old_style, rerun_after, jobs } = target;
+            write!(f, "  target {name}: {workflow} of {repository}")?;
+            write!(f, "{}", if *old_style { " in the old style" } else { "" })?;
+            rerun_after.iter().try_for_each(|after| write!(f, ", run again {after:?} after it ended"))?;
+            writeln!(f)?;
+            jobs.iter().try_for_each(|job| write!(f, "{job}"))?;
+        }
+        for Nightly { at, killed_after, update } in &self.nightlies {
+            writeln!(f, "  at {at:?} a nightly fails, update {update}, killed after {killed_after:?}")?;
+        }
+        self.people.iter().try_for_each(|person| writeln!(f, "  at {:?} {:?}", person.at, person.act))
+    }
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "    at {:?} attempt {} {}", self.at, self.attempt, self.id)?;
+        self.matrix.iter().try_for_each(|matrix| write!(f, " ({matrix})"))?;
+        write!(f, "{}", if self.late { ", late" } else { "" })?;
+        write!(f, "{}", if self.shares { "" } else { ", no folder" })?;
+        write!(f, "{}", if self.new_comments { ", new comments" } else { "" })?;
+        if self.skew != 0 {
+            write!(f, ", clock off by {} s", self.skew)?;
+        }
+        writeln!(f)?;
+        for step in &self.steps {
+            write!(f, "      {:?} later {:?}", step.after, step.kind)?;
+            if let Some(after) = step.killed_after {
+                let what = if step.survived { "the step" } else { "the job" };
+                write!(f, " ({what} is killed after {after:?})")?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
