@@ -11,6 +11,7 @@ mod killed;
 mod limits;
 mod notify;
 mod proof_of_concept;
+mod properties;
 mod report;
 mod requests;
 mod support;

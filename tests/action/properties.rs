@@ -1,0 +1,220 @@
+//! What must hold for any text at all: nothing panics, and what was written is read back.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use proptest::prelude::*;
+use release_ticket_action::event::Event;
+use release_ticket_action::inputs::{INPUTS, Inputs};
+use release_ticket_action::job::{Clock, Job};
+use release_ticket_action::names::{CommentId, Login, RunId};
+use release_ticket_action::targets::{self, Defaults};
+use release_ticket_action::ticket::marker::Marker;
+use release_ticket_action::ticket::{
+    BoardStep, Comment, Dispatch, Log, Notice, Record, Report, StageReport, Start, StartState, Status,
+    Writer, text,
+};
+use serde_json::{Map, Value};
+
+/// Texts that people, attackers and machines write.
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        "[-<>!@&#|`\\\\\\[\\]() \n\r\t:a-z0-9]{0,40}",
+        prop::sample::select(vec![
+            "--> <script>",
+            "| a | b |",
+            "@everyone",
+            "![x](http://a.example)",
+            "::error::x",
+            "##[error]x",
+            "<!-- release-ticket:1 report {} -->",
+            "```",
+            "\u{202e}",
+            "🚀",
+            "",
+            " ",
+            "- [ ] x",
+            "{{ x }}",
+            "acme/hub#1",
+        ])
+        .prop_map(str::to_owned),
+    ]
+}
+
+fn any_writer() -> impl Strategy<Value = Writer> {
+    (1..9_u64, 1..4_u32, any_text(), any::<Option<u64>>()).prop_map(|(run, attempt, job, check_run)| Writer {
+        repository: "acme/web".parse().expect("a name"),
+        run: RunId(run),
+        attempt,
+        job,
+        check_run,
+    })
+}
+
+fn any_status() -> impl Strategy<Value = Status> {
+    prop::sample::select(Status::ALL.to_vec())
+}
+
+fn at() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH
+}
+
+fn any_report() -> impl Strategy<Value = Record> {
+    let stage = (
+        any::<Option<()>>(),
+        any_text(),
+        any_text(),
+        any_status(),
+        any_text(),
+        any_text(),
+        any::<bool>(),
+        0..9_u64,
+    );
+    let stage = stage.prop_map(|(named, target, stage, status, message, url, done, seq)| StageReport {
+        target: named.map(|()| target),
+        stage,
+        status,
+        message: Some(message),
+        url: Some(url),
+        done,
+        at: at(),
+        seq,
+        other: Map::new(),
+    });
+    (any_writer(), any_text(), prop::collection::vec(stage, 0..4)).prop_map(|(by, run_url, stages)| {
+        Record::Report(Report { by, seq: 9, run_url, stages, other: Map::new() })
+    })
+}
+
+fn any_dispatch() -> impl Strategy<Value = Record> {
+    let states = [
+        StartState::Claimed,
+        StartState::Yielded,
+        StartState::Cancelled,
+        StartState::Started,
+        StartState::Refused,
+    ];
+    let start = (any_text(), any_text(), prop::sample::select(states.to_vec()), any::<Option<u64>>());
+    let start = start.prop_map(|(target, error, state, run)| Start {
+        target,
+        repository: "acme/web".parse().expect("a name"),
+        workflow: Some("release.yml".into()),
+        git_ref: None,
+        state,
+        run: run.map(RunId),
+        run_url: Some(error.clone()),
+        error: Some(error),
+        at: at(),
+        other: Map::new(),
+    });
+    (any_writer(), any_text(), prop::collection::vec(start, 0..4)).prop_map(|(by, release, targets)| {
+        let release = Some(release);
+        Record::Dispatch(Dispatch {
+            by,
+            seq: 1,
+            run_url: String::new(),
+            driver: Login::parse("alice"),
+            release,
+            targets,
+            other: Map::new(),
+        })
+    })
+}
+
+fn any_notice() -> impl Strategy<Value = Record> {
+    (any_writer(), any_text(), any_text(), any_status()).prop_map(|(by, fingerprint, message, status)| {
+        let mention = Login::parse("alice").into_iter().collect();
+        let url = Some(message.clone());
+        Record::Notice(Notice {
+            by,
+            seq: 1,
+            run_url: String::new(),
+            fingerprint,
+            status,
+            message,
+            url,
+            mention,
+            at: at(),
+            other: Map::new(),
+        })
+    })
+}
+
+fn any_record() -> impl Strategy<Value = Record> {
+    prop_oneof![any_report(), any_dispatch(), any_notice()]
+}
+
+fn comment(id: u64, body: String) -> Comment {
+    let author = Some("acme-release[bot]".into());
+    Comment {
+        id: CommentId(id),
+        author,
+        trusted: true,
+        body,
+        created_at: at(),
+        updated_at: at(),
+        url: String::new(),
+    }
+}
+
+fn job() -> Job {
+    let environment = [("GITHUB_REPOSITORY", "acme/hub"), ("GITHUB_RUN_ID", "1")];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    Job::read(&environment, Clock::starting_at(at())).expect("all that a job needs")
+}
+
+proptest! {
+    #[test]
+    fn a_record_is_read_back_as_it_was_written(record in any_record()) {
+        let body = record.render();
+        let marker = Marker::find(&body).expect("a marker").expect("a good one");
+        prop_assert_eq!(Record::parse(&marker).expect("a record"), Some(record));
+    }
+
+    #[test]
+    fn a_board_of_any_records_is_read_back_and_defuses_their_text(records in prop::collection::vec(any_record(), 0..8)) {
+        let mut log = Log::default();
+        log.extend(records.iter().zip(1..).map(|(record, id)| comment(id, record.render())));
+        let BoardStep::Write { body, .. } = log.next_board_step() else { panic!("there is no board yet") };
+        prop_assert!(text::length(&body) <= text::BODY_LIMIT);
+        let (_, shown) = body.split_once('\n').expect("a marker line");
+        prop_assert!(!shown.contains("<!--") && !shown.contains("<script") && !shown.contains("!["), "{}", shown);
+        prop_assert!(!shown.contains("@everyone"), "{}", shown);
+        log.extend([comment(99, body)]);
+        prop_assert!(records.is_empty() || log.next_board_step() == BoardStep::Shown);
+    }
+
+    #[test]
+    fn any_inputs_are_taken_or_refused_with_a_reason(
+        values in prop::collection::vec((prop::sample::select(INPUTS.to_vec()), any_text()), 0..12),
+        mode in prop::sample::select(vec!["dispatch", "report", "notify"]),
+    ) {
+        let mut given: BTreeMap<String, String> =
+            values.into_iter().map(|(input, value)| (input.name.to_owned(), value)).filter(|(_, value)| !value.trim().is_empty()).collect();
+        given.insert("mode".into(), mode.into());
+        if let Err(error) = Inputs::read(&given, &job()) {
+            prop_assert!(!error.problems.is_empty() && error.problems.iter().all(|problem| !problem.is_empty()));
+        }
+    }
+
+    #[test]
+    fn any_targets_file_is_taken_or_refused(text in any_text(), name in any_text(), repository in any_text()) {
+        let hub = "acme/hub".parse().expect("a name");
+        let json = serde_json::json!({ "targets": [{ "name": name, "repository": repository }] }).to_string();
+        for text in [text, json] {
+            let _ = targets::parse_file("t.yml", &text, &hub, &Defaults::default());
+            let _ = targets::parse_input(&text, &hub, &Defaults::default());
+        }
+    }
+
+    #[test]
+    fn any_event_is_read_or_refused(text in any_text(), name in any_text(), value in any_text()) {
+        let _ = Event::parse(&text);
+        for place in ["inputs", "client_payload", "issue"] {
+            let payload: Value = serde_json::json!({ place: { &name: &value } });
+            let event = Event::parse(&payload.to_string()).expect("an object");
+            let _ = (event.input(&name), event.issue());
+        }
+    }
+}
