@@ -48,6 +48,7 @@ enum Ticket {
 pub async fn run(job: &Job, common: &Common, inputs: &DispatchInputs, github: &GitHub) -> Receipt {
     let mut receipt = Receipt { created: Some(false), ..Receipt::default() };
     if let Err(problems) = dispatch(job, common, inputs, github, &mut receipt).await {
+        receipt.delivered.get_or_insert(false);
         receipt.problems.extend(problems);
     }
     receipt
@@ -85,6 +86,9 @@ async fn dispatch(
 /// The hub job was cancelled: what it had claimed and not started is no longer its to start.
 pub async fn cancel(job: &Job, common: &Common, inputs: &DispatchInputs, github: &GitHub) -> Receipt {
     let mut receipt = Receipt::default();
+    if common.dry_run {
+        return receipt;
+    }
     if let Err(problems) = wind_up(job, common, inputs, github, &mut receipt).await {
         receipt.problems = problems;
     }

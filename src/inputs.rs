@@ -436,7 +436,7 @@ impl Reader<'_> {
             body_path: self.owned("body-path"),
             labels,
             driver: self.login("driver").or_else(|| job.actor.clone()),
-            max_parallel: self.number("max-parallel").unwrap_or(1),
+            max_parallel: self.number::<usize>("max-parallel").unwrap_or(1).min(100),
         }
     }
 

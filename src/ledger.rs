@@ -165,6 +165,9 @@ impl<'a> Ledger<'a> {
         if !self.is_read {
             self.read_changes().await?;
         }
+        if self.log.records().next().is_none() {
+            return Ok(None);
+        }
         let mut created = None;
         let mut waited = false;
         for _ in 0..ROUNDS {
@@ -183,6 +186,8 @@ impl<'a> Ledger<'a> {
                     self.settle(unread).await?;
                     continue;
                 }
+                // The board of an account that wrote no record is not seen as one: once is enough.
+                BoardStep::Write { comment: None, .. } if created.is_some() => break,
                 BoardStep::Write { comment: None, body } => {
                     created = Some(comment_of(self.create(&body).await?).id);
                 }

@@ -16,11 +16,12 @@ use crate::github::{GitHub, GitHubError};
 use crate::inputs::{CommentMode, Common, NotifyInputs};
 use crate::job::Job;
 use crate::ledger::Ledger;
-use crate::names::{CommentId, IssueRef, Login};
+use crate::names::{CommentId, IssueRef, Login, RunId};
 use crate::opening::{self, NewIssue};
 use crate::plan::{self, Effect, Plan};
 use crate::receipt::{Problem, Receipt};
 use crate::runner::job_state::JobState;
+use crate::ticket::marker::Marker;
 use crate::ticket::{Key, Log, Notice, Record, Status, Writer, text};
 
 /// The same failure so soon after it was resolved reopens its issue.
@@ -202,15 +203,20 @@ fn decide_on_ticket(log: &Log, notice: &Notice, mode: CommentMode) -> Option<(Op
     let same = || log.notices().filter(|(_, known)| known.fingerprint == notice.fingerprint);
     let newest = same()
         .max_by_key(|(comment, known)| (known.by.run, known.by.attempt, known.seq, Reverse(comment.id)));
-    if notice.status == Status::Success && newest.is_none_or(|(_, known)| known.status == Status::Success) {
+    let resolvable = |known: &Notice| known.status != Status::Success && age(&known.by) <= age(&notice.by);
+    if notice.status == Status::Success && !newest.is_some_and(|(_, known)| resolvable(known)) {
         return None;
     }
     // The same failure's notice passes on from run to run; a newer run's is not ours to overwrite.
-    let age = |by: &Writer| (by.run, by.attempt);
     let known = newest.filter(|(_, known)| mode == CommentMode::Update && age(&known.by) <= age(&notice.by));
     let known_seq = known.map_or(0, |(_, known)| known.seq);
     let seq = log.last_seq(&notice.by).max(known_seq) + 1;
     Some((known.map(|(comment, _)| comment.id), Notice { seq, ..notice.clone() }))
+}
+
+/// What tells an older attempt's word from a newer one's.
+fn age(by: &Writer) -> (RunId, u32) {
+    (by.run, by.attempt)
 }
 
 // ---- in an issue of the repository ----
@@ -252,8 +258,11 @@ async fn in_issue(
     }
     match decision {
         InIssue::Nothing => {
-            tracing::info!("nothing is open that this success could resolve");
-            receipt.summary = "Nothing was open that this success could resolve.\n".to_owned();
+            tracing::info!(
+                "nothing is to be said: nothing is open that this could resolve, or a newer run has said more"
+            );
+            receipt.summary =
+                "Nothing was to be said: a newer run has said more, or nothing was open.\n".to_owned();
         }
         InIssue::Comment { issue, url, comment, reopens, closes, orphans } => {
             opening::close_as_duplicates(github, &orphans, issue.number).await;
@@ -307,18 +316,15 @@ async fn decide_in_issue(
         opening::find(github, &job.repository, &key).await?
     {
         let issue = IssueRef { repository: job.repository.clone(), number: found.number };
-        let comment = match common.comment_mode {
-            CommentMode::Update if !success => own_comment(github, &issue, notice).await?,
-            _ => None,
-        };
-        return Ok(InIssue::Comment {
-            issue,
-            url: found.html_url,
-            comment,
-            reopens: false,
-            closes: success,
-            orphans,
-        });
+        let said = said_before(github, &issue, &found, notice).await?;
+        let outdated = said.newest.is_some_and(|newest| newest > age(&notice.by));
+        if success && outdated {
+            return Ok(InIssue::Nothing);
+        }
+        let edits = common.comment_mode == CommentMode::Update && !success && !outdated;
+        let comment = said.comment.filter(|_| edits);
+        let url = found.html_url;
+        return Ok(InIssue::Comment { issue, url, comment, reopens: false, closes: success, orphans });
     }
     if success {
         return Ok(InIssue::Nothing);
@@ -327,35 +333,49 @@ async fn decide_in_issue(
     let closed = opening::find_closed(github, &job.repository, &key, label).await?;
     let Some(closed) = closed else { return Ok(InIssue::Open { continues: None }) };
     let issue = IssueRef { repository: job.repository.clone(), number: closed.number };
-    Ok(if is_recent(&closed, job) {
-        InIssue::Comment {
-            issue,
-            url: closed.html_url,
-            comment: None,
-            reopens: true,
-            closes: false,
-            orphans: Vec::new(),
-        }
-    } else {
-        InIssue::Open { continues: Some(issue) }
-    })
+    if !is_recent(&closed, job) {
+        return Ok(InIssue::Open { continues: Some(issue) });
+    }
+    let said = said_before(github, &issue, &closed, notice).await?;
+    if said.newest.is_some_and(|newest| newest > age(&notice.by)) {
+        return Ok(InIssue::Nothing);
+    }
+    let url = closed.html_url;
+    Ok(InIssue::Comment { issue, url, comment: None, reopens: true, closes: false, orphans: Vec::new() })
 }
 
 fn is_recent(closed: &Issue, job: &Job) -> bool {
     closed.closed_at.is_some_and(|at| job.clock.now() - at <= REOPENS_WITHIN)
 }
 
-/// The newest notice of the same failure that this action wrote as a comment there.
-async fn own_comment(
+/// What was said of the same failure in its issue.
+struct Said {
+    /// The newest run and attempt that said something.
+    newest: Option<(RunId, u32)>,
+    /// The last comment that did.
+    comment: Option<CommentId>,
+}
+
+async fn said_before(
     github: &GitHub,
     issue: &IssueRef,
+    opened: &Issue,
     notice: &Notice,
-) -> Result<Option<CommentId>, GitHubError> {
-    let key = Key::Failure(notice.fingerprint.clone());
+) -> Result<Said, GitHubError> {
+    let of = |body: &str| match Record::parse(&Marker::find(body)?.ok()?) {
+        Ok(Some(Record::Notice(known))) if known.fingerprint == notice.fingerprint => Some(age(&known.by)),
+        _ => None,
+    };
+    let first = opened.body.as_deref().and_then(of);
     let read = github.comments(issue, None).await?;
-    let same =
-        |comment: &&IssueComment| comment.is_trusted() && Key::of(&comment.body).as_ref() == Some(&key);
-    Ok(read.comments.iter().rfind(same).map(|comment| comment.id))
+    let said: Vec<_> = read
+        .comments
+        .iter()
+        .filter(|comment| comment.is_trusted())
+        .filter_map(|comment| Some((comment.id, of(&comment.body)?)))
+        .collect();
+    let newest = said.iter().map(|(_, age)| *age).chain(first).max();
+    Ok(Said { newest, comment: said.last().map(|(id, _)| *id) })
 }
 
 async fn comment_once(github: &GitHub, issue: &IssueRef, body: &str) -> Result<IssueComment, GitHubError> {

@@ -73,6 +73,15 @@ pub async fn start_in_turn(
     outcomes
 }
 
+impl Outcome {
+    /// Nothing was started.
+    #[must_use]
+    pub fn refused(target: &str, error: String, help: Option<String>) -> Self {
+        let target = target.to_owned();
+        Self { target, state: StartState::Refused, run: None, run_url: None, error: Some(error), help }
+    }
+}
+
 impl Starter<'_> {
     async fn start(&self, github: &GitHub, known_runs: &BTreeSet<RunId>) -> Result<Found, GitHubError> {
         let repository = &self.ready.target.repository;
@@ -99,7 +108,7 @@ impl Starter<'_> {
             Ok(started.map_or(Found::Untold, |run| Found::One(run.id, run.html_url)))
         };
         match sent_once(send, look).await? {
-            Found::Untold => Ok(look_for(&look).await?.unwrap_or(Found::Untold)),
+            Found::Untold => Ok(look_for(&look).await.ok().flatten().unwrap_or(Found::Untold)),
             found => Ok(found),
         }
     }
@@ -120,7 +129,9 @@ impl Starter<'_> {
                 (Some(wanted), Some(actor)) => wanted.eq_ignore_ascii_case(actor),
                 _ => true,
             };
-            same_actor && run.created_at >= since && !known_runs.contains(&run.id)
+            let title = run.display_title.as_deref().unwrap_or_default();
+            let of_another = names_another(title, &self.ticket);
+            same_actor && !of_another && run.created_at >= since && !known_runs.contains(&run.id)
         });
         let names_the_ticket = |run: &&WorkflowRun| {
             let title = run.display_title.as_deref().unwrap_or_default();
@@ -179,14 +190,26 @@ fn holds(title: &str, ticket: &str) -> bool {
     title.match_indices(ticket).any(|(at, _)| !behind(at).is_some_and(|c| c.is_ascii_digit()))
 }
 
+/// Whether `title` holds another ticket of the same hub.
+fn names_another(title: &str, ticket: &IssueRef) -> bool {
+    let hub = format!("{}#", ticket.repository);
+    let is_number = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+    let names_some = title.match_indices(&hub).any(|(at, _)| is_number(&title[at + hub.len()..]));
+    names_some && !holds(title, &ticket.to_string())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::holds;
+    use super::{holds, names_another};
 
     #[test]
     fn a_run_name_holds_its_own_ticket_only() {
         assert!(holds("Release for acme/hub#12", "acme/hub#12"));
         assert!(holds("acme/hub#12: web", "acme/hub#12"));
         assert!(!holds("Release for acme/hub#123", "acme/hub#12"));
+        let number = crate::names::IssueNumber(12);
+        let ticket = crate::names::IssueRef { repository: "acme/hub".parse().expect("a name"), number };
+        assert!(names_another("Release for acme/hub#123", &ticket));
+        assert!(!names_another("Release for acme/hub#12", &ticket) && !names_another("Release", &ticket));
     }
 }

@@ -80,7 +80,7 @@ impl<'a> Dispatcher<'a> {
         let mut waiting = open;
         let patience = tokio::time::Instant::now() + HELD_LIMIT;
         loop {
-            let liveness = self.liveness(self.claims.first().map(|claim| claim.comment)).await?;
+            let liveness = self.liveness(self.claims.last().map(|claim| claim.comment)).await?;
             let (held, mine): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|ready| {
                 matches!(self.standing(&ready.target.name, &liveness), Standing::Held { .. })
             });
@@ -139,7 +139,16 @@ impl<'a> Dispatcher<'a> {
                     || run.run_attempt.is_some_and(|attempt| attempt > writer.attempt);
                 Ok(if over { Liveness::Over } else { Liveness::Alive })
             }
-            Ok(None) => Ok(Liveness::Over),
+            // "Not found" may also mean "not for this token", unless the repository is to be seen.
+            Ok(None) if self.github.repository(&writer.repository).await.is_ok() => Ok(Liveness::Over),
+            Ok(None) => {
+                tracing::warn!(
+                    "cannot see hub run {} of {}, so its claims stand",
+                    writer.run,
+                    writer.repository
+                );
+                Ok(Liveness::Alive)
+            }
             Err(error @ GitHubError::Refused { .. }) => {
                 let help = error.help().unwrap_or_default();
                 tracing::warn!(
@@ -189,7 +198,7 @@ impl<'a> Dispatcher<'a> {
         liveness: &BTreeMap<Writer, Liveness>,
         max_parallel: usize,
     ) -> Result<(), GitHubError> {
-        let mut already = Vec::new();
+        let (mut already, mut unsayable) = (Vec::new(), Vec::new());
         let mut groups: BTreeMap<_, Vec<Starter<'_>>> = BTreeMap::new();
         for ready in targets {
             let uncertain = match self.standing(&ready.target.name, liveness) {
@@ -200,9 +209,13 @@ impl<'a> Dispatcher<'a> {
                 Standing::Free => None,
                 Standing::Uncertain(claims) => self.created_at(&claims),
             };
-            groups.entry(ready.shared_by()).or_default().push(self.starter(ready, uncertain).await);
+            match self.starter(ready, uncertain) {
+                Ok(starter) => groups.entry(ready.shared_by()).or_default().push(starter),
+                Err(outcome) => unsayable.push(outcome),
+            }
         }
         self.yield_targets(&already).await?;
+        self.record(unsayable).await?;
         let known_runs = self.known_runs();
         let github = self.github;
         let mut outcomes = futures::stream::iter(groups.into_values())
@@ -218,7 +231,11 @@ impl<'a> Dispatcher<'a> {
         Ok(())
     }
 
-    async fn starter<'r>(&self, ready: &'r Ready, uncertain_since: Option<DateTime<Utc>>) -> Starter<'r> {
+    fn starter<'r>(
+        &self,
+        ready: &'r Ready,
+        uncertain_since: Option<DateTime<Utc>>,
+    ) -> Result<Starter<'r>, Outcome> {
         let ticket = self.ledger.ticket();
         let rendered = match &ready.target.start {
             StartBy::Workflow(_) => self.wording.inputs_of(ready, ticket),
@@ -228,14 +245,15 @@ impl<'a> Dispatcher<'a> {
             .claims
             .iter()
             .find(|claim| claim.record.targets.iter().any(|start| start.target == ready.target.name));
-        Starter {
+        Ok(Starter {
             ready,
             ticket: ticket.clone(),
-            values: rendered.expect("the templates rendered in the preflight with the same names"),
+            values: rendered
+                .map_err(|error| Outcome::refused(&ready.target.name, error.to_string(), None))?,
             claimed_at: claim.map_or_else(|| self.job.clock.now(), |claim| claim.created_at),
             uncertain_since,
             actor: self.actor_for(&ready.target.repository),
-        }
+        })
     }
 
     /// As whom workflows are started: the author of the claim, if the claim was written with the same token.

@@ -100,9 +100,15 @@ impl GitHub {
         inputs: &Map<String, Value>,
     ) -> Result<Option<StartedRun>, GitHubError> {
         let path = format!("/actions/workflows/{}/dispatches", path_part(workflow));
+        let request = |body| Request::new(Method::POST, repository, path.clone(), Repeat::Never).body(body);
         let body = json!({ "ref": git_ref, "inputs": inputs, "return_run_details": true });
-        let answer =
-            self.send(Request::new(Method::POST, repository, path, Repeat::Never).body(body)).await?;
+        let answer = match self.send(request(body)).await {
+            // GHES before 3.21 does not know the field; a refusal had no effect.
+            Err(GitHubError::Refused { message, .. }) if message.contains("return_run_details") => {
+                self.send(request(json!({ "ref": git_ref, "inputs": inputs }))).await?
+            }
+            answer => answer?,
+        };
         if answer.status == StatusCode::NO_CONTENT {
             return Ok(None);
         }

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use http::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, HeaderValue, LINK, RETRY_AFTER};
+use http::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, HeaderValue, LINK, RETRY_AFTER, USER_AGENT};
 use http::{Method, StatusCode};
 use octocrab::Octocrab;
 use secrecy::{ExposeSecret, SecretString};
@@ -170,7 +170,7 @@ impl GitHub {
 
     /// Sends `request` until there is a clear answer or no time left.
     pub(super) async fn send(&self, request: Request<'_>) -> Result<Answer, GitHubError> {
-        let deadline = Instant::now() + self.retry_timeout;
+        let began = Instant::now();
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_secs(1))
             .with_max_delay(Duration::from_secs(60))
@@ -187,13 +187,13 @@ impl GitHub {
             .adjust(|error, delay| {
                 let delay = match error {
                     GitHubError::RateLimited { wait: Some(wait), .. } => {
-                        Some(*wait + delay?.min(Duration::from_secs(3)))
+                        Some(wait.saturating_add(delay?.min(Duration::from_secs(3))))
                     }
                     // "If the request failed due to a secondary limit, wait at least a minute."
                     GitHubError::RateLimited { wait: None, .. } => Some(delay?.max(Duration::from_secs(60))),
                     _ => delay,
                 };
-                delay.filter(|delay| Instant::now() + *delay <= deadline)
+                delay.filter(|delay| began.elapsed().saturating_add(*delay) <= self.retry_timeout)
             })
             .notify(|error, delay| {
                 tracing::info!("waiting {} s, then trying again: {error}", delay.as_secs_f32().ceil());
@@ -213,6 +213,9 @@ impl GitHub {
             .method(&line.method)
             .uri(&line.path)
             .header(ACCEPT, "application/vnd.github+json")
+            // GitHub refuses who does not say who asks:
+            // https://docs.github.com/rest/using-the-rest-api/getting-started-with-the-rest-api#user-agent
+            .header(USER_AGENT, concat!("release-ticket-action/", env!("CARGO_PKG_VERSION")))
             .header(AUTHORIZATION, bearer);
         let built = self.octocrab.build_request(builder, request.body.as_ref());
         let built = built.map_err(|error| unexpected(error.to_string()))?;
@@ -271,7 +274,7 @@ impl GitHub {
         if limited {
             let reset = number("x-ratelimit-reset").filter(|_| exhausted).map(|reset| {
                 let now = u64::try_from(self.clock.now().timestamp()).unwrap_or(0);
-                Duration::from_secs(reset.saturating_sub(now) + 1)
+                Duration::from_secs(reset.saturating_sub(now).saturating_add(1))
             });
             return GitHubError::RateLimited {
                 request,

@@ -116,9 +116,9 @@ impl GitHubError {
                     wait.map_or_else(String::new, |wait| format!("in {} ", humantime::format_duration(wait)));
                 Some(format!("run the job again {wait}or raise `retry-timeout`"))
             }
-            Self::Unreachable { .. } => Some(
-                "check that the runner reaches the API's address (GITHUB_API_URL), and its proxy".to_owned(),
-            ),
+            Self::Unreachable { .. } => {
+                Some("check that the runner reaches the API's address (GITHUB_API_URL)".to_owned())
+            }
             Self::Unclear { .. } => {
                 Some("run the job again: what happened already is found and not repeated".to_owned())
             }

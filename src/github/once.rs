@@ -21,12 +21,18 @@ pub async fn sent_once<T>(
         answer => return answer,
     };
     tracing::info!("looking whether it happened: {unclear}");
-    if let Some(found) = look_for(&look).await? {
-        return Ok(found);
+    match look_for(&look).await {
+        Ok(Some(found)) => return Ok(found),
+        Ok(None) => {}
+        // Who cannot look does not know: it stays unclear, whatever kept us from looking.
+        Err(error) => {
+            tracing::warn!("cannot look whether it happened: {error}");
+            return Err(unclear);
+        }
     }
     tracing::info!("it did not happen; sending it again, once");
     match send().await {
-        Err(error) if !error.is_without_effect() => look_for(&look).await?.ok_or(error),
+        Err(error) if !error.is_without_effect() => look_for(&look).await.ok().flatten().ok_or(error),
         answer => answer,
     }
 }

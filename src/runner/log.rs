@@ -44,6 +44,8 @@ pub fn mask(secret: &str) {
 /// Text from outside that the runner takes for text.
 #[must_use]
 pub fn inert(text: &str) -> String {
+    // The runner ends a line at a lone carriage return too.
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let lines = text.lines().map(|line| {
         let line = line.replace("##[", "#\u{200b}#[");
         if line.trim_start().starts_with("::") { line.replacen("::", ":\u{200b}:", 1) } else { line }
@@ -123,7 +125,7 @@ mod tests {
 
     #[test]
     fn text_from_outside_is_no_command() {
-        let text = "fine\n::set-output name=x::y\n  ::error::no\nnow ##[error]no";
+        let text = "fine\r::set-output name=x::y\n  ::error::no\nnow ##[error]no";
         let inert = inert(text);
         for line in inert.lines() {
             assert!(!line.trim_start().starts_with("::") && !line.contains("##["), "{line}");

@@ -210,7 +210,7 @@ fn row(name: &str, target: &Target) -> String {
         release.unwrap_or_default(),
         target.changed.format("%Y-%m-%d %H:%M").to_string(),
     ];
-    format!("| {} |\n", cells.map(|text| text::cell(&text)).join(" | "))
+    format!("| {} |\n", cells.map(|markdown| text::in_cell(&markdown)).join(" | "))
 }
 
 /// The last part of a release's URL says more than the word "release": `v1.4.0`.

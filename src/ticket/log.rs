@@ -203,8 +203,12 @@ impl Log {
             authors.entry(record.by()).or_insert(comment.author.as_deref());
         }
         let writers: BTreeSet<Option<&str>> = authors.into_values().collect();
+        let counts = move |comment: &Comment| {
+            let author = comment.author.as_deref();
+            author.is_some_and(|author| author.ends_with("[bot]")) || writers.contains(&author)
+        };
         self.comments.values().filter_map(move |(comment, content)| match content {
-            Content::Board(seen) if writers.contains(&comment.author.as_deref()) => Some((comment, seen)),
+            Content::Board(seen) if counts(comment) => Some((comment, seen)),
             _ => None,
         })
     }

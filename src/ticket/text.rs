@@ -50,13 +50,10 @@ pub fn first_line(text: &str) -> &str {
 #[must_use]
 pub fn inline(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
-    let mut chars = text.trim().chars().peekable();
+    let spaced = text.trim().chars().map(|c| if c.is_whitespace() { ' ' } else { c });
+    let mut chars = spaced.filter(|c| !c.is_control() && !is_bidi_control(*c)).peekable();
     let mut before = None;
     while let Some(c) = chars.next() {
-        let c = if c.is_whitespace() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c };
-        if c.is_control() || is_bidi_control(c) {
-            continue;
-        }
         out.push(c);
         let breaks = match (c, chars.peek()) {
             // A tag, a comment, a declaration.
@@ -79,14 +76,19 @@ pub fn inline(text: &str) -> String {
 }
 
 /// [`inline`], for a cell of a table.
+#[must_use]
+pub fn cell(text: &str) -> String {
+    in_cell(&inline(text))
+}
+
+/// Markdown that is safe already, for a cell of a table.
 ///
 /// Within a table a backslash hides a pipe even in a code span, and a second backslash undoes that
 /// ([GFM, tables](https://github.github.com/gfm/#tables-extension-)); so exactly one is left.
 #[must_use]
-pub fn cell(text: &str) -> String {
-    let inline = inline(text);
-    let mut out = String::with_capacity(inline.len());
-    for (index, part) in inline.split('|').enumerate() {
+pub fn in_cell(markdown: &str) -> String {
+    let mut out = String::with_capacity(markdown.len());
+    for (index, part) in markdown.split('|').enumerate() {
         if index > 0 {
             out.truncate(out.trim_end_matches('\\').len());
             out.push_str("\\|");
@@ -174,6 +176,9 @@ mod tests {
             ("&#64;alice", "&\u{200b}#64;alice"),
             ("one\r\ntwo", "one  two"),
             ("a\u{202e}b\u{7}c", "abc"),
+            ("!\u{200e}[x](https://a.example/x.png)", "!\u{200b}[x](https://a.example/x.png)"),
+            ("<\u{200e}!-- gone", "<\u{200b}!-- gone"),
+            ("&\u{7}#64;alice", "&\u{200b}#64;alice"),
         ] {
             assert_eq!(inline(text), expected);
         }

@@ -206,6 +206,32 @@ async fn a_claim_of_a_job_that_died_is_void_and_its_run_is_found() {
 }
 
 #[tokio::test]
+async fn a_start_that_nobody_could_look_for_is_unknown_and_not_repeated() {
+    let acme = Acme::new().await;
+    acme.world.fault(
+        Fault::on("POST", "/repos/acme/web/actions/workflows/*/dispatches").then(Kind::StatusAfter(502)),
+    );
+    let runs = Fault::on("GET", "/repos/acme/web/actions/workflows/*/runs").always();
+    acme.world.fault(runs.then(Kind::StatusBefore(403)));
+    let done = dispatch("web").run_in(&acme).await;
+    done.fails().says("cannot look whether it happened");
+    assert_eq!(results(&done)[0]["status"], "unknown");
+    acme.world.clear_faults();
+    dispatch("web").attempt(2).run_in(&acme).await.succeeds();
+    assert_eq!(started(&acme, "web"), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_tell_the_run_is_asked_for_it() {
+    let acme = Acme::new().await;
+    acme.world.ghes("3.20");
+    let done = dispatch("web, api").run_in(&acme).await;
+    done.succeeds();
+    assert_eq!((started(&acme, "web"), started(&acme, "api")), (1, 1));
+    assert_eq!(results(&done)[0]["run_id"], acme.world.runs("acme/web")[0].id);
+}
+
+#[tokio::test]
 async fn a_repository_dispatch_carries_the_ticket() {
     let acme = Acme::new().await;
     let step = Step::new("dispatch").input("targets", "web").input("dispatch-type", "repository");

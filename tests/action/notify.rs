@@ -77,7 +77,7 @@ async fn without_a_ticket_one_issue_is_opened_where_it_happened() {
 #[tokio::test]
 async fn the_success_after_a_failure_resolves_it() {
     let acme = Acme::new().await;
-    notify(&acme, "success").run_in(&acme).await.succeeds().says("nothing is open");
+    notify(&acme, "success").run_in(&acme).await.succeeds().says("nothing is to be said");
     notify(&acme, "failure").run_in(&acme).await.succeeds();
     notify(&acme, "success").run(9_001).run_in(&acme).await.succeeds().says("resolved acme/web#1");
     let issue = &issues(&acme)[0];
@@ -86,6 +86,17 @@ async fn the_success_after_a_failure_resolves_it() {
     assert!(!for_people(&issue.comments[0].body).contains('@'), "good news pings nobody");
     notify(&acme, "success").run(9_002).run_in(&acme).await.succeeds();
     assert_eq!(issues(&acme)[0].comments.len(), 1);
+}
+
+#[tokio::test]
+async fn a_late_word_of_an_older_run_changes_nothing() {
+    let acme = Acme::new().await;
+    notify(&acme, "failure").run(9_001).run_in(&acme).await.succeeds();
+    notify(&acme, "success").run(9_000).run_in(&acme).await.succeeds().says("a newer run has said more");
+    assert!(issues(&acme)[0].is_open());
+    notify(&acme, "success").run(9_002).run_in(&acme).await.succeeds();
+    notify(&acme, "failure").run(9_000).run_in(&acme).await.succeeds().says("a newer run has said more");
+    assert_eq!((issues(&acme).len(), issues(&acme)[0].is_open()), (1, false));
 }
 
 #[tokio::test]

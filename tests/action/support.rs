@@ -97,6 +97,9 @@ impl Drop for Acme {
             return;
         }
         self.world.assert_known_routes();
+        // GitHub refuses requests of nobody.
+        let nameless = self.world.exchanges().into_iter().find(|exchange| exchange.user_agent.is_none());
+        assert!(nameless.is_none(), "without a user agent: {nameless:?}");
         if let Some(description) = conformance::description()
             && let Err(report) = description.check_all(&self.world.exchanges())
         {

@@ -471,6 +471,7 @@ mod tests {
             id: 1,
             at: DateTime::UNIX_EPOCH,
             token: None,
+            user_agent: None,
             method: method.into(),
             path: "/repos/acme/hub/issues".into(),
             query: String::new(),

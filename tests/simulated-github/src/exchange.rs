@@ -14,6 +14,8 @@ pub struct Exchange {
     pub at: DateTime<Utc>,
     /// The token it was sent with.
     pub token: Option<String>,
+    /// Who asked, by the header `user-agent`.
+    pub user_agent: Option<String>,
     /// The method, in capitals.
     pub method: String,
     /// The path, percent-encoded as it came but without `/api/v3`.

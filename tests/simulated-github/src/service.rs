@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH,
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, USER_AGENT,
 };
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use chrono::TimeDelta;
@@ -95,7 +95,7 @@ fn read(parts: &axum::http::request::Parts, body: Vec<u8>) -> Request {
 
 /// Serves one request, from its arrival to the moment when its answer is sent.
 async fn exchange(world: World, request: Request, headers: HeaderMap, sender: oneshot::Sender<Answered>) {
-    let arrival = world.lock().arrive(&request);
+    let arrival = world.lock().arrive(&request, &headers);
     pass(arrival.latency / 2).await;
     let reply = world.lock().take_effect(&arrival, &request);
     pass(arrival.latency - arrival.latency / 2).await;
@@ -123,13 +123,14 @@ struct Arrival {
 
 impl State {
     /// Notes a request, and what will go wrong with it.
-    fn arrive(&mut self, request: &Request) -> Arrival {
+    fn arrive(&mut self, request: &Request, headers: &HeaderMap) -> Arrival {
         let id = self.next_exchange_id();
         let at = self.now();
         self.exchanges.push(Exchange {
             id,
             at,
             token: request.token().map(str::to_owned),
+            user_agent: headers.get(USER_AGENT).and_then(|name| name.to_str().ok()).map(str::to_owned),
             method: request.method.to_string(),
             path: request.path.clone(),
             query: request.query.clone(),
