@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn the_target_directory_is_two_above_the_examples() {
         let found = |path: &str| target_folder(Path::new(path));
-        assert_eq!(found("/work/target/debug/examples/rehearse"), Some("/work/target".into()));
+        assert_eq!(found("/project/target/debug/examples/rehearse"), Some("/project/target".into()));
         assert_eq!(found("/usr/bin/rehearse"), None);
     }
 }
