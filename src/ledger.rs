@@ -8,7 +8,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-
 use serde::{Deserialize, Serialize};
 
 use crate::github::issues::{IssueComment, PAGE};

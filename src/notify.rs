@@ -223,7 +223,7 @@ fn age(by: &Writer) -> (RunId, u32) {
 
 /// What there is to do in the repository where it happened.
 enum InIssue {
-    /// A success, and nothing is open.
+    /// A success, and nothing is open; or a newer run has said more.
     Nothing,
     /// Say it in the issue that is open or was closed lately; then close it, if it is over.
     Comment {

@@ -76,9 +76,9 @@ pub async fn start_in_turn(
 impl Outcome {
     /// Nothing was started.
     #[must_use]
-    pub fn refused(target: &str, error: String, help: Option<String>) -> Self {
+    pub fn refused(target: &str, error: String) -> Self {
         let target = target.to_owned();
-        Self { target, state: StartState::Refused, run: None, run_url: None, error: Some(error), help }
+        Self { target, state: StartState::Refused, run: None, run_url: None, error: Some(error), help: None }
     }
 }
 
@@ -129,14 +129,11 @@ impl Starter<'_> {
                 (Some(wanted), Some(actor)) => wanted.eq_ignore_ascii_case(actor),
                 _ => true,
             };
-            let title = run.display_title.as_deref().unwrap_or_default();
-            let of_another = names_another(title, &self.ticket);
+            let of_another = names_another(run.title(), &self.ticket);
             same_actor && !of_another && run.created_at >= since && !known_runs.contains(&run.id)
         });
-        let names_the_ticket = |run: &&WorkflowRun| {
-            let title = run.display_title.as_deref().unwrap_or_default();
-            holds(title, &self.ticket.to_string())
-        };
+        let ticket = self.ticket.to_string();
+        let names_the_ticket = |run: &&WorkflowRun| holds(run.title(), &ticket);
         let named: Vec<&WorkflowRun> = runs.iter().filter(names_the_ticket).collect();
         Ok(match (&runs[..], &named[..]) {
             ([], _) => None,

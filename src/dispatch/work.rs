@@ -248,8 +248,7 @@ impl<'a> Dispatcher<'a> {
         Ok(Starter {
             ready,
             ticket: ticket.clone(),
-            values: rendered
-                .map_err(|error| Outcome::refused(&ready.target.name, error.to_string(), None))?,
+            values: rendered.map_err(|error| Outcome::refused(&ready.target.name, error.to_string()))?,
             claimed_at: claim.map_or_else(|| self.job.clock.now(), |claim| claim.created_at),
             uncertain_since,
             actor: self.actor_for(&ready.target.repository),

@@ -16,9 +16,8 @@ pub struct WorkflowRun {
     pub id: RunId,
     /// The run in the browser.
     pub html_url: String,
-    /// What the run is called.
     #[serde(default)]
-    pub display_title: Option<String>,
+    display_title: Option<String>,
     /// How far it is: `completed` when it is over.
     #[serde(default)]
     pub status: Option<String>,
@@ -37,6 +36,12 @@ struct Actor {
 }
 
 impl WorkflowRun {
+    /// What the run is called; blank if it has no name.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        self.display_title.as_deref().unwrap_or_default()
+    }
+
     /// Who started it.
     #[must_use]
     pub fn actor(&self) -> Option<&str> {

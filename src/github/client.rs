@@ -162,12 +162,6 @@ impl GitHub {
         &self.clock
     }
 
-    /// How long to go on trying in all.
-    #[must_use]
-    pub fn retry_timeout(&self) -> Duration {
-        self.retry_timeout
-    }
-
     /// Sends `request` until there is a clear answer or no time left.
     pub(super) async fn send(&self, request: Request<'_>) -> Result<Answer, GitHubError> {
         let began = Instant::now();

@@ -273,17 +273,6 @@ impl GitHub {
         Ok(reply.assignees.iter().any(|account| login.same_as(&account.login)))
     }
 
-    /// Adds labels; may be repeated.
-    ///
-    /// # Errors
-    ///
-    /// When GitHub refuses or does not answer.
-    pub async fn add_labels(&self, issue: &IssueRef, labels: &[String]) -> Result<(), GitHubError> {
-        let path = format!("/issues/{}/labels", issue.number);
-        let request = Request::new(Method::POST, &issue.repository, path, Repeat::Freely);
-        self.send(request.body(json!({ "labels": labels }))).await.map(drop)
-    }
-
     /// The comments of an issue, oldest first; with `since` those that changed at or after it.
     ///
     /// Pages are read one after the other while others write: what changes meanwhile may be missed,
