@@ -158,6 +158,7 @@ fn dispatch(targets: &[usize], name: &dyn Fn(usize) -> String) -> Record {
         repository: format!("acme/{}", name(*target)).parse().expect("a repository's name"),
         workflow: Some("release.yml".into()),
         git_ref: Some("main".into()),
+        needs: Vec::new(),
         state: StartState::Started,
         run: Some(RunId(7_000 + *target as u64)),
         run_url: None,
@@ -172,6 +173,7 @@ fn dispatch(targets: &[usize], name: &dyn Fn(usize) -> String) -> Record {
         driver: Login::parse("alice"),
         release: Some("1.4.0".into()),
         targets: targets.iter().map(start).collect(),
+        followed: Vec::new(),
         other: Map::new(),
     })
 }

@@ -1,40 +1,60 @@
 //! The mode `dispatch`: finds or creates the ticket and starts the release workflows of the targets.
 //!
 //! ```text
-//! read    targets, their workflow files, the ticket and its log
-//! decide  which targets are started, and which are left alone
-//! apply   open the ticket, claim, start, record, show
+//! read    ticket, targets, their workflow files
+//! decide  which targets are started, which wait, and which are left alone
+//! apply   open the ticket, claim, start, record, show; follow the runs, and decide again
 //! ```
 //!
-//! [`preflight`] reads and checks, `wording` renders the templates, `work` claims, starts and
-//! records, [`start`] starts one target and finds its run.
+//! `preflight` reads and checks, against what workflows have `declared`; `wording` renders the
+//! templates; `waves` decides; `work` claims, starts and records; `start` starts one target and
+//! finds its run; `follow` looks what runs do.
 
-pub mod preflight;
-pub mod start;
+mod declared;
+mod follow;
+mod preflight;
+mod start;
+mod waves;
 mod wording;
 mod work;
 
+use std::collections::BTreeMap;
+
+use crate::form;
 use crate::github::{GitHub, GitHubError};
 use crate::inputs::{Common, DispatchInputs};
 use crate::job::Job;
 use crate::ledger::Ledger;
-use crate::names::IssueRef;
+use crate::names::{CommentId, IssueRef};
 use crate::opening::{self, NewIssue};
 use crate::plan::{self, Effect, Plan};
 use crate::receipt::{Problem, Receipt};
 use crate::runner::job_state::JobState;
 use crate::targets::StartBy;
-use crate::ticket::claim::{self, Liveness, Standing};
+use crate::ticket::claim::Liveness;
 use crate::ticket::{Key, Log};
 use preflight::Ready;
+use waves::Next;
 use wording::Wording;
-use work::{Dispatcher, skipped_because};
+use work::Dispatcher;
+
+/// A step of the hub: the job that it belongs to, what it was given, and whom it asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Hub<'a> {
+    /// The job.
+    pub job: &'a Job,
+    /// The inputs of every mode.
+    pub common: &'a Common,
+    /// The inputs of this mode.
+    pub inputs: &'a DispatchInputs,
+    /// GitHub.
+    pub github: &'a GitHub,
+}
 
 /// What is known before anything is decided.
-struct Facts {
+struct Facts<'a> {
     targets: Vec<Ready>,
-    /// A template for the ticket's body.
-    body: Option<String>,
+    wording: Wording<'a>,
     ticket: Ticket,
 }
 
@@ -45,71 +65,76 @@ enum Ticket {
 }
 
 /// Dispatches a release.
-pub async fn run(job: &Job, common: &Common, inputs: &DispatchInputs, github: &GitHub) -> Receipt {
+pub async fn run(hub: Hub<'_>) -> Receipt {
     let mut receipt = Receipt { created: Some(false), ..Receipt::default() };
-    if let Err(problems) = dispatch(job, common, inputs, github, &mut receipt).await {
+    if let Err(problems) = dispatch(hub, &mut receipt).await {
         receipt.delivered.get_or_insert(false);
         receipt.problems.extend(problems);
     }
     receipt
 }
 
-async fn dispatch(
-    job: &Job,
-    common: &Common,
-    inputs: &DispatchInputs,
-    github: &GitHub,
-    receipt: &mut Receipt,
-) -> Result<(), Vec<Problem>> {
-    let facts = read(job, common, inputs, github).await?;
-    let wording = Wording::new(job, &common.hub, inputs, facts.body.clone(), &facts.targets)?;
+async fn dispatch(hub: Hub<'_>, receipt: &mut Receipt) -> Result<(), Vec<Problem>> {
+    let Hub { job, common, inputs, github } = hub;
+    let Facts { targets, wording, ticket } = read(hub).await?;
     if common.dry_run {
-        receipt.plan = Some(plan(&facts, &wording, &known_log(&facts, github).await?));
+        let log = known_log(&ticket, github).await?;
+        receipt.plan = Some(plan(hub, &targets, &wording, &ticket, &log));
         return Ok(());
     }
-    let (ticket, url) = open_ticket(&facts.ticket, &wording, github, receipt).await?;
+    let (ticket, url) = open_ticket(&ticket, &wording, github, receipt).await?;
     receipt.ticket = Some((ticket.clone(), url.clone()));
     let writer = common.writer(job);
     let _one_step_at_a_time = JobState::lock(job.temp.as_deref(), &writer).await;
-    let ledger = read_ledger(&ticket, github).await?;
-    let mut dispatcher = Dispatcher::new(job, github, &wording, writer, ledger);
-    let worked = dispatcher.work(&facts.targets, inputs.max_parallel).await;
-    dispatcher.tell(&facts.targets, &url, receipt);
+    let ledger = match receipt.created {
+        // Nobody has written to a ticket that this step has just opened; who does so now is seen with the claim.
+        Some(true) => Ledger::unread(github, ticket.clone()),
+        _ => read_ledger(&ticket, github).await?,
+    };
+    let mut dispatcher = Dispatcher::new(hub, &wording, writer, ledger);
+    let worked = dispatcher.work(&targets).await;
+    dispatcher.tell(&targets, &url, receipt);
+    let is_done = dispatcher.is_done();
     let mut problems = dispatcher.problems;
     if let Err(error) = worked {
         receipt.delivered = Some(false);
         problems.push(Problem::of(&format!("cannot go on with {ticket}"), &error));
     }
+    if inputs.close_on_success && is_done && problems.is_empty() {
+        let closed = close(&ticket, github).await;
+        problems.extend(closed.err().map(|error| Problem::of(&format!("cannot close {ticket}"), &error)));
+    }
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
-/// The hub job was cancelled: what it had claimed and not started is no longer its to start.
-pub async fn cancel(job: &Job, common: &Common, inputs: &DispatchInputs, github: &GitHub) -> Receipt {
+/// The hub job was cancelled: what it had claimed and not started is no longer its to start, and what
+/// it had started is cancelled too, if that is wanted.
+pub async fn cancel(hub: Hub<'_>) -> Receipt {
     let mut receipt = Receipt::default();
-    if common.dry_run {
+    if hub.common.dry_run {
         return receipt;
     }
-    if let Err(problems) = wind_up(job, common, inputs, github, &mut receipt).await {
-        receipt.problems = problems;
+    if let Err(problems) = wind_up(hub, &mut receipt).await {
+        receipt.problems.extend(problems);
     }
     receipt
 }
 
-async fn wind_up(
-    job: &Job,
-    common: &Common,
-    inputs: &DispatchInputs,
-    github: &GitHub,
-    receipt: &mut Receipt,
-) -> Result<(), Vec<Problem>> {
-    let Ticket::Known { issue, url, .. } = find_ticket(job, common, inputs, github).await? else {
-        return Ok(());
-    };
+async fn wind_up(hub: Hub<'_>, receipt: &mut Receipt) -> Result<(), Vec<Problem>> {
+    let Hub { job, common, inputs, github } = hub;
+    let (ticket, form) = read_ticket(hub).await?;
+    let wording = Wording::new(hub, form)?;
+    let Ticket::Known { issue, url, .. } = find_ticket(hub, ticket, &wording).await? else { return Ok(()) };
     receipt.ticket = Some((issue.clone(), url));
     let told =
         |error| vec![Problem::of(&format!("cannot say on {issue} that the step was cancelled"), &error)];
     let mut ledger = read_ledger(&issue, github).await?;
-    for (comment, record) in work::cancelled(ledger.log(), &common.writer(job), job.clock.now()) {
+    let writer = common.writer(job);
+    if inputs.cancel_on_timeout {
+        let runs = work::started_runs(ledger.log(), &writer);
+        receipt.problems.extend(work::cancel_runs(hub, runs).await);
+    }
+    for (comment, record) in work::cancelled(ledger.log(), &writer, job.clock.now()) {
         ledger.write(Some(comment), &record).await.map_err(told)?;
     }
     ledger.show_board().await.map(drop).map_err(told)
@@ -117,35 +142,57 @@ async fn wind_up(
 
 // ---- read ----
 
-async fn read(
-    job: &Job,
-    common: &Common,
-    inputs: &DispatchInputs,
-    github: &GitHub,
-) -> Result<Facts, Vec<Problem>> {
-    let targets = preflight::targets(job, inputs, github).await?;
-    let targets = preflight::check(targets, github, inputs.max_parallel).await?;
-    let body = preflight::body_template(job, inputs, github).await?;
-    Ok(Facts { targets, body, ticket: find_ticket(job, common, inputs, github).await? })
+/// Reads and checks everything before the first effect, and tells all that is wrong at once.
+async fn read(hub: Hub<'_>) -> Result<Facts<'_>, Vec<Problem>> {
+    let (ticket, form) = read_ticket(hub).await?;
+    let mut wording = Wording::new(hub, form)?;
+    let listed = preflight::targets(hub, &wording).await?;
+    let only = preflight::only(hub, &wording, &listed)?;
+    let names = listed.targets.iter().map(|target| target.name.clone()).collect();
+    wording.about(names, preflight::body_template(hub).await?);
+    let meant = |name: &str| only.as_ref().is_none_or(|only| only.contains(name));
+    let targets = listed.targets.into_iter().filter(|target| meant(&target.name)).collect();
+    let (targets, unreachable) = preflight::reach(targets, hub).await;
+    let mut problems = listed.problems;
+    problems.extend(unreachable);
+    problems.extend(wording.check(&targets));
+    problems.extend(preflight::check_inputs(&targets, &wording, hub.github));
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let ticket = find_ticket(hub, ticket, &wording).await?;
+    Ok(Facts { targets, wording, ticket })
 }
 
+/// The ticket that the step names, and the answers of the form that opened it.
+async fn read_ticket(
+    hub: Hub<'_>,
+) -> Result<(Option<Ticket>, serde_json::Map<String, serde_json::Value>), Vec<Problem>> {
+    let Some(ticket) = &hub.common.ticket else { return Ok((None, serde_json::Map::new())) };
+    let issue = hub.github.issue(ticket).await;
+    let issue =
+        issue.map_err(|error| vec![Problem::of(&format!("cannot read the ticket {ticket}"), &error)])?;
+    if !issue.is_open() {
+        let help = Some("reopen it, or leave `ticket` blank for a new one".to_owned());
+        return Err(vec![Problem { what: format!("the ticket {ticket} is closed"), help }]);
+    }
+    let form = form::parse(issue.body.as_deref().unwrap_or_default());
+    Ok((Some(Ticket::Known { issue: ticket.clone(), url: issue.html_url, orphans: Vec::new() }), form))
+}
+
+/// The ticket that the step names, else the open one of the same release.
 async fn find_ticket(
-    job: &Job,
-    common: &Common,
-    inputs: &DispatchInputs,
-    github: &GitHub,
+    hub: Hub<'_>,
+    named: Option<Ticket>,
+    wording: &Wording<'_>,
 ) -> Result<Ticket, Vec<Problem>> {
+    if let Some(ticket) = named {
+        return Ok(ticket);
+    }
+    let Hub { job, common, inputs, github } = hub;
     let hub = &common.hub;
     let told = |doing: String| move |error: GitHubError| vec![Problem::of(&doing, &error)];
-    if let Some(ticket) = &common.ticket {
-        let issue = github.issue(ticket).await.map_err(told(format!("cannot read the ticket {ticket}")))?;
-        if !issue.is_open() {
-            let help = Some("reopen it, or leave `ticket` blank for a new one".to_owned());
-            return Err(vec![Problem { what: format!("the ticket {ticket} is closed"), help }]);
-        }
-        return Ok(Ticket::Known { issue: ticket.clone(), url: issue.html_url, orphans: Vec::new() });
-    }
-    let key = inputs.release.clone().map_or(Key::Run(job.run), Key::Release);
+    let key = wording.release().map_or(Key::Run(job.run), Key::Release);
     let found =
         opening::find(github, hub, &key).await.map_err(told(format!("cannot look for a ticket in {hub}")))?;
     if let Some(opening::Found { issue, orphans }) = found {
@@ -163,8 +210,8 @@ async fn find_ticket(
 }
 
 /// The log of a ticket that is there already.
-async fn known_log(facts: &Facts, github: &GitHub) -> Result<Log, Vec<Problem>> {
-    match &facts.ticket {
+async fn known_log(ticket: &Ticket, github: &GitHub) -> Result<Log, Vec<Problem>> {
+    match ticket {
         Ticket::Known { issue, .. } => read_ledger(issue, github).await.map(|ledger| ledger.log().clone()),
         Ticket::New { .. } => Ok(Log::default()),
     }
@@ -178,9 +225,9 @@ async fn read_ledger<'a>(ticket: &IssueRef, github: &'a GitHub) -> Result<Ledger
 // ---- decide ----
 
 /// What would happen, as far as the log tells now.
-fn plan(facts: &Facts, wording: &Wording<'_>, log: &Log) -> Plan {
+fn plan(hub: Hub<'_>, targets: &[Ready], wording: &Wording<'_>, ticket: &Ticket, log: &Log) -> Plan {
     let mut plan = Plan::default();
-    let (issue, ticket) = match &facts.ticket {
+    let (issue, ticket) = match ticket {
         Ticket::Known { issue, .. } => (plan::Issue::from(issue.clone()), issue.clone()),
         Ticket::New { key, continues } => {
             if let Ok(NewIssue { repository, title, body, labels, .. }) =
@@ -193,41 +240,63 @@ fn plan(facts: &Facts, wording: &Wording<'_>, log: &Log) -> Plan {
             (plan::Issue::New(stand_in.repository.clone()), stand_in)
         }
     };
-    let ticket_state = log.fold();
-    let mut starts = Vec::new();
-    for ready in &facts.targets {
-        let target = ready.target.name.clone();
-        let repository = ready.target.repository.clone();
-        if let Standing::Started(start) = claim::standing(log, &target, None, |_| Liveness::Over) {
-            let status = ticket_state.targets.get(&target).map(|target| target.status);
-            starts.push(Effect::Skip { because: skipped_because(&start, status), target });
-            continue;
-        }
-        starts.push(match &ready.target.start {
-            StartBy::Workflow(workflow) => Effect::StartWorkflow {
-                target,
-                repository,
-                workflow: workflow.clone(),
-                git_ref: ready.git_ref.clone(),
-                inputs: wording.inputs_of(ready, &ticket).unwrap_or_default(),
-            },
-            StartBy::Event(event_type) => Effect::SendEvent {
-                target,
-                repository,
-                event_type: event_type.clone(),
-                client_payload: wording.payload_of(ready, &ticket).unwrap_or_default(),
-            },
-        });
-    }
-    if starts.iter().any(|effect| !matches!(effect, Effect::Skip { .. })) {
+    let effects = effects(hub, targets, wording, &ticket, log);
+    if effects.iter().any(|effect| !matches!(effect, Effect::Skip { .. })) {
         plan.push(Effect::CreateComment {
             issue: issue.clone(),
             body: "the claim of this hub run".to_owned(),
         });
     }
-    starts.into_iter().for_each(|effect| plan.push(effect));
+    effects.into_iter().for_each(|effect| plan.push(effect));
     plan.push(Effect::UpdateBoard { issue });
     plan
+}
+
+/// What happens to each target, those first that wait for nothing.
+fn effects(
+    hub: Hub<'_>,
+    targets: &[Ready],
+    wording: &Wording<'_>,
+    ticket: &IssueRef,
+    log: &Log,
+) -> Vec<Effect> {
+    let state = log.fold();
+    let again: BTreeMap<String, CommentId> = waves::again(targets, log, &state, hub.inputs, hub.job.run);
+    let mut effects: Vec<(usize, Effect)> = Vec::new();
+    for ready in targets {
+        let target = ready.target.name.clone();
+        let after = again.get(&target).copied();
+        let needs = match waves::next(ready, log, &state, after, |_| Liveness::Over) {
+            Next::Leave(because) => {
+                effects.push((0, Effect::Skip { because, target }));
+                continue;
+            }
+            Next::Start => Vec::new(),
+            Next::Wait(needs) => needs,
+        };
+        let wave = if needs.is_empty() { 1 } else { waves::wave(ready, targets, &state) };
+        let repository = ready.target.repository.clone();
+        let effect = match &ready.target.start {
+            StartBy::Workflow(workflow) => Effect::StartWorkflow {
+                target,
+                repository,
+                workflow: workflow.clone(),
+                git_ref: ready.git_ref.clone(),
+                inputs: wording.inputs_of(ready, ticket).unwrap_or_default(),
+                after: needs,
+            },
+            StartBy::Event(event_type) => Effect::SendEvent {
+                target,
+                repository,
+                event_type: event_type.clone(),
+                client_payload: wording.payload_of(ready, ticket).unwrap_or_default(),
+                after: needs,
+            },
+        };
+        effects.push((wave, effect));
+    }
+    effects.sort_by_key(|(wave, _)| *wave);
+    effects.into_iter().map(|(_, effect)| effect).collect()
 }
 
 // ---- apply ----
@@ -257,4 +326,16 @@ async fn open_ticket(
         opening::assign(github, &ticket, wording.driver()).await;
     }
     Ok((ticket, opened.issue.html_url))
+}
+
+/// Closes the ticket with a last word. Another hub job may have done so before.
+async fn close(ticket: &IssueRef, github: &GitHub) -> Result<(), GitHubError> {
+    const LAST_WORD: &str = "🎉 Every target is released, so this ticket is closed.";
+    if !github.issue(ticket).await?.is_open() {
+        return Ok(());
+    }
+    opening::comment_once(github, ticket, LAST_WORD).await?;
+    github.close_issue(ticket).await?;
+    tracing::info!("closed {ticket}: every target is released");
+    Ok(())
 }

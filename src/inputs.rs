@@ -53,6 +53,14 @@ pub const INPUTS: &[Input] = &[
     input("dispatch-type", "workflow"),
     input("event-type", ""),
     input("max-parallel", "8"),
+    input("wait", "false"),
+    input("wait-timeout", "60m"),
+    input("wait-interval", "15s"),
+    input("cancel-on-timeout", "false"),
+    input("only", ""),
+    input("retry-failed", "false"),
+    input("ignore-unexpected-inputs", "false"),
+    input("close-on-success", "false"),
     input("target", ""),
     input("stage", ""),
     input("status", "${{ job.status }}"),
@@ -141,16 +149,36 @@ pub enum Mode {
     Notify(NotifyInputs),
 }
 
+/// A list as it is given, or a template that comes to one once the ticket is known.
+#[derive(Debug)]
+pub enum Listing<T> {
+    /// Given.
+    Given(T),
+    /// To be rendered.
+    Template(String),
+}
+
+/// How a dispatch follows the runs that it started.
+#[derive(Debug, Clone, Copy)]
+pub struct Wait {
+    /// How long.
+    pub timeout: Duration,
+    /// How often it looks.
+    pub interval: Duration,
+}
+
 /// The inputs of `dispatch`.
 #[derive(Debug)]
 pub struct DispatchInputs {
     /// The targets, if they are given inline.
-    pub targets: Option<Vec<Target>>,
+    pub targets: Option<Listing<Vec<Target>>>,
+    /// The names of the targets that are meant; none: all.
+    pub only: Option<Listing<Vec<String>>>,
     /// Where the targets file is.
     pub targets_file: String,
     /// What holds for targets that say nothing else.
     pub defaults: Defaults,
-    /// The name or version of the release.
+    /// A template for the name or version of the release.
     pub release: Option<String>,
     /// A template for the ticket's title.
     pub title: Option<String>,
@@ -164,6 +192,16 @@ pub struct DispatchInputs {
     pub driver: Option<Login>,
     /// How many starts are under way at once.
     pub max_parallel: usize,
+    /// Whether to follow the runs to their end.
+    pub wait: Option<Wait>,
+    /// Whether a time-out or a cancelled hub job cancels the runs that it started.
+    pub cancel_on_timeout: bool,
+    /// Whether targets are started again whose last run failed.
+    pub retry_failed: bool,
+    /// Whether inputs are dropped that a workflow does not declare.
+    pub ignore_unexpected_inputs: bool,
+    /// Whether the ticket is closed when every target is released.
+    pub close_on_success: bool,
 }
 
 /// The inputs of `report`.
@@ -261,6 +299,20 @@ impl Inputs {
     }
 }
 
+/// Items as a YAML or JSON list, one a line, or with commas between them.
+///
+/// # Errors
+///
+/// When it looks like a YAML list and is none, or one of something else than text.
+pub fn list_of(text: &str) -> Result<Vec<String>, String> {
+    let text = text.trim();
+    if text.starts_with('[') || text.starts_with("- ") {
+        return serde_saphyr::from_str(text).map_err(|error| format!("not a list of texts: {error}"));
+    }
+    let items = text.split(['\n', ',']).map(str::trim).filter(|item| !item.is_empty());
+    Ok(items.map(str::to_owned).collect())
+}
+
 struct Reader<'a> {
     given: &'a BTreeMap<String, String>,
     problems: Vec<String>,
@@ -339,24 +391,21 @@ impl Reader<'_> {
 
     /// Items as a YAML or JSON list, one a line, or with commas between them.
     fn list(&mut self, name: &str) -> Vec<String> {
-        let read = self.parsed(name, |text| {
-            if text.starts_with('[') || text.starts_with("- ") {
-                serde_saphyr::from_str::<Vec<String>>(text)
-                    .map_err(|error| format!("not a list of texts: {error}"))
-            } else {
-                let items = text.split(['\n', ',']).map(str::trim).filter(|item| !item.is_empty());
-                Ok(items.map(str::to_owned).collect())
-            }
-        });
-        read.unwrap_or_default()
+        self.parsed(name, list_of).unwrap_or_default()
     }
 
-    fn mapping(&mut self, name: &str) -> Map<String, Value> {
-        let read = self.parsed(name, |text| {
-            serde_saphyr::from_str::<Map<String, Value>>(text)
-                .map_err(|error| format!("not a mapping: {error}"))
-        });
-        read.unwrap_or_default()
+    /// Whether to wait, how long and how often; what stands there is read in any case.
+    fn wait(&mut self) -> Option<Wait> {
+        let wait = Wait { timeout: self.duration("wait-timeout"), interval: self.duration("wait-interval") };
+        if wait.interval.is_zero() {
+            self.problems.push("`wait-interval` is nothing; write `15s`".to_owned());
+        }
+        self.boolean("wait", false).then_some(wait)
+    }
+
+    /// Whether the whole of an input is one expression, which comes to a list later.
+    fn is_expression(text: &str) -> bool {
+        text.starts_with("{{") && text.ends_with("}}")
     }
 
     fn login(&mut self, name: &str) -> Option<Login> {
@@ -411,17 +460,33 @@ impl Reader<'_> {
         if event_type.as_ref().is_some_and(|text| text.chars().count() > 100) {
             self.problems.push("`event-type` is longer than the 100 characters that GitHub takes".into());
         }
+        let inputs = self.verbatim("inputs").map(|text| targets::parse_inputs("`inputs`", &text));
+        let inputs = inputs.transpose().unwrap_or_else(|error| {
+            self.problems.push(error);
+            None
+        });
         let defaults = Defaults {
             workflow: self.owned("workflow"),
             git_ref: self.owned("ref"),
-            inputs: self.mapping("inputs"),
+            inputs: inputs.unwrap_or_default(),
             event_type: event_type.filter(|_| by_event),
         };
-        let targets = self.owned("targets").and_then(|text| {
-            targets::parse_input(&text, &job.repository, &defaults)
-                .map_err(|error| self.problems.extend(error.problems))
-                .ok()
+        // Places are counted in the text as it was given.
+        let targets = self.verbatim("targets").and_then(|text| {
+            if Self::is_expression(text.trim()) {
+                return Some(Listing::Template(text));
+            }
+            let listed = targets::parse_input(&text, &job.repository, &defaults);
+            let problems = |problems: Vec<_>| {
+                self.problems.extend(problems.iter().map(ToString::to_string));
+            };
+            listed.all_good().map_err(problems).ok().map(Listing::Given)
         });
+        let only = match self.owned("only") {
+            None => None,
+            Some(text) if Self::is_expression(&text) => Some(Listing::Template(text)),
+            Some(_) => Some(Listing::Given(self.list("only"))),
+        };
         let mut labels = self.list("labels");
         if labels.is_empty() {
             labels.push("release".to_owned());
@@ -437,6 +502,12 @@ impl Reader<'_> {
             labels,
             driver: self.login("driver").or_else(|| job.actor.clone()),
             max_parallel: self.number::<usize>("max-parallel").unwrap_or(1).min(100),
+            only,
+            wait: self.wait(),
+            cancel_on_timeout: self.boolean("cancel-on-timeout", false),
+            retry_failed: self.boolean("retry-failed", false),
+            ignore_unexpected_inputs: self.boolean("ignore-unexpected-inputs", false),
+            close_on_success: self.boolean("close-on-success", false),
         }
     }
 

@@ -48,6 +48,7 @@
 
 pub mod dispatch;
 pub mod event;
+pub mod form;
 pub mod github;
 pub mod inputs;
 pub mod job;
@@ -63,3 +64,4 @@ pub mod runner;
 pub mod targets;
 pub mod template;
 pub mod ticket;
+pub mod yaml;

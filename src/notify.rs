@@ -10,8 +10,7 @@ use chrono::TimeDelta;
 use serde_json::Map;
 
 use crate::github::actions::{RunJob, RunStep};
-use crate::github::issues::{Issue, IssueComment};
-use crate::github::once::sent_once;
+use crate::github::issues::Issue;
 use crate::github::{GitHub, GitHubError};
 use crate::inputs::{CommentMode, Common, NotifyInputs};
 use crate::job::Job;
@@ -271,7 +270,7 @@ async fn in_issue(
             }
             let written = match comment {
                 Some(comment) => github.edit_comment(&issue, comment, &body).await?,
-                None => comment_once(github, &issue, &body).await?,
+                None => opening::comment_once(github, &issue, &body).await?,
             };
             if closes {
                 github.close_issue(&issue).await?;
@@ -292,7 +291,7 @@ async fn in_issue(
             if opened.created {
                 opening::assign(github, &issue, mention.first()).await;
             } else {
-                comment_once(github, &issue, &body).await?;
+                opening::comment_once(github, &issue, &body).await?;
             }
             tracing::info!("notified in {issue}");
             let url = opened.issue.html_url;
@@ -376,18 +375,6 @@ async fn said_before(
         .collect();
     let newest = said.iter().map(|(_, age)| *age).chain(first).max();
     Ok(Said { newest, comment: said.last().map(|(id, _)| *id) })
-}
-
-async fn comment_once(github: &GitHub, issue: &IssueRef, body: &str) -> Result<IssueComment, GitHubError> {
-    let before = github.clock().now() - TimeDelta::minutes(1);
-    sent_once(
-        async || github.create_comment(issue, body).await,
-        async || {
-            let read = github.comments(issue, Some(before)).await?;
-            Ok(read.comments.into_iter().rfind(|comment| comment.is_trusted() && comment.body == body))
-        },
-    )
-    .await
 }
 
 impl InIssue {

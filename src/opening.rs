@@ -4,7 +4,9 @@
 //! Issues have no unique keys on GitHub, so after opening one the list is read again: of several
 //! with the same key the lowest number stays, and who opened another closes it as a duplicate.
 
-use crate::github::issues::Issue;
+use chrono::TimeDelta;
+
+use crate::github::issues::{Issue, IssueComment};
 use crate::github::once::sent_once;
 use crate::github::{GitHub, GitHubError};
 use crate::names::{IssueNumber, IssueRef, Login, RepoName};
@@ -123,6 +125,27 @@ pub async fn open(github: &GitHub, new: &NewIssue) -> Result<Opened, GitHubError
         }
         _ => Ok(Opened { issue: mine, created: true }),
     }
+}
+
+/// Writes a comment that is no record, once: its own text tells whether it is there already.
+///
+/// # Errors
+///
+/// When GitHub refuses or gives no clear answer.
+pub async fn comment_once(
+    github: &GitHub,
+    issue: &IssueRef,
+    body: &str,
+) -> Result<IssueComment, GitHubError> {
+    let before = github.clock().now() - TimeDelta::minutes(1);
+    sent_once(
+        async || github.create_comment(issue, body).await,
+        async || {
+            let read = github.comments(issue, Some(before)).await?;
+            Ok(read.comments.into_iter().rfind(|comment| comment.is_trusted() && comment.body == body))
+        },
+    )
+    .await
 }
 
 /// Assigns the driver, as far as GitHub lets them be assigned; the ticket names them in any case.

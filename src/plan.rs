@@ -44,6 +44,9 @@ pub enum Effect {
         git_ref: String,
         /// Its inputs, as they are sent.
         inputs: Map<String, Value>,
+        /// The targets that have to be released before.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        after: Vec<String>,
     },
     /// Send an event to a repository.
     SendEvent {
@@ -55,6 +58,9 @@ pub enum Effect {
         event_type: String,
         /// What it carries.
         client_payload: Map<String, Value>,
+        /// The targets that have to be released before.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        after: Vec<String>,
     },
     /// Leave a target alone.
     Skip {
@@ -162,11 +168,13 @@ impl fmt::Display for Effect {
                 assignee.iter().try_for_each(|login| write!(f, ", assigned to {login}"))?;
                 f.write_str("; `0` stands for its number below")
             }
-            Self::StartWorkflow { target, repository, workflow, git_ref, inputs } => {
-                write!(f, "start {target}: {workflow} in {repository} at {git_ref}{}", shown(inputs))
+            Self::StartWorkflow { target, repository, workflow, git_ref, inputs, after } => {
+                let start = format!("{workflow} in {repository} at {git_ref}{}", shown(inputs));
+                write!(f, "{}: {start}", when(target, after))
             }
-            Self::SendEvent { target, repository, event_type, client_payload } => {
-                write!(f, "start {target}: send {event_type} to {repository}{}", shown(client_payload))
+            Self::SendEvent { target, repository, event_type, client_payload, after } => {
+                let start = format!("send {event_type} to {repository}{}", shown(client_payload));
+                write!(f, "{}: {start}", when(target, after))
             }
             Self::Skip { target, because } => write!(f, "leave {target} alone: {because}"),
             Self::CreateComment { issue, .. } => write!(f, "comment on {issue}"),
@@ -175,6 +183,15 @@ impl fmt::Display for Effect {
             Self::ReopenIssue { issue } => write!(f, "reopen {issue}"),
             Self::CloseIssue { issue } => write!(f, "close {issue}"),
         }
+    }
+}
+
+/// `start web`, or `start docs when web is released`.
+fn when(target: &str, after: &[String]) -> String {
+    match after {
+        [] => format!("start {target}"),
+        [one] => format!("start {target} when {one} is released"),
+        several => format!("start {target} when {} are released", several.join(" and ")),
     }
 }
 

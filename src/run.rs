@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::Either;
 
+use crate::dispatch::Hub;
 use crate::github::{GitHub, Tokens, transport};
 use crate::inputs::{self, Common, Inputs, Mode};
 use crate::job::{Clock, Environment, Job};
@@ -78,7 +79,9 @@ pub async fn run(environment: &Environment, clock: Clock, cancelled: impl Future
 /// Runs the mode.
 pub async fn perform(job: &Job, inputs: &Inputs, github: &GitHub) -> Receipt {
     match &inputs.mode {
-        Mode::Dispatch(mode) => dispatch::run(job, &inputs.common, mode, github).await,
+        Mode::Dispatch(mode) => {
+            dispatch::run(Hub { job, common: &inputs.common, inputs: mode, github }).await
+        }
         Mode::Report(mode) => report::run(job, &inputs.common, mode, github).await,
         Mode::Notify(mode) => notify::run(job, &inputs.common, mode, github).await,
     }
@@ -102,7 +105,7 @@ async fn perform_until(
         match &inputs.mode {
             Mode::Dispatch(mode) => {
                 drop(working);
-                dispatch::cancel(job, common, mode, github).await
+                dispatch::cancel(Hub { job, common, inputs: mode, github }).await
             }
             Mode::Report(mode) => {
                 drop(working);

@@ -8,32 +8,38 @@
 //!     inputs: { channel: "{{ inputs.channel }}" }
 //!   - name: docs
 //!     repository: acme/docs
+//!     needs: [web]
 //! ```
 //!
 //! What a target does not say comes from the file's `defaults`, and then from the inputs of the
-//! step. `inputs` are merged name by name.
+//! step. `inputs` are merged name by name. [`schema`] holds the keys, and the JSON Schema of the file.
 
-use std::collections::BTreeSet;
-use std::fmt;
+pub mod schema;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::names::RepoName;
+use crate::receipt::Problem;
+use crate::yaml::{self, Node, Place, Placed};
+use schema::{DEFAULTS, FILE, Key, TARGET};
 
-/// What is wrong with the targets, all of it at once.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .problems.join("\n"))]
-pub struct TargetsError {
-    /// One sentence each.
-    pub problems: Vec<String>,
+/// The targets that could be read, and all that is wrong with the others.
+#[derive(Debug, Default, PartialEq)]
+pub struct Listed {
+    /// In the order of the text.
+    pub targets: Vec<Target>,
+    /// Each with its place.
+    pub problems: Vec<Problem>,
 }
 
-impl From<String> for TargetsError {
-    fn from(problem: String) -> Self {
-        Self { problems: vec![problem] }
+impl Listed {
+    /// The targets, if nothing is wrong.
+    ///
+    /// # Errors
+    ///
+    /// With all problems.
+    pub fn all_good(self) -> Result<Vec<Target>, Vec<Problem>> {
+        if self.problems.is_empty() { Ok(self.targets) } else { Err(self.problems) }
     }
 }
 
@@ -48,8 +54,23 @@ pub struct Target {
     pub start: StartBy,
     /// The branch or tag; none: the repository's default branch.
     pub git_ref: Option<String>,
-    /// The workflow's inputs; text values are templates.
-    pub inputs: Map<String, Value>,
+    /// The workflow's inputs.
+    pub inputs: Vec<Input>,
+    /// The names of the targets that are released before this one is started.
+    pub needs: Vec<String>,
+    /// Where it is listed.
+    pub place: Place,
+}
+
+/// An input of a target's workflow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// Its name.
+    pub name: String,
+    /// A template for its value.
+    pub template: String,
+    /// Where it is given.
+    pub place: Place,
 }
 
 /// How a target is started.
@@ -69,177 +90,359 @@ pub struct Defaults {
     /// The branch or tag.
     pub git_ref: Option<String>,
     /// Inputs that each target gets.
-    pub inputs: Map<String, Value>,
+    pub inputs: Vec<Input>,
     /// Send this event to the repositories instead of starting workflows.
     pub event_type: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TargetsFile {
-    #[serde(default)]
-    defaults: RawDefaults,
-    targets: Vec<RawTarget>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawDefaults {
-    workflow: Option<String>,
-    #[serde(rename = "ref")]
-    git_ref: Option<String>,
-    #[serde(default)]
-    inputs: Map<String, Value>,
-}
-
-enum RawTarget {
-    Repository(String),
-    Mapping(RawMapping),
-}
-
-/// By hand, because serde's "untagged" says only that nothing fitted, not which key is wrong.
-impl<'de> Deserialize<'de> for RawTarget {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-
-        impl<'de> Visitor<'de> for Either {
-            type Value = RawTarget;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a repository, or a mapping with `repository`")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RawTarget, E> {
-                Ok(RawTarget::Repository(text.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawTarget, A::Error> {
-                RawMapping::deserialize(MapAccessDeserializer::new(map)).map(RawTarget::Mapping)
-            }
-        }
-
-        deserializer.deserialize_any(Either)
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawMapping {
-    name: Option<String>,
-    repository: String,
-    workflow: Option<String>,
-    #[serde(rename = "ref")]
-    git_ref: Option<String>,
-    #[serde(default)]
-    inputs: Map<String, Value>,
-}
-
 /// Reads the targets file `text`, which was found at `path`.
-///
-/// # Errors
-///
-/// When it is not of the shape above, or targets are named twice or incomplete.
-pub fn parse_file(
-    path: &str,
-    text: &str,
-    near: &RepoName,
-    given: &Defaults,
-) -> Result<Vec<Target>, TargetsError> {
-    let file: TargetsFile = serde_saphyr::from_str(text).map_err(|error| refused(path, &error))?;
-    let defaults = Defaults {
-        workflow: file.defaults.workflow.or_else(|| given.workflow.clone()),
-        git_ref: file.defaults.git_ref.or_else(|| given.git_ref.clone()),
-        inputs: merged(&given.inputs, file.defaults.inputs),
-        event_type: given.event_type.clone(),
+#[must_use]
+pub fn parse_file(path: &str, text: &str, near: &RepoName, given: &Defaults) -> Listed {
+    let mut reader = Reader::new(near);
+    let Some(root) = reader.yaml(path, text) else { return reader.ended() };
+    let file = reader.keys(&root, "the targets file", FILE);
+    let defaults = match file.get("defaults") {
+        Some(node) => reader.defaults(node, given),
+        None => given.clone(),
     };
-    complete(path, file.targets, near, &defaults)
+    match file.get("targets") {
+        Some(node) => reader.targets(node, &defaults),
+        None => reader.refuse(
+            &root.place,
+            "`targets` is missing",
+            "list the repositories that take part under it",
+        ),
+    }
+    reader.ended()
 }
 
 /// Reads the input `targets`: a YAML or JSON list of repositories and mappings, or repositories one
 /// a line or with commas between them.
+#[must_use]
+pub fn parse_input(text: &str, near: &RepoName, given: &Defaults) -> Listed {
+    const SOURCE: &str = "`targets`";
+    let mut reader = Reader::new(near);
+    if text.trim_start().starts_with(['[', '-']) {
+        if let Some(root) = reader.yaml(SOURCE, text) {
+            reader.targets(&root, given);
+        }
+    } else {
+        let items = plain_items(SOURCE, text);
+        items.iter().for_each(|item| reader.target(item, given));
+    }
+    reader.ended()
+}
+
+/// Reads a mapping of workflow inputs, which people know as `source`.
 ///
 /// # Errors
 ///
-/// When it is neither, or targets are named twice or incomplete.
-pub fn parse_input(text: &str, near: &RepoName, given: &Defaults) -> Result<Vec<Target>, TargetsError> {
-    let place = "the input `targets`";
-    let listed = text.trim_start().starts_with(['[', '-']);
-    let raw = if listed {
-        serde_saphyr::from_str(text).map_err(|error| refused(place, &error))?
-    } else {
-        let items = text.split(['\n', ',']).map(str::trim).filter(|item| !item.is_empty());
-        items.map(|item| RawTarget::Repository(item.to_owned())).collect()
+/// When it is no YAML mapping.
+pub fn parse_inputs(source: &str, text: &str) -> Result<Vec<Input>, String> {
+    let root = yaml::parse(source, text)?;
+    match &root.value {
+        Node::Null => Ok(Vec::new()),
+        Node::Mapping(entries) => Ok(inputs_of(entries)),
+        other => Err(format!("{source} is {}; it takes a mapping of names to values", other.kind())),
+    }
+}
+
+/// Items one a line or with commas between them.
+fn plain_items(source: &str, text: &str) -> Vec<Placed<Node>> {
+    let mut items = Vec::new();
+    for (line, content) in (1..).zip(text.lines()) {
+        let mut column = 1;
+        for item in content.split(',') {
+            let indent = item.chars().take_while(|c| c.is_whitespace()).count() as u64;
+            let place = Place { source: source.to_owned(), line, column: column + indent };
+            if !item.trim().is_empty() {
+                items.push(Placed { value: Node::Text(item.trim().to_owned()), place });
+            }
+            column += item.chars().count() as u64 + 1;
+        }
+    }
+    items
+}
+
+fn inputs_of(entries: &[(Placed<String>, Placed<Node>)]) -> Vec<Input> {
+    let input = |(key, value): &(Placed<String>, Placed<Node>)| Input {
+        name: key.value.clone(),
+        template: value.value.to_text(),
+        place: value.place.clone(),
     };
-    complete(place, raw, near, given)
+    entries.iter().map(input).collect()
 }
 
-/// The parser's words, with the place that people know.
-fn refused(place: &str, error: &serde_saphyr::Error) -> String {
-    let told = error.to_string();
-    let told = told.trim_start_matches("error: ").replacen("<input>", place, 1);
-    format!("{place} is refused: {told}")
+/// Takes the text apart and keeps going when something is wrong.
+struct Reader<'a> {
+    near: &'a RepoName,
+    listed: Listed,
+    /// Where each name is taken, in lower case.
+    names: BTreeMap<String, Place>,
+    /// Where each target names what it needs.
+    needs: Vec<(String, Placed<String>)>,
 }
 
-fn complete(
-    place: &str,
-    raw: Vec<RawTarget>,
-    near: &RepoName,
-    defaults: &Defaults,
-) -> Result<Vec<Target>, TargetsError> {
-    let mut problems = Vec::new();
-    let mut names = BTreeSet::new();
-    let mut targets = Vec::new();
-    for (index, raw) in raw.into_iter().enumerate() {
-        let label = format!("target {} in {place}", index + 1);
-        match raw.complete(near, defaults) {
-            Err(problem) => problems.push(format!("{label}: {problem}")),
-            Ok(target) if !names.insert(target.name.to_lowercase()) => {
-                problems.push(format!(
-                    "{label}: the name `{}` is taken; give it a `name` of its own",
-                    target.name
-                ));
-            }
-            Ok(target) => targets.push(target),
-        }
+impl<'a> Reader<'a> {
+    fn new(near: &'a RepoName) -> Self {
+        Self { near, listed: Listed::default(), names: BTreeMap::new(), needs: Vec::new() }
     }
-    if targets.is_empty() && problems.is_empty() {
-        problems.push(format!("{place} names no target"));
-    }
-    if problems.is_empty() { Ok(targets) } else { Err(TargetsError { problems }) }
-}
 
-impl RawTarget {
-    fn complete(self, near: &RepoName, defaults: &Defaults) -> Result<Target, String> {
-        let raw = match self {
-            Self::Mapping(raw) => raw,
-            Self::Repository(repository) => {
-                RawMapping { name: None, repository, workflow: None, git_ref: None, inputs: Map::new() }
+    fn refuse(&mut self, place: &Place, what: impl std::fmt::Display, help: impl Into<String>) {
+        let what = format!("{place}: {what}");
+        self.listed.problems.push(Problem { what, help: Some(help.into()) });
+    }
+
+    fn yaml(&mut self, source: &str, text: &str) -> Option<Placed<Node>> {
+        let read = yaml::parse(source, text);
+        read.map_err(|what| self.listed.problems.push(Problem { what, help: None })).ok()
+    }
+
+    /// The known keys of a mapping, each with a value of the kind that it takes.
+    fn keys<'n>(
+        &mut self,
+        node: &'n Placed<Node>,
+        what: &str,
+        known: &'static [Key],
+    ) -> BTreeMap<&'static str, &'n Placed<Node>> {
+        let mut keys = BTreeMap::new();
+        let entries = match &node.value {
+            Node::Mapping(entries) => entries.as_slice(),
+            Node::Null => &[],
+            other => {
+                self.refuse(
+                    &node.place,
+                    format_args!("{what} is {}", other.kind()),
+                    format!("write a mapping with {}", listed(known.iter().map(|key| key.name))),
+                );
+                &[]
             }
         };
-        let repository =
-            RepoName::parse_near(raw.repository.trim(), near.owner()).map_err(|error| error.to_string())?;
-        let name = raw.name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
-        let name = name.unwrap_or_else(|| repository.name().to_owned());
+        for (name, value) in entries {
+            let Some(key) = known.iter().find(|key| key.name == name.value) else {
+                let help = did_you_mean(&name.value, known.iter().map(|key| key.name));
+                self.refuse(&name.place, format_args!("{what} has no key `{}`", name.value), help);
+                continue;
+            };
+            if value.value == Node::Null {
+                continue;
+            }
+            if key.takes.fits(&value.value) {
+                keys.insert(key.name, value);
+            } else {
+                let told = format!("`{}` is {}", key.name, value.value.kind());
+                self.refuse(&value.place, told, format!("it takes {}", key.takes.told()));
+            }
+        }
+        keys
+    }
+
+    fn defaults(&mut self, node: &Placed<Node>, given: &Defaults) -> Defaults {
+        let keys = self.keys(node, "`defaults`", DEFAULTS);
+        Defaults {
+            workflow: text(&keys, "workflow").or_else(|| given.workflow.clone()),
+            git_ref: text(&keys, "ref").or_else(|| given.git_ref.clone()),
+            inputs: merged(&given.inputs, keys.get("inputs").copied()),
+            event_type: given.event_type.clone(),
+        }
+    }
+
+    fn targets(&mut self, node: &Placed<Node>, defaults: &Defaults) {
+        let Node::List(items) = &node.value else {
+            let told = format!("the targets are {}", node.value.kind());
+            return self.refuse(&node.place, told, "write a list of repositories or mappings");
+        };
+        if items.is_empty() {
+            self.refuse(&node.place, "the list of targets is empty", "list the repositories that take part");
+        }
+        items.iter().for_each(|item| self.target(item, defaults));
+    }
+
+    /// Reads one target: a repository, or a mapping.
+    fn target(&mut self, node: &Placed<Node>, defaults: &Defaults) {
+        let place = &node.place;
+        let (keys, named) = match &node.value {
+            Node::Text(repository) => (BTreeMap::new(), repository.clone()),
+            Node::Mapping(_) => {
+                let told = self.listed.problems.len();
+                let keys = self.keys(node, "a target", TARGET);
+                let Some(named) = text(&keys, "repository") else {
+                    // A key that is misspelt was told.
+                    if self.listed.problems.len() > told {
+                        return;
+                    }
+                    return self.refuse(
+                        place,
+                        "a target without `repository`",
+                        "add `repository: owner/name`",
+                    );
+                };
+                (keys, named)
+            }
+            other => {
+                let told = format!("a target that is {}", other.kind());
+                return self.refuse(place, told, "write a repository, or a mapping with `repository`");
+            }
+        };
+        let at = |key: &str| keys.get(key).map_or(place, |node| &node.place);
+        let repository = match RepoName::parse_near(named.trim(), self.near.owner()) {
+            Ok(repository) => repository,
+            Err(error) => return self.refuse(at("repository"), error, "name a repository of GitHub"),
+        };
+        let name = text(&keys, "name").unwrap_or_else(|| repository.name().to_owned());
         if name.chars().count() > 100 || name.contains(['\n', '\r']) {
-            return Err("the `name` is longer than 100 characters or than one line".to_owned());
+            return self.refuse(
+                at("name"),
+                "the `name` is longer than 100 characters or than one line",
+                "shorten it",
+            );
         }
-        let workflow = raw.workflow.or_else(|| defaults.workflow.clone());
-        let start = match (&defaults.event_type, workflow.as_deref().and_then(workflow_file)) {
+        let workflow = text(&keys, "workflow").or_else(|| defaults.workflow.clone());
+        let start = match (&defaults.event_type, workflow.as_deref()) {
             (Some(event_type), _) => StartBy::Event(event_type.clone()),
-            (None, Some(file)) => StartBy::Workflow(file.to_owned()),
+            (None, Some(workflow)) => match workflow_file(workflow) {
+                Some(file) => StartBy::Workflow(file.to_owned()),
+                None => {
+                    let told = format!("`{workflow}` is no workflow file");
+                    return self.refuse(at("workflow"), told, "name a file below `.github/workflows`");
+                }
+            },
             (None, None) => {
-                return Err(format!(
-                    "`{name}` says no workflow; add `workflow: FILE.yml` to it, to the file's `defaults` or to the step"
-                ));
+                let help = "add `workflow: FILE.yml` to it, to the file's `defaults` or to the step";
+                return self.refuse(place, format_args!("`{name}` says no workflow"), help);
             }
         };
-        Ok(Target {
+        if let Some(taken) = self.names.get(&name.to_lowercase()) {
+            let told = format!("the name `{name}` is taken, at {}:{}", taken.line, taken.column);
+            return self.refuse(place, told, "give it a `name` of its own");
+        }
+        self.names.insert(name.to_lowercase(), place.clone());
+        if let Some(needs) = keys.get("needs") {
+            self.needs.extend(texts(needs).into_iter().map(|needed| (name.clone(), needed)));
+        }
+        self.listed.targets.push(Target {
+            git_ref: text(&keys, "ref").or_else(|| defaults.git_ref.clone()),
+            inputs: merged(&defaults.inputs, keys.get("inputs").copied()),
+            needs: Vec::new(),
+            place: place.clone(),
             name,
             repository,
             start,
-            git_ref: raw.git_ref.or_else(|| defaults.git_ref.clone()).filter(|text| !text.trim().is_empty()),
-            inputs: merged(&defaults.inputs, raw.inputs),
-        })
+        });
+    }
+
+    /// Settles who needs whom, once all names are known.
+    fn ended(mut self) -> Listed {
+        let names: Vec<String> = self.listed.targets.iter().map(|target| target.name.clone()).collect();
+        for (of, needed) in std::mem::take(&mut self.needs) {
+            match names.iter().find(|name| name.eq_ignore_ascii_case(needed.value.trim())) {
+                Some(name) => {
+                    let mut targets = self.listed.targets.iter_mut();
+                    let target = targets.find(|target| target.name == of).expect("it was read");
+                    if !target.needs.contains(name) {
+                        target.needs.push(name.clone());
+                    }
+                }
+                // A target that could not be read has its problem already.
+                None if self.names.contains_key(&needed.value.to_lowercase()) => {}
+                None => {
+                    let told = format!("`{of}` needs `{}`, which is no target", needed.value);
+                    let help = did_you_mean(&needed.value, names.iter().map(String::as_str));
+                    self.refuse(&needed.place, told, help);
+                }
+            }
+        }
+        for circle in circles(&self.listed.targets) {
+            let first = self.listed.targets.iter().find(|target| target.name == circle[0]);
+            let place = first.expect("it is listed").place.clone();
+            let told = format!("these wait for each other: {} → {}", circle.join(" → "), circle[0]);
+            self.refuse(&place, told, "leave one of their `needs` out");
+        }
+        if self.listed.targets.is_empty() && self.listed.problems.is_empty() {
+            let what = "no target is named".to_owned();
+            self.listed
+                .problems
+                .push(Problem { what, help: Some("list the repositories that take part".into()) });
+        }
+        self.listed
+    }
+}
+
+/// Each circle of targets that wait for each other, once, from its first target on.
+fn circles(targets: &[Target]) -> Vec<Vec<String>> {
+    let needs: BTreeMap<&str, &[String]> =
+        targets.iter().map(|target| (target.name.as_str(), target.needs.as_slice())).collect();
+    let (mut found, mut over) = (Vec::new(), BTreeSet::new());
+    for target in targets {
+        walk(&target.name, &needs, &mut Vec::new(), &mut over, &mut found);
+    }
+    found
+}
+
+fn walk<'t>(
+    name: &'t str,
+    needs: &BTreeMap<&'t str, &'t [String]>,
+    path: &mut Vec<&'t str>,
+    over: &mut BTreeSet<&'t str>,
+    found: &mut Vec<Vec<String>>,
+) {
+    if let Some(start) = path.iter().position(|passed| *passed == name) {
+        found.push(path[start..].iter().map(|name| (*name).to_owned()).collect());
+        return;
+    }
+    if over.contains(name) {
+        return;
+    }
+    path.push(name);
+    for needed in needs.get(name).copied().unwrap_or_default() {
+        walk(needed, needs, path, over, found);
+    }
+    path.pop();
+    over.insert(name);
+}
+
+fn text(keys: &BTreeMap<&str, &Placed<Node>>, key: &str) -> Option<String> {
+    let text = keys.get(key)?.value.to_text();
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+fn texts(node: &Placed<Node>) -> Vec<Placed<String>> {
+    let one = |node: &Placed<Node>| Placed { value: node.value.to_text(), place: node.place.clone() };
+    match &node.value {
+        Node::List(items) => items.iter().map(one).collect(),
+        _ => vec![one(node)],
+    }
+}
+
+fn merged(below: &[Input], above: Option<&Placed<Node>>) -> Vec<Input> {
+    let mut merged = below.to_vec();
+    let Some(Placed { value: Node::Mapping(entries), .. }) = above else { return merged };
+    for input in inputs_of(entries) {
+        match merged.iter_mut().find(|known| known.name == input.name) {
+            Some(known) => *known = input,
+            None => merged.push(input),
+        }
+    }
+    merged
+}
+
+/// What to write instead of `word`: what is most like it, or all there is.
+pub(crate) fn did_you_mean<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
+    let likeness = |known: &str| strsim::jaro_winkler(&word.to_lowercase(), &known.to_lowercase());
+    let closest = known.clone().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    match closest.filter(|closest| likeness(closest) > 0.8) {
+        Some(closest) => format!("did you mean `{closest}`?"),
+        None => format!("there is {}", listed(known)),
+    }
+}
+
+/// `a`, `b` and `c`, in code spans.
+pub(crate) fn listed<'w>(words: impl Iterator<Item = &'w str>) -> String {
+    let words: Vec<String> = words.map(|word| format!("`{word}`")).collect();
+    match &words[..] {
+        [] => "nothing".to_owned(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
 
@@ -251,28 +454,29 @@ fn workflow_file(text: &str) -> Option<&str> {
     (plain && !file.is_empty()).then_some(file)
 }
 
-fn merged(below: &Map<String, Value>, above: Map<String, Value>) -> Map<String, Value> {
-    let mut merged = below.clone();
-    merged.extend(above);
-    merged
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn near() -> RepoName {
         "acme/hub".parse().expect("a name")
     }
 
     fn given() -> Defaults {
-        let inputs = json!({"reportTo": "{{ hub.name }}", "channel": "beta"});
+        let inputs = parse_inputs("`inputs`", "{ reportTo: '{{ hub.name }}', channel: beta }");
         Defaults {
             workflow: Some("main.yml".into()),
-            inputs: inputs.as_object().cloned().unwrap_or_default(),
+            inputs: inputs.expect("a mapping"),
             ..Defaults::default()
         }
+    }
+
+    fn file(text: &str) -> Listed {
+        parse_file("t.yml", text, &near(), &given())
+    }
+
+    fn told(listed: &Listed) -> String {
+        listed.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
@@ -280,7 +484,8 @@ mod tests {
         for text in
             ["web, other/docs", "web\nother/docs\n", "[web, other/docs]", "- web\n- repository: other/docs"]
         {
-            let targets = parse_input(text, &near(), &given()).expect(text);
+            let Listed { targets, problems } = parse_input(text, &near(), &given());
+            assert_eq!(problems, [], "{text}");
             let names: Vec<_> = targets.iter().map(|target| target.repository.to_string()).collect();
             assert_eq!(names, ["acme/web", "other/docs"], "{text}");
             assert!(targets.iter().all(|target| target.start == StartBy::Workflow("main.yml".into())));
@@ -289,46 +494,81 @@ mod tests {
 
     #[test]
     fn a_target_overrides_the_files_defaults_and_those_the_steps() {
-        let text = "
+        let listed = file(
+            "
 defaults: { workflow: release.yml, inputs: { channel: stable } }
 targets:
   - repository: acme/web
-    inputs: { draft: true }
-  - { name: docs, repository: web, workflow: .github/workflows/docs.yml, ref: v1 }
-";
-        let targets = parse_file("targets.yml", text, &near(), &given()).expect("targets");
-        let [web, docs] = &targets[..] else { panic!("two targets") };
-        assert_eq!(web.start, StartBy::Workflow("release.yml".into()));
-        assert_eq!(
-            Value::Object(web.inputs.clone()),
-            json!({"reportTo": "{{ hub.name }}", "channel": "stable", "draft": true})
+    inputs: { draft: true, version: 1.10 }
+  - { name: docs, repository: web, workflow: .github/workflows/docs.yml, ref: v1, needs: WEB }
+",
         );
+        let [web, docs] = &listed.targets[..] else { panic!("two targets: {}", told(&listed)) };
+        assert_eq!(web.start, StartBy::Workflow("release.yml".into()));
+        let inputs: Vec<_> =
+            web.inputs.iter().map(|input| format!("{}={}", input.name, input.template)).collect();
+        assert_eq!(inputs, ["reportTo={{ hub.name }}", "channel=stable", "draft=true", "version=1.10"]);
+        assert_eq!(web.inputs[3].place.to_string(), "t.yml:5:37");
         assert_eq!(docs.start, StartBy::Workflow("docs.yml".into()));
         assert_eq!((docs.name.as_str(), docs.git_ref.as_deref()), ("docs", Some("v1")));
+        assert_eq!(docs.needs, ["web"]);
     }
 
     #[test]
-    fn all_mistakes_are_told_at_once() {
-        let text = "targets:\n  - acme/web\n  - web\n  - a b\n";
-        let error = parse_file("t.yml", text, &near(), &Defaults::default()).expect_err("mistakes");
-        insta::assert_snapshot!(error.to_string(), @r"
-        target 1 in t.yml: `web` says no workflow; add `workflow: FILE.yml` to it, to the file's `defaults` or to the step
-        target 2 in t.yml: `web` says no workflow; add `workflow: FILE.yml` to it, to the file's `defaults` or to the step
-        target 3 in t.yml: `a b` is not a repository; write `owner/name`
+    fn all_mistakes_are_told_at_once_each_with_its_place() {
+        let listed = file(
+            "
+default: { workflow: x.yml }
+targets:
+  - a b
+  - repositry: acme/web
+  - { repository: web, needs: [wep, api], inputs: [x], ref: { a: b } }
+  - { repository: api, needs: docs }
+  - { repository: docs, needs: [api] }
+  - { name: API, repository: other, workflow: ../x.yml }
+  - { name: Docs, repository: other }
+  - 7
+",
+        );
+        insta::assert_snapshot!(told(&listed), @"
+        t.yml:2:1: the targets file has no key `default`
+        help: did you mean `defaults`?
+        t.yml:4:5: `a b` is not a repository; write `owner/name`
+        help: name a repository of GitHub
+        t.yml:5:5: a target has no key `repositry`
+        help: did you mean `repository`?
+        t.yml:6:51: `inputs` is a list
+        help: it takes a mapping of inputs to values
+        t.yml:6:61: `ref` is a mapping
+        help: it takes text
+        t.yml:9:47: `../x.yml` is no workflow file
+        help: name a file below `.github/workflows`
+        t.yml:10:5: the name `Docs` is taken, at 8:5
+        help: give it a `name` of its own
+        t.yml:11:5: a target that is a number
+        help: write a repository, or a mapping with `repository`
+        t.yml:6:32: `web` needs `wep`, which is no target
+        help: did you mean `web`?
+        t.yml:7:5: these wait for each other: api → docs → api
+        help: leave one of their `needs` out
         ");
     }
 
     #[test]
-    fn a_misspelt_key_is_named_with_its_line() {
-        let error =
-            parse_file("t.yml", "targets:\n  - repositry: acme/web\n", &near(), &given()).expect_err("one");
-        insta::assert_snapshot!(error.to_string(), @r"
-        t.yml is refused: line 2 column 5: unknown field `repositry`, expected one of name, repository, workflow, ref, inputs
-         --> t.yml:2:5
-          |
-        1 | targets:
-        2 |   - repositry: acme/web
-          |     ^ unknown field `repositry`, expected one of name, repository, workflow, ref, inputs
-        ");
+    fn what_is_no_list_of_targets_is_told() {
+        for (text, expected) in [
+            ("", "`targets` is missing"),
+            ("targets: web", "the targets are text"),
+            ("targets: []", "the list of targets is empty"),
+            ("- web", "the targets file is a list"),
+            ("targets: [", "t.yml is no YAML"),
+        ] {
+            let told = told(&file(text));
+            assert!(told.contains(expected), "{text}: {told}");
+        }
+        let none = parse_input(" , ", &near(), &given());
+        assert!(told(&none).contains("no target is named"));
+        let bare = parse_input("web", &near(), &Defaults::default());
+        assert!(told(&bare).contains("`targets`:1:1: `web` says no workflow"), "{}", told(&bare));
     }
 }

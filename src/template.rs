@@ -2,7 +2,7 @@
 //! empty input of a release.
 
 use minijinja::value::ValueKind;
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -40,6 +40,8 @@ pub struct Values {
     pub run: RunValues,
     /// The inputs of the event.
     pub inputs: Map<String, Value>,
+    /// The answers of the issue form that opened the ticket.
+    pub form: Map<String, Value>,
     /// The whole event.
     pub event: Map<String, Value>,
 }
@@ -116,15 +118,19 @@ pub fn driver_value(driver: Option<&Login>) -> String {
 pub fn render(template: &str, values: &Values) -> Result<String, TemplateError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    // MiniJinja writes `True` as Python does; a workflow's input of type boolean takes `true`.
-    environment.set_formatter(|out, state, value| match bool::try_from(value.clone()) {
-        Ok(flag) if value.kind() == ValueKind::Bool => {
-            out.write_str(if flag { "true" } else { "false" }).map_err(Into::into)
+    // MiniJinja writes `True` and `['a']` as Python does; workflows and YAML take `true` and `["a"]`.
+    environment.set_formatter(|out, state, value| match value.kind() {
+        ValueKind::Bool | ValueKind::Seq | ValueKind::Map => {
+            let json = serde_json::to_string(value);
+            let json =
+                json.map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, error.to_string()))?;
+            out.write_str(&json).map_err(Into::into)
         }
         _ => minijinja::escape_formatter(out, state, value),
     });
+    // MiniJinja drops one line break at the end; the template's own stays.
     environment
-        .render_str(template, minijinja::value::Serde(values))
+        .render_str(&format!("{template}\n"), minijinja::value::Serde(values))
         .map_err(|source| TemplateError { template: template.to_owned(), source })
 }
 
@@ -148,6 +154,7 @@ mod tests {
                 .as_object()
                 .expect("one")
                 .clone(),
+            form: json!({"targets": ["web", "the docs"]}).as_object().expect("one").clone(),
             event: Map::new(),
         }
     }
@@ -158,7 +165,8 @@ mod tests {
             ("{{ hub.name }}#{{ ticket.number }}", "hub#12"),
             ("{{ inputs.draftRelease }}", "true"),
             ("{{ inputs['release-ticket'] }}-{{ inputs.n }}", "x-3"),
-            ("v{{ release | upper }}\n", "v1.4.0"),
+            ("v{{ release | upper }}\n", "v1.4.0\n"),
+            ("{{ form.targets }}", r#"["web","the docs"]"#),
             ("{% if inputs.n > 2 %}<b>{% endif %}", "<b>"),
         ] {
             assert_eq!(render(template, &values()).expect(template), expected);

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use release_ticket_action::names::RepoName;
-use release_ticket_action::targets::{self, Defaults, StartBy, Target, TargetsError};
+use release_ticket_action::receipt::Problem;
+use release_ticket_action::targets::{self, Defaults, StartBy, Target};
 use serde_json::{Map, Value, json};
 use simulated_github::World;
 
@@ -66,8 +67,8 @@ pub(crate) enum SettingError {
         source: std::io::Error,
     },
     /// The action refuses it.
-    #[error(transparent)]
-    Targets(#[from] TargetsError),
+    #[error("{0}")]
+    Targets(String),
 }
 
 /// What the world holds at first.
@@ -106,7 +107,10 @@ impl Setting {
             }
         };
         let hub: RepoName = HUB.parse().expect("the constant is `owner/name`");
-        let targets = targets::parse_file(&path, &targets_file, &hub, &Defaults::default())?;
+        let listed = targets::parse_file(&path, &targets_file, &hub, &Defaults::default());
+        let told =
+            |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let targets = listed.all_good().map_err(|problems| SettingError::Targets(told(problems)))?;
         let given = arguments.inputs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let inputs = INPUTS.into_iter().chain(given).map(|(name, value)| (name.to_owned(), value.into()));
         Ok(Self { targets_file, targets, inputs: inputs.collect() })
@@ -165,7 +169,7 @@ impl Setting {
             let StartBy::Workflow(file) = &target.start else { continue };
             let inputs = workflows.entry((target.repository.to_string(), file.as_str())).or_default();
             inputs.extend(["release-ticket", "release-target"]);
-            inputs.extend(target.inputs.keys().map(String::as_str));
+            inputs.extend(target.inputs.iter().map(|input| input.name.as_str()));
         }
         workflows
     }
@@ -194,7 +198,7 @@ targets:
   - { name: b, repository: mono, workflow: r.yml, inputs: { draft: true } }
 ";
         let hub: RepoName = HUB.parse().expect("a name");
-        let targets = targets::parse_file("t.yml", text, &hub, &Defaults::default()).expect("targets");
+        let targets = targets::parse_file("t.yml", text, &hub, &Defaults::default()).targets;
         let setting = Setting { targets_file: text.to_owned(), targets, inputs: Map::new() };
         let declared: Vec<_> = setting.workflows().into_values().flatten().collect();
         assert_eq!(declared, ["channel", "draft", "release-target", "release-ticket"]);

@@ -5,38 +5,54 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Map;
 
+use super::Hub;
+use super::declared::{Declared, LONGEST_INPUTS};
+use super::wording::Wording;
+use crate::github::contents::Repository;
 use crate::github::{GitHub, GitHubError};
-use crate::inputs::DispatchInputs;
-use crate::job::Job;
+use crate::inputs::{self, Listing};
 use crate::names::RepoName;
 use crate::receipt::Problem;
-use crate::targets::{self, StartBy, Target};
+use crate::runner::log::NOTICE;
+use crate::targets::{self, Listed, StartBy, Target, did_you_mean};
 use crate::ticket::{Start, StartState};
 
 /// A target that can be started, as far as could be checked.
 #[derive(Debug, Clone)]
-pub struct Ready {
+pub(super) struct Ready {
     /// The target.
-    pub target: Target,
+    pub(super) target: Target,
     /// The branch or tag at which it is started.
-    pub git_ref: String,
-    /// The inputs that its workflow declares; none if the file could not be read.
-    declared: Option<BTreeSet<String>>,
+    pub(super) git_ref: String,
+    /// What its workflow declares; none if the file could not be read, or an event is sent.
+    declared: Option<Declared>,
 }
 
 impl Ready {
     /// Whether the workflow declares this input.
     #[must_use]
-    pub fn declares(&self, input: &str) -> bool {
-        self.declared.as_ref().is_some_and(|declared| declared.contains(input))
+    pub(super) fn declares(&self, input: &str) -> bool {
+        self.declared.as_ref().is_some_and(|declared| declared.has(input))
+    }
+
+    /// Leaves out the inputs that its workflow is known not to declare.
+    fn leave_out_unexpected_inputs(&mut self) {
+        let Some(declared) = &self.declared else { return };
+        let name = &self.target.name;
+        self.target.inputs.retain(|input| {
+            let expected = declared.has(&input.name);
+            if !expected {
+                tracing::info!(target: NOTICE, "{name}: its workflow does not declare `{}`, so it is left out", input.name);
+            }
+            expected
+        });
     }
 
     /// Runs of targets that share this cannot be told apart while they start.
     #[must_use]
-    pub fn shared_by(&self) -> (RepoName, String, String) {
+    pub(super) fn shared_by(&self) -> (RepoName, String, String) {
         let workflow = match &self.target.start {
             StartBy::Workflow(file) => file.clone(),
             StartBy::Event(_) => String::new(),
@@ -44,9 +60,9 @@ impl Ready {
         (self.target.repository.clone(), workflow, self.git_ref.clone())
     }
 
-    /// The entry of a claim on this target.
+    /// The entry of a claim on this target, or of its waiting for others.
     #[must_use]
-    pub fn claimed(&self, now: DateTime<Utc>) -> Start {
+    pub(super) fn entry(&self, state: StartState, now: DateTime<Utc>) -> Start {
         let (workflow, git_ref) = match &self.target.start {
             StartBy::Workflow(file) => (Some(file.clone()), Some(self.git_ref.clone())),
             StartBy::Event(_) => (None, None),
@@ -56,7 +72,8 @@ impl Ready {
             repository: self.target.repository.clone(),
             workflow,
             git_ref,
-            state: StartState::Claimed,
+            needs: self.target.needs.clone(),
+            state,
             run: None,
             run_url: None,
             error: None,
@@ -70,24 +87,66 @@ impl Ready {
 ///
 /// # Errors
 ///
-/// When there are none, or something is wrong with them.
-pub async fn targets(
-    job: &Job,
-    inputs: &DispatchInputs,
-    github: &GitHub,
-) -> Result<Vec<Target>, Vec<Problem>> {
-    if let Some(targets) = &inputs.targets {
-        return Ok(targets.clone());
+/// When there is no list of them.
+pub(super) async fn targets(hub: Hub<'_>, wording: &Wording<'_>) -> Result<Listed, Vec<Problem>> {
+    let Hub { job, inputs, .. } = hub;
+    match &inputs.targets {
+        Some(Listing::Given(targets)) => {
+            return Ok(Listed { targets: targets.clone(), problems: Vec::new() });
+        }
+        Some(Listing::Template(template)) => {
+            let text = wording.early("`targets`", template)?;
+            return Ok(targets::parse_input(&text, &job.repository, &inputs.defaults));
+        }
+        None => {}
     }
     let path = &inputs.targets_file;
-    let Some(text) = hub_file(job, path, github).await? else {
+    let Some(text) = hub_file(hub, path).await? else {
         return Err(vec![Problem {
             what: format!("no targets: the input `targets` is blank, and {} has no `{path}`", job.repository),
             help: Some("list the targets in either of them".to_owned()),
         }]);
     };
-    targets::parse_file(path, &text, &job.repository, &inputs.defaults)
-        .map_err(|error| error.problems.into_iter().map(|what| Problem { what, help: None }).collect())
+    Ok(targets::parse_file(path, &text, &job.repository, &inputs.defaults))
+}
+
+/// The names of the targets that are meant; none: all.
+///
+/// # Errors
+///
+/// When it is no list, or names what is no target.
+pub(super) fn only(
+    hub: Hub<'_>,
+    wording: &Wording<'_>,
+    listed: &Listed,
+) -> Result<Option<BTreeSet<String>>, Vec<Problem>> {
+    let given = match &hub.inputs.only {
+        None => return Ok(None),
+        Some(Listing::Given(names)) => names.clone(),
+        Some(Listing::Template(template)) => {
+            let list = inputs::list_of(&wording.early("`only`", template)?);
+            list.map_err(|error| vec![Problem { what: format!("`only`: {error}"), help: None }])?
+        }
+    };
+    let known = || listed.targets.iter().map(|target| target.name.as_str());
+    let (mut names, mut problems) = (BTreeSet::new(), Vec::new());
+    for name in given {
+        match known().find(|known| known.eq_ignore_ascii_case(name.trim())) {
+            Some(name) => {
+                names.insert(name.to_owned());
+            }
+            None => problems.push(Problem {
+                what: format!("`only` names `{name}`, which is no target"),
+                help: Some(did_you_mean(&name, known())),
+            }),
+        }
+    }
+    if names.is_empty() && problems.is_empty() {
+        let what = "`only` names no target".to_owned();
+        problems
+            .push(Problem { what, help: Some("name at least one, or leave it blank for all".to_owned()) });
+    }
+    if problems.is_empty() { Ok(Some(names)) } else { Err(problems) }
 }
 
 /// The template of the ticket's body, if the step gives one.
@@ -95,16 +154,13 @@ pub async fn targets(
 /// # Errors
 ///
 /// When the file that `body-path` names cannot be read.
-pub async fn body_template(
-    job: &Job,
-    inputs: &DispatchInputs,
-    github: &GitHub,
-) -> Result<Option<String>, Vec<Problem>> {
+pub(super) async fn body_template(hub: Hub<'_>) -> Result<Option<String>, Vec<Problem>> {
+    let Hub { job, inputs, .. } = hub;
     if let Some(body) = &inputs.body {
         return Ok(Some(body.clone()));
     }
     let Some(path) = &inputs.body_path else { return Ok(None) };
-    match hub_file(job, path, github).await? {
+    match hub_file(hub, path).await? {
         Some(text) => Ok(Some(text)),
         None => Err(vec![Problem {
             what: format!("`body-path`: {} has no `{path}`", job.repository),
@@ -114,7 +170,8 @@ pub async fn body_template(
 }
 
 /// A file of the repository whose workflow runs: from the workspace, else at the run's commit.
-async fn hub_file(job: &Job, path: &str, github: &GitHub) -> Result<Option<String>, Vec<Problem>> {
+async fn hub_file(hub: Hub<'_>, path: &str) -> Result<Option<String>, Vec<Problem>> {
+    let Hub { job, github, .. } = hub;
     let inside = Path::new(path);
     let stays =
         inside.is_relative() && !inside.components().any(|part| part == std::path::Component::ParentDir);
@@ -131,44 +188,77 @@ async fn hub_file(job: &Job, path: &str, github: &GitHub) -> Result<Option<Strin
         .map_err(|error| vec![Problem::of(&format!("cannot read `{path}` of {}", job.repository), &error)])
 }
 
-/// Checks every target, and completes it with what its repository says.
-///
-/// # Errors
-///
-/// With all problems of all targets.
-pub async fn check(
-    targets: Vec<Target>,
-    github: &GitHub,
-    max_parallel: usize,
-) -> Result<Vec<Ready>, Vec<Problem>> {
-    // One read for each workflow file, however many targets share it.
+/// Checks that every target can be reached, and completes it with what its repository says. Those
+/// that cannot be used are missing, and told in the problems.
+pub(super) async fn reach(targets: Vec<Target>, hub: Hub<'_>) -> (Vec<Ready>, Vec<Problem>) {
+    // One look at each workflow, however many targets share it.
     let keys: BTreeSet<_> = targets.iter().map(WorkflowKey::of).collect();
     let read: BTreeMap<_, _> = futures::stream::iter(keys)
         .map(|key| async move {
-            let read = read_workflow(&key, github).await;
+            let read = read_workflow(&key, hub.github).await;
             (key, read)
         })
-        .buffer_unordered(max_parallel)
+        .buffer_unordered(hub.inputs.max_parallel)
         .collect()
         .await;
-    let mut problems = Vec::new();
-    let mut ready = Vec::new();
+    let (mut problems, mut ready) = (Vec::new(), Vec::new());
     for target in targets {
         match &read[&WorkflowKey::of(&target)] {
-            Ok(workflow) => ready.push(Ready {
-                git_ref: target.git_ref.clone().unwrap_or_else(|| workflow.git_ref.clone()),
-                declared: workflow.declared.clone(),
-                target,
-            }),
-            Err(problem) => {
-                problems.push(Problem {
-                    what: format!("target {}: {}", target.name, problem.what),
-                    ..problem.clone()
-                });
+            Ok(workflow) => {
+                let git_ref = target.git_ref.clone().unwrap_or_else(|| workflow.git_ref.clone());
+                let mut one = Ready { git_ref, declared: workflow.declared.clone(), target };
+                if hub.inputs.ignore_unexpected_inputs {
+                    one.leave_out_unexpected_inputs();
+                }
+                ready.push(one);
+            }
+            Err(found) => {
+                let told = |problem: &Problem| Problem {
+                    what: format!("{}: target {}: {}", target.place, target.name, problem.what),
+                    help: problem.help.clone(),
+                };
+                problems.extend(found.iter().map(told));
             }
         }
     }
-    if problems.is_empty() { Ok(ready) } else { Err(problems) }
+    (ready, problems)
+}
+
+/// Checks the inputs of every target as they will be sent against what its workflow declares.
+pub(super) fn check_inputs(targets: &[Ready], wording: &Wording<'_>, github: &GitHub) -> Vec<Problem> {
+    targets.iter().flat_map(|ready| misfits(ready, wording, github)).collect()
+}
+
+fn misfits(ready: &Ready, wording: &Wording<'_>, github: &GitHub) -> Vec<Problem> {
+    let Target { name, repository, start, place, .. } = &ready.target;
+    // That one does not render is told elsewhere.
+    let Ok(inputs) = wording.inputs_of(ready, &wording.ticket_to_be()) else { return Vec::new() };
+    let mut problems = Vec::new();
+    let mut refuse = |place: &dyn std::fmt::Display, what: String, help: String| {
+        problems.push(Problem { what: format!("{place}: target {name}: {what}"), help: Some(help) });
+    };
+    let most = github.most_inputs();
+    if matches!(start, StartBy::Workflow(_)) && inputs.len() > most {
+        let told = format!("it is given {} inputs, and this server takes {most}", inputs.len());
+        refuse(place, told, "leave some out, or put several into one".to_owned());
+    }
+    let texts = || inputs.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default()));
+    let length: usize = texts().map(|(name, value)| name.chars().count() + value.chars().count()).sum();
+    if length > LONGEST_INPUTS {
+        let told = format!("its inputs have {length} characters, and GitHub takes {LONGEST_INPUTS}");
+        refuse(place, told, "shorten them".to_owned());
+    }
+    let (Some(declared), StartBy::Workflow(file)) = (&ready.declared, start) else { return problems };
+    for misfit in declared.misfits(texts()) {
+        let given = ready.target.inputs.iter().find(|input| input.name == misfit.name);
+        let place = given.map_or(place, |input| &input.place);
+        refuse(
+            place,
+            format!("input `{}` of {file} in {repository} {}", misfit.name, misfit.what),
+            misfit.help,
+        );
+    }
+    problems
 }
 
 /// By what a workflow file is read once.
@@ -191,31 +281,48 @@ impl WorkflowKey {
 
 struct WorkflowFacts {
     git_ref: String,
-    declared: Option<BTreeSet<String>>,
+    declared: Option<Declared>,
 }
 
-async fn read_workflow(key: &WorkflowKey, github: &GitHub) -> Result<WorkflowFacts, Problem> {
+/// What a target's repository says: the file at its ref, and whether GitHub runs it.
+async fn read_workflow(key: &WorkflowKey, github: &GitHub) -> Result<WorkflowFacts, Vec<Problem>> {
     let repository = &key.repository;
-    let unreachable = |error: GitHubError| Problem::of(&format!("cannot reach {repository}"), &error);
-    let settings = async || github.repository(repository).await.map_err(unreachable);
     let Some(file) = &key.file else {
-        return Ok(WorkflowFacts { git_ref: settings().await?.default_branch, declared: None });
+        let settings = settings(repository, github).await.map_err(|problem| vec![problem])?;
+        return Ok(WorkflowFacts { git_ref: settings.default_branch, declared: None });
     };
+    let (read, state) = tokio::join!(read_file(key, file, github), check_state(repository, file, github));
+    match (read, state) {
+        (Ok(facts), Ok(())) => Ok(facts),
+        // Where the file is not to be had, it is no news that GitHub does not run it.
+        (Err(problem), Err(Unusable::Unknown(_)) | Ok(())) => Err(vec![problem]),
+        (Ok(_), Err(Unusable::Unknown(problem) | Unusable::Disabled(problem))) => Err(vec![problem]),
+        (Err(one), Err(Unusable::Disabled(other))) => Err(vec![one, other]),
+    }
+}
+
+async fn settings(repository: &RepoName, github: &GitHub) -> Result<Repository, Problem> {
+    let told = |error: GitHubError| Problem::of(&format!("cannot reach {repository}"), &error);
+    github.repository(repository).await.map_err(told)
+}
+
+async fn read_file(key: &WorkflowKey, file: &str, github: &GitHub) -> Result<WorkflowFacts, Problem> {
+    let repository = &key.repository;
     let path = format!(".github/workflows/{file}");
     let unread = match github.file(repository, &path, key.git_ref.as_deref()).await {
         Ok(Some(found)) => {
-            let declared = declared_inputs(&found.text);
             let git_ref = match found.git_ref {
                 Some(git_ref) => git_ref,
-                None => settings().await?.default_branch,
+                None => settings(repository, github).await?.default_branch,
             };
-            return Ok(WorkflowFacts { git_ref, declared });
+            let declared = declared(&path, &found.text, repository, &git_ref)?;
+            return Ok(WorkflowFacts { git_ref, declared: Some(declared) });
         }
         Ok(None) => None,
         Err(error) if error.status() == Some(http::StatusCode::FORBIDDEN) => Some(error),
         Err(error) => return Err(Problem::of(&format!("cannot read `{path}` of {repository}"), &error)),
     };
-    let settings = settings().await?;
+    let settings = settings(repository, github).await?;
     let git_ref = key.git_ref.clone().unwrap_or(settings.default_branch);
     // Of a private repository "not found" may also mean "not for this token".
     if unread.is_none() && !settings.private {
@@ -233,38 +340,46 @@ async fn read_workflow(key: &WorkflowKey, github: &GitHub) -> Result<WorkflowFac
     Ok(WorkflowFacts { git_ref, declared: None })
 }
 
-/// The names of the inputs that a workflow declares for `workflow_dispatch`.
-fn declared_inputs(workflow: &str) -> Option<BTreeSet<String>> {
-    #[derive(Deserialize)]
-    struct Workflow {
-        on: Value,
+fn declared(path: &str, text: &str, repository: &RepoName, git_ref: &str) -> Result<Declared, Problem> {
+    let help = "correct the workflow file".to_owned();
+    match Declared::read(path, text) {
+        Ok(Some(declared)) => Ok(declared),
+        Ok(None) => Err(Problem {
+            what: format!("`{path}` of {repository} does not start on `workflow_dispatch` at {git_ref}"),
+            help: Some("add `workflow_dispatch:` below its `on:`".to_owned()),
+        }),
+        Err(error) => {
+            Err(Problem { what: format!("in {repository} at {git_ref}: {error}"), help: Some(help) })
+        }
     }
-    let workflow: Workflow = serde_saphyr::from_str(workflow).ok()?;
-    let inputs = workflow.on.get("workflow_dispatch").and_then(|dispatch| dispatch.get("inputs"));
-    let declared = inputs.and_then(Value::as_object).map(|inputs| inputs.keys().cloned().collect());
-    Some(declared.unwrap_or_default())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Why GitHub does not run a workflow.
+enum Unusable {
+    /// It does not know it.
+    Unknown(Problem),
+    /// Somebody switched it off.
+    Disabled(Problem),
+}
 
-    #[test]
-    fn the_inputs_that_a_workflow_declares_are_read() {
-        let read =
-            |text: &str| declared_inputs(text).map(|names| names.into_iter().collect::<Vec<_>>().join(","));
-        for (text, expected) in [
-            (
-                "on: { workflow_dispatch: { inputs: { release-ticket: {}, draft: { type: boolean } } } }",
-                Some("draft,release-ticket"),
-            ),
-            ("on: [push, workflow_dispatch]", Some("")),
-            ("on: workflow_dispatch", Some("")),
-            ("on:\n  workflow_dispatch:\n", Some("")),
-            ("jobs: {}", None),
-            (": : :", None),
-        ] {
-            assert_eq!(read(text).as_deref(), expected, "{text}");
+async fn check_state(repository: &RepoName, file: &str, github: &GitHub) -> Result<(), Unusable> {
+    match github.workflow_state(repository, file).await {
+        Ok(Some(state)) if state == "active" => Ok(()),
+        Ok(Some(state)) => Err(Unusable::Disabled(Problem {
+            what: format!("{file} in {repository} is switched off ({state})"),
+            help: Some(format!("switch it on: gh workflow enable {file} --repo {repository}")),
+        })),
+        Ok(None) => Err(Unusable::Unknown(Problem {
+            what: format!("GitHub knows no workflow {file} in {repository}"),
+            help: Some("a workflow that is started this way must be on the default branch too".to_owned()),
+        })),
+        // Who may not look leaves it to GitHub's own check.
+        Err(error) => {
+            let help = error.help().unwrap_or_default();
+            tracing::info!(
+                "whether {file} in {repository} is switched on is not checked: {error}\nhelp: {help}"
+            );
+            Ok(())
         }
     }
 }

@@ -15,36 +15,36 @@ use crate::ticket::StartState;
 
 /// Everything that one start takes.
 #[derive(Debug)]
-pub struct Starter<'a> {
+pub(super) struct Starter<'a> {
     /// The target.
-    pub ready: &'a Ready,
+    pub(super) ready: &'a Ready,
     /// The ticket that it belongs to.
-    pub ticket: IssueRef,
+    pub(super) ticket: IssueRef,
     /// The workflow's inputs, or the event's payload.
-    pub values: Map<String, Value>,
+    pub(super) values: Map<String, Value>,
     /// When it was claimed, by GitHub's clock: its run is not older.
-    pub claimed_at: DateTime<Utc>,
+    pub(super) claimed_at: DateTime<Utc>,
     /// Since when a hub job that is over may have started it.
-    pub uncertain_since: Option<DateTime<Utc>>,
+    pub(super) uncertain_since: Option<DateTime<Utc>>,
     /// As whom it is started, where that is known.
-    pub actor: Option<String>,
+    pub(super) actor: Option<String>,
 }
 
 /// What became of a start.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
+pub(super) struct Outcome {
     /// The target's name.
-    pub target: String,
+    pub(super) target: String,
     /// How far it came.
-    pub state: StartState,
+    pub(super) state: StartState,
     /// The run.
-    pub run: Option<RunId>,
+    pub(super) run: Option<RunId>,
     /// The run in the browser.
-    pub run_url: Option<String>,
+    pub(super) run_url: Option<String>,
     /// What went wrong.
-    pub error: Option<String>,
+    pub(super) error: Option<String>,
     /// What to do about it.
-    pub help: Option<String>,
+    pub(super) help: Option<String>,
 }
 
 /// The runs that could be the wanted one.
@@ -56,7 +56,7 @@ enum Found {
 }
 
 /// Starts targets that share a workflow, one after the other, so that their runs are not confused.
-pub async fn start_in_turn(
+pub(super) async fn start_in_turn(
     github: &GitHub,
     starters: Vec<Starter<'_>>,
     mut known_runs: BTreeSet<RunId>,
@@ -76,7 +76,7 @@ pub async fn start_in_turn(
 impl Outcome {
     /// Nothing was started.
     #[must_use]
-    pub fn refused(target: &str, error: String) -> Self {
+    pub(super) fn refused(target: &str, error: String) -> Self {
         let target = target.to_owned();
         Self { target, state: StartState::Refused, run: None, run_url: None, error: Some(error), help: None }
     }

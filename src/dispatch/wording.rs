@@ -4,21 +4,21 @@
 
 use serde_json::{Map, Value, json};
 
+use super::Hub;
 use super::preflight::Ready;
-use crate::inputs::DispatchInputs;
-use crate::job::Job;
-use crate::names::{IssueNumber, IssueRef, Login, RepoName};
+use crate::names::{IssueNumber, IssueRef, Login};
 use crate::opening::NewIssue;
 use crate::receipt::Problem;
-use crate::targets::StartBy;
+use crate::targets::{Input, StartBy};
 use crate::template::{self, HubValues, RunValues, TargetValues, TemplateError, TicketValues, Values};
 use crate::ticket::{Key, text};
 
 /// All that templates say, rendered for a ticket once its number is known.
 pub(super) struct Wording<'a> {
-    job: &'a Job,
-    hub: RepoName,
-    inputs: &'a DispatchInputs,
+    hub: Hub<'a>,
+    /// The answers of the issue form that opened the ticket.
+    form: Map<String, Value>,
+    release: Option<String>,
     names: Vec<String>,
     body: String,
 }
@@ -33,37 +33,52 @@ const BODY: &str = "\
 The board in the comments shows how far this release is. This text is yours: it is never rewritten.\n";
 
 impl<'a> Wording<'a> {
-    /// Takes the templates, and checks that all of them render.
-    pub(super) fn new(
-        job: &'a Job,
-        hub: &RepoName,
-        inputs: &'a DispatchInputs,
-        body: Option<String>,
-        targets: &[Ready],
-    ) -> Result<Self, Vec<Problem>> {
-        let names = targets.iter().map(|ready| ready.target.name.clone()).collect();
-        let body = body.unwrap_or_else(|| BODY.to_owned());
-        let wording = Self { job, hub: hub.clone(), inputs, names, body };
-        let title_and_body = [wording.title(), wording.render(&wording.body, None, None)];
+    /// What can be said before the targets are known; renders the release's name.
+    pub(super) fn new(hub: Hub<'a>, form: Map<String, Value>) -> Result<Self, Vec<Problem>> {
+        let mut wording = Self { hub, form, release: None, names: Vec::new(), body: BODY.to_owned() };
+        if let Some(template) = &hub.inputs.release {
+            let release = wording.early("`release`", template)?;
+            wording.release = Some(release.trim().to_owned()).filter(|release| !release.is_empty());
+        }
+        Ok(wording)
+    }
+
+    /// Renders an input that says what is dispatched.
+    pub(super) fn early(&self, input: &str, template: &str) -> Result<String, Vec<Problem>> {
+        self.render(template, None, None).map_err(|error| vec![problem(input, &error)])
+    }
+
+    /// Says from now on who takes part, and what the ticket's text is made from.
+    pub(super) fn about(&mut self, names: Vec<String>, body: Option<String>) {
+        self.names = names;
+        self.body = body.unwrap_or_else(|| BODY.to_owned());
+    }
+
+    /// What does not render.
+    pub(super) fn check(&self, targets: &[Ready]) -> Vec<Problem> {
+        let title_and_body = [self.title(), self.render(&self.body, None, None)];
         let mut problems: Vec<Problem> = title_and_body
             .into_iter()
             .filter_map(|rendered| rendered.err())
             .map(|error| problem("the ticket's text", &error))
             .collect();
         for ready in targets {
-            let ticket = wording.ticket_to_be();
-            for (name, value) in &ready.target.inputs {
-                if let Err(error) = wording.input(value, ready, &ticket) {
-                    problems.push(problem(&format!("target {}, input `{name}`", ready.target.name), &error));
+            let ticket = self.ticket_to_be();
+            for Input { name, template, place } in &ready.target.inputs {
+                if let Err(error) = self.render(template, Some(ready), Some(&ticket)) {
+                    problems.push(problem(
+                        &format!("{place}: target {}, input `{name}`", ready.target.name),
+                        &error,
+                    ));
                 }
             }
         }
-        if problems.is_empty() { Ok(wording) } else { Err(problems) }
+        problems
     }
 
     /// Stands for a ticket that has no number yet.
     pub(super) fn ticket_to_be(&self) -> IssueRef {
-        IssueRef { repository: self.hub.clone(), number: IssueNumber(0) }
+        IssueRef { repository: self.hub.common.hub.clone(), number: IssueNumber(0) }
     }
 
     fn render(
@@ -72,31 +87,33 @@ impl<'a> Wording<'a> {
         target: Option<&Ready>,
         ticket: Option<&IssueRef>,
     ) -> Result<String, TemplateError> {
+        let Hub { job, common, .. } = self.hub;
         let values = Values {
-            ticket: ticket.map(|ticket| TicketValues::new(ticket, self.job.issue_url(ticket))),
-            hub: HubValues::from(&self.hub),
+            ticket: ticket.map(|ticket| TicketValues::new(ticket, job.issue_url(ticket))),
+            hub: HubValues::from(&common.hub),
             target: target.map(target_values),
             targets: self.names.clone(),
-            release: self.inputs.release.clone().unwrap_or_default(),
+            release: self.release.clone().unwrap_or_default(),
             driver: template::driver_value(self.driver()),
-            run: RunValues { id: self.job.run.0, attempt: self.job.attempt, url: self.job.run_url() },
-            inputs: self.job.event.inputs(),
-            event: self.job.event.payload().clone(),
+            run: RunValues { id: job.run.0, attempt: job.attempt, url: job.run_url() },
+            inputs: job.event.inputs(),
+            form: self.form.clone(),
+            event: job.event.payload().clone(),
         };
         template::render(template, &values)
     }
 
     pub(super) fn driver(&self) -> Option<&Login> {
-        self.inputs.driver.as_ref()
+        self.hub.inputs.driver.as_ref()
     }
 
     fn title(&self) -> Result<String, TemplateError> {
-        let title = self.render(self.inputs.title.as_deref().unwrap_or(TITLE), None, None)?;
+        let title = self.render(self.hub.inputs.title.as_deref().unwrap_or(TITLE), None, None)?;
         Ok(text::title(&title))
     }
 
     pub(super) fn release(&self) -> Option<String> {
-        self.inputs.release.clone()
+        self.release.clone()
     }
 
     /// The inputs of a target's workflow as they are sent: text, as a person would type it.
@@ -106,8 +123,8 @@ impl<'a> Wording<'a> {
         ticket: &IssueRef,
     ) -> Result<Map<String, Value>, TemplateError> {
         let mut inputs = Map::new();
-        for (name, value) in &ready.target.inputs {
-            let text = self.input(value, ready, ticket)?;
+        for Input { name, template, .. } in &ready.target.inputs {
+            let text = self.render(template, Some(ready), Some(ticket))?;
             inputs.insert(name.clone(), Value::String(text));
         }
         for (name, value) in
@@ -118,14 +135,6 @@ impl<'a> Wording<'a> {
             }
         }
         Ok(inputs)
-    }
-
-    fn input(&self, value: &Value, ready: &Ready, ticket: &IssueRef) -> Result<String, TemplateError> {
-        match value {
-            Value::String(template) => self.render(template, Some(ready), Some(ticket)),
-            Value::Null => Ok(String::new()),
-            other => Ok(other.to_string()),
-        }
     }
 
     /// What a `repository_dispatch` carries.
@@ -149,10 +158,10 @@ impl<'a> Wording<'a> {
             body += &format!("\nContinues #{}, which is closed.\n", closed.number);
         }
         Ok(NewIssue {
-            repository: self.hub.clone(),
+            repository: self.hub.common.hub.clone(),
             title: self.title()?,
             body: key.ticket_body(&body),
-            labels: self.inputs.labels.clone(),
+            labels: self.hub.inputs.labels.clone(),
             key: key.clone(),
         })
     }

@@ -1,4 +1,5 @@
-//! A hub job at work on a ticket: it claims targets, starts them, and records what became of them.
+//! A hub job at work on a ticket: it claims targets, starts them, follows their runs, and records what
+//! became of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,120 +7,303 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
+use super::Hub;
+use super::follow::{Follower, Wanted};
 use super::preflight::Ready;
 use super::start::{self, Outcome, Starter};
+use super::waves::{self, Next};
 use super::wording::Wording;
-use crate::github::{GitHub, GitHubError};
-use crate::job::Job;
+use crate::github::GitHubError;
+use crate::inputs::Wait;
 use crate::ledger::Ledger;
 use crate::names::{CommentId, RepoName, RunId};
 use crate::receipt::{Problem, Receipt};
 use crate::runner::log::NOTICE;
-use crate::targets::StartBy;
-use crate::ticket::claim::{self, Liveness, Standing};
+use crate::targets::{StartBy, Target};
+use crate::ticket::claim::{self, Counting, Liveness, Standing};
 use crate::ticket::{
-    Dispatch, Log, Record, Start, StartState, Target, TargetStatus, Ticket, Writer, board, text,
+    Dispatch, FollowedRun, Log, Record, Start, StartState, Target as TicketTarget, TargetStatus, Ticket,
+    Writer, board, text,
 };
 
-/// So many targets share a claim, so that its record fits a comment.
-const TARGETS_PER_CLAIM: usize = 80;
+/// So many targets share a record, so that it fits a comment.
+const TARGETS_PER_RECORD: usize = 40;
 
 /// How long a hub job waits for another one that claimed a target first.
 const HELD_LIMIT: Duration = Duration::from_secs(120);
 const HELD_POLL: Duration = Duration::from_secs(5);
 
-/// A claim that this job has created.
-struct Claim {
+/// So many runs are looked at in a second at the most: GitHub allows
+/// [900 points a minute](https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits),
+/// and a look may take two.
+const LOOKS_PER_SECOND: usize = 5;
+
+/// A record that this step has created: claims, and the runs that it follows.
+struct Own {
     comment: CommentId,
     created_at: DateTime<Utc>,
     record: Dispatch,
 }
 
+impl Own {
+    /// Whether this job claimed the target here, and has not left it to another.
+    fn claims(&self, target: &str) -> bool {
+        let is_passive = |state| matches!(state, StartState::Waiting | StartState::Yielded);
+        self.record.targets.iter().any(|start| start.target == target && !is_passive(start.state))
+    }
+}
+
 /// A hub job at work on a ticket.
 pub(super) struct Dispatcher<'a> {
-    job: &'a Job,
-    github: &'a GitHub,
+    hub: Hub<'a>,
     wording: &'a Wording<'a>,
     writer: Writer,
     ledger: Ledger<'a>,
-    claims: Vec<Claim>,
+    records: Vec<Own>,
+    /// The targets that are started again, each with the claim that started its failed run.
+    again: BTreeMap<String, CommentId>,
     /// The targets that this step started.
     started: BTreeSet<String>,
+    follower: Follower,
+    /// The targets whose runs cannot be followed.
+    lost: BTreeSet<String>,
+    /// How each target stood when it was last told.
+    told: BTreeMap<String, String>,
     /// What went wrong.
     pub(super) problems: Vec<Problem>,
 }
 
 impl<'a> Dispatcher<'a> {
-    pub(super) fn new(
-        job: &'a Job,
-        github: &'a GitHub,
-        wording: &'a Wording<'a>,
-        writer: Writer,
-        ledger: Ledger<'a>,
-    ) -> Self {
+    pub(super) fn new(hub: Hub<'a>, wording: &'a Wording<'a>, writer: Writer, ledger: Ledger<'a>) -> Self {
         Self {
-            job,
-            github,
+            hub,
             wording,
             writer,
             ledger,
-            claims: Vec::new(),
+            records: Vec::new(),
+            again: BTreeMap::new(),
             started: BTreeSet::new(),
+            follower: Follower::default(),
+            lost: BTreeSet::new(),
+            told: BTreeMap::new(),
             problems: Vec::new(),
         }
     }
 
-    /// Claims what is open, starts it, records what became of it, and keeps the board up to date.
-    pub(super) async fn work(&mut self, targets: &[Ready], max_parallel: usize) -> Result<(), GitHubError> {
-        let liveness = self.liveness(None).await?;
-        let open: Vec<&Ready> =
-            targets.iter().filter(|ready| !self.is_started(&ready.target.name, None, &liveness)).collect();
-        self.claim(&open).await?;
-        self.show_board().await;
-        let mut waiting = open;
-        let patience = tokio::time::Instant::now() + HELD_LIMIT;
-        loop {
-            let liveness = self.liveness(self.claims.last().map(|claim| claim.comment)).await?;
-            let (held, mine): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|ready| {
-                matches!(self.standing(&ready.target.name, &liveness), Standing::Held { .. })
-            });
-            self.start(&mine, &liveness, max_parallel).await?;
-            waiting = held;
-            if waiting.is_empty() || tokio::time::Instant::now() >= patience {
-                break;
-            }
-            tracing::info!("another hub job has claimed {} first; waiting for it", names(&waiting));
-            tokio::time::sleep(HELD_POLL).await;
-            self.ledger.read_changes().await?;
+    /// Starts what is ready, wave by wave; waits for the runs if that is wanted.
+    pub(super) async fn work(&mut self, targets: &[Ready]) -> Result<(), GitHubError> {
+        let inputs = self.hub.inputs;
+        let has_needs = targets.iter().any(|ready| !ready.target.needs.is_empty());
+        if inputs.retry_failed || inputs.only.is_some() || has_needs {
+            // What became of earlier runs decides what is started now.
+            self.follow(targets).await?;
         }
-        self.yield_targets(&waiting).await?;
+        let state = self.ledger.log().fold();
+        self.again = waves::again(targets, self.ledger.log(), &state, inputs, self.hub.job.run);
+        self.tell_what_is_left(targets).await?;
+        self.start_wave(targets).await?;
+        if let Some(wait) = inputs.wait {
+            self.wait(targets, wait).await?;
+        } else {
+            self.tell_what_waits(targets);
+        }
         self.show_board().await;
         Ok(())
     }
 
-    /// Creates the records that claim `targets`, and reads what others claimed before.
-    async fn claim(&mut self, targets: &[&Ready]) -> Result<(), GitHubError> {
-        for chunk in targets.chunks(TARGETS_PER_CLAIM) {
-            let record = Dispatch {
-                by: self.writer.clone(),
-                seq: self.ledger.log().last_seq(&self.writer) + 1,
-                run_url: self.job.run_url(),
-                driver: self.wording.driver().cloned(),
-                release: self.wording.release(),
-                targets: chunk.iter().map(|ready| ready.claimed(self.job.clock.now())).collect(),
-                other: Map::new(),
-            };
-            let comment = self.ledger.write(None, &Record::Dispatch(record.clone())).await?;
-            self.claims.push(Claim { comment: comment.id, created_at: comment.created_at, record });
+    /// Follows the runs until nothing more is to be expected, and starts what becomes ready.
+    async fn wait(&mut self, targets: &[Ready], wait: Wait) -> Result<(), GitHubError> {
+        let deadline = Instant::now() + wait.timeout;
+        let longest_round = Duration::from_secs((targets.len() / LOOKS_PER_SECOND) as u64);
+        loop {
+            self.follow(targets).await?;
+            self.start_wave(targets).await?;
+            self.tell_changes(targets);
+            let open = self.open_targets(targets);
+            if open.is_empty() {
+                break;
+            }
+            if Instant::now() >= deadline {
+                self.give_up(&open, wait).await;
+                break;
+            }
+            self.show_board().await;
+            let pause = wait.interval.max(longest_round);
+            tokio::time::sleep_until((Instant::now() + pause).min(deadline)).await;
+            self.ledger.read_changes().await?;
         }
-        if targets.is_empty() { Ok(()) } else { self.ledger.read_changes().await }
+        self.tell_failures(targets);
+        Ok(())
+    }
+
+    /// The targets of which something is still to be expected.
+    fn open_targets(&self, targets: &[Ready]) -> Vec<String> {
+        let state = self.ledger.log().fold();
+        let names = targets.iter().map(|ready| &ready.target.name).filter(|name| !self.lost.contains(*name));
+        let is_open = |name: &&String| {
+            state.targets.get(*name).is_some_and(|target| !waves::is_settled(target, &state, targets))
+        };
+        names.filter(is_open).cloned().collect()
+    }
+
+    /// The time is over: says so, and cancels the runs if that is wanted.
+    async fn give_up(&mut self, open: &[String], wait: Wait) {
+        let what = format!(
+            "after {} {} not over",
+            humantime::format_duration(wait.timeout),
+            if open.len() == 1 { format!("{} is", open[0]) } else { format!("{} are", open.join(", ")) }
+        );
+        let help = "run the job again to go on waiting, or raise `wait-timeout`".to_owned();
+        self.problems.push(Problem { what, help: Some(help) });
+        if self.hub.inputs.cancel_on_timeout {
+            let runs = started_runs(self.ledger.log(), &self.writer);
+            self.problems.extend(cancel_runs(self.hub, runs).await);
+        }
+    }
+
+    /// Looks what became of the runs of `targets`, and records what has changed.
+    async fn follow(&mut self, targets: &[Ready]) -> Result<(), GitHubError> {
+        let state = self.ledger.log().fold();
+        let wanted = targets.iter().filter_map(|ready| {
+            let name = &ready.target.name;
+            let target = state.targets.get(name).filter(|_| !self.lost.contains(name))?;
+            let run = target.run.as_ref()?.id;
+            Some(Wanted { target: name.clone(), repository: target.repository.clone(), run })
+        });
+        let looked = self.follower.look(self.hub.github, wanted.collect()).await;
+        let mut news = Vec::new();
+        for (Wanted { target, repository, run }, seen) in looked {
+            match seen {
+                Ok(seen) => {
+                    let known = state.targets.get(&target).and_then(|target| target.followed.as_ref());
+                    if !known.is_some_and(|known| is_same(known, &seen)) {
+                        news.push(seen);
+                    }
+                }
+                Err(error @ GitHubError::Refused { .. }) => {
+                    self.lost.insert(target.clone());
+                    let doing = format!("cannot follow {target}, run {run} of {repository}");
+                    self.problems.push(Problem::of(&doing, &error));
+                }
+                Err(error) => tracing::warn!("cannot look at run {run} of {repository} this time: {error}"),
+            }
+        }
+        self.record_runs(news).await
+    }
+
+    /// Puts what was seen of runs into this job's records: where it claimed the target, else into one
+    /// that only follows.
+    async fn record_runs(&mut self, mut news: Vec<FollowedRun>) -> Result<(), GitHubError> {
+        self.rewrite(|record| {
+            let started = record.targets.iter().filter(|start| start.state == StartState::Started);
+            let started = started.map(|start| start.target.clone());
+            let known = record.followed.iter().map(|run| run.target.clone());
+            let known: BTreeSet<String> = started.chain(known).collect();
+            let seen: Vec<FollowedRun> = news.extract_if(.., |run| known.contains(&run.target)).collect();
+            record.followed.retain(|old| !seen.iter().any(|new| new.target == old.target));
+            let changes = !seen.is_empty();
+            record.followed.extend(seen);
+            changes
+        })
+        .await?;
+        for chunk in news.chunks(TARGETS_PER_RECORD) {
+            self.create_record(Vec::new(), chunk.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    /// Claims what is ready, starts it, and records what became of it.
+    async fn start_wave(&mut self, targets: &[Ready]) -> Result<(), GitHubError> {
+        let liveness = self.liveness(None).await?;
+        let (mut ready, mut waiting) = (Vec::new(), Vec::new());
+        for one in targets {
+            match self.next(one, &liveness) {
+                Next::Start if self.may_claim(&one.target.name, &liveness) => ready.push(one),
+                Next::Wait(_) if waves::waiting_entry_is_missing(self.ledger.log(), one) => waiting.push(one),
+                _ => {}
+            }
+        }
+        if ready.is_empty() && waiting.is_empty() {
+            return Ok(());
+        }
+        self.claim(&ready, &waiting).await?;
+        self.show_board().await;
+        let mut held = ready;
+        let patience = Instant::now() + HELD_LIMIT;
+        loop {
+            let liveness = self.liveness(self.records.last().map(|own| own.comment)).await?;
+            let (still_held, mine): (Vec<_>, Vec<_>) = held.into_iter().partition(|ready| {
+                matches!(self.standing(&ready.target.name, &liveness), Standing::Held { .. })
+            });
+            self.start(&mine, &liveness).await?;
+            held = still_held;
+            if held.is_empty() || Instant::now() >= patience {
+                break;
+            }
+            tracing::info!("another hub job has claimed {} first; waiting for it", names(&held));
+            tokio::time::sleep(HELD_POLL).await;
+            self.ledger.read_changes().await?;
+        }
+        self.yield_targets(&held).await
+    }
+
+    fn next(&self, ready: &Ready, liveness: &BTreeMap<Writer, Liveness>) -> Next {
+        let log = self.ledger.log();
+        let after = self.again.get(&ready.target.name).copied();
+        let of = |writer: &Writer| liveness.get(writer).copied().unwrap_or(Liveness::Alive);
+        waves::next(ready, log, &log.fold(), after, of)
+    }
+
+    /// Whether this step may claim the target: not twice, as a start that was refused is for the next
+    /// step; and not while the hub job has it that came before.
+    fn may_claim(&self, target: &str, liveness: &BTreeMap<Writer, Liveness>) -> bool {
+        let entries = self.records.iter().flat_map(|own| &own.record.targets);
+        let mut states = entries.filter(|start| start.target == target).map(|start| start.state);
+        match states.rfind(|state| *state != StartState::Waiting) {
+            None => true,
+            Some(StartState::Yielded) => !matches!(self.standing(target, liveness), Standing::Held { .. }),
+            Some(_) => false,
+        }
+    }
+
+    /// Creates the records that claim `ready` and note `waiting`, and reads what others claimed before.
+    async fn claim(&mut self, ready: &[&Ready], waiting: &[&Ready]) -> Result<(), GitHubError> {
+        let now = self.hub.job.clock.now();
+        let claimed = ready.iter().map(|ready| ready.entry(StartState::Claimed, now));
+        let waiting = waiting.iter().map(|ready| ready.entry(StartState::Waiting, now));
+        let entries: Vec<Start> = claimed.chain(waiting).collect();
+        for chunk in entries.chunks(TARGETS_PER_RECORD) {
+            self.create_record(chunk.to_vec(), Vec::new()).await?;
+        }
+        self.ledger.read_changes().await
+    }
+
+    async fn create_record(
+        &mut self,
+        targets: Vec<Start>,
+        followed: Vec<FollowedRun>,
+    ) -> Result<(), GitHubError> {
+        let record = Dispatch {
+            by: self.writer.clone(),
+            seq: self.ledger.log().last_seq(&self.writer) + 1,
+            run_url: self.hub.job.run_url(),
+            driver: self.wording.driver().cloned(),
+            release: self.wording.release(),
+            targets,
+            followed,
+            other: Map::new(),
+        };
+        let comment = self.ledger.write(None, &Record::Dispatch(record.clone())).await?;
+        self.records.push(Own { comment: comment.id, created_at: comment.created_at, record });
+        Ok(())
     }
 
     /// Which of the other hub jobs that hold claims are still at work.
-    async fn liveness(&self, mine: Option<CommentId>) -> Result<BTreeMap<Writer, Liveness>, GitHubError> {
+    async fn liveness(&self, before: Option<CommentId>) -> Result<BTreeMap<Writer, Liveness>, GitHubError> {
         let mut known = BTreeMap::new();
-        for writer in claim::claimants(self.ledger.log(), mine) {
+        for writer in claim::claimants(self.ledger.log(), before) {
             if known.contains_key(writer) {
                 continue;
             }
@@ -133,14 +317,14 @@ impl<'a> Dispatcher<'a> {
     }
 
     async fn liveness_of(&self, writer: &Writer) -> Result<Liveness, GitHubError> {
-        match self.github.run(&writer.repository, writer.run).await {
+        match self.hub.github.run(&writer.repository, writer.run).await {
             Ok(Some(run)) => {
                 let over = run.status.as_deref() == Some("completed")
                     || run.run_attempt.is_some_and(|attempt| attempt > writer.attempt);
                 Ok(if over { Liveness::Over } else { Liveness::Alive })
             }
             // "Not found" may also mean "not for this token", unless the repository is to be seen.
-            Ok(None) if self.github.repository(&writer.repository).await.is_ok() => Ok(Liveness::Over),
+            Ok(None) if self.hub.github.repository(&writer.repository).await.is_ok() => Ok(Liveness::Over),
             Ok(None) => {
                 tracing::warn!(
                     "cannot see hub run {} of {}, so its claims stand",
@@ -161,32 +345,16 @@ impl<'a> Dispatcher<'a> {
         }
     }
 
+    /// How a target stands by the claims before this job's own.
     fn standing(&self, target: &str, liveness: &BTreeMap<Writer, Liveness>) -> Standing {
-        let mine =
-            self.claims.iter().find(|claim| claim.record.targets.iter().any(|start| start.target == target));
-        self.standing_before(target, mine.map(|claim| claim.comment), liveness)
-    }
-
-    fn standing_before(
-        &self,
-        target: &str,
-        mine: Option<CommentId>,
-        liveness: &BTreeMap<Writer, Liveness>,
-    ) -> Standing {
+        let after = self.again.get(target).copied();
+        let before = self.own_claim(target).map(|own| own.comment);
         let of = |writer: &Writer| liveness.get(writer).copied().unwrap_or(Liveness::Alive);
-        claim::standing(self.ledger.log(), target, mine, of)
+        claim::standing(self.ledger.log(), target, Counting { after, before }, of)
     }
 
-    fn is_started(
-        &self,
-        target: &str,
-        mine: Option<CommentId>,
-        liveness: &BTreeMap<Writer, Liveness>,
-    ) -> bool {
-        let Standing::Started(start) = self.standing_before(target, mine, liveness) else { return false };
-        let status = self.ledger.log().fold().targets.get(target).map(|target| target.status);
-        tracing::info!(target: NOTICE, "{target} is left alone: {}", skipped_because(&start, status));
-        true
+    fn own_claim(&self, target: &str) -> Option<&Own> {
+        self.records.iter().rev().find(|own| own.claims(target))
     }
 
     /// Starts what nobody claimed before, several at once, and records what became of it.
@@ -196,7 +364,6 @@ impl<'a> Dispatcher<'a> {
         &mut self,
         targets: &[&Ready],
         liveness: &BTreeMap<Writer, Liveness>,
-        max_parallel: usize,
     ) -> Result<(), GitHubError> {
         let (mut already, mut unsayable) = (Vec::new(), Vec::new());
         let mut groups: BTreeMap<_, Vec<Starter<'_>>> = BTreeMap::new();
@@ -217,7 +384,8 @@ impl<'a> Dispatcher<'a> {
         self.yield_targets(&already).await?;
         self.record(unsayable).await?;
         let known_runs = self.known_runs();
-        let github = self.github;
+        let github = self.hub.github;
+        let max_parallel = self.hub.inputs.max_parallel;
         let mut outcomes = futures::stream::iter(groups.into_values())
             .map(|group| {
                 let known_runs = known_runs.clone();
@@ -241,15 +409,12 @@ impl<'a> Dispatcher<'a> {
             StartBy::Workflow(_) => self.wording.inputs_of(ready, ticket),
             StartBy::Event(_) => self.wording.payload_of(ready, ticket),
         };
-        let claim = self
-            .claims
-            .iter()
-            .find(|claim| claim.record.targets.iter().any(|start| start.target == ready.target.name));
+        let claim = self.own_claim(&ready.target.name);
         Ok(Starter {
             ready,
             ticket: ticket.clone(),
             values: rendered.map_err(|error| Outcome::refused(&ready.target.name, error.to_string()))?,
-            claimed_at: claim.map_or_else(|| self.job.clock.now(), |claim| claim.created_at),
+            claimed_at: claim.map_or_else(|| self.hub.job.clock.now(), |claim| claim.created_at),
             uncertain_since,
             actor: self.actor_for(&ready.target.repository),
         })
@@ -257,8 +422,8 @@ impl<'a> Dispatcher<'a> {
 
     /// As whom workflows are started: the author of the claim, if the claim was written with the same token.
     fn actor_for(&self, repository: &RepoName) -> Option<String> {
-        let claim = self.claims.first()?.comment;
-        let same = self.github.tokens().are_the_same_for(&self.ledger.ticket().repository, repository);
+        let claim = self.records.first()?.comment;
+        let same = self.hub.github.tokens().are_the_same_for(&self.ledger.ticket().repository, repository);
         let author =
             self.ledger.log().dispatches().find(|(comment, _)| comment.id == claim)?.0.author.clone();
         author.filter(|_| same)
@@ -298,7 +463,7 @@ impl<'a> Dispatcher<'a> {
                 }
             }
         }
-        let now = self.job.clock.now();
+        let now = self.hub.job.clock.now();
         self.rewrite_claims(|start| {
             let Some(outcome) = outcomes.iter().find(|outcome| outcome.target == start.target) else {
                 return false;
@@ -326,19 +491,24 @@ impl<'a> Dispatcher<'a> {
         .await
     }
 
-    /// Rewrites each claim in which `change` changed something.
+    /// Rewrites each record in which `change` changed a claim that is open.
     async fn rewrite_claims(
         &mut self,
         mut change: impl FnMut(&mut Start) -> bool,
     ) -> Result<(), GitHubError> {
-        for claim in &mut self.claims {
-            let mut changes = false;
-            for start in &mut claim.record.targets {
-                changes |= change(start);
-            }
-            if changes {
-                claim.record.seq = self.ledger.log().last_seq(&self.writer) + 1;
-                self.ledger.write(Some(claim.comment), &Record::Dispatch(claim.record.clone())).await?;
+        self.rewrite(|record| {
+            let open = record.targets.iter_mut().filter(|start| start.state == StartState::Claimed);
+            open.fold(false, |changed, start| change(start) || changed)
+        })
+        .await
+    }
+
+    /// Rewrites each record in which `change` changed something.
+    async fn rewrite(&mut self, mut change: impl FnMut(&mut Dispatch) -> bool) -> Result<(), GitHubError> {
+        for own in &mut self.records {
+            if change(&mut own.record) {
+                own.record.seq = self.ledger.log().last_seq(&self.writer) + 1;
+                self.ledger.write(Some(own.comment), &Record::Dispatch(own.record.clone())).await?;
             }
         }
         Ok(())
@@ -349,7 +519,7 @@ impl<'a> Dispatcher<'a> {
         let ticket = self.ledger.ticket().clone();
         match self.ledger.show_board().await {
             Ok(Some(board)) if board.created => {
-                if let Err(error) = self.github.pin_comment(&ticket, board.comment).await {
+                if let Err(error) = self.hub.github.pin_comment(&ticket, board.comment).await {
                     tracing::info!("the board of {ticket} is not pinned: {error}");
                 }
             }
@@ -360,12 +530,101 @@ impl<'a> Dispatcher<'a> {
         }
     }
 
+    // ---- what is said in the log ----
+
+    /// Says which targets are left alone, and why.
+    async fn tell_what_is_left(&self, targets: &[Ready]) -> Result<(), GitHubError> {
+        let liveness = self.liveness(None).await?;
+        for ready in targets {
+            if let Next::Leave(because) = self.next(ready, &liveness) {
+                tracing::info!(target: NOTICE, "{} is left alone: {because}", ready.target.name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Without `wait` this step starts no further wave: says what remains, and how it goes on.
+    fn tell_what_waits(&self, targets: &[Ready]) {
+        let state = self.ledger.log().fold();
+        for ready in targets {
+            let Target { name, needs, .. } = &ready.target;
+            let awaited: Vec<&str> = state.awaited(needs).map(|(needed, _)| needed).collect();
+            let waits = state.targets.get(name).is_some_and(|target| target.status == TargetStatus::Waiting);
+            if waits && !awaited.is_empty() {
+                tracing::info!(
+                    target: NOTICE,
+                    "{name} waits for {}; run this dispatch again when it is released: by hand, on a schedule, or set `wait: true`",
+                    awaited.join(", ")
+                );
+            }
+        }
+    }
+
+    /// Says how targets stand now, a line for each that has changed.
+    fn tell_changes(&mut self, targets: &[Ready]) {
+        let state = self.ledger.log().fold();
+        for name in targets.iter().map(|ready| &ready.target.name) {
+            let Some(target) = state.targets.get(name) else { continue };
+            let said = target.stage.as_ref().and_then(|stage| stage.message.as_deref());
+            let said = said.map(|said| format!(": {}", text::first_line(said))).unwrap_or_default();
+            let now = format!("{}{said}", board::standing(&state, target));
+            if self.told.insert(name.clone(), now.clone()).as_ref() != Some(&now) {
+                let link = target.run.as_ref().and_then(|run| run.url.as_deref()).unwrap_or_default();
+                tracing::info!("{}", format!("{name}  {now}  {link}").trim_end());
+            }
+        }
+    }
+
+    /// The step fails if a target did, or was held up by one.
+    fn tell_failures(&mut self, targets: &[Ready]) {
+        let state = self.ledger.log().fold();
+        for Ready { target: Target { name, needs, .. }, .. } in targets {
+            let Some(target) = state.targets.get(name) else { continue };
+            // That it could not be started was said then.
+            if target.status.is_bad() && target.run.is_some() {
+                let url = target.run.as_ref().and_then(|run| run.url.as_deref()).unwrap_or("its run");
+                let stage =
+                    target.stage.as_ref().map(|stage| format!(" at {}", stage.name)).unwrap_or_default();
+                let said = target.stage.as_ref().and_then(|stage| stage.message.as_deref());
+                let said = said.map(|said| format!(": {}", text::first_line(said))).unwrap_or_default();
+                let help = format!(
+                    "look at {url}; then re-run its failed jobs, or dispatch again with `retry-failed: true` for a new run"
+                );
+                let what = match target.status {
+                    TargetStatus::Cancelled => format!("{name} was cancelled{stage}{said}"),
+                    _ => format!("{name} failed{stage}{said}"),
+                };
+                self.problems.push(Problem { what, help: Some(help) });
+            }
+            if target.status == TargetStatus::Waiting && waves::is_settled(target, &state, targets) {
+                let awaited: Vec<String> = state
+                    .awaited(needs)
+                    .map(|(needed, status)| match status {
+                        Some(status) => format!("{needed} ({})", board::word(status)),
+                        None => format!("{needed} (which nobody has started)"),
+                    })
+                    .collect();
+                let what = format!("{name} was not started: it waits for {}", awaited.join(", "));
+                let help = "release that first; then run this dispatch again".to_owned();
+                self.problems.push(Problem { what, help: Some(help) });
+            }
+        }
+    }
+
+    /// Whether every target of the ticket is released, and no failure is open.
+    pub(super) fn is_done(&self) -> bool {
+        let state = self.ledger.log().fold();
+        state.notices.is_empty()
+            && !state.targets.is_empty()
+            && state.targets.values().all(|target| target.status.is_over())
+    }
+
     /// Writes what became of it all into the receipt.
     pub(super) fn tell(&self, targets: &[Ready], url: &str, receipt: &mut Receipt) {
         receipt.delivered = Some(true);
-        receipt.comment = self.claims.first().map(|claim| {
-            let comment = self.ledger.log().dispatches().find(|(comment, _)| comment.id == claim.comment);
-            (claim.comment.0, comment.map(|(comment, _)| comment.url.clone()).unwrap_or_default())
+        receipt.comment = self.records.first().map(|own| {
+            let comment = self.ledger.log().dispatches().find(|(comment, _)| comment.id == own.comment);
+            (own.comment.0, comment.map(|(comment, _)| comment.url.clone()).unwrap_or_default())
         });
         let state = self.ledger.log().fold();
         let results: Vec<Value> =
@@ -376,25 +635,32 @@ impl<'a> Dispatcher<'a> {
         tracing::info!("{}", board::plain(&state));
     }
 
-    fn result(&self, ready: &Ready, target: Option<&Target>) -> Value {
+    fn result(&self, ready: &Ready, target: Option<&TicketTarget>) -> Value {
         let name = &ready.target.name;
-        let mine =
-            self.claims.iter().flat_map(|claim| &claim.record.targets).find(|start| &start.target == name);
+        let claimed = self.own_claim(name).and_then(|own| {
+            own.record.targets.iter().find(|start| start.target == *name).map(|start| start.state)
+        });
         let start = target.and_then(|target| target.start.as_ref());
-        let status = match (mine.map(|start| start.state), target) {
-            _ if self.started.contains(name) => "started",
+        let status = match (claimed, target) {
             (Some(StartState::Unknown), _) => "unknown",
-            (_, Some(target)) => plain_word(target.status),
+            _ if self.started.contains(name) && self.hub.inputs.wait.is_none() => "started",
+            (_, Some(target)) => board::word(target.status),
             (_, None) => "unknown",
         };
-        let conclusion = match target.map(|target| target.status) {
-            Some(TargetStatus::Released) => Some("success"),
-            Some(TargetStatus::Failed) => Some("failure"),
-            Some(TargetStatus::Cancelled) => Some("cancelled"),
-            Some(TargetStatus::Skipped) => Some("skipped"),
-            _ => None,
-        };
+        let followed = target.and_then(|target| target.followed.as_ref());
+        let conclusion = followed.and_then(|run| run.conclusion.as_deref());
+        let conclusion = conclusion.or_else(|| match target?.status {
+            TargetStatus::Released => Some("success"),
+            TargetStatus::Failed => Some("failure"),
+            TargetStatus::Cancelled => Some("cancelled"),
+            TargetStatus::Skipped => Some("skipped"),
+            TargetStatus::InProgress | TargetStatus::Queued | TargetStatus::Waiting => None,
+        });
         let run = target.and_then(|target| target.run.as_ref());
+        let error = target.and_then(|target| {
+            let failed = target.stage.as_ref().filter(|_| target.status.is_bad());
+            target.error.clone().or_else(|| failed.and_then(|stage| stage.message.clone()))
+        });
         json!({
             "name": name,
             "repository": ready.target.repository,
@@ -402,7 +668,7 @@ impl<'a> Dispatcher<'a> {
             "conclusion": conclusion,
             "run_id": run.map(|run| run.id),
             "run_url": run.and_then(|run| run.url.as_deref()).or(start.and_then(|start| start.run_url.as_deref())),
-            "error": target.and_then(|target| target.error.as_deref()),
+            "error": error,
         })
     }
 }
@@ -435,18 +701,42 @@ pub(super) fn cancelled(log: &Log, writer: &Writer, now: DateTime<Utc>) -> Vec<(
         .collect()
 }
 
-/// Why a target that was started is left alone.
-pub(super) fn skipped_because(start: &Start, status: Option<TargetStatus>) -> String {
-    let run = start.run_url.as_deref().or(start.run.is_none().then_some("an event")).unwrap_or("its run");
-    match status {
-        Some(TargetStatus::Released) => "it is released already".to_owned(),
-        Some(status @ (TargetStatus::Failed | TargetStatus::Cancelled)) => {
-            format!("it was started already and {}; re-run the failed jobs of {run}", plain_word(status))
-        }
-        _ => format!("it was started already by {run}"),
-    }
+/// Whether a run stands as it did, whenever that was seen.
+fn is_same(known: &FollowedRun, seen: &FollowedRun) -> bool {
+    let known = FollowedRun { at: seen.at, other: seen.other.clone(), ..known.clone() };
+    known == *seen
 }
 
-fn plain_word(status: TargetStatus) -> &'static str {
-    board::shown(status).split_once(' ').map_or("", |(_, word)| word)
+/// The runs that the hub's run of `writer` started and that are not known to be over.
+pub(super) fn started_runs(log: &Log, writer: &Writer) -> Vec<Wanted> {
+    let state = log.fold();
+    let ours = log.dispatches().filter(|(_, dispatch)| {
+        dispatch.by.repository == writer.repository
+            && dispatch.by.run == writer.run
+            && dispatch.by.job == writer.job
+    });
+    let started = ours.flat_map(|(_, dispatch)| &dispatch.targets).filter_map(|start| {
+        let wanted =
+            Wanted { target: start.target.clone(), repository: start.repository.clone(), run: start.run? };
+        let followed = state.targets.get(&start.target).and_then(|target| target.followed.as_ref());
+        let is_over = followed.is_some_and(|run| run.run == wanted.run && run.is_over());
+        (!is_over).then_some(wanted)
+    });
+    started.collect()
+}
+
+/// Cancels these runs, and tells which could not be cancelled.
+pub(super) async fn cancel_runs(hub: Hub<'_>, runs: Vec<Wanted>) -> Vec<Problem> {
+    let cancelled = futures::stream::iter(runs).map(|Wanted { target, repository, run }| async move {
+        match hub.github.cancel_run(&repository, run).await {
+            Ok(()) => {
+                tracing::info!("cancelled {target}, run {run} of {repository}");
+                None
+            }
+            Err(error) => {
+                Some(Problem::of(&format!("cannot cancel {target}, run {run} of {repository}"), &error))
+            }
+        }
+    });
+    cancelled.buffer_unordered(8).filter_map(futures::future::ready).collect().await
 }

@@ -21,6 +21,9 @@ pub struct WorkflowRun {
     /// How far it is: `completed` when it is over.
     #[serde(default)]
     pub status: Option<String>,
+    /// How it ended, once it has.
+    #[serde(default)]
+    pub conclusion: Option<String>,
     /// The newest attempt.
     #[serde(default)]
     pub run_attempt: Option<u32>,
@@ -59,11 +62,23 @@ pub struct StartedRun {
     pub html_url: String,
 }
 
+/// The jobs of a run.
+#[derive(Debug, Clone, Deserialize)]
+pub struct RunJobs {
+    /// How many there are so far.
+    pub total_count: usize,
+    /// The first hundred of them.
+    pub jobs: Vec<RunJob>,
+}
+
 /// A job of a run, as far as it is read.
 #[derive(Debug, Clone, Deserialize)]
 pub struct RunJob {
     /// Its name.
     pub name: String,
+    /// How far it is.
+    #[serde(default)]
+    pub status: Option<String>,
     /// How it ended.
     #[serde(default)]
     pub conclusion: Option<String>,
@@ -88,7 +103,95 @@ pub struct RunStep {
     pub conclusion: Option<String>,
 }
 
+/// What was asked for, or that it is still as it was.
+#[derive(Debug, Clone)]
+pub enum Fresh<T> {
+    /// It is new, or has changed.
+    Changed(T),
+    /// It is as it was when the tag was given.
+    Same,
+}
+
+/// By what GitHub tells whether something has changed
+/// ([conditional requests](https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate)
+/// that find it unchanged cost nothing of the rate limit).
+pub type Tag = String;
+
 impl GitHub {
+    /// The state of a workflow, `active` if it can be started; none if GitHub knows no such workflow.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn workflow_state(
+        &self,
+        repository: &RepoName,
+        workflow: &str,
+    ) -> Result<Option<String>, GitHubError> {
+        #[derive(Deserialize)]
+        struct Reply {
+            state: String,
+        }
+        let path = format!("/actions/workflows/{}", path_part(workflow));
+        match self.send(Request::get(repository, path)).await {
+            Ok(answer) => answer.json().map(|Reply { state }| Some(state)),
+            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Cancels a run. One that has ended stays as it is, and may be cancelled again.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or gives no clear answer.
+    pub async fn cancel_run(&self, repository: &RepoName, run: RunId) -> Result<(), GitHubError> {
+        let path = format!("/actions/runs/{run}/cancel");
+        match self.send(Request::new(Method::POST, repository, path, Repeat::Freely)).await {
+            Err(error) if error.status() != Some(StatusCode::CONFLICT) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// A run, if it has changed since it had `tag`.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn run_since(
+        &self,
+        repository: &RepoName,
+        run: RunId,
+        tag: Option<&Tag>,
+    ) -> Result<Fresh<(WorkflowRun, Option<Tag>)>, GitHubError> {
+        let request = Request::get(repository, format!("/actions/runs/{run}")).unless(tag);
+        let answer = self.send(request).await?;
+        if answer.status == StatusCode::NOT_MODIFIED {
+            return Ok(Fresh::Same);
+        }
+        Ok(Fresh::Changed((answer.json()?, answer.tag())))
+    }
+
+    /// The jobs of the newest attempt of a run, the first hundred, if they have changed since they
+    /// had `tag`.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn jobs_since(
+        &self,
+        repository: &RepoName,
+        run: RunId,
+        tag: Option<&Tag>,
+    ) -> Result<Fresh<(RunJobs, Option<Tag>)>, GitHubError> {
+        let path = format!("/actions/runs/{run}/jobs?per_page=100");
+        let answer = self.send(Request::get(repository, path).unless(tag)).await?;
+        if answer.status == StatusCode::NOT_MODIFIED {
+            return Ok(Fresh::Same);
+        }
+        Ok(Fresh::Changed((answer.json()?, answer.tag())))
+    }
+
     /// Starts `workflow` in `repository` at `git_ref`, and says which run that is.
     ///
     /// Sent once: a repeated request would start a second run. After an unclear failure the caller
@@ -191,12 +294,8 @@ impl GitHub {
         run: RunId,
         attempt: u32,
     ) -> Result<Vec<RunJob>, GitHubError> {
-        #[derive(Deserialize)]
-        struct Reply {
-            jobs: Vec<RunJob>,
-        }
         let path = format!("/actions/runs/{run}/attempts/{attempt}/jobs?per_page=100");
-        let reply: Reply = self.send(Request::get(repository, path)).await?.json()?;
+        let reply: RunJobs = self.send(Request::get(repository, path)).await?.json()?;
         Ok(reply.jobs)
     }
 }

@@ -5,10 +5,13 @@
 //! GitHub put off for its [rate limits](https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#handle-rate-limit-errors-appropriately)
 //! had no effect, and is sent again in either case.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use http::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, HeaderValue, LINK, RETRY_AFTER, USER_AGENT};
+use http::header::{
+    ACCEPT, AUTHORIZATION, DATE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK, RETRY_AFTER, USER_AGENT,
+};
 use http::{Method, StatusCode};
 use octocrab::Octocrab;
 use secrecy::{ExposeSecret, SecretString};
@@ -66,7 +69,14 @@ pub struct GitHub {
     tokens: Tokens,
     clock: Clock,
     retry_timeout: Duration,
+    /// The release of a GitHub Enterprise Server, as its answers tell it.
+    enterprise: OnceLock<(u32, u32)>,
 }
+
+/// The first release of GitHub Enterprise Server that takes [`MOST_INPUTS`] inputs for a workflow.
+const TAKES_MOST_INPUTS: (u32, u32) = (3, 21);
+const MOST_INPUTS: usize = 25;
+const MOST_INPUTS_BEFORE: usize = 10;
 
 /// An answer with a good status.
 pub(super) struct Answer {
@@ -82,6 +92,11 @@ impl Answer {
             request: self.request.clone(),
             reason: error.to_string(),
         })
+    }
+
+    /// By what GitHub tells later whether this has changed.
+    pub(super) fn tag(&self) -> Option<String> {
+        self.headers.get(ETAG)?.to_str().ok().map(str::to_owned)
     }
 
     /// Whether there is a page behind this one.
@@ -118,6 +133,8 @@ pub(super) struct Request<'a> {
     pub(super) path: String,
     pub(super) body: Option<Value>,
     pub(super) repeat: Repeat,
+    /// What is known already; the answer says only whether it has changed.
+    unless: Option<String>,
 }
 
 impl<'a> Request<'a> {
@@ -131,11 +148,16 @@ impl<'a> Request<'a> {
         path: impl Into<String>,
         repeat: Repeat,
     ) -> Self {
-        Self { method, repository, path: path.into(), body: None, repeat }
+        Self { method, repository, path: path.into(), body: None, repeat, unless: None }
     }
 
     pub(super) fn body(self, body: Value) -> Self {
         Self { body: Some(body), ..self }
+    }
+
+    /// Asks only whether something has changed since it had `tag`.
+    pub(super) fn unless(self, tag: Option<&String>) -> Self {
+        Self { unless: tag.cloned(), ..self }
     }
 
     fn line(&self) -> RequestLine {
@@ -147,7 +169,7 @@ impl GitHub {
     /// GitHub behind `octocrab`, asked with `tokens`; waits and repeats for `retry_timeout` at most.
     #[must_use]
     pub fn new(octocrab: Octocrab, tokens: Tokens, clock: Clock, retry_timeout: Duration) -> Self {
-        Self { octocrab, tokens, clock, retry_timeout }
+        Self { octocrab, tokens, clock, retry_timeout, enterprise: OnceLock::new() }
     }
 
     /// Which token goes with which repository.
@@ -160,6 +182,24 @@ impl GitHub {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// How many inputs a workflow takes when it is started, on the server that has answered so far.
+    #[must_use]
+    pub fn most_inputs(&self) -> usize {
+        let is_older = self.enterprise.get().is_some_and(|release| *release < TAKES_MOST_INPUTS);
+        if is_older { MOST_INPUTS_BEFORE } else { MOST_INPUTS }
+    }
+
+    /// Notes the server's release: `enterprise-server@3.20.1`.
+    fn note_server(&self, headers: &HeaderMap) {
+        let Some(Ok(version)) = headers.get("x-github-enterprise-version").map(HeaderValue::to_str) else {
+            return;
+        };
+        let mut numbers = version.trim_start_matches("enterprise-server@").split('.').map(str::parse);
+        if let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) {
+            let _ = self.enterprise.set((major, minor));
+        }
     }
 
     /// Sends `request` until there is a clear answer or no time left.
@@ -211,6 +251,10 @@ impl GitHub {
             // https://docs.github.com/rest/using-the-rest-api/getting-started-with-the-rest-api#user-agent
             .header(USER_AGENT, concat!("release-ticket-action/", env!("CARGO_PKG_VERSION")))
             .header(AUTHORIZATION, bearer);
+        let builder = match &request.unless {
+            Some(tag) => builder.header(IF_NONE_MATCH, tag),
+            None => builder,
+        };
         let built = self.octocrab.build_request(builder, request.body.as_ref());
         let built = built.map_err(|error| unexpected(error.to_string()))?;
 
@@ -240,7 +284,8 @@ impl GitHub {
             rate_limit_remaining = header("x-ratelimit-remaining"),
             request_id = header("x-github-request-id"),
         );
-        if parts.status.is_success() {
+        self.note_server(&parts.headers);
+        if parts.status.is_success() || parts.status == StatusCode::NOT_MODIFIED {
             return Ok(Answer { request: line, status: parts.status, headers: parts.headers, body });
         }
         Err(self.refusal(line, parts.status, &parts.headers, &body))

@@ -4,6 +4,8 @@
 //! a row a target, the most urgent on top. It is a plain function of the folded records, and stays
 //! within GitHub's limit at any number of targets by saying what it leaves out.
 
+use std::collections::BTreeSet;
+
 use super::fold::{OldStage, Target, TargetStatus, Ticket};
 use super::log::{BoardData, Seen};
 use super::marker::{self, Kind};
@@ -39,11 +41,12 @@ pub fn render(ticket: &Ticket, seen: &Seen) -> String {
     let (over, open): (Vec<_>, Vec<_>) =
         rows_by_urgency(ticket).partition(|(_, target)| target.status.is_over());
     if ticket.targets.len() > ROWS_AT_A_GLANCE {
-        page.add_table(&open, "");
-        page.add_table(&over, &format!("✅ {} released", over.len()));
+        page.add_table(ticket, &open, "");
+        page.add_table(ticket, &over, &format!("✅ {} released", over.len()));
     } else {
-        page.add_table(&[open, over].concat(), "");
+        page.add_table(ticket, &[open, over].concat(), "");
     }
+    page.add_graph(ticket);
     page.add_older(ticket);
     page.close(seen)
 }
@@ -54,18 +57,23 @@ pub fn plain(ticket: &Ticket) -> String {
     let mut out = format!("{}\n", count_line(ticket, |text| text.to_owned()));
     let width = ticket.targets.keys().map(|name| name.chars().count()).max().unwrap_or(0);
     for (name, target) in rows_by_urgency(ticket) {
-        let stage = target.stage.as_ref().map(|stage| format!("{} ", stage.name)).unwrap_or_default();
-        let attempt = target.run.as_ref().map(|run| format!("attempt {} ", run.attempt)).unwrap_or_default();
         let link = target.release_url().or(target.run.as_ref().and_then(|run| run.url.as_deref()));
-        let line = format!(
-            "  {name:width$}  {}  {stage}{attempt}{}",
-            shown(target.status),
-            link.unwrap_or_default()
-        );
+        let line = format!("  {name:width$}  {}  {}", standing(ticket, target), link.unwrap_or_default());
         out += line.trim_end();
         out.push('\n');
     }
     out
+}
+
+/// How a target stands, as text: `🔄 in progress  build attempt 2`.
+#[must_use]
+pub fn standing(ticket: &Ticket, target: &Target) -> String {
+    let stage = target.stage.as_ref().map(|stage| format!("{} ", stage.name)).unwrap_or_default();
+    let attempt = target.run.as_ref().map(|run| format!("attempt {}", run.attempt)).unwrap_or_default();
+    let needs = if target.status == TargetStatus::Waiting { target.needs.as_slice() } else { &[] };
+    let awaited: Vec<&str> = ticket.awaited(needs).map(|(name, _)| name).collect();
+    let awaited = if awaited.is_empty() { String::new() } else { format!("for {}", awaited.join(", ")) };
+    format!("{}  {stage}{attempt}{awaited}", shown(target.status)).trim_end().to_owned()
 }
 
 /// Emoji and word of a status.
@@ -76,9 +84,16 @@ pub fn shown(status: TargetStatus) -> &'static str {
         TargetStatus::Cancelled => "🚫 cancelled",
         TargetStatus::InProgress => "🔄 in progress",
         TargetStatus::Queued => "🕓 queued",
+        TargetStatus::Waiting => "⏳ waiting",
         TargetStatus::Skipped => "⏭️ skipped",
         TargetStatus::Released => "✅ released",
     }
+}
+
+/// The word of a status, without the emoji.
+#[must_use]
+pub fn word(status: TargetStatus) -> &'static str {
+    shown(status).split_once(' ').map_or("", |(_, word)| word)
 }
 
 fn heading(ticket: &Ticket) -> String {
@@ -96,13 +111,17 @@ fn heading(ticket: &Ticket) -> String {
 fn count_line(ticket: &Ticket, strong: impl Fn(&str) -> String) -> String {
     let over = ticket.targets.values().filter(|target| target.status.is_over()).count();
     let mut parts = vec![strong(&format!("{over} of {} released", ticket.targets.len()))];
-    for status in
-        [TargetStatus::Failed, TargetStatus::Cancelled, TargetStatus::InProgress, TargetStatus::Queued]
-    {
+    for status in [
+        TargetStatus::Failed,
+        TargetStatus::Cancelled,
+        TargetStatus::InProgress,
+        TargetStatus::Queued,
+        TargetStatus::Waiting,
+    ] {
         let count = ticket.count(status);
         if count > 0 {
-            let (emoji, word) = shown(status).split_once(' ').unwrap_or_default();
-            parts.push(format!("{emoji} {}", strong(&format!("{count} {word}"))));
+            let emoji = shown(status).split(' ').next().unwrap_or_default();
+            parts.push(format!("{emoji} {}", strong(&format!("{count} {}", word(status)))));
         }
     }
     parts.join(" · ")
@@ -110,11 +129,12 @@ fn count_line(ticket: &Ticket, strong: impl Fn(&str) -> String) -> String {
 
 /// What blocks, and who acts next.
 fn situation(ticket: &Ticket) -> String {
-    let blocked: Vec<_> = rows_by_urgency(ticket)
-        .filter(|(_, target)| matches!(target.status, TargetStatus::Failed | TargetStatus::Cancelled))
-        .collect();
+    let blocked: Vec<_> = rows_by_urgency(ticket).filter(|(_, target)| target.status.is_bad()).collect();
     let mut lines: Vec<String> = blocked.iter().map(|(name, target)| blocker(name, target)).collect();
     lines.extend(ticket.notices.iter().map(notice));
+    if !lines.is_empty() {
+        lines.extend(held_up(ticket));
+    }
     if lines.is_empty() {
         return calm(ticket);
     }
@@ -133,6 +153,18 @@ fn situation(ticket: &Ticket) -> String {
         None => "looks at what was notified",
     };
     format!("{out}>\n> **Next:** {who} {what}.\n\n")
+}
+
+/// The targets that wait for one that failed.
+fn held_up(ticket: &Ticket) -> Option<String> {
+    let held: Vec<String> = ticket
+        .targets
+        .iter()
+        .filter(|(_, target)| target.status == TargetStatus::Waiting)
+        .filter(|(_, target)| ticket.held_up_by(&target.needs).is_some())
+        .map(|(name, _)| format!("**{}**", text::inline(name)))
+        .collect();
+    (!held.is_empty()).then(|| format!("held up by that: {}", held.join(", ")))
 }
 
 fn blocker(name: &str, target: &Target) -> String {
@@ -192,7 +224,7 @@ fn rows_by_urgency(ticket: &Ticket) -> impl Iterator<Item = (&str, &Target)> + C
     rows.into_iter()
 }
 
-fn row(name: &str, target: &Target) -> String {
+fn row(ticket: &Ticket, name: &str, target: &Target) -> String {
     let stage = target.stage.as_ref().map(|stage| {
         let message = stage.message.as_deref().map(|message| format!(" {}", message_in_row(message)));
         format!("{}{}", text::code(&stage.name), message.unwrap_or_default())
@@ -205,12 +237,28 @@ fn row(name: &str, target: &Target) -> String {
     let cells = [
         format!("**{}**", text::inline(name)),
         shown(target.status).to_owned(),
-        stage.or_else(|| target.error.as_deref().map(message_in_row)).unwrap_or_default(),
+        stage
+            .or_else(|| target.error.as_deref().map(message_in_row))
+            .or_else(|| awaited(ticket, target).map(|names| format!("after {names}")))
+            .unwrap_or_default(),
         run.unwrap_or_default(),
         release.unwrap_or_default(),
         target.changed.format("%Y-%m-%d %H:%M").to_string(),
     ];
     format!("| {} |\n", cells.map(|markdown| text::in_cell(&markdown)).join(" | "))
+}
+
+/// What a waiting target waits for, with what became of it where that is bad news.
+fn awaited(ticket: &Ticket, target: &Target) -> Option<String> {
+    if target.status != TargetStatus::Waiting {
+        return None;
+    }
+    let named = ticket.awaited(&target.needs).map(|(name, status)| match status {
+        Some(TargetStatus::Failed) => format!("**{}**, which failed", text::inline(name)),
+        Some(TargetStatus::Cancelled) => format!("**{}**, which was cancelled", text::inline(name)),
+        _ => format!("**{}**", text::inline(name)),
+    });
+    Some(named.collect::<Vec<_>>().join(", "))
 }
 
 /// The last part of a release's URL says more than the word "release": `v1.4.0`.
@@ -246,6 +294,45 @@ fn unpinged(login: &Login) -> String {
     text::code(login.as_str())
 }
 
+/// As many targets are drawn; a larger graph is no help to anybody.
+const TARGETS_DRAWN: usize = 60;
+
+/// Who waits for whom, as a [mermaid](https://mermaid.js.org/syntax/flowchart.html) graph; blank if nobody does.
+fn graph(ticket: &Ticket) -> String {
+    let needs = |target: &Target| !target.needs.is_empty();
+    let needed: BTreeSet<&str> =
+        ticket.targets.values().flat_map(|target| target.needs.iter().map(String::as_str)).collect();
+    let drawn: Vec<(&str, Option<&Target>)> = ticket
+        .targets
+        .iter()
+        .map(|(name, target)| (name.as_str(), Some(target)))
+        .filter(|(name, target)| needed.contains(name) || target.is_some_and(needs))
+        .chain(needed.iter().filter(|name| !ticket.targets.contains_key(**name)).map(|name| (*name, None)))
+        .collect();
+    if needed.is_empty() || drawn.len() > TARGETS_DRAWN {
+        return String::new();
+    }
+    let id = |wanted: &str| drawn.iter().position(|(name, _)| *name == wanted).unwrap_or_default();
+    let mut out = String::from("```mermaid\ngraph LR\n");
+    for (index, (name, target)) in drawn.iter().enumerate() {
+        let emoji = target.map_or("", |target| shown(target.status).split(' ').next().unwrap_or_default());
+        out += &format!("  t{index}[\"{} {emoji}\"]\n", in_graph(name));
+    }
+    for (name, target) in &drawn {
+        for needed in target.iter().flat_map(|target| &target.needs) {
+            out += &format!("  t{} --> t{}\n", id(needed), id(name));
+        }
+    }
+    out + "```\n\n"
+}
+
+/// A name that a quoted label of a graph shows as it is: what mermaid or HTML could take for more is
+/// left out.
+fn in_graph(name: &str) -> String {
+    let kept = name.chars().map(|c| if "\"`<>#&;{}[]|\\@%".contains(c) || c.is_control() { ' ' } else { c });
+    text::cut(&kept.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" "), 40)
+}
+
 /// A text that grows to GitHub's limit and no further.
 struct Page {
     text: String,
@@ -270,7 +357,7 @@ impl Page {
     }
 
     /// Adds as many rows as fit, folded away under `summary` if there is one.
-    fn add_table(&mut self, rows: &[(&str, &Target)], summary: &str) {
+    fn add_table(&mut self, ticket: &Ticket, rows: &[(&str, &Target)], summary: &str) {
         if rows.is_empty() {
             return;
         }
@@ -280,7 +367,7 @@ impl Page {
         let mut head = TABLE_HEAD;
         let mut shown = 0;
         for (name, target) in rows {
-            let row = row(name, target);
+            let row = row(ticket, name, target);
             if !self.has_room_for(&format!("{head}{row}")) {
                 break;
             }
@@ -297,6 +384,14 @@ impl Page {
             ));
         }
         self.add(if summary.is_empty() { "\n" } else { "\n</details>\n\n" });
+    }
+
+    /// Draws who waits for whom, where anybody does.
+    fn add_graph(&mut self, ticket: &Ticket) {
+        let graph = graph(ticket);
+        if !graph.is_empty() && self.has_room_for(&graph) {
+            self.add(&graph);
+        }
     }
 
     fn add_older(&mut self, ticket: &Ticket) {

@@ -5,10 +5,13 @@
 //! sees the earlier ones, so exactly one job goes on. A claim whose hub job is over and that
 //! records no start is void; but the job may have died right after the request, so the run is
 //! looked for before the target is started again.
+//!
+//! A target whose run failed is started again by the same rules: what was claimed up to the failed
+//! start is history, and only later claims count.
 
 use super::log::Log;
 use super::record::{Start, StartState, Writer};
-use crate::names::CommentId;
+use crate::names::{CommentId, RunId};
 
 /// What is known of the hub job behind a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,21 +40,35 @@ pub enum Standing {
     Uncertain(Vec<CommentId>),
 }
 
-/// How `target` stands by the claims that were created before `mine`; by all claims if I have none yet.
+/// Which claims on a target count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counting {
+    /// Those created after this one, whose run has failed; none: all from the first on.
+    pub after: Option<CommentId>,
+    /// Those created before my own; none: all, as I have none yet.
+    pub before: Option<CommentId>,
+}
+
+impl Counting {
+    fn holds(self, claim: CommentId) -> bool {
+        self.after.is_none_or(|after| claim > after) && self.before.is_none_or(|before| claim < before)
+    }
+}
+
+/// How `target` stands by the claims that count.
 pub fn standing(
     log: &Log,
     target: &str,
-    mine: Option<CommentId>,
+    counting: Counting,
     liveness: impl Fn(&Writer) -> Liveness,
 ) -> Standing {
     let mut started = None;
     let mut held = None;
     let mut uncertain = Vec::new();
-    let earlier = log.dispatches().filter(|(comment, _)| mine.is_none_or(|mine| comment.id < mine));
-    for (comment, dispatch) in earlier {
+    for (comment, dispatch) in log.dispatches().filter(|(comment, _)| counting.holds(comment.id)) {
         for start in dispatch.targets.iter().filter(|start| start.target == target) {
             match start.state {
-                StartState::Yielded | StartState::Refused => {}
+                StartState::Waiting | StartState::Yielded | StartState::Refused => {}
                 StartState::Started => started = Some(start.clone()),
                 StartState::Unknown | StartState::Cancelled => uncertain.push(comment.id),
                 StartState::Claimed => match liveness(&dispatch.by) {
@@ -71,10 +88,22 @@ pub fn standing(
     }
 }
 
-/// The other hub jobs whose liveness [`standing`] will ask for.
-pub fn claimants(log: &Log, mine: Option<CommentId>) -> impl Iterator<Item = &Writer> {
+/// The claim that started `target`'s run `failed`: what came up to it is history for a new start.
+#[must_use]
+pub fn start_of(log: &Log, target: &str, failed: Option<RunId>) -> Option<CommentId> {
+    // Run ids grow. A run that nobody tells was started by an event, before it failed.
+    let is_it = |start: &Start| {
+        let not_later = failed.is_none_or(|failed| start.run.is_none_or(|run| run <= failed));
+        start.target == target && start.state == StartState::Started && not_later
+    };
+    let claims = log.dispatches().filter(|(_, dispatch)| dispatch.targets.iter().any(is_it));
+    claims.map(|(comment, _)| comment.id).max()
+}
+
+/// The hub jobs whose liveness [`standing`] will ask for.
+pub fn claimants(log: &Log, before: Option<CommentId>) -> impl Iterator<Item = &Writer> {
     log.dispatches()
-        .filter(move |(comment, _)| mine.is_none_or(|mine| comment.id < mine))
+        .filter(move |(comment, _)| Counting { after: None, before }.holds(comment.id))
         .filter(|(_, dispatch)| dispatch.targets.iter().any(|start| start.state == StartState::Claimed))
         .map(|(_, dispatch)| &dispatch.by)
 }

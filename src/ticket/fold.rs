@@ -8,10 +8,11 @@
 //! unfinished. What an earlier attempt did well still counts: "re-run failed jobs" does not run
 //! those jobs again, so nobody reports them a second time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use super::followed::{FollowedJob, FollowedRun};
 use super::record::{Dispatch, Notice, Record, Report, StageReport, Start, StartState, Status, Writer};
 use crate::names::{Login, RepoName, RunId};
 
@@ -45,6 +46,10 @@ pub struct Target {
     pub error: Option<String>,
     /// The newest start, where the hub has one.
     pub start: Option<Start>,
+    /// The newest attempt of the newest run, as a hub job that follows it saw it last.
+    pub followed: Option<FollowedRun>,
+    /// The targets that are released before this one is started.
+    pub needs: Vec<String>,
     /// When anything last changed.
     pub changed: DateTime<Utc>,
     /// What older attempts and older runs left behind, newest first.
@@ -103,6 +108,8 @@ pub enum TargetStatus {
     InProgress,
     /// Started, and nothing was heard of it yet.
     Queued,
+    /// Not started: other targets have to be released before.
+    Waiting,
     /// The stage that ends the release was left out on purpose.
     Skipped,
     /// The stage that ends the release went well.
@@ -114,6 +121,12 @@ impl TargetStatus {
     #[must_use]
     pub fn is_over(self) -> bool {
         matches!(self, Self::Released | Self::Skipped)
+    }
+
+    /// Whether somebody has to act.
+    #[must_use]
+    pub fn is_bad(self) -> bool {
+        matches!(self, Self::Failed | Self::Cancelled)
     }
 }
 
@@ -138,6 +151,11 @@ pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>) -> Ticket {
             let name = started_as.entry((&start.repository, run)).or_insert(&start.target);
             *name = (*name).min(&start.target);
         }
+    }
+    for (dispatch, followed) in
+        dispatches.iter().flat_map(|dispatch| dispatch.followed.iter().map(move |run| (dispatch, run)))
+    {
+        facts.entry(&followed.target).or_default().followed.push((dispatch, followed));
     }
     for report in reports {
         let run = (&report.by.repository, report.by.run);
@@ -195,25 +213,31 @@ fn notice_order(notice: &Notice) -> ((RunId, u32, u64, &str), Status, &str) {
 struct Facts<'a> {
     starts: Vec<(&'a Dispatch, &'a Start)>,
     reports: Vec<(&'a Report, &'a StageReport)>,
+    followed: Vec<(&'a Dispatch, &'a FollowedRun)>,
 }
 
 impl Facts<'_> {
     fn fold(&self) -> Option<Target> {
         let start = self.newest_start();
         let reported = self.reports.iter().map(|(report, _)| report.by.run).max();
+        let followed = self.followed.iter().map(|(_, followed)| followed.run).max();
         // A start whose run is not known (yet) is newer than every run before the hub's own run.
         let started = start.map(|(dispatch, start)| start.run.unwrap_or(dispatch.by.run));
-        let newest = reported.max(started)?;
+        let newest = reported.max(followed).max(started)?;
         let start_is_newest = started == Some(newest);
 
         let reports: Vec<_> = self.reports.iter().filter(|(report, _)| report.by.run == newest).collect();
-        let attempt = reports.iter().map(|(report, _)| report.by.attempt).max().unwrap_or(1);
+        let attempts = reports.iter().map(|(report, _)| report.by.attempt);
+        let seen = self.followed.iter().filter(|(_, run)| run.run == newest).map(|(_, run)| run.attempt);
+        let attempt = attempts.chain(seen).max().unwrap_or(1);
+        let followed = self.followed_attempt(newest, attempt);
         let (stages, older) = self.stages(newest, attempt);
 
-        let heard = !reports.is_empty();
+        let heard = !reports.is_empty() || followed.is_some();
         let run_id = if heard { Some(newest) } else { start.and_then(|(_, start)| start.run) };
         let run = run_id.map(|id| {
             let url = reports.iter().map(|(report, _)| report.run_url.clone()).max();
+            let url = url.or_else(|| followed.map(|run| run.run_url.clone()));
             Run { id, attempt, url: url.or_else(|| start.and_then(|(_, start)| start.run_url.clone())) }
         });
         let unstarted = start.filter(|_| start_is_newest && !heard).map(|(_, start)| start);
@@ -222,26 +246,36 @@ impl Facts<'_> {
         let (status, stage) = match unstarted.map(|start| start.state) {
             Some(StartState::Refused | StartState::Unknown) => (TargetStatus::Failed, None),
             Some(StartState::Cancelled) => (TargetStatus::Cancelled, None),
-            _ => decide(&stages),
+            Some(StartState::Waiting) => (TargetStatus::Waiting, None),
+            _ => decide(&stages, followed),
         };
         let changes = stages.iter().map(|stage| stage.at).chain(start.map(|(_, start)| start.at));
+        let changes = changes.chain(followed.map(|run| run.at));
+        let first = self.reports.iter().map(|(report, _)| &report.by.repository);
+        let first = first.chain(self.followed.iter().map(|(_, run)| &run.repository)).min();
         Some(Target {
-            repository: start.map(|(_, start)| start.repository.clone()).unwrap_or_else(|| {
-                self.reports
-                    .iter()
-                    .map(|(report, _)| report.by.repository.clone())
-                    .min()
-                    .expect("a report, or a start")
-            }),
+            repository: start.map(|(_, start)| &start.repository).or(first)?.clone(),
             status,
             run,
-            stage: stage.cloned(),
+            stage,
             error: refused.and_then(|start| start.error.clone()),
             start: start.map(|(_, start)| start.clone()),
+            followed: followed.cloned(),
+            needs: start.map(|(_, start)| start.needs.clone()).unwrap_or_default(),
             changed: changes.max()?,
             older,
             stages,
         })
+    }
+
+    /// An attempt of a run as those who follow it saw it last: who saw it further counts.
+    fn followed_attempt(&self, run: RunId, attempt: u32) -> Option<&FollowedRun> {
+        let seen = self.followed.iter().filter(|(_, seen)| seen.run == run && seen.attempt == attempt);
+        let furthest = seen.max_by(|(a_by, a), (b_by, b)| {
+            let further = a.progress().cmp(&b.progress());
+            further.then(order(&a_by.by, a_by.seq).cmp(&order(&b_by.by, b_by.seq))).then(a.at.cmp(&b.at))
+        });
+        furthest.map(|(_, run)| *run)
     }
 
     /// The stages that count, in the order in which they were last reported, and all that is over.
@@ -259,6 +293,13 @@ impl Facts<'_> {
                 older.push(OldStage::new(report, stage));
             }
         }
+        let reported = |seen: &FollowedRun| {
+            outcomes.keys().any(|(run, attempt, _)| (*run, *attempt) == (seen.run, seen.attempt))
+        };
+        let past = self.followed.iter().map(|(_, seen)| (seen.run, seen.attempt));
+        let past: BTreeSet<_> = past.filter(|seen| *seen != (run, attempt)).collect();
+        let past = past.into_iter().filter_map(|(run, attempt)| self.followed_attempt(run, attempt));
+        older.extend(past.filter(|seen| !reported(seen)).map(OldStage::of_followed));
         stages.sort_by(|a, b| (a.at, &a.name).cmp(&(b.at, &b.name)));
         older.sort_by(|a, b| b.order().cmp(&a.order()));
         (stages, older)
@@ -268,8 +309,11 @@ impl Facts<'_> {
     /// by a hub job that came second and died, says nothing beside what was started.
     fn newest_start(&self) -> Option<(&Dispatch, &Start)> {
         let is_started = self.starts.iter().any(|(_, start)| start.state == StartState::Started);
+        let passive = |state| matches!(state, StartState::Yielded | StartState::Waiting);
+        let is_claimed = self.starts.iter().any(|(_, start)| !passive(start.state));
         let counts = |state| match state {
             StartState::Yielded => false,
+            StartState::Waiting => !is_claimed,
             StartState::Claimed | StartState::Cancelled => !is_started,
             StartState::Started | StartState::Refused | StartState::Unknown => true,
         };
@@ -316,7 +360,31 @@ fn rank(stage: &StageReport) -> (Status, bool, DateTime<Utc>, &Option<String>, &
 }
 
 /// How the target stands, and the stage that decides it.
-fn decide(stages: &[Stage]) -> (TargetStatus, Option<&Stage>) {
+///
+/// What the target reports itself says more than its run, until the run has ended: then the worse of
+/// the two counts.
+fn decide(stages: &[Stage], followed: Option<&FollowedRun>) -> (TargetStatus, Option<Stage>) {
+    let (reported, stage) = decide_by_reports(stages);
+    let Some(run) = followed else { return (reported, stage.cloned()) };
+    let by_run = run.standing();
+    let run_decides = match (reported, by_run) {
+        _ if stages.is_empty() => true,
+        (TargetStatus::Failed | TargetStatus::Cancelled, _) => false,
+        (_, TargetStatus::Failed | TargetStatus::Cancelled) => true,
+        (TargetStatus::Released | TargetStatus::Skipped, _) => false,
+        (_, TargetStatus::Released | TargetStatus::Skipped) => true,
+        (TargetStatus::Queued, TargetStatus::InProgress) => true,
+        _ => false,
+    };
+    match (run_decides, stage) {
+        (false, stage) => (reported, stage.cloned()),
+        // A good end is best told by the stage that brought it about.
+        (true, Some(stage)) if by_run == TargetStatus::Released => (by_run, Some(stage.clone())),
+        (true, _) => (by_run, Some(Stage::of_followed(run))),
+    }
+}
+
+fn decide_by_reports(stages: &[Stage]) -> (TargetStatus, Option<&Stage>) {
     let newest = |wanted: &dyn Fn(&&Stage) -> bool| stages.iter().rfind(wanted);
     if let Some(stage) = newest(&|stage| stage.status == Status::Failure) {
         (TargetStatus::Failed, Some(stage))
@@ -347,11 +415,37 @@ impl Stage {
             at: stage.at,
         }
     }
+
+    /// The job of a followed run that tells most; the run itself where no job is known.
+    fn of_followed(run: &FollowedRun) -> Self {
+        let by_run = match run.standing() {
+            TargetStatus::Released => Status::Success,
+            TargetStatus::Skipped => Status::Skipped,
+            TargetStatus::Cancelled => Status::Cancelled,
+            TargetStatus::Failed => Status::Failure,
+            TargetStatus::InProgress => Status::InProgress,
+            TargetStatus::Queued | TargetStatus::Waiting => Status::Queued,
+        };
+        let job = run.job.as_ref();
+        Self {
+            name: job.map_or_else(|| "run".to_owned(), |job| job.name.clone()),
+            status: job.filter(|_| !run.is_over()).map_or(by_run, FollowedJob::standing),
+            attempt: run.attempt,
+            message: run.said(),
+            url: job.and_then(|job| job.url.clone()),
+            done: false,
+            at: run.at,
+        }
+    }
 }
 
 impl OldStage {
     fn new(report: &Report, stage: &StageReport) -> Self {
         Self { run: report.by.run, run_url: report.run_url.clone(), stage: Stage::new(report, stage) }
+    }
+
+    fn of_followed(run: &FollowedRun) -> Self {
+        Self { run: run.run, run_url: run.run_url.clone(), stage: Stage::of_followed(run) }
     }
 
     fn order(&self) -> (RunId, u32, DateTime<Utc>, &str) {
@@ -393,6 +487,34 @@ impl Target {
 }
 
 impl Ticket {
+    /// What keeps a target with these `needs` from ever being started, as things stand: a target that
+    /// failed, or that waits for one that did.
+    #[must_use]
+    pub fn held_up_by<'t>(&'t self, needs: &'t [String]) -> Option<(&'t str, TargetStatus)> {
+        let mut asked = BTreeSet::new();
+        let mut open: Vec<&'t str> = needs.iter().map(String::as_str).collect();
+        while let Some(name) = open.pop() {
+            match self.targets.get(name) {
+                Some(target) if target.status.is_bad() => return Some((name, target.status)),
+                Some(target) if target.status == TargetStatus::Waiting && asked.insert(name) => {
+                    open.extend(target.needs.iter().map(String::as_str));
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Which of `needs` are not released yet, with how they stand; unknown if nothing was heard of one.
+    pub fn awaited<'t>(
+        &'t self,
+        needs: &'t [String],
+    ) -> impl Iterator<Item = (&'t str, Option<TargetStatus>)> {
+        let status = |name: &String| self.targets.get(name).map(|target| target.status);
+        let known = needs.iter().map(move |name| (name.as_str(), status(name)));
+        known.filter(|(_, status)| !status.is_some_and(TargetStatus::is_over))
+    }
+
     /// How many targets have this status.
     #[must_use]
     pub fn count(&self, status: TargetStatus) -> usize {

@@ -57,6 +57,7 @@ fn start(hub_run: u64, attempt: u32, state: StartState, run: Option<u64>) -> Rec
         repository: "acme/web".parse().expect("a name"),
         workflow: Some("release.yml".into()),
         git_ref: Some("main".into()),
+        needs: Vec::new(),
         state,
         run: run.map(RunId),
         run_url: None,
@@ -71,6 +72,7 @@ fn start(hub_run: u64, attempt: u32, state: StartState, run: Option<u64>) -> Rec
         driver: Login::parse("alice"),
         release: None,
         targets: vec![start],
+        followed: Vec::new(),
         other: Map::new(),
     })
 }

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::followed::FollowedRun;
 use super::marker::{self, Kind, Marker, MarkerError};
 use super::text;
 use crate::names::{Login, RepoName, RunId};
@@ -145,6 +146,8 @@ impl Report {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StartState {
+    /// Not claimed yet: other targets have to be released before.
+    Waiting,
     /// Claimed: it will be started, or is being started right now.
     Claimed,
     /// Left to another hub job, whose claim came first.
@@ -172,6 +175,9 @@ pub struct Start {
     /// The branch or tag at which the workflow is started.
     #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
     pub git_ref: Option<String>,
+    /// The targets that are released before this one is started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
     /// How far it has come.
     pub state: StartState,
     /// The run that GitHub started, where it said so.
@@ -204,8 +210,11 @@ pub struct Dispatch {
     /// The name or version of the release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
-    /// The targets that this job claims.
+    /// The targets that this job claims, and those that wait for others.
     pub targets: Vec<Start>,
+    /// The runs that this job follows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub followed: Vec<FollowedRun>,
     /// What a newer release wrote beside.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -334,11 +343,15 @@ impl Record {
 
 impl Dispatch {
     fn shown(&self) -> String {
-        let mut out =
-            format!("🚀 {} dispatches:\n", text::link(&format!("Hub run {}", self.by.run), &self.run_url));
+        let hub_run = text::link(&format!("Hub run {}", self.by.run), &self.run_url);
+        let mut out = match (self.targets.is_empty(), self.followed.is_empty()) {
+            (true, false) => format!("👀 {hub_run} follows:\n"),
+            _ => format!("🚀 {hub_run} dispatches:\n"),
+        };
         for start in &self.targets {
             let run = |text: &str| text::link(text, start.run_url.as_deref().unwrap_or_default());
             let state = match start.state {
+                StartState::Waiting => format!("⏳ waits for {}", text::inline(&start.needs.join(", "))),
                 StartState::Claimed => "about to start".to_owned(),
                 StartState::Yielded => "left to the hub job that claimed it first".to_owned(),
                 StartState::Cancelled => "🚫 cancelled".to_owned(),
@@ -350,6 +363,17 @@ impl Dispatch {
             if let Some(error) = &start.error {
                 out += &format!("\n  {}", text::quote(error).replace('\n', "\n  "));
             }
+        }
+        for run in &self.followed {
+            let job = run.job.as_ref().map(|job| format!(", job {}", text::code(&job.name)));
+            let said = run.said().map(|said| format!(": {}", text::inline(&said)));
+            out += &format!(
+                "\n- **{}** {}{}{}",
+                text::inline(&run.target),
+                text::link(super::board::shown(run.standing()), &run.run_url),
+                job.unwrap_or_default(),
+                said.unwrap_or_default()
+            );
         }
         let failed = |start: &Start| matches!(start.state, StartState::Refused | StartState::Unknown);
         if let Some(driver) = self.driver.as_ref().filter(|_| self.targets.iter().any(failed)) {

@@ -24,8 +24,9 @@ async fn all_bad_inputs_are_reported_together() {
     ::error::input `dry-run` is `yes`; it takes `true` or `false`
     ::error::input `retry-timeout`: `soon` is no duration; write `90s`, `15m` or `1h 30m`
     ::error::input `event-type` is missing; `dispatch-type: repository` sends an event of that type
-    ::error::input `inputs`: not a mapping: error: line 1 column 1: expected mapping start%0A --> <input>:1:1%0A  |%0A1 | [1, 2]%0A  | ^ expected mapping start
-    ::error::input the input `targets` is refused: line 1 column 21: unknown field `workflw`, expected one of name, repository, workflow, ref, inputs%0A --> the input `targets`:1:21%0A  |%0A1 | [{ repository: web, workflw: x.yml }]%0A  |                     ^ unknown field `workflw`, expected one of name, repository, workflow, ref, inputs
+    ::error::input `inputs` is a list; it takes a mapping of names to values
+    ::error::input `targets`:1:21: a target has no key `workflw`%0Ahelp: did you mean `workflow`?
+    ::error::input `targets`:1:2: `web` says no workflow%0Ahelp: add `workflow: FILE.yml` to it, to the file's `defaults` or to the step
     ::error::input `max-parallel`: `0` is not a whole number from 1 on
     ");
     assert_eq!(acme.requests(), [""; 0]);

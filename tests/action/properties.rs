@@ -101,6 +101,7 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
         repository: "acme/web".parse().expect("a name"),
         workflow: Some("release.yml".into()),
         git_ref: None,
+        needs: Vec::new(),
         state,
         run: run.map(RunId),
         run_url: Some(error.clone()),
@@ -117,6 +118,7 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
             driver: Login::parse("alice"),
             release,
             targets,
+            followed: Vec::new(),
             other: Map::new(),
         })
     })

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use chrono::DateTime;
 use release_ticket_action::names::{CommentId, RunId};
-use release_ticket_action::ticket::claim::{self, Liveness, Standing};
+use release_ticket_action::ticket::claim::{self, Counting, Liveness, Standing};
 use release_ticket_action::ticket::{Dispatch, Record, Start, StartState, Writer};
 use serde_json::Map;
 use stateright::{Model, Property};
@@ -437,7 +437,9 @@ impl Job {
     fn want_what_is_open(&mut self, model: &Claims) {
         // A start counts whether or not its job is over, so nobody need be asked.
         let standing = |target: u8| {
-            self.reader.log.get(|log| claim::standing(log, &name(target), None, |_| Liveness::Alive))
+            self.reader
+                .log
+                .get(|log| claim::standing(log, &name(target), Counting::default(), |_| Liveness::Alive))
         };
         let targets = 0..u8::try_from(model.targets).expect("few targets");
         let open = targets.filter(|target| !matches!(standing(*target), Standing::Started(_)));
@@ -503,7 +505,9 @@ impl Job {
             let is_over = self.told.iter().any(|(told, is_over)| told == writer && *is_over);
             if is_over { Liveness::Over } else { Liveness::Alive }
         };
-        self.reader.log.get(|log| claim::standing(log, &name(target), mine, liveness))
+        self.reader
+            .log
+            .get(|log| claim::standing(log, &name(target), Counting { after: None, before: mine }, liveness))
     }
 
     /// Goes on with what is to be started; then records it.
@@ -541,6 +545,7 @@ impl Job {
             repository: "acme/web".parse().expect("a name"),
             workflow: Some("release.yml".to_owned()),
             git_ref: Some("main".to_owned()),
+            needs: Vec::new(),
             state: wanted.state,
             run: wanted.run.map(|run| run_id(run.into())),
             run_url: None,
@@ -555,6 +560,7 @@ impl Job {
             driver: None,
             release: None,
             targets: self.starts.iter().map(start).collect(),
+            followed: Vec::new(),
             other: Map::new(),
         };
         Text::of(&Record::Dispatch(record).render())

@@ -1,0 +1,141 @@
+//! The keys of the targets file: what the reader accepts, and what an editor is told by the
+//! [JSON Schema](https://json-schema.org) in `schema/release-targets.json`.
+
+use serde_json::{Map, Value, json};
+
+use crate::yaml::Node;
+
+/// A key of a mapping.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// What may stand behind it.
+    pub takes: Takes,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+/// What may stand behind a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// One line of text, or a number that is taken for text.
+    Text,
+    /// One name, or a list of names.
+    Names,
+    /// A mapping of a workflow's inputs to values.
+    Inputs,
+    /// A mapping with the keys of [`DEFAULTS`].
+    Defaults,
+    /// A list of repositories and of mappings with the keys of [`TARGET`].
+    Targets,
+}
+
+const fn key(name: &'static str, takes: Takes, meaning: &'static str) -> Key {
+    Key { name, takes, meaning }
+}
+
+const WORKFLOW: Key = key("workflow", Takes::Text, "The workflow's file below .github/workflows.");
+const REF: Key =
+    key("ref", Takes::Text, "The branch or tag at which the workflow runs. Default: the default branch.");
+const INPUTS: Key = key(
+    "inputs",
+    Takes::Inputs,
+    "The workflow's inputs. Text is a MiniJinja template, such as {{ inputs.channel }}.",
+);
+
+/// The keys of the file.
+pub const FILE: &[Key] = &[
+    key("defaults", Takes::Defaults, "What holds for targets that say nothing else."),
+    key("targets", Takes::Targets, "Who takes part in the release."),
+];
+
+/// The keys of `defaults`.
+pub const DEFAULTS: &[Key] = &[WORKFLOW, REF, INPUTS];
+
+/// The keys of a target.
+pub const TARGET: &[Key] = &[
+    key("repository", Takes::Text, "owner/name, or a name for the hub's owner."),
+    key("name", Takes::Text, "The target's name, unique in a ticket. Default: the repository's name."),
+    WORKFLOW,
+    REF,
+    INPUTS,
+    key("needs", Takes::Names, "The targets that are released before this one is started."),
+];
+
+impl Takes {
+    /// Whether a value is of this kind, as far as its own form tells.
+    #[must_use]
+    pub fn fits(self, node: &Node) -> bool {
+        let is_scalar = |node: &Node| matches!(node, Node::Text(_) | Node::Number(_) | Node::Bool(_));
+        match (self, node) {
+            (Self::Text, node) => is_scalar(node),
+            (Self::Names, Node::List(items)) => items.iter().all(|item| is_scalar(&item.value)),
+            (Self::Names, node) => is_scalar(node),
+            (Self::Inputs, node) => matches!(node, Node::Mapping(_)),
+            // What is wrong with these is told inside.
+            (Self::Defaults | Self::Targets, _) => true,
+        }
+    }
+
+    /// What it is, for people.
+    #[must_use]
+    pub fn told(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Names => "a name or a list of names",
+            Self::Inputs => "a mapping of inputs to values",
+            Self::Defaults => "a mapping",
+            Self::Targets => "a list of targets",
+        }
+    }
+
+    fn schema(self) -> Value {
+        match self {
+            Self::Text => json!({ "type": ["string", "number"] }),
+            Self::Names => json!({
+                "oneOf": [
+                    { "type": "string" },
+                    { "type": "array", "items": { "type": "string" }, "uniqueItems": true },
+                ],
+            }),
+            Self::Inputs => json!({ "type": "object", "maxProperties": 25 }),
+            Self::Defaults => mapping(DEFAULTS, &[]),
+            Self::Targets => {
+                let target = json!({ "oneOf": [{ "type": "string" }, mapping(TARGET, &["repository"])] });
+                json!({ "type": "array", "minItems": 1, "items": target })
+            }
+        }
+    }
+}
+
+/// The JSON Schema of the targets file.
+#[must_use]
+pub fn json_schema() -> Value {
+    let mut schema = json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Release targets",
+        "description": "The targets file of release-ticket-action.",
+    });
+    let file = mapping(FILE, &["targets"]);
+    let (Some(schema_keys), Value::Object(file)) = (schema.as_object_mut(), file) else { return schema };
+    schema_keys.extend(file);
+    schema
+}
+
+fn mapping(keys: &[Key], required: &[&str]) -> Value {
+    let properties = keys.iter().map(|key| {
+        let mut schema = key.takes.schema();
+        schema["description"] = json!(key.meaning);
+        (key.name.to_owned(), schema)
+    });
+    let mut schema = json!({
+        "type": "object",
+        "properties": properties.collect::<Map<_, _>>(),
+        "additionalProperties": false,
+    });
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    schema
+}

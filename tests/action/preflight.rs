@@ -1,0 +1,238 @@
+//! What a dispatch checks before its first effect, and the plan that it prints.
+
+use serde_json::{Value, json};
+
+use crate::support::{Acme, Done, Step};
+
+const WORKFLOW: &str = "
+name: Release
+on:
+  workflow_dispatch:
+    inputs:
+      release-ticket: {}
+      version: { required: true }
+      channel: { type: choice, options: [stable, beta], default: stable }
+      draft: { type: boolean }
+      retries: { type: number }
+";
+
+fn acme_with(acme: &Acme, targets: &str) {
+    acme.world.repository("acme/hub").file(".github/release-targets.yml", targets);
+    for name in ["web", "api", "docs"] {
+        acme.world.repository(&format!("acme/{name}")).file(".github/workflows/release.yml", WORKFLOW);
+    }
+}
+
+async fn dispatch(acme: &Acme, targets: &str) -> Done {
+    acme_with(acme, targets);
+    step().run_in(acme).await
+}
+
+fn step() -> Step {
+    let event = json!({ "inputs": { "version": "1.4.0" } });
+    Step::new("dispatch").run(500).event(event).input("release", "{{ inputs.version }}")
+}
+
+/// The errors in the log, one below the other as people see them.
+fn told(done: &Done) -> String {
+    let errors = done.log.lines().filter_map(|line| line.strip_prefix("::error::"));
+    errors.map(|error| error.replace("%0A", "\n").replace("%25", "%")).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn all_mistakes_of_all_targets_are_told_in_one_answer() {
+    let acme = Acme::new().await;
+    acme.world
+        .repository("acme/old")
+        .file(".github/workflows/release.yml", WORKFLOW)
+        .disable_workflow("release.yml");
+    acme.world.repository("acme/push").file(".github/workflows/release.yml", "on: push");
+    for name in ["old", "push"] {
+        acme.world.token("hub-token").can(&format!("acme/{name}"), &["actions: write", "contents: read"]);
+    }
+    let done = dispatch(
+        &acme,
+        "\
+defaults:
+  workflow: release.yml
+  inputs: { version: '{{ release }}' }
+targets:
+  - repository: acme/web
+    inputs: { chanel: beta, draft: yes please, retries: many }
+  - repository: acme/api
+    inputs: { version: '{{ inputs.verison }}', channel: nightly }
+    needs: [wep]
+  - { repository: acme/docs, name: web }
+  - { repository: acme/old }
+  - { repository: acme/push }
+  - { repository: acme/missing, workflw: x.yml }
+",
+    )
+    .await;
+    done.fails();
+    insta::assert_snapshot!(told(&done), @"
+    .github/release-targets.yml:10:5: the name `web` is taken, at 5:5
+    help: give it a `name` of its own
+    .github/release-targets.yml:13:33: a target has no key `workflw`
+    help: did you mean `workflow`?
+    .github/release-targets.yml:9:13: `api` needs `wep`, which is no target
+    help: did you mean `web`?
+    .github/release-targets.yml:11:5: target old: release.yml in acme/old is switched off (disabled_manually)
+    help: switch it on: gh workflow enable release.yml --repo acme/old
+    .github/release-targets.yml:12:5: target push: `.github/workflows/release.yml` of acme/push does not start on `workflow_dispatch` at main
+    help: add `workflow_dispatch:` below its `on:`
+    .github/release-targets.yml:13:5: target missing: cannot reach acme/missing: GET /repos/acme/missing was refused: 404 Not Found, Not Found
+    help: check that acme/missing and what is named in it exist, and that the token may see them (`github.token` reaches its own repository only)
+    .github/release-targets.yml:8:24: target api, input `version`: the template `{{ inputs.verison }}` does not render: undefined value
+    help: correct the name; or, if it may be missing, write `{{ inputs.name | default('') }}`
+    .github/release-targets.yml:6:23: target web: input `chanel` of release.yml in acme/web is not declared
+    help: did you mean `channel`; else declare it there, or set `ignore-unexpected-inputs: true` to leave it out
+    .github/release-targets.yml:6:36: target web: input `draft` of release.yml in acme/web is `yes please`
+    help: it takes `true` or `false`
+    .github/release-targets.yml:6:57: target web: input `retries` of release.yml in acme/web is `many`
+    help: it takes a number
+    ");
+    assert_eq!(acme.world.story(), "", "nothing is written");
+}
+
+#[tokio::test]
+async fn a_required_input_that_nobody_gives_is_told() {
+    let acme = Acme::new().await;
+    let done = dispatch(&acme, "targets: [{ repository: web, workflow: release.yml }]").await;
+    done.fails();
+    insta::assert_snapshot!(told(&done), @"
+    .github/release-targets.yml:1:11: target web: input `version` of release.yml in acme/web is required, and it is not given
+    help: add it to the target's `inputs`; it takes text
+    ");
+}
+
+#[tokio::test]
+async fn undeclared_inputs_are_dropped_if_that_is_wanted() {
+    let acme = Acme::new().await;
+    acme_with(
+        &acme,
+        "{ defaults: { workflow: release.yml }, targets: [{ repository: web, inputs: { version: 2, colour: red } }] }",
+    );
+    let done = step().input("ignore-unexpected-inputs", "true").run_in(&acme).await;
+    done.succeeds().says("::notice::web: its workflow does not declare `colour`, so it is left out");
+    assert_eq!(acme.world.runs("acme/web")[0].inputs["version"], "2");
+}
+
+#[tokio::test]
+async fn values_of_yaml_go_out_as_github_expects_them() {
+    let acme = Acme::new().await;
+    let done = dispatch(
+        &acme,
+        "
+targets:
+  - repository: web
+    workflow: release.yml
+    inputs:
+      version: 1.10
+      draft: true
+      retries: 3
+  - repository: api
+    workflow: release.yml
+    inputs:
+      version: |
+        first line
+        {{ target.name }} line
+",
+    )
+    .await;
+    done.succeeds();
+    let inputs = |name: &str| Value::Object(acme.world.runs(&format!("acme/{name}"))[0].inputs.clone());
+    assert_eq!(
+        inputs("web"),
+        json!({ "release-ticket": "acme/hub#1", "version": "1.10", "channel": "stable", "draft": "true", "retries": "3" })
+    );
+    assert_eq!(inputs("api")["version"], "first line\napi line\n");
+}
+
+#[tokio::test]
+async fn a_workflow_file_is_read_once_however_many_targets_share_it() {
+    let acme = Acme::new().await;
+    let many: String = (0..12)
+        .map(|n| format!("  - {{ name: t{n}, repository: web, inputs: {{ version: {n} }} }}\n"))
+        .collect();
+    acme_with(&acme, &format!("defaults: {{ workflow: release.yml }}\ntargets:\n{many}"));
+    acme.world.clear_exchanges();
+    step().run_in(&acme).await.succeeds();
+    let reads = acme
+        .requests()
+        .into_iter()
+        .filter(|request| request.contains("/contents/.github/workflows/"))
+        .count();
+    assert_eq!((reads, acme.world.runs("acme/web").len()), (1, 12));
+}
+
+#[tokio::test]
+async fn a_server_that_takes_fewer_inputs_is_told_of_before() {
+    let acme = Acme::new().await;
+    let names: Vec<String> = (0..11).map(|n| format!("i{n}")).collect();
+    let declared: String = names.iter().map(|name| format!("{name}: {{}}, ")).collect();
+    let workflow = format!("on: {{ workflow_dispatch: {{ inputs: {{ {declared} }} }} }}");
+    let given: String = names.iter().map(|name| format!("{name}: x, ")).collect();
+    let targets = format!("targets: [{{ repository: web, workflow: many.yml, inputs: {{ {given} }} }}]");
+    acme.world.repository("acme/web").file(".github/workflows/many.yml", &workflow);
+    acme.world.ghes("3.20");
+    dispatch(&acme, &targets).await.fails().says("it is given 11 inputs, and this server takes 10");
+    acme.world.ghes("3.21");
+    dispatch(&acme, &targets).await.succeeds();
+}
+
+#[tokio::test]
+async fn more_inputs_or_characters_than_github_takes_are_told() {
+    let acme = Acme::new().await;
+    let given: String = (0..26).map(|n| format!("i{n}: x, ")).collect();
+    let declared: String = (0..26).map(|n| format!("i{n}: {{}}, ")).collect();
+    let workflow = format!("on: {{ workflow_dispatch: {{ inputs: {{ {declared} }} }} }}");
+    acme.world.repository("acme/web").file(".github/workflows/many.yml", &workflow);
+    let targets = format!("targets: [{{ repository: web, workflow: many.yml, inputs: {{ {given} }} }}]");
+    dispatch(&acme, &targets).await.fails().says("it is given 26 inputs, and this server takes 25");
+    let long = "x".repeat(66_000);
+    let targets =
+        format!("targets: [{{ repository: web, workflow: release.yml, inputs: {{ version: {long} }} }}]");
+    dispatch(&acme, &targets).await.fails().says("GitHub takes 65535");
+}
+
+#[tokio::test]
+async fn the_plan_shows_every_start_in_its_wave_and_what_has_happened_already() {
+    let acme = Acme::new().await;
+    acme_with(
+        &acme,
+        "
+defaults: { workflow: release.yml, inputs: { version: '{{ release }}' } }
+targets:
+  - { repository: docs, needs: [api] }
+  - { repository: api, needs: [web], inputs: { draft: true } }
+  - web
+",
+    );
+    let done = step().input("dry-run", "true").run_in(&acme).await;
+    done.succeeds();
+    insta::assert_snapshot!(done.visible_log(), @"
+    the plan (`dry-run`: nothing is changed)
+    open an issue in acme/hub: Release 1.4.0 (labels: release), assigned to alice; `0` stands for its number below
+    comment on acme/hub#(new)
+    start web: release.yml in acme/web at main with version: 1.4.0, release-ticket: acme/hub#0
+    start api when web is released: release.yml in acme/api at main with version: 1.4.0, draft: true, release-ticket: acme/hub#0
+    start docs when api is released: release.yml in acme/docs at main with version: 1.4.0, release-ticket: acme/hub#0
+    bring the board of acme/hub#(new) up to date
+    ");
+    let plan: Value = serde_json::from_str(done.output("plan")).expect("JSON");
+    assert_eq!(plan[4]["after"], json!(["api"]));
+    assert!(done.summary.contains("start docs when api is released"), "{}", done.summary);
+    assert_eq!(acme.world.story(), "");
+
+    step().run_in(&acme).await.succeeds();
+    let done = step().run(501).input("dry-run", "true").run_in(&acme).await;
+    insta::assert_snapshot!(done.visible_log().replace(&acme.server.url(), "https://github.com"), @"
+    the plan (`dry-run`: nothing is changed)
+    comment on acme/hub#1
+    leave web alone: it was started already by https://github.com/acme/web/actions/runs/7001
+    start api when web is released: release.yml in acme/api at main with version: 1.4.0, draft: true, release-ticket: acme/hub#1
+    start docs when api is released: release.yml in acme/docs at main with version: 1.4.0, release-ticket: acme/hub#1
+    bring the board of acme/hub#1 up to date
+    ");
+}

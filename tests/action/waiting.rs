@@ -1,0 +1,385 @@
+//! A dispatch that follows the runs to their end, wave by wave.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use simulated_github::{Fault, Job, Kind, Run};
+
+use crate::support::{Acme, Done, Step};
+
+const FILE: &str = "
+defaults: { workflow: release.yml }
+targets:
+  - web
+  - { repository: api, needs: web }
+  - { repository: docs, needs: [web, api] }
+";
+
+/// A dispatch by the hub's run 500, with its own folder.
+fn dispatch(targets: &str) -> Step {
+    let step = Step::new("dispatch").run(500).input("targets", targets).input("workflow", "release.yml");
+    step.input("release", "1.4.0")
+}
+
+/// A dispatch of [`FILE`].
+fn waves(acme: &Acme) -> Step {
+    acme.world.repository("acme/hub").file(".github/release-targets.yml", FILE);
+    dispatch("")
+}
+
+fn waiting(step: Step) -> Step {
+    step.input("wait", "true").input("wait-interval", "50ms")
+}
+
+/// The run of a target that is started next.
+async fn run_of(acme: &Acme, name: &str, count: usize) -> Run {
+    for _ in 0..400 {
+        let mut runs = acme.world.runs(&format!("acme/{name}"));
+        if runs.len() >= count {
+            runs.sort_by_key(|run| run.id);
+            return runs.remove(count - 1);
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("{name} was not started:\n{}", acme.world.story());
+}
+
+fn begin(acme: &Acme, run: &Run, job: Job) {
+    acme.world.add_job(run.id, job);
+    acme.world.update_run(run.id, |run| run.status = "in_progress".into());
+}
+
+fn results(done: &Done) -> Value {
+    serde_json::from_str(done.output("results")).expect("JSON")
+}
+
+fn count(acme: &Acme, name: &str) -> usize {
+    acme.world.runs(&format!("acme/{name}")).len()
+}
+
+async fn until_the_board_says(acme: &Acme, text: &str) {
+    let boards = || {
+        let comments = acme.world.find_issue("acme/hub", 1).map(|issue| issue.comments).unwrap_or_default();
+        comments.into_iter().filter(|comment| comment.body.contains(" board ")).map(|comment| comment.body)
+    };
+    for _ in 0..400 {
+        if boards().any(|body| body.contains(text)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("the board never says `{text}`:\n{}", boards().collect::<String>());
+}
+
+#[tokio::test]
+async fn targets_that_know_nothing_of_the_ticket_are_followed_to_their_end() {
+    let acme = Acme::new().await;
+    for name in ["web", "api"] {
+        acme.world
+            .repository(&format!("acme/{name}"))
+            .file(".github/workflows/plain.yml", "on: workflow_dispatch");
+    }
+    let step = waiting(dispatch("web, api").input("workflow", "plain.yml")).spawn_in(&acme);
+    let web = run_of(&acme, "web", 1).await;
+    begin(&acme, &web, Job::new("build").concluded("success"));
+    begin(&acme, &web, Job::new("publish").running());
+    until_the_board_says(&acme, "`publish` 1 of 2 jobs are done").await;
+    let api = run_of(&acme, "api", 1).await;
+    begin(&acme, &api, Job::new("build").step("Run tests", "failure").concluded("failure"));
+    acme.world.finish_run(web.id, "success");
+    acme.world.finish_run(api.id, "failure");
+    let done = step.end().await;
+    done.fails().says("::error::api failed at build");
+    let results = results(&done);
+    assert_eq!((&results[0]["status"], &results[0]["conclusion"]), (&json!("released"), &json!("success")));
+    assert_eq!((&results[1]["status"], &results[1]["conclusion"]), (&json!("failed"), &json!("failure")));
+    assert_eq!(results[1]["run_id"], api.id);
+    let board = acme.board(1);
+    assert!(board.contains("**1 of 2 released**") && board.contains("**api** failed at `build`"), "{board}");
+    assert!(done.log.lines().any(|line| line.starts_with("web  ✅ released")), "{}", done.log);
+}
+
+#[tokio::test]
+async fn a_target_starts_when_what_it_needs_is_released() {
+    let acme = Acme::new().await;
+    let step = waiting(waves(&acme)).spawn_in(&acme);
+    for name in ["web", "api", "docs"] {
+        let run = run_of(&acme, name, 1).await;
+        until_the_board_says(&acme, "```mermaid").await;
+        assert_eq!(run.inputs["release-target"], name);
+        begin(&acme, &run, Job::new("publish").concluded("success"));
+        acme.world.finish_run(run.id, "success");
+    }
+    let done = step.end().await;
+    done.succeeds();
+    assert!(acme.board(1).contains("**Everything is released.**"), "{}", acme.board(1));
+    assert_eq!(["web", "api", "docs"].map(|name| count(&acme, name)), [1, 1, 1]);
+    let starts: Vec<_> = acme
+        .world
+        .story()
+        .lines()
+        .filter(|line| line.contains("started"))
+        .map(|line| line[5..9].to_owned())
+        .collect();
+    assert_eq!(starts, ["web ", "api ", "docs"]);
+}
+
+#[tokio::test]
+async fn a_failure_stops_what_depends_on_it_and_only_that() {
+    let acme = Acme::new().await;
+    let targets = "[web, { repository: api, needs: web }, docs]";
+    let step = waiting(dispatch(targets)).spawn_in(&acme);
+    let web = run_of(&acme, "web", 1).await;
+    acme.world.finish_run(web.id, "timed_out");
+    let docs = run_of(&acme, "docs", 1).await;
+    acme.world.finish_run(docs.id, "success");
+    let done = step.end().await;
+    done.fails().says("web failed at run: timed out").says("api was not started: it waits for web (failed)");
+    assert_eq!(count(&acme, "api"), 0);
+    assert_eq!(results(&done)[1]["status"], "waiting");
+    let board = acme.board(1);
+    assert!(
+        board.contains("held up by that: **api**") && board.contains("after **web**, which failed"),
+        "{board}"
+    );
+
+    // Another run of the hub starts web again, and then what waited for it.
+    let step = waiting(dispatch(targets)).run(501).input("retry-failed", "true").spawn_in(&acme);
+    let again = run_of(&acme, "web", 2).await;
+    acme.world.finish_run(again.id, "success");
+    let api = run_of(&acme, "api", 1).await;
+    acme.world.finish_run(api.id, "success");
+    step.end().await.succeeds();
+    let board = acme.board(1);
+    assert!(board.contains("**Everything is released.**") && board.contains("Older attempts (1)"), "{board}");
+    assert_eq!(["web", "api", "docs"].map(|name| count(&acme, name)), [2, 1, 1]);
+}
+
+#[tokio::test]
+async fn without_wait_the_next_dispatch_starts_what_has_become_ready() {
+    let acme = Acme::new().await;
+    let done = waves(&acme).run_in(&acme).await;
+    done.succeeds().says("::notice::api waits for web").says("::notice::docs waits for web, api");
+    assert_eq!(["web", "api", "docs"].map(|name| count(&acme, name)), [1, 0, 0]);
+    assert_eq!(results(&done)[1]["status"], "waiting");
+    // Nothing has changed, so nothing is started.
+    waves(&acme).run(501).run_in(&acme).await.succeeds();
+    assert_eq!(["web", "api", "docs"].map(|name| count(&acme, name)), [1, 0, 0]);
+    // The targets report nothing: the next dispatch looks at the runs by itself.
+    acme.world.finish_run(acme.world.runs("acme/web")[0].id, "success");
+    for run in [502, 503] {
+        waves(&acme).run(run).run_in(&acme).await.succeeds();
+        assert_eq!(["web", "api", "docs"].map(|name| count(&acme, name)), [1, 1, 0]);
+    }
+    // A report says the same.
+    let api = acme.world.runs("acme/api")[0].id;
+    let report = Step::new("report").in_repository("acme/api").run(api).job("publish").input("done", "true");
+    report.input("ticket", "acme/hub#1").input("status", "success").run_in(&acme).await.succeeds();
+    waves(&acme).run(504).run_in(&acme).await.succeeds();
+    assert_eq!(["web", "api", "docs"].map(|name| count(&acme, name)), [1, 1, 1]);
+}
+
+#[tokio::test]
+async fn two_waiting_hub_jobs_start_each_wave_once() {
+    let acme = Acme::new().await;
+    let hub_runs = [(); 2].map(|()| acme.world.start_run("acme/hub", "release.yml", "workflow_dispatch"));
+    let steps = hub_runs.map(|run| waiting(waves(&acme).run(run)).spawn_in(&acme));
+    for name in ["web", "api", "docs"] {
+        let run = run_of(&acme, name, 1).await;
+        acme.world.finish_run(run.id, "success");
+    }
+    for step in steps {
+        step.end().await.succeeds();
+    }
+    assert_eq!(["web", "api", "docs"].map(|name| count(&acme, name)), [1, 1, 1]);
+    assert!(acme.board(1).contains("**Everything is released.**"), "{}", acme.board(1));
+}
+
+#[tokio::test]
+async fn a_run_that_is_run_again_meanwhile_counts_with_its_newest_attempt() {
+    let acme = Acme::new().await;
+    let step = waiting(dispatch("web, api")).spawn_in(&acme);
+    let web = run_of(&acme, "web", 1).await;
+    let api = run_of(&acme, "api", 1).await;
+    acme.world.finish_run(web.id, "failure");
+    until_the_board_says(&acme, "**web** failed").await;
+    acme.world.rerun(web.id);
+    until_the_board_says(&acme, "attempt 2").await;
+    acme.world.finish_run(web.id, "success");
+    acme.world.finish_run(api.id, "success");
+    let done = step.end().await;
+    done.succeeds();
+    assert!(results(&done)[0]["run_url"].as_str().is_some_and(|url| url.ends_with("/attempts/2")));
+    assert!(acme.board(1).contains("**Everything is released.**"), "{}", acme.board(1));
+}
+
+#[tokio::test]
+async fn the_time_that_is_over_ends_as_a_failure_and_cancels_only_if_that_is_wanted() {
+    for cancels in [false, true] {
+        let acme = Acme::new().await;
+        let step =
+            waiting(dispatch("web, api")).input("wait-timeout", "1s").input("cancel-on-timeout", cancels);
+        let step = step.spawn_in(&acme);
+        let web = run_of(&acme, "web", 1).await;
+        acme.world.finish_run(web.id, "success");
+        step.end()
+            .await
+            .fails()
+            .says("after 1s api is not over")
+            .says("help: run the job again to go on waiting");
+        let api = acme.world.runs("acme/api").remove(0);
+        assert_eq!(api.conclusion.as_deref(), cancels.then_some("cancelled"));
+        assert_eq!(acme.world.run(web.id).expect("the run").conclusion.as_deref(), Some("success"));
+        // The re-run goes on where this one stopped.
+        let again = waiting(dispatch("web, api")).attempt(2).spawn_in(&acme);
+        if !cancels {
+            acme.world.finish_run(api.id, "success");
+        }
+        again.end().await.ends_with(i32::from(cancels));
+        assert_eq!(count(&acme, "api"), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_hub_job_passes_the_cancellation_on_if_that_is_wanted() {
+    for cancels in [false, true] {
+        let acme = Acme::new().await;
+        let step = waiting(waves(&acme)).input("cancel-on-timeout", cancels).spawn_in(&acme);
+        let web = run_of(&acme, "web", 1).await;
+        until_the_board_says(&acme, "🕓").await;
+        step.signal("INT");
+        step.end().await.fails().says("the step was cancelled");
+        let web = acme.world.run(web.id).expect("the run");
+        assert_eq!(web.conclusion.as_deref(), cancels.then_some("cancelled"));
+    }
+}
+
+#[tokio::test]
+async fn a_word_that_nobody_knows_is_a_failure_that_names_it() {
+    let acme = Acme::new().await;
+    let step = waiting(dispatch("web")).spawn_in(&acme);
+    let web = run_of(&acme, "web", 1).await;
+    acme.world.update_run(web.id, |run| {
+        (run.status, run.conclusion) = ("completed".into(), Some("eaten".into()));
+    });
+    let done = step.end().await;
+    done.fails().says("web failed at run: it ended as `eaten`");
+    assert_eq!(results(&done)[0]["conclusion"], "eaten");
+    acme.world.clear_exchanges();
+}
+
+#[tokio::test]
+async fn what_has_not_changed_is_asked_for_by_its_tag() {
+    let acme = Acme::new().await;
+    let step = waiting(dispatch("web")).spawn_in(&acme);
+    let web = run_of(&acme, "web", 1).await;
+    begin(&acme, &web, Job::new("build").running());
+    until_the_board_says(&acme, "`build`").await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    acme.world.finish_run(web.id, "success");
+    step.end().await.succeeds();
+    let looks = acme.world.exchanges();
+    let looks: Vec<_> =
+        looks.iter().filter(|exchange| exchange.path.starts_with("/repos/acme/web/actions/runs/")).collect();
+    let unchanged = looks.iter().filter(|exchange| exchange.status == Some(304)).count();
+    assert!(unchanged >= 3 && looks.len() - unchanged <= 8, "{unchanged} of {} were unchanged", looks.len());
+    // A comment is edited when something has changed, and not otherwise.
+    assert!(acme.world.story().matches("edited").count() <= 12, "{}", acme.world.story());
+}
+
+#[tokio::test]
+async fn bad_answers_while_waiting_are_survived() {
+    let acme = Acme::new().await;
+    let step = waiting(dispatch("web").input("retry-timeout", "1s")).spawn_in(&acme);
+    let web = run_of(&acme, "web", 1).await;
+    for kind in [Kind::StatusBefore(502), Kind::DropBefore, Kind::StatusBefore(503)] {
+        acme.world.fault(Fault::on("GET", "/repos/acme/web/actions/runs/*").then(kind));
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    acme.world.finish_run(web.id, "success");
+    step.end().await.succeeds();
+}
+
+#[tokio::test]
+async fn a_run_that_may_not_be_seen_is_told_and_not_waited_for() {
+    let acme = Acme::new().await;
+    let runs = Fault::on("GET", "/repos/acme/web/actions/runs/*").always();
+    acme.world.fault(runs.then(Kind::StatusBefore(404)));
+    let done = waiting(dispatch("web")).run_in(&acme).await;
+    done.fails().says("cannot follow web, run ").says("help: ");
+    assert_eq!(count(&acme, "web"), 1);
+}
+
+#[tokio::test]
+async fn retry_failed_starts_again_what_failed_and_nothing_else() {
+    let acme = Acme::new().await;
+    dispatch("web, api, docs").run_in(&acme).await.succeeds();
+    let run = |name: &str| acme.world.runs(&format!("acme/{name}"))[0].id;
+    acme.world.finish_run(run("web"), "failure");
+    acme.world.finish_run(run("api"), "success");
+    let done = dispatch("web, api, docs").run(501).input("retry-failed", "true").run_in(&acme).await;
+    done.succeeds()
+        .says("api is left alone: it is released already")
+        .says("docs is left alone: it was started already");
+    assert_eq!(["web", "api", "docs"].map(|name| count(&acme, name)), [2, 1, 1]);
+    // The second run of web is under way: the same call starts nothing.
+    dispatch("web, api, docs").run(502).input("retry-failed", "true").run_in(&acme).await.succeeds();
+    assert_eq!(["web", "api", "docs"].map(|name| count(&acme, name)), [2, 1, 1]);
+    let board = acme.board(1);
+    assert!(board.contains("Older attempts (1)") && !board.contains("CAUTION"), "{board}");
+}
+
+#[tokio::test]
+async fn only_leaves_the_others_alone_and_means_a_failed_target_that_it_names() {
+    let acme = Acme::new().await;
+    let step = |run: u64, only: &str| dispatch("web, api, docs").run(run).input("only", only);
+    step(500, "Web").run_in(&acme).await.succeeds();
+    assert_eq!(["web", "api", "docs"].map(|name| count(&acme, name)), [1, 0, 0]);
+    step(501, "wep, api")
+        .run_in(&acme)
+        .await
+        .fails()
+        .says("`only` names `wep`, which is no target%0Ahelp: did you mean `web`?");
+    acme.world.finish_run(acme.world.runs("acme/web")[0].id, "failure");
+    // The hub's own re-run repeats nothing.
+    step(500, "web").attempt(2).run_in(&acme).await.succeeds().says("or set `retry-failed: true`");
+    assert_eq!(count(&acme, "web"), 1);
+    step(502, "[web, docs]").run_in(&acme).await.succeeds();
+    assert_eq!(["web", "api", "docs"].map(|name| count(&acme, name)), [2, 0, 1]);
+}
+
+#[tokio::test]
+async fn two_hub_jobs_that_retry_at_once_start_one_run() {
+    let acme = Acme::new().await;
+    acme.dispatched("web").await;
+    acme.world.finish_run(acme.world.runs("acme/web")[0].id, "failure");
+    let hub_runs = [(); 2].map(|()| acme.world.start_run("acme/hub", "release.yml", "workflow_dispatch"));
+    let job = |run| dispatch("web").run(run).input("retry-failed", "true").run_in(&acme);
+    let (one, two) = tokio::join!(job(hub_runs[0]), job(hub_runs[1]));
+    one.succeeds();
+    two.succeeds();
+    assert_eq!(count(&acme, "web"), 2, "{}\n{}", one.log, two.log);
+}
+
+#[tokio::test]
+async fn a_ticket_is_closed_with_a_last_word_when_all_is_released() {
+    let acme = Acme::new().await;
+    let step = || waiting(dispatch("web")).input("close-on-success", "true");
+    let first = step().spawn_in(&acme);
+    let web = run_of(&acme, "web", 1).await;
+    acme.world.finish_run(web.id, "success");
+    first.end().await.succeeds();
+    let issue = acme.world.issue_view("acme/hub", 1);
+    assert_eq!((issue.state.as_str(), issue.state_reason.as_deref()), ("closed", Some("completed")));
+    assert!(issue.comments.last().is_some_and(|last| last.body.contains("Every target is released")));
+}
+
+#[tokio::test]
+async fn a_ticket_with_a_failed_target_stays_open() {
+    let acme = Acme::new().await;
+    let step = waiting(dispatch("web")).input("close-on-success", "true").spawn_in(&acme);
+    let web = run_of(&acme, "web", 1).await;
+    acme.world.finish_run(web.id, "failure");
+    step.end().await.fails();
+    assert!(acme.world.issue_view("acme/hub", 1).is_open());
+}
