@@ -21,6 +21,7 @@
 //! | [`dispatch`], [`report`], [`notify`] | the modes |
 //! | [`ticket`] | what the comments of a ticket say: plain values and decisions, without network or clock |
 //! | [`github`] | GitHub: one method for each thing that is asked of it |
+//! | [`network`] | the way out: proxies, certificates, and the HTTP client for all of it |
 //! | [`ledger`] | a ticket's log on GitHub: read it, write a record, keep the board up to date |
 //! | [`opening`] | the one open issue of a key: found, or opened once |
 //! | [`inputs`], [`targets`], [`template`], [`event`], [`job`] | the edge: text becomes values |
@@ -54,6 +55,7 @@ pub mod inputs;
 pub mod job;
 pub mod ledger;
 pub mod names;
+pub mod network;
 pub mod notify;
 pub mod opening;
 pub mod plan;

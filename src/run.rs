@@ -10,6 +10,7 @@ use crate::dispatch::Hub;
 use crate::github::{GitHub, Tokens, transport};
 use crate::inputs::{self, Common, Inputs, Mode};
 use crate::job::{Clock, Environment, Job};
+use crate::network::Network;
 use crate::receipt::{Problem, Receipt};
 use crate::runner::{self, log};
 use crate::ticket::text;
@@ -57,7 +58,7 @@ pub async fn run(environment: &Environment, clock: Clock, cancelled: impl Future
             return Exit::Invalid;
         }
     };
-    let prepared = prepare(&job, &given);
+    let prepared = prepare(&job, &given, environment);
     let (inputs, github) = match prepared {
         Ok(prepared) => prepared,
         Err(problems) => {
@@ -127,14 +128,30 @@ fn out_of_time() -> Receipt {
     Receipt { problems: vec![Problem { what, help: None }], ..Receipt::default() }
 }
 
-fn prepare(job: &Job, given: &BTreeMap<String, String>) -> Result<(Inputs, GitHub), Vec<Problem>> {
+fn prepare(
+    job: &Job,
+    given: &BTreeMap<String, String>,
+    environment: &Environment,
+) -> Result<(Inputs, GitHub), Vec<Problem>> {
     let told = |what: String| Problem { what, help: None };
     let inputs = Inputs::read(given, job).map_err(|error| {
         error.problems.into_iter().map(|problem| told(format!("input {problem}"))).collect::<Vec<_>>()
     })?;
-    let octocrab = transport::over_network(&job.api_url).map_err(|error| vec![told(error.to_string())])?;
+    let network = network(environment).map_err(|problem| vec![problem])?;
+    let octocrab =
+        transport::over_network(&job.api_url, &network).map_err(|error| vec![told(error.to_string())])?;
     let github = GitHub::new(octocrab, tokens(&inputs), job.clock, inputs.common.retry_timeout);
     Ok((inputs, github))
+}
+
+/// The way out. Certificates that cannot be had are told, and may not be needed.
+fn network(environment: &Environment) -> Result<Network, Problem> {
+    let (network, failures) = Network::read(environment)
+        .map_err(|error| Problem { what: error.to_string(), help: Some(error.help().to_owned()) })?;
+    for error in failures {
+        tracing::warn!("{}", Problem { what: chain(&error), help: Some(error.help().to_owned()) });
+    }
+    Ok(network)
 }
 
 /// Which token goes with which repository, by the inputs.

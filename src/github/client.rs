@@ -24,6 +24,7 @@ use super::error::{GitHubError, RequestLine};
 use super::transport;
 use crate::job::Clock;
 use crate::names::RepoName;
+use crate::network::obstacle::{self, Obstacle};
 
 /// How long one exchange may take.
 const EXCHANGE_LIMIT: Duration = Duration::from_secs(30);
@@ -214,7 +215,8 @@ impl GitHub {
             .retry(backoff)
             .sleep(tokio::time::sleep)
             .when(|error| match error {
-                GitHubError::RateLimited { .. } | GitHubError::Unreachable { .. } => true,
+                GitHubError::RateLimited { .. } => true,
+                GitHubError::Unreachable { obstacle, .. } => obstacle.is_none_or(Obstacle::may_pass),
                 GitHubError::Unclear { .. } => request.repeat == Repeat::Freely,
                 _ => false,
             })
@@ -367,17 +369,18 @@ impl Reply {
 fn broken(request: RequestLine, error: &octocrab::Error) -> GitHubError {
     let mut reasons = Vec::new();
     let mut unopened = false;
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        unopened |=
-            error.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(|error| error.is_connect());
-        reasons.push(error.to_string());
-        cause = error.source();
+    for cause in obstacle::causes(error).skip(1) {
+        if cause.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(|error| error.is_connect()) {
+            // Its causes say why.
+            unopened = true;
+        } else {
+            reasons.push(cause.to_string());
+        }
     }
     reasons.dedup();
     let reason = if reasons.is_empty() { "the connection broke".to_owned() } else { reasons.join(": ") };
     if unopened {
-        GitHubError::Unreachable { request, reason }
+        GitHubError::Unreachable { request, reason, obstacle: Obstacle::behind(error) }
     } else {
         GitHubError::Unclear { request, reason }
     }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 
+use crate::network::obstacle::Obstacle;
+
 /// A request as it is named in logs and errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestLine {
@@ -54,6 +56,8 @@ pub enum GitHubError {
         request: RequestLine,
         /// Why.
         reason: String,
+        /// What stood in the way, where people can remove it.
+        obstacle: Option<Obstacle>,
     },
     /// No clear answer: it may have happened or not.
     #[error("{request} got no clear answer: {reason}")]
@@ -116,9 +120,15 @@ impl GitHubError {
                     wait.map_or_else(String::new, |wait| format!("in {} ", humantime::format_duration(wait)));
                 Some(format!("run the job again {wait}or raise `retry-timeout`"))
             }
-            Self::Unreachable { .. } => {
-                Some("check that the runner reaches the API's address (GITHUB_API_URL)".to_owned())
-            }
+            Self::Unreachable { obstacle, .. } => Some(
+                obstacle
+                    .map_or(
+                        "check that the runner reaches the API's address (GITHUB_API_URL); if only a proxy \
+                         leads there, name it in `https_proxy`",
+                        Obstacle::help,
+                    )
+                    .to_owned(),
+            ),
             Self::Unclear { .. } => {
                 Some("run the job again: what happened already is found and not repeated".to_owned())
             }
@@ -140,6 +150,8 @@ fn refusal_help(
         StatusCode::UNAUTHORIZED => {
             "the token is wrong or has expired; give the step a new `token`".to_owned()
         }
+        // Not GitHub's words: a proxy forwards what goes to an http address, or does not.
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => Obstacle::ProxyCredentials.help().to_owned(),
         StatusCode::FORBIDDEN if lower.contains("locked") => {
             "unlock the issue, or name another ticket".to_owned()
         }

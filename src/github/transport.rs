@@ -1,17 +1,17 @@
 //! The way to GitHub: one kept-alive HTTP client under octocrab, without its retries.
 //!
-//! octocrab would repeat every request, writes included, and wait for ever; so it is given a plain
-//! client here, and [`super::client`] decides what is repeated and how long an answer may take.
+//! octocrab would repeat every request, writes included, and wait for ever; so it is given the
+//! [network's](crate::network) plain client here, and [`super::client`] decides what is repeated and
+//! how long an answer may take.
 //! Any other [`tower::Service`] can stand in for the network.
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use octocrab::service::middleware::base_uri::BaseUriLayer;
 use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
 use tower::Service;
+
+use crate::network::Network;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -23,21 +23,21 @@ pub enum TransportError {
     Address(String),
 }
 
-/// The way over the network to the API at `api_url`, which the runner names in `GITHUB_API_URL`.
+/// The way over the network to the API at `api_url`, which the runner names in `GITHUB_API_URL`:
+/// `https://api.github.com`, `https://api.SUBDOMAIN.ghe.com`, or `https://HOST/api/v3` of a GitHub
+/// Enterprise Server.
 ///
 /// Must be called within a tokio runtime.
 ///
 /// # Errors
 ///
 /// When the address cannot be used.
-pub fn over_network(api_url: &str) -> Result<Octocrab, TransportError> {
+pub fn over_network(api_url: &str, network: &Network) -> Result<Octocrab, TransportError> {
     let base: http::Uri = api_url.parse().map_err(|_| TransportError::Address(api_url.to_owned()))?;
     if !matches!(base.scheme_str(), Some("http" | "https")) || base.authority().is_none() {
         return Err(TransportError::Address(api_url.to_owned()));
     }
-    let connector = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
-    let client: Client<_, OctoBody> = Client::builder(TokioExecutor::new()).build(connector);
-    Ok(over_service(client, base))
+    Ok(over_service(network.client(), base))
 }
 
 /// The way through `service`, with `base` in front of every path.
