@@ -158,6 +158,7 @@ async fn read(hub: Hub<'_>) -> Result<Facts<'_>, Vec<Problem>> {
     problems.extend(wording.check(&targets));
     problems.extend(preflight::check_inputs(&targets, &wording, hub.github));
     if !problems.is_empty() {
+        problems.sort_by(|a, b| a.place.cmp(&b.place));
         return Err(problems);
     }
     let ticket = find_ticket(hub, ticket, &wording).await?;
@@ -173,8 +174,8 @@ async fn read_ticket(
     let issue =
         issue.map_err(|error| vec![Problem::of(&format!("cannot read the ticket {ticket}"), &error)])?;
     if !issue.is_open() {
-        let help = Some("reopen it, or leave `ticket` blank for a new one".to_owned());
-        return Err(vec![Problem { what: format!("the ticket {ticket} is closed"), help }]);
+        let closed = Problem::new(format!("the ticket {ticket} is closed"));
+        return Err(vec![closed.help("reopen it, or leave `ticket` blank for a new one")]);
     }
     let form = form::parse(issue.body.as_deref().unwrap_or_default());
     Ok((Some(Ticket::Known { issue: ticket.clone(), url: issue.html_url, orphans: Vec::new() }), form))
@@ -315,7 +316,7 @@ async fn open_ticket(
         Ticket::New { key, continues } => (key, continues.as_ref()),
     };
     let new = wording.new_issue(key, continues);
-    let new = new.map_err(|error| vec![Problem { what: error.to_string(), help: None }])?;
+    let new = new.map_err(|error| vec![Problem::new(error.to_string())])?;
     let opened = opening::open(github, &new).await;
     let opened = opened
         .map_err(|error| vec![Problem::of(&format!("cannot open a ticket in {}", new.repository), &error)])?;

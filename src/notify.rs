@@ -67,9 +67,7 @@ fn say_it_here(receipt: &mut Receipt, notice: &Notice, problems: Vec<Problem>) {
         receipt.summary += &format!("\n{}\n", text::quote(&problem.to_string()));
     }
     receipt.problems.extend(problems);
-    receipt
-        .problems
-        .push(Problem { what: format!("what was to be notified:\n{}", notice.message), help: None });
+    receipt.problems.push(Problem::new(format!("what was to be notified:\n{}", notice.message)));
 }
 
 // ---- what went wrong ----

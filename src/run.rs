@@ -14,6 +14,7 @@ use crate::network::Network;
 use crate::receipt::{Problem, Receipt};
 use crate::runner::{self, log};
 use crate::ticket::text;
+use crate::yaml::Place;
 use crate::{dispatch, notify, report};
 
 /// How a step ends: <https://docs.github.com/actions/sharing-automations/creating-actions/setting-exit-codes-for-actions>
@@ -51,10 +52,7 @@ pub async fn run(environment: &Environment, clock: Clock, cancelled: impl Future
     let job = match Job::read(environment, clock) {
         Ok(job) => job,
         Err(error) => {
-            tell(&[Problem {
-                what: chain(&error),
-                help: Some("use this as a step of a workflow".to_owned()),
-            }]);
+            tell(&[Problem::new(chain(&error)).help("use this as a step of a workflow")]);
             return Exit::Invalid;
         }
     };
@@ -118,14 +116,15 @@ async fn perform_until(
     };
     let mut receipt = tokio::time::timeout(CANCEL_GRACE, wind_up).await.unwrap_or_else(|_| out_of_time());
     let what = "the step was cancelled before it was done".to_owned();
-    let help = Some("run the job again: it finishes what is missing and repeats nothing".to_owned());
-    receipt.problems.push(Problem { what, help });
+    receipt
+        .problems
+        .push(Problem::new(what).help("run the job again: it finishes what is missing and repeats nothing"));
     receipt
 }
 
 fn out_of_time() -> Receipt {
     let what = "the step was cancelled, and there was no time left to say so on the ticket".to_owned();
-    Receipt { problems: vec![Problem { what, help: None }], ..Receipt::default() }
+    Receipt { problems: vec![Problem::new(what)], ..Receipt::default() }
 }
 
 fn prepare(
@@ -133,7 +132,7 @@ fn prepare(
     given: &BTreeMap<String, String>,
     environment: &Environment,
 ) -> Result<(Inputs, GitHub), Vec<Problem>> {
-    let told = |what: String| Problem { what, help: None };
+    let told = |what: String| Problem::new(what);
     let inputs = Inputs::read(given, job).map_err(|error| {
         error.problems.into_iter().map(|problem| told(format!("input {problem}"))).collect::<Vec<_>>()
     })?;
@@ -147,9 +146,9 @@ fn prepare(
 /// The way out. Certificates that cannot be had are told, and may not be needed.
 fn network(environment: &Environment) -> Result<Network, Problem> {
     let (network, failures) = Network::read(environment)
-        .map_err(|error| Problem { what: error.to_string(), help: Some(error.help().to_owned()) })?;
+        .map_err(|error| Problem::new(error.to_string()).help(error.help().to_owned()))?;
     for error in failures {
-        tracing::warn!("{}", Problem { what: chain(&error), help: Some(error.help().to_owned()) });
+        tracing::warn!("{}", Problem::new(chain(&error)).help(error.help().to_owned()));
     }
     Ok(network)
 }
@@ -181,7 +180,7 @@ fn finish(job: &Job, common: &Common, receipt: &Receipt) -> Exit {
     }
     let mut problems = receipt.problems.clone();
     if let Err(error) = runner::write_outputs(job, &receipt.outputs()) {
-        problems.push(Problem { what: chain(&error), help: None });
+        problems.push(Problem::new(chain(&error)));
     }
     if problems.is_empty() {
         return Exit::Done;
@@ -198,7 +197,13 @@ fn finish(job: &Job, common: &Common, receipt: &Receipt) -> Exit {
 
 fn tell(problems: &[Problem]) {
     for problem in problems {
-        tracing::error!("{problem}");
+        match &problem.place {
+            // An input is no file to which an annotation could be put.
+            Some(Place { source, line, column }) if !source.starts_with('`') => {
+                tracing::error!(file = source.as_str(), line, col = column, "{problem}");
+            }
+            _ => tracing::error!("{problem}"),
+        }
     }
 }
 

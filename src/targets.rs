@@ -189,13 +189,12 @@ impl<'a> Reader<'a> {
     }
 
     fn refuse(&mut self, place: &Place, what: impl std::fmt::Display, help: impl Into<String>) {
-        let what = format!("{place}: {what}");
-        self.listed.problems.push(Problem { what, help: Some(help.into()) });
+        self.listed.problems.push(Problem::new(what.to_string()).help(help).at(place));
     }
 
     fn yaml(&mut self, source: &str, text: &str) -> Option<Placed<Node>> {
         let read = yaml::parse(source, text);
-        read.map_err(|what| self.listed.problems.push(Problem { what, help: None })).ok()
+        read.map_err(|what| self.listed.problems.push(Problem::new(what))).ok()
     }
 
     /// The known keys of a mapping, each with a value of the kind that it takes.
@@ -360,9 +359,7 @@ impl<'a> Reader<'a> {
         }
         if self.listed.targets.is_empty() && self.listed.problems.is_empty() {
             let what = "no target is named".to_owned();
-            self.listed
-                .problems
-                .push(Problem { what, help: Some("list the repositories that take part".into()) });
+            self.listed.problems.push(Problem::new(what).help("list the repositories that take part"));
         }
         self.listed
     }

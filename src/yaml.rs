@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use serde_saphyr::{Location, Spanned};
 
 /// Where something stands: a file or an input, with line and column.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// What people call the text: a file's path, or ``input `targets` ``.
     pub source: String,

@@ -18,6 +18,7 @@ use crate::receipt::Problem;
 use crate::runner::log::NOTICE;
 use crate::targets::{self, Listed, StartBy, Target, did_you_mean};
 use crate::ticket::{Start, StartState};
+use crate::yaml::Place;
 
 /// A target that can be started, as far as could be checked.
 #[derive(Debug, Clone)]
@@ -102,10 +103,13 @@ pub(super) async fn targets(hub: Hub<'_>, wording: &Wording<'_>) -> Result<Liste
     }
     let path = &inputs.targets_file;
     let Some(text) = hub_file(hub, path).await? else {
-        return Err(vec![Problem {
-            what: format!("no targets: the input `targets` is blank, and {} has no `{path}`", job.repository),
-            help: Some("list the targets in either of them".to_owned()),
-        }]);
+        return Err(vec![
+            Problem::new(format!(
+                "no targets: the input `targets` is blank, and {} has no `{path}`",
+                job.repository
+            ))
+            .help("list the targets in either of them"),
+        ]);
     };
     Ok(targets::parse_file(path, &text, &job.repository, &inputs.defaults))
 }
@@ -125,7 +129,7 @@ pub(super) fn only(
         Some(Listing::Given(names)) => names.clone(),
         Some(Listing::Template(template)) => {
             let list = inputs::list_of(&wording.early("`only`", template)?);
-            list.map_err(|error| vec![Problem { what: format!("`only`: {error}"), help: None }])?
+            list.map_err(|error| vec![Problem::new(format!("`only`: {error}"))])?
         }
     };
     let known = || listed.targets.iter().map(|target| target.name.as_str());
@@ -135,16 +139,15 @@ pub(super) fn only(
             Some(name) => {
                 names.insert(name.to_owned());
             }
-            None => problems.push(Problem {
-                what: format!("`only` names `{name}`, which is no target"),
-                help: Some(did_you_mean(&name, known())),
-            }),
+            None => problems.push(
+                Problem::new(format!("`only` names `{name}`, which is no target"))
+                    .help(did_you_mean(&name, known())),
+            ),
         }
     }
     if names.is_empty() && problems.is_empty() {
         let what = "`only` names no target".to_owned();
-        problems
-            .push(Problem { what, help: Some("name at least one, or leave it blank for all".to_owned()) });
+        problems.push(Problem::new(what).help("name at least one, or leave it blank for all"));
     }
     if problems.is_empty() { Ok(Some(names)) } else { Err(problems) }
 }
@@ -162,10 +165,7 @@ pub(super) async fn body_template(hub: Hub<'_>) -> Result<Option<String>, Vec<Pr
     let Some(path) = &inputs.body_path else { return Ok(None) };
     match hub_file(hub, path).await? {
         Some(text) => Ok(Some(text)),
-        None => Err(vec![Problem {
-            what: format!("`body-path`: {} has no `{path}`", job.repository),
-            help: None,
-        }]),
+        None => Err(vec![Problem::new(format!("`body-path`: {} has no `{path}`", job.repository))]),
     }
 }
 
@@ -176,7 +176,7 @@ async fn hub_file(hub: Hub<'_>, path: &str) -> Result<Option<String>, Vec<Proble
     let stays =
         inside.is_relative() && !inside.components().any(|part| part == std::path::Component::ParentDir);
     if !stays {
-        return Err(vec![Problem { what: format!("`{path}` leads out of the repository"), help: None }]);
+        return Err(vec![Problem::new(format!("`{path}` leads out of the repository"))]);
     }
     if let Some(workspace) = &job.workspace
         && let Ok(text) = std::fs::read_to_string(workspace.join(inside))
@@ -214,7 +214,8 @@ pub(super) async fn reach(targets: Vec<Target>, hub: Hub<'_>) -> (Vec<Ready>, Ve
             }
             Err(found) => {
                 let told = |problem: &Problem| Problem {
-                    what: format!("{}: target {}: {}", target.place, target.name, problem.what),
+                    place: Some(target.place.clone()),
+                    what: format!("target {}: {}", target.name, problem.what),
                     help: problem.help.clone(),
                 };
                 problems.extend(found.iter().map(told));
@@ -234,8 +235,8 @@ fn misfits(ready: &Ready, wording: &Wording<'_>, github: &GitHub) -> Vec<Problem
     // That one does not render is told elsewhere.
     let Ok(inputs) = wording.inputs_of(ready, &wording.ticket_to_be()) else { return Vec::new() };
     let mut problems = Vec::new();
-    let mut refuse = |place: &dyn std::fmt::Display, what: String, help: String| {
-        problems.push(Problem { what: format!("{place}: target {name}: {what}"), help: Some(help) });
+    let mut refuse = |place: &Place, what: String, help: String| {
+        problems.push(Problem::new(format!("target {name}: {what}")).help(help).at(place));
     };
     let most = github.most_inputs();
     if matches!(start, StartBy::Workflow(_)) && inputs.len() > most {
@@ -326,10 +327,8 @@ async fn read_file(key: &WorkflowKey, file: &str, github: &GitHub) -> Result<Wor
     let git_ref = key.git_ref.clone().unwrap_or(settings.default_branch);
     // Of a private repository "not found" may also mean "not for this token".
     if unread.is_none() && !settings.private {
-        return Err(Problem {
-            what: format!("{repository} has no `{path}` at {git_ref}"),
-            help: Some("correct `workflow` or `ref`".to_owned()),
-        });
+        return Err(Problem::new(format!("{repository} has no `{path}` at {git_ref}"))
+            .help("correct `workflow` or `ref`"));
     }
     // `actions: write` alone may start a workflow and not read it: then GitHub's own check decides.
     let why = unread.map_or_else(|| format!("it is not to be seen at {git_ref}"), |error| error.to_string());
@@ -344,13 +343,11 @@ fn declared(path: &str, text: &str, repository: &RepoName, git_ref: &str) -> Res
     let help = "correct the workflow file".to_owned();
     match Declared::read(path, text) {
         Ok(Some(declared)) => Ok(declared),
-        Ok(None) => Err(Problem {
-            what: format!("`{path}` of {repository} does not start on `workflow_dispatch` at {git_ref}"),
-            help: Some("add `workflow_dispatch:` below its `on:`".to_owned()),
-        }),
-        Err(error) => {
-            Err(Problem { what: format!("in {repository} at {git_ref}: {error}"), help: Some(help) })
-        }
+        Ok(None) => Err(Problem::new(format!(
+            "`{path}` of {repository} does not start on `workflow_dispatch` at {git_ref}"
+        ))
+        .help("add `workflow_dispatch:` below its `on:`")),
+        Err(error) => Err(Problem::new(format!("in {repository} at {git_ref}: {error}")).help(help)),
     }
 }
 
@@ -365,14 +362,14 @@ enum Unusable {
 async fn check_state(repository: &RepoName, file: &str, github: &GitHub) -> Result<(), Unusable> {
     match github.workflow_state(repository, file).await {
         Ok(Some(state)) if state == "active" => Ok(()),
-        Ok(Some(state)) => Err(Unusable::Disabled(Problem {
-            what: format!("{file} in {repository} is switched off ({state})"),
-            help: Some(format!("switch it on: gh workflow enable {file} --repo {repository}")),
-        })),
-        Ok(None) => Err(Unusable::Unknown(Problem {
-            what: format!("GitHub knows no workflow {file} in {repository}"),
-            help: Some("a workflow that is started this way must be on the default branch too".to_owned()),
-        })),
+        Ok(Some(state)) => Err(Unusable::Disabled(
+            Problem::new(format!("{file} in {repository} is switched off ({state})"))
+                .help(format!("switch it on: gh workflow enable {file} --repo {repository}")),
+        )),
+        Ok(None) => Err(Unusable::Unknown(
+            Problem::new(format!("GitHub knows no workflow {file} in {repository}"))
+                .help("a workflow that is started this way must be on the default branch too"),
+        )),
         // Who may not look leaves it to GitHub's own check.
         Err(error) => {
             let help = error.help().unwrap_or_default();

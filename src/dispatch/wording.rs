@@ -66,10 +66,8 @@ impl<'a> Wording<'a> {
             let ticket = self.ticket_to_be();
             for Input { name, template, place } in &ready.target.inputs {
                 if let Err(error) = self.render(template, Some(ready), Some(&ticket)) {
-                    problems.push(problem(
-                        &format!("{place}: target {}, input `{name}`", ready.target.name),
-                        &error,
-                    ));
+                    let input = format!("target {}, input `{name}`", ready.target.name);
+                    problems.push(problem(&input, &error).at(place));
                 }
             }
         }
@@ -167,9 +165,9 @@ impl<'a> Wording<'a> {
     }
 }
 
-fn problem(place: &str, error: &TemplateError) -> Problem {
+fn problem(what: &str, error: &TemplateError) -> Problem {
     let help = "correct the name; or, if it may be missing, write `{{ inputs.name | default('') }}`";
-    Problem { what: format!("{place}: {error}"), help: Some(help.to_owned()) }
+    Problem::new(format!("{what}: {error}")).help(help)
 }
 
 fn target_values(ready: &Ready) -> TargetValues {

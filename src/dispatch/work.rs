@@ -156,7 +156,7 @@ impl<'a> Dispatcher<'a> {
             if open.len() == 1 { format!("{} is", open[0]) } else { format!("{} are", open.join(", ")) }
         );
         let help = "run the job again to go on waiting, or raise `wait-timeout`".to_owned();
-        self.problems.push(Problem { what, help: Some(help) });
+        self.problems.push(Problem::new(what).help(help));
         if self.hub.inputs.cancel_on_timeout {
             let runs = started_runs(self.ledger.log(), &self.writer);
             self.problems.extend(cancel_runs(self.hub, runs).await);
@@ -459,7 +459,7 @@ impl<'a> Dispatcher<'a> {
                         outcome.target,
                         outcome.error.as_deref().unwrap_or_default()
                     );
-                    self.problems.push(Problem { what, help: outcome.help.clone() });
+                    self.problems.push(Problem { help: outcome.help.clone(), ..Problem::new(what) });
                 }
             }
         }
@@ -594,7 +594,7 @@ impl<'a> Dispatcher<'a> {
                     TargetStatus::Cancelled => format!("{name} was cancelled{stage}{said}"),
                     _ => format!("{name} failed{stage}{said}"),
                 };
-                self.problems.push(Problem { what, help: Some(help) });
+                self.problems.push(Problem::new(what).help(help));
             }
             if target.status == TargetStatus::Waiting && waves::is_settled(target, &state, targets) {
                 let awaited: Vec<String> = state
@@ -606,7 +606,7 @@ impl<'a> Dispatcher<'a> {
                     .collect();
                 let what = format!("{name} was not started: it waits for {}", awaited.join(", "));
                 let help = "release that first; then run this dispatch again".to_owned();
-                self.problems.push(Problem { what, help: Some(help) });
+                self.problems.push(Problem::new(what).help(help));
             }
         }
     }

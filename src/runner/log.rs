@@ -58,6 +58,11 @@ fn escape_data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
+/// The value of a property between `::command` and `::`.
+fn escape_property(text: &str) -> String {
+    escape_data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
 /// Formats events as the runner wants them.
 struct WorkflowCommands;
 
@@ -73,7 +78,7 @@ where
         match (metadata.target(), *metadata.level()) {
             (REQUEST, _) => writeln!(out, "{}", said.request()),
             (NOTICE, _) => writeln!(out, "::notice::{}", escape_data(&said.message)),
-            (_, Level::ERROR) => writeln!(out, "::error::{}", escape_data(&said.message)),
+            (_, Level::ERROR) => writeln!(out, "::error{}::{}", said.place(), escape_data(&said.message)),
             (_, Level::WARN) => writeln!(out, "::warning::{}", escape_data(&said.message)),
             (_, Level::INFO) => writeln!(out, "{}", inert(&said.message)),
             _ => writeln!(out, "::debug::{}", escape_data(&said.message)),
@@ -89,6 +94,16 @@ struct Said {
 }
 
 impl Said {
+    /// The line of a file that an annotation is put at: ` file=targets.yml,line=7,col=3`.
+    fn place(&self) -> String {
+        let properties = ["file", "line", "col"].map(|name| {
+            let (_, value) = self.fields.iter().find(|(known, _)| *known == name)?;
+            Some(format!("{name}={}", escape_property(value)))
+        });
+        let known: Vec<String> = properties.into_iter().flatten().collect();
+        if known.is_empty() { String::new() } else { format!(" {}", known.join(",")) }
+    }
+
     /// A folded group: the line says what was asked and what came of it, the inside the rest.
     fn request(&self) -> String {
         let field = |name: &str| {

@@ -320,7 +320,7 @@ impl Facts<'_> {
         let counting = self.starts.iter().filter(|(_, start)| counts(start.state));
         let newest = counting.max_by_key(|(dispatch, start)| {
             let run = start.run.unwrap_or(dispatch.by.run);
-            (run, order(&dispatch.by, dispatch.seq), start.state, &start.error)
+            (run, order(&dispatch.by, dispatch.seq), start.state, &start.error, &start.needs)
         });
         newest.copied()
     }

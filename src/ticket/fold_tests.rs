@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::Map;
 
 use super::*;
-use crate::ticket::StartState;
+use crate::ticket::{FollowedJob, StartState};
 
 fn at(minute: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_600_000 + minute * 60, 0).expect("a time")
@@ -233,13 +233,35 @@ fn any_record() -> impl Strategy<Value = Record> {
         StartState::Started,
         StartState::Refused,
         StartState::Unknown,
+        StartState::Waiting,
     ];
-    let any_start =
-        (90..93_u64, 1..3_u32, prop::sample::select(states.to_vec()), prop::option::of(100..103_u64))
-            .prop_map(|(hub, attempt, state, run)| start(hub, attempt, state, run));
+    let any_start = (
+        90..93_u64,
+        1..3_u32,
+        prop::sample::select(states.to_vec()),
+        prop::option::of(100..103_u64),
+        prop::sample::select(vec!["api", "docs"]),
+    )
+        .prop_map(|(hub, attempt, state, run, needed)| {
+            let Record::Dispatch(mut dispatch) = start(hub, attempt, state, run) else { unreachable!() };
+            dispatch.targets[0].needs = vec![needed.to_owned()];
+            Record::Dispatch(dispatch)
+        });
+    let states = [
+        ("queued", None),
+        ("in_progress", None),
+        ("eaten", None),
+        ("completed", Some("success")),
+        ("completed", Some("failure")),
+        ("completed", Some("eaten")),
+    ];
+    let any_watch = (90..93_u64, 100..103_u64, 1..3_u32, prop::sample::select(states.to_vec()), 0..3_usize)
+        .prop_map(|(hub, run, attempt, (status, conclusion), over)| {
+            watch(hub, &[followed(run, attempt, status, conclusion, over)])
+        });
     let any_notice = (100..103_u64, 1..3_u32, any_status())
         .prop_map(|(run, attempt, status)| notice(run, attempt, status));
-    prop_oneof![6 => any_report(), 2 => any_start, 1 => any_notice]
+    prop_oneof![6 => any_report(), 2 => any_start, 2 => any_watch, 1 => any_notice]
 }
 
 proptest! {
@@ -268,4 +290,118 @@ proptest! {
         states.retain(|state| state.by() != &record.by || *state == Record::Report(record.clone()));
         prop_assert_eq!(with_history, fold(&states));
     }
+}
+
+// ---- runs that a hub job follows, and waves ----
+
+fn followed(run: u64, attempt: u32, status: &str, conclusion: Option<&str>, jobs_over: usize) -> FollowedRun {
+    FollowedRun {
+        target: "web".into(),
+        repository: "acme/web".parse().expect("a name"),
+        run: RunId(run),
+        attempt,
+        run_url: format!("https://github.com/acme/web/actions/runs/{run}"),
+        status: status.into(),
+        conclusion: conclusion.map(Into::into),
+        job: Some(FollowedJob {
+            name: "publish".into(),
+            status: status.into(),
+            conclusion: conclusion.map(Into::into),
+            url: None,
+        }),
+        jobs: 3,
+        jobs_over,
+        at: at(5),
+        other: Map::new(),
+    }
+}
+
+fn watch(hub_run: u64, runs: &[FollowedRun]) -> Record {
+    let Record::Dispatch(dispatch) = start(hub_run, 1, StartState::Started, None) else { unreachable!() };
+    Record::Dispatch(Dispatch { targets: Vec::new(), followed: runs.to_vec(), ..dispatch })
+}
+
+fn waiting(needs: &[&str]) -> Record {
+    let Record::Dispatch(mut dispatch) = start(10, 1, StartState::Waiting, None) else { unreachable!() };
+    dispatch.targets[0].needs = needs.iter().map(|name| (*name).to_owned()).collect();
+    Record::Dispatch(dispatch)
+}
+
+#[test]
+fn a_target_that_reports_nothing_stands_as_its_run_does() {
+    let started = start(10, 1, StartState::Started, Some(100));
+    for (run, expected) in [
+        (followed(100, 1, "queued", None, 0), TargetStatus::Queued),
+        (followed(100, 1, "in_progress", None, 1), TargetStatus::InProgress),
+        (followed(100, 1, "completed", Some("success"), 3), TargetStatus::Released),
+        (followed(100, 1, "completed", Some("timed_out"), 3), TargetStatus::Failed),
+    ] {
+        let web = web(&[started.clone(), watch(10, &[run])]);
+        assert_eq!((web.status, web.stage.map(|stage| stage.name)), (expected, Some("publish".into())));
+    }
+}
+
+#[test]
+fn the_worse_of_a_run_that_is_over_and_its_reports_counts() {
+    let good = || report(100, 1, "publish", &[done(1)]);
+    let bad = || report(100, 1, "test", &[stage("test", Status::Failure, 1)]);
+    let over = |conclusion| watch(10, &[followed(100, 1, "completed", Some(conclusion), 3)]);
+    assert_eq!(web(&[good(), over("failure")]).status, TargetStatus::Failed);
+    assert_eq!(web(&[bad(), over("success")]).status, TargetStatus::Failed);
+    assert_eq!(web(&[good(), over("success")]).status, TargetStatus::Released);
+    // As long as the run goes on, what the target says of itself counts.
+    let running = || watch(10, &[followed(100, 1, "in_progress", None, 1)]);
+    assert_eq!(web(&[good(), running()]).status, TargetStatus::Released);
+    assert_eq!(web(&[bad(), running()]).status, TargetStatus::Failed);
+}
+
+#[test]
+fn who_saw_a_run_further_counts_and_a_newer_attempt_counts_more() {
+    let early = watch(20, &[followed(100, 1, "in_progress", None, 1)]);
+    let late = watch(10, &[followed(100, 1, "completed", Some("failure"), 3)]);
+    assert_eq!(web(&[late.clone(), early.clone()]).status, TargetStatus::Failed);
+    let again = watch(5, &[followed(100, 2, "in_progress", None, 0)]);
+    let web = web(&[again, late, early]);
+    assert_eq!((web.status, web.run.map(|run| run.attempt)), (TargetStatus::InProgress, Some(2)));
+    assert_eq!(web.older.len(), 1, "the first attempt is history");
+}
+
+#[test]
+fn a_second_start_is_newer_than_the_failed_run_of_the_first() {
+    let records = [
+        start(10, 1, StartState::Started, Some(100)),
+        watch(10, &[followed(100, 1, "completed", Some("failure"), 3)]),
+        start(20, 1, StartState::Started, Some(200)),
+    ];
+    let web = web(&records);
+    assert_eq!((web.status, web.older.len()), (TargetStatus::Queued, 1));
+}
+
+#[test]
+fn a_waiting_target_waits_until_somebody_claims_it() {
+    let web = |more: &[Record]| web(&[&[waiting(&["api"])], more].concat());
+    assert_eq!((web(&[]).status, web(&[]).needs), (TargetStatus::Waiting, vec!["api".to_owned()]));
+    assert_eq!(web(&[start(9, 1, StartState::Claimed, None)]).status, TargetStatus::Queued);
+    assert_eq!(web(&[start(9, 1, StartState::Yielded, None)]).status, TargetStatus::Waiting);
+    assert_eq!(web(&[start(9, 1, StartState::Started, Some(100))]).status, TargetStatus::Queued);
+}
+
+#[test]
+fn what_waits_for_a_failure_is_held_up_even_by_way_of_others() {
+    let entry = |name: &str, state, needs: &[&str]| {
+        let Record::Dispatch(mut dispatch) = waiting(needs) else { unreachable!() };
+        dispatch.targets[0].target = name.into();
+        dispatch.targets[0].state = state;
+        Record::Dispatch(dispatch)
+    };
+    let ticket = fold(&[
+        entry("api", StartState::Refused, &[]),
+        entry("web", StartState::Waiting, &["api"]),
+        entry("docs", StartState::Waiting, &["web"]),
+        entry("odd", StartState::Waiting, &["odd"]),
+    ]);
+    let held_up =
+        |name: &str| ticket.held_up_by(&ticket.targets[name].needs).map(|(name, _)| name.to_owned());
+    assert_eq!(held_up("docs").as_deref(), Some("api"));
+    assert_eq!(held_up("odd"), None);
 }

@@ -40,7 +40,7 @@ fn the_marker_of_every_sample_is_read_and_written_back_as_it_is() {
             records += 1;
         }
     }
-    assert_eq!(records, 5);
+    assert_eq!(records, 6);
 }
 
 #[test]
@@ -52,6 +52,11 @@ fn the_samples_tell_the_release_that_they_were_taken_from() {
     let status = |name: &str| ticket.targets[name].status;
     assert_eq!((status("web"), status("api")), (TargetStatus::Released, TargetStatus::Failed));
     assert_eq!(ticket.targets["web"].run.as_ref().map(|run| run.id), Some(RunId(7001)));
+    assert_eq!(
+        (status("docs"), status("cli"), status("sdk")),
+        (TargetStatus::Waiting, TargetStatus::InProgress, TargetStatus::Released)
+    );
+    assert_eq!(ticket.targets["docs"].needs, ["web"]);
     assert_eq!(ticket.notices.len(), 1);
     assert!(log.board().is_some());
     let keys: Vec<_> = samples().iter().filter_map(|(_, text)| Key::of(text)).collect();
@@ -69,7 +74,7 @@ fn what_a_newer_release_adds_is_kept_by_an_older_one() {
             kept += 1;
         }
     }
-    assert_eq!(kept, 5);
+    assert_eq!(kept, 6);
 }
 
 #[test]

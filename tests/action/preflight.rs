@@ -35,8 +35,8 @@ fn step() -> Step {
 
 /// The errors in the log, one below the other as people see them.
 fn told(done: &Done) -> String {
-    let errors = done.log.lines().filter_map(|line| line.strip_prefix("::error::"));
-    errors.map(|error| error.replace("%0A", "\n").replace("%25", "%")).collect::<Vec<_>>().join("\n")
+    let errors = done.log.lines().filter_map(|line| line.strip_prefix("::error")?.split_once("::"));
+    errors.map(|(_, error)| error.replace("%0A", "\n").replace("%25", "%")).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test]
@@ -71,27 +71,28 @@ targets:
     .await;
     done.fails();
     insta::assert_snapshot!(told(&done), @"
-    .github/release-targets.yml:10:5: the name `web` is taken, at 5:5
-    help: give it a `name` of its own
-    .github/release-targets.yml:13:33: a target has no key `workflw`
-    help: did you mean `workflow`?
-    .github/release-targets.yml:9:13: `api` needs `wep`, which is no target
-    help: did you mean `web`?
-    .github/release-targets.yml:11:5: target old: release.yml in acme/old is switched off (disabled_manually)
-    help: switch it on: gh workflow enable release.yml --repo acme/old
-    .github/release-targets.yml:12:5: target push: `.github/workflows/release.yml` of acme/push does not start on `workflow_dispatch` at main
-    help: add `workflow_dispatch:` below its `on:`
-    .github/release-targets.yml:13:5: target missing: cannot reach acme/missing: GET /repos/acme/missing was refused: 404 Not Found, Not Found
-    help: check that acme/missing and what is named in it exist, and that the token may see them (`github.token` reaches its own repository only)
-    .github/release-targets.yml:8:24: target api, input `version`: the template `{{ inputs.verison }}` does not render: undefined value
-    help: correct the name; or, if it may be missing, write `{{ inputs.name | default('') }}`
     .github/release-targets.yml:6:23: target web: input `chanel` of release.yml in acme/web is not declared
     help: did you mean `channel`; else declare it there, or set `ignore-unexpected-inputs: true` to leave it out
     .github/release-targets.yml:6:36: target web: input `draft` of release.yml in acme/web is `yes please`
     help: it takes `true` or `false`
     .github/release-targets.yml:6:57: target web: input `retries` of release.yml in acme/web is `many`
     help: it takes a number
+    .github/release-targets.yml:8:24: target api, input `version`: the template `{{ inputs.verison }}` does not render: undefined value
+    help: correct the name; or, if it may be missing, write `{{ inputs.name | default('') }}`
+    .github/release-targets.yml:9:13: `api` needs `wep`, which is no target
+    help: did you mean `web`?
+    .github/release-targets.yml:10:5: the name `web` is taken, at 5:5
+    help: give it a `name` of its own
+    .github/release-targets.yml:11:5: target old: release.yml in acme/old is switched off (disabled_manually)
+    help: switch it on: gh workflow enable release.yml --repo acme/old
+    .github/release-targets.yml:12:5: target push: `.github/workflows/release.yml` of acme/push does not start on `workflow_dispatch` at main
+    help: add `workflow_dispatch:` below its `on:`
+    .github/release-targets.yml:13:5: target missing: cannot reach acme/missing: GET /repos/acme/missing was refused: 404 Not Found, Not Found
+    help: check that acme/missing and what is named in it exist, and that the token may see them (`github.token` reaches its own repository only)
+    .github/release-targets.yml:13:33: a target has no key `workflw`
+    help: did you mean `workflow`?
     ");
+    done.says("::error file=.github/release-targets.yml,line=13,col=33::.github/release-targets.yml:13:33: a target");
     assert_eq!(acme.world.story(), "", "nothing is written");
 }
 

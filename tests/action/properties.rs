@@ -11,8 +11,8 @@ use release_ticket_action::names::{CommentId, Login, RunId};
 use release_ticket_action::targets::{self, Defaults};
 use release_ticket_action::ticket::marker::Marker;
 use release_ticket_action::ticket::{
-    BoardStep, Comment, Dispatch, Log, Notice, Record, Report, StageReport, Start, StartState, Status,
-    Writer, text,
+    BoardStep, Comment, Dispatch, FollowedJob, FollowedRun, Log, Notice, Record, Report, StageReport, Start,
+    StartState, Status, Writer, text,
 };
 use serde_json::{Map, Value};
 
@@ -94,14 +94,16 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
         StartState::Cancelled,
         StartState::Started,
         StartState::Refused,
+        StartState::Waiting,
     ];
-    let start = (any_text(), any_text(), prop::sample::select(states.to_vec()), any::<Option<u64>>());
-    let start = start.prop_map(|(target, error, state, run)| Start {
+    let needs = prop::collection::vec(any_text(), 0..3);
+    let start = (any_text(), any_text(), prop::sample::select(states.to_vec()), any::<Option<u64>>(), needs);
+    let start = start.prop_map(|(target, error, state, run, needs)| Start {
         target,
         repository: "acme/web".parse().expect("a name"),
         workflow: Some("release.yml".into()),
         git_ref: None,
-        needs: Vec::new(),
+        needs,
         state,
         run: run.map(RunId),
         run_url: Some(error.clone()),
@@ -109,7 +111,24 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
         at: at(),
         other: Map::new(),
     });
-    (any_writer(), any_text(), prop::collection::vec(start, 0..4)).prop_map(|(by, release, targets)| {
+    let followed = (any_text(), any_text(), any_text(), prop::option::of(any_text()), any::<u64>());
+    let followed = followed.prop_map(|(target, name, status, conclusion, run)| FollowedRun {
+        target,
+        repository: "acme/web".parse().expect("a name"),
+        run: RunId(run),
+        attempt: 1,
+        run_url: name.clone(),
+        status: status.clone(),
+        conclusion: conclusion.clone(),
+        job: Some(FollowedJob { url: Some(name.clone()), name, status, conclusion }),
+        jobs: 2,
+        jobs_over: 1,
+        at: at(),
+        other: Map::new(),
+    });
+    let targets = prop::collection::vec(start, 0..4);
+    let followed = prop::collection::vec(followed, 0..4);
+    (any_writer(), any_text(), targets, followed).prop_map(|(by, release, targets, followed)| {
         let release = Some(release);
         Record::Dispatch(Dispatch {
             by,
@@ -118,7 +137,7 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
             driver: Login::parse("alice"),
             release,
             targets,
-            followed: Vec::new(),
+            followed,
             other: Map::new(),
         })
     })

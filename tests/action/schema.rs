@@ -1,0 +1,57 @@
+//! The JSON Schema of the targets file says what the reader accepts.
+
+use release_ticket_action::targets::schema::json_schema;
+use release_ticket_action::targets::{Defaults, parse_file};
+use serde_json::Value;
+
+const FILE: &str = "schema/release-targets.json";
+
+#[test]
+fn the_file_in_the_repository_is_the_schema_of_the_code() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
+    let expected = format!("{:#}\n", json_schema());
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    // Written anew, so that it is only to be committed.
+    if found != expected {
+        std::fs::write(&path, &expected).expect("a writable folder");
+    }
+    assert!(found == expected, "{FILE} was outdated; it is written anew");
+}
+
+#[test]
+fn the_schema_and_the_reader_accept_the_same_files() {
+    let validator = jsonschema::validator_for(&json_schema()).expect("a schema");
+    let hub = "acme/hub".parse().expect("a name");
+    for (fits, text) in [
+        (true, "targets: [web, acme/docs]"),
+        (true, "defaults: { workflow: r.yml, ref: main, inputs: { a: 1, b: true, c: [x] } }\ntargets: [web]"),
+        (
+            true,
+            "targets: [{ repository: web, name: w, workflow: r.yml, ref: v1, inputs: { a: '{{ release }}' } }]",
+        ),
+        (true, "targets: [web, { repository: docs, needs: web }, { repository: api, needs: [web, docs] }]"),
+        (true, "targets: [{ repository: web, ref: 1.4 }]"),
+        (false, "targets: []"),
+        (false, "targets: web"),
+        (false, "defaults: {}"),
+        (false, "- web"),
+        (false, "target: [web]"),
+        (false, "targets: [7]"),
+        (false, "targets: [{ name: web }]"),
+        (false, "targets: [{ repository: web, repo: x }]"),
+        (false, "targets: [{ repository: web, inputs: [a] }]"),
+        (false, "targets: [{ repository: web, ref: { a: b } }]"),
+        (false, "targets: [web, { repository: docs, needs: { a: web } }]"),
+        (false, "defaults: { needs: [web] }\ntargets: [web]"),
+    ] {
+        let value: Value = serde_saphyr::from_str(text).expect("YAML");
+        let read = parse_file(
+            "t.yml",
+            text,
+            &hub,
+            &Defaults { workflow: Some("r.yml".into()), ..Defaults::default() },
+        );
+        assert_eq!(validator.is_valid(&value), fits, "the schema, of {text}");
+        assert_eq!(read.problems.is_empty(), fits, "the reader, of {text}: {:?}", read.problems);
+    }
+}
