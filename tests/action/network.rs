@@ -51,7 +51,7 @@ async fn an_enterprise_in_the_cloud_is_reached_through_a_tunnel() {
     for variable in ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
         let acme = Acme::new().await;
         let ticket = ticket_in(&acme);
-        let tls = Tls::in_front_of(&acme.server, "api.octocorp.ghe.com").await;
+        let tls = Tls::in_front_of(&acme.server.url(), "api.octocorp.ghe.com").await;
         let proxy = Proxy::start(Rules { leads_to: Some(tls.address), ..Rules::default() }).await;
         let folder = tempfile::tempdir().expect("a folder");
         let step = report(ticket).variable("SSL_CERT_FILE", tls.authority_in(folder.path()).display());
@@ -64,12 +64,29 @@ async fn an_enterprise_in_the_cloud_is_reached_through_a_tunnel() {
 }
 
 #[tokio::test]
+async fn a_proxy_may_speak_tls_itself() {
+    let acme = Acme::new().await;
+    let ticket = ticket_in(&acme);
+    let tls = Tls::in_front_of(&acme.server.url(), "api.octocorp.ghe.com").await;
+    let proxy = Proxy::start(Rules { leads_to: Some(tls.address), ..Rules::default() }).await;
+    let tls_of_proxy = Tls::in_front_of(&proxy.url(""), "localhost").await;
+    let [folder, other_folder] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    let step = report(ticket)
+        .variable("SSL_CERT_FILE", tls.authority_in(folder.path()).display())
+        .variable("NODE_EXTRA_CA_CERTS", tls_of_proxy.authority_in(other_folder.path()).display())
+        .variable("https_proxy", format!("https://localhost:{}", tls_of_proxy.address.port()));
+    let done = step.variable("GITHUB_API_URL", "https://api.octocorp.ghe.com").start().await;
+    assert_delivered(&done, &acme, ticket);
+    assert_eq!(proxy.seen(), ["CONNECT api.octocorp.ghe.com:443"]);
+}
+
+#[tokio::test]
 async fn an_enterprise_server_with_a_certificate_of_its_company_is_reached() {
     for variable in ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"] {
         let acme = Acme::new().await;
         acme.world.ghes("3.18");
         let ticket = ticket_in(&acme);
-        let tls = Tls::in_front_of(&acme.server, "127.0.0.1").await;
+        let tls = Tls::in_front_of(&acme.server.url(), "127.0.0.1").await;
         let folder = tempfile::tempdir().expect("a folder");
         let step = report(ticket).variable(variable, tls.authority_in(folder.path()).display());
         let step = step.variable("GITHUB_API_URL", format!("https://{}/api/v3", tls.address));
@@ -86,7 +103,7 @@ async fn a_proxy_gets_the_user_and_password_of_its_address() {
     let step = report(over_http).variable("http_proxy", proxy.url("alice:p%40ss%3Aword@"));
     assert_delivered(&step.run_in(&acme).await, &acme, over_http);
 
-    let tls = Tls::in_front_of(&acme.server, "api.octocorp.ghe.com").await;
+    let tls = Tls::in_front_of(&acme.server.url(), "api.octocorp.ghe.com").await;
     let proxy = Proxy::start(Rules { leads_to: Some(tls.address), ..rules }).await;
     let folder = tempfile::tempdir().expect("a folder");
     let step = report(over_https).variable("SSL_CERT_FILE", tls.authority_in(folder.path()).display());
@@ -183,7 +200,7 @@ async fn a_variable_that_names_no_proxy_is_refused_without_quoting_it() {
 async fn a_certificate_of_an_unknown_authority_is_explained_and_the_report_goes_out_later() {
     let acme = Acme::new().await;
     let ticket = ticket_in(&acme);
-    let tls = Tls::in_front_of(&acme.server, "127.0.0.1").await;
+    let tls = Tls::in_front_of(&acme.server.url(), "127.0.0.1").await;
     let folder = tempfile::tempdir().expect("a folder");
     let step = |stage: &str| {
         let step = report(ticket).temp(folder.path()).input("stage", stage).input("retry-timeout", "1h");
@@ -206,7 +223,7 @@ async fn a_certificate_of_an_unknown_authority_is_explained_and_the_report_goes_
 #[tokio::test]
 async fn a_certificate_for_another_host_and_a_host_without_address_are_explained() {
     let acme = Acme::new().await;
-    let tls = Tls::in_front_of(&acme.server, "api.octocorp.ghe.com").await;
+    let tls = Tls::in_front_of(&acme.server.url(), "api.octocorp.ghe.com").await;
     let folder = tempfile::tempdir().expect("a folder");
     let step = report(1).variable("SSL_CERT_FILE", tls.authority_in(folder.path()).display());
     let done = step.variable("GITHUB_API_URL", format!("https://{}", tls.address)).start().await;

@@ -1,4 +1,4 @@
-//! A simulated GitHub behind TLS, with a certificate authority that only its company knows.
+//! TLS in front of a server, with a certificate authority that only its company knows.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,6 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
-use simulated_github::Server;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -20,12 +19,12 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// In front of `server`, as the host of this name.
-    pub(crate) async fn in_front_of(server: &Server, name: &str) -> Self {
+    /// In front of the server at an http address, as the host of this name.
+    pub(crate) async fn in_front_of(server: &str, name: &str) -> Self {
         let (authority, config) = certified(name);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on loopback");
         let address = listener.local_addr().expect("it is bound");
-        let server = server.url().strip_prefix("http://").expect("an http address").to_owned();
+        let server = server.strip_prefix("http://").expect("an http address").to_owned();
         let accepting = tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(config)), server));
         Self { address, authority, accepting }
     }
