@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::Either;
 
 use crate::dispatch::Hub;
-use crate::github::{GitHub, Tokens, transport};
+use crate::github::{Credentials, GitHub, Tokens, transport};
 use crate::inputs::{self, Common, Inputs, Mode};
 use crate::job::{Clock, Environment, Job};
 use crate::network::Network;
@@ -42,12 +42,16 @@ impl From<Exit> for ExitCode {
 /// 2.5 s after that.
 const CANCEL_GRACE: Duration = Duration::from_secs(7);
 
+/// What is left of it for revoking tokens.
+const REVOKE_GRACE: Duration = Duration::from_millis(1_500);
+
+/// How long revoking tokens may keep a step that is done.
+const REVOKE_LIMIT: Duration = Duration::from_secs(10);
+
 /// Runs the step that `environment` describes, until it is done or `cancelled` ends.
 pub async fn run(environment: &Environment, clock: Clock, cancelled: impl Future<Output = ()>) -> Exit {
     let given = inputs::given(environment);
-    for name in ["token", "ticket-token"] {
-        given.get(name).into_iter().for_each(|secret| log::mask(secret.trim()));
-    }
+    inputs::secrets(&given).into_iter().for_each(log::mask);
     let job = match Job::read(environment, clock) {
         Ok(job) => job,
         Err(error) => {
@@ -77,18 +81,23 @@ pub async fn run(environment: &Environment, clock: Clock, cancelled: impl Future
     finish(&job, &inputs.common, &receipt)
 }
 
-/// Runs the mode.
+/// Runs the mode, after it said what it needs.
 pub async fn perform(job: &Job, inputs: &Inputs, github: &GitHub) -> Receipt {
+    let common = &inputs.common;
+    github.tokens().need(match &inputs.mode {
+        Mode::Dispatch(_) => dispatch::needs(common),
+        Mode::Report(_) => report::needs(common),
+        Mode::Notify(_) => notify::needs(job, common),
+    });
     match &inputs.mode {
-        Mode::Dispatch(mode) => {
-            dispatch::run(Hub { job, common: &inputs.common, inputs: mode, github }).await
-        }
-        Mode::Report(mode) => report::run(job, &inputs.common, mode, github).await,
-        Mode::Notify(mode) => notify::run(job, &inputs.common, mode, github).await,
+        Mode::Dispatch(mode) => dispatch::run(Hub { job, common, inputs: mode, github }).await,
+        Mode::Report(mode) => report::run(job, common, mode, github).await,
+        Mode::Notify(mode) => notify::run(job, common, mode, github).await,
     }
 }
 
 /// Runs the mode; if the step is cancelled meanwhile, says so on the ticket while there is time.
+/// Whatever was minted is revoked in either case.
 async fn perform_until(
     job: &Job,
     inputs: &Inputs,
@@ -97,7 +106,10 @@ async fn perform_until(
 ) -> Receipt {
     let working = Box::pin(perform(job, inputs, github));
     let working = match futures::future::select(working, Box::pin(cancelled)).await {
-        Either::Left((receipt, _)) => return receipt,
+        Either::Left((receipt, _)) => {
+            github.revoke_tokens(REVOKE_LIMIT).await;
+            return receipt;
+        }
         Either::Right(((), working)) => working,
     };
     tracing::warn!("the step is cancelled");
@@ -116,7 +128,9 @@ async fn perform_until(
             Mode::Notify(_) => working.await,
         }
     };
-    let mut receipt = tokio::time::timeout(CANCEL_GRACE, wind_up).await.unwrap_or_else(|_| out_of_time());
+    let in_time = tokio::time::timeout(CANCEL_GRACE - REVOKE_GRACE, wind_up).await;
+    let mut receipt = in_time.unwrap_or_else(|_| out_of_time());
+    github.revoke_tokens(REVOKE_GRACE).await;
     let what = "the step was cancelled before it was done".to_owned();
     let help = Some("run the job again: it finishes what is missing and repeats nothing".to_owned());
     receipt.problems.push(Problem { what, help });
@@ -164,10 +178,12 @@ pub fn tokens(inputs: &Inputs) -> Tokens {
         (None, Mode::Dispatch(_)) => Some(&common.hub),
         (None, _) => None,
     };
-    Tokens {
-        general: common.token.clone(),
+    let credentials = Credentials {
+        token: common.token.clone(),
         ticket: ticket_repository.cloned().zip(common.ticket_token.clone()),
-    }
+        app: common.app.clone(),
+    };
+    Tokens::new(credentials, log::mask)
 }
 
 /// Tells the runner and people what the step did, and how it ended.

@@ -20,4 +20,5 @@ mod report;
 mod requests;
 mod support;
 mod tls;
+mod tokens;
 mod waiting;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use simulated_github::{Comment, Server, World};
+use simulated_github::{App, Comment, Server, World};
 use tempfile::TempDir;
 
 use crate::conformance;
@@ -159,6 +159,13 @@ impl Step {
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.environment.remove(name);
         self
+    }
+
+    /// Signs in as a GitHub App instead of using a token.
+    pub(crate) fn app(self, app: &App) -> Self {
+        self.without("INPUT_TOKEN")
+            .input("client-id", app.client_id())
+            .input("private-key", app.private_key())
     }
 
     pub(crate) fn in_repository(self, repository: &str) -> Self {
