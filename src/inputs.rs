@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
+use url::{Host, Url};
 
 use crate::github::app::App;
 use crate::github::jwt::SigningKey;
@@ -39,6 +40,8 @@ pub const INPUTS: &[Input] = &[
     input("client-id", ""),
     input("app-id", ""),
     input("private-key", ""),
+    input("sts-identity", ""),
+    input("sts-url", "https://octo-sts.dev"),
     input("repository", ""),
     input("ticket", ""),
     input("comment-mode", ""),
@@ -105,6 +108,8 @@ pub struct Common {
     pub ticket_token: Option<SecretString>,
     /// A GitHub App, for every request that has no token of its own.
     pub app: Option<App>,
+    /// A token service, for requests to the ticket's repository.
+    pub sts: Option<Sts>,
     /// The hub.
     pub hub: RepoName,
     /// The ticket, from the input or the event.
@@ -135,6 +140,15 @@ impl Common {
             check_run: self.check_run,
         }
     }
+}
+
+/// A security token service, and the name by which it knows its trust policy.
+#[derive(Debug, Clone)]
+pub struct Sts {
+    /// The name of the trust policy.
+    pub identity: String,
+    /// Where the service is.
+    pub url: Url,
 }
 
 /// What becomes of the job's earlier comment.
@@ -306,6 +320,7 @@ impl Inputs {
             token: reader.secret("token"),
             ticket_token: reader.secret("ticket-token"),
             app: reader.app(),
+            sts: reader.sts(),
             hub,
             ticket,
             comment_mode,
@@ -393,6 +408,30 @@ impl Reader<'_> {
             self.problems.push("`client-id` is missing; `private-key` is the key of a GitHub App".into());
         }
         Some(App { id: id?, key })
+    }
+
+    fn sts(&mut self) -> Option<Sts> {
+        let url = self.parsed("sts-url", |text| {
+            let url = Url::parse(text).ok().filter(|url| url.host().is_some());
+            // A job's identity is not shown to whoever listens on the way.
+            let private = |url: &Url| match url.host() {
+                Some(Host::Domain(name)) => name == "localhost",
+                Some(Host::Ipv4(ip)) => ip.is_loopback(),
+                Some(Host::Ipv6(ip)) => ip.is_loopback(),
+                None => false,
+            };
+            let safe = url.filter(|url| url.scheme() == "https" || url.scheme() == "http" && private(url));
+            safe.ok_or_else(|| format!("`{text}` is no https address"))
+        });
+        let identity = self.parsed("sts-identity", |text| {
+            let fits = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+            if fits {
+                Ok(text.to_owned())
+            } else {
+                Err(format!("`{text}` is not NAME of a file NAME.sts.yaml"))
+            }
+        });
+        Some(Sts { identity: identity?, url: url? })
     }
 
     fn parsed<T, E: std::fmt::Display>(

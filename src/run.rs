@@ -7,9 +7,11 @@ use std::time::Duration;
 use futures::future::Either;
 
 use crate::dispatch::Hub;
-use crate::github::{Credentials, GitHub, Tokens, transport};
-use crate::inputs::{self, Common, Inputs, Mode};
-use crate::job::{Clock, Environment, Job};
+use crate::github::sts::TokenService;
+use crate::github::{Credentials, GitHub, TicketToken, Tokens, transport};
+use crate::inputs::{self, Common, Inputs, Mode, Sts};
+use crate::job::{Clock, Environment, IDENTITY_TOKEN, Job};
+use crate::names::RepoName;
 use crate::network::Network;
 use crate::receipt::{Problem, Receipt};
 use crate::runner::{self, log};
@@ -51,7 +53,10 @@ const REVOKE_LIMIT: Duration = Duration::from_secs(10);
 /// Runs the step that `environment` describes, until it is done or `cancelled` ends.
 pub async fn run(environment: &Environment, clock: Clock, cancelled: impl Future<Output = ()>) -> Exit {
     let given = inputs::given(environment);
-    inputs::secrets(&given).into_iter().for_each(log::mask);
+    let secrets = inputs::secrets(&given);
+    let of_runner =
+        environment.get(IDENTITY_TOKEN).map(|token| token.trim()).filter(|token| !token.is_empty());
+    secrets.into_iter().chain(of_runner).for_each(log::mask);
     let job = match Job::read(environment, clock) {
         Ok(job) => job,
         Err(error) => {
@@ -154,7 +159,15 @@ fn prepare(
     let network = network(environment).map_err(|problem| vec![problem])?;
     let octocrab =
         transport::over_network(&job.api_url, &network).map_err(|error| vec![told(error.to_string())])?;
-    let github = GitHub::new(octocrab, tokens(&inputs), job.clock, inputs.common.retry_timeout);
+    let patience = inputs.common.retry_timeout;
+    let exchange = |sts: &Sts, hub: &RepoName| {
+        let Sts { identity, url } = sts.clone();
+        let octocrab = transport::over_network(&url.origin().ascii_serialization(), &network)
+            .expect("the address was checked when it was read");
+        let (hub, job_identity) = (hub.clone(), job.identity.clone());
+        TokenService::new(octocrab, url, identity, hub, job_identity, job.clock, patience)
+    };
+    let github = GitHub::new(octocrab, tokens(&inputs, exchange), job.clock, patience);
     Ok((inputs, github))
 }
 
@@ -168,9 +181,10 @@ fn network(environment: &Environment) -> Result<Network, Problem> {
     Ok(network)
 }
 
-/// Which token goes with which repository, by the inputs.
+/// Which token goes with which repository, by the inputs; `exchange` is asked for the ticket's
+/// repository, if the inputs name a token service.
 #[must_use]
-pub fn tokens(inputs: &Inputs) -> Tokens {
+pub fn tokens(inputs: &Inputs, exchange: impl FnOnce(&Sts, &RepoName) -> TokenService) -> Tokens {
     let common = &inputs.common;
     // Only a dispatch looks for its ticket; without one the others write nothing to the hub.
     let ticket_repository = match (&common.ticket, &inputs.mode) {
@@ -178,11 +192,12 @@ pub fn tokens(inputs: &Inputs) -> Tokens {
         (None, Mode::Dispatch(_)) => Some(&common.hub),
         (None, _) => None,
     };
-    let credentials = Credentials {
-        token: common.token.clone(),
-        ticket: ticket_repository.cloned().zip(common.ticket_token.clone()),
-        app: common.app.clone(),
-    };
+    let ticket = ticket_repository.and_then(|hub| match (&common.ticket_token, &common.sts) {
+        (Some(token), _) => Some(TicketToken::Given(hub.clone(), token.clone())),
+        (None, Some(sts)) => Some(TicketToken::Exchanged(Box::new(exchange(sts, hub)))),
+        (None, None) => None,
+    });
+    let credentials = Credentials { token: common.token.clone(), ticket, app: common.app.clone() };
     Tokens::new(credentials, log::mask)
 }
 

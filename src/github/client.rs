@@ -47,7 +47,7 @@ pub struct GitHub {
     tokens: Tokens,
 }
 
-/// GitHub's API, asked with whatever token a call brings.
+/// GitHub's API, or another that is like it, asked with whatever token a call brings.
 #[derive(Debug)]
 pub(super) struct Api {
     octocrab: Octocrab,
@@ -190,7 +190,7 @@ impl GitHub {
     /// GitHub behind `octocrab`, asked with `tokens`; waits and repeats for `retry_timeout` at most.
     #[must_use]
     pub fn new(octocrab: Octocrab, tokens: Tokens, clock: Clock, retry_timeout: Duration) -> Self {
-        Self { api: Api { octocrab, clock, retry_timeout, enterprise: OnceLock::new() }, tokens }
+        Self { api: Api::new(octocrab, clock, retry_timeout), tokens }
     }
 
     /// Which token goes with which repository.
@@ -246,6 +246,10 @@ impl GitHub {
 }
 
 impl Api {
+    pub(super) fn new(octocrab: Octocrab, clock: Clock, retry_timeout: Duration) -> Self {
+        Self { octocrab, clock, retry_timeout, enterprise: OnceLock::new() }
+    }
+
     /// The time.
     pub(super) fn clock(&self) -> &Clock {
         &self.clock

@@ -130,10 +130,10 @@ impl Needs {
         both == *self
     }
 
-    /// What is needed in the repositories of one owner.
-    pub(super) fn of_owner(&self, owner: &str) -> Self {
-        let theirs = self.0.iter().filter(|(repository, _)| repository.owner().eq_ignore_ascii_case(owner));
-        Self(theirs.map(|(repository, needs)| (repository.clone(), needs.clone())).collect())
+    /// What is needed in some of the repositories.
+    pub(super) fn of(&self, are_meant: impl Fn(&RepoName) -> bool) -> Self {
+        let meant = self.0.iter().filter(|(repository, _)| are_meant(repository));
+        Self(meant.map(|(repository, needs)| (repository.clone(), needs.clone())).collect())
     }
 
     pub(super) fn repositories(&self) -> impl Iterator<Item = &RepoName> {
@@ -181,7 +181,7 @@ mod tests {
         let of_hub = needs.clone();
         needs.extend(Needs::default().must(&web, Permission::Actions, Level::Write));
         assert!(needs.cover(&of_hub) && !of_hub.cover(&needs));
-        assert_eq!(needs.of_owner("ACME"), needs);
+        assert_eq!(needs.of(|repository| repository == &hub), of_hub);
         let permissions =
             BTreeMap::from([(Permission::Actions, Level::Write), (Permission::Issues, Level::Write)]);
         assert_eq!(needs.permissions(), permissions);

@@ -1,9 +1,9 @@
 //! Which token goes with which repository.
 //!
-//! For the ticket's repository `ticket-token` comes first; then, everywhere, the GitHub App; then
-//! `token`. The App's tokens are minted when they are first needed, one for each owner, limited to
-//! what the modes said they [need](Needs). They are hidden from the log before their first use,
-//! replaced before they end, and revoked with the step.
+//! For the ticket's repository `ticket-token` comes first, then a token service; then, everywhere, the
+//! GitHub App; then `token`. The service and the App are asked for tokens when they are first needed:
+//! the App for one for each owner, limited to what the modes said they [need](Needs). What was minted
+//! so is hidden from the log before its first use, replaced before it ends, and revoked with the step.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -17,11 +17,15 @@ use tokio::time::Instant;
 use super::app::{App, AppError, InstallationToken};
 use super::client::{Api, Call};
 use super::needs::Needs;
+use super::sts::{StsError, TokenService};
 use crate::names::RepoName;
 
 /// A token that ends so soon is replaced before it is used; one that lasts no longer than twice that,
 /// after half its time.
 const FRESH: Duration = Duration::from_secs(5 * 60);
+
+/// What a token service gives is a token of its own App, and does not say how long it lasts.
+const LASTS: Duration = Duration::from_secs(60 * 60);
 
 /// Hides a secret from all that is printed afterwards.
 pub type Mask = fn(&str);
@@ -32,9 +36,27 @@ pub struct Credentials {
     /// For every repository that has no other.
     pub token: Option<SecretString>,
     /// For the ticket's repository.
-    pub ticket: Option<(RepoName, SecretString)>,
+    pub ticket: Option<TicketToken>,
     /// A GitHub App.
     pub app: Option<App>,
+}
+
+/// The token for the ticket's repository, where that has one of its own.
+#[derive(Debug)]
+pub enum TicketToken {
+    /// It was given.
+    Given(RepoName, SecretString),
+    /// A token service gives it.
+    Exchanged(Box<TokenService>),
+}
+
+impl TicketToken {
+    fn repository(&self) -> &RepoName {
+        match self {
+            Self::Given(repository, _) => repository,
+            Self::Exchanged(service) => service.repository(),
+        }
+    }
 }
 
 /// Why there is no token.
@@ -46,6 +68,9 @@ pub enum TokenError {
     /// The App gives none.
     #[error(transparent)]
     App(#[from] AppError),
+    /// The token service gives none.
+    #[error(transparent)]
+    Sts(#[from] StsError),
 }
 
 impl TokenError {
@@ -55,6 +80,7 @@ impl TokenError {
         match self {
             Self::NotGiven => Some("give the step a `token`, such as `${{ github.token }}`".to_owned()),
             Self::App(error) => error.help(),
+            Self::Sts(error) => Some(error.help()),
         }
     }
 }
@@ -63,6 +89,7 @@ impl TokenError {
 #[derive(Debug)]
 enum Source<'a> {
     Given(&'a SecretString),
+    Exchanged(&'a TokenService),
     App(&'a App),
 }
 
@@ -81,6 +108,8 @@ pub struct Tokens {
 struct Minted {
     /// In use, by the owner of the repositories in lower case.
     of_owners: BTreeMap<String, Installed>,
+    /// In use for the ticket's repository, and until when.
+    exchanged: Option<(SecretString, Instant)>,
     /// Replaced, and still to be revoked.
     replaced: Vec<SecretString>,
 }
@@ -112,6 +141,7 @@ impl Tokens {
             (Some(Source::Given(one)), Some(Source::Given(other))) => {
                 one.expose_secret() == other.expose_secret()
             }
+            (Some(Source::Exchanged(one)), Some(Source::Exchanged(other))) => std::ptr::eq(one, other),
             // It acts under one name wherever it is installed.
             (Some(Source::App(_)), Some(Source::App(_))) => true,
             _ => false,
@@ -121,7 +151,10 @@ impl Tokens {
     fn source(&self, repository: &RepoName) -> Option<Source<'_>> {
         let Credentials { token, ticket, app } = &self.credentials;
         match ticket {
-            Some((hub, token)) if hub == repository => Some(Source::Given(token)),
+            Some(ticket) if ticket.repository() == repository => Some(match ticket {
+                TicketToken::Given(_, token) => Source::Given(token),
+                TicketToken::Exchanged(service) => Source::Exchanged(service),
+            }),
             _ => app.as_ref().map(Source::App).or(token.as_ref().map(Source::Given)),
         }
     }
@@ -134,14 +167,32 @@ impl Tokens {
     ) -> Result<SecretString, TokenError> {
         match self.source(repository) {
             Some(Source::Given(token)) => Ok(token.clone()),
+            Some(Source::Exchanged(service)) => Ok(self.of_service(service).await?),
             Some(Source::App(app)) => Ok(self.of_app(app, api, repository).await?),
             None => Err(TokenError::NotGiven),
         }
     }
 
+    async fn of_service(&self, service: &TokenService) -> Result<SecretString, StsError> {
+        let mut minted = self.minted.lock().await;
+        if let Some((token, fresh_until)) = &minted.exchanged
+            && Instant::now() < *fresh_until
+        {
+            return Ok(token.clone());
+        }
+        let token = service.exchange(self.mask).await?;
+        let before = minted.exchanged.replace((token.clone(), Instant::now() + LASTS - FRESH));
+        minted.replaced.extend(before.map(|(before, _)| before));
+        Ok(token)
+    }
+
     async fn of_app(&self, app: &App, api: &Api, repository: &RepoName) -> Result<SecretString, AppError> {
         let owner = repository.owner().to_ascii_lowercase();
-        let mut needs = self.needs.lock().unwrap_or_else(PoisonError::into_inner).of_owner(&owner);
+        let are_the_apps = |repository: &RepoName| {
+            repository.owner().eq_ignore_ascii_case(&owner)
+                && matches!(self.source(repository), Some(Source::App(_)))
+        };
+        let mut needs = self.needs.lock().unwrap_or_else(PoisonError::into_inner).of(are_the_apps);
         needs.see(repository);
         let mut minted = self.minted.lock().await;
         let known = minted.of_owners.get(&owner);
@@ -176,14 +227,18 @@ impl Tokens {
             let gone = minted.of_owners.remove(&owner);
             minted.replaced.extend(gone.map(|gone| gone.token.secret));
         }
+        if let Some((gone, _)) = minted.exchanged.take_if(|(known, _)| is_refused(known)) {
+            minted.replaced.push(gone);
+        }
         // Perhaps it was replaced meanwhile.
         minted.replaced.iter().any(is_refused)
     }
 
     /// Revokes all that was minted, each with one request. What cannot be revoked ends by itself.
     pub(super) async fn revoke(&self, api: &Api) {
-        let Minted { of_owners, replaced } = std::mem::take(&mut *self.minted.lock().await);
-        let secrets = of_owners.into_values().map(|known| known.token.secret).chain(replaced);
+        let Minted { of_owners, exchanged, replaced } = std::mem::take(&mut *self.minted.lock().await);
+        let in_use = of_owners.into_values().map(|known| known.token.secret);
+        let secrets = in_use.chain(exchanged.map(|(token, _)| token)).chain(replaced);
         let revoked = secrets.map(|secret| async move {
             let call = Call::new(Method::DELETE, "/installation/token", None, &secret);
             if let Err(error) = api.exchange(&call).await {
@@ -217,7 +272,7 @@ mod tests {
             let secret = |text: &str| SecretString::from(text);
             let credentials = Credentials {
                 token: token.map(secret),
-                ticket: ticket.map(|text| (RepoName::clone(&hub), secret(text))),
+                ticket: ticket.map(|text| TicketToken::Given(RepoName::clone(&hub), secret(text))),
                 app: app.then(|| App { id: "Iv1".into(), key: None }),
             };
             Tokens::new(credentials, |_| ())

@@ -18,6 +18,7 @@ mod properties;
 mod proxy;
 mod report;
 mod requests;
+mod sts;
 mod support;
 mod tls;
 mod tokens;
