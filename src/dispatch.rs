@@ -21,7 +21,8 @@ mod work;
 use std::collections::BTreeMap;
 
 use crate::form;
-use crate::github::{GitHub, GitHubError};
+use crate::github::needs::{Level, Permission};
+use crate::github::{GitHub, GitHubError, Needs};
 use crate::inputs::{Common, DispatchInputs};
 use crate::job::Job;
 use crate::ledger::Ledger;
@@ -62,6 +63,16 @@ struct Facts<'a> {
 enum Ticket {
     Known { issue: IssueRef, url: String, orphans: Vec<IssueRef> },
     New { key: Key, continues: Option<IssueRef> },
+}
+
+/// What a dispatch needs in the hub; what it needs in the targets is known when they are read.
+#[must_use]
+pub fn needs(common: &Common) -> Needs {
+    Needs::default().must(&common.hub, Permission::Issues, Level::Write).may(
+        &common.hub,
+        Permission::Actions,
+        Level::Read,
+    )
 }
 
 /// Dispatches a release.
@@ -151,7 +162,8 @@ async fn read(hub: Hub<'_>) -> Result<Facts<'_>, Vec<Problem>> {
     let names = listed.targets.iter().map(|target| target.name.clone()).collect();
     wording.about(names, preflight::body_template(hub).await?);
     let meant = |name: &str| only.as_ref().is_none_or(|only| only.contains(name));
-    let targets = listed.targets.into_iter().filter(|target| meant(&target.name)).collect();
+    let targets: Vec<_> = listed.targets.into_iter().filter(|target| meant(&target.name)).collect();
+    hub.github.tokens().need(preflight::needs(&targets));
     let (targets, unreachable) = preflight::reach(targets, hub).await;
     let mut problems = listed.problems;
     problems.extend(unreachable);

@@ -9,7 +9,11 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
+use url::{Host, Url};
 
+use crate::github::app::App;
+use crate::github::jwt::SigningKey;
+use crate::github::tokens;
 use crate::job::{Environment, Job};
 use crate::names::{IssueRef, Login, RepoName, TicketName};
 use crate::targets::{self, Defaults, Target};
@@ -33,6 +37,11 @@ pub const INPUTS: &[Input] = &[
     input("mode", ""),
     input("token", "${{ github.token }}"),
     input("ticket-token", ""),
+    input("client-id", ""),
+    input("app-id", ""),
+    input("private-key", ""),
+    input("sts-identity", ""),
+    input("sts-url", "https://octo-sts.dev"),
     input("repository", ""),
     input("ticket", ""),
     input("comment-mode", ""),
@@ -97,6 +106,10 @@ pub struct Common {
     pub token: Option<SecretString>,
     /// For requests to the ticket's repository.
     pub ticket_token: Option<SecretString>,
+    /// A GitHub App, for every request that has no token of its own.
+    pub app: Option<App>,
+    /// A token service, for requests to the ticket's repository.
+    pub sts: Option<Sts>,
     /// The hub.
     pub hub: RepoName,
     /// The ticket, from the input or the event.
@@ -127,6 +140,15 @@ impl Common {
             check_run: self.check_run,
         }
     }
+}
+
+/// A security token service, and the name by which it knows its trust policy.
+#[derive(Debug, Clone)]
+pub struct Sts {
+    /// The name of the trust policy.
+    pub identity: String,
+    /// Where the service is.
+    pub url: Url,
 }
 
 /// What becomes of the job's earlier comment.
@@ -249,6 +271,26 @@ pub fn given(environment: &Environment) -> BTreeMap<String, String> {
     given.into_iter().filter(|(_, value)| !value.trim().is_empty()).collect()
 }
 
+/// Every secret among the inputs, line by line, as the runner hides them.
+///
+/// Of a key neither the lines that frame it nor a short last one are hidden: they are no secrets, and
+/// whatever is like them could not be read any more.
+#[must_use]
+pub fn secrets(given: &BTreeMap<String, String>) -> Vec<&str> {
+    let tokens = ["token", "ticket-token"].into_iter().filter_map(|name| given.get(name));
+    let tokens = tokens.flat_map(|token| token.lines());
+    // Its line breaks may be written as `\n`; then it is one line as it is given, and many as it is read.
+    let key = given.get("private-key").map(String::as_str);
+    let key =
+        key.into_iter().flat_map(|key| key.lines().chain(key.lines().flat_map(|line| line.split("\\n"))));
+    let key = key.filter(|line| line.trim().len() >= 8 && !is_frame(line.trim()));
+    tokens.chain(key).map(str::trim).filter(|line| !line.is_empty()).collect()
+}
+
+fn is_frame(line: &str) -> bool {
+    line.starts_with("-----") && line.ends_with("-----") && !line.contains("\\n")
+}
+
 impl Inputs {
     /// Reads the inputs of the step.
     ///
@@ -277,6 +319,8 @@ impl Inputs {
         let common = Common {
             token: reader.secret("token"),
             ticket_token: reader.secret("ticket-token"),
+            app: reader.app(),
+            sts: reader.sts(),
             hub,
             ticket,
             comment_mode,
@@ -337,12 +381,57 @@ impl Reader<'_> {
 
     fn secret(&mut self, name: &str) -> Option<SecretString> {
         let text = self.owned(name)?;
-        if !text.bytes().all(|b| b.is_ascii_graphic()) {
+        if !tokens::is_printable(&text) {
             self.problems
                 .push(format!("`{name}` holds spaces, line breaks or other characters that no token has"));
             return None;
         }
         Some(text.into())
+    }
+
+    /// The App, with its key if there is one: a run that is given no secrets may not need it.
+    fn app(&mut self) -> Option<App> {
+        if self.given.contains_key("client-id") && self.given.contains_key("app-id") {
+            self.problems.push("`client-id` and `app-id` both name the App; give one of them".into());
+        }
+        let id = self.owned("client-id").or_else(|| self.owned("app-id"));
+        // Even a key that cannot be read is not quoted.
+        let key = self.text("private-key").map(SigningKey::parse).transpose();
+        let key = key
+            .map_err(|error| {
+                self.problems.push(format!(
+                    "`private-key` is {error}; it takes the .pem file that GitHub gave when the key was generated"
+                ));
+            })
+            .unwrap_or_default();
+        if id.is_none() && self.given.contains_key("private-key") {
+            self.problems.push("`client-id` is missing; `private-key` is the key of a GitHub App".into());
+        }
+        Some(App { id: id?, key })
+    }
+
+    fn sts(&mut self) -> Option<Sts> {
+        let url = self.parsed("sts-url", |text| {
+            let url = Url::parse(text).ok().filter(|url| url.host().is_some());
+            // A job's identity is not shown to whoever listens on the way.
+            let private = |url: &Url| match url.host() {
+                Some(Host::Domain(name)) => name == "localhost",
+                Some(Host::Ipv4(ip)) => ip.is_loopback(),
+                Some(Host::Ipv6(ip)) => ip.is_loopback(),
+                None => false,
+            };
+            let safe = url.filter(|url| url.scheme() == "https" || url.scheme() == "http" && private(url));
+            safe.ok_or_else(|| format!("`{text}` is no https address"))
+        });
+        let identity = self.parsed("sts-identity", |text| {
+            let fits = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+            if fits {
+                Ok(text.to_owned())
+            } else {
+                Err(format!("`{text}` is not NAME of a file NAME.sts.yaml"))
+            }
+        });
+        Some(Sts { identity: identity?, url: url? })
     }
 
     fn parsed<T, E: std::fmt::Display>(

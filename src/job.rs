@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::SecretString;
 use tokio::time::Instant;
 
 use crate::event::{Event, EventError};
@@ -49,6 +50,21 @@ impl Clock {
     }
 }
 
+/// How a job with `permissions: id-token: write` asks GitHub Actions to sign who it is.
+#[derive(Debug, Clone)]
+pub struct IdentityRequest {
+    /// Where.
+    pub url: String,
+    /// With which token.
+    pub token: SecretString,
+}
+
+/// The variable that says where a job asks for its identity.
+const IDENTITY_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
+
+/// The variable with the token for that: the one secret that the runner puts into the environment.
+pub const IDENTITY_TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
+
 /// The job, its run and its surroundings.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -82,6 +98,8 @@ pub struct Job {
     pub summary: Option<PathBuf>,
     /// Whether the run was started with debug logging.
     pub debug: bool,
+    /// How the job asks for its identity, if it may.
+    pub identity: Option<IdentityRequest>,
     /// What started the run.
     pub event: Event,
     /// The time.
@@ -127,6 +145,9 @@ impl Job {
             output: text("GITHUB_OUTPUT").map(PathBuf::from),
             summary: text("GITHUB_STEP_SUMMARY").map(PathBuf::from),
             debug: get("RUNNER_DEBUG") == Some("1"),
+            identity: get(IDENTITY_URL)
+                .zip(get(IDENTITY_TOKEN))
+                .map(|(url, token)| IdentityRequest { url: url.to_owned(), token: token.to_owned().into() }),
             event: Event::read(get("GITHUB_EVENT_PATH"))?,
             clock,
         })

@@ -11,7 +11,8 @@ use serde_json::Map;
 
 use crate::github::actions::{RunJob, RunStep};
 use crate::github::issues::Issue;
-use crate::github::{GitHub, GitHubError};
+use crate::github::needs::{Level, Permission};
+use crate::github::{GitHub, GitHubError, Needs};
 use crate::inputs::{CommentMode, Common, NotifyInputs};
 use crate::job::Job;
 use crate::ledger::Ledger;
@@ -25,6 +26,20 @@ use crate::ticket::{Key, Log, Notice, Record, Status, Writer, text};
 
 /// The same failure so soon after it was resolved reopens its issue.
 const REOPENS_WITHIN: TimeDelta = TimeDelta::days(7);
+
+/// What notifying needs. With a ticket an issue where it happened is the way out only.
+#[must_use]
+pub fn needs(job: &Job, common: &Common) -> Needs {
+    let needs = Needs::default().may(&job.repository, Permission::Actions, Level::Read);
+    match &common.ticket {
+        Some(ticket) => needs.must(&ticket.repository, Permission::Issues, Level::Write).may(
+            &job.repository,
+            Permission::Issues,
+            Level::Write,
+        ),
+        None => needs.must(&job.repository, Permission::Issues, Level::Write),
+    }
+}
 
 /// Notifies.
 pub async fn run(job: &Job, common: &Common, inputs: &NotifyInputs, github: &GitHub) -> Receipt {

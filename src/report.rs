@@ -7,7 +7,8 @@ use std::cmp::Reverse;
 
 use serde_json::Map;
 
-use crate::github::{GitHub, GitHubError};
+use crate::github::needs::{Level, Permission};
+use crate::github::{GitHub, GitHubError, Needs};
 use crate::inputs::{CommentMode, Common, ReportInputs};
 use crate::job::Job;
 use crate::ledger::Ledger;
@@ -17,6 +18,13 @@ use crate::receipt::{Problem, Receipt};
 use crate::runner::job_state::{JobState, Kept};
 use crate::runner::log::NOTICE;
 use crate::ticket::{Log, Record, Report, StageReport, Status, Writer, text};
+
+/// What a report needs.
+#[must_use]
+pub fn needs(common: &Common) -> Needs {
+    let ticket = common.ticket.as_ref().map(|ticket| &ticket.repository);
+    ticket.map_or_else(Needs::default, |hub| Needs::default().must(hub, Permission::Issues, Level::Write))
+}
 
 /// Reports a stage.
 pub async fn run(job: &Job, common: &Common, inputs: &ReportInputs, github: &GitHub) -> Receipt {

@@ -7,9 +7,11 @@ use std::time::Duration;
 use futures::future::Either;
 
 use crate::dispatch::Hub;
-use crate::github::{GitHub, Tokens, transport};
-use crate::inputs::{self, Common, Inputs, Mode};
-use crate::job::{Clock, Environment, Job};
+use crate::github::sts::TokenService;
+use crate::github::{Credentials, GitHub, TicketToken, Tokens, transport};
+use crate::inputs::{self, Common, Inputs, Mode, Sts};
+use crate::job::{Clock, Environment, IDENTITY_TOKEN, Job};
+use crate::names::RepoName;
 use crate::network::Network;
 use crate::receipt::{Problem, Receipt};
 use crate::runner::{self, log};
@@ -43,12 +45,19 @@ impl From<Exit> for ExitCode {
 /// 2.5 s after that.
 const CANCEL_GRACE: Duration = Duration::from_secs(7);
 
+/// What is left of it for revoking tokens.
+const REVOKE_GRACE: Duration = Duration::from_millis(1_500);
+
+/// How long revoking tokens may keep a step that is done.
+const REVOKE_LIMIT: Duration = Duration::from_secs(10);
+
 /// Runs the step that `environment` describes, until it is done or `cancelled` ends.
 pub async fn run(environment: &Environment, clock: Clock, cancelled: impl Future<Output = ()>) -> Exit {
     let given = inputs::given(environment);
-    for name in ["token", "ticket-token"] {
-        given.get(name).into_iter().for_each(|secret| log::mask(secret.trim()));
-    }
+    let secrets = inputs::secrets(&given);
+    let of_runner =
+        environment.get(IDENTITY_TOKEN).map(|token| token.trim()).filter(|token| !token.is_empty());
+    secrets.into_iter().chain(of_runner).for_each(log::mask);
     let job = match Job::read(environment, clock) {
         Ok(job) => job,
         Err(error) => {
@@ -75,18 +84,23 @@ pub async fn run(environment: &Environment, clock: Clock, cancelled: impl Future
     finish(&job, &inputs.common, &receipt)
 }
 
-/// Runs the mode.
+/// Runs the mode, after it said what it needs.
 pub async fn perform(job: &Job, inputs: &Inputs, github: &GitHub) -> Receipt {
+    let common = &inputs.common;
+    github.tokens().need(match &inputs.mode {
+        Mode::Dispatch(_) => dispatch::needs(common),
+        Mode::Report(_) => report::needs(common),
+        Mode::Notify(_) => notify::needs(job, common),
+    });
     match &inputs.mode {
-        Mode::Dispatch(mode) => {
-            dispatch::run(Hub { job, common: &inputs.common, inputs: mode, github }).await
-        }
-        Mode::Report(mode) => report::run(job, &inputs.common, mode, github).await,
-        Mode::Notify(mode) => notify::run(job, &inputs.common, mode, github).await,
+        Mode::Dispatch(mode) => dispatch::run(Hub { job, common, inputs: mode, github }).await,
+        Mode::Report(mode) => report::run(job, common, mode, github).await,
+        Mode::Notify(mode) => notify::run(job, common, mode, github).await,
     }
 }
 
 /// Runs the mode; if the step is cancelled meanwhile, says so on the ticket while there is time.
+/// Whatever was minted is revoked in either case.
 async fn perform_until(
     job: &Job,
     inputs: &Inputs,
@@ -95,7 +109,10 @@ async fn perform_until(
 ) -> Receipt {
     let working = Box::pin(perform(job, inputs, github));
     let working = match futures::future::select(working, Box::pin(cancelled)).await {
-        Either::Left((receipt, _)) => return receipt,
+        Either::Left((receipt, _)) => {
+            github.revoke_tokens(REVOKE_LIMIT).await;
+            return receipt;
+        }
         Either::Right(((), working)) => working,
     };
     tracing::warn!("the step is cancelled");
@@ -114,7 +131,9 @@ async fn perform_until(
             Mode::Notify(_) => working.await,
         }
     };
-    let mut receipt = tokio::time::timeout(CANCEL_GRACE, wind_up).await.unwrap_or_else(|_| out_of_time());
+    let in_time = tokio::time::timeout(CANCEL_GRACE - REVOKE_GRACE, wind_up).await;
+    let mut receipt = in_time.unwrap_or_else(|_| out_of_time());
+    github.revoke_tokens(REVOKE_GRACE).await;
     let what = "the step was cancelled before it was done".to_owned();
     receipt
         .problems
@@ -139,7 +158,15 @@ fn prepare(
     let network = network(environment).map_err(|problem| vec![problem])?;
     let octocrab =
         transport::over_network(&job.api_url, &network).map_err(|error| vec![told(error.to_string())])?;
-    let github = GitHub::new(octocrab, tokens(&inputs), job.clock, inputs.common.retry_timeout);
+    let patience = inputs.common.retry_timeout;
+    let exchange = |sts: &Sts, hub: &RepoName| {
+        let Sts { identity, url } = sts.clone();
+        let octocrab = transport::over_network(&url.origin().ascii_serialization(), &network)
+            .expect("the address was checked when it was read");
+        let (hub, job_identity) = (hub.clone(), job.identity.clone());
+        TokenService::new(octocrab, url, identity, hub, job_identity, job.clock, patience)
+    };
+    let github = GitHub::new(octocrab, tokens(&inputs, exchange), job.clock, patience);
     Ok((inputs, github))
 }
 
@@ -153,9 +180,10 @@ fn network(environment: &Environment) -> Result<Network, Problem> {
     Ok(network)
 }
 
-/// Which token goes with which repository, by the inputs.
+/// Which token goes with which repository, by the inputs; `exchange` is asked for the ticket's
+/// repository, if the inputs name a token service.
 #[must_use]
-pub fn tokens(inputs: &Inputs) -> Tokens {
+pub fn tokens(inputs: &Inputs, exchange: impl FnOnce(&Sts, &RepoName) -> TokenService) -> Tokens {
     let common = &inputs.common;
     // Only a dispatch looks for its ticket; without one the others write nothing to the hub.
     let ticket_repository = match (&common.ticket, &inputs.mode) {
@@ -163,10 +191,13 @@ pub fn tokens(inputs: &Inputs) -> Tokens {
         (None, Mode::Dispatch(_)) => Some(&common.hub),
         (None, _) => None,
     };
-    Tokens {
-        general: common.token.clone(),
-        ticket: ticket_repository.cloned().zip(common.ticket_token.clone()),
-    }
+    let ticket = ticket_repository.and_then(|hub| match (&common.ticket_token, &common.sts) {
+        (Some(token), _) => Some(TicketToken::Given(hub.clone(), token.clone())),
+        (None, Some(sts)) => Some(TicketToken::Exchanged(Box::new(exchange(sts, hub)))),
+        (None, None) => None,
+    });
+    let credentials = Credentials { token: common.token.clone(), ticket, app: common.app.clone() };
+    Tokens::new(credentials, log::mask)
 }
 
 /// Tells the runner and people what the step did, and how it ended.

@@ -11,7 +11,8 @@ use super::Hub;
 use super::declared::{Declared, LONGEST_INPUTS};
 use super::wording::Wording;
 use crate::github::contents::Repository;
-use crate::github::{GitHub, GitHubError};
+use crate::github::needs::{Level, Permission};
+use crate::github::{GitHub, GitHubError, Needs};
 use crate::inputs::{self, Listing};
 use crate::names::RepoName;
 use crate::receipt::Problem;
@@ -152,6 +153,19 @@ pub(super) fn only(
     if problems.is_empty() { Ok(Some(names)) } else { Err(problems) }
 }
 
+/// What starting `targets` needs. A workflow file that cannot be read is not checked.
+#[must_use]
+pub(super) fn needs(targets: &[Target]) -> Needs {
+    targets.iter().fold(Needs::default(), |needs, Target { repository, start, .. }| match start {
+        StartBy::Workflow(_) => needs.must(repository, Permission::Actions, Level::Write).may(
+            repository,
+            Permission::Contents,
+            Level::Read,
+        ),
+        StartBy::Event(_) => needs.must(repository, Permission::Contents, Level::Write),
+    })
+}
+
 /// The template of the ticket's body, if the step gives one.
 ///
 /// # Errors
@@ -183,6 +197,7 @@ async fn hub_file(hub: Hub<'_>, path: &str) -> Result<Option<String>, Vec<Proble
     {
         return Ok(Some(text));
     }
+    github.tokens().need(Needs::default().must(&job.repository, Permission::Contents, Level::Read));
     let file = github.file(&job.repository, path.trim_start_matches("./"), job.sha.as_deref()).await;
     file.map(|file| file.map(|file| file.text))
         .map_err(|error| vec![Problem::of(&format!("cannot read `{path}` of {}", job.repository), &error)])

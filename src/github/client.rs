@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
+use chrono::{DateTime, Utc};
 use http::header::{
     ACCEPT, AUTHORIZATION, DATE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK, RETRY_AFTER, USER_AGENT,
 };
@@ -21,6 +22,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::error::{GitHubError, RequestLine};
+use super::tokens::Tokens;
 use super::transport;
 use crate::job::Clock;
 use crate::names::RepoName;
@@ -38,40 +40,44 @@ pub(super) enum Repeat {
     Never,
 }
 
-/// Which token goes with which repository.
-#[derive(Debug)]
-pub struct Tokens {
-    /// For every repository that has no other.
-    pub general: Option<SecretString>,
-    /// For this repository, the ticket's.
-    pub ticket: Option<(RepoName, SecretString)>,
-}
-
-impl Tokens {
-    fn for_repository(&self, repository: &RepoName) -> Option<&SecretString> {
-        match &self.ticket {
-            Some((hub, token)) if hub == repository => Some(token),
-            _ => self.general.as_ref(),
-        }
-    }
-
-    /// Whether requests to both repositories go out under the same token.
-    #[must_use]
-    pub fn are_the_same_for(&self, one: &RepoName, other: &RepoName) -> bool {
-        let expose = |repository| self.for_repository(repository).map(ExposeSecret::expose_secret);
-        expose(one) == expose(other)
-    }
-}
-
 /// GitHub, as this action asks it.
 #[derive(Debug)]
 pub struct GitHub {
-    octocrab: Octocrab,
+    api: Api,
     tokens: Tokens,
+}
+
+/// GitHub's API, or another that is like it, asked with whatever token a call brings.
+#[derive(Debug)]
+pub(super) struct Api {
+    octocrab: Octocrab,
     clock: Clock,
     retry_timeout: Duration,
     /// The release of a GitHub Enterprise Server, as its answers tell it.
     enterprise: OnceLock<(u32, u32)>,
+}
+
+/// A request with all that is sent.
+pub(super) struct Call<'a> {
+    line: RequestLine,
+    body: Option<&'a Value>,
+    bearer: &'a SecretString,
+    repeat: Repeat,
+    /// What is known already; the answer says only whether it has changed.
+    unless: Option<&'a str>,
+}
+
+impl<'a> Call<'a> {
+    /// A call that may be repeated.
+    pub(super) fn new(
+        method: Method,
+        path: impl Into<String>,
+        body: Option<&'a Value>,
+        bearer: &'a SecretString,
+    ) -> Self {
+        let line = RequestLine { method, path: path.into() };
+        Self { line, body, bearer, repeat: Repeat::Freely, unless: None }
+    }
 }
 
 /// The first release of GitHub Enterprise Server that takes [`MOST_INPUTS`] inputs for a workflow.
@@ -120,10 +126,14 @@ impl Answer {
     }
 
     /// GitHub's time when it answered.
-    pub(super) fn date(&self) -> Option<chrono::DateTime<chrono::Utc>> {
-        let date = self.headers.get(DATE)?.to_str().ok()?;
-        chrono::DateTime::parse_from_rfc2822(date).ok().map(|date| date.to_utc())
+    pub(super) fn date(&self) -> Option<DateTime<Utc>> {
+        date(&self.headers)
     }
+}
+
+fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    DateTime::parse_from_rfc2822(date).ok().map(|date| date.to_utc())
 }
 
 /// A request before it is sent.
@@ -164,13 +174,23 @@ impl<'a> Request<'a> {
     fn line(&self) -> RequestLine {
         RequestLine { method: self.method.clone(), path: format!("/repos/{}{}", self.repository, self.path) }
     }
+
+    fn with<'t>(&'t self, bearer: &'t SecretString) -> Call<'t> {
+        Call {
+            line: self.line(),
+            body: self.body.as_ref(),
+            bearer,
+            repeat: self.repeat,
+            unless: self.unless.as_deref(),
+        }
+    }
 }
 
 impl GitHub {
     /// GitHub behind `octocrab`, asked with `tokens`; waits and repeats for `retry_timeout` at most.
     #[must_use]
     pub fn new(octocrab: Octocrab, tokens: Tokens, clock: Clock, retry_timeout: Duration) -> Self {
-        Self { octocrab, tokens, clock, retry_timeout, enterprise: OnceLock::new() }
+        Self { api: Api::new(octocrab, clock, retry_timeout), tokens }
     }
 
     /// Which token goes with which repository.
@@ -179,17 +199,60 @@ impl GitHub {
         &self.tokens
     }
 
+    /// Revokes what was minted, as far as that is done `within` this time. Nothing can be asked
+    /// afterwards.
+    pub async fn revoke_tokens(&self, within: Duration) {
+        let revoked = tokio::time::timeout(within, self.tokens.revoke(&self.api)).await;
+        if revoked.is_err() {
+            tracing::info!(
+                "there was no time left to revoke every token; they end by themselves within the hour"
+            );
+        }
+    }
+
     /// The time.
     #[must_use]
     pub fn clock(&self) -> &Clock {
-        &self.clock
+        &self.api.clock
     }
 
     /// How many inputs a workflow takes when it is started, on the server that has answered so far.
     #[must_use]
     pub fn most_inputs(&self) -> usize {
-        let is_older = self.enterprise.get().is_some_and(|release| *release < TAKES_MOST_INPUTS);
+        let is_older = self.api.enterprise.get().is_some_and(|release| *release < TAKES_MOST_INPUTS);
         if is_older { MOST_INPUTS_BEFORE } else { MOST_INPUTS }
+    }
+
+    /// Sends `request` until there is a clear answer or no time left.
+    pub(super) async fn send(&self, request: Request<'_>) -> Result<Answer, GitHubError> {
+        let token = self.token_for(&request).await?;
+        match self.api.send(&request.with(&token)).await {
+            // Another ended it, or its hour was over earlier than it said.
+            Err(error)
+                if error.status() == Some(StatusCode::UNAUTHORIZED) && self.tokens.forget(&token).await =>
+            {
+                tracing::info!("a minted token is refused; going on with another: {error}");
+                let token = self.token_for(&request).await?;
+                self.api.send(&request.with(&token)).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn token_for(&self, request: &Request<'_>) -> Result<SecretString, GitHubError> {
+        let token = self.tokens.for_repository(&self.api, request.repository).await;
+        token.map_err(|why| GitHubError::NoToken { request: request.line(), why: Box::new(why) })
+    }
+}
+
+impl Api {
+    pub(super) fn new(octocrab: Octocrab, clock: Clock, retry_timeout: Duration) -> Self {
+        Self { octocrab, clock, retry_timeout, enterprise: OnceLock::new() }
+    }
+
+    /// The time.
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Notes the server's release: `enterprise-server@3.20.1`.
@@ -203,21 +266,21 @@ impl GitHub {
         }
     }
 
-    /// Sends `request` until there is a clear answer or no time left.
-    pub(super) async fn send(&self, request: Request<'_>) -> Result<Answer, GitHubError> {
+    /// Sends `call` until there is a clear answer or no time left.
+    pub(super) async fn send(&self, call: &Call<'_>) -> Result<Answer, GitHubError> {
         let began = Instant::now();
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_secs(1))
             .with_max_delay(Duration::from_secs(60))
             .with_max_times(10)
             .with_jitter();
-        (|| self.exchange(&request))
+        (|| self.exchange(call))
             .retry(backoff)
             .sleep(tokio::time::sleep)
             .when(|error| match error {
                 GitHubError::RateLimited { .. } => true,
                 GitHubError::Unreachable { obstacle, .. } => obstacle.is_none_or(Obstacle::may_pass),
-                GitHubError::Unclear { .. } => request.repeat == Repeat::Freely,
+                GitHubError::Unclear { .. } => call.repeat == Repeat::Freely,
                 _ => false,
             })
             .adjust(|error, delay| {
@@ -237,11 +300,10 @@ impl GitHub {
             .await
     }
 
-    async fn exchange(&self, request: &Request<'_>) -> Result<Answer, GitHubError> {
-        let line = request.line();
-        let token = self.tokens.for_repository(request.repository);
-        let token = token.ok_or_else(|| GitHubError::NoToken { request: line.clone() })?;
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
+    /// Sends `call` once.
+    pub(super) async fn exchange(&self, call: &Call<'_>) -> Result<Answer, GitHubError> {
+        let line = call.line.clone();
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", call.bearer.expose_secret()))
             .expect("tokens are checked to be printable ASCII when they are read");
         bearer.set_sensitive(true);
         let unexpected = |error: String| GitHubError::Unexpected { request: line.clone(), reason: error };
@@ -253,11 +315,11 @@ impl GitHub {
             // https://docs.github.com/rest/using-the-rest-api/getting-started-with-the-rest-api#user-agent
             .header(USER_AGENT, concat!("release-ticket-action/", env!("CARGO_PKG_VERSION")))
             .header(AUTHORIZATION, bearer);
-        let builder = match &request.unless {
+        let builder = match call.unless {
             Some(tag) => builder.header(IF_NONE_MATCH, tag),
             None => builder,
         };
-        let built = self.octocrab.build_request(builder, request.body.as_ref());
+        let built = self.octocrab.build_request(builder, call.body);
         let built = built.map_err(|error| unexpected(error.to_string()))?;
 
         let started = Instant::now();
@@ -328,7 +390,7 @@ impl GitHub {
             status,
             message,
             permission: header("x-accepted-github-permissions").filter(|_| status == StatusCode::FORBIDDEN),
-            request_id: header("x-github-request-id"),
+            date: date(headers),
         }
     }
 }

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use http::{Method, StatusCode};
 
+use super::tokens::TokenError;
 use crate::network::obstacle::Obstacle;
 
 /// A request as it is named in logs and errors.
@@ -36,8 +38,8 @@ pub enum GitHubError {
         message: String,
         /// The permissions that would do, as GitHub names them.
         permission: Option<String>,
-        /// By which GitHub's support finds the request.
-        request_id: Option<String>,
+        /// GitHub's time when it answered.
+        date: Option<DateTime<Utc>>,
     },
     /// GitHub asks to wait longer than may be waited.
     #[error("{request} was put off: GitHub's rate limit, {message}")]
@@ -76,10 +78,12 @@ pub enum GitHubError {
         reason: String,
     },
     /// There is no token to ask with.
-    #[error("{request} needs a token and none was given")]
+    #[error("{why}")]
     NoToken {
         /// What was asked.
         request: RequestLine,
+        /// Why there is none.
+        why: Box<TokenError>,
     },
 }
 
@@ -133,7 +137,7 @@ impl GitHubError {
                 Some("run the job again: what happened already is found and not repeated".to_owned())
             }
             Self::Unexpected { .. } => None,
-            Self::NoToken { .. } => Some("give the step a `token`, such as `${{ github.token }}`".to_owned()),
+            Self::NoToken { why, .. } => why.help(),
         }
     }
 }

@@ -19,6 +19,8 @@ mod proxy;
 mod report;
 mod requests;
 mod schema;
+mod sts;
 mod support;
 mod tls;
+mod tokens;
 mod waiting;

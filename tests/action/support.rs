@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use simulated_github::{Comment, Server, World};
+use simulated_github::{App, Comment, JobIdentity, Server, TokenService, World};
 use tempfile::TempDir;
 
 use crate::conformance;
@@ -159,6 +159,19 @@ impl Step {
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.environment.remove(name);
         self
+    }
+
+    /// Signs in as a GitHub App instead of using a token.
+    pub(crate) fn app(self, app: &App) -> Self {
+        self.without("INPUT_TOKEN")
+            .input("client-id", app.client_id())
+            .input("private-key", app.private_key())
+    }
+
+    /// Lets the job ask for its identity, and exchanges it at `service` by this trust policy.
+    pub(crate) fn exchanging(self, job: &JobIdentity, service: &TokenService, policy: &str) -> Self {
+        let step = self.without("INPUT_TOKEN").input("sts-url", service.url()).input("sts-identity", policy);
+        job.variables().into_iter().fold(step, |step, (name, value)| step.variable(name, value))
     }
 
     pub(crate) fn in_repository(self, repository: &str) -> Self {

@@ -5,8 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
+use crate::app::{AppData, Installation};
 use crate::issue::{Comment, Issue, Label};
 use crate::repository::{RepositoryData, blob_sha, sha1};
+use crate::routes::apps::named_levels;
 use crate::run::{Job, Run};
 use crate::state::State;
 use crate::token::is_bot;
@@ -50,7 +52,7 @@ fn node_id(kind: &str, id: u64) -> String {
 }
 
 /// A number that belongs to a login, the same in every world.
-fn user_id(login: &str) -> u64 {
+pub(crate) fn user_id(login: &str) -> u64 {
     let hash = sha1(login.to_ascii_lowercase().as_bytes());
     u64::from_str_radix(&hash[..7], 16).expect("a hash is hexadecimal")
 }
@@ -148,6 +150,34 @@ fn merged(mut base: Value, more: Value) -> Value {
         base.extend(more);
     }
     base
+}
+
+// GitHub Apps.
+
+pub(crate) fn installation(links: &Links, app: &AppData, installation: &Installation) -> Value {
+    let (id, owner) = (installation.id, &installation.owner);
+    let mut permissions = named_levels(&installation.permissions);
+    permissions["metadata"] = json!("read");
+    json!({
+        "id": id,
+        "account": organization(links, owner),
+        "repository_selection": if installation.selected.is_some() { "selected" } else { "all" },
+        "access_tokens_url": links.api(format!("/app/installations/{id}/access_tokens")),
+        "repositories_url": links.api("/installation/repositories"),
+        "html_url": links.web(format!("/organizations/{owner}/settings/installations/{id}")),
+        "app_id": app.id,
+        "client_id": app.client_id,
+        "app_slug": app.slug,
+        "target_id": user_id(owner),
+        "target_type": "Organization",
+        "permissions": permissions,
+        "events": [],
+        "created_at": time(installation.created_at),
+        "updated_at": time(installation.created_at),
+        "single_file_name": null,
+        "suspended_by": installation.suspended_at.map(|_| user(links, owner)),
+        "suspended_at": installation.suspended_at.map(time),
+    })
 }
 
 // Repositories.
@@ -260,6 +290,12 @@ pub(crate) fn full_repository(links: &Links, repository: &RepositoryData, push: 
 }
 
 /// A file, with its text when it was asked for alone.
+/// A repository as the token of an installation lists it.
+pub(crate) fn repository_of_installation(links: &Links, repository: &RepositoryData) -> Value {
+    let more = json!({ "has_downloads": true });
+    merged(full_repository(links, repository, false), more)
+}
+
 pub(crate) fn content(
     links: &Links,
     repository: &RepositoryData,

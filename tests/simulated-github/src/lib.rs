@@ -36,18 +36,22 @@
 //!   work, and logs the [`Exchange`].
 //! - `routes` holds the table of everything that is answered, and a module for each subject.
 //!   A route that is missing is a loud 501, and is kept in [`World::unknown_routes`].
+//! - `identity` signs who a job is, and `sts` is somebody else's service that believes it.
 //! - `json` makes the objects of the answers, which GitHub's own description can check.
 //!
 //! Time is the world's own. It moves with [`tokio::time`], so a test that pauses time moves
 //! the world by sleeping.
 
+mod app;
 mod call;
 mod clock;
 pub mod conformance;
 mod exchange;
 mod fault;
+mod identity;
 mod issue;
 mod json;
+mod key;
 mod limits;
 pub mod page;
 mod repository;
@@ -58,17 +62,22 @@ mod server;
 mod service;
 mod site;
 mod state;
+mod sts;
 mod token;
 mod workflow;
 mod world;
 
+pub use app::{App, InstallationToken};
 pub use exchange::Exchange;
 pub use fault::{Fault, Kind, Trigger};
+pub use identity::JobIdentity;
 pub use issue::{Comment, Issue};
+pub use key::{KeyForm, private_key};
 pub use repository::{DispatchEvent, Repository};
 pub use run::{Job, Run, Step};
 pub use seed::{Seed, SeedError};
 pub use server::Server;
 pub use service::{Dropped, Service};
+pub use sts::{Asked, TokenService};
 pub use token::Token;
 pub use world::World;

@@ -18,6 +18,7 @@ use crate::World;
 use crate::call::{Payload, Reply};
 use crate::exchange::Exchange;
 use crate::fault::{Kind, meet};
+use crate::identity;
 use crate::repository::sha1;
 use crate::routes::{self, Request};
 use crate::site;
@@ -67,7 +68,8 @@ where
                 return Err(Dropped);
             };
             let request = read(&parts, body.to_bytes().to_vec());
-            if let Some(reply) = site::answer(&world, &request) {
+            let beside = site::answer(&world, &request).or_else(|| identity::answer(&world, &request));
+            if let Some(reply) = beside {
                 return Ok(bare(reply));
             }
             let (sender, receiver) = oneshot::channel();

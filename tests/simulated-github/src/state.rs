@@ -9,9 +9,11 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+use crate::app::{AppData, InstallationTokens};
 use crate::clock::Clock;
 use crate::exchange::Exchange;
 use crate::fault::Fault;
+use crate::identity::Identities;
 use crate::issue::{Comment, Issue, Label};
 use crate::json::Links;
 use crate::limits::Limits;
@@ -32,6 +34,9 @@ pub(crate) struct State {
     repositories: BTreeMap<RepoKey, RepositoryData>,
     renamed: BTreeMap<RepoKey, RepoKey>,
     tokens: BTreeMap<String, TokenData>,
+    apps: BTreeMap<String, AppData>,
+    pub(crate) installation_tokens: InstallationTokens,
+    pub(crate) identities: Identities,
     users: BTreeSet<String>,
     pub(crate) runs: BTreeMap<u64, Run>,
     pub(crate) links: Links,
@@ -56,6 +61,8 @@ struct Counters {
     run: u64,
     job: u64,
     exchange: u64,
+    app: u64,
+    installation: u64,
 }
 
 fn next(counter: &mut u64) -> u64 {
@@ -87,10 +94,15 @@ impl State {
                 run: 7_000,
                 job: 70_000,
                 exchange: 0,
+                app: 400_000,
+                installation: 80_000,
             },
             repositories: BTreeMap::new(),
             renamed: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            apps: BTreeMap::new(),
+            installation_tokens: InstallationTokens::default(),
+            identities: Identities::default(),
             users: BTreeSet::new(),
             runs: BTreeMap::new(),
             links: Links::github_com(),
@@ -193,6 +205,40 @@ impl State {
     pub(crate) fn token_mut(&mut self, secret: &str) -> &mut TokenData {
         let tokens = self.tokens.entry(secret.to_owned());
         tokens.or_default()
+    }
+
+    pub(crate) fn create_app(&mut self, slug: &str) {
+        if !self.apps.contains_key(slug) {
+            let id = next(&mut self.counters.app);
+            let app = AppData {
+                id,
+                client_id: format!("Iv23li{id:014}"),
+                slug: slug.to_owned(),
+                installations: Vec::new(),
+            };
+            self.apps.insert(slug.to_owned(), app);
+        }
+    }
+
+    pub(crate) fn apps(&self) -> impl Iterator<Item = &AppData> {
+        self.apps.values()
+    }
+
+    pub(crate) fn app(&self, slug: &str) -> Option<&AppData> {
+        self.apps.get(slug)
+    }
+
+    pub(crate) fn app_mut(&mut self, slug: &str) -> Option<&mut AppData> {
+        self.apps.get_mut(slug)
+    }
+
+    pub(crate) fn next_installation_id(&mut self) -> u64 {
+        next(&mut self.counters.installation)
+    }
+
+    pub(crate) fn is_suspended(&self, installation: u64) -> bool {
+        let mut installations = self.apps.values().flat_map(|app| &app.installations);
+        installations.any(|it| it.id == installation && it.suspended_at.is_some())
     }
 
     pub(crate) fn add_user(&mut self, login: &str) {

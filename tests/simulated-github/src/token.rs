@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
+
 use crate::World;
 use crate::issue::same;
 use crate::repository::RepoKey;
@@ -15,13 +17,20 @@ pub(crate) enum Level {
 }
 
 impl Level {
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         match text {
             "read" => Some(Self::Read),
             "write" => Some(Self::Write),
             "admin" => Some(Self::Admin),
             _ => None,
         }
+    }
+
+    /// A permission as it is written for a world: `issues: write`.
+    pub(crate) fn named(permission: &str) -> (String, Self) {
+        let (name, level) = permission.split_once(':').expect("a permission is written `name: level`");
+        let level = Self::parse(level.trim()).expect("a level is read, write or admin");
+        (name.trim().replace('-', "_"), level)
     }
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -38,6 +47,9 @@ pub(crate) struct TokenData {
     pub(crate) actor: String,
     pub(crate) everything: bool,
     pub(crate) revoked: bool,
+    pub(crate) expires_at: Option<DateTime<Utc>>,
+    /// The installation that it is a token of.
+    pub(crate) installation: Option<u64>,
     grants: BTreeMap<RepoKey, BTreeMap<String, Level>>,
     no_push: BTreeSet<RepoKey>,
 }
@@ -48,6 +60,8 @@ impl Default for TokenData {
             actor: "github-actions[bot]".into(),
             everything: false,
             revoked: false,
+            expires_at: None,
+            installation: None,
             grants: BTreeMap::new(),
             no_push: BTreeSet::new(),
         }
@@ -57,6 +71,15 @@ impl Default for TokenData {
 impl TokenData {
     pub(crate) fn is_bot(&self) -> bool {
         is_bot(&self.actor)
+    }
+
+    /// Whether it is good for anything.
+    pub(crate) fn is_valid(&self, now: DateTime<Utc>) -> bool {
+        !self.revoked && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    pub(crate) fn grant_all(&mut self, keys: &[RepoKey], permissions: &BTreeMap<String, Level>) {
+        self.grants.extend(keys.iter().map(|key| (key.clone(), permissions.clone())));
     }
 
     /// Whether anything was granted in the repository.
@@ -128,12 +151,7 @@ impl Token {
     pub fn can(&self, repository: &str, permissions: &[&str]) -> Self {
         self.change(|token| {
             let granted = token.grants.entry(RepoKey::new(repository)).or_default();
-            for permission in permissions {
-                let (name, level) =
-                    permission.split_once(':').expect("a permission is written `name: level`");
-                let level = Level::parse(level.trim()).expect("a level is read, write or admin");
-                granted.insert(name.trim().replace('-', "_"), level);
-            }
+            granted.extend(permissions.iter().map(|permission| Level::named(permission)));
         })
     }
 
@@ -160,7 +178,15 @@ impl Token {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Caller {
     Anonymous,
-    Token { secret: String, actor: String },
+    Token {
+        secret: String,
+        actor: String,
+    },
+    /// A GitHub App that signed in itself.
+    App {
+        slug: String,
+        login: String,
+    },
 }
 
 impl Caller {
@@ -169,12 +195,13 @@ impl Caller {
         match self {
             Self::Anonymous => "ghost",
             Self::Token { actor, .. } => actor,
+            Self::App { login, .. } => login,
         }
     }
 
     pub(crate) fn secret(&self) -> Option<&str> {
         match self {
-            Self::Anonymous => None,
+            Self::Anonymous | Self::App { .. } => None,
             Self::Token { secret, .. } => Some(secret),
         }
     }

@@ -1,10 +1,10 @@
 //! The routes of the API, and the way of a request to the one that answers it.
 //!
 //! The table in [`table`] is all there is: who adds a route adds a line there and a function
-//! in the module of its subject. Routes of GitHub Apps (installations, access tokens) belong
-//! in a module `apps`, with [`Access::Anyone`].
+//! in the module of its subject.
 
 mod actions;
+pub(crate) mod apps;
 mod assignees;
 mod comments;
 mod issues;
@@ -17,6 +17,7 @@ use std::sync::LazyLock;
 
 use axum::http::header::HeaderName;
 use axum::http::{Method, StatusCode};
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::call::{Answer, Call, Reply};
@@ -64,6 +65,10 @@ fn table() -> Vec<(Method, &'static str, Access, Handler)> {
         (GET, "/rate_limit", Anyone, users::rate_limit),
         (GET, "/user", Anyone, users::authenticated),
         (GET, "/users/{username}", Anyone, users::get),
+        (POST, "/app/installations/{installation_id}/access_tokens", Anyone, apps::create_token),
+        (GET, "/repos/{owner}/{repo}/installation", Anyone, apps::installation_of_repository),
+        (GET, "/users/{username}/installation", Anyone, apps::installation_of_owner),
+        (DELETE, "/installation/token", Anyone, apps::revoke_token),
         (GET, "/repos/{owner}/{repo}", Read(METADATA), repos::get),
         (GET, "/repos/{owner}/{repo}/contents/{*path}", Read(CONTENTS), repos::contents),
         (GET, "/repos/{owner}/{repo}/collaborators/{username}", Read(METADATA), repos::collaborator),
@@ -158,8 +163,8 @@ pub(crate) fn answer(state: &mut State, request: &Request) -> Reply {
 }
 
 fn route(state: &mut State, request: &Request) -> Answer {
-    let caller = authenticate(state, request)?;
     let now = state.now();
+    let caller = authenticate(state, request, now)?;
     if request.path != "/rate_limit" && !state.limits.spend(caller.secret(), now) {
         return Err(Reply::forbidden("API rate limit exceeded"));
     }
@@ -197,12 +202,18 @@ fn route(state: &mut State, request: &Request) -> Answer {
     reply
 }
 
-fn authenticate(state: &State, request: &Request) -> Result<Caller, Reply> {
+fn authenticate(state: &State, request: &Request, now: DateTime<Utc>) -> Result<Caller, Reply> {
     let Some(secret) = request.token() else {
         return Ok(Caller::Anonymous);
     };
+    if let Some(signed_in) = apps::signed_in(state, secret, now) {
+        return signed_in;
+    }
     match state.token(secret) {
-        Some(token) if !token.revoked => {
+        Some(token) if token.is_valid(now) => {
+            if token.installation.is_some_and(|id| state.is_suspended(id)) {
+                return Err(Reply::forbidden("This installation has been suspended"));
+            }
             Ok(Caller::Token { secret: secret.to_owned(), actor: token.actor.clone() })
         }
         _ => Err(Reply::refusal(StatusCode::UNAUTHORIZED, "Bad credentials")),

@@ -12,6 +12,7 @@ use crate::token::{Caller, is_bot};
 pub(super) fn authenticated(call: Call<'_>) -> Answer {
     match &call.caller {
         Caller::Anonymous => Err(Reply::refusal(StatusCode::UNAUTHORIZED, "Requires authentication")),
+        Caller::App { .. } => Err(Reply::forbidden("Resource not accessible by integration")),
         Caller::Token { actor, .. } if is_bot(actor) => {
             Err(Reply::forbidden("Resource not accessible by integration"))
         }

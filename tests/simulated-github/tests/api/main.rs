@@ -2,7 +2,9 @@
 
 mod access;
 mod actions;
+mod apps;
 mod bad_days;
 mod http;
 mod issues;
+mod sts;
 mod support;

@@ -1,0 +1,388 @@
+//! A GitHub App: it signs in with its key, finds its installation on an owner, and mints a token
+//! there that is limited to what the step needs.
+//! <https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app/authenticating-as-a-github-app-installation>
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use http::{Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::client::{Answer, Api, Call};
+use super::error::GitHubError;
+use super::jwt::SigningKey;
+use super::needs::{Grant, Level, Needs, Permission};
+use super::tokens::Mask;
+use crate::names::RepoName;
+
+/// GitHub allows for clocks that differ if the signature is dated back, and refuses one that lasts
+/// more than ten minutes:
+/// <https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app>
+const DATED_BACK: TimeDelta = TimeDelta::seconds(60);
+const SIGNED_FOR: TimeDelta = TimeDelta::minutes(9);
+
+/// Where a token does not say when it ends.
+const HOUR: TimeDelta = TimeDelta::hours(1);
+
+/// A GitHub App that the step may act as.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// Its client id, or its number.
+    pub id: String,
+    /// What it signs with; none if the step was not given it.
+    pub key: Option<SigningKey>,
+}
+
+/// Why an App gives no token.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AppError {
+    /// The secret is blank.
+    #[error("the GitHub App {app} has no key to sign in with: `private-key` is blank")]
+    NoKey {
+        /// The App.
+        app: String,
+    },
+    /// The key does not sign.
+    #[error("the key of the GitHub App {app} cannot sign: {reason}")]
+    Signing {
+        /// The App.
+        app: String,
+        /// Why.
+        reason: String,
+    },
+    /// Another App's key, one that was deleted, or no such App.
+    #[error("GitHub does not accept the signature of the GitHub App {app}: {message}")]
+    Signature {
+        /// The App.
+        app: String,
+        /// GitHub's message.
+        message: String,
+    },
+    /// The signature is not valid yet, or not any more.
+    #[error("GitHub does not accept the time in the signature of the GitHub App {app}: {message}; {}", told(*.ahead))]
+    Clock {
+        /// The App.
+        app: String,
+        /// GitHub's message.
+        message: String,
+        /// How far this machine's clock is ahead of GitHub's.
+        ahead: Option<TimeDelta>,
+    },
+    /// It is not installed on the owner.
+    #[error("the GitHub App {app} is not installed on {}", .repository.owner())]
+    NotInstalled {
+        /// The App.
+        app: String,
+        /// What it was wanted for.
+        repository: RepoName,
+    },
+    /// It is installed, and not for this repository; or there is no such repository.
+    #[error("the GitHub App {app} is installed on {}, and not for {repository}", .repository.owner())]
+    NotSelected {
+        /// The App.
+        app: String,
+        /// What it was wanted for.
+        repository: RepoName,
+        /// The installation in the browser.
+        settings: String,
+    },
+    /// The owner does not let it act at present.
+    #[error("the GitHub App {app} is suspended on {}", .repository.owner())]
+    Suspended {
+        /// The App.
+        app: String,
+        /// What it was wanted for.
+        repository: RepoName,
+        /// The installation in the browser.
+        settings: String,
+    },
+    /// It may not do what the step cannot do without.
+    #[error("the GitHub App {app} is not granted {} on {repository}", listed(.missing))]
+    NotGranted {
+        /// The App.
+        app: String,
+        /// Where.
+        repository: RepoName,
+        /// What.
+        missing: Vec<Grant>,
+        /// The installation in the browser.
+        settings: String,
+    },
+    /// GitHub refused or did not answer.
+    #[error("the GitHub App {app} gets no token: {source}")]
+    Asked {
+        /// The App.
+        app: String,
+        /// Why.
+        source: Box<GitHubError>,
+    },
+}
+
+fn told(ahead: Option<TimeDelta>) -> String {
+    let Some(ahead) = ahead else { return "GitHub does not say what time it is".to_owned() };
+    let by = humantime::format_duration(Duration::from_secs(ahead.num_seconds().unsigned_abs()));
+    let where_to = if ahead < TimeDelta::zero() { "behind" } else { "ahead of" };
+    format!("this runner's clock is {by} {where_to} GitHub's")
+}
+
+fn listed(grants: &[Grant]) -> String {
+    grants.iter().map(|grant| format!("`{grant}`")).collect::<Vec<_>>().join(" and ")
+}
+
+impl AppError {
+    /// What to do about it, in the imperative.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::NoKey { .. } => {
+                "put the App's private key into a secret and give it as `private-key`; runs that forks and \
+                 Dependabot start are given no secrets"
+                    .to_owned()
+            }
+            Self::Signing { .. } => "generate another private key in the App's settings".to_owned(),
+            Self::Signature { .. } => {
+                "check that `client-id` is the App's client id, and that `private-key` is one of the \
+                 private keys in the App's settings"
+                    .to_owned()
+            }
+            Self::Clock { .. } => "set the clock of the runner, and keep it right with NTP".to_owned(),
+            Self::NotInstalled { repository, .. } => {
+                let owner = repository.owner();
+                format!("install the App on {owner} for {repository}, or give another token for it")
+            }
+            Self::NotSelected { repository, settings, .. } => format!(
+                "check the name, and add {repository} to the repositories of the installation: {settings}"
+            ),
+            Self::Suspended { settings, .. } => format!("unsuspend the installation: {settings}"),
+            Self::NotGranted { repository, missing, settings, .. } => format!(
+                "add {} to the permissions in the App's settings, and accept them for {}: {settings}",
+                listed(missing),
+                repository.owner()
+            ),
+            Self::Asked { source, .. } => return source.help(),
+        })
+    }
+}
+
+/// A token of an installation.
+#[derive(Debug)]
+pub(super) struct InstallationToken {
+    pub(super) secret: SecretString,
+    /// What it may do.
+    pub(super) granted: BTreeMap<Permission, Level>,
+    /// Where it may do it.
+    pub(super) repositories: BTreeSet<RepoName>,
+    /// How long it lasts from now.
+    pub(super) lasts: TimeDelta,
+    /// The installation in the browser.
+    pub(super) settings: String,
+}
+
+/// An installation as it is described.
+#[derive(Deserialize)]
+struct Installation {
+    id: u64,
+    html_url: String,
+    #[serde(default)]
+    permissions: BTreeMap<String, String>,
+    #[serde(default)]
+    suspended_at: Option<DateTime<Utc>>,
+}
+
+impl Installation {
+    /// As much of `needs` as it may do.
+    fn grants(&self, needs: &Needs) -> BTreeMap<Permission, Level> {
+        granted(&self.permissions, needs)
+    }
+}
+
+fn granted(permissions: &BTreeMap<String, String>, needs: &Needs) -> BTreeMap<Permission, Level> {
+    let of = |permission: Permission| Level::parse(permissions.get(permission.as_str())?);
+    let wanted = needs.permissions().into_iter();
+    wanted.filter_map(|(permission, level)| Some((permission, level.min(of(permission)?)))).collect()
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iat: i64,
+    exp: i64,
+    iss: &'a str,
+}
+
+/// The App after it signed in.
+struct SignedIn<'a> {
+    app: &'a App,
+    api: &'a Api,
+    mask: Mask,
+    jwt: SecretString,
+}
+
+impl App {
+    /// Mints a token for the repositories of `needs`, which are all of one owner, and for
+    /// `repository`, which is one of them.
+    ///
+    /// May be repeated: it is another token then.
+    ///
+    /// # Errors
+    ///
+    /// When it may not act for `repository`, or GitHub does not answer. Other repositories for which
+    /// it may not act are left out.
+    pub(super) async fn mint(
+        &self,
+        api: &Api,
+        mask: Mask,
+        repository: &RepoName,
+        needs: &Needs,
+    ) -> Result<InstallationToken, AppError> {
+        let app = self.sign_in(api, mask)?;
+        let installation = app.installation(repository).await?;
+        if installation.suspended_at.is_some() {
+            let (app, settings) = (self.id.clone(), installation.html_url);
+            return Err(AppError::Suspended { app, repository: repository.clone(), settings });
+        }
+        let permissions = installation.grants(needs);
+        let mut repositories: BTreeSet<RepoName> = needs.repositories().cloned().collect();
+        let minted = match app.access_token(installation.id, &repositories, &permissions).await {
+            // One of them is not selected, and GitHub does not say which.
+            Err(AppError::Asked { source, .. })
+                if source.status() == Some(StatusCode::UNPROCESSABLE_ENTITY) && repositories.len() > 1 =>
+            {
+                repositories = app.selected(repositories, repository).await?;
+                app.access_token(installation.id, &repositories, &permissions).await?
+            }
+            answer => answer?,
+        };
+        Ok(InstallationToken {
+            secret: minted.token,
+            granted: minted.permissions.map_or(permissions, |told| granted(&told, needs)),
+            repositories,
+            lasts: minted.lasts,
+            settings: installation.html_url,
+        })
+    }
+
+    fn sign_in<'a>(&'a self, api: &'a Api, mask: Mask) -> Result<SignedIn<'a>, AppError> {
+        let app = || self.id.clone();
+        let key = self.key.as_ref().ok_or_else(|| AppError::NoKey { app: app() })?;
+        let now = api.clock().now();
+        let claims = Claims {
+            iat: (now - DATED_BACK).timestamp(),
+            exp: (now + SIGNED_FOR).timestamp(),
+            iss: &self.id,
+        };
+        let jwt = key.sign(&claims);
+        let jwt = jwt.map_err(|error| AppError::Signing { app: app(), reason: error.to_string() })?;
+        mask(&jwt);
+        Ok(SignedIn { app: self, api, mask, jwt: jwt.into() })
+    }
+}
+
+impl SignedIn<'_> {
+    async fn ask(&self, method: Method, path: String, body: Option<&Value>) -> Result<Answer, AppError> {
+        self.api.send(&Call::new(method, path, body, &self.jwt)).await.map_err(|error| self.refused(error))
+    }
+
+    /// Tells what is wrong with the signature from other refusals.
+    fn refused(&self, error: GitHubError) -> AppError {
+        let app = self.app.id.clone();
+        match &error {
+            GitHubError::Refused { status: StatusCode::UNAUTHORIZED, message, date, .. } => {
+                let message = message.clone();
+                // "'Expiration time' claim ('exp') is too far in the future", and the like.
+                if message.contains("('exp')") || message.contains("('iat')") {
+                    let ahead = date.map(|date| self.api.clock().now() - date);
+                    AppError::Clock { app, message, ahead }
+                } else {
+                    AppError::Signature { app, message }
+                }
+            }
+            GitHubError::Refused { status: StatusCode::NOT_FOUND, message, .. }
+                if message.contains("Integration") =>
+            {
+                AppError::Signature { app, message: message.clone() }
+            }
+            _ => AppError::Asked { app, source: Box::new(error) },
+        }
+    }
+
+    /// The installation that covers `repository`.
+    async fn installation(&self, repository: &RepoName) -> Result<Installation, AppError> {
+        if let Some(installation) = self.found(format!("/repos/{repository}/installation")).await? {
+            return Ok(installation);
+        }
+        // It answers for organizations too.
+        let (app, owner) = (self.app.id.clone(), repository.owner());
+        Err(match self.found(format!("/users/{owner}/installation")).await? {
+            Some(Installation { html_url: settings, .. }) => {
+                AppError::NotSelected { app, repository: repository.clone(), settings }
+            }
+            None => AppError::NotInstalled { app, repository: repository.clone() },
+        })
+    }
+
+    async fn found(&self, path: String) -> Result<Option<Installation>, AppError> {
+        match self.ask(Method::GET, path, None).await {
+            Ok(answer) => answer.json().map(Some).map_err(|error| self.refused(error)),
+            Err(AppError::Asked { source, .. }) if source.is_gone() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Those of `repositories` that the App is installed for; `repository` is known to be one.
+    async fn selected(
+        &self,
+        repositories: BTreeSet<RepoName>,
+        repository: &RepoName,
+    ) -> Result<BTreeSet<RepoName>, AppError> {
+        let mut selected = BTreeSet::new();
+        for name in repositories {
+            if name == *repository || self.found(format!("/repos/{name}/installation")).await?.is_some() {
+                selected.insert(name);
+            }
+        }
+        Ok(selected)
+    }
+
+    async fn access_token(
+        &self,
+        installation: u64,
+        repositories: &BTreeSet<RepoName>,
+        permissions: &BTreeMap<Permission, Level>,
+    ) -> Result<Minted, AppError> {
+        // With no permission named it would be all that the App has.
+        let mut wanted = Map::from_iter([("metadata".to_owned(), json!("read"))]);
+        wanted.extend(
+            permissions.iter().map(|(name, level)| (name.as_str().to_owned(), json!(level.as_str()))),
+        );
+        let names: Vec<&str> = repositories.iter().map(RepoName::name).collect();
+        let body = json!({ "repositories": names, "permissions": wanted });
+        let path = format!("/app/installations/{installation}/access_tokens");
+        let answer = self.ask(Method::POST, path, Some(&body)).await?;
+        // The reason is not told: it could quote the token.
+        let minted: Result<Minted, GitHubError> = answer.json();
+        let minted = minted.map_err(|_| GitHubError::Unexpected {
+            request: answer.request.clone(),
+            reason: "no token that can be used".to_owned(),
+        });
+        let minted = minted.map_err(|error| self.refused(error))?;
+        (self.mask)(minted.token.expose_secret());
+        let now = answer.date().unwrap_or_else(|| self.api.clock().now());
+        Ok(Minted { lasts: (minted.expires_at - now).min(HOUR), ..minted })
+    }
+}
+
+/// A token as it is handed out.
+#[derive(Deserialize)]
+struct Minted {
+    #[serde(deserialize_with = "super::tokens::printable")]
+    token: SecretString,
+    expires_at: DateTime<Utc>,
+    #[serde(default)]
+    permissions: Option<BTreeMap<String, String>>,
+    /// By GitHub's clock, whatever this machine's says.
+    #[serde(skip)]
+    lasts: TimeDelta,
+}

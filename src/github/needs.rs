@@ -1,0 +1,204 @@
+//! What a step needs to be allowed, and where: each mode says it before it asks for anything, and
+//! minted tokens are limited to it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::names::RepoName;
+
+/// A [permission of a GitHub App](https://docs.github.com/rest/authentication/permissions-required-for-github-apps)
+/// that this action has a use for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Permission {
+    /// Workflows and their runs.
+    Actions,
+    /// Files, and `repository_dispatch`.
+    Contents,
+    /// Issues and their comments.
+    Issues,
+}
+
+impl Permission {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Actions => "actions",
+            Self::Contents => "contents",
+            Self::Issues => "issues",
+        }
+    }
+}
+
+/// How far a permission reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// To look.
+    Read,
+    /// To look and to change.
+    Write,
+}
+
+impl Level {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "read" => Some(Self::Read),
+            "write" | "admin" => Some(Self::Write),
+            _ => None,
+        }
+    }
+}
+
+/// A permission as people write it: `issues: write`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Grant {
+    /// What.
+    pub permission: Permission,
+    /// How far.
+    pub level: Level,
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.permission.as_str(), self.level.as_str())
+    }
+}
+
+/// How far one permission must reach, and how far it is of use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Need {
+    must: Option<Level>,
+    may: Option<Level>,
+}
+
+impl Need {
+    fn most(self) -> Option<Level> {
+        self.must.max(self.may)
+    }
+}
+
+/// What a step needs to be allowed in each repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs(BTreeMap<RepoName, BTreeMap<Permission, Need>>);
+
+impl Needs {
+    /// And this, without which the step cannot do its work.
+    #[must_use]
+    pub fn must(mut self, repository: &RepoName, permission: Permission, level: Level) -> Self {
+        let need = self.need(repository, permission);
+        need.must = need.must.max(Some(level));
+        self
+    }
+
+    /// And this, without which the step says or checks less.
+    #[must_use]
+    pub fn may(mut self, repository: &RepoName, permission: Permission, level: Level) -> Self {
+        let need = self.need(repository, permission);
+        need.may = need.may.max(Some(level));
+        self
+    }
+
+    fn need(&mut self, repository: &RepoName, permission: Permission) -> &mut Need {
+        self.0.entry(repository.clone()).or_default().entry(permission).or_default()
+    }
+
+    /// And to see this repository, whatever else.
+    pub(super) fn see(&mut self, repository: &RepoName) {
+        self.0.entry(repository.clone()).or_default();
+    }
+
+    /// And all of `other`.
+    pub(super) fn extend(&mut self, other: Self) {
+        for (repository, needs) in other.0 {
+            let known = self.0.entry(repository).or_default();
+            for (permission, need) in needs {
+                let known = known.entry(permission).or_default();
+                *known = Need { must: known.must.max(need.must), may: known.may.max(need.may) };
+            }
+        }
+    }
+
+    /// Whether there is nothing in `other` that is not here.
+    pub(super) fn cover(&self, other: &Self) -> bool {
+        let mut both = self.clone();
+        both.extend(other.clone());
+        both == *self
+    }
+
+    /// What is needed in some of the repositories.
+    pub(super) fn of(&self, are_meant: impl Fn(&RepoName) -> bool) -> Self {
+        let meant = self.0.iter().filter(|(repository, _)| are_meant(repository));
+        Self(meant.map(|(repository, needs)| (repository.clone(), needs.clone())).collect())
+    }
+
+    pub(super) fn repositories(&self) -> impl Iterator<Item = &RepoName> {
+        self.0.keys()
+    }
+
+    /// How far each permission is of use in any of the repositories.
+    pub(super) fn permissions(&self) -> BTreeMap<Permission, Level> {
+        let mut permissions = BTreeMap::new();
+        for (permission, need) in self.0.values().flatten() {
+            if let Some(level) = need.most() {
+                let known = permissions.entry(*permission).or_insert(level);
+                *known = level.max(*known);
+            }
+        }
+        permissions
+    }
+
+    /// What must be allowed in `repository`, and is not among what was granted.
+    pub(super) fn missing(&self, repository: &RepoName, granted: &BTreeMap<Permission, Level>) -> Vec<Grant> {
+        let needs = self.0.get(repository).into_iter().flatten();
+        needs
+            .filter_map(|(permission, need)| Some(Grant { permission: *permission, level: need.must? }))
+            .filter(|grant| granted.get(&grant.permission).copied() < Some(grant.level))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repo(name: &str) -> RepoName {
+        name.parse().expect("a name")
+    }
+
+    #[test]
+    fn needs_of_several_places_add_up_to_the_furthest_of_each() {
+        let (hub, web) = (repo("acme/hub"), repo("Acme/web"));
+        let mut needs = Needs::default().must(&hub, Permission::Issues, Level::Write).may(
+            &hub,
+            Permission::Actions,
+            Level::Read,
+        );
+        let of_hub = needs.clone();
+        needs.extend(Needs::default().must(&web, Permission::Actions, Level::Write));
+        assert!(needs.cover(&of_hub) && !of_hub.cover(&needs));
+        assert_eq!(needs.of(|repository| repository == &hub), of_hub);
+        let permissions =
+            BTreeMap::from([(Permission::Actions, Level::Write), (Permission::Issues, Level::Write)]);
+        assert_eq!(needs.permissions(), permissions);
+    }
+
+    #[test]
+    fn only_what_a_step_cannot_do_without_is_missed() {
+        let hub = repo("acme/hub");
+        let needs = Needs::default().must(&hub, Permission::Issues, Level::Write).may(
+            &hub,
+            Permission::Actions,
+            Level::Read,
+        );
+        let issues = Grant { permission: Permission::Issues, level: Level::Write };
+        assert_eq!(needs.missing(&hub, &BTreeMap::new()), [issues]);
+        assert_eq!(needs.missing(&hub, &BTreeMap::from([(Permission::Issues, Level::Read)])), [issues]);
+        assert_eq!(needs.missing(&hub, &BTreeMap::from([(Permission::Issues, Level::Write)])), []);
+        assert_eq!(needs.missing(&repo("acme/web"), &BTreeMap::new()), []);
+    }
+}

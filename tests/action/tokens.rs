@@ -1,0 +1,423 @@
+//! A GitHub App instead of a token: what is minted, for whom and for how long, and what is said when
+//! nothing can be.
+
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use octocrab::OctoBody;
+use release_ticket_action::github::app::App as GitHubApp;
+use release_ticket_action::github::jwt::SigningKey;
+use release_ticket_action::github::needs::{Level, Permission};
+use release_ticket_action::github::{Credentials, GitHub, Needs, Tokens, transport};
+use release_ticket_action::job::Clock;
+use release_ticket_action::names::{IssueNumber, IssueRef};
+use simulated_github::{App, Dropped, Fault, KeyForm, Kind, World, private_key};
+use tower::ServiceExt;
+
+use crate::support::{Acme, Done, RELEASE_WORKFLOW, Step, now};
+
+/// All that a dispatch and its reports need.
+const RELEASE: &[&str] = &["issues: write", "actions: write", "contents: read"];
+
+/// A world without a single token, in which an App is installed on `acme`.
+async fn acme() -> (Acme, App) {
+    acme_at(World::at(now())).await
+}
+
+async fn acme_at(world: World) -> (Acme, App) {
+    let acme = Acme::in_world(world).await;
+    for name in acme.world.repositories() {
+        acme.world.repository(&name).private();
+    }
+    let app = acme.world.app("acme-release").installed_on("acme", RELEASE);
+    (acme, app)
+}
+
+fn dispatch(app: &App, targets: &str) -> Step {
+    let step = Step::new("dispatch").app(app).run(500).input("targets", targets);
+    step.input("workflow", "release.yml").input("release", "1.4.0")
+}
+
+fn report(app: &App, ticket: u64) -> Step {
+    Step::new("report").app(app).input("ticket", format!("acme/hub#{ticket}")).input("status", "success")
+}
+
+/// What was minted, a line for each token.
+fn minted(acme: &Acme) -> String {
+    let tokens = acme.world.installation_tokens();
+    let lines = tokens.iter().map(|token| {
+        let (where_to, what) = (token.repositories.join(", "), token.permissions.join(", "));
+        let end = if token.revoked { "revoked" } else { "left to expire" };
+        format!("{} for {where_to}: {what} ({end})", token.owner)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+// ---- minted ----
+
+#[tokio::test]
+async fn each_owner_gets_a_token_for_what_the_dispatch_needs_there() {
+    let (acme, app) = acme().await;
+    acme.world.repository("globex/site").private().file(".github/workflows/release.yml", RELEASE_WORKFLOW);
+    acme.world.repository("globex/unrelated").private();
+    app.installed_on(
+        "globex",
+        &["issues: write", "actions: write", "contents: write", "administration: write"],
+    );
+    dispatch(&app, "web, api, globex/site").run_in(&acme).await.succeeds();
+    insta::assert_snapshot!(minted(&acme), @"
+    acme for acme/api, acme/hub, acme/web: actions: write, contents: read, issues: write (revoked)
+    globex for globex/site: actions: write, contents: read (revoked)
+    ");
+    for repository in ["acme/web", "acme/api", "globex/site"] {
+        let runs = acme.world.runs(repository);
+        assert_eq!(runs.len(), 1, "{repository}");
+        assert_eq!(runs[0].actor, "acme-release[bot]");
+    }
+}
+
+#[tokio::test]
+async fn a_report_gets_a_token_for_the_hub_and_its_issues() {
+    let (acme, app) = acme().await;
+    let ticket = acme.world.issue("acme/hub", "By hand", "", "alice");
+    report(&app, ticket).run_in(&acme).await.succeeds();
+    assert_eq!(minted(&acme), "acme for acme/hub: issues: write (revoked)");
+    // Two requests for the token, and one to revoke it.
+    assert!(acme.requests().len() <= 4 + 3, "{:#?}", acme.requests());
+}
+
+#[tokio::test]
+async fn nothing_is_minted_that_is_not_needed() {
+    let (acme, app) = acme().await;
+    Step::new("report").app(&app).input("status", "success").run_in(&acme).await.succeeds();
+    assert_eq!(acme.requests(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_targets_file_that_is_read_first_costs_a_second_token_and_no_more_permissions() {
+    let (acme, app) = acme().await;
+    let targets = "defaults: { workflow: release.yml }\ntargets: [web, api]";
+    acme.world.repository("acme/hub").file(".github/release-targets.yml", targets);
+    Step::new("dispatch").app(&app).input("release", "1.4.0").run_in(&acme).await.succeeds();
+    insta::assert_snapshot!(minted(&acme), @"
+    acme for acme/hub: actions: read, contents: read, issues: write (revoked)
+    acme for acme/api, acme/hub, acme/web: actions: write, contents: read, issues: write (revoked)
+    ");
+}
+
+#[tokio::test]
+async fn notifying_uses_what_the_app_may_do_where_it_happened() {
+    let (acme, app) = acme().await;
+    let ticket = acme.world.issue("acme/hub", "By hand", "", "alice");
+    let notify = |app: &App| {
+        Step::new("notify").app(app).input("ticket", format!("acme/hub#{ticket}")).input("status", "failure")
+    };
+    notify(&app).run_in(&acme).await.succeeds();
+    app.installed_on("acme", &["issues: write"]).only_for("acme", &["hub"]);
+    notify(&app).run_in(&acme).await.succeeds().says("the failed step is not named");
+    insta::assert_snapshot!(minted(&acme), @"
+    acme for acme/hub, acme/web: actions: read, issues: write (revoked)
+    acme for acme/hub: issues: write (revoked)
+    ");
+}
+
+#[tokio::test]
+async fn an_event_needs_contents_instead_of_actions() {
+    let (acme, app) = acme().await;
+    app.installed_on("acme", &["issues: write", "actions: write", "contents: write"]);
+    let step = Step::new("dispatch").app(&app).input("targets", "web").input("dispatch-type", "repository");
+    step.input("event-type", "release").run_in(&acme).await.succeeds();
+    assert_eq!(
+        minted(&acme),
+        "acme for acme/hub, acme/web: actions: read, contents: write, issues: write (revoked)"
+    );
+}
+
+#[tokio::test]
+async fn the_key_is_read_in_every_form_in_which_it_is_given() {
+    let (acme, app) = acme().await;
+    let ticket = acme.world.issue("acme/hub", "By hand", "", "alice");
+    let pkcs1 = app.private_key();
+    for key in [
+        private_key(KeyForm::Pkcs8),
+        pkcs1.replace('\n', "\\n"),
+        pkcs1.replace('\n', "\r\n"),
+        format!("\n  {}", pkcs1.replace('\n', "\n  ")),
+        STANDARD.encode(&pkcs1),
+        STANDARD.encode(private_key(KeyForm::Pkcs8)),
+        pkcs1,
+    ] {
+        let done = report(&app, ticket).input("private-key", key).run_in(&acme).await;
+        assert_eq!(done.succeeds().output("delivered"), "true", "{}", done.log);
+    }
+    let step = report(&app, ticket).without("INPUT_CLIENT-ID").input("app-id", app.id());
+    assert_eq!(step.run_in(&acme).await.succeeds().output("delivered"), "true");
+}
+
+#[tokio::test]
+async fn the_app_wins_over_token_and_ticket_token_over_both() {
+    let (acme, app) = acme().await;
+    let ticket = acme.world.issue("acme/hub", "By hand", "", "alice");
+    report(&app, ticket).input("token", "target-token").run_in(&acme).await.succeeds();
+    report(&app, ticket).job("other").input("ticket-token", "target-token").run_in(&acme).await.succeeds();
+    let authors: Vec<String> = acme.records(ticket).into_iter().map(|comment| comment.author).collect();
+    assert_eq!(authors, ["acme-release[bot]", "acme-report[bot]"]);
+    assert_eq!(acme.world.installation_tokens().len(), 1);
+}
+
+// ---- their end ----
+
+/// A client in this process, so that its time can be paused.
+fn client(world: &World, app: &App) -> GitHub {
+    let key = SigningKey::parse(&app.private_key()).expect("a key");
+    let app = GitHubApp { id: app.client_id(), key: Some(key) };
+    let tokens = Tokens::new(Credentials { app: Some(app), ..Credentials::default() }, |_| ());
+    let service = ServiceExt::<http::Request<OctoBody>>::and_then(world.service(), |response| async {
+        Ok::<_, Dropped>(whole(response).await)
+    });
+    let octocrab = transport::over_service(service, http::Uri::from_static("https://api.github.com"));
+    GitHub::new(octocrab, tokens, Clock::starting_at(world.now()), Duration::from_secs(60))
+}
+
+async fn whole<B>(response: http::Response<B>) -> http::Response<Full<Bytes>>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: std::fmt::Debug,
+{
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.expect("bodies are in memory").to_bytes();
+    http::Response::from_parts(parts, Full::new(body))
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_hours_gets_a_new_token_before_the_old_one_ends() {
+    let world = World::new();
+    world.repository("acme/hub").private();
+    let app = world.app("acme-release").installed_on("acme", RELEASE);
+    let number = world.issue("acme/hub", "By hand", "", "alice");
+    let ticket = IssueRef { repository: "acme/hub".parse().expect("a name"), number: IssueNumber(number) };
+    let github = client(&world, &app);
+    github.tokens().need(Needs::default().must(&ticket.repository, Permission::Issues, Level::Write));
+    for _ in 0..12 {
+        github.issue(&ticket).await.expect("the ticket");
+        tokio::time::sleep(Duration::from_secs(15 * 60)).await;
+    }
+    // Every fourth quarter of an hour ends less than five minutes before the hour does.
+    assert_eq!(world.installation_tokens().len(), 3);
+    let refused = world.exchanges().into_iter().filter(|exchange| exchange.status != Some(200));
+    assert!(refused.map(|exchange| exchange.status).all(|status| status == Some(201)));
+
+    // One that somebody revoked is replaced when it is refused; another refusal is final.
+    world.token(&world.installation_tokens()[2].secret).revoke();
+    github.issue(&ticket).await.expect("the ticket");
+    assert_eq!(world.installation_tokens().len(), 4);
+    github.revoke_tokens(Duration::from_secs(1)).await;
+    assert!(world.installation_tokens()[3].revoked, "the others have ended");
+}
+
+#[tokio::test]
+async fn a_step_that_outlives_a_token_goes_on_with_another_and_revokes_both() {
+    let (acme, app) = acme().await;
+    let ticket = acme.world.issue("acme/hub", "By hand", "", "alice");
+    acme.world.installation_tokens_last(Duration::from_secs(2));
+    acme.world.latency(|method, _| match method.as_str() {
+        "DELETE" => Duration::ZERO,
+        _ => Duration::from_millis(700),
+    });
+    report(&app, ticket).run_in(&acme).await.succeeds();
+    let tokens = acme.world.installation_tokens();
+    assert!(tokens.len() >= 2, "{tokens:?}");
+    assert!(tokens.last().is_some_and(|token| token.revoked), "{tokens:?}");
+    let revoked = acme.requests().into_iter().filter(|request| request == "DELETE /installation/token");
+    assert_eq!(revoked.count(), tokens.len());
+}
+
+#[tokio::test]
+async fn tokens_are_revoked_after_a_failure_too() {
+    let (acme, app) = acme().await;
+    let dispatches = "/repos/acme/web/actions/workflows/release.yml/dispatches";
+    acme.world.fault(Fault::on("POST", dispatches).then(Kind::StatusBefore(409)));
+    dispatch(&app, "web").run_in(&acme).await.fails().says("cannot start web");
+    assert_eq!(
+        minted(&acme),
+        "acme for acme/hub, acme/web: actions: write, contents: read, issues: write (revoked)"
+    );
+}
+
+#[tokio::test]
+async fn tokens_are_revoked_after_a_cancellation_before_the_runner_kills() {
+    for mode in ["dispatch", "report", "notify"] {
+        let (acme, app) = acme().await;
+        let ticket = acme.world.issue("acme/hub", "By hand", "", "alice");
+        acme.world.latency(|_, _| Duration::from_millis(150));
+        let step = match mode {
+            "dispatch" => dispatch(&app, "web, api"),
+            mode => Step::new(mode)
+                .app(&app)
+                .input("ticket", format!("acme/hub#{ticket}"))
+                .input("status", "failure"),
+        };
+        let step = step.spawn_in(&acme);
+        while acme.world.story().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        step.signal("INT");
+        let asked = Instant::now();
+        step.end().await.says("the step is cancelled");
+        assert!(asked.elapsed() < Duration::from_millis(7_500), "{mode} took {:?}", asked.elapsed());
+        let tokens = acme.world.installation_tokens();
+        assert!(!tokens.is_empty() && tokens.iter().all(|token| token.revoked), "{mode}: {}", minted(&acme));
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_revoked_is_no_reason_to_fail() {
+    let (acme, app) = acme().await;
+    let ticket = acme.world.issue("acme/hub", "By hand", "", "alice");
+    acme.world.fault(Fault::on("DELETE", "/installation/token").then(Kind::StatusBefore(503)));
+    let done = report(&app, ticket).debug().run_in(&acme).await;
+    done.succeeds().says("::debug::a token is not revoked");
+    assert!(!done.log.contains("::warning::"), "{}", done.log);
+}
+
+// ---- refused ----
+
+/// The errors of a dispatch that came to nothing.
+async fn refused(acme: &Acme, step: Step) -> String {
+    let done: Done = step.run_in(acme).await;
+    done.fails();
+    assert_eq!(acme.world.story(), "", "nothing happened");
+    let url = acme.server.url();
+    let errors =
+        done.visible_log().lines().filter(|line| line.starts_with("::")).collect::<Vec<_>>().join("\n");
+    errors.replace("%0A", "\n").replace(&url, "https://github.com")
+}
+
+#[tokio::test]
+async fn an_app_that_is_not_installed_where_it_is_needed_says_so() {
+    let (acme, app) = acme().await;
+    acme.world.repository("globex/site").private();
+    insta::assert_snapshot!(refused(&acme, dispatch(&app, "globex/site, web")).await, @"
+    ::error::`targets`:1:1: target site: cannot read `.github/workflows/release.yml` of globex/site: the GitHub App Iv23li00000000400001 is not installed on globex
+    help: install the App on globex for globex/site, or give another token for it
+    ");
+}
+
+#[tokio::test]
+async fn an_app_that_lacks_a_repository_names_it_and_no_other() {
+    let (acme, app) = acme().await;
+    app.only_for("acme", &["hub", "web"]);
+    insta::assert_snapshot!(refused(&acme, dispatch(&app, "web, api, docs, nowhere")).await, @"
+    ::error::`targets`:1:6: target api: cannot read `.github/workflows/release.yml` of acme/api: the GitHub App Iv23li00000000400001 is installed on acme, and not for acme/api
+    help: check the name, and add acme/api to the repositories of the installation: https://github.com/organizations/acme/settings/installations/80001
+    ::error::`targets`:1:11: target docs: cannot read `.github/workflows/release.yml` of acme/docs: the GitHub App Iv23li00000000400001 is installed on acme, and not for acme/docs
+    help: check the name, and add acme/docs to the repositories of the installation: https://github.com/organizations/acme/settings/installations/80001
+    ::error::`targets`:1:17: target nowhere: cannot read `.github/workflows/release.yml` of acme/nowhere: the GitHub App Iv23li00000000400001 is installed on acme, and not for acme/nowhere
+    help: check the name, and add acme/nowhere to the repositories of the installation: https://github.com/organizations/acme/settings/installations/80001
+    ");
+}
+
+#[tokio::test]
+async fn an_app_that_is_suspended_says_so() {
+    let (acme, app) = acme().await;
+    app.suspend("acme");
+    insta::assert_snapshot!(refused(&acme, dispatch(&app, "web")).await, @"
+    ::error::`targets`:1:1: target web: cannot read `.github/workflows/release.yml` of acme/web: the GitHub App Iv23li00000000400001 is suspended on acme
+    help: unsuspend the installation: https://github.com/organizations/acme/settings/installations/80001
+    ");
+}
+
+#[tokio::test]
+async fn a_permission_that_the_app_lacks_is_named_before_anything_happens() {
+    let (acme, app) = acme().await;
+    app.installed_on("acme", &["issues: read", "contents: read", "actions: write"]);
+    insta::assert_snapshot!(refused(&acme, dispatch(&app, "web")).await, @"
+    ::error::cannot look for a ticket in acme/hub: the GitHub App Iv23li00000000400001 is not granted `issues: write` on acme/hub
+    help: add `issues: write` to the permissions in the App's settings, and accept them for acme: https://github.com/organizations/acme/settings/installations/80001
+    ");
+    app.installed_on("acme", &["issues: write", "contents: read", "actions: read"]);
+    insta::assert_snapshot!(refused(&acme, dispatch(&app, "web")).await, @"
+    ::error::`targets`:1:1: target web: cannot read `.github/workflows/release.yml` of acme/web: the GitHub App Iv23li00000000400001 is not granted `actions: write` on acme/web
+    help: add `actions: write` to the permissions in the App's settings, and accept them for acme: https://github.com/organizations/acme/settings/installations/80001
+    ");
+    let event = || dispatch(&app, "web").input("dispatch-type", "repository").input("event-type", "release");
+    insta::assert_snapshot!(refused(&acme, event()).await, @"
+    ::error::`targets`:1:1: target web: cannot reach acme/web: the GitHub App Iv23li00000000400001 is not granted `contents: write` on acme/web
+    help: add `contents: write` to the permissions in the App's settings, and accept them for acme: https://github.com/organizations/acme/settings/installations/80001
+    ");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_told_by_how_much() {
+    for (ahead, expected) in [(20, "behind"), (-20, "ahead of")] {
+        let (acme, app) = acme_at(World::at(now() + chrono::TimeDelta::minutes(ahead))).await;
+        let errors = refused(&acme, dispatch(&app, "web")).await;
+        // Whole seconds, of which one or two pass meanwhile.
+        let told = ["19m 58s", "19m 59s", "20m", "20m 1s", "20m 2s"]
+            .map(|by| format!("this runner's clock is {by} {expected} GitHub's"));
+        assert!(told.iter().any(|told| errors.contains(told)), "{errors}");
+        assert!(errors.contains("help: set the clock of the runner"), "{errors}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_another_app_is_told_from_an_app_that_is_not_there() {
+    let (acme, app) = acme().await;
+    let another = dispatch(&app, "web").input("private-key", private_key(KeyForm::Another));
+    insta::assert_snapshot!(refused(&acme, another).await, @"
+    ::error::`targets`:1:1: target web: cannot read `.github/workflows/release.yml` of acme/web: GitHub does not accept the signature of the GitHub App Iv23li00000000400001: A JSON web token could not be decoded
+    help: check that `client-id` is the App's client id, and that `private-key` is one of the private keys in the App's settings
+    ");
+    insta::assert_snapshot!(refused(&acme, dispatch(&app, "web").input("client-id", "Iv1.nobody")).await, @"
+    ::error::`targets`:1:1: target web: cannot read `.github/workflows/release.yml` of acme/web: GitHub does not accept the signature of the GitHub App Iv1.nobody: Integration not found
+    help: check that `client-id` is the App's client id, and that `private-key` is one of the private keys in the App's settings
+    ");
+    insta::assert_snapshot!(refused(&acme, dispatch(&app, "web").input("private-key", "")).await, @"
+    ::error::`targets`:1:1: target web: cannot read `.github/workflows/release.yml` of acme/web: the GitHub App Iv23li00000000400001 has no key to sign in with: `private-key` is blank
+    help: put the App's private key into a secret and give it as `private-key`; runs that forks and Dependabot start are given no secrets
+    ");
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_read_is_never_quoted() {
+    let (acme, app) = acme().await;
+    let pem = app.private_key();
+    let lines: Vec<&str> = pem.lines().collect();
+    let cut = [&lines[..2], &lines[lines.len() - 1..]].concat().join("\n");
+    for (key, says) in [
+        ("not-a-key-at-all", "neither PEM nor base64 of it"),
+        (&STANDARD.encode("not-a-key-at-all"), "neither PEM nor base64 of it"),
+        (&pem.replace("RSA PRIVATE", "EC PRIVATE"), "PEM of something else than a private RSA key"),
+        (&pem.replace("RSA PRIVATE KEY", "CERTIFICATE"), "PEM of something else than a private RSA key"),
+        (&pem.replace("RSA PRIVATE", "ENCRYPTED PRIVATE"), "encrypted"),
+        (&cut, "not a private RSA key of 2048 bits or more"),
+        (lines[1], "neither PEM nor base64 of it"),
+    ] {
+        let done = dispatch(&app, "web").input("private-key", key).run_in(&acme).await;
+        done.ends_with(2).says(&format!("::error::input `private-key` is {says}"));
+        let seen = format!("{}{}{}", done.visible_log(), done.errors, done.summary);
+        for line in key.lines().filter(|line| !line.starts_with("-----")) {
+            assert!(!seen.contains(line), "{line} is in {seen}");
+        }
+    }
+    assert_eq!(acme.requests(), [""; 0]);
+}
+
+#[tokio::test]
+async fn half_an_app_is_told_at_once() {
+    let (acme, app) = acme().await;
+    let both = dispatch(&app, "web").input("app-id", app.id());
+    both.run_in(&acme)
+        .await
+        .ends_with(2)
+        .says("`client-id` and `app-id` both name the App; give one of them");
+    let keyless = dispatch(&app, "web").without("INPUT_CLIENT-ID");
+    keyless
+        .run_in(&acme)
+        .await
+        .ends_with(2)
+        .says("`client-id` is missing; `private-key` is the key of a GitHub App");
+}

@@ -1,0 +1,195 @@
+//! GitHub Apps: their installations, and the tokens of these.
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use crate::app::{AppData, Installation, InstallationToken};
+use crate::call::{Answer, Call, Reply};
+use crate::json;
+use crate::key;
+use crate::repository::{RepoKey, RepositoryData};
+use crate::state::State;
+use crate::token::{Caller, Level};
+
+/// The longest that a signature may be valid.
+const SIGNED_FOR: TimeDelta = TimeDelta::minutes(10);
+
+/// Who signed this token, if it is one that signs itself. `None` if it is another kind of token.
+pub(super) fn signed_in(state: &State, token: &str, now: DateTime<Utc>) -> Option<Result<Caller, Reply>> {
+    token.starts_with("eyJ").then(|| app_of(state, token, now))
+}
+
+fn app_of(state: &State, token: &str, now: DateTime<Utc>) -> Result<Caller, Reply> {
+    let refused = |message: &str| Reply::refusal(StatusCode::UNAUTHORIZED, message);
+    let claims = key::verified(token).ok_or_else(|| refused("A JSON web token could not be decoded"))?;
+    let time = |name: &str| DateTime::from_timestamp(claims[name].as_i64()?, 0);
+    let (Some(issued), Some(expires)) = (time("iat"), time("exp")) else {
+        return Err(refused("A JSON web token could not be decoded"));
+    };
+    if issued > now {
+        return Err(refused(
+            "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
+        ));
+    }
+    if expires <= now {
+        return Err(refused(
+            "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires",
+        ));
+    }
+    if expires > now + SIGNED_FOR {
+        return Err(refused("'Expiration time' claim ('exp') is too far in the future"));
+    }
+    let issuer = claims["iss"].as_str().map_or_else(|| claims["iss"].to_string(), str::to_owned);
+    let mut apps = state.apps();
+    let app = apps.find(|app| app.client_id == issuer || app.id.to_string() == issuer);
+    let app = app.ok_or_else(|| Reply::refusal(StatusCode::NOT_FOUND, "Integration not found"))?;
+    Ok(Caller::App { slug: app.slug.clone(), login: app.login() })
+}
+
+/// The App that asks.
+fn app<'c>(call: &'c Call<'_>) -> Result<&'c AppData, Reply> {
+    let Caller::App { slug, .. } = &call.caller else {
+        let message = "A JSON web token could not be decoded";
+        return Err(Reply::refusal(StatusCode::UNAUTHORIZED, message));
+    };
+    call.state.app(slug).ok_or_else(Reply::not_found)
+}
+
+pub(super) fn installation_of_repository(call: Call<'_>) -> Answer {
+    let app = app(&call)?;
+    let (owner, repo) = (call.param("owner"), call.param("repo"));
+    let key = RepoKey::new(&format!("{owner}/{repo}"));
+    let exists = call.state.repository(&key).is_some();
+    let installation = app.on(owner).filter(|installation| exists && installation.covers(&key));
+    described(&call, app, installation)
+}
+
+pub(super) fn installation_of_owner(call: Call<'_>) -> Answer {
+    let app = app(&call)?;
+    described(&call, app, app.on(call.param("username")))
+}
+
+fn described(call: &Call<'_>, app: &AppData, installation: Option<&Installation>) -> Answer {
+    let installation = installation.ok_or_else(Reply::not_found)?;
+    Ok(Reply::ok(json::installation(&call.state.links, app, installation)))
+}
+
+/// Hands out a token, limited to repositories and permissions if the body names them.
+pub(super) fn create_token(call: Call<'_>) -> Answer {
+    let app = app(&call)?;
+    let id = call.number("installation_id")?;
+    let installation = app.installations.iter().find(|it| it.id == id).ok_or_else(Reply::not_found)?;
+    if installation.suspended_at.is_some() {
+        return Err(Reply::forbidden("This installation has been suspended"));
+    }
+    let named = call.names("repositories", "name")?;
+    let repositories = repositories(call.state, installation, named.as_deref())?;
+    let permissions = permissions(installation, &call.object("permissions")?)?;
+    let login = app.login();
+    let installation = installation.clone();
+    let all = named.is_none() && installation.selected.is_none();
+    let lasts = call.state.installation_tokens.last;
+    let expires_at = call.now + lasts;
+    let secret = mint(call.state, &installation, &login, &repositories, &permissions, expires_at);
+    let objects: Vec<Value> = repositories
+        .iter()
+        .filter_map(|key| call.state.repository(key))
+        .map(|data| json::repository_of_installation(&call.state.links, data))
+        .collect();
+    let mut shown = named_levels(&permissions);
+    shown["metadata"] = json!("read");
+    let mut body = json!({
+        "token": secret,
+        "expires_at": json::time(expires_at),
+        "permissions": shown,
+        "repository_selection": if all { "all" } else { "selected" },
+    });
+    if !all {
+        body["repositories"] = Value::Array(objects);
+    }
+    Ok(Reply::created(body))
+}
+
+/// A new token of an installation, which acts as `login`.
+pub(crate) fn mint(
+    state: &mut State,
+    installation: &Installation,
+    login: &str,
+    repositories: &[RepoKey],
+    permissions: &BTreeMap<String, Level>,
+    expires_at: DateTime<Utc>,
+) -> String {
+    let number = state.installation_tokens.handed_out.len() + 1;
+    // As long as they may be, with dots in them.
+    let secret =
+        format!("ghs_{number}.{}", crate::repository::sha1(format!("token {number}").as_bytes()).repeat(12));
+    let names = repositories.iter().filter_map(|key| state.repository(key)).map(RepositoryData::full_name);
+    let handed_out = InstallationToken {
+        secret: secret.clone(),
+        owner: installation.owner.clone(),
+        repositories: names.collect(),
+        permissions: permissions.iter().map(|(name, level)| format!("{name}: {}", level.as_str())).collect(),
+        revoked: false,
+    };
+    let token = state.token_mut(&secret);
+    token.actor = login.to_owned();
+    token.expires_at = Some(expires_at);
+    token.installation = Some(installation.id);
+    token.grant_all(repositories, permissions);
+    state.installation_tokens.handed_out.push(handed_out);
+    secret
+}
+
+fn repositories(
+    state: &State,
+    installation: &Installation,
+    named: Option<&[String]>,
+) -> Result<Vec<RepoKey>, Reply> {
+    let owned = |data: &&RepositoryData| data.owner.eq_ignore_ascii_case(&installation.owner);
+    let all = state.repositories().filter(owned).map(|data| RepoKey::new(&data.full_name()));
+    let reached: Vec<RepoKey> = all.filter(|key| installation.covers(key)).collect();
+    let Some(named) = named else { return Ok(reached) };
+    let keys = named.iter().map(|name| RepoKey::new(&format!("{}/{name}", installation.owner)));
+    let keys: Option<Vec<RepoKey>> = keys.map(|key| reached.contains(&key).then_some(key)).collect();
+    keys.ok_or_else(|| {
+        Reply::unprocessable(
+            "There is at least one repository that does not exist or is not accessible to the parent installation.",
+        )
+    })
+}
+
+fn permissions(
+    installation: &Installation,
+    named: &serde_json::Map<String, Value>,
+) -> Result<BTreeMap<String, Level>, Reply> {
+    if named.is_empty() {
+        return Ok(installation.permissions.clone());
+    }
+    let wanted = named.iter().filter(|(name, _)| *name != "metadata");
+    let granted = wanted.map(|(name, level)| {
+        let level = level.as_str().and_then(Level::parse)?;
+        let most = installation.permissions.get(name)?;
+        (*most >= level).then(|| (name.clone(), level))
+    });
+    granted.collect::<Option<_>>().ok_or_else(|| {
+        Reply::unprocessable("The permissions requested are not granted to this installation.")
+    })
+}
+
+pub(crate) fn named_levels(permissions: &BTreeMap<String, Level>) -> Value {
+    permissions.iter().map(|(name, level)| (name.clone(), json!(level.as_str()))).collect()
+}
+
+/// Makes the token worthless with which this is asked.
+pub(super) fn revoke_token(call: Call<'_>) -> Answer {
+    let secret = call.caller.secret().map(str::to_owned).unwrap_or_default();
+    let is_of_installation = call.state.token(&secret).is_some_and(|token| token.installation.is_some());
+    if !is_of_installation {
+        return Err(Reply::forbidden("Resource not accessible by personal access token"));
+    }
+    call.state.token_mut(&secret).revoked = true;
+    Ok(Reply::no_content())
+}
