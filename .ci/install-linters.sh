@@ -6,5 +6,6 @@ folder=$1
 
 python3 -m venv "$folder/python"
 "$folder/python/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
-npm install --prefix "$folder/node" --loglevel error --no-audit --no-fund --no-save \
-    @action-validator/core@0.6.0 @action-validator/cli@0.6.0
+mkdir -p "$folder/node"
+cp "$here"/package*.json "$folder/node/"
+npm ci --prefix "$folder/node" --loglevel error --no-audit --no-fund
