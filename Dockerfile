@@ -2,6 +2,9 @@
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
+# It writes into the binary which packages, in which versions, it is built from. Without that, nothing
+# that looks for vulnerable packages in images could say a word about this one.
+RUN cargo install --locked cargo-auditable@0.7.7
 # The simulated GitHub and the benchmark are not part of the action. Cargo looks for every member and
 # target that a manifest names, though, so they are here as empty files.
 COPY Cargo.toml Cargo.lock ./
@@ -13,7 +16,7 @@ COPY src src
 # be linked statically.
 RUN target="$(uname -m)-unknown-linux-gnu" \
     && RUSTFLAGS="-C target-feature=+crt-static" \
-       cargo build --release --locked --target "$target" --bin release-ticket-action \
+       cargo auditable build --release --locked --target "$target" --bin release-ticket-action \
     && mv "target/$target/release/release-ticket-action" /release-ticket-action
 
 # Nothing but the binary: it needs no shell and no C library, and carries the root certificates (crate

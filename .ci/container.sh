@@ -78,6 +78,19 @@ is_static() {
     printf 'The binary is static.\n'
 }
 
+says_what_it_is_built_from() {
+    local platform
+    platform=$(docker image inspect --format '{{.Architecture}}' "$image")
+    .ci/release/image.sh sbom "$image" "$platform" >"$work/sbom.json"
+    python3 - "$work/sbom.json" <<'PYTHON' || fail 'the binary does not say what it is built from'
+import json, sys
+packages = {package["name"] for package in json.load(open(sys.argv[1]))["components"]}
+assert "octocrab" in packages, "a dependency is not named"
+assert "proptest" not in packages, "a dependency of the tests is named"
+print(f"The binary names the {len(packages)} packages that it is built from.")
+PYTHON
+}
+
 says_what_it_is() {
     local status=0 said
     said=$(docker run --rm "$image" 2>&1) || status=$?
@@ -164,5 +177,6 @@ make_base_image
 build
 is_small
 is_static
+says_what_it_is_built_from
 says_what_it_is
 reports

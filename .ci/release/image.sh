@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# image.sh COMMAND: the image of a release, made as .github/workflows/release.yml asks for it.
+#
+#   build PLATFORM           builds the image for this machine's platform (amd64, arm64) and pushes it
+#   join DIGEST…             makes one image for all platforms out of those that were pushed
+#   sboms DIGEST FOLDER      writes the SBOM of each platform's image into a folder
+#   sbom REFERENCE PLATFORM  prints the SBOM of an image
+#
+# The variables IMAGE, VERSION and those of every runner say what to make. What is pushed is only ever
+# named by its digest; the tag is there for people who look through the registry.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+tools=$PWD/target/ci
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+build() {
+    local platform=$1 digest
+    # The builder of the engine itself cannot push by digest.
+    docker buildx create --use >/dev/null
+    docker buildx build . \
+        --platform "linux/$platform" \
+        --label "org.opencontainers.image.source=$GITHUB_SERVER_URL/$GITHUB_REPOSITORY" \
+        --label "org.opencontainers.image.revision=$GITHUB_SHA" \
+        --label "org.opencontainers.image.version=$VERSION" \
+        --provenance mode=max \
+        --output "type=image,name=$IMAGE,push-by-digest=true,name-canonical=true,push=true" \
+        --metadata-file "$work/metadata.json"
+    digest=$(jq --raw-output '."containerimage.digest"' "$work/metadata.json")
+    says_what_it_is "$IMAGE@$digest"
+    printf '%s=%s\n' "$platform" "$digest" >>"$GITHUB_OUTPUT"
+}
+
+says_what_it_is() {
+    local status=0 said
+    said=$(docker run --rm "$1" 2>&1) || status=$?
+    [[ $status == 2 && $said == *'is a GitHub Action'* ]] ||
+        fail "without inputs the image exits with $status and says: $said"
+}
+
+join() {
+    local digest
+    docker buildx imagetools create --tag "$IMAGE:$VERSION" "${@/#/$IMAGE@}"
+    digest=$(docker buildx imagetools inspect "$IMAGE:$VERSION" --format '{{.Manifest.Digest}}')
+    # Between the two commands the tag may have been moved.
+    [[ $(manifests "$IMAGE@$digest") == "$(manifests "${@/#/$IMAGE@}")" ]] ||
+        fail "$IMAGE:$VERSION is not what was pushed"
+    printf 'digest=%s\n' "$digest" >>"$GITHUB_OUTPUT"
+}
+
+manifests() {
+    local reference
+    for reference; do
+        docker buildx imagetools inspect --raw "$reference"
+    done | jq --raw-output '.manifests[].digest' | sort
+}
+
+sboms() {
+    local index=$1 folder=$2 platform digest
+    mkdir -p "$folder"
+    for platform in amd64 arm64; do
+        digest=$(docker buildx imagetools inspect --raw "$IMAGE@$index" | jq --raw-output \
+            --arg platform "$platform" '.manifests[] | select(.platform.architecture == $platform).digest')
+        sbom "$IMAGE@$digest" "$platform" >"$folder/release-ticket-action-$platform.cdx.json"
+    done
+}
+
+# The binary in the image says what it was built from. What reads that does not know that the package
+# is published as an image, so its address is set here: https://github.com/package-url/purl-spec
+sbom() {
+    local reference=$1 platform=$2 container digest=
+    cargo install --quiet --locked --root "$tools" auditable2cdx@0.1.0
+    container=$(docker create --platform "linux/$platform" "$reference")
+    docker cp "$container:/release-ticket-action" "$work/binary"
+    docker rm "$container" >/dev/null
+    [[ $reference != *@* ]] || digest=@${reference#*@}
+    "$tools/bin/auditable2cdx" "$work/binary" | jq \
+        --arg purl "pkg:oci/release-ticket-action${digest/:/%3A}?arch=$platform&repository_url=${reference%@*}" \
+        '.metadata.component.purl = $purl'
+}
+
+command=${1:-}
+case $command in
+build | join | sboms | sbom) "$@" ;;
+*) fail "image.sh has no command named \`$command\`" ;;
+esac
