@@ -9,6 +9,7 @@
 # The variables IMAGE, VERSION and those of every runner say what to make. What is pushed is only ever
 # named by its digest; the tag is there for people who look through the registry.
 set -euo pipefail
+shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 tools=$PWD/target/ci
@@ -45,12 +46,13 @@ says_what_it_is() {
 }
 
 join() {
-    local digest
+    local digest joined pushed
     docker buildx imagetools create --tag "$IMAGE:$VERSION" "${@/#/$IMAGE@}"
     digest=$(docker buildx imagetools inspect "$IMAGE:$VERSION" --format '{{.Manifest.Digest}}')
     # Between the two commands the tag may have been moved.
-    [[ $(manifests "$IMAGE@$digest") == "$(manifests "${@/#/$IMAGE@}")" ]] ||
-        fail "$IMAGE:$VERSION is not what was pushed"
+    joined=$(manifests "$IMAGE@$digest")
+    pushed=$(manifests "${@/#/$IMAGE@}")
+    [[ $joined == "$pushed" ]] || fail "$IMAGE:$VERSION is not what was pushed"
     printf 'digest=%s\n' "$digest" >>"$GITHUB_OUTPUT"
 }
 
@@ -74,15 +76,14 @@ sboms() {
 # The binary in the image says what it was built from. What reads that does not know that the package
 # is published as an image, so its address is set here: https://github.com/package-url/purl-spec
 sbom() {
-    local reference=$1 platform=$2 container digest=
+    local reference=$1 platform=$2 digest='' container purl
     cargo install --quiet --locked --root "$tools" auditable2cdx@0.1.0
     container=$(docker create --platform "linux/$platform" "$reference")
     docker cp "$container:/release-ticket-action" "$work/binary"
     docker rm "$container" >/dev/null
     [[ $reference != *@* ]] || digest=@${reference#*@}
-    "$tools/bin/auditable2cdx" "$work/binary" | jq \
-        --arg purl "pkg:oci/release-ticket-action${digest/:/%3A}?arch=$platform&repository_url=${reference%@*}" \
-        '.metadata.component.purl = $purl'
+    purl="pkg:oci/release-ticket-action${digest/:/%3A}?arch=$platform&repository_url=${reference%@*}"
+    "$tools/bin/auditable2cdx" "$work/binary" | jq --arg purl "$purl" '.metadata.component.purl = $purl'
 }
 
 command=${1:-}
