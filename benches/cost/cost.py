@@ -253,7 +253,9 @@ def install(folder):
 
 
 def is_built(image):
-    return DOCKER and subprocess.run([DOCKER, "image", "inspect", image], capture_output=True).returncode == 0
+    return (
+        DOCKER and subprocess.run([DOCKER, "image", "inspect", image], check=False, capture_output=True).returncode == 0
+    )
 
 
 def bytes_of(path):
