@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -121,8 +121,11 @@ impl JobState {
 }
 
 async fn open_locked(path: &Path) -> std::io::Result<(File, Known)> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+    // The runner makes the folder above. Where it is missing nothing is mounted there, and a folder made
+    // now would be gone with this step's container.
+    match path.parent().map_or(Ok(()), std::fs::create_dir) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
     }
     let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
     let started = tokio::time::Instant::now();

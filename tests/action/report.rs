@@ -41,6 +41,20 @@ async fn a_job_has_one_record_and_the_board_shows_it() {
 }
 
 #[tokio::test]
+async fn a_folder_that_the_runner_did_not_mount_is_not_shared() {
+    let acme = Acme::new().await;
+    let ticket = acme.dispatched("web").await;
+    let temp = tempfile::tempdir().expect("a folder");
+    let not_mounted = temp.path().join("runner");
+    for stage in ["build", "test"] {
+        report(ticket, stage, "success").temp(&not_mounted).run_in(&acme).await.succeeds();
+    }
+    assert!(!not_mounted.exists(), "what is kept there would be gone with the step's container");
+    let [_claim, record] = &acme.records(ticket)[..] else { panic!("a claim and one record") };
+    assert!(record.body.contains("`build`") && record.body.contains("`test`"), "{}", record.body);
+}
+
+#[tokio::test]
 async fn the_target_is_the_one_that_the_dispatch_started() {
     let acme = Acme::new().await;
     let ticket = acme.dispatched("[{ name: site, repository: web }]").await;
