@@ -248,7 +248,7 @@ pub struct ReportInputs {
 pub struct NotifyInputs {
     /// What went wrong.
     pub message: Option<String>,
-    /// `failure`, `cancelled` or `success`.
+    /// `failure`, `cancelled`, `success` or `skipped`.
     pub status: Status,
     /// The title of an issue.
     pub title: Option<String>,
@@ -633,14 +633,24 @@ impl Reader<'_> {
             labels,
             mention,
             fingerprint: self.owned("fingerprint"),
-            status: self.status(&[Status::Failure, Status::Cancelled, Status::Success])?,
+            status: self.status(&[Status::Failure, Status::Cancelled, Status::Success, Status::Skipped])?,
         })
     }
 
+    /// The status; of several, as `join(needs.*.result)` gives them, the worst.
     fn status(&mut self, takes: &[Status]) -> Option<Status> {
         let words: Vec<&str> = takes.iter().map(|status| status.as_str()).collect();
-        let word = self.one_of("status", &words, None)?;
-        takes.iter().find(|status| status.as_str() == word).copied()
+        let given = self.list("status");
+        let known = |word: &String| takes.iter().find(|status| status.as_str().eq_ignore_ascii_case(word));
+        if let Some(unknown) = given.iter().find(|word| known(word).is_none()) {
+            self.problems.push(format!("`status` is `{unknown}`; it takes {}", listed(&words)));
+            return None;
+        }
+        let worst = given.iter().filter_map(known).max().copied();
+        if worst.is_none() {
+            self.problems.push(format!("`status` is missing; it takes {}", listed(&words)));
+        }
+        worst
     }
 }
 

@@ -21,6 +21,7 @@ use crate::opening::{self, NewIssue};
 use crate::plan::{self, Effect, Plan};
 use crate::receipt::{Problem, Receipt};
 use crate::runner::job_state::JobState;
+use crate::runner::log::NOTICE;
 use crate::ticket::marker::Marker;
 use crate::ticket::{Key, Log, Notice, Record, Status, Writer, text};
 
@@ -44,6 +45,11 @@ pub fn needs(job: &Job, common: &Common) -> Needs {
 /// Notifies.
 pub async fn run(job: &Job, common: &Common, inputs: &NotifyInputs, github: &GitHub) -> Receipt {
     let mut receipt = Receipt { created: Some(false), ..Receipt::default() };
+    if inputs.status == Status::Skipped {
+        tracing::info!(target: NOTICE, "everything was skipped, so there is nothing to notify");
+        receipt.summary = "Everything was skipped: nothing is notified.\n".to_owned();
+        return receipt;
+    }
     let notice = notice(job, common, inputs, github).await;
     let mut unwritable = None;
     if let Some(ticket) = &common.ticket {

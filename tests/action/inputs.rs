@@ -44,6 +44,26 @@ async fn a_mode_is_needed_and_a_known_one() {
 }
 
 #[tokio::test]
+async fn of_several_statuses_the_worst_counts() {
+    let acme = Acme::new().await;
+    let ticket = acme.dispatched("web").await;
+    for (given, counts) in [
+        ("success,failure,skipped", "failure"),
+        ("success, cancelled", "cancelled"),
+        ("skipped\nsuccess", "success"),
+        (r#"["skipped", "skipped"]"#, "skipped"),
+    ] {
+        let step = Step::new("report").run(9_000).input("ticket", ticket).input("repository", "hub");
+        step.input("status", given).input("stage", given).run_in(&acme).await.succeeds();
+        let record = acme.records(ticket).pop().expect("a report").body;
+        assert!(record.contains(&format!(r#""status":"{counts}""#)), "{given}: {record}");
+    }
+    let done = Step::new("report").input("status", "success,done").run_in(&acme).await;
+    done.ends_with(2).says("`status` is `done`; it takes `queued`");
+    Step::new("report").input("status", ",").run_in(&acme).await.ends_with(2).says("`status` is missing");
+}
+
+#[tokio::test]
 async fn a_secret_is_masked_and_never_quoted() {
     let acme = Acme::new().await;
     let done =

@@ -89,6 +89,16 @@ async fn the_success_after_a_failure_resolves_it() {
 }
 
 #[tokio::test]
+async fn what_was_skipped_neither_failed_nor_works_again() {
+    let acme = Acme::new().await;
+    notify(&acme, "failure").run_in(&acme).await.succeeds();
+    acme.world.clear_exchanges();
+    let done = notify(&acme, "skipped,skipped").run(9_001).run_in(&acme).await;
+    done.succeeds().says("nothing to notify");
+    assert_eq!((acme.requests(), issues(&acme)[0].is_open()), (Vec::new(), true));
+}
+
+#[tokio::test]
 async fn a_late_word_of_an_older_run_changes_nothing() {
     let acme = Acme::new().await;
     notify(&acme, "failure").run(9_001).run_in(&acme).await.succeeds();
