@@ -168,7 +168,11 @@ fn message(job: &Job, common: &Common, inputs: &NotifyInputs, failed: &[RunJob])
         };
         let workflow = if job.workflow.is_empty() { "The workflow" } else { &job.workflow };
         let branch = job.git_ref.trim_start_matches("refs/heads/");
-        let place = if failed.is_empty() { format!(", job {}", common.job_name) } else { String::new() };
+        // A job that notifies of others is not the one that failed.
+        let place = match failed.is_empty() && inputs.status != Status::Success {
+            true => format!(", job {}", common.job_name),
+            false => String::new(),
+        };
         format!("{workflow} {how} in {} at {branch}{place}", job.repository)
     });
     std::iter::once(first).chain(failed.iter().map(told)).collect::<Vec<_>>().join("\n")
@@ -442,13 +446,12 @@ fn new_issue(
     }
 }
 
-/// `Nightly failed: the message`, or with the job where there is no message.
+/// `Nightly failed: the message`; where none is given, what was made from the run says it all.
 fn made_title(job: &Job, inputs: &NotifyInputs, notice: &Notice) -> String {
     let workflow = if job.workflow.is_empty() { "A workflow" } else { &job.workflow };
     match inputs.message.as_deref().map(text::first_line) {
         Some(message) => format!("{workflow} failed: {message}"),
-        None if workflow.eq_ignore_ascii_case(&notice.by.job) => format!("{workflow} failed"),
-        None => format!("{workflow} failed: job {}", notice.by.job),
+        None => text::first_line(&notice.message).to_owned(),
     }
 }
 

@@ -75,6 +75,22 @@ async fn without_a_ticket_one_issue_is_opened_where_it_happened() {
 }
 
 #[tokio::test]
+async fn an_issue_of_a_run_is_not_called_after_the_job_that_notifies() {
+    let acme = Acme::new().await;
+    let run = acme.world.start_run("acme/web", "release.yml", "push");
+    notify(&acme, "failure").run(run).input("fingerprint", "alone").run_in(&acme).await.succeeds();
+    assert_eq!(issues(&acme)[0].title, "Release failed in acme/web at main, job failed");
+
+    acme.world.add_job(run, Job::new("build").step("Run tests", "failure").concluded("failure"));
+    notify(&acme, "failure").run(run).job("notify").run_in(&acme).await.succeeds();
+    notify(&acme, "success").run(run + 1).job("notify").run_in(&acme).await.succeeds();
+    let issue = &issues(&acme)[1];
+    assert_eq!(issue.title, "Release failed in acme/web at main");
+    let resolved = for_people(&issue.comments[0].body);
+    assert!(resolved.trim_end().ends_with("> Release works again in acme/web at main"), "{resolved}");
+}
+
+#[tokio::test]
 async fn the_success_after_a_failure_resolves_it() {
     let acme = Acme::new().await;
     notify(&acme, "success").run_in(&acme).await.succeeds().says("nothing is to be said");
