@@ -1,65 +1,14 @@
 #!/usr/bin/env bash
 # container.sh SHARED: builds the image and runs it as a runner does, against the simulated GitHub.
 #
-# Where no Docker engine runs it starts one, and stops it at the end. SHARED is a folder that may hold
-# tools/make-rust-image.sh, for machines that cannot pull the Dockerfile's base image.
+# SHARED is a folder as .ci/docker.sh describes it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 shared=$1
-image=release-ticket-action:ci
 size_limit=6000000
-work=$(mktemp -d)
-started=()
-
-clean_up() {
-    local process
-    for process in "${started[@]}"; do
-        kill "$process" && wait "$process" || true
-    done 2>/dev/null
-    rm -rf "$work"
-}
-trap clean_up EXIT
-
-# Debian's own client, where it is: it builds with BuildKit without a plugin.
-docker() {
-    DOCKER_BUILDKIT=1 PATH=/usr/bin:$PATH command docker "$@"
-}
-
-fail() {
-    printf 'error: %s\n' "$*" >&2
-    exit 1
-}
-
-start_engine() {
-    ! docker info >/dev/null 2>&1 || return 0
-    [[ -x /usr/sbin/dockerd ]] || apt_install docker.io
-    /usr/sbin/dockerd >"$work/dockerd.log" 2>&1 &
-    started+=($!)
-    until docker info >/dev/null 2>&1; do
-        kill -0 $! 2>/dev/null || fail "the Docker engine does not start: $(tail -n 3 "$work/dockerd.log")"
-        sleep 0.5
-    done
-}
-
-apt_install() {
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "$@" >/dev/null
-}
-
-make_base_image() {
-    local base stand_in=$shared/tools/make-rust-image.sh
-    base=$(sed -n 's/^FROM \(.*\) AS build$/\1/p' Dockerfile)
-    [[ -x $stand_in ]] || return 0
-    ! docker image inspect "$base" >/dev/null 2>&1 || return 0
-    command -v mmdebstrap >/dev/null || apt_install mmdebstrap
-    "$stand_in" "$base"
-}
-
-build() {
-    # The build reaches the crate registry the way this machine does.
-    docker build --network host --tag "$image" .
-}
+# shellcheck source=.ci/docker.sh
+source .ci/docker.sh
 
 is_small() {
     local size
@@ -173,7 +122,7 @@ reports() {
 }
 
 start_engine
-make_base_image
+get_base_image
 build
 is_small
 is_static

@@ -1,0 +1,62 @@
+# To be sourced at the project's root: a Docker engine, and the action's image in it.
+#
+# Where no engine runs, start_engine starts one, which ends with the script. `shared`, if it is set, is
+# a folder that may hold tools/make-rust-image.sh, for machines that cannot pull the Dockerfile's base
+# image. Whoever adds a process to `started` sees it ended, too.
+# shellcheck shell=bash
+
+image=release-ticket-action:$(basename "$0" .sh)
+base_image=$(sed -n 's/^FROM \(.*\) AS build$/\1/p' Dockerfile)
+work=$(mktemp -d)
+started=()
+
+clean_up() {
+    local process
+    for process in "${started[@]}"; do
+        kill "$process" && wait "$process" || true
+    done 2>/dev/null
+    rm -rf "$work"
+}
+trap clean_up EXIT
+
+# Debian's own client, where it is: it builds with BuildKit without a plugin.
+docker() {
+    DOCKER_BUILDKIT=1 PATH=/usr/bin:$PATH command docker "$@"
+}
+
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+start_engine() {
+    ! docker info >/dev/null 2>&1 || return 0
+    [[ -x /usr/sbin/dockerd ]] || apt_install docker.io
+    /usr/sbin/dockerd >"$work/dockerd.log" 2>&1 &
+    started+=($!)
+    until docker info >/dev/null 2>&1; do
+        kill -0 $! 2>/dev/null || fail "the Docker engine does not start: $(tail -n 3 "$work/dockerd.log")"
+        sleep 0.5
+    done
+}
+
+apt_install() {
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "$@" >/dev/null
+}
+
+get_base_image() {
+    local stand_in=${shared:-}/tools/make-rust-image.sh
+    ! docker image inspect "$base_image" >/dev/null 2>&1 || return 0
+    if [[ -x $stand_in ]]; then
+        command -v mmdebstrap >/dev/null || apt_install mmdebstrap
+        "$stand_in" "$base_image"
+    else
+        docker pull --quiet "$base_image"
+    fi
+}
+
+build() {
+    # The build reaches the crate registry the way this machine does.
+    docker build --network host --tag "$image" .
+}
