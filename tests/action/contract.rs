@@ -22,18 +22,24 @@ fn action_yml() -> ActionYml {
     serde_saphyr::from_str(include_str!("../../action.yml")).expect("action.yml is YAML of this shape")
 }
 
-/// The rows of the tables below a heading of the README: the name and the cell behind it.
-fn readme_rows(heading: &str) -> BTreeMap<String, String> {
+/// The rows of the tables below a heading of the README, `## Inputs`: the name and the cell behind it.
+pub(crate) fn readme_rows(heading: &str) -> BTreeMap<String, String> {
+    let level = |line: &str| line.len() - line.trim_start_matches('#').len();
     let readme = include_str!("../../README.md");
-    let section = readme.split("\n## ").find(|section| section.starts_with(heading)).expect(heading);
-    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
-    rows.flat_map(|row| {
-        let (names, rest) = row.split_once(" | ").expect("a table of several columns");
-        let names: Vec<String> = names.split(", ").map(|name| name.trim_matches('`').to_owned()).collect();
-        let next = rest.split(" | ").next().unwrap_or_default().trim().trim_matches('`').to_owned();
-        names.into_iter().map(move |name| (name, next.clone()))
-    })
-    .collect()
+    let below = readme.lines().skip_while(|line| *line != heading).skip(1);
+    let section = below.take_while(|line| !(1..=level(heading)).contains(&level(line)));
+    let rows = section.filter_map(|line| line.strip_prefix("| `"));
+    let rows: BTreeMap<_, _> = rows
+        .flat_map(|row| {
+            let (names, rest) = row.split_once(" | ").expect("a table of several columns");
+            let names: Vec<String> =
+                names.split(", ").map(|name| name.trim_matches('`').to_owned()).collect();
+            let next = rest.split(" | ").next().unwrap_or_default().trim().trim_matches('`').to_owned();
+            names.into_iter().map(move |name| (name, next.clone()))
+        })
+        .collect();
+    assert!(!rows.is_empty(), "there is no table below {heading}");
+    rows
 }
 
 #[test]
@@ -43,7 +49,7 @@ fn the_inputs_are_the_same_everywhere() {
     let yaml: BTreeMap<String, String> =
         action_yml().inputs.into_iter().map(|(name, input)| (name, input.default)).collect();
     assert_eq!(code, yaml, "the code and action.yml");
-    let readme = readme_rows("Inputs");
+    let readme = readme_rows("## Inputs");
     assert_eq!(code.keys().collect::<Vec<_>>(), readme.keys().collect::<Vec<_>>(), "the code and the README");
     for (name, default) in code.iter().filter(|(_, default)| !default.is_empty()) {
         assert_eq!(&readme[name], default, "the README's default of `{name}`");
@@ -56,5 +62,5 @@ fn the_outputs_are_the_same_everywhere() {
         Receipt::default().outputs().into_iter().map(|(name, _)| name.to_owned()).collect();
     code.sort();
     assert_eq!(code, action_yml().outputs.into_keys().collect::<Vec<_>>(), "the code and action.yml");
-    assert_eq!(code, readme_rows("Outputs").into_keys().collect::<Vec<_>>(), "the code and the README");
+    assert_eq!(code, readme_rows("## Outputs").into_keys().collect::<Vec<_>>(), "the code and the README");
 }

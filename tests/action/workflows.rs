@@ -1,0 +1,143 @@
+//! The workflow files that people copy or call: what the README shows of them, and that they ask the
+//! action for nothing that it does not know.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use release_ticket_action::inputs::INPUTS;
+use serde_json::Value;
+
+use crate::contract::readme_rows;
+
+/// Inputs that the called workflows do not pass on, by mode.
+const NOT_PASSED_ON: [(&str, &[&str]); 3] = [
+    // The runner fills in these two, in each mode.
+    ("dispatch", &["matrix", "check-run-id"]),
+    // A target's own token comes by itself, and only its notice needs it.
+    ("report", &["matrix", "check-run-id", "token"]),
+    // What went wrong is told as the run tells it.
+    ("notify", &["matrix", "check-run-id", "token", "message"]),
+];
+
+fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The YAML files below a folder of the project.
+fn files(folder: &str) -> BTreeMap<PathBuf, String> {
+    let mut folders = vec![project().join(folder)];
+    let mut files = BTreeMap::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder of the project") {
+            let path = entry.expect("a readable folder").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let text = std::fs::read_to_string(&path).expect("a text file");
+                files.insert(path, text);
+            }
+        }
+    }
+    files
+}
+
+/// The workflows that others call or copy, and those of the project itself.
+fn workflows() -> BTreeMap<PathBuf, Value> {
+    let all = files(".github/workflows").into_iter().chain(files("examples/workflows"));
+    let workflows =
+        all.filter(|(path, _)| path.parent().is_some_and(|folder| folder.ends_with(".github/workflows")));
+    let parsed = workflows.map(|(path, text)| {
+        let parsed =
+            serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        (path, parsed)
+    });
+    parsed.collect()
+}
+
+fn jobs(workflow: &Value) -> impl Iterator<Item = &Value> {
+    workflow["jobs"].as_object().expect("a workflow has jobs").values()
+}
+
+fn keys(mapping: &Value) -> BTreeSet<&str> {
+    mapping.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect()
+}
+
+/// The steps of a workflow that use the action.
+fn steps(workflow: &Value) -> impl Iterator<Item = &Value> {
+    let steps = jobs(workflow).flat_map(|job| job["steps"].as_array().into_iter().flatten());
+    steps.filter(|step| {
+        step["uses"].as_str().is_some_and(|uses| uses.starts_with("org/release-ticket-action@"))
+    })
+}
+
+#[test]
+fn what_the_readme_shows_stands_in_a_file_that_can_be_copied_whole() {
+    let readme = include_str!("../../README.md");
+    let blocks: Vec<&str> =
+        readme.split("\n```yaml\n").skip(1).filter_map(|rest| Some(rest.split_once("\n```")?.0)).collect();
+    assert!(blocks.len() >= 8, "{} blocks", blocks.len());
+    let files = files("examples/workflows");
+    for block in blocks {
+        let lines = format!("\n{block}\n");
+        assert!(
+            files.values().any(|text| format!("\n{text}").contains(&lines)),
+            "no file of examples/workflows has these lines:\n{block}"
+        );
+    }
+}
+
+#[test]
+fn workflows_ask_the_action_only_for_what_it_takes() {
+    let inputs: BTreeSet<&str> = INPUTS.iter().map(|input| input.name).collect();
+    let mut asked = 0;
+    for (path, workflow) in workflows() {
+        for step in steps(&workflow) {
+            let unknown: Vec<_> = keys(&step["with"]).difference(&inputs).copied().collect();
+            assert!(unknown.is_empty(), "{}: {unknown:?}", path.display());
+            asked += 1;
+        }
+    }
+    assert!(asked > 10, "{asked} steps use the action");
+}
+
+#[test]
+fn callers_give_a_called_workflow_only_what_it_takes() {
+    let workflows = workflows();
+    let calls = workflows.iter().flat_map(|(path, workflow)| jobs(workflow).map(move |job| (path, job)));
+    let mut called = BTreeSet::new();
+    for (path, job) in calls {
+        let file = job["uses"].as_str().and_then(|uses| uses.strip_prefix("org/release-ticket-action/"));
+        let Some((file, _)) = file.and_then(|uses| uses.split_once('@')) else { continue };
+        let taken = &workflows[&project().join(file)]["on"]["workflow_call"];
+        for (given, taken) in [(&job["with"], &taken["inputs"]), (&job["secrets"], &taken["secrets"])] {
+            let unknown: Vec<_> = keys(given).difference(&keys(taken)).copied().collect();
+            assert!(unknown.is_empty(), "{} gives {file} {unknown:?}", path.display());
+        }
+        called.insert(file);
+    }
+    assert_eq!(called, BTreeSet::from([".github/workflows/dispatch.yml", ".github/workflows/finish.yml"]));
+}
+
+/// What is called hides nothing of what the action can do.
+#[test]
+fn called_workflows_pass_on_every_input() {
+    let workflows = workflows();
+    let mut steps_of = BTreeMap::new();
+    for file in ["dispatch.yml", "finish.yml"] {
+        let workflow = &workflows[&project().join(".github/workflows").join(file)];
+        let declared = keys(&workflow["on"]["workflow_call"]["inputs"]);
+        let text = workflow.to_string();
+        let unused: Vec<_> =
+            declared.iter().filter(|name| !text.contains(&format!("${{{{ inputs.{name} }}}}"))).collect();
+        assert!(unused.is_empty(), "{file} declares and does not use {unused:?}");
+        for step in steps(workflow) {
+            steps_of.insert(step["with"]["mode"].as_str().expect("a step has a mode"), keys(&step["with"]));
+        }
+    }
+    for (mode, left_out) in NOT_PASSED_ON {
+        let rows = ["### Every mode".to_owned(), format!("### {mode}")].map(|heading| readme_rows(&heading));
+        let mut missing: BTreeSet<String> = rows.into_iter().flat_map(BTreeMap::into_keys).collect();
+        missing.retain(|name| !steps_of[mode].contains(name.as_str()) && !left_out.contains(&name.as_str()));
+        assert!(missing.is_empty(), "the step of the mode {mode} passes on no {missing:?}");
+    }
+}
