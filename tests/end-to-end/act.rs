@@ -1,0 +1,210 @@
+//! One run of a workflow under act, told to the world line by line.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::json;
+use simulated_github::{Job, Run, World};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::Command;
+
+const LONGEST_RUN: Duration = Duration::from_secs(240);
+
+/// What act needs to know to play runs of one repository.
+pub(crate) struct Runner<'a> {
+    pub(crate) world: &'a World,
+    /// Where the world is served.
+    pub(crate) url: &'a str,
+    /// The repository's files.
+    pub(crate) checkout: &'a Path,
+    /// The action.
+    pub(crate) action: &'a Path,
+    /// The image in which `run:` steps run.
+    pub(crate) job_image: &'a str,
+    /// Names and values, `GITHUB_TOKEN` among them.
+    pub(crate) secrets: &'a [(&'a str, &'a str)],
+}
+
+/// A run that is over.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    pub(crate) repository: String,
+    pub(crate) conclusion: String,
+    /// What the steps printed.
+    pub(crate) output: String,
+    /// The summaries of the steps.
+    pub(crate) summary: String,
+    /// All that act said.
+    log: String,
+}
+
+impl Ended {
+    #[track_caller]
+    pub(crate) fn concludes(&self, conclusion: &str) -> &Self {
+        assert_eq!(self.conclusion, conclusion, "{} said:\n{}", self.repository, self.log);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn prints(&self, text: &str) -> &Self {
+        assert!(
+            self.output.contains(text),
+            "`{text}` is not in the log of {}:\n{}",
+            self.repository,
+            self.log
+        );
+        self
+    }
+}
+
+impl Runner<'_> {
+    /// Plays the latest attempt of `run` to its end.
+    pub(crate) async fn play(&self, run: Run) -> Ended {
+        let playing = tokio::time::timeout(LONGEST_RUN, self.act(&run));
+        let ended =
+            playing.await.unwrap_or_else(|_| panic!("run {} of {} does not end", run.id, run.repository));
+        self.world.finish_run(run.id, &ended.conclusion);
+        ended
+    }
+
+    async fn act(&self, run: &Run) -> Ended {
+        let event_file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(&event_file, event(run).to_string()).expect("a writable file");
+        let mut act = Command::new("act");
+        act.arg(&run.event)
+            .arg("--directory")
+            .arg(self.checkout)
+            .args(["--workflows", &format!(".github/workflows/{}", run.workflow)])
+            .arg("--eventpath")
+            .arg(event_file.path())
+            .args(["--actor", &run.triggering_actor])
+            .args(["--platform", &format!("ubuntu-latest={}", self.job_image)])
+            .arg("--local-repository")
+            .arg(format!("org/release-ticket-action@v1={}", self.action.display()))
+            .args(["--json", "--pull=false", "--rm", "--no-cache-server", "--container-daemon-socket", "-"]);
+        for (name, value) in [
+            ("GITHUB_API_URL", self.url),
+            ("GITHUB_SERVER_URL", self.url),
+            ("GITHUB_REPOSITORY", &run.repository),
+            ("GITHUB_REF", &format!("refs/heads/{}", run.git_ref)),
+            // act's own name for GITHUB_SHA.
+            ("SHA_REF", &run.head_sha),
+            ("GITHUB_RUN_ID", &run.id.to_string()),
+            ("GITHUB_RUN_ATTEMPT", &run.attempt.to_string()),
+        ] {
+            act.args(["--env", &format!("{name}={value}")]);
+        }
+        for (name, value) in self.secrets {
+            act.args(["--secret", &format!("{name}={value}")]);
+        }
+        let act = act.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut act = act.spawn().expect("act is installed: .ci/end-to-end.sh does it");
+
+        let mut listener = Listener::new(self.world, run);
+        let mut lines = BufReader::new(act.stdout.take().expect("it is piped")).lines();
+        let hear = async {
+            while let Some(line) = lines.next_line().await.expect("act writes UTF-8") {
+                listener.hear(&line);
+            }
+        };
+        let mut stderr = act.stderr.take().expect("it is piped");
+        let mut errors = String::new();
+        let (_, read) = tokio::join!(hear, stderr.read_to_string(&mut errors));
+        read.expect("act writes UTF-8");
+        let status = act.wait().await.expect("act can be waited for");
+        let conclusion = if status.success() { "success" } else { "failure" };
+        let log = listener.ended.log + &errors;
+        Ended { repository: run.repository.clone(), conclusion: conclusion.to_owned(), log, ..listener.ended }
+    }
+}
+
+/// What the runner finds at `GITHUB_EVENT_PATH`.
+fn event(run: &Run) -> serde_json::Value {
+    let (owner, name) = run.repository.split_once('/').expect("a repository has an owner");
+    json!({
+        "inputs": run.inputs,
+        "ref": format!("refs/heads/{}", run.git_ref),
+        "repository": {
+            "name": name,
+            "full_name": run.repository,
+            "owner": { "login": owner },
+            "default_branch": "main",
+        },
+        "sender": { "login": run.actor },
+        "workflow": format!(".github/workflows/{}", run.workflow),
+    })
+}
+
+/// A line of act's log.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Line {
+    msg: String,
+    /// The workflow and the job; of a called workflow the calling job, the workflow and the job.
+    job: String,
+    step: String,
+    step_result: Option<String>,
+    job_result: Option<String>,
+    #[serde(rename = "raw_output")]
+    is_output: bool,
+    /// What a step printed, if it was a command to the runner.
+    raw: String,
+    command: String,
+    content: String,
+}
+
+/// Hears act and tells the world of jobs and steps.
+struct Listener<'a> {
+    world: &'a World,
+    run: &'a Run,
+    jobs: BTreeMap<String, u64>,
+    ended: Ended,
+}
+
+impl<'a> Listener<'a> {
+    fn new(world: &'a World, run: &'a Run) -> Self {
+        world.update_run(run.id, |run| run.status = "in_progress".to_owned());
+        Self { world, run, jobs: BTreeMap::new(), ended: Ended::default() }
+    }
+
+    fn hear(&mut self, text: &str) {
+        let Ok(line) = serde_json::from_str::<Line>(text) else {
+            self.ended.log += &format!("{text}\n");
+            return;
+        };
+        self.ended.log += &format!("{} {}\n", line.job, line.msg.trim_end());
+        self.ended.output += if line.is_output { &line.msg } else { &line.raw };
+        if line.command == "summary" {
+            self.ended.summary += &line.content;
+        }
+        if let Some(result) = &line.step_result {
+            self.change_job(&line, |job| *job = job.clone().step(&line.step, result));
+        }
+        if let Some(result) = &line.job_result {
+            self.change_job(&line, |job| *job = job.clone().concluded(result));
+        }
+    }
+
+    fn change_job(&mut self, line: &Line, change: impl FnOnce(&mut Job)) {
+        let name = job_name(&line.job);
+        let (world, run) = (self.world, self.run.id);
+        let add = || world.add_job(run, Job::new(&name).running());
+        let id = *self.jobs.entry(name.clone()).or_insert_with(add);
+        world.update_run(run, |run| {
+            let job = run.jobs.iter_mut().find(|job| job.id == id);
+            change(job.expect("a job stays in its run"));
+        });
+    }
+}
+
+/// The job's name as GitHub shows it: `build`, and in a called workflow `finish / report`.
+fn job_name(job: &str) -> String {
+    match job.trim_end().split('/').collect::<Vec<_>>()[..] {
+        [_workflow, name] => name.to_owned(),
+        [caller, _workflow, name] => format!("{caller} / {name}"),
+        _ => job.to_owned(),
+    }
+}

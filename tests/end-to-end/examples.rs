@@ -1,0 +1,77 @@
+//! The workflow files of `examples/workflows`: one folder is one repository.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::Value;
+
+/// The project's own folder.
+pub(crate) fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The files of a repository, by their paths in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Example {
+    files: BTreeMap<String, String>,
+}
+
+impl Example {
+    /// The files of the example called `name`.
+    pub(crate) fn named(name: &str) -> Self {
+        let mut files = BTreeMap::new();
+        read_below(&project().join("examples/workflows").join(name), "", &mut files);
+        Self { files }
+    }
+
+    /// The same, where the step called `step` ends with a failure.
+    pub(crate) fn with_failing(mut self, step: &str) -> Self {
+        let own_work = format!("- name: {step}\n        run: echo \"Here come your own steps.\"\n");
+        let failure = format!("- name: {step}\n        run: exit 1\n");
+        let failing = self.files.values_mut().find(|text| text.contains(&own_work));
+        let text = failing.unwrap_or_else(|| panic!("no workflow has the step `{step}`"));
+        *text = text.replacen(&own_work, &failure, 1);
+        self
+    }
+
+    /// Paths and texts.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().map(|(path, text)| (path.as_str(), text.as_str()))
+    }
+
+    /// What the jobs of the workflows ask for, as `issues: write`. act does not heed it, so it is the
+    /// token that can do just this.
+    pub(crate) fn permissions(&self) -> BTreeSet<String> {
+        let workflows = self.files.iter().filter(|(path, _)| path.starts_with(".github/workflows/"));
+        let jobs = workflows.flat_map(|(path, text)| {
+            let workflow: Value =
+                serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{path}: {error}"));
+            workflow["jobs"].as_object().cloned().unwrap_or_default().into_iter().map(|(_, job)| job)
+        });
+        let permissions = jobs.flat_map(|job| job["permissions"].as_object().cloned().unwrap_or_default());
+        permissions.filter_map(|(name, level)| Some(format!("{name}: {}", level.as_str()?))).collect()
+    }
+
+    /// Writes the files below `folder`.
+    pub(crate) fn write_below(&self, folder: &Path) {
+        for (path, text) in self.files() {
+            let file = folder.join(path);
+            let parent = file.parent().expect("a file is in a folder");
+            std::fs::create_dir_all(parent).expect("a writable folder");
+            std::fs::write(file, text).expect("a writable folder");
+        }
+    }
+}
+
+fn read_below(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    for entry in entries {
+        let entry = entry.expect("a readable folder");
+        let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            read_below(&entry.path(), &format!("{path}/"), files);
+        } else {
+            files.insert(path, std::fs::read_to_string(entry.path()).expect("a text file"));
+        }
+    }
+}

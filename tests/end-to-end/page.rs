@@ -1,0 +1,62 @@
+//! An issue as people see it: for snapshots, and in a file to be drawn.
+
+use std::path::Path;
+
+use simulated_github::Issue;
+
+/// Compares the issue with the snapshot of this name, without what differs from run to run, and leaves
+/// its Markdown in a file.
+#[macro_export]
+macro_rules! assert_page {
+    ($name:literal, $issue:expr) => {{
+        let page = $crate::page::keep($name, &$issue);
+        insta::with_settings!({ filters => $crate::page::FILTERS, omit_expression => true }, {
+            insta::assert_snapshot!($name, page);
+        });
+    }};
+}
+
+/// What differs from run to run.
+pub(crate) const FILTERS: [(&str, &str); 5] = [
+    (r"http://127\.0\.0\.1:\d+", "https://github.test"),
+    (r"/runs/\d+", "/runs/RUN"),
+    (r"/job/\d+", "/job/JOB"),
+    (r"run \d+", "run RUN"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d", "DATE TIME"),
+];
+
+/// Renders the issue, and writes it to `target/tmp/end-to-end/NAME.md`.
+pub(crate) fn keep(name: &str, issue: &Issue) -> String {
+    let page = render(issue);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("end-to-end");
+    std::fs::create_dir_all(&folder).expect("a writable folder");
+    std::fs::write(folder.join(format!("{name}.md")), &page).expect("a writable folder");
+    page
+}
+
+fn render(issue: &Issue) -> String {
+    let mut page = format!(
+        "# {} #{}\n\n{} · opened by {} · labels: {} · assigned to {}\n\n{}",
+        issue.title,
+        issue.number,
+        issue.state,
+        issue.author,
+        issue.labels.join(", "),
+        issue.assignees.join(", "),
+        without_marker(&issue.body),
+    );
+    // Jobs that run at the same time write in any order. Their markers have one: what it is, then whose.
+    let mut comments: Vec<_> = issue.comments.iter().collect();
+    comments.sort_by_key(|comment| &comment.body);
+    for comment in comments {
+        page += &format!("\n\n---\n\n**{}** commented\n\n{}", comment.author, without_marker(&comment.body));
+    }
+    page
+}
+
+fn without_marker(body: &str) -> &str {
+    match body.strip_prefix("<!-- release-ticket:").and_then(|rest| rest.split_once('\n')) {
+        Some((_, text)) => text.trim(),
+        None => body.trim(),
+    }
+}
