@@ -42,10 +42,12 @@
 //!
 //! # Where to change what
 //!
-//! A new input: [`inputs::INPUTS`], `action.yml` and the README's table, which a test compares. A
-//! new field of a record: [`ticket::record`]; readers skip what they do not know. What the board
-//! shows: [`ticket::board`]. A new request: a method in [`github`], and a route in the simulated
-//! GitHub that the tests run against (`tests/simulated-github`).
+//! A new input: [`inputs::INPUTS`], `action.yml`, the README's table, and the workflows that others
+//! call (`.github/workflows/dispatch.yml`, `finish.yml`), which tests compare. A new field of a record:
+//! [`ticket::record`]; readers skip what they do not know. What the board shows: [`ticket::board`]. A
+//! new request: a method in [`github`], and a route in the simulated GitHub that the tests run against
+//! (`tests/simulated-github`). A workflow that the README shows: a file of `examples/workflows`, which
+//! `tests/end-to-end` plays in a runner.
 
 pub mod dispatch;
 pub mod event;
