@@ -11,12 +11,29 @@ use crate::contract::readme_rows;
 
 /// Inputs that the called workflows do not pass on, by mode.
 const NOT_PASSED_ON: [(&str, &[&str]); 3] = [
-    // The runner fills in these two, in each mode.
-    ("dispatch", &["matrix", "check-run-id"]),
-    // A target's own token comes by itself, and only its notice needs it.
-    ("report", &["matrix", "check-run-id", "token"]),
+    // The runner fills in the first two, in each mode. A called workflow that asks for `id-token: write`
+    // would make every caller grant it, so whoever uses a token service writes the step.
+    ("dispatch", &["matrix", "check-run-id", "sts-identity", "sts-url"]),
+    // A target's own token comes by itself, and only its notice needs it. No target holds an App's key.
+    (
+        "report",
+        &["matrix", "check-run-id", "sts-identity", "sts-url", "token", "client-id", "app-id", "private-key"],
+    ),
     // What went wrong is told as the run tells it.
-    ("notify", &["matrix", "check-run-id", "token", "message"]),
+    (
+        "notify",
+        &[
+            "matrix",
+            "check-run-id",
+            "sts-identity",
+            "sts-url",
+            "token",
+            "client-id",
+            "app-id",
+            "private-key",
+            "message",
+        ],
+    ),
 ];
 
 fn project() -> &'static Path {
