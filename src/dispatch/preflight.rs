@@ -346,10 +346,14 @@ async fn read_file(key: &WorkflowKey, file: &str, github: &GitHub) -> Result<Wor
             .help("correct `workflow` or `ref`"));
     }
     // `actions: write` alone may start a workflow and not read it: then GitHub's own check decides.
-    let why = unread.map_or_else(|| format!("it is not to be seen at {git_ref}"), |error| error.to_string());
+    let why = unread
+        .as_ref()
+        .map_or_else(|| format!("it is not to be seen at {git_ref}"), |error| error.to_string());
+    let help = unread.and_then(|error| error.help());
+    let help = help.unwrap_or_else(|| format!("grant the token `contents: read` on {repository}"));
     tracing::warn!(
         "the inputs of `{path}` in {repository} are not checked, and it is not told its ticket: {why}\n\
-         help: grant the token `contents: read` on {repository}"
+         help: {help}"
     );
     Ok(WorkflowFacts { git_ref, declared: None })
 }

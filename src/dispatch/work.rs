@@ -333,7 +333,7 @@ impl<'a> Dispatcher<'a> {
                 );
                 Ok(Liveness::Alive)
             }
-            Err(error @ GitHubError::Refused { .. }) => {
+            Err(error @ (GitHubError::Refused { .. } | GitHubError::NoToken { .. })) => {
                 let help = error.help().unwrap_or_default();
                 tracing::warn!(
                     "cannot tell whether hub run {} is over, so its claims stand: {error}\nhelp: {help}",

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::error::{GitHubError, RequestLine};
+use super::error::{GitHubError, Lack, RequestLine};
 use super::tokens::Tokens;
 use super::transport;
 use crate::job::Clock;
@@ -237,6 +237,7 @@ impl GitHub {
             }
             answer => answer,
         }
+        .map_err(|error| self.tokens.explain(request.repository, error))
     }
 
     async fn token_for(&self, request: &Request<'_>) -> Result<SecretString, GitHubError> {
@@ -389,7 +390,9 @@ impl Api {
             request,
             status,
             message,
-            permission: header("x-accepted-github-permissions").filter(|_| status == StatusCode::FORBIDDEN),
+            lack: (status == StatusCode::FORBIDDEN).then(|| {
+                Box::new(Lack { accepted: header("x-accepted-github-permissions"), ..Lack::default() })
+            }),
             date: date(headers),
         }
     }

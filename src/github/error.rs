@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use http::{Method, StatusCode};
 
+use super::needs::Grant;
 use super::tokens::TokenError;
 use crate::network::obstacle::Obstacle;
 
@@ -28,7 +29,7 @@ impl fmt::Display for RequestLine {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum GitHubError {
     /// GitHub said no: nothing happened.
-    #[error("{request} was refused: {status}, {message}{}", .permission.as_ref().map(|text| format!(" (it takes {text})")).unwrap_or_default())]
+    #[error("{request} was refused: {status}, {message}{}", .lack.as_ref().and_then(|lack| lack.accepted.as_ref()).map(|text| format!(" (it takes {text})")).unwrap_or_default())]
     Refused {
         /// What was asked.
         request: RequestLine,
@@ -36,8 +37,8 @@ pub enum GitHubError {
         status: StatusCode,
         /// GitHub's message, with the details of a validation.
         message: String,
-        /// The permissions that would do, as GitHub names them.
-        permission: Option<String>,
+        /// The permission that is missing, if that is why.
+        lack: Option<Box<Lack>>,
         /// GitHub's time when it answered.
         date: Option<DateTime<Utc>>,
     },
@@ -116,8 +117,8 @@ impl GitHubError {
     #[must_use]
     pub fn help(&self) -> Option<String> {
         match self {
-            Self::Refused { status, message, permission, request, .. } => {
-                refusal_help(*status, message, permission.as_deref(), request)
+            Self::Refused { status, message, lack, request, .. } => {
+                refusal_help(*status, message, lack.as_deref(), request)
             }
             Self::RateLimited { wait, .. } => {
                 let wait =
@@ -142,10 +143,51 @@ impl GitHubError {
     }
 }
 
+/// A permission that a token lacks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lack {
+    /// What would do, as GitHub names it: `issues=write; pull_requests=write`.
+    pub accepted: Option<String>,
+    /// What the step needs in all, where that is known to be one of these.
+    pub needed: Option<Grant>,
+    /// Who would have to be granted it.
+    pub grantee: Grantee,
+}
+
+/// Who is granted permissions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Grantee {
+    /// A token that the step was given.
+    #[default]
+    Token,
+    /// A GitHub App.
+    App(String),
+    /// Whoever a trust policy trusts; the file that it is in.
+    Policy(String),
+}
+
+impl Lack {
+    fn help(&self, repository: &str) -> String {
+        let needed = self.needed.map(|grant| format!("`{grant}`"));
+        let permissions = needed.or(self.accepted.as_deref().map(granted));
+        let permissions = permissions.unwrap_or_else(|| "more permissions".to_owned());
+        match &self.grantee {
+            Grantee::Token => format!("grant the token {permissions} on {repository}"),
+            Grantee::App(app) => format!(
+                "grant the GitHub App {app} {permissions} on {repository}: add it in the App's settings, and \
+                 accept it where the App is installed"
+            ),
+            Grantee::Policy(file) => {
+                format!("grant {permissions} in `{file}` on the default branch of {repository}")
+            }
+        }
+    }
+}
+
 fn refusal_help(
     status: StatusCode,
     message: &str,
-    permission: Option<&str>,
+    lack: Option<&Lack>,
     request: &RequestLine,
 ) -> Option<String> {
     let repository = repository_of(&request.path);
@@ -162,10 +204,7 @@ fn refusal_help(
         StatusCode::FORBIDDEN if lower.contains("archived") => {
             format!("{repository} is archived; unarchive it, or leave it out")
         }
-        StatusCode::FORBIDDEN => match permission {
-            Some(permission) => format!("grant the token {} on {repository}", granted(permission)),
-            None => format!("grant the token more permissions on {repository}"),
-        },
+        StatusCode::FORBIDDEN => lack.cloned().unwrap_or_default().help(&repository),
         StatusCode::NOT_FOUND => format!(
             "check that {repository} and what is named in it exist, and that the token may see them \
              (`github.token` reaches its own repository only)"

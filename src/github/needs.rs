@@ -152,6 +152,18 @@ impl Needs {
         permissions
     }
 
+    /// What of that which would do in `repository` (`issues=read; pull_requests=read`) is needed anyway,
+    /// as far as it is needed.
+    pub(super) fn among(&self, repository: &RepoName, accepted: &str) -> Option<Grant> {
+        // A comma parts what is needed together, and no single need is all of that.
+        let alternatives = accepted.split(';').filter(|alternative| !alternative.contains(','));
+        let needs = self.0.get(repository)?;
+        alternatives.filter_map(|one| one.split('=').next()).map(str::trim).find_map(|name| {
+            let (permission, need) = needs.iter().find(|(permission, _)| permission.as_str() == name)?;
+            Some(Grant { permission: *permission, level: need.most()? })
+        })
+    }
+
     /// What must be allowed in `repository`, and is not among what was granted.
     pub(super) fn missing(&self, repository: &RepoName, granted: &BTreeMap<Permission, Level>) -> Vec<Grant> {
         let needs = self.0.get(repository).into_iter().flatten();
@@ -185,6 +197,16 @@ mod tests {
         let permissions =
             BTreeMap::from([(Permission::Actions, Level::Write), (Permission::Issues, Level::Write)]);
         assert_eq!(needs.permissions(), permissions);
+    }
+
+    #[test]
+    fn what_is_missing_is_told_as_far_as_it_is_needed() {
+        let hub = repo("acme/hub");
+        let needs = Needs::default().must(&hub, Permission::Issues, Level::Write);
+        let issues = Some(Grant { permission: Permission::Issues, level: Level::Write });
+        assert_eq!(needs.among(&hub, "issues=read; pull_requests=read"), issues);
+        assert_eq!(needs.among(&hub, "contents=read"), None);
+        assert_eq!(needs.among(&repo("acme/web"), "issues=read"), None);
     }
 
     #[test]

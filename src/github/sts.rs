@@ -16,7 +16,7 @@ use url::Url;
 
 use super::client::{Answer, Api, Call};
 use super::error::GitHubError;
-use super::tokens::{Mask, printable};
+use super::tokens::{Mask, is_printable, printable};
 use crate::job::{Clock, IdentityRequest};
 use crate::names::RepoName;
 
@@ -168,6 +168,9 @@ impl TokenService {
             return Err(StsError::NoIdentity { service: self.name() });
         };
         let unsigned = |reason: String| StsError::Unsigned { reason };
+        if !is_printable(token.expose_secret()) {
+            return Err(unsigned("what the runner gives to ask with is no token".to_owned()));
+        }
         let mut url: Url = url.parse().map_err(|error: url::ParseError| unsigned(error.to_string()))?;
         url.query_pairs_mut().append_pair("audience", self.url.host_str().unwrap_or_default());
         let answer = self.ask(url, token).await.map_err(|error| unsigned(error.to_string()))?;
@@ -189,7 +192,7 @@ impl TokenService {
         StsError::Refused {
             service: self.name(),
             repository: self.repository.clone(),
-            policy: format!(".github/chainguard/{}.sts.yaml", self.policy),
+            policy: self.policy_file(),
             status,
             // A service that repeats what it was shown must not bring it into the log.
             message: message.replace(identity.expose_secret(), "***"),
@@ -199,6 +202,11 @@ impl TokenService {
 
     fn unanswered(&self, reason: String) -> StsError {
         StsError::Unanswered { service: self.name(), reason }
+    }
+
+    /// Where the trust policy is in the repository.
+    pub(super) fn policy_file(&self) -> String {
+        format!(".github/chainguard/{}.sts.yaml", self.policy)
     }
 
     fn name(&self) -> String {

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::app::{App, AppError, InstallationToken};
 use super::client::{Api, Call};
+use super::error::{GitHubError, Grantee};
 use super::needs::Needs;
 use super::sts::{StsError, TokenService};
 use crate::names::RepoName;
@@ -216,6 +217,21 @@ impl Tokens {
             return Err(AppError::NotGranted { app, repository: repository.clone(), missing, settings });
         }
         Ok(token.secret.clone())
+    }
+
+    /// Completes a refusal: with what the step needs there in all, and with who would have to be
+    /// granted it.
+    pub(super) fn explain(&self, repository: &RepoName, mut error: GitHubError) -> GitHubError {
+        if let GitHubError::Refused { lack: Some(lack), .. } = &mut error {
+            let needs = self.needs.lock().unwrap_or_else(PoisonError::into_inner);
+            lack.needed = lack.accepted.as_deref().and_then(|accepted| needs.among(repository, accepted));
+            lack.grantee = match self.source(repository) {
+                Some(Source::App(app)) => Grantee::App(app.id.clone()),
+                Some(Source::Exchanged(service)) => Grantee::Policy(service.policy_file()),
+                Some(Source::Given(_)) | None => Grantee::Token,
+            };
+        }
+        error
     }
 
     /// Lets go of a token that GitHub refuses; says whether there will be another.

@@ -12,6 +12,7 @@ mod killed;
 mod limits;
 mod network;
 mod notify;
+mod permissions;
 mod preflight;
 mod proof_of_concept;
 mod properties;

@@ -222,7 +222,7 @@ async fn who_waits_for_hours_gets_a_new_token_before_the_old_one_ends() {
 async fn a_step_that_outlives_a_token_goes_on_with_another_and_revokes_both() {
     let (acme, app) = acme().await;
     let ticket = acme.world.issue("acme/hub", "By hand", "", "alice");
-    acme.world.installation_tokens_last(Duration::from_secs(2));
+    acme.world.installation_tokens_last(Duration::from_secs(4));
     acme.world.latency(|method, _| match method.as_str() {
         "DELETE" => Duration::ZERO,
         _ => Duration::from_millis(700),

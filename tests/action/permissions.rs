@@ -1,0 +1,365 @@
+//! Each mode with exactly the permissions of the README's table, and with each of them taken away.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use simulated_github::{App, Job};
+
+use crate::support::{Acme, Done, Running, Step};
+
+/// A row of the README's table: the mode, where, and what.
+type Need = (String, String, String);
+
+fn table_of_readme() -> Vec<Need> {
+    let readme = include_str!("../../README.md");
+    let (_, section) = readme.split_once("### Permissions").expect("the README has them");
+    let rows = section.lines().skip_while(|line| !line.starts_with("| mode |")).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells: Vec<String> = row.split('|').map(|cell| cell.trim().replace('`', "")).collect();
+        (cells[1].clone(), cells[2].clone(), cells[3].clone())
+    })
+    .collect()
+}
+
+/// What the step asks with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Token,
+    App,
+    /// A token service for the hub, and a token for the rest.
+    Service,
+}
+
+/// A world in which nothing can be read without a permission.
+struct Strict {
+    acme: Acme,
+    kind: Kind,
+    app: App,
+    service: simulated_github::TokenService,
+    ticket: u64,
+}
+
+/// Where a row of the table is, for the steps of these tests.
+fn repository(mode: &str, place: &str) -> &'static str {
+    match (mode, place) {
+        (_, "hub") => "acme/hub",
+        ("notify", "its repository") | (_, "target") => "acme/web",
+        ("dispatch", "its repository") => "acme/hub",
+        other => panic!("the README's table says {other:?}, and no test knows where that is"),
+    }
+}
+
+impl Strict {
+    /// A world with all permissions that the README names for `mode`, but for one row.
+    async fn new(kind: Kind, mode: &str, without: Option<&Need>) -> Self {
+        let acme = Acme::new().await;
+        for name in acme.world.repositories() {
+            acme.world.repository(&name).private();
+        }
+        let targets = "defaults: { workflow: release.yml }\ntargets: [web]";
+        acme.world.repository("acme/hub").file(".github/release-targets.yml", targets);
+        let ticket = acme.world.issue("acme/hub", "By hand", "", "alice");
+        let app = acme.world.app("acme-release");
+        let service = acme.world.serve_token_service().await.expect("a free port on loopback");
+
+        let rows = table_of_readme().into_iter().filter(|row| row.0 == mode && Some(row) != without);
+        let mut granted: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (mode, place, permission) in rows {
+            granted.entry(repository(&mode, &place)).or_default().push(permission);
+        }
+        fn all(of: &[String]) -> Vec<&str> {
+            of.iter().map(String::as_str).collect()
+        }
+        let token = acme.world.token("strict-token").acts_as("acme-release[bot]");
+        for repository in ["acme/hub", "acme/web"] {
+            let permissions = granted.get(repository).cloned().unwrap_or_default();
+            // It reaches the repository whatever it may do there; else GitHub would answer 404.
+            if !(kind == Kind::Service && repository == "acme/hub") {
+                token.can(repository, &all(&permissions));
+            }
+        }
+        // An App's permissions are the same in every repository of an owner.
+        let together: Vec<String> = granted.values().flatten().cloned().collect();
+        app.installed_on("acme", &all(&together));
+        let of_hub = granted.get("acme/hub").cloned().unwrap_or_default().join("\n  ");
+        let policy = format!(
+            "issuer: https://token.actions.githubusercontent.com\nsubject_pattern: repo:acme/.*\npermissions:\n  {}\n",
+            if of_hub.is_empty() { "metadata: read" } else { &of_hub }
+        );
+        acme.world
+            .app("octo-sts")
+            .installed_on("acme", &["issues: write", "actions: write", "contents: write", "metadata: read"]);
+        acme.world.repository("acme/hub").file(".github/chainguard/strict.sts.yaml", &policy);
+        Self { acme, kind, app, service, ticket }
+    }
+
+    fn step(&self, mode: &str) -> Step {
+        let step = Step::new(mode);
+        match self.kind {
+            Kind::Token => step.input("token", "strict-token"),
+            Kind::App => step.app(&self.app),
+            Kind::Service => {
+                let repository = if mode == "dispatch" { "acme/hub" } else { "acme/web" };
+                let job = self.acme.world.job_identity(repository, "release.yml");
+                step.exchanging(&job, &self.service, "strict").input("token", "strict-token")
+            }
+        }
+    }
+
+    fn dispatch(&self) -> Step {
+        self.step("dispatch").run(500).input("release", "1.4.0")
+    }
+
+    fn event(&self) -> Step {
+        let step = self.dispatch().input("targets", "web").input("dispatch-type", "repository");
+        step.input("event-type", "release")
+    }
+
+    fn report(&self) -> Step {
+        self.step("report").input("ticket", format!("acme/hub#{}", self.ticket)).input("status", "success")
+    }
+
+    fn notify(&self) -> Step {
+        let run = self.acme.world.start_run("acme/web", "release.yml", "push");
+        self.acme.world.add_job(run, Job::new("build").step("compile", "failure").running());
+        self.step("notify").run(run).input("status", "failure")
+    }
+
+    fn notify_on_ticket(&self) -> Step {
+        self.notify().input("ticket", format!("acme/hub#{}", self.ticket))
+    }
+
+    async fn run(&self, step: Step) -> Done {
+        step.run_in(&self.acme).await
+    }
+
+    /// A hub run that claimed the target, died before it started it, and is over.
+    async fn leave_a_claim(&self) {
+        let run = self.acme.world.start_run("acme/hub", "release.yml", "workflow_dispatch");
+        self.acme.world.token("dying-token").can_everything().acts_as("acme-release[bot]");
+        let step = Step::new("dispatch").input("token", "dying-token").run(run).input("release", "1.4.0");
+        self.acme.world.latency(|_, _| Duration::from_millis(20));
+        let dying: Running = step.spawn_in(&self.acme);
+        while !self.acme.world.story().contains("comment") {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        drop(dying);
+        self.acme.world.latency(|_, _| Duration::ZERO);
+        self.acme.world.finish_run(run, "failure");
+    }
+}
+
+fn need(mode: &str, place: &str, permission: &str) -> Need {
+    let need = (mode.to_owned(), place.to_owned(), permission.to_owned());
+    assert!(table_of_readme().contains(&need), "the README's table lacks {need:?}");
+    need
+}
+
+const KINDS: [Kind; 3] = [Kind::Token, Kind::App, Kind::Service];
+
+/// A step did all that it can do, and had nothing to say against its permissions.
+#[track_caller]
+fn is_content(kind: Kind, done: &Done) {
+    done.succeeds();
+    assert!(!done.log.contains("::warning::") && !done.log.contains("help:"), "{kind:?}: {}", done.log);
+}
+
+/// The help names the permission, and where it is granted.
+#[track_caller]
+fn names(kind: Kind, done: &Done, permission: &str, repository: &str) {
+    let helps = done.log.split("help: ").skip(1).map(|help| help.lines().next().unwrap_or_default());
+    let helps: Vec<&str> = helps.map(|help| help.split("%0A").next().unwrap_or_default()).collect();
+    let named = format!("`{permission}`");
+    let at = |help: &&str| {
+        help.contains(&named) && help.contains(repository.split('/').next().unwrap_or_default())
+    };
+    let help = helps.iter().find(|help| at(help));
+    let help = help.unwrap_or_else(|| panic!("{kind:?}: {permission} is not in {helps:#?}\n{}", done.log));
+    let place = match kind {
+        Kind::App => "App",
+        Kind::Service if repository == "acme/hub" => ".github/chainguard/strict.sts.yaml",
+        Kind::Token | Kind::Service => "grant the token",
+    };
+    assert!(help.contains(place), "{kind:?}: {help}");
+}
+
+#[tokio::test]
+async fn with_the_permissions_of_the_readme_each_mode_does_all_that_it_can() {
+    for kind in KINDS {
+        let strict = Strict::new(kind, "dispatch", None).await;
+        strict.leave_a_claim().await;
+        let done = strict.run(strict.dispatch()).await;
+        done.succeeds();
+        assert_eq!(strict.acme.world.runs("acme/web").len(), 1, "{kind:?}: the claim is void");
+
+        let strict = Strict::new(kind, "dispatch", None).await;
+        let waiting = strict.dispatch().input("wait", "true").input("wait-interval", "50ms");
+        let waiting = waiting.spawn_in(&strict.acme);
+        while strict.acme.world.runs("acme/web").is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        strict.acme.world.finish_run(strict.acme.world.runs("acme/web")[0].id, "success");
+        is_content(kind, &waiting.end().await);
+
+        let strict = Strict::new(kind, "report", None).await;
+        is_content(kind, &strict.run(strict.report()).await);
+        assert_eq!(strict.acme.records(strict.ticket).len(), 1);
+
+        let strict = Strict::new(kind, "notify", None).await;
+        let done = strict.run(strict.notify_on_ticket()).await;
+        is_content(kind, &done);
+        let notice = strict.acme.records(strict.ticket).pop().expect("a notice").body;
+        assert!(notice.contains("step 1, compile"), "{kind:?}: {notice}");
+        let done = strict.run(strict.notify()).await;
+        is_content(kind, &done);
+        assert_eq!(strict.acme.world.issues("acme/web").len(), 1, "{kind:?}");
+    }
+}
+
+/// The permissions of a dispatch by event: those in the hub, and the one row of its own.
+async fn by_event(kind: Kind, with: bool) -> Strict {
+    let strict = Strict::new(kind, "dispatch", Some(&need("dispatch", "target", "actions: write"))).await;
+    let (_, _, permission) = need("dispatch by event", "target", "contents: write");
+    if with {
+        strict.acme.world.token("strict-token").can("acme/web", &[&permission]);
+        strict.app.installed_on("acme", &["issues: write", "actions: read", &permission]);
+    }
+    strict
+}
+
+#[tokio::test]
+async fn an_event_takes_write_access_to_contents_and_says_so() {
+    for kind in KINDS {
+        let strict = by_event(kind, true).await;
+        is_content(kind, &strict.run(strict.event()).await);
+        assert_eq!(strict.acme.world.dispatch_events("acme/web").len(), 1);
+
+        let strict = by_event(kind, false).await;
+        let done = strict.run(strict.event()).await;
+        names(kind, done.fails(), "contents: write", "acme/web");
+        assert_eq!(strict.acme.world.dispatch_events("acme/web").len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_dispatch_that_lacks_a_permission_names_it() {
+    for kind in KINDS {
+        for (place, permission) in [("hub", "issues: write"), ("its repository", "contents: read")] {
+            // An App has `contents: read` everywhere or nowhere: without it the targets' files are not read.
+            let missing = need("dispatch", place, permission);
+            let strict = Strict::new(kind, "dispatch", Some(&missing)).await;
+            if kind == Kind::App && permission == "contents: read" {
+                strict.app.installed_on("acme", &["issues: write", "actions: write"]);
+            }
+            let done = strict.run(strict.dispatch()).await;
+            names(kind, done.fails(), permission, "acme/hub");
+            assert_eq!(strict.acme.world.story(), "", "{kind:?}: nothing happened without {permission}");
+        }
+
+        let strict = Strict::new(kind, "dispatch", Some(&need("dispatch", "target", "actions: write"))).await;
+        let done = strict.run(strict.dispatch()).await;
+        names(kind, done.fails(), "actions: write", "acme/web");
+        assert!(strict.acme.world.runs("acme/web").is_empty());
+        assert_eq!(
+            strict.acme.world.story().is_empty(),
+            kind == Kind::App,
+            "only an App's permissions are known before"
+        );
+
+        let strict = Strict::new(kind, "dispatch", Some(&need("dispatch", "target", "contents: read"))).await;
+        if kind == Kind::App {
+            strict.app.installed_on("acme", &["issues: write", "actions: write"]);
+        }
+        let done =
+            strict.run(strict.dispatch().input("targets", "web").input("workflow", "release.yml")).await;
+        names(kind, done.succeeds().says("::warning::"), "contents: read", "acme/web");
+        assert_eq!(strict.acme.world.runs("acme/web").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_dispatch_that_may_not_see_hub_runs_says_why_a_claim_stands() {
+    for kind in KINDS {
+        let strict = Strict::new(kind, "dispatch", Some(&need("dispatch", "hub", "actions: read"))).await;
+        if kind == Kind::App {
+            // It is of use in the hub only, and an App has it in the targets too.
+            strict.app.installed_on("acme", &["issues: write", "contents: write"]);
+        }
+        strict.leave_a_claim().await;
+        let step = match kind {
+            Kind::App => strict.event(),
+            Kind::Token | Kind::Service => strict.dispatch(),
+        };
+        let step = step.spawn_in(&strict.acme);
+        let asked = || {
+            let requests = strict.acme.requests().into_iter();
+            requests.filter(|request| request.starts_with("GET /repos/acme/hub/actions/runs/")).count()
+        };
+        let before = asked();
+        while asked() == before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        // It would wait two minutes for the run that nobody may see.
+        step.signal("INT");
+        let done = step.end().await;
+        done.says("so its claims stand");
+        names(kind, &done, "actions: read", "acme/hub");
+    }
+}
+
+#[tokio::test]
+async fn a_report_that_lacks_its_permission_names_it() {
+    for kind in KINDS {
+        let strict = Strict::new(kind, "report", Some(&need("report", "hub", "issues: write"))).await;
+        let done = strict.run(strict.report()).await;
+        names(kind, done.succeeds().says("::warning::cannot report"), "issues: write", "acme/hub");
+        assert_eq!(done.output("delivered"), "false");
+    }
+}
+
+#[tokio::test]
+async fn a_notice_that_lacks_a_permission_names_it_and_finds_another_place() {
+    for kind in KINDS {
+        let missing = need("notify", "hub", "issues: write");
+        let strict = Strict::new(kind, "notify", Some(&missing)).await;
+        let done = strict.run(strict.notify_on_ticket()).await;
+        match kind {
+            // It has `issues: write` in both repositories, or in none.
+            Kind::App => is_content(kind, &done),
+            Kind::Token | Kind::Service => {
+                names(kind, done.succeeds().says("::warning::cannot notify"), "issues: write", "acme/hub");
+                assert_eq!(strict.acme.world.issues("acme/web").len(), 1, "{kind:?}");
+            }
+        }
+
+        let missing = need("notify", "its repository", "issues: write");
+        let strict = Strict::new(kind, "notify", Some(&missing)).await;
+        if kind == Kind::App {
+            strict.app.installed_on("acme", &["actions: read"]);
+        }
+        let done = strict.run(strict.notify().input("message", "The disk is full")).await;
+        names(kind, done.fails(), "issues: write", "acme/web");
+        done.says("The disk is full");
+
+        let missing = need("notify", "its repository", "actions: read");
+        let strict = Strict::new(kind, "notify", Some(&missing)).await;
+        let done = strict.run(strict.notify_on_ticket()).await;
+        names(kind, done.succeeds().says("the failed step is not named"), "actions: read", "acme/web");
+        assert_eq!(strict.acme.records(strict.ticket).len(), 1);
+    }
+}
+
+#[test]
+fn every_row_of_the_readme_is_taken_away_by_a_test() {
+    let source = include_str!("permissions.rs");
+    for (mode, place, permission) in table_of_readme() {
+        let named = [
+            format!("need(\"{mode}\", \"{place}\", \"{permission}\")"),
+            format!("(\"{place}\", \"{permission}\")"),
+        ];
+        assert!(named.iter().any(|named| source.contains(named)), "{mode}, {place}, {permission}");
+    }
+    assert_eq!(table_of_readme().len(), 10);
+}
