@@ -20,6 +20,7 @@ mod proxy;
 mod report;
 mod requests;
 mod schema;
+mod secrets;
 mod sts;
 mod support;
 mod tls;
