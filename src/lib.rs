@@ -37,6 +37,8 @@
 //! - **The order of arrival means nothing** ([`ticket::fold()`]).
 //! - **What must not happen twice is looked for before it is repeated** ([`github::once`]); hub jobs
 //!   that want to start the same target settle it by claims ([`ticket::claim`]).
+//! - **A token is good for what the step needs** ([`github::needs`]), as long as the step runs
+//!   ([`github::tokens`]).
 //! - **Markers are data from outside** ([`ticket::marker`]), and text from outside is made safe for
 //!   the place where it lands ([`ticket::text`], [`runner::log`]).
 //!
@@ -45,8 +47,9 @@
 //! A new input: [`inputs::INPUTS`], `action.yml`, the README's table, and the workflows that others
 //! call (`.github/workflows/dispatch.yml`, `finish.yml`), which tests compare. A new field of a record:
 //! [`ticket::record`]; readers skip what they do not know. What the board shows: [`ticket::board`]. A
-//! new request: a method in [`github`], and a route in the simulated GitHub that the tests run against
-//! (`tests/simulated-github`). A workflow that the README shows: a file of `examples/workflows`, which
+//! new request: a method in [`github`], a route in the simulated GitHub that the tests run against
+//! (`tests/simulated-github`), and what it takes in the mode's `needs` and in the README's table of
+//! permissions. A workflow that the README shows: a file of `examples/workflows`, which
 //! `tests/end-to-end` plays in a runner.
 
 pub mod dispatch;

@@ -23,6 +23,7 @@ mod schema;
 mod secrets;
 mod sts;
 mod support;
+mod threats;
 mod tls;
 mod tokens;
 mod waiting;
