@@ -498,7 +498,7 @@ impl<'a> Dispatcher<'a> {
     ) -> Result<(), GitHubError> {
         self.rewrite(|record| {
             let open = record.targets.iter_mut().filter(|start| start.state == StartState::Claimed);
-            open.fold(false, |changed, start| change(start) || changed)
+            open.filter_map(|start| change(start).then_some(())).count() > 0
         })
         .await
     }

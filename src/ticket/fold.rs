@@ -380,6 +380,8 @@ fn decide(stages: &[Stage], followed: Option<&FollowedRun>) -> (TargetStatus, Op
         (false, stage) => (reported, stage.cloned()),
         // A good end is best told by the stage that brought it about.
         (true, Some(stage)) if by_run == TargetStatus::Released => (by_run, Some(stage.clone())),
+        // A run of which there is nothing to say has no stage.
+        (true, _) if run.job.is_none() && run.said().is_none() && !by_run.is_bad() => (by_run, None),
         (true, _) => (by_run, Some(Stage::of_followed(run))),
     }
 }

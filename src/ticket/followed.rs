@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::fold::TargetStatus;
 use super::record::Status;
+use super::{board, text};
 use crate::names::{RepoName, RunId};
 
 /// A run as it was seen last.
@@ -103,6 +104,14 @@ impl FollowedRun {
             _ if self.jobs > 0 => Some(format!("{} of {} jobs are done", self.jobs_over, self.jobs)),
             _ => None,
         }
+    }
+
+    /// How it stands, as a line of Markdown.
+    pub(super) fn shown(&self) -> String {
+        let job = self.job.as_ref().map(|job| format!(", job {}", text::code(&job.name)));
+        let said = self.said().map(|said| format!(": {}", text::inline(&said)));
+        let standing = text::link(board::shown(self.standing()), &self.run_url);
+        format!("{standing}{}{}", job.unwrap_or_default(), said.unwrap_or_default())
     }
 
     /// By what one state of the same attempt is further than another.

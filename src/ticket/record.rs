@@ -350,30 +350,25 @@ impl Dispatch {
         };
         for start in &self.targets {
             let run = |text: &str| text::link(text, start.run_url.as_deref().unwrap_or_default());
-            let state = match start.state {
-                StartState::Waiting => format!("⏳ waits for {}", text::inline(&start.needs.join(", "))),
-                StartState::Claimed => "about to start".to_owned(),
-                StartState::Yielded => "left to the hub job that claimed it first".to_owned(),
-                StartState::Cancelled => "🚫 cancelled".to_owned(),
-                StartState::Started => run("started"),
-                StartState::Refused => "❌ could not be started".to_owned(),
-                StartState::Unknown => "❌ nobody can tell whether it runs".to_owned(),
+            let followed = self.followed.iter().find(|run| run.target == start.target);
+            let state = match (start.state, followed) {
+                (_, Some(run)) => run.shown(),
+                (StartState::Waiting, _) => format!("⏳ waits for {}", text::inline(&start.needs.join(", "))),
+                (StartState::Claimed, _) => "about to start".to_owned(),
+                (StartState::Yielded, _) => "left to the hub job that claimed it first".to_owned(),
+                (StartState::Cancelled, _) => "🚫 cancelled".to_owned(),
+                (StartState::Started, _) => run("started"),
+                (StartState::Refused, _) => "❌ could not be started".to_owned(),
+                (StartState::Unknown, _) => "❌ nobody can tell whether it runs".to_owned(),
             };
             out += &format!("\n- **{}** ({}): {state}", text::inline(&start.target), start.repository);
             if let Some(error) = &start.error {
                 out += &format!("\n  {}", text::quote(error).replace('\n', "\n  "));
             }
         }
-        for run in &self.followed {
-            let job = run.job.as_ref().map(|job| format!(", job {}", text::code(&job.name)));
-            let said = run.said().map(|said| format!(": {}", text::inline(&said)));
-            out += &format!(
-                "\n- **{}** {}{}{}",
-                text::inline(&run.target),
-                text::link(super::board::shown(run.standing()), &run.run_url),
-                job.unwrap_or_default(),
-                said.unwrap_or_default()
-            );
+        let is_listed = |run: &&FollowedRun| self.targets.iter().any(|start| start.target == run.target);
+        for run in self.followed.iter().filter(|run| !is_listed(run)) {
+            out += &format!("\n- **{}** ({}): {}", text::inline(&run.target), run.repository, run.shown());
         }
         let failed = |start: &Start| matches!(start.state, StartState::Refused | StartState::Unknown);
         if let Some(driver) = self.driver.as_ref().filter(|_| self.targets.iter().any(failed)) {
