@@ -239,7 +239,7 @@ async fn a_step_that_outlives_a_token_goes_on_with_another_and_revokes_both() {
 async fn tokens_are_revoked_after_a_failure_too() {
     let (acme, app) = acme().await;
     let dispatches = "/repos/acme/web/actions/workflows/release.yml/dispatches";
-    acme.world.fault(Fault::on("POST", dispatches).then(Kind::StatusBefore(409)));
+    acme.world.fault(Fault::on("POST", dispatches).then(Kind::StatusBefore(422)));
     dispatch(&app, "web").run_in(&acme).await.fails().says("cannot start web");
     assert_eq!(
         minted(&acme),
