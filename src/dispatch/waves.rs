@@ -80,9 +80,8 @@ pub(super) fn again(
 /// What waits for a target outside of `targets` goes on waiting only while that one is at work.
 pub(super) fn is_settled(target: &Target, state: &Ticket, targets: &[Ready]) -> bool {
     match target.status {
-        TargetStatus::Released | TargetStatus::Skipped => true,
-        // A run goes on when one of its jobs has failed.
-        TargetStatus::Failed | TargetStatus::Cancelled => {
+        // A run goes on when one of its jobs has failed, and when one has said that it was the last one.
+        TargetStatus::Released | TargetStatus::Skipped | TargetStatus::Failed | TargetStatus::Cancelled => {
             target.followed.as_ref().is_none_or(|run| run.is_over())
         }
         TargetStatus::InProgress | TargetStatus::Queued => false,

@@ -180,6 +180,24 @@ async fn without_wait_the_next_dispatch_starts_what_has_become_ready() {
 }
 
 #[tokio::test]
+async fn a_target_that_says_it_is_done_is_followed_to_the_end_of_its_run() {
+    let acme = Acme::new().await;
+    let step = waiting(dispatch("[web, { repository: api, needs: web }]")).spawn_in(&acme);
+    let web = run_of(&acme, "web", 1).await;
+    begin(&acme, &web, Job::new("announce").running());
+    let report = Step::new("report").run(web.id).job("publish").input("done", "true");
+    report.input("ticket", "acme/hub#1").input("status", "success").run_in(&acme).await.succeeds();
+    // What needs it need not wait for the rest of its run; the dispatch does.
+    let api = run_of(&acme, "api", 1).await;
+    acme.world.finish_run(api.id, "success");
+    until_the_board_says(&acme, "**Everything is released.**").await;
+    acme.world.finish_run(web.id, "failure");
+    let done = step.end().await;
+    done.fails().says("web failed at announce");
+    assert_eq!(results(&done)[0]["conclusion"], "failure");
+}
+
+#[tokio::test]
 async fn two_waiting_hub_jobs_start_each_wave_once() {
     let acme = Acme::new().await;
     let hub_runs = [(); 2].map(|()| acme.world.start_run("acme/hub", "release.yml", "workflow_dispatch"));
