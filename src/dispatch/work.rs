@@ -121,6 +121,8 @@ impl<'a> Dispatcher<'a> {
             self.follow(targets).await?;
             self.start_wave(targets).await?;
             self.tell_changes(targets);
+            // Who shows the board reads again: what is read then counts before this ends.
+            self.show_board().await;
             let open = self.open_targets(targets);
             if open.is_empty() {
                 break;
@@ -129,7 +131,6 @@ impl<'a> Dispatcher<'a> {
                 self.give_up(&open, wait).await;
                 break;
             }
-            self.show_board().await;
             let pause = wait.interval.max(longest_round);
             tokio::time::sleep_until((Instant::now() + pause).min(deadline)).await;
             self.ledger.read_changes().await?;
