@@ -142,11 +142,14 @@ impl<'a> Dispatcher<'a> {
     /// The targets of which something is still to be expected.
     fn open_targets(&self, targets: &[Ready]) -> Vec<String> {
         let state = self.ledger.log().fold();
-        let names = targets.iter().map(|ready| &ready.target.name).filter(|name| !self.lost.contains(*name));
-        let is_open = |name: &&String| {
-            state.targets.get(*name).is_some_and(|target| !waves::is_settled(target, &state, targets))
+        let is_open = |ready: &&Ready| {
+            let Target { name, needs, .. } = &ready.target;
+            let goes_on =
+                state.targets.get(name).is_some_and(|target| !waves::is_settled(target, &state, targets));
+            let is_due = self.again.contains_key(name) && state.awaited(needs).next().is_none();
+            !self.lost.contains(name) && (goes_on || is_due && self.own_claim(name).is_none())
         };
-        names.filter(is_open).cloned().collect()
+        targets.iter().filter(is_open).map(|ready| ready.target.name.clone()).collect()
     }
 
     /// The time is over: says so, and cancels the runs if that is wanted.
@@ -217,6 +220,7 @@ impl<'a> Dispatcher<'a> {
 
     /// Claims what is ready, starts it, and records what became of it.
     async fn start_wave(&mut self, targets: &[Ready]) -> Result<(), GitHubError> {
+        self.leave_what_went_on(targets);
         let liveness = self.liveness(None).await?;
         let (mut ready, mut waiting) = (Vec::new(), Vec::new());
         for one in targets {
@@ -248,6 +252,16 @@ impl<'a> Dispatcher<'a> {
             self.ledger.read_changes().await?;
         }
         self.yield_targets(&held).await
+    }
+
+    /// What was to be started again and waited for others may have been run again by somebody meanwhile.
+    fn leave_what_went_on(&mut self, targets: &[Ready]) {
+        if self.again.is_empty() {
+            return;
+        }
+        let log = self.ledger.log();
+        let still = waves::again(targets, log, &log.fold(), self.hub.inputs, self.hub.job.run);
+        self.again.retain(|name, after| still.get(name) == Some(after));
     }
 
     fn next(&self, ready: &Ready, liveness: &BTreeMap<Writer, Liveness>) -> Next {
