@@ -55,6 +55,13 @@ impl Limits {
         true
     }
 
+    /// Takes back a request that costs nothing.
+    pub(crate) fn refund(&mut self, token: Option<&str>) {
+        if let Some(window) = self.windows.get_mut(token.unwrap_or_default()) {
+            window.used = window.used.saturating_sub(1);
+        }
+    }
+
     /// Seconds until something may be written again. `None` if it may be written now.
     pub(crate) fn content_wait(&self, now: DateTime<Utc>) -> Option<i64> {
         let most = self.content_per_minute?;

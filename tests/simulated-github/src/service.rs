@@ -219,17 +219,19 @@ impl State {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = reply.status;
         let answered = response.headers_mut();
-        self.common_headers(arrival, request, answered);
         let mut sent = write(&reply, answered);
         if request.method == Method::GET && reply.status == StatusCode::OK {
             let etag = header_value(&format!("W/\"{}\"", sha1(&sent)));
             let unchanged = headers.get(IF_NONE_MATCH) == Some(&etag);
             answered.insert(ETAG, etag);
             if unchanged {
+                // https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate
+                self.limits.refund(request.token());
                 *response.status_mut() = StatusCode::NOT_MODIFIED;
                 sent.clear();
             }
         }
+        self.common_headers(arrival, request, response.headers_mut());
         if let Some(exchange) = self.exchange_mut(arrival.id) {
             exchange.status = Some(response.status().as_u16());
             exchange.response_headers = response.headers().clone();

@@ -103,10 +103,12 @@ async fn too_much_content_in_a_minute_is_refused() {
 }
 
 #[tokio::test]
-async fn what_has_not_changed_is_not_sent_again() {
+async fn what_has_not_changed_is_not_sent_again_and_costs_nothing() {
     let world = world();
     let first = client(&world, "t").get("/repos/acme/web").await;
     let again = client(&world, "t").header("if-none-match", first.header("etag"));
     let second = again.get("/repos/acme/web").await;
     assert_eq!((second.status, second.text.as_str()), (304, ""));
+    let remaining = [&first, &second].map(|answer| answer.header("x-ratelimit-remaining").to_owned());
+    assert_eq!(remaining, ["4999", "4999"]);
 }
