@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+use simulated_github::Job;
+
 use crate::support::{Acme, Running, Step};
 
 /// Kills `step` as soon as `writes` of its write requests had their effect, before it has the answer.
@@ -54,6 +57,54 @@ async fn a_dispatch_that_is_killed_after_any_write_is_finished_by_its_rerun() {
             break;
         }
     }
+}
+
+/// Lets every run that is started begin, and end well a moment later.
+fn let_runs_succeed(acme: &Acme) -> tokio::task::JoinHandle<()> {
+    let (world, mut started) = (acme.world.clone(), acme.world.started());
+    tokio::spawn(async move {
+        while let Some(run) = started.recv().await {
+            world.add_job(run.id, Job::new("publish").running());
+            world.update_run(run.id, |run| run.status = "in_progress".into());
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            world.finish_run(run.id, "success");
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_waiting_dispatch_that_is_killed_after_any_write_is_finished_by_its_rerun() {
+    let mut writes = 1;
+    loop {
+        let acme = Acme::new().await;
+        acme.world.latency(|_, _| Duration::from_millis(10));
+        let runs = let_runs_succeed(&acme);
+        let step = |attempt| {
+            let step = Step::new("dispatch").run(500).attempt(attempt).input("workflow", "release.yml");
+            let step = step.input("targets", "[web, { repository: api, needs: web }]");
+            step.input("release", "1.4.0").input("wait", "true").input("wait-interval", "30ms")
+        };
+        let killed = kill_after(&acme, step(1).spawn_in(&acme), writes).await;
+        acme.world.latency(|_, _| Duration::ZERO);
+        let done = step(2).run_in(&acme).await;
+        let told = || format!("killed after {writes}\n{}\n{}", acme.world.story(), done.log);
+        assert_eq!(done.code, Some(0), "{}", told());
+        for name in ["web", "api"] {
+            assert_eq!(acme.world.runs(&format!("acme/{name}")).len(), 1, "{name}, {}", told());
+        }
+        assert_eq!(acme.world.issues("acme/hub").len(), 1, "{}", told());
+        let results: Vec<Value> = serde_json::from_str(done.output("results")).expect("a list");
+        assert!(results.iter().all(|result| result["conclusion"] == "success"), "{results:?}, {}", told());
+        assert!(acme.board(1).contains("**Everything is released.**"), "{}, {}", acme.board(1), told());
+        runs.abort();
+        if !killed {
+            break;
+        }
+        writes += 1;
+    }
+    // The ticket, its label and driver; for each wave a claim, a start and its record, and for each
+    // of them the board.
+    assert!(writes > 12, "it was killed after each of its {} writes", writes - 1);
 }
 
 #[tokio::test]
