@@ -4,6 +4,9 @@
 //! create a claim, read again, ask which of the others are still at work, then start what nobody
 //! claimed before, record it in the claim, and wait for the others or yield. How a target stands is
 //! decided by the product's [`claim::standing`]. The board is left out: nobody reads state from it.
+//!
+//! Where the targets' last runs have failed, the jobs start them again: which claims are history then
+//! is decided by [`claim::start_of`], on what the job has read first.
 
 use std::collections::BTreeSet;
 
@@ -28,6 +31,8 @@ pub(crate) enum Order {
     WithoutReadingAgain,
     /// Where nobody can tell whether a target was started, it is started without a look for its run.
     WithoutLook,
+    /// To start a target again, its newest claim is taken for the one whose run failed.
+    AfterAnyClaim,
 }
 
 /// Some hub jobs that dispatch the same targets.
@@ -35,6 +40,8 @@ pub(crate) enum Order {
 pub(crate) struct Claims {
     pub(crate) jobs: usize,
     pub(crate) targets: usize,
+    /// So many runs of each target fail. If any does, the first one was started before.
+    pub(crate) failed: usize,
     pub(crate) pages: Pages,
     /// So many jobs may die, at any point.
     pub(crate) deaths: u8,
@@ -66,6 +73,8 @@ struct Job {
     attempt: u32,
     reader: Reader,
     claim: Option<Id>,
+    /// The targets that it starts again, each with the claim that started its failed run.
+    again: Vec<(u8, Id)>,
     /// What its claim says of each target that it wanted when it read first.
     starts: Vec<Wanted>,
     /// What it was told of the other jobs.
@@ -139,7 +148,7 @@ pub(crate) enum Action {
     LosePatience(usize),
 }
 
-pub(crate) const NOT_TWICE: &str = "no target is started twice";
+pub(crate) const NOT_TWICE: &str = "no target is started twice, or twice after the same failure";
 pub(crate) const STARTED: &str = "when all is over and nobody died or was refused, every target is started";
 pub(crate) const STARTED_BY_LAST: &str =
     "whoever ends without yielding or a refusal leaves every target started";
@@ -152,7 +161,14 @@ impl Model for Claims {
 
     fn init_states(&self) -> Vec<State> {
         let jobs = vec![Job::new(1); self.jobs];
-        vec![State { store: Store::default(), jobs, runs: Vec::new(), deaths: 0, reruns: 0, refusals: 0 }]
+        let (mut store, mut runs) = (Store::default(), Vec::new());
+        if self.failed > 0 {
+            runs.extend(0..u8::try_from(self.targets).expect("few targets"));
+            let started = |target| Wanted { target, state: StartState::Started, run: Some(target) };
+            let starts: Vec<Wanted> = runs.iter().copied().map(started).collect();
+            store.create(record(&writer_of(RunId(90), 1), 1, &starts));
+        }
+        vec![State { store, jobs, runs, deaths: 0, reruns: 0, refusals: 0 }]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -204,7 +220,7 @@ impl Model for Claims {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always(NOT_TWICE, |model: &Self, state: &State| {
-                (0..model.targets).all(|target| state.runs_of(target) <= 1)
+                (0..model.targets).all(|target| state.runs_of(target) <= 1 + model.failed)
             }),
             Property::always(STARTED, |model: &Self, state: &State| {
                 let is_over = state.jobs.iter().all(Job::is_done);
@@ -242,14 +258,22 @@ impl Model for Claims {
 }
 
 impl Claims {
+    /// Whether every target was started; again, if its first run failed.
     fn all_started(&self, state: &State) -> bool {
-        (0..self.targets).all(|target| state.runs_of(target) == 1)
+        let least = if self.failed > 0 { 2 } else { 1 };
+        (0..self.targets).all(|target| state.runs_of(target) >= least)
     }
 }
 
 impl State {
     fn runs_of(&self, target: usize) -> usize {
         self.runs.iter().filter(|of| usize::from(**of) == target).count()
+    }
+
+    /// Whether this run of the target is one of those that fail.
+    fn has_failed(&self, target: u8, run: RunId, model: &Claims) -> bool {
+        let of_target = (0..self.runs.len()).filter(|index| self.runs[*index] == target);
+        of_target.take(model.failed).any(|index| run_id(index) == run)
     }
 
     /// Sends a job's next request, and decides what comes then.
@@ -319,7 +343,9 @@ impl State {
         }
         if job.reader.read_page(page, &self.store, model.pages) {
             match job.at {
-                At::ReadFirst => job.want_what_is_open(model),
+                At::ReadFirst => {
+                    job.want_what_is_open(model, |target, run| self.has_failed(target, run, model))
+                }
                 At::WindUp => job.wind_up(&me),
                 _ => job.ask(&me, model),
             }
@@ -383,6 +409,7 @@ impl Job {
             attempt,
             reader: Reader::new(),
             claim: None,
+            again: Vec::new(),
             starts: Vec::new(),
             told: Vec::new(),
             has_yielded: false,
@@ -434,18 +461,49 @@ impl Job {
         *self = Self { at, has_yielded, was_refused, ..Self::new(attempt) };
     }
 
-    fn want_what_is_open(&mut self, model: &Claims) {
+    fn want_what_is_open(&mut self, model: &Claims, has_failed: impl Fn(u8, RunId) -> bool) {
+        let targets = 0..u8::try_from(model.targets).expect("few targets");
+        self.again = targets
+            .clone()
+            .filter_map(|target| Some((target, self.again(target, model, &has_failed)?)))
+            .collect();
         // A start counts whether or not its job is over, so nobody need be asked.
         let standing = |target: u8| {
-            self.reader
-                .log
-                .get(|log| claim::standing(log, &name(target), Counting::default(), |_| Liveness::Alive))
+            let counting = Counting { after: self.after(target), before: None };
+            self.reader.log.get(|log| claim::standing(log, &name(target), counting, |_| Liveness::Alive))
         };
-        let targets = 0..u8::try_from(model.targets).expect("few targets");
         let open = targets.filter(|target| !matches!(standing(*target), Standing::Started(_)));
         let claimed = |target| Wanted { target, state: StartState::Claimed, run: None };
         self.starts = open.map(claimed).collect();
         self.at = if self.starts.is_empty() { At::Over } else { At::Claim };
+    }
+
+    /// What `again` in `waves.rs` decides, which is not public: the claim that started the target's
+    /// newest run, if that has failed.
+    fn again(&self, target: u8, model: &Claims, has_failed: impl Fn(u8, RunId) -> bool) -> Option<Id> {
+        let name = name(target);
+        let claim = self.reader.log.get(|log| {
+            let run = log.fold().targets.get(&name)?.run.as_ref()?.id;
+            if !has_failed(target, run) {
+                return None;
+            }
+            let claims = |start: &Start| start.target == name;
+            let newest = || {
+                let claims = log.dispatches().filter(|(_, claim)| claim.targets.iter().any(claims));
+                claims.map(|(comment, _)| comment.id).max()
+            };
+            match model.order {
+                Order::AfterAnyClaim => newest(),
+                _ => claim::start_of(log, &name, Some(run)),
+            }
+        });
+        claim.map(id_of)
+    }
+
+    /// From which claim on claims on the target count.
+    fn after(&self, target: u8) -> Option<CommentId> {
+        let (_, after) = self.again.iter().find(|(again, _)| *again == target)?;
+        Some(CommentId((*after).into()))
     }
 
     /// The targets that it has claimed and not decided about.
@@ -501,13 +559,12 @@ impl Job {
 
     fn standing(&self, target: u8) -> Standing {
         let mine = self.claim.map(|id| CommentId(id.into()));
+        let counting = Counting { after: self.after(target), before: mine };
         let liveness = |writer: &Writer| {
             let is_over = self.told.iter().any(|(told, is_over)| told == writer && *is_over);
             if is_over { Liveness::Over } else { Liveness::Alive }
         };
-        self.reader
-            .log
-            .get(|log| claim::standing(log, &name(target), Counting { after: None, before: mine }, liveness))
+        self.reader.log.get(|log| claim::standing(log, &name(target), counting, liveness))
     }
 
     /// Goes on with what is to be started; then records it.
@@ -540,31 +597,36 @@ impl Job {
     }
 
     fn record(&self, me: &Writer) -> Text {
-        let start = |wanted: &Wanted| Start {
-            target: name(wanted.target),
-            repository: "acme/web".parse().expect("a name"),
-            workflow: Some("release.yml".to_owned()),
-            git_ref: Some("main".to_owned()),
-            needs: Vec::new(),
-            state: wanted.state,
-            run: wanted.run.map(|run| run_id(run.into())),
-            run_url: None,
-            error: None,
-            at: DateTime::UNIX_EPOCH,
-            other: Map::new(),
-        };
-        let record = Dispatch {
-            by: me.clone(),
-            seq: self.reader.log.get(|log| log.last_seq(me)) + 1,
-            run_url: String::new(),
-            driver: None,
-            release: None,
-            targets: self.starts.iter().map(start).collect(),
-            followed: Vec::new(),
-            other: Map::new(),
-        };
-        Text::of(&Record::Dispatch(record).render())
+        let seq = self.reader.log.get(|log| log.last_seq(me)) + 1;
+        record(me, seq, &self.starts)
     }
+}
+
+fn record(by: &Writer, seq: u64, starts: &[Wanted]) -> Text {
+    let start = |wanted: &Wanted| Start {
+        target: name(wanted.target),
+        repository: "acme/web".parse().expect("a name"),
+        workflow: Some("release.yml".to_owned()),
+        git_ref: Some("main".to_owned()),
+        needs: Vec::new(),
+        state: wanted.state,
+        run: wanted.run.map(|run| run_id(run.into())),
+        run_url: None,
+        error: None,
+        at: DateTime::UNIX_EPOCH,
+        other: Map::new(),
+    };
+    let record = Dispatch {
+        by: by.clone(),
+        seq,
+        run_url: String::new(),
+        driver: None,
+        release: None,
+        targets: starts.iter().map(start).collect(),
+        followed: Vec::new(),
+        other: Map::new(),
+    };
+    Text::of(&Record::Dispatch(record).render())
 }
 
 /// The runs that any claim records.
@@ -582,9 +644,13 @@ fn name(target: u8) -> String {
 }
 
 fn writer(job: usize, attempt: u32) -> Writer {
+    writer_of(RunId(100 + job as u64), attempt)
+}
+
+fn writer_of(run: RunId, attempt: u32) -> Writer {
     Writer {
         repository: "acme/hub".parse().expect("a name"),
-        run: RunId(100 + job as u64),
+        run,
         attempt,
         job: "dispatch".to_owned(),
         check_run: None,

@@ -170,6 +170,33 @@ fn without_a_look_for_the_run_a_target_is_started_twice() {
     fails("without a look for the run", model, claims::NOT_TWICE);
 }
 
+// ---- claims on what has failed ----
+
+#[test]
+fn dispatchers_that_see_a_failed_run_start_one_new_run() {
+    let model =
+        Claims { failed: 1, deaths: 1, may_cancel: true, reruns: 1, refusals: 1, ..two_dispatchers() };
+    holds("two dispatchers retry", model);
+}
+
+#[test]
+fn three_dispatchers_that_see_a_failed_run_start_one_new_run() {
+    holds("three dispatchers retry", Claims { jobs: 3, failed: 1, pages: pages(2), ..two_dispatchers() });
+}
+
+/// Who comes late may see the second run fail as well, and starts a third one.
+#[test]
+fn dispatchers_start_one_new_run_for_each_failure() {
+    let model = Claims { jobs: 3, failed: 2, pages: pages(2), ..two_dispatchers() };
+    holds("three dispatchers retry twice", model);
+}
+
+#[test]
+fn after_any_claim_a_failed_run_is_followed_by_two() {
+    let model = Claims { failed: 1, order: Order::AfterAnyClaim, ..two_dispatchers() };
+    fails("after any claim", model, claims::NOT_TWICE);
+}
+
 // ---- the models ----
 
 fn two_jobs() -> Boards {
@@ -192,6 +219,7 @@ fn two_dispatchers() -> Claims {
     Claims {
         jobs: 2,
         targets: 1,
+        failed: 0,
         pages: pages(1),
         deaths: 0,
         may_cancel: false,
