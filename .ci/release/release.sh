@@ -43,15 +43,16 @@ check() {
 }
 
 versions_agree() {
-    local cargo readme
+    local cargo majors
     cargo=$(cargo metadata --no-deps --format-version 1 |
         jq --raw-output '.packages[] | select(.name == "release-ticket-action").version')
     [[ $cargo == "$version" ]] ||
         fail "Cargo.toml says $cargo, not $version" "commit a Cargo.toml and a Cargo.lock that say $version"
     notes >/dev/null
-    readme=$(grep --only-matching 'release-ticket-action@v[0-9]*' README.md | sort --unique)
-    [[ $readme == "release-ticket-action@$major" ]] ||
-        fail "README.md tells users to write ${readme//$'\n'/ and }" "it should say @$major everywhere"
+    majors=$(git grep -h --only-matching --extended-regexp "${GITHUB_REPOSITORY}[^@ ]*@v[0-9]+" HEAD -- \
+        README.md examples .github | sed 's/.*@//' | sort --unique)
+    [[ $majors == "$major" ]] ||
+        fail "README, examples and workflows say @${majors//$'\n'/ and @}" "they should all say @$major"
 }
 
 notes() {

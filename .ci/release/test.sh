@@ -375,9 +375,10 @@ test_what_is_not_ready_is_refused() {
     refuses 1.4.0 'the environment `release` has no required reviewers'
     change '.environments.release = ["branch_policy", "required_reviewers"]'
 
-    printf 'Write `uses: org/release-ticket-action@v1`, not `org/release-ticket-action@v0`.\n' >README.md
+    mkdir examples
+    printf 'uses: org/release-ticket-action/.github/workflows/finish.yml@v0\n' >examples/hub.yml
     commit 'Confuse people'
-    refuses 1.4.0 'README.md tells users to write release-ticket-action@v0 and release-ticket-action@v1'
+    refuses 1.4.0 'README, examples and workflows say @v0 and @v1'
     git revert --no-edit HEAD >/dev/null
     printf '# Changelog\n\n## [1.4.0] - 2026-11-25\n\n## [1.3.0] - 2026-10-01\n\n- Old.\n' >CHANGELOG.md
     commit 'Say nothing'
