@@ -49,8 +49,8 @@ versions_agree() {
     [[ $cargo == "$version" ]] ||
         fail "Cargo.toml says $cargo, not $version" "commit a Cargo.toml and a Cargo.lock that say $version"
     notes >/dev/null
-    majors=$(git grep -h --only-matching --extended-regexp "${GITHUB_REPOSITORY}[^@ ]*@v[0-9]+" HEAD -- \
-        README.md examples .github | sed 's/.*@//' | sort --unique)
+    majors=$(git grep -h --only-matching --extended-regexp "$GITHUB_REPOSITORY([^@ ]*@|/)v[0-9]+" HEAD -- \
+        README.md examples .github | sed 's/.*[@/]//' | sort --unique)
     [[ $majors == "$major" ]] ||
         fail "README, examples and workflows say @${majors//$'\n'/ and @}" "they should all say @$major"
 }
