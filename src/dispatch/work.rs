@@ -182,7 +182,10 @@ impl<'a> Dispatcher<'a> {
             match seen {
                 Ok(seen) => {
                     let known = state.targets.get(&target).and_then(|target| target.followed.as_ref());
-                    if !known.is_some_and(|known| is_same(known, &seen)) {
+                    // Where another hub job has seen more of it, it is enough to have said so once.
+                    let said = self.records.iter().flat_map(|own| &own.record.followed);
+                    let said = said.filter(|run| run.target == target);
+                    if !known.into_iter().chain(said).any(|known| is_same(known, &seen)) {
                         news.push(seen);
                     }
                 }

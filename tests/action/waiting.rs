@@ -306,6 +306,27 @@ async fn what_has_not_changed_is_asked_for_by_its_tag() {
 }
 
 #[tokio::test]
+async fn what_another_hub_job_saw_of_a_run_is_not_written_over_and_over() {
+    let acme = Acme::new().await;
+    let step = waiting(dispatch("web, api")).spawn_in(&acme);
+    let web = run_of(&acme, "web", 1).await;
+    begin(&acme, &web, Job::new("build").running());
+    until_the_board_says(&acme, "`build`").await;
+    acme.world.finish_run(web.id, "success");
+    until_the_board_says(&acme, "**1 of 2 released**").await;
+    step.signal("INT");
+    step.end().await.fails();
+    // The re-run sees only that web went well, and nothing of its jobs.
+    acme.world.clear_story();
+    let again = waiting(dispatch("web, api")).attempt(2).spawn_in(&acme);
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let edits = acme.world.story().matches("edited").count();
+    acme.world.finish_run(run_of(&acme, "api", 1).await.id, "success");
+    again.end().await.succeeds();
+    assert!(edits <= 4, "{edits} edits while nothing happened\n{}", acme.world.story());
+}
+
+#[tokio::test]
 async fn bad_answers_while_waiting_are_survived() {
     let acme = Acme::new().await;
     let step = waiting(dispatch("web").input("retry-timeout", "1s")).spawn_in(&acme);
