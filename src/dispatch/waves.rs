@@ -120,7 +120,7 @@ pub(super) fn wave(ready: &Ready, targets: &[Ready], state: &Ticket) -> usize {
     1 + needed.map(|needed| wave(needed, targets, state)).max().unwrap_or(0)
 }
 
-/// Whether the log does not know yet that a target the log does not know it yet.
+/// Whether the log does not know yet that a target waits, and for what.
 pub(super) fn waiting_entry_is_missing(log: &Log, ready: &Ready) -> bool {
     let Ready { target, .. } = ready;
     let mut entries = log.dispatches().flat_map(|(_, dispatch)| &dispatch.targets);
