@@ -33,7 +33,7 @@ use crate::receipt::{Problem, Receipt};
 use crate::runner::job_state::JobState;
 use crate::targets::StartBy;
 use crate::ticket::claim::Liveness;
-use crate::ticket::{Key, Log};
+use crate::ticket::{Key, Log, Writer};
 use preflight::Ready;
 use waves::Next;
 use wording::Wording;
@@ -89,7 +89,7 @@ async fn dispatch(hub: Hub<'_>, receipt: &mut Receipt) -> Result<(), Vec<Problem
     let Hub { job, common, inputs, github } = hub;
     let Facts { targets, wording, ticket } = read(hub).await?;
     if common.dry_run {
-        let log = known_log(&ticket, github).await?;
+        let log = known_log(hub, &targets, &wording, &ticket).await?;
         receipt.plan = Some(plan(hub, &targets, &wording, &ticket, &log));
         return Ok(());
     }
@@ -105,8 +105,8 @@ async fn dispatch(hub: Hub<'_>, receipt: &mut Receipt) -> Result<(), Vec<Problem
     let mut dispatcher = Dispatcher::new(hub, &wording, writer, ledger);
     let worked = dispatcher.work(&targets).await;
     dispatcher.tell(&targets, &url, receipt);
-    let is_done = dispatcher.is_done();
-    let mut problems = dispatcher.problems;
+    let is_done = dispatcher.is_done(wording.names());
+    let mut problems = dispatcher.into_problems();
     if let Err(error) = worked {
         receipt.delivered = Some(false);
         problems.push(Problem::of(&format!("cannot go on with {ticket}"), &error));
@@ -213,6 +213,21 @@ async fn find_ticket(
         let issue = IssueRef { repository: hub.clone(), number: issue.number };
         return Ok(Ticket::Known { issue, url, orphans });
     }
+    // The run of a job that closed its ticket may be run again.
+    if job.attempt > 1
+        && let Some(label) = inputs.labels.first()
+        && let Some(closed) = opening::find_closed(github, hub, &key, label)
+            .await
+            .map_err(told(format!("cannot look for a closed ticket in {hub}")))?
+    {
+        let issue = IssueRef { repository: hub.clone(), number: closed.number };
+        let ledger = read_ledger(&issue, github).await?;
+        let ours = |by: &Writer| by.repository == job.repository && by.run == job.run;
+        let is_ours = ledger.log().dispatches().any(|(_, dispatch)| ours(&dispatch.by));
+        if is_ours && work::is_done(ledger.log(), wording.names()) {
+            return Ok(Ticket::Known { issue, url: closed.html_url, orphans: Vec::new() });
+        }
+    }
     let mut continues = None;
     if let (Key::Release(_), Some(label)) = (&key, inputs.labels.first()) {
         let closed = opening::find_closed(github, hub, &key, label).await;
@@ -222,12 +237,16 @@ async fn find_ticket(
     Ok(Ticket::New { key, continues })
 }
 
-/// The log of a ticket that is there already.
-async fn known_log(ticket: &Ticket, github: &GitHub) -> Result<Log, Vec<Problem>> {
-    match ticket {
-        Ticket::Known { issue, .. } => read_ledger(issue, github).await.map(|ledger| ledger.log().clone()),
-        Ticket::New { .. } => Ok(Log::default()),
-    }
+/// The log of a ticket that is there already, with what its runs say now.
+async fn known_log(
+    hub: Hub<'_>,
+    targets: &[Ready],
+    wording: &Wording<'_>,
+    ticket: &Ticket,
+) -> Result<Log, Vec<Problem>> {
+    let Ticket::Known { issue, .. } = ticket else { return Ok(Log::default()) };
+    let ledger = read_ledger(issue, hub.github).await?;
+    Ok(Dispatcher::new(hub, wording, hub.common.writer(hub.job), ledger).preview(targets).await)
 }
 
 async fn read_ledger<'a>(ticket: &IssueRef, github: &'a GitHub) -> Result<Ledger<'a>, Vec<Problem>> {
@@ -275,6 +294,7 @@ fn effects(
 ) -> Vec<Effect> {
     let state = log.fold();
     let again: BTreeMap<String, CommentId> = waves::again(targets, log, &state, hub.inputs, hub.job.run);
+    let waves = waves::waves(targets, &state);
     let mut effects: Vec<(usize, Effect)> = Vec::new();
     for ready in targets {
         let target = ready.target.name.clone();
@@ -287,7 +307,7 @@ fn effects(
             Next::Start => Vec::new(),
             Next::Wait(needs) => needs,
         };
-        let wave = if needs.is_empty() { 1 } else { waves::wave(ready, targets, &state) };
+        let wave = waves.get(ready.target.name.as_str()).copied().unwrap_or(1);
         let repository = ready.target.repository.clone();
         let effect = match &ready.target.start {
             StartBy::Workflow(workflow) => Effect::StartWorkflow {

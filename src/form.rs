@@ -35,15 +35,22 @@ pub fn parse(body: &str) -> Map<String, Value> {
         };
         match (line.strip_prefix("### ").filter(|_| fence.is_none()), &mut question) {
             (Some(heading), _) => {
-                answers.extend(question.replace((name_of(heading), Vec::new())).map(answered));
+                keep_first(&mut answers, question.replace((name_of(heading), Vec::new())));
             }
             (None, Some((_, lines))) => lines.push(line),
             (None, None) => {}
         }
     }
-    answers.extend(question.map(answered));
+    keep_first(&mut answers, question);
     answers.remove("");
     answers
+}
+
+/// A heading in the answer to a later question does not replace what was answered before.
+fn keep_first(answers: &mut Map<String, Value>, question: Option<(String, Vec<&str>)>) {
+    if let Some((name, answer)) = question.map(answered) {
+        answers.entry(name).or_insert(answer);
+    }
 }
 
 /// `Release version (required)` becomes `release_version_required`.
@@ -103,6 +110,12 @@ mod tests {
                 "text": "Two\n\nparagraphs\n- [x] and a list",
             })
         );
+    }
+
+    #[test]
+    fn a_heading_within_a_later_answer_replaces_nothing() {
+        let answers = parse("### Targets\n\n- [x] web\n\n### Notes\n\nHa\n\n### Targets\n\n- [x] api\n");
+        assert_eq!(answers["targets"], json!(["web"]));
     }
 
     #[test]

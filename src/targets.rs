@@ -296,6 +296,11 @@ impl<'a> Reader<'a> {
                 "shorten it",
             );
         }
+        if let Some(taken) = self.names.get(&name.to_lowercase()) {
+            let told = format!("the name `{name}` is taken, at {}:{}", taken.line, taken.column);
+            return self.refuse(place, told, "give it a `name` of its own");
+        }
+        self.names.insert(name.to_lowercase(), place.clone());
         let workflow = text(&keys, "workflow").or_else(|| defaults.workflow.clone());
         let start = match (&defaults.event_type, workflow.as_deref()) {
             (Some(event_type), _) => StartBy::Event(event_type.clone()),
@@ -311,11 +316,6 @@ impl<'a> Reader<'a> {
                 return self.refuse(place, format_args!("`{name}` says no workflow"), help);
             }
         };
-        if let Some(taken) = self.names.get(&name.to_lowercase()) {
-            let told = format!("the name `{name}` is taken, at {}:{}", taken.line, taken.column);
-            return self.refuse(place, told, "give it a `name` of its own");
-        }
-        self.names.insert(name.to_lowercase(), place.clone());
         if let Some(needs) = keys.get("needs") {
             self.needs.extend(texts(needs).into_iter().map(|needed| (name.clone(), needed)));
         }
@@ -522,7 +522,7 @@ targets:
   - { repository: web, needs: [wep, api], inputs: [x], ref: { a: b } }
   - { repository: api, needs: docs }
   - { repository: docs, needs: [api] }
-  - { name: API, repository: other, workflow: ../x.yml }
+  - { name: cli, repository: other, workflow: ../x.yml }
   - { name: Docs, repository: other }
   - 7
 ",

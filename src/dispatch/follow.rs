@@ -77,10 +77,10 @@ impl Known {
     }
 
     async fn look(&mut self, github: &GitHub) -> Result<(), GitHubError> {
-        if self.has_open_jobs() {
+        if self.has_jobs_at_work() {
             self.look_at_jobs(github).await?;
         }
-        if !self.has_open_jobs() {
+        if !self.has_jobs_at_work() {
             let changed = self.look_at_run(github).await?;
             if self.is("in_progress") || changed && !self.is_dull() {
                 self.look_at_jobs(github).await?;
@@ -125,9 +125,9 @@ impl Known {
         })
     }
 
-    fn has_open_jobs(&self) -> bool {
-        let jobs = self.jobs.iter().flat_map(|jobs| &jobs.jobs);
-        self.is("in_progress") && jobs.into_iter().any(|job| !is_over(job))
+    fn has_jobs_at_work(&self) -> bool {
+        let mut jobs = self.jobs.iter().flat_map(|jobs| &jobs.jobs);
+        self.is("in_progress") && jobs.any(|job| job.status.as_deref() == Some("in_progress"))
     }
 
     fn seen(&self) -> Option<FollowedRun> {

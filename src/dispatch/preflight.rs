@@ -162,7 +162,12 @@ pub(super) fn needs(targets: &[Target]) -> Needs {
             Permission::Contents,
             Level::Read,
         ),
-        StartBy::Event(_) => needs.must(repository, Permission::Contents, Level::Write),
+        // Who reports names a run, which may be followed.
+        StartBy::Event(_) => needs.must(repository, Permission::Contents, Level::Write).may(
+            repository,
+            Permission::Actions,
+            Level::Read,
+        ),
     })
 }
 

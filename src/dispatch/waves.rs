@@ -3,7 +3,7 @@
 //! All of it follows from the ticket's log, so that any hub job, at any time, comes to the same: the
 //! next dispatch of the same ticket starts what has become ready, and nothing a second time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::preflight::Ready;
 use crate::inputs::DispatchInputs;
@@ -78,7 +78,12 @@ pub(super) fn again(
 /// Whether nothing more is to be expected of a target as long as nobody acts.
 ///
 /// What waits for a target outside of `targets` goes on waiting only while that one is at work.
-pub(super) fn is_settled(target: &Target, state: &Ticket, targets: &[Ready]) -> bool {
+pub(super) fn is_settled(
+    target: &Target,
+    state: &Ticket,
+    targets: &[Ready],
+    lost: &BTreeSet<String>,
+) -> bool {
     match target.status {
         // A run goes on when one of its jobs has failed, and when one has said that it was the last one.
         TargetStatus::Released | TargetStatus::Skipped | TargetStatus::Failed | TargetStatus::Cancelled => {
@@ -86,17 +91,17 @@ pub(super) fn is_settled(target: &Target, state: &Ticket, targets: &[Ready]) -> 
         }
         TargetStatus::InProgress | TargetStatus::Queued => false,
         TargetStatus::Waiting => {
-            state.held_up_by(&target.needs).is_some() || is_stuck(&target.needs, state, targets)
+            state.held_up_by(&target.needs).is_some() || is_stuck(&target.needs, state, targets, lost)
         }
     }
 }
 
-/// Whether somebody outside of `targets` is waited for who is not at work.
-fn is_stuck(needs: &[String], state: &Ticket, targets: &[Ready]) -> bool {
+/// Whether somebody is waited for whose run nobody can see, or who is outside of `targets` and not at work.
+fn is_stuck(needs: &[String], state: &Ticket, targets: &[Ready], lost: &BTreeSet<String>) -> bool {
     state.awaited(needs).any(|(needed, status)| {
         let is_ours = targets.iter().any(|ready| ready.target.name == needed);
         let is_at_work = matches!(status, Some(TargetStatus::InProgress | TargetStatus::Queued));
-        !is_ours && !is_at_work
+        lost.contains(needed) || !is_ours && !is_at_work
     })
 }
 
@@ -113,11 +118,18 @@ fn left_because(start: &Start, status: Option<TargetStatus>) -> String {
     }
 }
 
-/// In which wave a target is started, from 1: behind the last of those that it needs.
-pub(super) fn wave(ready: &Ready, targets: &[Ready], state: &Ticket) -> usize {
-    let awaited = state.awaited(&ready.target.needs);
-    let needed = awaited.filter_map(|(name, _)| targets.iter().find(|other| other.target.name == name));
-    1 + needed.map(|needed| wave(needed, targets, state)).max().unwrap_or(0)
+/// In which wave each target is started, from 1: behind the last of those that it needs.
+pub(super) fn waves<'t>(targets: &'t [Ready], state: &Ticket) -> BTreeMap<&'t str, usize> {
+    let mut known = BTreeMap::new();
+    // A chain of n targets is known after n rounds at the latest, as there are no circles.
+    for _ in targets {
+        for Ready { target, .. } in targets {
+            let awaited = state.awaited(&target.needs);
+            let behind = awaited.filter_map(|(needed, _)| known.get(needed).copied()).max();
+            known.insert(target.name.as_str(), 1 + behind.unwrap_or(0));
+        }
+    }
+    known
 }
 
 /// Whether the log does not know yet that a target waits, and for what.

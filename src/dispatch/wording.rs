@@ -54,6 +54,11 @@ impl<'a> Wording<'a> {
         self.body = body.unwrap_or_else(|| BODY.to_owned());
     }
 
+    /// The names of all targets that are listed.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// What does not render.
     pub(super) fn check(&self, targets: &[Ready]) -> Vec<Problem> {
         let title_and_body = [self.title(), self.render(&self.body, None, None)];

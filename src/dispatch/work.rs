@@ -24,8 +24,8 @@ use crate::runner::log::NOTICE;
 use crate::targets::{StartBy, Target};
 use crate::ticket::claim::{self, Counting, Liveness, Standing};
 use crate::ticket::{
-    Dispatch, FollowedRun, Log, Record, Start, StartState, Target as TicketTarget, TargetStatus, Ticket,
-    Writer, board, text,
+    Comment, Dispatch, FollowedRun, Log, Record, Start, StartState, Target as TicketTarget, TargetStatus,
+    Ticket, Writer, board, text,
 };
 
 /// So many targets share a record, so that it fits a comment.
@@ -39,6 +39,15 @@ const HELD_POLL: Duration = Duration::from_secs(5);
 /// [900 points a minute](https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits),
 /// and a look may take two.
 const LOOKS_PER_SECOND: usize = 5;
+
+/// A refusal to show a run is believed after so many.
+const REFUSALS: usize = 3;
+
+/// What a look at the runs may take when the time is over.
+const ONE_LOOK: Duration = Duration::from_secs(30);
+
+/// Nobody waits longer; GitHub ends a job after [five days](https://docs.github.com/actions/reference/limits) in any case.
+const LONGEST_WAIT: Duration = Duration::from_secs(35 * 24 * 60 * 60);
 
 /// A record that this step has created: claims, and the runs that it follows.
 struct Own {
@@ -67,12 +76,20 @@ pub(super) struct Dispatcher<'a> {
     /// The targets that this step started.
     started: BTreeSet<String>,
     follower: Follower,
-    /// The targets whose runs cannot be followed.
+    /// The targets whose runs are not asked for any more, as they cannot be seen.
+    unseen: BTreeSet<String>,
+    /// Of these the ones that nothing else tells of.
     lost: BTreeSet<String>,
+    /// How often GitHub refused to show a target's run, one time after the other.
+    refusals: BTreeMap<String, usize>,
+    /// The hub jobs of which nothing new is to be learnt.
+    settled: BTreeMap<Writer, Liveness>,
     /// How each target stood when it was last told.
     told: BTreeMap<String, String>,
-    /// What went wrong.
-    pub(super) problems: Vec<Problem>,
+    /// Why the board is not up to date, if it is not.
+    board_problem: Option<Problem>,
+    /// What else went wrong.
+    problems: Vec<Problem>,
 }
 
 impl<'a> Dispatcher<'a> {
@@ -86,8 +103,12 @@ impl<'a> Dispatcher<'a> {
             again: BTreeMap::new(),
             started: BTreeSet::new(),
             follower: Follower::default(),
+            unseen: BTreeSet::new(),
             lost: BTreeSet::new(),
+            refusals: BTreeMap::new(),
+            settled: BTreeMap::new(),
             told: BTreeMap::new(),
+            board_problem: None,
             problems: Vec::new(),
         }
     }
@@ -95,10 +116,8 @@ impl<'a> Dispatcher<'a> {
     /// Starts what is ready, wave by wave; waits for the runs if that is wanted.
     pub(super) async fn work(&mut self, targets: &[Ready]) -> Result<(), GitHubError> {
         let inputs = self.hub.inputs;
-        let has_needs = targets.iter().any(|ready| !ready.target.needs.is_empty());
-        if inputs.retry_failed || inputs.only.is_some() || has_needs {
-            // What became of earlier runs decides what is started now.
-            self.follow(targets).await?;
+        if self.runs_decide(targets) {
+            self.follow(targets, None).await?;
         }
         let state = self.ledger.log().fold();
         self.again = waves::again(targets, self.ledger.log(), &state, inputs, self.hub.job.run);
@@ -113,12 +132,41 @@ impl<'a> Dispatcher<'a> {
         Ok(())
     }
 
+    /// Whether what became of earlier runs decides what is started now.
+    fn runs_decide(&self, targets: &[Ready]) -> bool {
+        let inputs = self.hub.inputs;
+        let has_needs = targets.iter().any(|ready| !ready.target.needs.is_empty());
+        inputs.retry_failed || inputs.only.is_some() || has_needs
+    }
+
+    /// The log as it would be after the first look at the runs; nothing is written.
+    pub(super) async fn preview(mut self, targets: &[Ready]) -> Log {
+        let mut log = self.ledger.log().clone();
+        if self.runs_decide(targets) {
+            let wanted = self.wanted(targets, &log.fold());
+            let looked = self.follower.look(self.hub.github, wanted).await;
+            let followed = looked.into_iter().filter_map(|(_, seen)| seen.ok()).collect();
+            let record = Record::Dispatch(self.record(Vec::new(), followed));
+            log.extend([Comment {
+                id: CommentId(u64::MAX),
+                author: None,
+                trusted: true,
+                body: record.render(),
+                created_at: self.hub.job.clock.now(),
+                updated_at: self.hub.job.clock.now(),
+                url: String::new(),
+            }]);
+        }
+        log
+    }
+
     /// Follows the runs until nothing more is to be expected, and starts what becomes ready.
     async fn wait(&mut self, targets: &[Ready], wait: Wait) -> Result<(), GitHubError> {
-        let deadline = Instant::now() + wait.timeout;
+        let deadline = Instant::now() + wait.timeout.min(LONGEST_WAIT);
         let longest_round = Duration::from_secs((targets.len() / LOOKS_PER_SECOND) as u64);
+        self.tell_what_only_reports_can_end(targets);
         loop {
-            self.follow(targets).await?;
+            self.look(targets, deadline).await?;
             self.start_wave(targets).await?;
             self.tell_changes(targets);
             // Who shows the board reads again: what is read then counts before this ends.
@@ -128,15 +176,30 @@ impl<'a> Dispatcher<'a> {
                 break;
             }
             if Instant::now() >= deadline {
-                self.give_up(&open, wait).await;
+                self.give_up(targets, &open, wait).await;
                 break;
             }
             let pause = wait.interval.max(longest_round);
             tokio::time::sleep_until((Instant::now() + pause).min(deadline)).await;
-            self.ledger.read_changes().await?;
         }
         self.tell_failures(targets);
         Ok(())
+    }
+
+    /// Reads what others wrote and what the runs do. Who waits for an hour survives a bad answer.
+    async fn look(&mut self, targets: &[Ready], deadline: Instant) -> Result<(), GitHubError> {
+        let read = self.ledger.read_changes().await;
+        let looked = match read {
+            Ok(()) => self.follow(targets, Some(deadline)).await,
+            Err(error) => Err(error),
+        };
+        match looked {
+            Err(error) if !matches!(error, GitHubError::Refused { .. } | GitHubError::NoToken { .. }) => {
+                tracing::warn!("cannot look how {} stands this time: {error}", self.ledger.ticket());
+                Ok(())
+            }
+            looked => looked,
+        }
     }
 
     /// The targets of which something is still to be expected.
@@ -144,8 +207,9 @@ impl<'a> Dispatcher<'a> {
         let state = self.ledger.log().fold();
         let is_open = |ready: &&Ready| {
             let Target { name, needs, .. } = &ready.target;
+            let target = state.targets.get(name);
             let goes_on =
-                state.targets.get(name).is_some_and(|target| !waves::is_settled(target, &state, targets));
+                target.is_some_and(|target| !waves::is_settled(target, &state, targets, &self.lost));
             let is_due = self.again.contains_key(name) && state.awaited(needs).next().is_none();
             !self.lost.contains(name) && (goes_on || is_due && self.own_claim(name).is_none())
         };
@@ -153,51 +217,109 @@ impl<'a> Dispatcher<'a> {
     }
 
     /// The time is over: says so, and cancels the runs if that is wanted.
-    async fn give_up(&mut self, open: &[String], wait: Wait) {
+    async fn give_up(&mut self, targets: &[Ready], open: &[String], wait: Wait) {
         let what = format!(
             "after {} {} not over",
             humantime::format_duration(wait.timeout),
             if open.len() == 1 { format!("{} is", open[0]) } else { format!("{} are", open.join(", ")) }
         );
-        let help = "run the job again to go on waiting, or raise `wait-timeout`".to_owned();
+        let help = "run the job again to go on waiting, or raise `wait-timeout`";
         self.problems.push(Problem::new(what).help(help));
         if self.hub.inputs.cancel_on_timeout {
             let runs = started_runs(self.ledger.log(), &self.writer);
             self.problems.extend(cancel_runs(self.hub, runs).await);
+            if let Err(error) = self.follow(targets, None).await {
+                tracing::warn!("cannot look what became of the cancelled runs: {error}");
+            }
         }
     }
 
-    /// Looks what became of the runs of `targets`, and records what has changed.
-    async fn follow(&mut self, targets: &[Ready]) -> Result<(), GitHubError> {
+    /// Looks what became of the runs of `targets`, and of those that they need; records what has changed.
+    async fn follow(&mut self, targets: &[Ready], deadline: Option<Instant>) -> Result<(), GitHubError> {
         let state = self.ledger.log().fold();
-        let wanted = targets.iter().filter_map(|ready| {
-            let name = &ready.target.name;
-            let target = state.targets.get(name).filter(|_| !self.lost.contains(name))?;
-            let run = target.run.as_ref()?.id;
-            Some(Wanted { target: name.clone(), repository: target.repository.clone(), run })
-        });
-        let looked = self.follower.look(self.hub.github, wanted.collect()).await;
+        let wanted = self.wanted(targets, &state);
+        let looking = self.follower.look(self.hub.github, wanted);
+        let looked = match deadline {
+            // One look is granted in any case.
+            Some(deadline) => {
+                let until = deadline.max(Instant::now() + ONE_LOOK);
+                tokio::time::timeout_at(until, looking).await.unwrap_or_default()
+            }
+            None => looking.await,
+        };
         let mut news = Vec::new();
-        for (Wanted { target, repository, run }, seen) in looked {
+        for (wanted, seen) in looked {
             match seen {
                 Ok(seen) => {
-                    let known = state.targets.get(&target).and_then(|target| target.followed.as_ref());
-                    // Where another hub job has seen more of it, it is enough to have said so once.
-                    let said = self.records.iter().flat_map(|own| &own.record.followed);
-                    let said = said.filter(|run| run.target == target);
-                    if !known.into_iter().chain(said).any(|known| is_same(known, &seen)) {
+                    self.refusals.remove(&wanted.target);
+                    if self.is_news(&seen, &state) {
                         news.push(seen);
                     }
                 }
-                Err(error @ GitHubError::Refused { .. }) => {
-                    self.lost.insert(target.clone());
-                    let doing = format!("cannot follow {target}, run {run} of {repository}");
-                    self.problems.push(Problem::of(&doing, &error));
-                }
-                Err(error) => tracing::warn!("cannot look at run {run} of {repository} this time: {error}"),
+                Err(error) => self.cannot_follow(wanted, &error, &state),
             }
         }
         self.record_runs(news).await
+    }
+
+    /// The runs of `targets` and of all that they need, as far as they are known.
+    fn wanted(&self, targets: &[Ready], state: &Ticket) -> Vec<Wanted> {
+        let mut names: Vec<&str> = targets.iter().map(|ready| ready.target.name.as_str()).collect();
+        names.extend(targets.iter().flat_map(|ready| &ready.target.needs).map(String::as_str));
+        let (mut seen, mut wanted) = (BTreeSet::new(), Vec::new());
+        while let Some(name) = names.pop() {
+            let Some(target) = state.targets.get(name).filter(|_| seen.insert(name)) else { continue };
+            names.extend(target.needs.iter().map(String::as_str));
+            if let Some(run) = target.run.as_ref().filter(|_| !self.unseen.contains(name)) {
+                let repository = run.repository.clone();
+                wanted.push(Wanted { target: name.to_owned(), repository, run: run.id });
+            }
+        }
+        wanted
+    }
+
+    /// Whether what was seen of a run says more than the ticket does.
+    fn is_news(&self, seen: &FollowedRun, state: &Ticket) -> bool {
+        let target = state.targets.get(&seen.target);
+        // A dispatch that does not wait says only what decides something: each word is a comment.
+        let decides = seen.is_over() || target.is_some_and(|target| target.status.is_bad());
+        if self.hub.inputs.wait.is_none() && !decides {
+            return false;
+        }
+        let known = target.and_then(|target| target.followed.as_ref());
+        // Where another hub job has seen more of it, it is enough to have said so once.
+        let said = self.records.iter().flat_map(|own| &own.record.followed);
+        let said = said.filter(|run| run.target == seen.target);
+        !known.into_iter().chain(said).any(|known| is_same(known, seen))
+    }
+
+    /// A run that may not be seen, or not any more. GitHub's lists lag, so a refusal is believed the
+    /// third time.
+    fn cannot_follow(
+        &mut self,
+        Wanted { target, repository, run }: Wanted,
+        error: &GitHubError,
+        state: &Ticket,
+    ) {
+        let is_final = matches!(error, GitHubError::Refused { .. } | GitHubError::NoToken { .. });
+        let refusals = self.refusals.entry(target.clone()).or_default();
+        *refusals += usize::from(is_final);
+        let known = state.targets.get(&target);
+        let is_over = known.is_some_and(|target| target.status.is_over());
+        if !is_final || *refusals < REFUSALS && self.hub.inputs.wait.is_some() && !is_over {
+            tracing::info!("cannot look at run {run} of {repository} this time: {error}");
+            return;
+        }
+        self.unseen.insert(target.clone());
+        let by_event =
+            known.and_then(|target| target.start.as_ref()).is_some_and(|start| start.workflow.is_none());
+        if is_over || by_event {
+            // It has said all there is, or will say it itself.
+            tracing::info!("{target} is not followed, run {run} of {repository}: {error}");
+            return;
+        }
+        self.problems.push(Problem::of(&format!("cannot follow {target}, run {run} of {repository}"), error));
+        self.lost.insert(target);
     }
 
     /// Puts what was seen of runs into this job's records: where it claimed the target, else into one
@@ -209,7 +331,9 @@ impl<'a> Dispatcher<'a> {
             let known = record.followed.iter().map(|run| run.target.clone());
             let known: BTreeSet<String> = started.chain(known).collect();
             let seen: Vec<FollowedRun> = news.extract_if(.., |run| known.contains(&run.target)).collect();
-            record.followed.retain(|old| !seen.iter().any(|new| new.target == old.target));
+            let is_older =
+                |old: &FollowedRun, new: &FollowedRun| (old.run, old.attempt) == (new.run, new.attempt);
+            record.followed.retain(|old| !seen.iter().any(|new| is_older(old, new)));
             let changes = !seen.is_empty();
             record.followed.extend(seen);
             changes
@@ -303,7 +427,15 @@ impl<'a> Dispatcher<'a> {
         targets: Vec<Start>,
         followed: Vec<FollowedRun>,
     ) -> Result<(), GitHubError> {
-        let record = Dispatch {
+        let record = self.record(targets, followed);
+        let comment = self.ledger.write(None, &Record::Dispatch(record.clone())).await?;
+        self.records.push(Own { comment: comment.id, created_at: comment.created_at, record });
+        Ok(())
+    }
+
+    /// This job's next record.
+    fn record(&self, targets: Vec<Start>, followed: Vec<FollowedRun>) -> Dispatch {
+        Dispatch {
             by: self.writer.clone(),
             seq: self.ledger.log().last_seq(&self.writer) + 1,
             run_url: self.hub.job.run_url(),
@@ -312,44 +444,54 @@ impl<'a> Dispatcher<'a> {
             targets,
             followed,
             other: Map::new(),
-        };
-        let comment = self.ledger.write(None, &Record::Dispatch(record.clone())).await?;
-        self.records.push(Own { comment: comment.id, created_at: comment.created_at, record });
-        Ok(())
+        }
     }
 
     /// Which of the other hub jobs that hold claims are still at work.
-    async fn liveness(&self, before: Option<CommentId>) -> Result<BTreeMap<Writer, Liveness>, GitHubError> {
+    async fn liveness(
+        &mut self,
+        before: Option<CommentId>,
+    ) -> Result<BTreeMap<Writer, Liveness>, GitHubError> {
+        let claimants: BTreeSet<Writer> = claim::claimants(self.ledger.log(), before).cloned().collect();
         let mut known = BTreeMap::new();
-        for writer in claim::claimants(self.ledger.log(), before) {
-            if known.contains_key(writer) {
-                continue;
-            }
-            let liveness = match claim::is_over_for(writer, &self.writer) {
+        for writer in claimants {
+            let settled = claim::is_over_for(&writer, &self.writer);
+            let liveness = match settled.or(self.settled.get(&writer).copied()) {
                 Some(liveness) => liveness,
-                None => self.liveness_of(writer).await?,
+                None => match self.liveness_of(&writer).await? {
+                    Some(liveness) => liveness,
+                    // Who may not ask is told once, and takes the claims to stand.
+                    None => *self.settled.entry(writer.clone()).or_insert(Liveness::Alive),
+                },
             };
-            known.insert(writer.clone(), liveness);
+            // What is over stays over.
+            if liveness == Liveness::Over {
+                self.settled.insert(writer.clone(), liveness);
+            }
+            known.insert(writer, liveness);
         }
         Ok(known)
     }
 
-    async fn liveness_of(&self, writer: &Writer) -> Result<Liveness, GitHubError> {
+    /// None if that cannot be told.
+    async fn liveness_of(&self, writer: &Writer) -> Result<Option<Liveness>, GitHubError> {
         match self.hub.github.run(&writer.repository, writer.run).await {
             Ok(Some(run)) => {
                 let over = run.status.as_deref() == Some("completed")
                     || run.run_attempt.is_some_and(|attempt| attempt > writer.attempt);
-                Ok(if over { Liveness::Over } else { Liveness::Alive })
+                Ok(Some(if over { Liveness::Over } else { Liveness::Alive }))
             }
             // "Not found" may also mean "not for this token", unless the repository is to be seen.
-            Ok(None) if self.hub.github.repository(&writer.repository).await.is_ok() => Ok(Liveness::Over),
+            Ok(None) if self.hub.github.repository(&writer.repository).await.is_ok() => {
+                Ok(Some(Liveness::Over))
+            }
             Ok(None) => {
                 tracing::warn!(
                     "cannot see hub run {} of {}, so its claims stand",
                     writer.run,
                     writer.repository
                 );
-                Ok(Liveness::Alive)
+                Ok(None)
             }
             Err(error @ (GitHubError::Refused { .. } | GitHubError::NoToken { .. })) => {
                 let help = error.help().unwrap_or_default();
@@ -357,7 +499,7 @@ impl<'a> Dispatcher<'a> {
                     "cannot tell whether hub run {} is over, so its claims stand: {error}\nhelp: {help}",
                     writer.run
                 );
-                Ok(Liveness::Alive)
+                Ok(None)
             }
             Err(error) => Err(error),
         }
@@ -400,7 +542,7 @@ impl<'a> Dispatcher<'a> {
             }
         }
         self.yield_targets(&already).await?;
-        self.record(unsayable).await?;
+        self.record_outcomes(unsayable).await?;
         let known_runs = self.known_runs();
         let github = self.hub.github;
         let max_parallel = self.hub.inputs.max_parallel;
@@ -412,7 +554,7 @@ impl<'a> Dispatcher<'a> {
             .buffer_unordered(max_parallel)
             .chunks(max_parallel);
         while let Some(chunk) = outcomes.next().await {
-            self.record(chunk.into_iter().flatten().collect()).await?;
+            self.record_outcomes(chunk.into_iter().flatten().collect()).await?;
         }
         Ok(())
     }
@@ -463,7 +605,7 @@ impl<'a> Dispatcher<'a> {
     }
 
     /// Puts outcomes into the claims that they belong to.
-    async fn record(&mut self, outcomes: Vec<Outcome>) -> Result<(), GitHubError> {
+    async fn record_outcomes(&mut self, outcomes: Vec<Outcome>) -> Result<(), GitHubError> {
         for outcome in &outcomes {
             match outcome.state {
                 StartState::Started => {
@@ -526,7 +668,10 @@ impl<'a> Dispatcher<'a> {
         for own in &mut self.records {
             if change(&mut own.record) {
                 own.record.seq = self.ledger.log().last_seq(&self.writer) + 1;
-                self.ledger.write(Some(own.comment), &Record::Dispatch(own.record.clone())).await?;
+                let written =
+                    self.ledger.write(Some(own.comment), &Record::Dispatch(own.record.clone())).await?;
+                // Another one, if a person has deleted it.
+                own.comment = written.id;
             }
         }
         Ok(())
@@ -535,23 +680,27 @@ impl<'a> Dispatcher<'a> {
     /// A board that cannot be written does not stop a release: the records are there.
     async fn show_board(&mut self) {
         let ticket = self.ledger.ticket().clone();
-        match self.ledger.show_board().await {
+        self.board_problem = match self.ledger.show_board().await {
             Ok(Some(board)) if board.created => {
                 if let Err(error) = self.hub.github.pin_comment(&ticket, board.comment).await {
                     tracing::info!("the board of {ticket} is not pinned: {error}");
                 }
+                None
             }
-            Ok(_) => {}
-            Err(error) => {
-                self.problems.push(Problem::of(&format!("the board of {ticket} is not up to date"), &error))
-            }
-        }
+            Ok(_) => None,
+            Err(error) => Some(Problem::of(&format!("the board of {ticket} is not up to date"), &error)),
+        };
+    }
+
+    /// What went wrong.
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        self.problems.into_iter().chain(self.board_problem).collect()
     }
 
     // ---- what is said in the log ----
 
     /// Says which targets are left alone, and why.
-    async fn tell_what_is_left(&self, targets: &[Ready]) -> Result<(), GitHubError> {
+    async fn tell_what_is_left(&mut self, targets: &[Ready]) -> Result<(), GitHubError> {
         let liveness = self.liveness(None).await?;
         for ready in targets {
             if let Next::Leave(because) = self.next(ready, &liveness) {
@@ -574,6 +723,18 @@ impl<'a> Dispatcher<'a> {
                     "{name} waits for {}; run this dispatch again when it is released: by hand, on a schedule, or set `wait: true`",
                     awaited.join(", ")
                 );
+            }
+        }
+    }
+
+    /// Of what GitHub tells no run nothing is heard until it reports.
+    fn tell_what_only_reports_can_end(&self, targets: &[Ready]) {
+        let state = self.ledger.log().fold();
+        for name in targets.iter().map(|ready| &ready.target.name) {
+            let Some(target) = state.targets.get(name) else { continue };
+            let is_started = target.start.as_ref().is_some_and(|start| start.state == StartState::Started);
+            if is_started && target.run.is_none() {
+                tracing::info!(target: NOTICE, "GitHub does not tell the run of {name}: only its own reports can end the wait for it");
             }
         }
     }
@@ -614,7 +775,9 @@ impl<'a> Dispatcher<'a> {
                 };
                 self.problems.push(Problem::new(what).help(help));
             }
-            if target.status == TargetStatus::Waiting && waves::is_settled(target, &state, targets) {
+            if target.status == TargetStatus::Waiting
+                && waves::is_settled(target, &state, targets, &self.lost)
+            {
                 let awaited: Vec<String> = state
                     .awaited(needs)
                     .map(|(needed, status)| match status {
@@ -629,12 +792,9 @@ impl<'a> Dispatcher<'a> {
         }
     }
 
-    /// Whether every target of the ticket is released, and no failure is open.
-    pub(super) fn is_done(&self) -> bool {
-        let state = self.ledger.log().fold();
-        state.notices.is_empty()
-            && !state.targets.is_empty()
-            && state.targets.values().all(|target| target.status.is_over())
+    /// Whether every target of the ticket and every one that is `listed` is released, and no failure is open.
+    pub(super) fn is_done(&self, listed: &[String]) -> bool {
+        is_done(self.ledger.log(), listed)
     }
 
     /// Writes what became of it all into the receipt.
@@ -717,6 +877,15 @@ pub(super) fn cancelled(log: &Log, writer: &Writer, now: DateTime<Utc>) -> Vec<(
             (comment.id, Record::Dispatch(claim))
         })
         .collect()
+}
+
+/// Whether every target of the ticket and every one that is `listed` is released, and no failure is open.
+pub(super) fn is_done(log: &Log, listed: &[String]) -> bool {
+    let state = log.fold();
+    let is_over = |target: &TicketTarget| target.status.is_over();
+    state.notices.is_empty()
+        && state.targets.values().all(is_over)
+        && listed.iter().all(|name| state.targets.get(name).is_some_and(is_over))
 }
 
 /// Whether a run stands as it did, whenever that was seen.

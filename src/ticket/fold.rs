@@ -59,6 +59,8 @@ pub struct Target {
 /// A run of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
+    /// Where it is: not where the target is, if another repository reports for it.
+    pub repository: RepoName,
     /// Its id.
     pub id: RunId,
     /// The newest attempt that reported, from 1.
@@ -238,7 +240,11 @@ impl Facts<'_> {
         let run = run_id.map(|id| {
             let url = reports.iter().map(|(report, _)| report.run_url.clone()).max();
             let url = url.or_else(|| followed.map(|run| run.run_url.clone()));
-            Run { id, attempt, url: url.or_else(|| start.and_then(|(_, start)| start.run_url.clone())) }
+            let url = url.or_else(|| start.and_then(|(_, start)| start.run_url.clone()));
+            let reporter = reports.iter().map(|(report, _)| &report.by.repository).min();
+            let repository = reporter.or(followed.map(|run| &run.repository));
+            let repository = repository.or(start.map(|(_, start)| &start.repository)).cloned();
+            Run { repository: repository.expect("whoever names a run says where"), id, attempt, url }
         });
         let unstarted = start.filter(|_| start_is_newest && !heard).map(|(_, start)| start);
         let refused =
@@ -273,7 +279,8 @@ impl Facts<'_> {
         let seen = self.followed.iter().filter(|(_, seen)| seen.run == run && seen.attempt == attempt);
         let furthest = seen.max_by(|(a_by, a), (b_by, b)| {
             let further = a.progress().cmp(&b.progress());
-            further.then(order(&a_by.by, a_by.seq).cmp(&order(&b_by.by, b_by.seq))).then(a.at.cmp(&b.at))
+            let newer = order(&a_by.by, a_by.seq).cmp(&order(&b_by.by, b_by.seq));
+            further.then(newer).then_with(|| a.words().cmp(&b.words())).then(a.at.cmp(&b.at))
         });
         furthest.map(|(_, run)| *run)
     }

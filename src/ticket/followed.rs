@@ -115,8 +115,13 @@ impl FollowedRun {
     }
 
     /// By what one state of the same attempt is further than another.
-    pub(super) fn progress(&self) -> (bool, usize, usize, &str, Option<&str>) {
-        (self.is_over(), self.jobs_over, self.jobs, &self.status, self.conclusion.as_deref())
+    pub(super) fn progress(&self) -> (bool, usize, usize) {
+        (self.is_over(), self.jobs_over, self.jobs)
+    }
+
+    /// GitHub's words for it. They decide nothing but ties.
+    pub(super) fn words(&self) -> (&str, Option<&str>) {
+        (&self.status, self.conclusion.as_deref())
     }
 }
 

@@ -236,4 +236,13 @@ targets:
     start docs when api is released: release.yml in acme/docs at main with version: 1.4.0, release-ticket: acme/hub#1
     bring the board of acme/hub#1 up to date
     ");
+
+    // What the runs say now is looked at, as the dispatch itself would.
+    acme.world.finish_run(acme.world.runs("acme/web")[0].id, "success");
+    acme.world.clear_story();
+    let done = step().run(502).input("dry-run", "true").run_in(&acme).await;
+    done.says("leave web alone: it is released already")
+        .says("start api: ")
+        .says("start docs when api is released");
+    assert_eq!(acme.world.story(), "");
 }

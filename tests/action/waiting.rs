@@ -456,6 +456,107 @@ async fn a_ticket_is_closed_with_a_last_word_when_all_is_released() {
 }
 
 #[tokio::test]
+async fn the_rerun_of_a_job_that_closed_its_ticket_finds_it_and_starts_nothing() {
+    for release in ["1.4.0", ""] {
+        let acme = Acme::new().await;
+        let step = || waiting(dispatch("web")).input("release", release).input("close-on-success", "true");
+        let first = step().spawn_in(&acme);
+        let web = run_of(&acme, "web", 1).await;
+        acme.world.finish_run(web.id, "success");
+        first.end().await.succeeds();
+        let again = step().attempt(2).run_in(&acme).await;
+        again.succeeds().says("web is left alone: it is released already");
+        assert_eq!((again.output("ticket-number"), count(&acme, "web")), ("1", 1), "release {release}");
+        assert_eq!(acme.world.issues("acme/hub").len(), 1);
+        // A new run of the hub is a new release.
+        let new = step().run(501).spawn_in(&acme);
+        let web = run_of(&acme, "web", 2).await;
+        acme.world.finish_run(web.id, "success");
+        new.end().await.succeeds();
+        assert_eq!(acme.world.issues("acme/hub").len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_stays_open_as_long_as_a_listed_target_was_left_alone() {
+    let acme = Acme::new().await;
+    let step = |run: u64, only: &str| {
+        let step = waiting(dispatch("web, api")).run(run).input("close-on-success", "true");
+        step.input("only", only).spawn_in(&acme)
+    };
+    for (run, name, closed) in [(500, "web", false), (501, "api", true)] {
+        let step = step(run, name);
+        let target = run_of(&acme, name, 1).await;
+        acme.world.finish_run(target.id, "success");
+        step.end().await.succeeds();
+        assert_eq!(!acme.world.issue_view("acme/hub", 1).is_open(), closed, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_target_needs_is_looked_at_even_if_only_the_target_is_meant() {
+    let acme = Acme::new().await;
+    waves(&acme).run_in(&acme).await.succeeds();
+    acme.world.finish_run(acme.world.runs("acme/web")[0].id, "success");
+    waves(&acme).run(501).input("only", "api").run_in(&acme).await.succeeds();
+    assert_eq!(["web", "api", "docs"].map(|name| count(&acme, name)), [1, 1, 0]);
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_seen_holds_up_what_needs_it_and_no_longer_than_it_takes_to_know() {
+    let acme = Acme::new().await;
+    let runs = Fault::on("GET", "/repos/acme/web/actions/runs/*").always();
+    acme.world.fault(runs.then(Kind::StatusBefore(404)));
+    let done = waiting(dispatch("[web, { repository: api, needs: web }]")).run_in(&acme).await;
+    done.fails().says("cannot follow web, run ").says("api was not started: it waits for web (queued)");
+    assert_eq!(count(&acme, "api"), 0);
+}
+
+#[tokio::test]
+async fn a_run_that_is_gone_after_its_release_is_no_failure() {
+    let acme = Acme::new().await;
+    let first = waiting(dispatch("web")).spawn_in(&acme);
+    let web = run_of(&acme, "web", 1).await;
+    acme.world.finish_run(web.id, "success");
+    first.end().await.succeeds();
+    let runs = Fault::on("GET", "/repos/acme/web/actions/runs/*").always();
+    acme.world.fault(runs.then(Kind::StatusBefore(404)));
+    waiting(dispatch("web")).run(501).run_in(&acme).await.succeeds();
+}
+
+#[tokio::test]
+async fn a_board_that_could_not_be_written_once_is_no_failure_when_it_is_written_later() {
+    let acme = Acme::new().await;
+    let step = waiting(dispatch("web")).spawn_in(&acme);
+    let web = run_of(&acme, "web", 1).await;
+    until_the_board_says(&acme, "🕓").await;
+    acme.world.fault(
+        Fault::on("PATCH", "/repos/acme/hub/issues/comments/*")
+            .holding(" board ")
+            .then(Kind::StatusBefore(422)),
+    );
+    begin(&acme, &web, Job::new("build").running());
+    until_the_board_says(&acme, "`build`").await;
+    acme.world.finish_run(web.id, "success");
+    step.end().await.succeeds();
+}
+
+#[tokio::test]
+async fn a_run_that_waits_for_an_approval_says_so() {
+    let acme = Acme::new().await;
+    let step = waiting(dispatch("web")).spawn_in(&acme);
+    let web = run_of(&acme, "web", 1).await;
+    begin(&acme, &web, Job::new("build").concluded("success"));
+    let mut deploy = Job::new("deploy");
+    deploy.status = "waiting".into();
+    acme.world.add_job(web.id, deploy);
+    acme.world.update_run(web.id, |run| run.status = "waiting".into());
+    until_the_board_says(&acme, "it waits for an approval").await;
+    acme.world.finish_run(web.id, "success");
+    step.end().await.succeeds();
+}
+
+#[tokio::test]
 async fn a_ticket_with_a_failed_target_stays_open() {
     let acme = Acme::new().await;
     let step = waiting(dispatch("web")).input("close-on-success", "true").spawn_in(&acme);
