@@ -7,8 +7,8 @@
 //! ```
 //!
 //! `preflight` reads and checks, against what workflows have `declared`; `wording` renders the
-//! templates; `waves` decides; `work` claims, starts and records; `start` starts one target and
-//! finds its run; `follow` looks what runs do.
+//! templates; `waves` decides; `work` claims, starts, records and tells; `start` starts one target
+//! and finds its run; `follow` looks what runs do.
 
 mod declared;
 mod follow;
