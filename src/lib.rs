@@ -24,7 +24,8 @@
 //! | [`network`] | the way out: proxies, certificates, and the HTTP client for all of it |
 //! | [`ledger`] | a ticket's log on GitHub: read it, write a record, keep the board up to date |
 //! | [`opening`] | the one open issue of a key: found, or opened once |
-//! | [`inputs`], [`targets`], [`template`], [`event`], [`job`] | the edge: text becomes values |
+//! | [`inputs`], [`targets`], [`template`], [`event`], [`form`], [`job`] | the edge: text becomes values |
+//! | [`yaml`] | YAML in which each value knows its line and column |
 //! | [`runner`] | the runner's log and files, and what the steps of a job share |
 //! | [`names`], [`plan`], [`receipt`] | values that all of them use |
 //!
