@@ -28,7 +28,7 @@ play() {
 draw() {
     local render=$shared/tools/render-ticket.sh ticket
     if [[ ! -x $render ]]; then
-        printf 'The tickets are in %s. They are not drawn: there is no %s.\n' "$tickets" "$render"
+        printf 'The tickets are in %s. They are not drawn: the script for it is not here.\n' "$tickets"
         return
     fi
     # GitHub's style asks for this font. Where it is missing, digits are drawn as emoji.
