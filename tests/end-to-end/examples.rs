@@ -34,6 +34,14 @@ impl Example {
         self
     }
 
+    /// The same, with another name for its workflows.
+    pub(crate) fn called(mut self, name: &str) -> Self {
+        for text in self.files.values_mut() {
+            *text = text.replacen("name: Release\n", &format!("name: {name}\n"), 1);
+        }
+        self
+    }
+
     /// Paths and texts.
     pub(crate) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
         self.files.iter().map(|(path, text)| (path.as_str(), text.as_str()))

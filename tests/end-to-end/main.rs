@@ -15,3 +15,4 @@ mod page;
 mod proof_of_concept;
 mod release;
 mod reusable;
+mod waiting;
