@@ -101,7 +101,7 @@ pub async fn perform(job: &Job, inputs: &Inputs, github: &GitHub) -> Receipt {
 
 /// Runs the mode; if the step is cancelled meanwhile, says so on the ticket while there is time.
 /// Whatever was minted is revoked in either case.
-async fn perform_until(
+pub async fn perform_until(
     job: &Job,
     inputs: &Inputs,
     github: &GitHub,

@@ -1,10 +1,14 @@
 //! The journal: what the steps of a play were told, and what people wrote meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use release_ticket_action::receipt::Receipt;
 use release_ticket_action::ticket::Status;
+use simulated_github::Run;
+
+use crate::scenario::Hub;
 
 /// What became of a step.
 #[derive(Debug, Clone)]
@@ -21,6 +25,9 @@ pub(crate) struct Told {
     pub(crate) comment: Option<u64>,
     pub(crate) issue: Option<u64>,
     pub(crate) results: Option<String>,
+    /// What the step has to say against the release itself: it did its own work.
+    pub(crate) failures: Vec<String>,
+    /// What kept the step from its work.
     pub(crate) problems: Vec<String>,
     /// All of it, to look for what must not be told.
     pub(crate) whole: String,
@@ -28,14 +35,36 @@ pub(crate) struct Told {
 
 impl From<&Receipt> for Told {
     fn from(receipt: &Receipt) -> Self {
+        let problems = receipt.problems.iter().map(ToString::to_string);
+        let (failures, problems) = problems.partition(|problem| is_about_the_release(problem));
         Self {
             delivered: receipt.delivered,
             comment: receipt.comment.as_ref().map(|(id, _)| *id),
             issue: receipt.issue.as_ref().map(|(issue, _)| issue.number.0),
             results: receipt.results.clone(),
-            problems: receipt.problems.iter().map(ToString::to_string).collect(),
+            failures,
+            problems,
             whole: format!("{receipt:?}"),
         }
+    }
+}
+
+/// Whether a waiting step says that a target failed, was not started, or is not over in time.
+fn is_about_the_release(problem: &str) -> bool {
+    let ends = ["failed", "was cancelled", "was not started: it waits for"];
+    let of_target =
+        problem.split_once(' ').is_some_and(|(_, what)| ends.iter().any(|end| what.starts_with(end)));
+    of_target || is_out_of_time(problem)
+}
+
+fn is_out_of_time(problem: &str) -> bool {
+    problem.starts_with("after ") && problem.contains(" not over")
+}
+
+impl Told {
+    /// Whether a waiting step ended before all was over.
+    pub(crate) fn is_out_of_time(&self) -> bool {
+        self.failures.iter().any(|failure| is_out_of_time(failure))
     }
 }
 
@@ -98,6 +127,30 @@ pub(crate) struct Dispatched {
     pub(crate) run: u64,
     pub(crate) attempt: u32,
     pub(crate) outcome: Outcome,
+    pub(crate) hub: Hub,
+    pub(crate) began: DateTime<Utc>,
+    pub(crate) ended: DateTime<Utc>,
+    /// Whether the runner cancelled it.
+    pub(crate) cancelled: bool,
+    /// The runs of the targets when it ended, by id.
+    pub(crate) runs: BTreeMap<u64, Run>,
+    /// The targets that the ticket had for released when it ended.
+    pub(crate) released: BTreeSet<String>,
+    pub(crate) is_last: bool,
+}
+
+/// A run that the API started.
+#[derive(Debug, Clone)]
+pub(crate) struct Started {
+    pub(crate) run: u64,
+    pub(crate) at: DateTime<Utc>,
+    /// The run of the same target before it, as it was then.
+    pub(crate) before: Option<Run>,
+    /// Whether the ticket had the target for failed, so that it may be started again.
+    pub(crate) was_bad: bool,
+    /// What the target needs and the ticket did not have for released when it was started, each
+    /// with the last time at which the ticket had.
+    pub(crate) unreleased: Vec<(String, Option<DateTime<Utc>>)>,
 }
 
 /// A person's comment as they last left it.
@@ -114,7 +167,7 @@ pub(crate) struct Journal {
     pub(crate) reported: Vec<Reported>,
     pub(crate) noticed: Vec<Noticed>,
     /// The runs that the API started, by target.
-    pub(crate) started: BTreeMap<String, Vec<u64>>,
+    pub(crate) started: BTreeMap<String, Vec<Started>>,
     pub(crate) written: Vec<Written>,
     pub(crate) bodies: BTreeMap<u64, String>,
     pub(crate) titles: BTreeMap<u64, String>,
@@ -131,15 +184,22 @@ impl Journal {
         dispatched.chain(reported).chain(self.noticed.iter().map(|step| &step.outcome))
     }
 
-    pub(crate) fn counts(&self) -> [(&'static str, u64); 8] {
+    pub(crate) fn counts(&self) -> [(&'static str, u64); 12] {
         let count = |fits: &dyn Fn(&Outcome) -> bool| self.outcomes().filter(|it| fits(it)).count() as u64;
+        let dispatched =
+            |fits: &dyn Fn(&Dispatched) -> bool| self.dispatched.iter().filter(|it| fits(it)).count() as u64;
+        let started_again = self.started.values().map(|runs| runs.len().saturating_sub(1) as u64).sum();
         [
             ("dispatches", self.dispatched.len() as u64),
+            ("of them waiting", dispatched(&|it| it.hub.wait.is_some())),
+            ("out of time", dispatched(&|it| it.outcome.told().is_some_and(Told::is_out_of_time))),
+            ("cancelled", dispatched(&|it| it.cancelled)),
             ("reports", self.reported.len() as u64),
             ("notices", self.noticed.len() as u64),
             ("steps killed", count(&|outcome| matches!(outcome, Outcome::Killed))),
             ("steps that gave up", count(&|outcome| outcome.told().is_some() && outcome.gave_up())),
             ("re-runs", self.reruns),
+            ("runs started again", started_again),
             ("runs started", self.started.values().map(|runs| runs.len() as u64).sum()),
             ("texts by people", (self.written.len() + self.bodies.len()) as u64),
         ]
@@ -161,8 +221,9 @@ impl fmt::Display for Outcome {
                 write!(f, "delivered {:?}", told.delivered)?;
                 told.comment.iter().try_for_each(|id| write!(f, ", comment {id}"))?;
                 told.issue.iter().try_for_each(|id| write!(f, ", issue {id}"))?;
-                told.problems
+                told.failures
                     .iter()
+                    .chain(&told.problems)
                     .try_for_each(|problem| write!(f, "\n      {}", problem.replace('\n', "\n      ")))
             }
         }
@@ -171,8 +232,13 @@ impl fmt::Display for Outcome {
 
 impl fmt::Display for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Dispatched { run, attempt, outcome } in &self.dispatched {
-            writeln!(f, "  dispatch of hub run {run} attempt {attempt}: {outcome}")?;
+        for Dispatched { run, attempt, outcome, hub, .. } in &self.dispatched {
+            writeln!(f, "  dispatch of hub run {run} attempt {attempt}{hub}: {outcome}")?;
+        }
+        for (target, runs) in &self.started {
+            for Started { run, at, .. } in runs {
+                writeln!(f, "  {target} was started as run {run} at {}", at.format("%T%.3f"))?;
+            }
         }
         for Reported { id, by, stage, status, outcome, .. } in &self.reported {
             writeln!(f, "  m{id} {by}: {stage} {}: {outcome}", status.as_str())?;

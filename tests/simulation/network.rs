@@ -7,9 +7,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use http_body_util::{BodyExt, Full};
+use release_ticket_action::ticket::TargetStatus;
 use simulated_github::{Fault, Kind, Service, World};
 
+use crate::history::History;
+use crate::play;
 use crate::scenario::Weather;
 
 /// Longer than a client waits for an answer.
@@ -28,12 +32,18 @@ pub(crate) struct Sky {
     world: World,
     weather: Weather,
     drawn: Arc<Mutex<Drawn>>,
+    /// Where somebody wants to know it.
+    history: Option<Arc<Mutex<History>>>,
 }
 
 struct Drawn {
     rng: fastrand::Rng,
     faults: Faults,
     planted: u32,
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What happens to one request.
@@ -47,12 +57,14 @@ enum Fate {
 }
 
 impl Sky {
-    pub(crate) fn over(world: &World, weather: &Weather, seed: u64) -> Self {
+    pub(crate) fn over(world: &World, weather: &Weather, seed: u64, history: Option<History>) -> Self {
         let rng = fastrand::Rng::with_seed(seed ^ 0x5eed_0001);
         let drawn = Arc::new(Mutex::new(Drawn { rng, faults: Faults::default(), planted: 0 }));
-        let sky = Self { world: world.clone(), weather: weather.clone(), drawn };
-        let (of_latency, longest) = (sky.clone(), weather.latency);
-        world.latency(move |_, _| longest.mul_f64(of_latency.drawn().rng.f64()));
+        let history = history.map(Mutex::new).map(Arc::new);
+        let sky = Self { world: world.clone(), weather: weather.clone(), drawn, history };
+        // The world keeps this, so it must not keep the world.
+        let (drawn, longest) = (Arc::clone(&sky.drawn), weather.latency);
+        world.latency(move |_, _| longest.mul_f64(lock(&drawn).rng.f64()));
         sky
     }
 
@@ -60,8 +72,22 @@ impl Sky {
         self.drawn().faults.clone()
     }
 
+    /// How the targets stand on the ticket, where somebody wants to know it.
+    pub(crate) fn look_at_the_ticket(&self) -> BTreeMap<String, TargetStatus> {
+        let (Some(history), Some(ticket)) = (&self.history, play::ticket(&self.world)) else {
+            return BTreeMap::new();
+        };
+        let issue = self.world.issue_view(play::HUB, ticket);
+        lock(history).look(&issue, self.world.now())
+    }
+
+    /// When a target was last seen as released.
+    pub(crate) fn last_released(&self, name: &str) -> Option<DateTime<Utc>> {
+        lock(self.history.as_ref()?).last_released(name)
+    }
+
     fn drawn(&self) -> MutexGuard<'_, Drawn> {
-        self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.drawn)
     }
 
     /// The network of one step; a calm one loses nothing.
@@ -129,7 +155,7 @@ impl Network {
         if self.calm {
             return Fate::Well;
         }
-        let mut spared = self.spared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spared = lock(&self.spared);
         let left = spared.entry(format!("{method} {path}")).or_default();
         if *left > 0 {
             *left -= 1;
@@ -178,6 +204,9 @@ where
                 }
             }
             let answer = network.service.call(request).await;
+            if method != "GET" && path.contains("/comments") {
+                network.sky.look_at_the_ticket();
+            }
             if stalls {
                 tokio::time::sleep(STALL).await;
             }

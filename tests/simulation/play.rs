@@ -1,28 +1,33 @@
 //! The play: hub jobs, target jobs and people act on one simulated GitHub, each in its own time.
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use futures::future::join_all;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::future::{join_all, pending};
 use release_ticket_action::github::{GitHub, transport};
 use release_ticket_action::inputs::Inputs;
 use release_ticket_action::job::{Clock, Environment, Job};
-use release_ticket_action::{event::Event, receipt::Receipt, run, ticket::Status};
+use release_ticket_action::ticket::Status;
+use release_ticket_action::{event::Event, receipt::Receipt, run};
 use serde_json::{Map, Value, json};
 use simulated_github::{Exchange, Run, World};
 use tempfile::TempDir;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_local;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::Instrument;
 
-use crate::journal::{By, Dispatched, Journal, Noticed, Outcome, Reported, Told, Written};
+use crate::history::{self, History};
+use crate::journal::{By, Dispatched, Journal, Noticed, Outcome, Reported, Started, Told, Written};
 use crate::network::{Faults, Sky};
-use crate::scenario::{self, Act, Hub, HubAttempt, Nightly, Person, Scenario, StepKind, Target};
+use crate::scenario::{
+    self, Act, Ending, Hub, HubAttempt, Nightly, Person, Scenario, StepKind, Stop, Target, Wait,
+};
 
 pub(crate) const HUB: &str = "acme/hub";
 pub(crate) const RELEASE: &str = "1.4.0";
@@ -30,6 +35,9 @@ const HUB_TOKEN: &str = "ghs_the-hubs-secret";
 
 /// What GitHub has received it works off, even if the client is gone; no job begins before.
 const IN_FLIGHT: Duration = Duration::from_secs(3);
+
+/// How long the runner waits for a step that it has cancelled.
+const UNTIL_KILLED: Duration = Duration::from_secs(10);
 
 /// A play that is over.
 pub(crate) struct Played {
@@ -60,6 +68,12 @@ impl fmt::Display for Played {
 pub(crate) fn secrets(scenario: &Scenario) -> Vec<String> {
     let of_targets = scenario.targets.iter().map(|target| token_of(&target.repository));
     of_targets.chain([HUB_TOKEN.to_owned()]).collect()
+}
+
+/// The open ticket with the lowest number, if there is one yet.
+pub(crate) fn ticket(world: &World) -> Option<u64> {
+    let issues = world.issues(HUB);
+    issues.iter().find(|issue| issue.is_open() && issue.author == "acme-release[bot]").map(|it| it.number)
 }
 
 fn token_of(repository: &str) -> String {
@@ -110,6 +124,8 @@ struct Stage {
     world: World,
     sky: Sky,
     journal: RefCell<Journal>,
+    /// Whether the last hub run has begun.
+    is_ending: Cell<bool>,
     temp: TempDir,
 }
 
@@ -120,7 +136,7 @@ struct Step {
     event: Value,
     temp: Option<PathBuf>,
     skew: i64,
-    killed_after: Option<Duration>,
+    stop: Option<Stop>,
     calm: bool,
 }
 
@@ -132,7 +148,7 @@ impl Step {
             event: json!({}),
             temp: None,
             skew: 0,
-            killed_after: None,
+            stop: None,
             calm: false,
         };
         step.input("mode", mode).input("token", token)
@@ -147,9 +163,11 @@ impl Step {
 impl Stage {
     fn new(scenario: Scenario) -> Self {
         let world = World::new();
-        let sky = Sky::over(&world, &scenario.weather, scenario.seed);
+        let history = scenario.followed.then(History::default);
+        let sky = Sky::over(&world, &scenario.weather, scenario.seed, history);
         let temp = tempfile::tempdir().expect("a temporary folder");
-        let stage = Self { scenario, world, sky, journal: RefCell::default(), temp };
+        let stage =
+            Self { scenario, world, sky, journal: RefCell::default(), is_ending: Cell::new(false), temp };
         stage.set();
         stage
     }
@@ -191,8 +209,22 @@ impl Stage {
             self.scenario.people.iter().cloned().map(|it| self.act(it)).map(spawn_local).collect();
         let nightlies = self.scenario.nightlies.iter().cloned().map(|it| self.nightly(it)).map(spawn_local);
         let nightlies: Vec<_> = nightlies.collect();
-        let hubs = self.scenario.hubs.iter().cloned().map(|it| self.hub(it)).map(spawn_local);
-        let hubs = join_all(hubs.collect::<Vec<_>>());
+        self.release(self.scenario.hubs.clone(), &mut started).await;
+        for ended in join_all(people).await.into_iter().chain(join_all(nightlies).await) {
+            ended.expect("what plays around the steps does not panic");
+        }
+        sleep(IN_FLIGHT).await;
+        if let Some(last) = &self.scenario.last_hub {
+            self.is_ending.set(true);
+            self.release(vec![last.clone()], &mut started).await;
+            sleep(IN_FLIGHT).await;
+        }
+        self.epilogue().await;
+    }
+
+    /// Plays these hub runs and all runs that they start, to their end.
+    async fn release(self: &Rc<Self>, hubs: Vec<Hub>, started: &mut UnboundedReceiver<Run>) {
+        let hubs = join_all(hubs.into_iter().map(|it| self.hub(it)).map(spawn_local).collect::<Vec<_>>());
         let mut runs = Vec::new();
         let mut dispatching = Box::pin(async {
             let ended = hubs.await;
@@ -206,12 +238,9 @@ impl Stage {
                 ended = &mut dispatching => break ended,
             }
         };
-        let ended = ended.into_iter().chain(join_all(runs).await).chain(join_all(people).await);
-        for ended in ended.chain(join_all(nightlies).await) {
+        for ended in ended.into_iter().chain(join_all(runs).await) {
             ended.expect("what plays around the steps does not panic");
         }
-        sleep(IN_FLIGHT).await;
-        self.epilogue().await;
     }
 
     fn played(&self) -> Played {
@@ -232,8 +261,15 @@ impl Stage {
         let span = tracing::info_span!("step", by = %step.by, mode = step.inputs["mode"]);
         let playing = spawn_local(
             async move {
-                let Some(after) = step.killed_after else { return Some(stage.perform(step).await) };
-                tokio::time::timeout(after, stage.perform(step)).await.ok()
+                match step.stop {
+                    None => Some(stage.perform(step, pending()).await),
+                    Some(Stop { after, gently: false }) => {
+                        timeout(after, stage.perform(step, pending())).await.ok()
+                    }
+                    Some(Stop { after, gently: true }) => {
+                        timeout(after + UNTIL_KILLED, stage.perform(step, sleep(after))).await.ok()
+                    }
+                }
             }
             .instrument(span),
         );
@@ -244,7 +280,7 @@ impl Stage {
         }
     }
 
-    async fn perform(&self, step: Step) -> Receipt {
+    async fn perform(&self, step: Step, cancelled: impl Future<Output = ()>) -> Receipt {
         let clock = Clock::starting_at(self.world.now() + TimeDelta::seconds(step.skew));
         let mut environment = Environment::new();
         for (name, value) in [
@@ -273,7 +309,7 @@ impl Stage {
             clock,
             inputs.common.retry_timeout,
         );
-        Box::pin(run::perform(&job, &inputs, &github)).await
+        Box::pin(run::perform_until(&job, &inputs, &github, cancelled)).await
     }
 
     fn next_id(&self) -> u64 {
@@ -292,30 +328,61 @@ impl Stage {
             let mut attempts = hub.attempts.clone();
             attempts.reverse();
             let mut attempt = 0;
-            while let Some(HubAttempt { after, killed_after }) = attempts.pop() {
+            while let Some(HubAttempt { after, stop }) = attempts.pop() {
                 attempt += 1;
                 sleep(after).await;
                 if attempt > 1 {
                     stage.world.rerun(run);
                     stage.journal().reruns += 1;
                 }
-                let outcome = stage.dispatch(run, attempt, killed_after).await;
+                let began = stage.world.now();
+                let outcome = stage.dispatch(&hub, run, attempt, stop).await;
+                let cancelled =
+                    stop.is_some_and(|stop| stop.gently && stage.world.now() >= began + stop.after);
                 let (conclusion, failed) = match &outcome {
-                    Outcome::Done(told) if told.problems.is_empty() => ("success", false),
-                    Outcome::Done(_) => ("failure", true),
+                    Outcome::Done(_) if cancelled => ("cancelled", false),
+                    Outcome::Done(told) if told.problems.is_empty() && told.failures.is_empty() => {
+                        ("success", false)
+                    }
+                    Outcome::Done(told) => ("failure", !told.problems.is_empty() || told.is_out_of_time()),
                     _ => ("cancelled", false),
                 };
-                stage.journal().dispatched.push(Dispatched { run, attempt, outcome });
+                stage.note_dispatch(&hub, (run, attempt, began), outcome, cancelled);
                 sleep(IN_FLIGHT).await;
                 stage.world.finish_run(run, conclusion);
                 if attempts.is_empty() && failed && hub.insists && attempt < 8 {
-                    attempts.push(HubAttempt { after: Duration::from_secs(60), killed_after: None });
+                    attempts.push(HubAttempt { after: Duration::from_secs(60), stop: None });
                 }
             }
         }
     }
 
-    async fn dispatch(self: &Rc<Self>, run: u64, attempt: u32, killed_after: Option<Duration>) -> Outcome {
+    fn note_dispatch(
+        &self,
+        hub: &Hub,
+        (run, attempt, began): (u64, u32, DateTime<Utc>),
+        outcome: Outcome,
+        cancelled: bool,
+    ) {
+        let runs = self.scenario.targets.iter().flat_map(|target| self.world.runs(&target.repository));
+        let runs = runs.map(|run| (run.id, run)).collect();
+        let statuses = self.sky.look_at_the_ticket();
+        let dispatched = Dispatched {
+            run,
+            attempt,
+            outcome,
+            hub: hub.clone(),
+            began,
+            ended: self.world.now(),
+            cancelled,
+            runs,
+            released: history::released(&statuses).cloned().collect(),
+            is_last: self.is_ending.get(),
+        };
+        self.journal().dispatched.push(dispatched);
+    }
+
+    async fn dispatch(self: &Rc<Self>, hub: &Hub, run: u64, attempt: u32, stop: Option<Stop>) -> Outcome {
         self.world.update_run(run, |run| "in_progress".clone_into(&mut run.status));
         let targets = self.scenario.targets.iter().map(|target| {
             let inputs = match target.old_style {
@@ -326,8 +393,8 @@ impl Stage {
                 }),
                 false => json!({}),
             };
-            let Target { name, repository, workflow, .. } = target;
-            json!({ "name": name, "repository": repository, "workflow": workflow, "inputs": inputs })
+            let Target { name, repository, workflow, needs, .. } = target;
+            json!({ "name": name, "repository": repository, "workflow": workflow, "inputs": inputs, "needs": needs })
         });
         let by = By { repository: HUB.to_owned(), run, attempt, job: "dispatch".to_owned() };
         let mut step = Step::new(by, "dispatch", HUB_TOKEN.to_owned())
@@ -337,7 +404,14 @@ impl Stage {
         if self.scenario.named {
             step = step.input("release", RELEASE);
         }
-        self.step(Step { killed_after, ..step }).await
+        if hub.retries {
+            step = step.input("retry-failed", true);
+        }
+        if let Some(Wait { timeout, interval, cancels }) = hub.wait {
+            step = step.input("wait", true).input("wait-timeout", timeout);
+            step = step.input("wait-interval", interval).input("cancel-on-timeout", cancels);
+        }
+        self.step(Step { stop, calm: self.is_ending.get(), ..step }).await
     }
 
     // The targets.
@@ -354,13 +428,18 @@ impl Stage {
                     && (target.old_style || named == Some(target.name.as_str()))
             });
             let target = target.expect("only targets are started").clone();
-            stage.journal().started.entry(target.name.clone()).or_default().push(run.id);
-            stage.world.update_run(run.id, |run| "in_progress".clone_into(&mut run.status));
+            let nth = stage.note_start(&target, &run);
+            sleep(target.queued).await;
+            stage.begin(&run);
             let (late, first): (Vec<_>, Vec<_>) =
-                target.jobs.iter().filter(|job| job.attempt == 1).cloned().partition(|job| job.late);
+                target.jobs_of(nth, 1).into_iter().partition(|job| job.late);
             stage.jobs(&target, &run, first, Duration::ZERO).await;
-            stage.world.finish_run(run.id, "failure");
-            let Some(rerun_after) = target.rerun_after else { return };
+            let went_well = stage.finish(&run, target.ending(nth, 1));
+            let may_repeat = nth == 0 && (stage.scenario.repeats_success || !went_well);
+            let Some(rerun_after) = target.rerun_after.filter(|_| may_repeat && !stage.is_ending.get())
+            else {
+                return;
+            };
             let late = spawn_local({
                 let (stage, target, run) = (Rc::clone(&stage), target.clone(), run.clone());
                 async move { stage.jobs(&target, &run, late, rerun_after).await }
@@ -368,11 +447,56 @@ impl Stage {
             sleep(rerun_after).await;
             stage.world.rerun(run.id);
             stage.journal().reruns += 1;
-            let again = target.jobs.iter().filter(|job| job.attempt == 2).cloned().collect();
-            stage.jobs(&target, &run, again, Duration::ZERO).await;
-            stage.world.finish_run(run.id, "success");
+            sleep(target.queued).await;
+            stage.begin(&run);
+            stage.jobs(&target, &run, target.jobs_of(nth, 2), Duration::ZERO).await;
+            stage.finish(&run, target.ending(nth, 2));
             late.await.expect("what plays around the steps does not panic");
         }
+    }
+
+    /// Notes how things stood when a run was started; says which run of the target it is, from 0.
+    fn note_start(&self, target: &Target, run: &Run) -> usize {
+        let statuses = self.sky.look_at_the_ticket();
+        let is_released = |needed: &&String| history::released(&statuses).any(|released| released == *needed);
+        let unreleased = target.needs.iter().filter(|needed| !is_released(needed));
+        let unreleased = unreleased.map(|needed| (needed.clone(), self.sky.last_released(needed))).collect();
+        let mut journal = self.journal();
+        let runs = journal.started.entry(target.name.clone()).or_default();
+        runs.push(Started {
+            run: run.id,
+            at: self.world.now(),
+            before: runs.last().and_then(|before| self.world.run(before.run)),
+            was_bad: statuses.get(&target.name).is_some_and(|status| status.is_bad()),
+            unreleased,
+        });
+        runs.len() - 1
+    }
+
+    /// The run is no longer queued, unless somebody has cancelled it.
+    fn begin(&self, run: &Run) {
+        self.world.update_run(run.id, |run| {
+            if !run.is_completed() {
+                "in_progress".clone_into(&mut run.status);
+            }
+        });
+    }
+
+    /// Ends the run, unless somebody has cancelled it; says whether it went well.
+    fn finish(&self, run: &Run, ending: Ending) -> bool {
+        let now = self.world.run(run.id).expect("it was started");
+        if now.is_completed() {
+            return false;
+        }
+        let ended = |word: &str| now.jobs.iter().any(|job| job.conclusion.as_deref() == Some(word));
+        let conclusion = match ending {
+            Ending::Word(word) => word,
+            Ending::OfJobs if ended("failure") => "failure",
+            Ending::OfJobs if ended("cancelled") => "cancelled",
+            Ending::OfJobs => "success",
+        };
+        self.world.finish_run(run.id, conclusion);
+        conclusion == "success"
     }
 
     async fn jobs(self: &Rc<Self>, target: &Target, run: &Run, jobs: Vec<scenario::Job>, after: Duration) {
@@ -393,20 +517,55 @@ impl Stage {
             Some(matrix) => format!("{} ({matrix})", job.id),
             None => job.id.clone(),
         };
+        if self.is_cancelled(run) {
+            return;
+        }
+        let id = (!job.late).then(|| self.world.add_job(run.id, simulated_github::Job::new(&name).running()));
+        sleep(job.takes).await;
+        let conclusion = self.steps(target, run, job, name).await;
+        let end = |run: &mut Run| {
+            let ended = run.jobs.iter_mut().find(|job| Some(job.id) == id && !job.is_completed());
+            ended.into_iter().for_each(|job| *job = job.clone().concluded(conclusion));
+        };
+        self.world.update_run(run.id, end);
+    }
+
+    /// Whether somebody has cancelled the run before its end.
+    fn is_cancelled(&self, run: &Run) -> bool {
+        let run = self.world.run(run.id);
+        run.is_some_and(|run| run.is_completed() && run.conclusion.as_deref() == Some("cancelled"))
+    }
+
+    /// Plays the steps of a job; says how the job ends.
+    async fn steps(
+        self: &Rc<Self>,
+        target: &Target,
+        run: &Run,
+        job: &scenario::Job,
+        name: String,
+    ) -> &'static str {
+        let mut conclusion = "success";
         let by = By { repository: target.repository.clone(), run: run.id, attempt: job.attempt, job: name };
         let temp = self.temp.path().join(format!("{}-{}-{}", by.run, by.attempt, by.job));
         for (index, step) in job.steps.iter().enumerate() {
             // The runner starts a container for each step; what a killed one sent is worked off by then.
             sleep(if index > 0 { step.after + IN_FLIGHT } else { step.after }).await;
+            if self.is_cancelled(run) {
+                return "cancelled";
+            }
             let mut prepared = self.prepare(by.clone(), target, run, job, step);
             prepared.temp = job.shares.then(|| temp.clone());
             prepared.skew = job.skew;
-            prepared.killed_after = step.killed_after;
+            prepared.stop = step.killed_after.map(Stop::killed);
+            if let StepKind::Report { status, .. } = step.kind {
+                conclusion = if status == "in_progress" { "success" } else { status };
+            }
             let outcome = self.play_step(target, job, step, prepared).await;
             if matches!(outcome, Outcome::Killed) && !step.survived {
-                return;
+                return "failure";
             }
         }
+        conclusion
     }
 
     fn prepare(
@@ -509,7 +668,7 @@ impl Stage {
                 .input("fingerprint", "nightly")
                 .input("retry-timeout", stage.scenario.weather.retry_timeout)
                 .input("comment-mode", if nightly.update { "update" } else { "new" });
-            let outcome = stage.step(Step { killed_after: nightly.killed_after, ..step }).await;
+            let outcome = stage.step(Step { stop: nightly.killed_after.map(Stop::killed), ..step }).await;
             stage.journal().noticed.push(Noticed {
                 id,
                 by,
@@ -528,7 +687,7 @@ impl Stage {
             let journal = self.journal();
             journal.boards_deleted > 0 || journal.outcomes().any(Outcome::gave_up)
         };
-        let Some(ticket) = self.ticket().filter(|_| undone) else { return };
+        let Some(ticket) = ticket(&self.world).filter(|_| undone) else { return };
         let repository = "acme/epilogue".to_owned();
         self.world.repository(&repository);
         let token = self.world.token(&token_of(&repository)).acts_as("acme-report[bot]");
@@ -556,12 +715,6 @@ impl Stage {
 
     // People.
 
-    /// The open ticket with the lowest number, if there is one yet.
-    fn ticket(&self) -> Option<u64> {
-        let issues = self.world.issues(HUB);
-        issues.iter().find(|issue| issue.is_open() && issue.author == "acme-release[bot]").map(|it| it.number)
-    }
-
     fn act(self: &Rc<Self>, person: Person) -> impl Future<Output = ()> + use<> {
         let stage = Rc::clone(self);
         async move {
@@ -585,7 +738,7 @@ impl Stage {
                     });
                 }
                 act => {
-                    if let Some(ticket) = stage.ticket() {
+                    if let Some(ticket) = ticket(&stage.world) {
                         stage.act_on(ticket, &act);
                     }
                 }

@@ -11,7 +11,13 @@ pub(crate) struct Scenario {
     pub(crate) max_parallel: u32,
     /// Whether the release has a name; otherwise each hub run has a ticket of its own.
     pub(crate) named: bool,
+    /// Whether runs are followed: targets may need others, and hub jobs may wait or start again what failed.
+    pub(crate) followed: bool,
+    /// Whether people also run again what has succeeded.
+    pub(crate) repeats_success: bool,
     pub(crate) hubs: Vec<Hub>,
+    /// When all is over, a last hub run waits, in good weather; it may start again what failed.
+    pub(crate) last_hub: Option<Hub>,
     pub(crate) targets: Vec<Target>,
     pub(crate) nightlies: Vec<Nightly>,
     pub(crate) people: Vec<Person>,
@@ -34,13 +40,40 @@ pub(crate) struct Hub {
     pub(crate) attempts: Vec<HubAttempt>,
     /// Whether somebody runs it again, as often as it takes, when it says that it failed.
     pub(crate) insists: bool,
+    pub(crate) wait: Option<Wait>,
+    /// Whether it starts targets again whose last run failed.
+    pub(crate) retries: bool,
+}
+
+/// How a hub run waits for the runs that it follows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wait {
+    pub(crate) timeout: &'static str,
+    pub(crate) interval: &'static str,
+    /// Whether a time-out, or its own cancellation, cancels what it has started.
+    pub(crate) cancels: bool,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct HubAttempt {
     /// How long after the one before.
     pub(crate) after: Duration,
-    pub(crate) killed_after: Option<Duration>,
+    pub(crate) stop: Option<Stop>,
+}
+
+/// The end of a step that is not its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stop {
+    /// Counted from its start.
+    pub(crate) after: Duration,
+    /// Whether it is cancelled, and killed only when it does not end by itself; else it is killed at once.
+    pub(crate) gently: bool,
+}
+
+impl Stop {
+    pub(crate) fn killed(after: Duration) -> Self {
+        Self { after, gently: false }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -50,9 +83,24 @@ pub(crate) struct Target {
     pub(crate) workflow: String,
     /// Whether the workflow takes what the proof of concept passed, and nothing else.
     pub(crate) old_style: bool,
+    /// The names of the targets that are released before.
+    pub(crate) needs: Vec<String>,
+    /// How long its runs are queued.
+    pub(crate) queued: Duration,
     pub(crate) jobs: Vec<Job>,
     /// When attempt 2 begins after attempt 1 has ended, if there is one.
     pub(crate) rerun_after: Option<Duration>,
+    /// How the attempts of its runs end, two for each run; those behind the last one like the last one.
+    pub(crate) endings: Vec<Ending>,
+}
+
+/// How an attempt of a run ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ending {
+    /// As its jobs did.
+    OfJobs,
+    /// In GitHub's word, whatever its jobs did.
+    Word(&'static str),
 }
 
 #[derive(Debug, Clone)]
@@ -68,6 +116,9 @@ pub(crate) struct Job {
     pub(crate) new_comments: bool,
     /// How many seconds its runner's clock is off.
     pub(crate) skew: i64,
+    /// How long it takes beside its steps.
+    pub(crate) takes: Duration,
+    /// None in a target that knows nothing of the ticket.
     pub(crate) steps: Vec<Step>,
 }
 
@@ -181,16 +232,53 @@ impl Scenario {
             _ => (draw.0.usize(2..=8), draw.0.usize(30..=50)),
         };
         let named = draw.chance(0.85);
-        Self {
+        let followed = named && jobs <= 18 && draw.chance(0.6);
+        let mut scenario = Self {
             seed,
             weather,
             max_parallel: *draw.one(&[1, 2, 8]),
             named,
+            followed,
+            repeats_success: !followed || draw.chance(0.2),
             hubs: hubs(&mut draw, named),
+            last_hub: None,
             targets: self::targets(&mut draw, targets, jobs),
             nightlies: nightlies(&mut draw),
             people: people(&mut draw, targets),
+        };
+        if followed {
+            draw_needs(&mut draw, &mut scenario.targets);
+            draw_runs(&mut draw, &mut scenario.targets);
+            draw_waits(&mut draw, &mut scenario);
         }
+        scenario
+    }
+}
+
+impl Target {
+    /// How an attempt of the target's run number `nth` ends; both are counted on.
+    pub(crate) fn ending(&self, nth: usize, attempt: usize) -> Ending {
+        let last = self.endings.len() - 1;
+        self.endings[(2 * nth + attempt - 1).min(last)]
+    }
+
+    /// The jobs of an attempt of the target's run number `nth`. In a second run all goes well.
+    pub(crate) fn jobs_of(&self, nth: usize, attempt: u32) -> Vec<Job> {
+        let mut jobs: Vec<Job> =
+            self.jobs.iter().filter(|job| [0, attempt].contains(&job.attempt)).cloned().collect();
+        if nth > 0 {
+            for job in &mut jobs {
+                job.late = false;
+                for step in &mut job.steps {
+                    if let StepKind::Report { status, .. } = &mut step.kind
+                        && *status != "in_progress"
+                    {
+                        *status = "success";
+                    }
+                }
+            }
+        }
+        jobs
     }
 }
 
@@ -218,19 +306,19 @@ fn hubs(draw: &mut Draw, named: bool) -> Vec<Hub> {
     (0..count)
         .map(|index| {
             let at = if index == 0 { Duration::ZERO } else { draw.time(apart) };
-            let mut attempts = vec![HubAttempt { after: Duration::ZERO, killed_after: None }];
+            let mut attempts = vec![HubAttempt { after: Duration::ZERO, stop: None }];
             while draw.chance(0.35) && attempts.len() < 4 {
                 // Killed and run again, or run again although nothing was wrong.
                 if draw.chance(0.8) {
-                    attempts.last_mut().expect("at least one").killed_after = Some(draw.death());
+                    attempts.last_mut().expect("at least one").stop = Some(Stop::killed(draw.death()));
                 }
                 let after = Duration::from_secs(4) + draw.time(90.0);
-                attempts.push(HubAttempt { after, killed_after: None });
+                attempts.push(HubAttempt { after, stop: None });
             }
             if draw.chance(0.04) {
-                attempts.last_mut().expect("at least one").killed_after = Some(draw.death());
+                attempts.last_mut().expect("at least one").stop = Some(Stop::killed(draw.death()));
             }
-            Hub { at, attempts, insists: draw.chance(0.7) }
+            Hub { at, attempts, insists: draw.chance(0.7), wait: None, retries: false }
         })
         .collect()
 }
@@ -245,11 +333,14 @@ fn targets(draw: &mut Draw, count: usize, jobs: usize) -> Vec<Target> {
             repository: format!("acme/{name}"),
             workflow: "release.yml".to_owned(),
             old_style: draw.chance(0.25),
+            needs: Vec::new(),
+            queued: Duration::ZERO,
             jobs: Vec::new(),
             rerun_after: draw
                 .chance(0.3)
                 .then_some(Duration::from_secs(3))
                 .map(|least| least + draw.time(120.0)),
+            endings: vec![Ending::OfJobs],
         })
         .collect();
     // Sometimes two targets live in one repository, and sometimes even share a workflow.
@@ -314,8 +405,103 @@ fn job(draw: &mut Draw, index: usize, has_rerun: bool, spread: f64) -> Job {
         shares: draw.chance(0.8),
         new_comments: draw.chance(0.2),
         skew: if draw.chance(0.3) { draw.0.i64(-30..=30) } else { 0 },
+        takes: Duration::ZERO,
         steps,
     }
+}
+
+/// Lets targets need others that come before them: in a chain, a diamond, or any other way.
+fn draw_needs(draw: &mut Draw, targets: &mut [Target]) {
+    let names: Vec<String> = targets.iter().map(|target| target.name.clone()).collect();
+    let (shape, last) = (draw.0.u32(..6), targets.len() - 1);
+    for (index, target) in targets.iter_mut().enumerate().skip(1) {
+        target.needs = match shape {
+            0 => Vec::new(),
+            1..3 => vec![names[index - 1].clone()],
+            3 if index < last || last == 1 => vec![names[0].clone()],
+            3 => names[1..last].to_vec(),
+            _ => names[..index].iter().filter(|_| draw.chance(0.4)).cloned().collect(),
+        };
+    }
+}
+
+/// Draws how runs go where somebody looks at them; of some targets nobody hears otherwise.
+fn draw_runs(draw: &mut Draw, targets: &mut [Target]) {
+    const WORDS: [&str; 9] = [
+        "failure",
+        "failure",
+        "cancelled",
+        "timed_out",
+        "startup_failure",
+        "action_required",
+        "stale",
+        "neutral",
+        "skipped",
+    ];
+    let slow = *draw.one(&[5.0, 60.0, 300.0]);
+    for target in targets {
+        target.queued = draw.time(20.0);
+        let is_silent = draw.chance(0.5);
+        if is_silent {
+            target.jobs = (0..draw.0.usize(1..=3)).map(|index| silent_job(draw, index, slow)).collect();
+        }
+        let success = if is_silent { 0.65 } else { 0.0 };
+        let mut ending = || match draw.0.f64() {
+            chance if chance < success => Ending::Word("success"),
+            chance if is_silent || chance > 0.8 => Ending::Word(draw.one::<&str>(&WORDS)),
+            _ => Ending::OfJobs,
+        };
+        target.endings = (0..6).map(|_| ending()).collect();
+        target.endings.push(Ending::Word("success"));
+    }
+}
+
+fn silent_job(draw: &mut Draw, index: usize, slow: f64) -> Job {
+    Job {
+        id: format!("step-{index}"),
+        matrix: None,
+        attempt: 0,
+        at: draw.time(slow),
+        late: false,
+        shares: false,
+        new_comments: false,
+        skew: 0,
+        takes: Duration::from_secs(1) + draw.time(slow),
+        steps: Vec::new(),
+    }
+}
+
+/// Lets hub runs wait, comes back on a schedule, and looks at the end whether anything is left.
+fn draw_waits(draw: &mut Draw, scenario: &mut Scenario) {
+    for _ in 0..draw.0.u32(..3) {
+        let at = draw.time(900.0);
+        let attempts = vec![HubAttempt { after: Duration::ZERO, stop: None }];
+        scenario.hubs.push(Hub { at, attempts, insists: draw.chance(0.5), wait: None, retries: false });
+    }
+    let waiting = *draw.one(&[0.0, 0.5, 0.8, 1.0]);
+    for hub in &mut scenario.hubs {
+        hub.retries = draw.chance(0.3);
+        if !draw.chance(waiting) {
+            continue;
+        }
+        hub.wait = Some(Wait {
+            timeout: if draw.chance(0.25) { draw.one::<&str>(&["20s", "2m", "8m"]) } else { "3h" },
+            interval: draw.one::<&str>(&["15s", "30s", "60s"]),
+            cancels: draw.chance(0.4),
+        });
+        for stop in hub.attempts.iter_mut().filter_map(|attempt| attempt.stop.as_mut()) {
+            if draw.chance(0.5) {
+                let longest = *draw.one(&[60.0, 300.0, 900.0]);
+                stop.after = draw.time(longest);
+            }
+            stop.gently = draw.chance(0.5);
+        }
+    }
+    let wait = Wait { timeout: "12h", interval: "60s", cancels: false };
+    let attempts = vec![HubAttempt { after: Duration::ZERO, stop: None }];
+    let retries = draw.chance(0.5);
+    scenario.last_hub =
+        Some(Hub { at: Duration::from_secs(60), attempts, insists: false, wait: Some(wait), retries });
 }
 
 fn nightlies(draw: &mut Draw) -> Vec<Nightly> {
@@ -378,18 +564,21 @@ impl fmt::Display for Scenario {
             self.max_parallel
         )?;
         for (index, hub) in self.hubs.iter().enumerate() {
-            write!(f, "  at {:?} hub run {index}", hub.at)?;
-            for attempt in &hub.attempts {
-                write!(f, ", {:?} later an attempt", attempt.after)?;
-                attempt.killed_after.iter().try_for_each(|after| write!(f, " killed after {after:?}"))?;
-            }
-            writeln!(f, "{}", if hub.insists { ", again if it fails" } else { "" })?;
+            writeln!(f, "  at {:?} hub run {index}{hub}", hub.at)?;
         }
+        self.last_hub.iter().try_for_each(|hub| writeln!(f, "  at the end a hub run{hub}"))?;
         for target in &self.targets {
-            let Target { name, repository, workflow, old_style, rerun_after, jobs } = target;
+            let Target { name, repository, workflow, old_style, needs, queued, rerun_after, jobs, endings } =
+                target;
             write!(f, "  target {name}: {workflow} of {repository}")?;
             write!(f, "{}", if *old_style { " in the old style" } else { "" })?;
+            if !needs.is_empty() {
+                write!(f, ", needs {}", needs.join(" "))?;
+            }
             rerun_after.iter().try_for_each(|after| write!(f, ", run again {after:?} after it ended"))?;
+            if self.followed {
+                write!(f, ", queued {queued:?}, ends {endings:?}")?;
+            }
             writeln!(f)?;
             jobs.iter().try_for_each(|job| write!(f, "{job}"))?;
         }
@@ -397,6 +586,23 @@ impl fmt::Display for Scenario {
             writeln!(f, "  at {at:?} a nightly fails, update {update}, killed after {killed_after:?}")?;
         }
         self.people.iter().try_for_each(|person| writeln!(f, "  at {:?} {:?}", person.at, person.act))
+    }
+}
+
+impl fmt::Display for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for attempt in &self.attempts {
+            write!(f, ", {:?} later an attempt", attempt.after)?;
+            if let Some(Stop { after, gently }) = attempt.stop {
+                write!(f, " {} after {after:?}", if gently { "cancelled" } else { "killed" })?;
+            }
+        }
+        if let Some(Wait { timeout, interval, cancels }) = self.wait {
+            write!(f, ", waits {timeout} and looks every {interval}")?;
+            write!(f, "{}", if cancels { ", cancels then" } else { "" })?;
+        }
+        write!(f, "{}", if self.retries { ", starts again what failed" } else { "" })?;
+        write!(f, "{}", if self.insists { ", again if it fails" } else { "" })
     }
 }
 
@@ -409,6 +615,9 @@ impl fmt::Display for Job {
         write!(f, "{}", if self.new_comments { ", new comments" } else { "" })?;
         if self.skew != 0 {
             write!(f, ", clock off by {} s", self.skew)?;
+        }
+        if !self.takes.is_zero() {
+            write!(f, ", takes {:?}", self.takes)?;
         }
         writeln!(f)?;
         for step in &self.steps {
