@@ -14,6 +14,7 @@ mod invariants;
 mod journal;
 mod network;
 mod play;
+mod requests;
 mod scenario;
 
 use std::collections::BTreeMap;
