@@ -9,7 +9,7 @@ use super::preflight::Ready;
 use crate::inputs::DispatchInputs;
 use crate::names::{CommentId, RunId};
 use crate::ticket::claim::{self, Counting, Liveness, Standing};
-use crate::ticket::{Log, Start, StartState, Target, TargetStatus, Ticket, Writer, board};
+use crate::ticket::{FollowedRun, Log, Start, StartState, Target, TargetStatus, Ticket, Writer, board};
 
 /// What happens to a target next.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,23 +75,35 @@ pub(super) fn again(
     failed.collect()
 }
 
+/// Which runs a hub job cannot follow.
+#[derive(Debug, Default)]
+pub(super) struct OutOfSight {
+    /// The targets whose runs are not asked for any more.
+    pub(super) unseen: BTreeSet<String>,
+    /// Of these the ones that nothing else tells of.
+    pub(super) lost: BTreeSet<String>,
+}
+
 /// Whether nothing more is to be expected of a target as long as nobody acts.
 ///
 /// What waits for a target outside of `targets` goes on waiting only while that one is at work.
 pub(super) fn is_settled(
+    name: &str,
     target: &Target,
     state: &Ticket,
     targets: &[Ready],
-    lost: &BTreeSet<String>,
+    out_of_sight: &OutOfSight,
 ) -> bool {
     match target.status {
         // A run goes on when one of its jobs has failed, and when one has said that it was the last one.
         TargetStatus::Released | TargetStatus::Skipped | TargetStatus::Failed | TargetStatus::Cancelled => {
-            target.followed.as_ref().is_none_or(|run| run.is_over())
+            let is_followed = target.run.is_some() && !out_of_sight.unseen.contains(name);
+            target.followed.as_ref().map_or(!is_followed, FollowedRun::is_over)
         }
         TargetStatus::InProgress | TargetStatus::Queued => false,
         TargetStatus::Waiting => {
-            state.held_up_by(&target.needs).is_some() || is_stuck(&target.needs, state, targets, lost)
+            state.held_up_by(&target.needs).is_some()
+                || is_stuck(&target.needs, state, targets, &out_of_sight.lost)
         }
     }
 }

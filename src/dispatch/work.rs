@@ -15,7 +15,7 @@ use super::Hub;
 use super::follow::{Follower, Wanted};
 use super::preflight::Ready;
 use super::start::{self, Outcome, Starter};
-use super::waves::{self, Next};
+use super::waves::{self, Next, OutOfSight};
 use super::wording::Wording;
 use crate::github::GitHubError;
 use crate::inputs::Wait;
@@ -76,10 +76,7 @@ pub(super) struct Dispatcher<'a> {
     /// The targets that this step started.
     started: BTreeSet<String>,
     follower: Follower,
-    /// The targets whose runs are not asked for any more, as they cannot be seen.
-    unseen: BTreeSet<String>,
-    /// Of these the ones that nothing else tells of.
-    lost: BTreeSet<String>,
+    out_of_sight: OutOfSight,
     /// How often GitHub refused to show a target's run, one time after the other.
     refusals: BTreeMap<String, usize>,
     /// The hub jobs of which nothing new is to be learnt.
@@ -103,8 +100,7 @@ impl<'a> Dispatcher<'a> {
             again: BTreeMap::new(),
             started: BTreeSet::new(),
             follower: Follower::default(),
-            unseen: BTreeSet::new(),
-            lost: BTreeSet::new(),
+            out_of_sight: OutOfSight::default(),
             refusals: BTreeMap::new(),
             settled: BTreeMap::new(),
             told: BTreeMap::new(),
@@ -208,10 +204,10 @@ impl<'a> Dispatcher<'a> {
         let is_open = |ready: &&Ready| {
             let Target { name, needs, .. } = &ready.target;
             let target = state.targets.get(name);
-            let goes_on =
-                target.is_some_and(|target| !waves::is_settled(target, &state, targets, &self.lost));
+            let goes_on = target
+                .is_some_and(|target| !waves::is_settled(name, target, &state, targets, &self.out_of_sight));
             let is_due = self.again.contains_key(name) && state.awaited(needs).next().is_none();
-            !self.lost.contains(name) && (goes_on || is_due && self.own_claim(name).is_none())
+            !self.out_of_sight.lost.contains(name) && (goes_on || is_due && self.own_claim(name).is_none())
         };
         targets.iter().filter(is_open).map(|ready| ready.target.name.clone()).collect()
     }
@@ -270,7 +266,7 @@ impl<'a> Dispatcher<'a> {
         while let Some(name) = names.pop() {
             let Some(target) = state.targets.get(name).filter(|_| seen.insert(name)) else { continue };
             names.extend(target.needs.iter().map(String::as_str));
-            if let Some(run) = target.run.as_ref().filter(|_| !self.unseen.contains(name)) {
+            if let Some(run) = target.run.as_ref().filter(|_| !self.out_of_sight.unseen.contains(name)) {
                 let repository = run.repository.clone();
                 wanted.push(Wanted { target: name.to_owned(), repository, run: run.id });
             }
@@ -310,7 +306,7 @@ impl<'a> Dispatcher<'a> {
             tracing::info!("cannot look at run {run} of {repository} this time: {error}");
             return;
         }
-        self.unseen.insert(target.clone());
+        self.out_of_sight.unseen.insert(target.clone());
         let by_event =
             known.and_then(|target| target.start.as_ref()).is_some_and(|start| start.workflow.is_none());
         if is_over || by_event {
@@ -319,7 +315,7 @@ impl<'a> Dispatcher<'a> {
             return;
         }
         self.problems.push(Problem::of(&format!("cannot follow {target}, run {run} of {repository}"), error));
-        self.lost.insert(target);
+        self.out_of_sight.lost.insert(target);
     }
 
     /// Puts what was seen of runs into this job's records: where it claimed the target, else into one

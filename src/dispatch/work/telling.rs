@@ -85,7 +85,7 @@ impl Dispatcher<'_> {
                 self.problems.push(Problem::new(what).help(help));
             }
             if target.status == TargetStatus::Waiting
-                && waves::is_settled(target, &state, targets, &self.lost)
+                && waves::is_settled(name, target, &state, targets, &self.out_of_sight)
             {
                 let awaited: Vec<String> = state
                     .awaited(needs)
