@@ -3,6 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::{Method, StatusCode};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::client::{GitHub, Repeat, Request};
@@ -164,12 +165,7 @@ impl GitHub {
         run: RunId,
         tag: Option<&Tag>,
     ) -> Result<Fresh<(WorkflowRun, Option<Tag>)>, GitHubError> {
-        let request = Request::get(repository, format!("/actions/runs/{run}")).unless(tag);
-        let answer = self.send(request).await?;
-        if answer.status == StatusCode::NOT_MODIFIED {
-            return Ok(Fresh::Same);
-        }
-        Ok(Fresh::Changed((answer.json()?, answer.tag())))
+        self.fresh(Request::get(repository, format!("/actions/runs/{run}")).unless(tag)).await
     }
 
     /// The jobs of the newest attempt of a run, the first hundred, if they have changed since they
@@ -185,7 +181,14 @@ impl GitHub {
         tag: Option<&Tag>,
     ) -> Result<Fresh<(RunJobs, Option<Tag>)>, GitHubError> {
         let path = format!("/actions/runs/{run}/jobs?per_page=100");
-        let answer = self.send(Request::get(repository, path).unless(tag)).await?;
+        self.fresh(Request::get(repository, path).unless(tag)).await
+    }
+
+    async fn fresh<T: DeserializeOwned>(
+        &self,
+        request: Request<'_>,
+    ) -> Result<Fresh<(T, Option<Tag>)>, GitHubError> {
+        let answer = self.send(request).await?;
         if answer.status == StatusCode::NOT_MODIFIED {
             return Ok(Fresh::Same);
         }
