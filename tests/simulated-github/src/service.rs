@@ -262,8 +262,9 @@ impl State {
             (HeaderName::from_static("x-github-enterprise-version"), version),
         ];
         for (name, value) in values {
+            // What an answer says itself counts.
             if self.ghes.is_some() || name != "x-github-enterprise-version" {
-                headers.insert(name, header_value(&value));
+                headers.entry(name).or_insert_with(|| header_value(&value));
             }
         }
     }
