@@ -20,6 +20,8 @@ mod work;
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
 use crate::form;
 use crate::github::needs::{Level, Permission};
 use crate::github::{GitHub, GitHubError, Needs};
@@ -73,6 +75,16 @@ pub fn needs(common: &Common) -> Needs {
         Permission::Actions,
         Level::Read,
     )
+}
+
+/// A ticket that the step names, if it names one.
+#[derive(Default)]
+struct Named {
+    ticket: Option<Ticket>,
+    /// The answers of the issue form that opened it.
+    form: Map<String, Value>,
+    /// The release that it was opened for, or dispatched before.
+    release: Option<String>,
 }
 
 /// Dispatches a release.
@@ -133,8 +145,8 @@ pub async fn cancel(hub: Hub<'_>) -> Receipt {
 
 async fn wind_up(hub: Hub<'_>, receipt: &mut Receipt) -> Result<(), Vec<Problem>> {
     let Hub { job, common, inputs, github } = hub;
-    let (ticket, form) = read_ticket(hub).await?;
-    let wording = Wording::new(hub, form)?;
+    let Named { ticket, form, release } = read_ticket(hub).await?;
+    let wording = Wording::new(hub, form, release)?;
     let Ticket::Known { issue, url, .. } = find_ticket(hub, ticket, &wording).await? else { return Ok(()) };
     receipt.ticket = Some((issue.clone(), url));
     let told =
@@ -155,17 +167,21 @@ async fn wind_up(hub: Hub<'_>, receipt: &mut Receipt) -> Result<(), Vec<Problem>
 
 /// Reads and checks everything before the first effect, and tells all that is wrong at once.
 async fn read(hub: Hub<'_>) -> Result<Facts<'_>, Vec<Problem>> {
-    let (ticket, form) = read_ticket(hub).await?;
-    let mut wording = Wording::new(hub, form)?;
+    let Named { ticket, form, release } = read_ticket(hub).await?;
+    let mut wording = Wording::new(hub, form, release)?;
     let listed = preflight::targets(hub, &wording).await?;
-    let only = preflight::only(hub, &wording, &listed)?;
+    let mut problems = Vec::new();
+    let only = preflight::only(hub, &wording, &listed).unwrap_or_else(|told| {
+        problems.extend(told);
+        None
+    });
     let names = listed.targets.iter().map(|target| target.name.clone()).collect();
     wording.about(names, preflight::body_template(hub).await?);
     let meant = |name: &str| only.as_ref().is_none_or(|only| only.contains(name));
     let targets: Vec<_> = listed.targets.into_iter().filter(|target| meant(&target.name)).collect();
     hub.github.tokens().need(preflight::needs(&targets));
     let (targets, unreachable) = preflight::reach(targets, hub).await;
-    let mut problems = listed.problems;
+    problems.extend(listed.problems);
     problems.extend(unreachable);
     problems.extend(wording.check(&targets));
     problems.extend(preflight::check_inputs(&targets, &wording, hub.github));
@@ -177,11 +193,9 @@ async fn read(hub: Hub<'_>) -> Result<Facts<'_>, Vec<Problem>> {
     Ok(Facts { targets, wording, ticket })
 }
 
-/// The ticket that the step names, and the answers of the form that opened it.
-async fn read_ticket(
-    hub: Hub<'_>,
-) -> Result<(Option<Ticket>, serde_json::Map<String, serde_json::Value>), Vec<Problem>> {
-    let Some(ticket) = &hub.common.ticket else { return Ok((None, serde_json::Map::new())) };
+/// The ticket that the step names, and what it says of itself.
+async fn read_ticket(hub: Hub<'_>) -> Result<Named, Vec<Problem>> {
+    let Some(ticket) = &hub.common.ticket else { return Ok(Named::default()) };
     let issue = hub.github.issue(ticket).await;
     let issue =
         issue.map_err(|error| vec![Problem::of(&format!("cannot read the ticket {ticket}"), &error)])?;
@@ -189,8 +203,16 @@ async fn read_ticket(
         let closed = Problem::new(format!("the ticket {ticket} is closed"));
         return Err(vec![closed.help("reopen it, or leave `ticket` blank for a new one")]);
     }
-    let form = form::parse(issue.body.as_deref().unwrap_or_default());
-    Ok((Some(Ticket::Known { issue: ticket.clone(), url: issue.html_url, orphans: Vec::new() }), form))
+    let body = issue.body.as_deref().unwrap_or_default();
+    let release = match Key::of(body).filter(|_| issue.is_trusted()) {
+        Some(Key::Release(release)) => Some(release),
+        // An issue that a person opened does not say it; the dispatches before this one do.
+        _ if hub.inputs.release.is_none() => read_ledger(ticket, hub.github).await?.log().fold().release,
+        _ => None,
+    };
+    let form = form::parse(body);
+    let ticket = Ticket::Known { issue: ticket.clone(), url: issue.html_url, orphans: Vec::new() };
+    Ok(Named { ticket: Some(ticket), form, release })
 }
 
 /// The ticket that the step names, else the open one of the same release.

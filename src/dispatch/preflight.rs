@@ -253,7 +253,7 @@ pub(super) fn check_inputs(targets: &[Ready], wording: &Wording<'_>, github: &Gi
 fn misfits(ready: &Ready, wording: &Wording<'_>, github: &GitHub) -> Vec<Problem> {
     let Target { name, repository, start, place, .. } = &ready.target;
     // That one does not render is told elsewhere.
-    let Ok(inputs) = wording.inputs_of(ready, &wording.ticket_to_be()) else { return Vec::new() };
+    let (inputs, broken) = wording.rendered_inputs(ready, &wording.ticket_to_be());
     let mut problems = Vec::new();
     let mut refuse = |place: &Place, what: String, help: String| {
         problems.push(Problem::new(format!("target {name}: {what}")).help(help).at(place));
@@ -270,7 +270,7 @@ fn misfits(ready: &Ready, wording: &Wording<'_>, github: &GitHub) -> Vec<Problem
         refuse(place, told, "shorten them".to_owned());
     }
     let (Some(declared), StartBy::Workflow(file)) = (&ready.declared, start) else { return problems };
-    for misfit in declared.misfits(texts()) {
+    for misfit in declared.misfits(texts()).into_iter().filter(|misfit| !broken.contains(&misfit.name)) {
         let given = ready.target.inputs.iter().find(|input| input.name == misfit.name);
         let place = given.map_or(place, |input| &input.place);
         refuse(

@@ -34,8 +34,14 @@ The board in the comments shows how far this release is. This text is yours: it 
 
 impl<'a> Wording<'a> {
     /// What can be said before the targets are known; renders the release's name.
-    pub(super) fn new(hub: Hub<'a>, form: Map<String, Value>) -> Result<Self, Vec<Problem>> {
-        let mut wording = Self { hub, form, release: None, names: Vec::new(), body: BODY.to_owned() };
+    ///
+    /// Where the step names none, it is the one that the ticket is `known` for.
+    pub(super) fn new(
+        hub: Hub<'a>,
+        form: Map<String, Value>,
+        known: Option<String>,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut wording = Self { hub, form, release: known, names: Vec::new(), body: BODY.to_owned() };
         if let Some(template) = &hub.inputs.release {
             let release = wording.early("`release`", template)?;
             wording.release = Some(release.trim().to_owned()).filter(|release| !release.is_empty());
@@ -119,6 +125,25 @@ impl<'a> Wording<'a> {
         self.release.clone()
     }
 
+    /// The inputs of a target's workflow as far as they render, and the names of the others.
+    pub(super) fn rendered_inputs(
+        &self,
+        ready: &Ready,
+        ticket: &IssueRef,
+    ) -> (Map<String, Value>, Vec<String>) {
+        let (mut inputs, mut broken) = (Map::new(), Vec::new());
+        for Input { name, template, .. } in &ready.target.inputs {
+            match self.render(template, Some(ready), Some(ticket)) {
+                Ok(text) => {
+                    inputs.insert(name.clone(), Value::String(text));
+                }
+                Err(_) => broken.push(name.clone()),
+            }
+        }
+        self.fill_in(&mut inputs, ready, ticket);
+        (inputs, broken)
+    }
+
     /// The inputs of a target's workflow as they are sent: text, as a person would type it.
     pub(super) fn inputs_of(
         &self,
@@ -130,6 +155,12 @@ impl<'a> Wording<'a> {
             let text = self.render(template, Some(ready), Some(ticket))?;
             inputs.insert(name.clone(), Value::String(text));
         }
+        self.fill_in(&mut inputs, ready, ticket);
+        Ok(inputs)
+    }
+
+    /// Fills in what a workflow gets without asking, where it declares it.
+    fn fill_in(&self, inputs: &mut Map<String, Value>, ready: &Ready, ticket: &IssueRef) {
         for (name, value) in
             [("release-ticket", ticket.to_string()), ("release-target", ready.target.name.clone())]
         {
@@ -137,7 +168,6 @@ impl<'a> Wording<'a> {
                 inputs.insert(name.to_owned(), Value::String(value));
             }
         }
-        Ok(inputs)
     }
 
     /// What a `repository_dispatch` carries.

@@ -1,6 +1,6 @@
 //! Release requests as issue forms: the issue is the ticket, and its answers are template values.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Acme, Step};
 
@@ -29,6 +29,37 @@ async fn an_issue_form_starts_what_is_ticked_with_its_answers() {
     assert_eq!(["web", "api", "docs"].map(|name| started(name).len()), [1, 0, 1]);
     assert_eq!(started("web")[0].inputs["channel"], "beta");
     assert_eq!(acme.world.issue_view("acme/hub", number).body, BODY, "the issue's text is its author's");
+    assert!(acme.board(number).contains("## Release 1.4.0"), "{}", acme.board(number));
+}
+
+/// The form that people copy asks what its workflow and its targets file want to know.
+#[tokio::test]
+async fn the_example_form_fits_the_workflow_beside_it() {
+    const FORM: &str =
+        include_str!("../../examples/workflows/release-request/.github/ISSUE_TEMPLATE/release.yml");
+    const FILE: &str = include_str!("../../examples/workflows/release-request/.github/release-targets.yml");
+    let form: Value = serde_saphyr::from_str(FORM).expect("YAML");
+    let answers = form["body"].as_array().expect("questions").iter().map(|question| {
+        let attributes = &question["attributes"];
+        let answer = match question["type"].as_str() {
+            Some("checkboxes") => {
+                let labels = attributes["options"].as_array().into_iter().flatten();
+                labels
+                    .map(|option| format!("- [X] {}\n", option["label"].as_str().unwrap_or_default()))
+                    .collect()
+            }
+            Some("dropdown") => attributes["options"][0].as_str().unwrap_or_default().to_owned(),
+            Some("input") => attributes["placeholder"].as_str().unwrap_or_default().to_owned(),
+            _ => "_No response_".to_owned(),
+        };
+        format!("### {}\n\n{answer}\n\n", attributes["label"].as_str().unwrap_or_default())
+    });
+    let acme = Acme::new().await;
+    acme.world.repository("acme/hub").file(".github/release-targets.yml", FILE);
+    let number = acme.world.issue("acme/hub", "Release", &answers.collect::<String>(), "alice");
+    step(number).input("only", "{{ form.targets }}").run_in(&acme).await.succeeds();
+    assert_eq!(["web", "docs"].map(|name| acme.world.runs(&format!("acme/{name}")).len()), [1, 1]);
+    assert_eq!(acme.world.runs("acme/web")[0].inputs["channel"], "stable");
     assert!(acme.board(number).contains("## Release 1.4.0"), "{}", acme.board(number));
 }
 

@@ -47,7 +47,12 @@ async fn all_mistakes_of_all_targets_are_told_in_one_answer() {
         .file(".github/workflows/release.yml", WORKFLOW)
         .disable_workflow("release.yml");
     acme.world.repository("acme/push").file(".github/workflows/release.yml", "on: push");
-    for name in ["old", "push"] {
+    acme.world.repository("acme/next").branch("next").file_on(
+        "next",
+        ".github/workflows/release.yml",
+        WORKFLOW,
+    );
+    for name in ["old", "push", "next"] {
         acme.world.token("hub-token").can(&format!("acme/{name}"), &["actions: write", "contents: read"]);
     }
     let done = dispatch(
@@ -66,6 +71,7 @@ targets:
   - { repository: acme/old }
   - { repository: acme/push }
   - { repository: acme/missing, workflw: x.yml }
+  - { repository: acme/next, ref: next }
 ",
     )
     .await;
@@ -79,6 +85,8 @@ targets:
     help: it takes a number
     .github/release-targets.yml:8:24: target api, input `version`: the template `{{ inputs.verison }}` does not render: undefined value
     help: correct the name; or, if it may be missing, write `{{ inputs.name | default('') }}`
+    .github/release-targets.yml:8:57: target api: input `channel` of release.yml in acme/api is `nightly`
+    help: it takes one of `stable` and `beta`
     .github/release-targets.yml:9:13: `api` needs `wep`, which is no target
     help: did you mean `web`?
     .github/release-targets.yml:10:5: the name `web` is taken, at 5:5
@@ -91,6 +99,8 @@ targets:
     help: check that acme/missing and what is named in it exist, and that the token may see them (`github.token` reaches its own repository only)
     .github/release-targets.yml:13:33: a target has no key `workflw`
     help: did you mean `workflow`?
+    .github/release-targets.yml:14:5: target next: GitHub knows no workflow release.yml in acme/next
+    help: a workflow that is started this way must be on the default branch too
     ");
     done.says("::error file=.github/release-targets.yml,line=13,col=33::.github/release-targets.yml:13:33: a target");
     assert_eq!(acme.world.story(), "", "nothing is written");

@@ -198,6 +198,43 @@ async fn a_target_that_says_it_is_done_is_followed_to_the_end_of_its_run() {
 }
 
 #[tokio::test]
+async fn a_report_that_arrives_can_start_what_has_become_ready() {
+    let acme = Acme::new().await;
+    acme.world.repository("acme/api").file(
+        ".github/workflows/release.yml",
+        "on: { workflow_dispatch: { inputs: { version: { required: true } } } }",
+    );
+    let targets = "[web, { repository: api, needs: web, inputs: { version: '{{ release }}' } }]";
+    dispatch(targets).run_in(&acme).await.succeeds();
+    acme.world.finish_run(acme.world.runs("acme/web")[0].id, "success");
+    // The event names the ticket, and the ticket its release.
+    let event = json!({ "action": "created", "issue": { "number": 1 }, "comment": { "id": 1 } });
+    let step = dispatch(targets).without("INPUT_RELEASE").run(501).event(event);
+    step.run_in(&acme).await.succeeds();
+    assert_eq!(acme.world.runs("acme/api")[0].inputs["version"], "1.4.0");
+    assert_eq!(acme.world.issues("acme/hub").len(), 1);
+}
+
+#[tokio::test]
+async fn a_target_that_says_it_failed_is_waited_for_until_its_run_was_seen_to_end() {
+    let acme = Acme::new().await;
+    let runs = Fault::on("GET", "/repos/acme/web/actions/runs/*").always();
+    acme.world.fault(runs.then(Kind::StatusBefore(502)));
+    let mut step = waiting(dispatch("web").input("retry-timeout", "1s")).spawn_in(&acme);
+    let web = run_of(&acme, "web", 1).await;
+    let report = Step::new("report").run(web.id).job("build").input("status", "failure");
+    report.input("ticket", "acme/hub#1").run_in(&acme).await.succeeds();
+    until_the_board_says(&acme, "**web** failed").await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(step.is_running(), "it waits for a run that nobody has seen");
+    acme.world.clear_faults();
+    acme.world.finish_run(web.id, "timed_out");
+    let done = step.end().await;
+    done.fails().says("web failed at build");
+    assert_eq!(results(&done)[0]["conclusion"], "timed_out");
+}
+
+#[tokio::test]
 async fn two_waiting_hub_jobs_start_each_wave_once() {
     let acme = Acme::new().await;
     let hub_runs = [(); 2].map(|()| acme.world.start_run("acme/hub", "release.yml", "workflow_dispatch"));
@@ -264,7 +301,8 @@ async fn a_cancelled_hub_job_passes_the_cancellation_on_if_that_is_wanted() {
         let acme = Acme::new().await;
         let step = waiting(waves(&acme)).input("cancel-on-timeout", cancels).spawn_in(&acme);
         let web = run_of(&acme, "web", 1).await;
-        until_the_board_says(&acme, "🕓").await;
+        // From then on the hub job knows which run it is.
+        until_the_board_says(&acme, &format!("/actions/runs/{}", web.id)).await;
         step.signal("INT");
         step.end().await.fails().says("the step was cancelled");
         let web = acme.world.run(web.id).expect("the run");

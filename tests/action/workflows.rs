@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use release_ticket_action::inputs::INPUTS;
+use release_ticket_action::targets::{Defaults, parse_file};
 use serde_json::Value;
 
 use crate::contract::readme_rows;
@@ -101,6 +102,20 @@ fn what_the_readme_shows_stands_in_a_file_that_can_be_copied_whole() {
             "no file of examples/workflows has these lines:\n{block}"
         );
     }
+}
+
+#[test]
+fn every_targets_file_is_one_that_the_action_takes() {
+    let files = files("examples/workflows").into_iter();
+    let targets = files.filter(|(path, _)| path.ends_with(".github/release-targets.yml"));
+    let hub = "acme/hub".parse().expect("a name");
+    let mut read = 0;
+    for (path, text) in targets {
+        let listed = parse_file("release-targets.yml", &text, &hub, &Defaults::default());
+        assert!(listed.problems.is_empty(), "{}: {:?}", path.display(), listed.problems);
+        read += 1;
+    }
+    assert!(read >= 4, "{read} files");
 }
 
 #[test]

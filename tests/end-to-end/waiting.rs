@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::acme::Acme;
+use crate::assert_page;
 use crate::examples::Example;
 
 #[tokio::test]
@@ -19,6 +20,7 @@ async fn targets_without_a_token_and_without_a_step_are_followed_to_their_end() 
     let hub = played.of("acme/hub").concludes("failure");
     hub.prints("docs failed at publish");
     let ticket = acme.ticket();
+    assert_page!("waiting", ticket.clone());
     let board = ticket.comments.iter().find(|comment| comment.body.contains(" board "));
     let board = &board.expect("a board").body;
     assert!(
