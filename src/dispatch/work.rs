@@ -327,9 +327,9 @@ impl<'a> Dispatcher<'a> {
             let known = record.followed.iter().map(|run| run.target.clone());
             let known: BTreeSet<String> = started.chain(known).collect();
             let seen: Vec<FollowedRun> = news.extract_if(.., |run| known.contains(&run.target)).collect();
-            let is_older =
+            let is_same_attempt =
                 |old: &FollowedRun, new: &FollowedRun| (old.run, old.attempt) == (new.run, new.attempt);
-            record.followed.retain(|old| !seen.iter().any(|new| is_older(old, new)));
+            record.followed.retain(|old| !seen.iter().any(|new| is_same_attempt(old, new)));
             let changes = !seen.is_empty();
             record.followed.extend(seen);
             changes
