@@ -117,7 +117,7 @@ async fn dispatch(hub: Hub<'_>, receipt: &mut Receipt) -> Result<(), Vec<Problem
     let mut dispatcher = Dispatcher::new(hub, &wording, writer, ledger);
     let worked = dispatcher.work(&targets).await;
     dispatcher.tell(&targets, &url, receipt);
-    let is_done = dispatcher.is_done(wording.names());
+    let is_done = work::is_done(dispatcher.log(), wording.names());
     let mut problems = dispatcher.into_problems();
     if let Err(error) = worked {
         receipt.delivered = Some(false);
@@ -235,14 +235,17 @@ async fn find_ticket(
         let issue = IssueRef { repository: hub.clone(), number: issue.number };
         return Ok(Ticket::Known { issue, url, orphans });
     }
+    // Without a name a release has one run, so only that run's later attempts can come upon a closed ticket.
+    let may_be_closed = matches!(key, Key::Release(_)) || job.attempt > 1;
+    let Some(label) = inputs.labels.first().filter(|_| may_be_closed) else {
+        return Ok(Ticket::New { key, continues: None });
+    };
+    let closed = opening::find_closed(github, hub, &key, label).await;
+    let closed = closed.map_err(told(format!("cannot look for a closed ticket in {hub}")))?;
+    let Some(closed) = closed else { return Ok(Ticket::New { key, continues: None }) };
+    let issue = IssueRef { repository: hub.clone(), number: closed.number };
     // The run of a job that closed its ticket may be run again.
-    if job.attempt > 1
-        && let Some(label) = inputs.labels.first()
-        && let Some(closed) = opening::find_closed(github, hub, &key, label)
-            .await
-            .map_err(told(format!("cannot look for a closed ticket in {hub}")))?
-    {
-        let issue = IssueRef { repository: hub.clone(), number: closed.number };
+    if job.attempt > 1 {
         let ledger = read_ledger(&issue, github).await?;
         let ours = |by: &Writer| by.repository == job.repository && by.run == job.run;
         let is_ours = ledger.log().dispatches().any(|(_, dispatch)| ours(&dispatch.by));
@@ -250,12 +253,7 @@ async fn find_ticket(
             return Ok(Ticket::Known { issue, url: closed.html_url, orphans: Vec::new() });
         }
     }
-    let mut continues = None;
-    if let (Key::Release(_), Some(label)) = (&key, inputs.labels.first()) {
-        let closed = opening::find_closed(github, hub, &key, label).await;
-        let closed = closed.map_err(told(format!("cannot look for a closed ticket in {hub}")))?;
-        continues = closed.map(|issue| IssueRef { repository: hub.clone(), number: issue.number });
-    }
+    let continues = Some(issue).filter(|_| matches!(key, Key::Release(_)));
     Ok(Ticket::New { key, continues })
 }
 

@@ -270,7 +270,8 @@ fn misfits(ready: &Ready, wording: &Wording<'_>, github: &GitHub) -> Vec<Problem
         refuse(place, told, "shorten them".to_owned());
     }
     let (Some(declared), StartBy::Workflow(file)) = (&ready.declared, start) else { return problems };
-    for misfit in declared.misfits(texts()).into_iter().filter(|misfit| !broken.contains(&misfit.name)) {
+    let is_broken = |name: &str| broken.iter().any(|(input, _)| input.name == name);
+    for misfit in declared.misfits(texts()).into_iter().filter(|misfit| !is_broken(&misfit.name)) {
         let given = ready.target.inputs.iter().find(|input| input.name == misfit.name);
         let place = given.map_or(place, |input| &input.place);
         refuse(

@@ -75,11 +75,9 @@ impl<'a> Wording<'a> {
             .collect();
         for ready in targets {
             let ticket = self.ticket_to_be();
-            for Input { name, template, place } in &ready.target.inputs {
-                if let Err(error) = self.render(template, Some(ready), Some(&ticket)) {
-                    let input = format!("target {}, input `{name}`", ready.target.name);
-                    problems.push(problem(&input, &error).at(place));
-                }
+            for (Input { name, place, .. }, error) in self.rendered_inputs(ready, &ticket).1 {
+                let input = format!("target {}, input `{name}`", ready.target.name);
+                problems.push(problem(&input, &error).at(place));
             }
         }
         problems
@@ -125,22 +123,29 @@ impl<'a> Wording<'a> {
         self.release.clone()
     }
 
-    /// The inputs of a target's workflow as far as they render, and the names of the others.
-    pub(super) fn rendered_inputs(
+    /// The inputs of a target's workflow as far as they render, and why the others do not.
+    pub(super) fn rendered_inputs<'r>(
         &self,
-        ready: &Ready,
+        ready: &'r Ready,
         ticket: &IssueRef,
-    ) -> (Map<String, Value>, Vec<String>) {
+    ) -> (Map<String, Value>, Vec<(&'r Input, TemplateError)>) {
         let (mut inputs, mut broken) = (Map::new(), Vec::new());
-        for Input { name, template, .. } in &ready.target.inputs {
-            match self.render(template, Some(ready), Some(ticket)) {
+        for input in &ready.target.inputs {
+            match self.render(&input.template, Some(ready), Some(ticket)) {
                 Ok(text) => {
-                    inputs.insert(name.clone(), Value::String(text));
+                    inputs.insert(input.name.clone(), Value::String(text));
                 }
-                Err(_) => broken.push(name.clone()),
+                Err(error) => broken.push((input, error)),
             }
         }
-        self.fill_in(&mut inputs, ready, ticket);
+        // What a workflow gets without asking, where it declares it.
+        for (name, value) in
+            [("release-ticket", ticket.to_string()), ("release-target", ready.target.name.clone())]
+        {
+            if ready.declares(name) && !inputs.contains_key(name) {
+                inputs.insert(name.to_owned(), Value::String(value));
+            }
+        }
         (inputs, broken)
     }
 
@@ -150,24 +155,8 @@ impl<'a> Wording<'a> {
         ready: &Ready,
         ticket: &IssueRef,
     ) -> Result<Map<String, Value>, TemplateError> {
-        let mut inputs = Map::new();
-        for Input { name, template, .. } in &ready.target.inputs {
-            let text = self.render(template, Some(ready), Some(ticket))?;
-            inputs.insert(name.clone(), Value::String(text));
-        }
-        self.fill_in(&mut inputs, ready, ticket);
-        Ok(inputs)
-    }
-
-    /// Fills in what a workflow gets without asking, where it declares it.
-    fn fill_in(&self, inputs: &mut Map<String, Value>, ready: &Ready, ticket: &IssueRef) {
-        for (name, value) in
-            [("release-ticket", ticket.to_string()), ("release-target", ready.target.name.clone())]
-        {
-            if ready.declares(name) && !inputs.contains_key(name) {
-                inputs.insert(name.to_owned(), Value::String(value));
-            }
-        }
+        let (inputs, broken) = self.rendered_inputs(ready, ticket);
+        broken.into_iter().next().map_or(Ok(inputs), |(_, error)| Err(error))
     }
 
     /// What a `repository_dispatch` carries.

@@ -345,9 +345,10 @@ impl<'a> Dispatcher<'a> {
     async fn start_wave(&mut self, targets: &[Ready]) -> Result<(), GitHubError> {
         self.leave_what_went_on(targets);
         let liveness = self.liveness(None).await?;
+        let state = self.ledger.log().fold();
         let (mut ready, mut waiting) = (Vec::new(), Vec::new());
         for one in targets {
-            match self.next(one, &liveness) {
+            match self.next(one, &state, &liveness) {
                 Next::Start if self.may_claim(&one.target.name, &liveness) => ready.push(one),
                 Next::Wait(_) if waves::waiting_entry_is_missing(self.ledger.log(), one) => waiting.push(one),
                 _ => {}
@@ -387,11 +388,10 @@ impl<'a> Dispatcher<'a> {
         self.again.retain(|name, after| still.get(name) == Some(after));
     }
 
-    fn next(&self, ready: &Ready, liveness: &BTreeMap<Writer, Liveness>) -> Next {
-        let log = self.ledger.log();
+    /// What happens to a target next; `state` is the log's.
+    fn next(&self, ready: &Ready, state: &Ticket, liveness: &BTreeMap<Writer, Liveness>) -> Next {
         let after = self.again.get(&ready.target.name).copied();
-        let of = |writer: &Writer| liveness.get(writer).copied().unwrap_or(Liveness::Alive);
-        waves::next(ready, log, &log.fold(), after, of)
+        waves::next(ready, self.ledger.log(), state, after, known_in(liveness))
     }
 
     /// Whether this step may claim the target: not twice, as a start that was refused is for the next
@@ -505,8 +505,7 @@ impl<'a> Dispatcher<'a> {
     fn standing(&self, target: &str, liveness: &BTreeMap<Writer, Liveness>) -> Standing {
         let after = self.again.get(target).copied();
         let before = self.own_claim(target).map(|own| own.comment);
-        let of = |writer: &Writer| liveness.get(writer).copied().unwrap_or(Liveness::Alive);
-        claim::standing(self.ledger.log(), target, Counting { after, before }, of)
+        claim::standing(self.ledger.log(), target, Counting { after, before }, known_in(liveness))
     }
 
     fn own_claim(&self, target: &str) -> Option<&Own> {
@@ -693,10 +692,15 @@ impl<'a> Dispatcher<'a> {
         self.problems.into_iter().chain(self.board_problem).collect()
     }
 
-    /// Whether every target of the ticket and every one that is `listed` is released, and no failure is open.
-    pub(super) fn is_done(&self, listed: &[String]) -> bool {
-        is_done(self.ledger.log(), listed)
+    /// The ticket's log, as it was last read.
+    pub(super) fn log(&self) -> &Log {
+        self.ledger.log()
     }
+}
+
+/// Who was not asked about is taken to be at work.
+fn known_in(liveness: &BTreeMap<Writer, Liveness>) -> impl Fn(&Writer) -> Liveness {
+    |writer| liveness.get(writer).copied().unwrap_or(Liveness::Alive)
 }
 
 fn names(targets: &[&Ready]) -> String {

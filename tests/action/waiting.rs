@@ -406,22 +406,30 @@ async fn retry_failed_starts_again_what_failed_and_nothing_else() {
     assert!(board.contains("Older attempts (1)") && !board.contains("CAUTION"), "{board}");
 }
 
-#[tokio::test]
-async fn what_somebody_runs_again_while_it_waits_is_not_started_again() {
+/// The targets of [`both_failed`].
+const WEB_THEN_API: &str = "[web, { repository: api, needs: web }]";
+
+/// web and api have failed, and api waits for web again.
+async fn both_failed() -> Acme {
     let acme = Acme::new().await;
-    let targets = "[web, { repository: api, needs: web }]";
     let run = |name: &str| acme.world.runs(&format!("acme/{name}"))[0].id;
-    dispatch(targets).run_in(&acme).await.succeeds();
+    dispatch(WEB_THEN_API).run_in(&acme).await.succeeds();
     acme.world.finish_run(run("web"), "success");
-    dispatch(targets).run(501).run_in(&acme).await.succeeds();
+    dispatch(WEB_THEN_API).run(501).run_in(&acme).await.succeeds();
     acme.world.finish_run(run("api"), "failure");
     acme.world.rerun(run("web"));
     acme.world.finish_run(run("web"), "failure");
-    // Both have failed, and api waits for web again.
-    let step = waiting(dispatch(targets)).run(502).input("retry-failed", "true").spawn_in(&acme);
+    acme
+}
+
+#[tokio::test]
+async fn what_somebody_runs_again_while_it_waits_is_not_started_again() {
+    let acme = both_failed().await;
+    let step = waiting(dispatch(WEB_THEN_API)).run(502).input("retry-failed", "true").spawn_in(&acme);
     let web = run_of(&acme, "web", 2).await;
-    acme.world.rerun(run("api"));
-    acme.world.finish_run(run("api"), "success");
+    let api = acme.world.runs("acme/api")[0].id;
+    acme.world.rerun(api);
+    acme.world.finish_run(api, "success");
     until_the_board_says(&acme, "**1 of 2 released**").await;
     acme.world.finish_run(web.id, "success");
     step.end().await.succeeds();
@@ -430,16 +438,8 @@ async fn what_somebody_runs_again_while_it_waits_is_not_started_again() {
 
 #[tokio::test]
 async fn a_target_that_waits_to_be_started_again_is_started_when_what_it_needs_is_released() {
-    let acme = Acme::new().await;
-    let targets = "[web, { repository: api, needs: web }]";
-    let run = |name: &str| acme.world.runs(&format!("acme/{name}"))[0].id;
-    dispatch(targets).run_in(&acme).await.succeeds();
-    acme.world.finish_run(run("web"), "success");
-    dispatch(targets).run(501).run_in(&acme).await.succeeds();
-    acme.world.finish_run(run("api"), "failure");
-    acme.world.rerun(run("web"));
-    acme.world.finish_run(run("web"), "failure");
-    let step = waiting(dispatch(targets)).run(502).input("retry-failed", "true").spawn_in(&acme);
+    let acme = both_failed().await;
+    let step = waiting(dispatch(WEB_THEN_API)).run(502).input("retry-failed", "true").spawn_in(&acme);
     for name in ["web", "api"] {
         let again = run_of(&acme, name, 2).await;
         acme.world.finish_run(again.id, "success");

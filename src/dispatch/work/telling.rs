@@ -15,8 +15,9 @@ impl Dispatcher<'_> {
     /// Says which targets are left alone, and why.
     pub(super) async fn tell_what_is_left(&mut self, targets: &[Ready]) -> Result<(), GitHubError> {
         let liveness = self.liveness(None).await?;
+        let state = self.ledger.log().fold();
         for ready in targets {
-            if let Next::Leave(because) = self.next(ready, &liveness) {
+            if let Next::Leave(because) = self.next(ready, &state, &liveness) {
                 tracing::info!(target: NOTICE, "{} is left alone: {because}", ready.target.name);
             }
         }
