@@ -8,6 +8,7 @@ use futures::stream::{FuturesUnordered, StreamExt, TryStreamExt};
 use release_ticket_action::ticket::Status;
 use serde_json::Value;
 use simulated_github::{Job as JobState, Run};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::runner::{Job, Runners, StepError};
 use crate::setting::{DRIVER, HUB, RELEASE_TOKEN, Setting, TARGETS_FILE, TICKET_TOKEN, called};
@@ -19,19 +20,15 @@ const POLL: Duration = Duration::from_millis(20);
 pub(crate) async fn play(runners: &Runners<'_>, setting: &Setting, refresh: bool) -> Result<(), StepError> {
     let release = Release { runners, setting, refresh };
     let mut started = runners.world.started();
-    let mut dispatch = pin!(release.dispatch());
-    let mut under_way = FuturesUnordered::new();
+    let mut played = 0;
+    // What needs others is started by the next dispatch of the same release.
     loop {
-        tokio::select! {
-            Some(run) = started.recv() => under_way.push(release.target(run)),
-            Some(ended) = under_way.next() => ended?,
-            dispatched = &mut dispatch => break dispatched?,
+        let wave = release.wave(&mut started).await?;
+        played += wave;
+        if wave == 0 || played >= setting.targets.len() {
+            return Ok(());
         }
     }
-    while let Ok(run) = started.try_recv() {
-        under_way.push(release.target(run));
-    }
-    under_way.try_collect().await
 }
 
 /// A job of a target: what it does, and what it says when that is done.
@@ -54,11 +51,35 @@ struct Release<'a> {
 }
 
 impl Release<'_> {
+    /// Plays a dispatch and all runs that it starts; says how many these are.
+    async fn wave(&self, started: &mut UnboundedReceiver<Run>) -> Result<usize, StepError> {
+        let mut dispatch = pin!(self.dispatch());
+        let mut under_way = FuturesUnordered::new();
+        let mut count = 0;
+        loop {
+            tokio::select! {
+                Some(run) = started.recv() => {
+                    count += 1;
+                    under_way.push(self.target(run));
+                }
+                Some(ended) = under_way.next() => ended?,
+                dispatched = &mut dispatch => break dispatched?,
+            }
+        }
+        while let Ok(run) = started.try_recv() {
+            count += 1;
+            under_way.push(self.target(run));
+        }
+        under_way.try_collect::<()>().await?;
+        Ok(count)
+    }
+
     // The hub.
 
     async fn dispatch(&self) -> Result<(), StepError> {
         let Runners { world, narrator, .. } = self.runners;
         let version = self.setting.version();
+        let is_first = world.issues(HUB).is_empty();
         let id = world.start_run(HUB, "release.yml", "workflow_dispatch");
         world.update_run(id, |run| {
             run.actor = DRIVER.to_owned();
@@ -73,7 +94,7 @@ impl Release<'_> {
         let with = [("mode", "dispatch"), ("release", version), ("token", RELEASE_TOKEN)];
         tokio::select! {
             ended = job.uses_action(&with) => ended?,
-            never = self.tell_of_ticket() => match never {},
+            never = self.tell_of_ticket(), if is_first => match never {},
         }
         job.end();
         world.finish_run(id, "success");

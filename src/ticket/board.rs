@@ -239,7 +239,7 @@ fn row(ticket: &Ticket, name: &str, target: &Target) -> String {
         shown(target.status).to_owned(),
         stage
             .or_else(|| target.error.as_deref().map(message_in_row))
-            .or_else(|| awaited(ticket, target).map(|names| format!("after {names}")))
+            .or_else(|| awaited(ticket, target))
             .unwrap_or_default(),
         run.unwrap_or_default(),
         release.unwrap_or_default(),
@@ -258,7 +258,13 @@ fn awaited(ticket: &Ticket, target: &Target) -> Option<String> {
         Some(TargetStatus::Cancelled) => format!("**{}**, which was cancelled", text::inline(name)),
         _ => format!("**{}**", text::inline(name)),
     });
-    Some(named.collect::<Vec<_>>().join(", "))
+    let named: Vec<String> = named.collect();
+    // What it waited for was released, and no dispatch has looked since.
+    Some(if named.is_empty() {
+        "ready for the next dispatch".to_owned()
+    } else {
+        format!("after {}", named.join(", "))
+    })
 }
 
 /// The last part of a release's URL says more than the word "release": `v1.4.0`.

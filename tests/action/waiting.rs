@@ -175,6 +175,7 @@ async fn without_wait_the_next_dispatch_starts_what_has_become_ready() {
     let api = acme.world.runs("acme/api")[0].id;
     let report = Step::new("report").in_repository("acme/api").run(api).job("publish").input("done", "true");
     report.input("ticket", "acme/hub#1").input("status", "success").run_in(&acme).await.succeeds();
+    assert!(acme.board(1).contains("ready for the next dispatch"), "{}", acme.board(1));
     waves(&acme).run(504).run_in(&acme).await.succeeds();
     assert_eq!(["web", "api", "docs"].map(|name| count(&acme, name)), [1, 1, 1]);
 }
