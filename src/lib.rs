@@ -27,7 +27,7 @@
 //! | [`inputs`], [`targets`], [`template`], [`event`], [`form`], [`job`] | the edge: text becomes values |
 //! | [`yaml`] | YAML in which each value knows its line and column |
 //! | [`runner`] | the runner's log and files, and what the steps of a job share |
-//! | [`names`], [`plan`], [`receipt`] | values that all of them use |
+//! | [`names`], [`plan`], [`problem`], [`receipt`] | values that all of them use |
 //!
 //! # What holds it together
 //!
@@ -65,6 +65,7 @@ pub mod network;
 pub mod notify;
 pub mod opening;
 pub mod plan;
+pub mod problem;
 pub mod receipt;
 pub mod report;
 pub mod run;

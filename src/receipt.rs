@@ -1,9 +1,8 @@
 //! The receipt: what a step did, for its outputs, its summary and its exit code.
 
-use crate::github::GitHubError;
 use crate::names::{IssueRef, RepoName};
 use crate::plan::Plan;
-use crate::yaml::Place;
+use crate::problem::Problem;
 
 /// What a step did.
 #[derive(Debug, Default)]
@@ -26,51 +25,6 @@ pub struct Receipt {
     pub summary: String,
     /// What went wrong.
     pub problems: Vec<Problem>,
-}
-
-/// Something that went wrong: what happened and where, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The line of a file or an input that it is about.
-    pub place: Option<Place>,
-    /// What happened, and where.
-    pub what: String,
-    /// What to do.
-    pub help: Option<String>,
-}
-
-impl Problem {
-    /// This happened.
-    #[must_use]
-    pub fn new(what: impl Into<String>) -> Self {
-        Self { place: None, what: what.into(), help: None }
-    }
-
-    /// The same, with what to do about it.
-    #[must_use]
-    pub fn help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
-    }
-
-    /// The same, at this place.
-    #[must_use]
-    pub fn at(self, place: &Place) -> Self {
-        Self { place: Some(place.clone()), ..self }
-    }
-
-    /// `doing` came to nothing because of `error`.
-    #[must_use]
-    pub fn of(doing: &str, error: &GitHubError) -> Self {
-        Self { place: None, what: format!("{doing}: {error}"), help: error.help() }
-    }
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.place.iter().try_for_each(|place| write!(f, "{place}: "))?;
-        f.write_str(&self.what)?;
-        self.help.iter().try_for_each(|help| write!(f, "\nhelp: {help}"))
-    }
 }
 
 impl Receipt {

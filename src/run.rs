@@ -13,7 +13,8 @@ use crate::inputs::{self, Common, Inputs, Mode, Sts};
 use crate::job::{Clock, Environment, IDENTITY_TOKEN, Job};
 use crate::names::RepoName;
 use crate::network::Network;
-use crate::receipt::{Problem, Receipt};
+use crate::problem::{Problem, chain};
+use crate::receipt::Receipt;
 use crate::runner::{self, log};
 use crate::ticket::text;
 use crate::yaml::Place;
@@ -242,15 +243,4 @@ fn write_summary(job: &Job, markdown: &str) {
     if let Err(error) = runner::write_summary(job, markdown) {
         tracing::warn!("{}", chain(&error));
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut told = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        told += &format!(": {error}");
-        cause = error.source();
-    }
-    told
 }

@@ -19,7 +19,7 @@ pub mod schema;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::names::RepoName;
-use crate::receipt::Problem;
+use crate::problem::Problem;
 use crate::yaml::{self, Node, Place, Placed};
 use schema::{DEFAULTS, FILE, Key, TARGET};
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use release_ticket_action::names::RepoName;
-use release_ticket_action::receipt::Problem;
+use release_ticket_action::problem::Problem;
 use release_ticket_action::targets::{self, Defaults, StartBy, Target};
 use serde_json::{Map, Value, json};
 use simulated_github::World;

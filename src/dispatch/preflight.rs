@@ -15,7 +15,7 @@ use crate::github::needs::{Level, Permission};
 use crate::github::{GitHub, GitHubError, Needs};
 use crate::inputs::{self, Listing};
 use crate::names::RepoName;
-use crate::receipt::Problem;
+use crate::problem::{Help, Problem};
 use crate::runner::log::NOTICE;
 use crate::targets::{self, Listed, StartBy, Target, did_you_mean};
 use crate::ticket::{Start, StartState};

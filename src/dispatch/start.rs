@@ -10,6 +10,7 @@ use crate::github::actions::WorkflowRun;
 use crate::github::once::{look_for, sent_once};
 use crate::github::{GitHub, GitHubError};
 use crate::names::{IssueRef, RunId};
+use crate::problem::Help;
 use crate::targets::StartBy;
 use crate::ticket::StartState;
 

@@ -8,7 +8,7 @@ use super::Hub;
 use super::preflight::Ready;
 use crate::names::{IssueNumber, IssueRef, Login};
 use crate::opening::NewIssue;
-use crate::receipt::Problem;
+use crate::problem::Problem;
 use crate::targets::{Input, StartBy};
 use crate::template::{self, HubValues, RunValues, TargetValues, TemplateError, TicketValues, Values};
 use crate::ticket::{Key, text};

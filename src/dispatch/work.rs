@@ -21,7 +21,7 @@ use crate::github::GitHubError;
 use crate::inputs::Wait;
 use crate::ledger::Ledger;
 use crate::names::{CommentId, RepoName, RunId};
-use crate::receipt::Problem;
+use crate::problem::{Help, Problem};
 use crate::targets::{StartBy, Target};
 use crate::ticket::claim::{self, Counting, Liveness, Standing};
 use crate::ticket::{

@@ -17,6 +17,7 @@ use super::jwt::SigningKey;
 use super::needs::{Grant, Level, Needs, Permission};
 use super::tokens::Mask;
 use crate::names::RepoName;
+use crate::problem::Help;
 
 /// GitHub allows for clocks that differ if the signature is dated back, and refuses one that lasts
 /// more than ten minutes:

@@ -9,6 +9,7 @@ use http::{Method, StatusCode};
 use super::needs::Grant;
 use super::tokens::TokenError;
 use crate::network::obstacle::Obstacle;
+use crate::problem::Help;
 
 /// A request as it is named in logs and errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,10 +113,10 @@ impl GitHubError {
             Some(StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::MOVED_PERMANENTLY)
         )
     }
+}
 
-    /// What to do about it, in the imperative.
-    #[must_use]
-    pub fn help(&self) -> Option<String> {
+impl Help for GitHubError {
+    fn help(&self) -> Option<String> {
         match self {
             Self::Refused { status, message, lack, request, .. } => {
                 refusal_help(*status, message, lack.as_deref(), request)
