@@ -30,10 +30,10 @@ use crate::job::Job;
 use crate::ledger::Ledger;
 use crate::names::{CommentId, IssueRef};
 use crate::opening::{self, NewIssue};
+use crate::outbox::Outbox;
 use crate::plan::{self, Effect, Plan};
 use crate::problem::Problem;
 use crate::receipt::Receipt;
-use crate::runner::job_state::JobState;
 use crate::targets::StartBy;
 use crate::ticket::claim::Liveness;
 use crate::ticket::{Key, Log, Writer};
@@ -109,7 +109,7 @@ async fn dispatch(hub: Hub<'_>, receipt: &mut Receipt) -> Result<(), Vec<Problem
     let (ticket, url) = open_ticket(&ticket, &wording, github, receipt).await?;
     receipt.ticket = Some((ticket.clone(), url.clone()));
     let writer = common.writer(job);
-    let _one_step_at_a_time = JobState::lock(job.temp.as_deref(), &writer).await;
+    let _one_step_at_a_time = Outbox::lock(job.temp.as_deref(), &writer).await;
     let ledger = match receipt.created {
         // Nobody has written to a ticket that this step has just opened; who does so now is seen with the claim.
         Some(true) => Ledger::unread(github, ticket.clone()),

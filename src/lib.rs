@@ -26,7 +26,8 @@
 //! | [`opening`] | the one open issue of a key: found, or opened once |
 //! | [`inputs`], [`targets`], [`template`], [`event`], [`form`], [`job`] | the edge: text becomes values |
 //! | [`yaml`] | YAML in which each value knows its line and column |
-//! | [`runner`] | the runner's log and files, and what the steps of a job share |
+//! | [`runner`] | the runner's log, and its files for outputs and summary |
+//! | [`outbox`] | what a step keeps for the job's next step |
 //! | [`names`], [`plan`], [`problem`], [`receipt`] | values that all of them use |
 //!
 //! # What holds it together
@@ -64,6 +65,7 @@ pub mod names;
 pub mod network;
 pub mod notify;
 pub mod opening;
+pub mod outbox;
 pub mod plan;
 pub mod problem;
 pub mod receipt;

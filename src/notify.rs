@@ -18,10 +18,10 @@ use crate::job::Job;
 use crate::ledger::Ledger;
 use crate::names::{CommentId, IssueRef, Login, RunId};
 use crate::opening::{self, NewIssue};
+use crate::outbox::Outbox;
 use crate::plan::{self, Effect, Plan};
 use crate::problem::{Help, Problem};
 use crate::receipt::Receipt;
-use crate::runner::job_state::JobState;
 use crate::runner::log::NOTICE;
 use crate::ticket::marker::Marker;
 use crate::ticket::{Key, Log, Notice, Record, Status, Writer, text};
@@ -190,7 +190,7 @@ async fn on_ticket(
     ticket: &IssueRef,
     receipt: &mut Receipt,
 ) -> Result<(), GitHubError> {
-    let _one_step_at_a_time = JobState::lock(job.temp.as_deref(), &notice.by).await;
+    let _one_step_at_a_time = Outbox::lock(job.temp.as_deref(), &notice.by).await;
     let mut ledger = Ledger::read(github, ticket.clone()).await?;
     let Some((comment, record)) = decide_on_ticket(ledger.log(), notice, common.comment_mode) else {
         tracing::info!("nothing is open on {ticket} that this success could resolve");

@@ -13,10 +13,10 @@ use crate::inputs::{CommentMode, Common, ReportInputs};
 use crate::job::Job;
 use crate::ledger::Ledger;
 use crate::names::IssueRef;
+use crate::outbox::{JobRecord, Outbox};
 use crate::plan::{Effect, Plan};
 use crate::problem::Problem;
 use crate::receipt::Receipt;
-use crate::runner::job_state::{JobState, Kept};
 use crate::runner::log::NOTICE;
 use crate::ticket::{Log, Record, Report, StageReport, Status, Writer, text};
 
@@ -31,7 +31,7 @@ pub fn needs(common: &Common) -> Needs {
 pub async fn run(job: &Job, common: &Common, inputs: &ReportInputs, github: &GitHub) -> Receipt {
     let Some(ticket) = common.ticket.clone() else { return no_ticket(inputs) };
     let writer = common.writer(job);
-    let mut state = JobState::lock(job.temp.as_deref(), &writer).await;
+    let mut state = Outbox::lock(job.temp.as_deref(), &writer).await;
     let mut receipt =
         Receipt { ticket: Some((ticket.clone(), job.issue_url(&ticket))), ..Receipt::default() };
     let mut ledger = match state.log(&ticket) {
@@ -69,9 +69,9 @@ pub async fn cancel(job: &Job, common: &Common, inputs: &ReportInputs, github: &
 /// The job's record as it is kept; looked for in the ticket where that is not sure.
 async fn read(
     ledger: &mut Ledger<'_>,
-    state: &JobState,
+    state: &Outbox,
     writer: &Writer,
-) -> Result<Option<Kept>, GitHubError> {
+) -> Result<Option<JobRecord>, GitHubError> {
     let kept = state.kept(ledger.ticket()).cloned();
     let is_sure = kept.as_ref().map_or(state.is_shared(), |kept| kept.comment.is_some() || !kept.sent);
     if is_sure {
@@ -82,27 +82,27 @@ async fn read(
 }
 
 /// The record in the ticket, together with what was kept and may not have arrived.
-fn recovered(log: &Log, writer: &Writer, kept: Option<Kept>) -> Option<Kept> {
+fn recovered(log: &Log, writer: &Writer, kept: Option<JobRecord>) -> Option<JobRecord> {
     // Of several that say the same the first is the original; a person may have copied it.
     let newest = log
         .reports()
         .filter(|(_, report)| &report.by == writer)
         .max_by_key(|(comment, report)| (report.seq, Reverse(comment.id)));
-    let Some((comment, found)) = newest else { return kept.map(|kept| Kept { sent: false, ..kept }) };
+    let Some((comment, found)) = newest else { return kept.map(|kept| JobRecord { sent: false, ..kept }) };
     let record = match kept {
         Some(kept) if kept.record.seq > found.seq => kept.record,
         _ => found.clone(),
     };
-    Some(Kept { comment: Some(comment.id), record, sent: false })
+    Some(JobRecord { comment: Some(comment.id), record, sent: false })
 }
 
 /// Adds a report to the job's record; to a new one if each has a comment of its own, or if the
 /// record would not fit its comment any more.
-fn decide(known: Option<Kept>, mode: CommentMode, fresh: Report, report: StageReport) -> Kept {
+fn decide(known: Option<JobRecord>, mode: CommentMode, fresh: Report, report: StageReport) -> JobRecord {
     let Some(mut kept) = known else {
         let mut record = fresh;
         record.add(report);
-        return Kept { comment: None, record, sent: false };
+        return JobRecord { comment: None, record, sent: false };
     };
     if mode == CommentMode::New && kept.comment.take().is_some() {
         kept.record.stages.clear();
@@ -112,12 +112,12 @@ fn decide(known: Option<Kept>, mode: CommentMode, fresh: Report, report: StageRe
     if !Record::Report(kept.record.clone()).fits() {
         let mut record = Report { seq, ..fresh };
         record.add(report);
-        return Kept { comment: None, record, sent: false };
+        return JobRecord { comment: None, record, sent: false };
     }
     kept
 }
 
-fn plan(kept: &Kept, ticket: &IssueRef) -> Plan {
+fn plan(kept: &JobRecord, ticket: &IssueRef) -> Plan {
     let body = Record::Report(kept.record.clone()).render();
     let issue = ticket.clone().into();
     let write = match kept.comment {
@@ -130,18 +130,18 @@ fn plan(kept: &Kept, ticket: &IssueRef) -> Plan {
 async fn apply(
     mut receipt: Receipt,
     common: &Common,
-    kept: Kept,
+    kept: JobRecord,
     ledger: &mut Ledger<'_>,
-    state: &mut JobState,
+    state: &mut Outbox,
 ) -> Receipt {
     let ticket = ledger.ticket().clone();
-    state.keep(&ticket, Kept { sent: true, ..kept.clone() });
+    state.keep(&ticket, JobRecord { sent: true, ..kept.clone() });
     let comment = match ledger.write(kept.comment, &Record::Report(kept.record.clone())).await {
         Ok(comment) => comment,
         Err(error) => return undelivered(receipt, common, state, kept, &ticket, &error),
     };
     receipt.summary = summary(&kept.record, &receipt);
-    state.keep(&ticket, Kept { comment: Some(comment.id), record: kept.record, sent: true });
+    state.keep(&ticket, JobRecord { comment: Some(comment.id), record: kept.record, sent: true });
     receipt.delivered = Some(true);
     receipt.comment = Some((comment.id.0, comment.url));
     tracing::info!("reported to {ticket}");
@@ -159,15 +159,15 @@ async fn apply(
 fn undelivered(
     mut receipt: Receipt,
     common: &Common,
-    state: &mut JobState,
-    kept: Kept,
+    state: &mut Outbox,
+    kept: JobRecord,
     ticket: &IssueRef,
     error: &GitHubError,
 ) -> Receipt {
     receipt.delivered = Some(false);
     let mut what = format!("cannot report to {ticket}");
     let sent = !error.is_without_effect();
-    if !common.dry_run && state.keep(ticket, Kept { sent, ..kept }) {
+    if !common.dry_run && state.keep(ticket, JobRecord { sent, ..kept }) {
         what += " (it goes out with this job's next report)";
     }
     let problem = Problem::of(&what, error);

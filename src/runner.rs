@@ -1,9 +1,7 @@
-//! The runner that executes this step: its log, its files for outputs and summary, and the folder
-//! that the steps of a job share.
+//! The runner that executes this step: its log, and its files for outputs and summary.
 //!
 //! Formats: <https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>.
 
-pub mod job_state;
 pub mod log;
 
 use std::fs::OpenOptions;

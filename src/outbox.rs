@@ -1,8 +1,9 @@
-//! What the steps of one job tell each other, in a file below `RUNNER_TEMP`.
+//! The outbox: what a step keeps for the job's next step, in a file below `RUNNER_TEMP`.
 //!
-//! The job's record is kept here before it is sent, so that a report which could not be delivered
-//! goes out with the job's next one. The file is locked while a step works on it, so that steps
-//! which run in parallel come one after the other.
+//! A step puts the job's record here before it sends it, so that a report which could not be
+//! delivered goes out with the job's next one. The ticket's log lies beside it, which saves the next
+//! step requests. The file is locked while a step works, so that steps which run in parallel come
+//! one after the other.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -20,28 +21,28 @@ use crate::ticket::{Report, Writer};
 const LOCK_LIMIT: Duration = Duration::from_secs(600);
 const LOCK_POLL: Duration = Duration::from_millis(50);
 
-/// The state that the steps of a job share, locked until it is dropped.
+/// The outbox of a job, locked until it is dropped.
 ///
-/// Where there is no folder to share, each step is on its own: nothing is remembered.
+/// Where the steps share no folder, each step has an outbox of its own and the next one finds nothing.
 #[derive(Debug)]
-pub struct JobState {
+pub struct Outbox {
     file: Option<File>,
-    /// Where logs that were read are kept, beside the file.
+    /// The file's path; the logs of tickets lie beside it.
     path: PathBuf,
-    known: Known,
+    contents: Contents,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Known {
+struct Contents {
     /// By ticket.
     #[serde(default)]
-    records: BTreeMap<String, Kept>,
+    records: BTreeMap<String, JobRecord>,
 }
 
-/// The job's record on one ticket, as far as the steps before know.
+/// The job's record on one ticket, as far as the steps before know it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Kept {
-    /// Its comment; none as long as none is known.
+pub struct JobRecord {
+    /// Its comment, once that is known.
     pub comment: Option<CommentId>,
     /// What it says, delivered or not.
     pub record: Report,
@@ -49,14 +50,14 @@ pub struct Kept {
     pub sent: bool,
 }
 
-impl JobState {
-    /// Opens the state of `writer`'s job below `temp`, waiting while another step has it.
+impl Outbox {
+    /// Opens the outbox of `writer`'s job below `temp`, waiting while another step has it.
     pub async fn lock(temp: Option<&Path>, writer: &Writer) -> Self {
-        let alone = Self { file: None, path: PathBuf::new(), known: Known::default() };
+        let alone = Self { file: None, path: PathBuf::new(), contents: Contents::default() };
         let Some(temp) = temp else { return alone };
         let path = file_of(temp, writer);
         match open_locked(&path).await {
-            Ok((file, known)) => Self { file: Some(file), path, known },
+            Ok((file, contents)) => Self { file: Some(file), path, contents },
             Err(error) => {
                 tracing::debug!(
                     "steps of this job share nothing: {} cannot be used: {error}",
@@ -75,18 +76,18 @@ impl JobState {
 
     /// The job's record on `ticket`, if an earlier step kept one.
     #[must_use]
-    pub fn kept(&self, ticket: &IssueRef) -> Option<&Kept> {
-        self.known.records.get(&ticket.to_string())
+    pub fn kept(&self, ticket: &IssueRef) -> Option<&JobRecord> {
+        self.contents.records.get(&ticket.to_string())
     }
 
     /// Keeps the job's record on `ticket`; says whether the job's next step will find it.
-    pub fn keep(&mut self, ticket: &IssueRef, kept: Kept) -> bool {
-        self.known.records.insert(ticket.to_string(), kept);
+    pub fn keep(&mut self, ticket: &IssueRef, record: JobRecord) -> bool {
+        self.contents.records.insert(ticket.to_string(), record);
         let Some(file) = &mut self.file else { return false };
-        let text = serde_json::to_vec(&self.known).expect("the state has string keys");
+        let text = serde_json::to_vec(&self.contents).expect("the outbox has string keys");
         let saved = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text));
         if let Err(error) = &saved {
-            tracing::warn!("the state that the steps of this job share cannot be written: {error}");
+            tracing::warn!("what the steps of this job share cannot be written: {error}");
         }
         saved.is_ok()
     }
@@ -98,7 +99,7 @@ impl JobState {
         serde_json::from_slice(&std::fs::read(self.log_path(ticket)).ok()?).ok()
     }
 
-    /// Keeps the log of `ticket` for a later step. It saves requests and nothing else, so it may fail.
+    /// Keeps the log of `ticket` for a later step. A log saves requests and nothing else, so this may fail.
     pub fn keep_log(&self, ticket: &IssueRef, log: &ReadLog) {
         if !self.is_shared() {
             return;
@@ -120,7 +121,7 @@ impl JobState {
     }
 }
 
-async fn open_locked(path: &Path) -> std::io::Result<(File, Known)> {
+async fn open_locked(path: &Path) -> std::io::Result<(File, Contents)> {
     // The runner makes the folder above. Where it is missing nothing is mounted there, and a folder made
     // now would be gone with this step's container.
     match path.parent().map_or(Ok(()), std::fs::create_dir) {
@@ -136,7 +137,7 @@ async fn open_locked(path: &Path) -> std::io::Result<(File, Known)> {
                 tokio::time::sleep(LOCK_POLL).await
             }
             Err(TryLockError::WouldBlock) => {
-                return Err(std::io::Error::other("another step of this job has it for too long"));
+                return Err(std::io::Error::other("another step of this job holds it for too long"));
             }
             Err(TryLockError::Error(error)) => return Err(error),
         }
