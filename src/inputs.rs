@@ -11,9 +11,9 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
-use crate::github::app::App;
-use crate::github::jwt::SigningKey;
 use crate::github::tokens;
+use crate::github::tokens::app::App;
+use crate::github::tokens::jwt::SigningKey;
 use crate::job::{Environment, Job};
 use crate::names::{IssueRef, Login, RepoName, TicketName};
 use crate::targets::{self, Defaults, Target};

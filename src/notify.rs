@@ -60,7 +60,8 @@ pub async fn run(job: &Job, common: &Common, inputs: &NotifyInputs, github: &Git
         };
         receipt.delivered = Some(false);
         let problem = Problem::of(&format!("cannot notify on the ticket {ticket}"), &error);
-        if !leads_elsewhere(&error) {
+        // Where GitHub itself does not answer, another issue would be out of reach too.
+        if !error.is_final() {
             say_it_here(&mut receipt, &notice, vec![problem]);
             return receipt;
         }
@@ -74,12 +75,6 @@ pub async fn run(job: &Job, common: &Common, inputs: &NotifyInputs, github: &Git
         say_it_here(&mut receipt, &notice, unwritable.into_iter().chain([refused]).collect());
     }
     receipt
-}
-
-/// Whether another place must be found: the ticket is not there for this token, and will not be.
-/// Where GitHub itself does not answer, another issue would be out of reach too.
-fn leads_elsewhere(error: &GitHubError) -> bool {
-    matches!(error, GitHubError::Refused { .. } | GitHubError::NoToken { .. })
 }
 
 /// The message can be written nowhere else, so the log and the summary have all of it.

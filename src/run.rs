@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::Either;
 
 use crate::dispatch::Hub;
-use crate::github::sts::TokenService;
+use crate::github::tokens::sts::TokenService;
 use crate::github::{Credentials, GitHub, TicketToken, Tokens, transport};
 use crate::inputs::{self, Common, Inputs, Mode, Sts};
 use crate::job::{Clock, Environment, IDENTITY_TOKEN, Job};

@@ -190,7 +190,7 @@ impl<'a> Dispatcher<'a> {
             Err(error) => Err(error),
         };
         match looked {
-            Err(error) if !matches!(error, GitHubError::Refused { .. } | GitHubError::NoToken { .. }) => {
+            Err(error) if !error.is_final() => {
                 tracing::warn!("cannot look how {} stands this time: {error}", self.ledger.ticket());
                 Ok(())
             }
@@ -297,7 +297,7 @@ impl<'a> Dispatcher<'a> {
         error: &GitHubError,
         state: &Ticket,
     ) {
-        let is_final = matches!(error, GitHubError::Refused { .. } | GitHubError::NoToken { .. });
+        let is_final = error.is_final();
         let refusals = self.refusals.entry(target.clone()).or_default();
         *refusals += usize::from(is_final);
         let known = state.targets.get(&target);
@@ -489,7 +489,7 @@ impl<'a> Dispatcher<'a> {
                 );
                 Ok(None)
             }
-            Err(error @ (GitHubError::Refused { .. } | GitHubError::NoToken { .. })) => {
+            Err(error) if error.is_final() => {
                 let help = error.help().unwrap_or_default();
                 tracing::warn!(
                     "cannot tell whether hub run {} is over, so its claims stand: {error}\nhelp: {help}",

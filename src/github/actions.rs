@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::client::{GitHub, Repeat, Request};
+use super::api::{ApiError, EnterpriseRelease, Repeat};
+use super::client::{GitHub, Request, path_part};
 use super::error::GitHubError;
 use crate::names::{RepoName, RunId};
 
@@ -19,7 +20,7 @@ pub struct WorkflowRun {
     pub html_url: String,
     #[serde(default)]
     display_title: Option<String>,
-    /// How far it is: `completed` when it is over.
+    /// How far it is: `completed` when it has ended.
     #[serde(default)]
     pub status: Option<String>,
     /// How it ended, once it has.
@@ -113,12 +114,26 @@ pub enum Fresh<T> {
     Same,
 }
 
-/// By what GitHub tells whether something has changed
+/// What GitHub compares to tell whether something has changed
 /// ([conditional requests](https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate)
 /// that find it unchanged cost nothing of the rate limit).
 pub type Tag = String;
 
+/// The most inputs that GitHub takes for a workflow.
+const MOST_INPUTS: usize = 25;
+
+/// The first release of GitHub Enterprise Server that takes so many, and what the releases before take.
+const TAKES_MOST_INPUTS: EnterpriseRelease = (3, 21);
+const MOST_INPUTS_BEFORE: usize = 10;
+
 impl GitHub {
+    /// How many inputs a workflow takes when it is started, on the server that has answered so far.
+    #[must_use]
+    pub fn most_inputs(&self) -> usize {
+        let is_older = self.enterprise_release().is_some_and(|release| release < TAKES_MOST_INPUTS);
+        if is_older { MOST_INPUTS_BEFORE } else { MOST_INPUTS }
+    }
+
     /// The state of a workflow, `active` if it can be started; none if GitHub knows no such workflow.
     ///
     /// # Errors
@@ -135,7 +150,10 @@ impl GitHub {
         }
         let path = format!("/actions/workflows/{}", path_part(workflow));
         match self.send(Request::get(repository, path)).await {
-            Ok(answer) => answer.json().map(|Reply { state }| Some(state)),
+            Ok(answer) => {
+                let Reply { state } = answer.json()?;
+                Ok(Some(state))
+            }
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
         }
@@ -215,7 +233,9 @@ impl GitHub {
         let body = json!({ "ref": git_ref, "inputs": inputs, "return_run_details": true });
         let answer = match self.send(request(body)).await {
             // GHES before 3.21 does not know the field; a refusal had no effect.
-            Err(GitHubError::Refused { message, .. }) if message.contains("return_run_details") => {
+            Err(GitHubError::Api(ApiError::Refused { message, .. }))
+                if message.contains("return_run_details") =>
+            {
                 self.send(request(json!({ "ref": git_ref, "inputs": inputs }))).await?
             }
             answer => answer?,
@@ -223,7 +243,7 @@ impl GitHub {
         if answer.status == StatusCode::NO_CONTENT {
             return Ok(None);
         }
-        answer.json().map(Some)
+        Ok(Some(answer.json()?))
     }
 
     /// Sends an event of `event_type` to `repository`. GitHub does not tell what it starts.
@@ -280,7 +300,7 @@ impl GitHub {
     /// When GitHub refuses or does not answer.
     pub async fn run(&self, repository: &RepoName, run: RunId) -> Result<Option<WorkflowRun>, GitHubError> {
         match self.send(Request::get(repository, format!("/actions/runs/{run}"))).await {
-            Ok(answer) => answer.json().map(Some),
+            Ok(answer) => Ok(Some(answer.json()?)),
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
         }
@@ -301,8 +321,4 @@ impl GitHub {
         let reply: RunJobs = self.send(Request::get(repository, path)).await?.json()?;
         Ok(reply.jobs)
     }
-}
-
-fn path_part(text: &str) -> impl std::fmt::Display + '_ {
-    percent_encoding::utf8_percent_encode(text, super::PATH_PART)
 }

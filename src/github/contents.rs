@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use super::client::{GitHub, Request};
+use super::client::{GitHub, Request, path_part};
 use super::error::GitHubError;
 use crate::names::RepoName;
 
@@ -42,8 +42,8 @@ impl Reply {
         let url = url::Url::parse(&self.url).ok()?;
         let queried = url.query_pairs().find(|(name, _)| name == "ref").map(|(_, value)| value.into_owned());
         queried.or_else(|| {
-            let (_, shown) = self.html_url.as_deref()?.split_once("/blob/")?;
-            shown.strip_suffix(path)?.strip_suffix('/').map(str::to_owned)
+            let (_, branch_and_path) = self.html_url.as_deref()?.split_once("/blob/")?;
+            branch_and_path.strip_suffix(path)?.strip_suffix('/').map(str::to_owned)
         })
     }
 }
@@ -60,10 +60,7 @@ impl GitHub {
         path: &str,
         git_ref: Option<&str>,
     ) -> Result<Option<RepositoryFile>, GitHubError> {
-        let parts: Vec<String> = path
-            .split('/')
-            .map(|part| percent_encoding::utf8_percent_encode(part, super::PATH_PART).to_string())
-            .collect();
+        let parts: Vec<String> = path.split('/').map(|part| path_part(part).to_string()).collect();
         let query = git_ref.map(|git_ref| {
             let query =
                 url::form_urlencoded::Serializer::new(String::new()).append_pair("ref", git_ref).finish();
@@ -76,10 +73,7 @@ impl GitHub {
         };
         let reply: Reply = answer.json()?;
         let packed: String = reply.content.split_whitespace().collect();
-        let bytes = STANDARD.decode(packed).map_err(|error| GitHubError::Unexpected {
-            request: answer.request.clone(),
-            reason: error.to_string(),
-        })?;
+        let bytes = STANDARD.decode(packed).map_err(|error| answer.unexpected(error.to_string()))?;
         Ok(Some(RepositoryFile {
             text: String::from_utf8_lossy(&bytes).into_owned(),
             git_ref: git_ref.map(str::to_owned).or_else(|| reply.branch(path)),
@@ -92,7 +86,7 @@ impl GitHub {
     ///
     /// When GitHub refuses or does not answer.
     pub async fn repository(&self, repository: &RepoName) -> Result<Repository, GitHubError> {
-        self.send(Request::get(repository, "")).await?.json()
+        Ok(self.send(Request::get(repository, "")).await?.json()?)
     }
 }
 

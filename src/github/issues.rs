@@ -6,7 +6,8 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::client::{GitHub, Repeat, Request};
+use super::api::Repeat;
+use super::client::{GitHub, Request};
 use super::error::GitHubError;
 use crate::names::{CommentId, IssueNumber, IssueRef, Login, RepoName};
 
@@ -160,13 +161,13 @@ pub struct Comments {
 }
 
 impl GitHub {
-    /// The issue, if it is there and can be seen.
+    /// The issue, if it exists and the token can see it.
     ///
     /// # Errors
     ///
     /// When GitHub refuses or does not answer.
     pub async fn issue(&self, issue: &IssueRef) -> Result<Issue, GitHubError> {
-        self.send(Request::get(&issue.repository, format!("/issues/{}", issue.number))).await?.json()
+        Ok(self.send(Request::get(&issue.repository, format!("/issues/{}", issue.number))).await?.json()?)
     }
 
     /// All open issues, newest first, without pull requests.
@@ -219,7 +220,10 @@ impl GitHub {
         labels: &[String],
     ) -> Result<Issue, GitHubError> {
         let body = json!({ "title": title, "body": body, "labels": labels });
-        self.send(Request::new(Method::POST, repository, "/issues", Repeat::Never).body(body)).await?.json()
+        Ok(self
+            .send(Request::new(Method::POST, repository, "/issues", Repeat::Never).body(body))
+            .await?
+            .json()?)
     }
 
     /// Closes an issue that is done with; may be repeated.
@@ -326,7 +330,7 @@ impl GitHub {
         id: CommentId,
     ) -> Result<Option<IssueComment>, GitHubError> {
         match self.send(Request::get(&issue.repository, format!("/issues/comments/{id}"))).await {
-            Ok(answer) => answer.json().map(Some),
+            Ok(answer) => Ok(Some(answer.json()?)),
             Err(error) if error.is_gone() => Ok(None),
             Err(error) => Err(error),
         }
@@ -343,7 +347,7 @@ impl GitHub {
     pub async fn create_comment(&self, issue: &IssueRef, body: &str) -> Result<IssueComment, GitHubError> {
         let path = format!("/issues/{}/comments", issue.number);
         let request = Request::new(Method::POST, &issue.repository, path, Repeat::Never);
-        self.send(request.body(json!({ "body": body }))).await?.json()
+        Ok(self.send(request.body(json!({ "body": body }))).await?.json()?)
     }
 
     /// Puts a new text into a comment of ours; may be repeated.
@@ -359,7 +363,7 @@ impl GitHub {
     ) -> Result<IssueComment, GitHubError> {
         let path = format!("/issues/comments/{id}");
         let request = Request::new(Method::PATCH, &issue.repository, path, Repeat::Freely);
-        self.send(request.body(json!({ "body": body }))).await?.json()
+        Ok(self.send(request.body(json!({ "body": body }))).await?.json()?)
     }
 
     /// Deletes a comment of ours; may be repeated.

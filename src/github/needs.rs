@@ -1,5 +1,5 @@
-//! What a step needs to be allowed, and where: each mode says it before it asks for anything, and
-//! minted tokens are limited to it.
+//! The permissions that a step needs, and where: each mode says them before it asks for anything, and
+//! minted tokens are limited to them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -152,8 +152,8 @@ impl Needs {
         permissions
     }
 
-    /// What of that which would do in `repository` (`issues=read; pull_requests=read`) is needed anyway,
-    /// as far as it is needed.
+    /// Of the permissions that would do in `repository` (`issues=read; pull_requests=read`) the one that
+    /// the step needs there anyway, as far as it needs it.
     pub(super) fn among(&self, repository: &RepoName, accepted: &str) -> Option<Grant> {
         // A comma parts what is needed together, and no single need is all of that.
         let alternatives = accepted.split(';').filter(|alternative| !alternative.contains(','));
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_told_as_far_as_it_is_needed() {
+    fn a_missing_permission_is_named_as_far_as_it_is_needed() {
         let hub = repo("acme/hub");
         let needs = Needs::default().must(&hub, Permission::Issues, Level::Write);
         let issues = Some(Grant { permission: Permission::Issues, level: Level::Write });

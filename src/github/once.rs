@@ -1,4 +1,4 @@
-//! What must not happen twice: send it once, and after an unclear failure look for it.
+//! Writes that must not happen twice: send once, and after an unclear failure look for the effect.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use backon::{ExponentialBuilder, Retryable};
 
 use super::error::GitHubError;
 
-/// Sends; if nobody can tell what became of it, looks for it several times within half a minute,
-/// and sends again, once, if it is not there.
+/// Sends; after an unclear failure looks for the effect several times within half a minute, and sends
+/// again, once, if it is not there.
 ///
 /// # Errors
 ///
@@ -24,7 +24,7 @@ pub async fn sent_once<T>(
     match look_for(&look).await {
         Ok(Some(found)) => return Ok(found),
         Ok(None) => {}
-        // Who cannot look does not know: it stays unclear, whatever kept us from looking.
+        // Without a look nobody knows: the failure stays unclear, whatever kept us from looking.
         Err(error) => {
             tracing::warn!("cannot look whether it happened: {error}");
             return Err(unclear);
@@ -76,15 +76,15 @@ mod tests {
     use http::Method;
 
     use super::*;
-    use crate::github::error::RequestLine;
+    use crate::github::api::{ApiError, RequestLine};
 
     fn unclear() -> GitHubError {
         let request = RequestLine { method: Method::POST, path: "/x".into() };
-        GitHubError::Unclear { request, reason: "502".into() }
+        ApiError::Unclear { request, reason: "502".into() }.into()
     }
 
-    /// Sends fail unclearly as often as told; what is sent shows up after some looks.
-    async fn play(failures: u32, shown_after: Option<u32>) -> (Option<u32>, u32) {
+    /// So many sends fail unclearly; the effect is found after so many looks.
+    async fn play(failures: u32, found_after: Option<u32>) -> (Option<u32>, u32) {
         let (sends, looks) = (Cell::new(0), Cell::new(0));
         let sent = sent_once(
             async || {
@@ -93,7 +93,7 @@ mod tests {
             },
             async || {
                 looks.set(looks.get() + 1);
-                Ok(shown_after.filter(|after| looks.get() > *after).map(|_| 99))
+                Ok(found_after.filter(|after| looks.get() > *after).map(|_| 99))
             },
         );
         (sent.await.ok(), sends.get())

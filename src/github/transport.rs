@@ -1,8 +1,8 @@
 //! The way to GitHub: one kept-alive HTTP client under octocrab, without its retries.
 //!
-//! octocrab would repeat every request, writes included, and wait for ever; so it is given the
-//! [network's](crate::network) plain client here, and [`super::client`] decides what is repeated and
-//! how long an answer may take.
+//! octocrab would repeat every request, writes included, and wait for ever. So it gets the
+//! [network's](crate::network) plain client here, and [`super::api`] decides what is repeated and how
+//! long an answer may take.
 //! Any other [`tower::Service`] can stand in for the network.
 
 use bytes::Bytes;
@@ -19,7 +19,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
     /// The address is not usable.
-    #[error("GITHUB_API_URL is `{0}`, which is no http(s) address")]
+    #[error("GITHUB_API_URL is `{0}`, which is not an http(s) address")]
     Address(String),
 }
 

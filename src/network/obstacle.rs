@@ -94,9 +94,9 @@ impl Obstacle {
         matches!(self, Self::ProxyAddress | Self::ProxyRules | Self::HostName)
     }
 
-    /// What to do about it, in the imperative.
+    /// How to remove it, in the imperative.
     #[must_use]
-    pub fn help(self) -> &'static str {
+    pub fn remedy(self) -> &'static str {
         match self {
             Self::Issuer => {
                 "name a PEM file with the certificate authority of the server (or of a proxy that reads along) \

@@ -11,11 +11,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::client::{Answer, Api, Call};
-use super::error::GitHubError;
 use super::jwt::SigningKey;
-use super::needs::{Grant, Level, Needs, Permission};
-use super::tokens::Mask;
+use super::secret::{Mask, printable};
+use crate::github::api::{Answer, Api, ApiError, Call};
+use crate::github::needs::{Grant, Level, Needs, Permission};
 use crate::names::RepoName;
 use crate::problem::Help;
 
@@ -33,7 +32,7 @@ const HOUR: TimeDelta = TimeDelta::hours(1);
 pub struct App {
     /// Its client id, or its number.
     pub id: String,
-    /// What it signs with; none if the step was not given it.
+    /// Its private key; none if the step was not given it.
     pub key: Option<SigningKey>,
 }
 
@@ -47,12 +46,13 @@ pub enum AppError {
         app: String,
     },
     /// The key does not sign.
-    #[error("the key of the GitHub App {app} cannot sign: {reason}")]
+    #[error("the key of the GitHub App {app} cannot sign")]
     Signing {
         /// The App.
         app: String,
         /// Why.
-        reason: String,
+        #[source]
+        source: jsonwebtoken::errors::Error,
     },
     /// Another App's key, one that was deleted, or no such App.
     #[error("GitHub does not accept the signature of the GitHub App {app}: {message}")]
@@ -63,7 +63,7 @@ pub enum AppError {
         message: String,
     },
     /// The signature is not valid yet, or not any more.
-    #[error("GitHub does not accept the time in the signature of the GitHub App {app}: {message}; {}", told(*.ahead))]
+    #[error("GitHub does not accept the time in the signature of the GitHub App {app}: {message}; {}", clocks_differ(*.ahead))]
     Clock {
         /// The App.
         app: String,
@@ -77,7 +77,7 @@ pub enum AppError {
     NotInstalled {
         /// The App.
         app: String,
-        /// What it was wanted for.
+        /// The repository that it is to act for.
         repository: RepoName,
     },
     /// It is installed, and not for this repository; or there is no such repository.
@@ -85,7 +85,7 @@ pub enum AppError {
     NotSelected {
         /// The App.
         app: String,
-        /// What it was wanted for.
+        /// The repository that it is to act for.
         repository: RepoName,
         /// The installation in the browser.
         settings: String,
@@ -95,48 +95,48 @@ pub enum AppError {
     Suspended {
         /// The App.
         app: String,
-        /// What it was wanted for.
+        /// The repository that it is to act for.
         repository: RepoName,
         /// The installation in the browser.
         settings: String,
     },
-    /// It may not do what the step cannot do without.
+    /// It lacks a permission that the step cannot do without.
     #[error("the GitHub App {app} is not granted {} on {repository}", listed(.missing))]
     NotGranted {
         /// The App.
         app: String,
-        /// Where.
+        /// The repository that it is to act for.
         repository: RepoName,
-        /// What.
+        /// What it lacks there.
         missing: Vec<Grant>,
         /// The installation in the browser.
         settings: String,
     },
     /// GitHub refused or did not answer.
-    #[error("the GitHub App {app} gets no token: {source}")]
+    #[error("the GitHub App {app} gets no token")]
     Asked {
         /// The App.
         app: String,
         /// Why.
-        source: Box<GitHubError>,
+        #[source]
+        source: Box<ApiError>,
     },
 }
 
-fn told(ahead: Option<TimeDelta>) -> String {
+/// How far this machine's clock is off, for people.
+fn clocks_differ(ahead: Option<TimeDelta>) -> String {
     let Some(ahead) = ahead else { return "GitHub does not say what time it is".to_owned() };
     let by = humantime::format_duration(Duration::from_secs(ahead.num_seconds().unsigned_abs()));
-    let where_to = if ahead < TimeDelta::zero() { "behind" } else { "ahead of" };
-    format!("this runner's clock is {by} {where_to} GitHub's")
+    let direction = if ahead < TimeDelta::zero() { "behind" } else { "ahead of" };
+    format!("this runner's clock is {by} {direction} GitHub's")
 }
 
 fn listed(grants: &[Grant]) -> String {
     grants.iter().map(|grant| format!("`{grant}`")).collect::<Vec<_>>().join(" and ")
 }
 
-impl AppError {
-    /// What to do about it, in the imperative.
-    #[must_use]
-    pub fn help(&self) -> Option<String> {
+impl Help for AppError {
+    fn help(&self) -> Option<String> {
         Some(match self {
             Self::NoKey { .. } => {
                 "put the App's private key into a secret and give it as `private-key`; runs that forks and \
@@ -202,8 +202,8 @@ impl Installation {
 
 fn granted(permissions: &BTreeMap<String, String>, needs: &Needs) -> BTreeMap<Permission, Level> {
     let of = |permission: Permission| Level::parse(permissions.get(permission.as_str())?);
-    let wanted = needs.permissions().into_iter();
-    wanted.filter_map(|(permission, level)| Some((permission, level.min(of(permission)?)))).collect()
+    let needed = needs.permissions().into_iter();
+    needed.filter_map(|(permission, level)| Some((permission, level.min(of(permission)?)))).collect()
 }
 
 #[derive(Serialize)]
@@ -258,7 +258,7 @@ impl App {
         };
         Ok(InstallationToken {
             secret: minted.token,
-            granted: minted.permissions.map_or(permissions, |told| granted(&told, needs)),
+            granted: minted.permissions.map_or(permissions, |permissions| granted(&permissions, needs)),
             repositories,
             lasts: minted.lasts,
             settings: installation.html_url,
@@ -275,7 +275,7 @@ impl App {
             iss: &self.id,
         };
         let jwt = key.sign(&claims);
-        let jwt = jwt.map_err(|error| AppError::Signing { app: app(), reason: error.to_string() })?;
+        let jwt = jwt.map_err(|source| AppError::Signing { app: app(), source })?;
         mask(&jwt);
         Ok(SignedIn { app: self, api, mask, jwt: jwt.into() })
     }
@@ -283,14 +283,14 @@ impl App {
 
 impl SignedIn<'_> {
     async fn ask(&self, method: Method, path: String, body: Option<&Value>) -> Result<Answer, AppError> {
-        self.api.send(&Call::new(method, path, body, &self.jwt)).await.map_err(|error| self.refused(error))
+        self.api.send(&Call::new(method, path, body, &self.jwt)).await.map_err(|error| self.explain(error))
     }
 
-    /// Tells what is wrong with the signature from other refusals.
-    fn refused(&self, error: GitHubError) -> AppError {
+    /// Tells a bad signature from other refusals.
+    fn explain(&self, error: ApiError) -> AppError {
         let app = self.app.id.clone();
         match &error {
-            GitHubError::Refused { status: StatusCode::UNAUTHORIZED, message, date, .. } => {
+            ApiError::Refused { status: StatusCode::UNAUTHORIZED, message, date, .. } => {
                 let message = message.clone();
                 // "'Expiration time' claim ('exp') is too far in the future", and the like.
                 if message.contains("('exp')") || message.contains("('iat')") {
@@ -300,7 +300,7 @@ impl SignedIn<'_> {
                     AppError::Signature { app, message }
                 }
             }
-            GitHubError::Refused { status: StatusCode::NOT_FOUND, message, .. }
+            ApiError::Refused { status: StatusCode::NOT_FOUND, message, .. }
                 if message.contains("Integration") =>
             {
                 AppError::Signature { app, message: message.clone() }
@@ -326,7 +326,7 @@ impl SignedIn<'_> {
 
     async fn found(&self, path: String) -> Result<Option<Installation>, AppError> {
         match self.ask(Method::GET, path, None).await {
-            Ok(answer) => answer.json().map(Some).map_err(|error| self.refused(error)),
+            Ok(answer) => answer.json().map(Some).map_err(|error| self.explain(error)),
             Err(AppError::Asked { source, .. }) if source.is_gone() => Ok(None),
             Err(error) => Err(error),
         }
@@ -354,21 +354,18 @@ impl SignedIn<'_> {
         permissions: &BTreeMap<Permission, Level>,
     ) -> Result<Minted, AppError> {
         // With no permission named it would be all that the App has.
-        let mut wanted = Map::from_iter([("metadata".to_owned(), json!("read"))]);
-        wanted.extend(
+        let mut limits = Map::from_iter([("metadata".to_owned(), json!("read"))]);
+        limits.extend(
             permissions.iter().map(|(name, level)| (name.as_str().to_owned(), json!(level.as_str()))),
         );
         let names: Vec<&str> = repositories.iter().map(RepoName::name).collect();
-        let body = json!({ "repositories": names, "permissions": wanted });
+        let body = json!({ "repositories": names, "permissions": limits });
         let path = format!("/app/installations/{installation}/access_tokens");
         let answer = self.ask(Method::POST, path, Some(&body)).await?;
-        // The reason is not told: it could quote the token.
-        let minted: Result<Minted, GitHubError> = answer.json();
-        let minted = minted.map_err(|_| GitHubError::Unexpected {
-            request: answer.request.clone(),
-            reason: "no token that can be used".to_owned(),
-        });
-        let minted = minted.map_err(|error| self.refused(error))?;
+        // The reason is dropped: it could quote the token.
+        let minted: Result<Minted, ApiError> = answer.json();
+        let minted = minted.map_err(|_| answer.unexpected("no token that can be used"));
+        let minted = minted.map_err(|error| self.explain(error))?;
         (self.mask)(minted.token.expose_secret());
         let now = answer.date().unwrap_or_else(|| self.api.clock().now());
         Ok(Minted { lasts: (minted.expires_at - now).min(HOUR), ..minted })
@@ -378,7 +375,7 @@ impl SignedIn<'_> {
 /// A token as it is handed out.
 #[derive(Deserialize)]
 struct Minted {
-    #[serde(deserialize_with = "super::tokens::printable")]
+    #[serde(deserialize_with = "printable")]
     token: SecretString,
     expires_at: DateTime<Utc>,
     #[serde(default)]

@@ -1,6 +1,6 @@
-//! Tokens that sign themselves: those of a GitHub App are signed here, and those of a job are read.
+//! JSON Web Tokens, which a GitHub App signs in with, and the private key that signs them.
 //!
-//! The crate `jsonwebtoken` makes them, and takes its cryptography from elsewhere: here it is ring,
+//! The crate `jsonwebtoken` writes them and leaves the cryptography to another crate: here to ring,
 //! which is linked for TLS already. The crate `rsa`, which it could bring along, leaks its key through
 //! the time that it takes ([RUSTSEC-2023-0071](https://rustsec.org/advisories/RUSTSEC-2023-0071)).
 
@@ -15,21 +15,29 @@ use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use rustls::pki_types::pem::{PemObject, SectionKind};
 use serde::Serialize;
 
-/// Why a text is no key to sign with. None of it is quoted.
+use crate::problem::Help;
+
+/// Why a text is not a key to sign with. None of it is quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Something else.
+    /// It is not a key file.
     #[error("neither PEM nor base64 of it")]
     NoPem,
-    /// It takes a password, which this action has not.
+    /// It needs a password, and the step is given none.
     #[error("encrypted")]
     Encrypted,
-    /// A certificate, a public key, a key of another kind.
+    /// It is a certificate, a public key, or a key of another kind.
     #[error("PEM of something else than a private RSA key")]
     OtherKind,
-    /// It has the form of one.
+    /// It is a private RSA key in form, and cannot sign.
     #[error("not a private RSA key of 2048 bits or more")]
     Unusable,
+}
+
+impl Help for KeyError {
+    fn help(&self) -> Option<String> {
+        Some("give the .pem file that GitHub gave when the key was generated".to_owned())
+    }
 }
 
 /// A private RSA key.
@@ -42,7 +50,7 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// When it is no such key.
+    /// When the text is not such a key.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         const BEGIN: &str = "-----BEGIN ";
         let text = if text.contains(BEGIN) {
@@ -73,7 +81,7 @@ impl SigningKey {
     ///
     /// When the key cannot sign.
     pub fn sign(&self, claims: &impl Serialize) -> Result<String, jsonwebtoken::errors::Error> {
-        // Where another is installed in this process already, it signs as well.
+        // Another provider that this process has installed already signs as well.
         let _ = RING.install_default();
         jsonwebtoken::encode(&Header::new(Algorithm::RS256), claims, &self.0)
     }
@@ -89,7 +97,7 @@ static RING: CryptoProvider = CryptoProvider {
         (Algorithm::RS256, None) => Err(ErrorKind::InvalidKeyFormat.into()),
         _ => Err(ErrorKind::InvalidAlgorithm.into()),
     },
-    // This action reads tokens only to tell what they say; whoever they are meant for checks them.
+    // This action reads tokens only to name their claims; the service that takes a token verifies it.
     verifier_factory: |_, _| Err(ErrorKind::InvalidAlgorithm.into()),
     key_utils: KeyUtils::new_unimplemented(),
 };

@@ -1,0 +1,65 @@
+//! A request as it is sent to a server, and as it is named in logs and errors.
+
+use std::fmt;
+
+use http::Method;
+use secrecy::SecretString;
+use serde_json::Value;
+
+/// A request as it is named in logs and errors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestLine {
+    /// The method.
+    pub method: Method,
+    /// The path below the API's address, with its query.
+    pub path: String,
+}
+
+impl RequestLine {
+    /// The repository that the path leads to, for people.
+    pub(super) fn repository(&self) -> String {
+        let mut parts = self.path.trim_start_matches('/').split(['/', '?']);
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some("repos"), Some(owner), Some(name)) => format!("{owner}/{name}"),
+            _ => "the repository".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for RequestLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
+
+/// Whether a request may be sent again after an unclear failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::github) enum Repeat {
+    /// It comes out the same.
+    Freely,
+    /// It would happen twice.
+    Never,
+}
+
+/// A request with everything that is sent, its token too.
+pub(in crate::github) struct Call<'a> {
+    pub(in crate::github) line: RequestLine,
+    pub(in crate::github) body: Option<&'a Value>,
+    pub(in crate::github) bearer: &'a SecretString,
+    pub(in crate::github) repeat: Repeat,
+    /// The tag of the caller's copy: the answer says whether that has changed, and only then what it is now.
+    pub(in crate::github) unless: Option<&'a str>,
+}
+
+impl<'a> Call<'a> {
+    /// A call that may be repeated.
+    pub(in crate::github) fn new(
+        method: Method,
+        path: impl Into<String>,
+        body: Option<&'a Value>,
+        bearer: &'a SecretString,
+    ) -> Self {
+        let line = RequestLine { method, path: path.into() };
+        Self { line, body, bearer, repeat: Repeat::Freely, unless: None }
+    }
+}

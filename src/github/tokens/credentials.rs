@@ -1,0 +1,114 @@
+//! The credentials of a step, and which of them goes with which repository.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::app::App;
+use super::lack::Grantee;
+use super::sts::TokenService;
+use crate::names::RepoName;
+
+/// What the step was given to ask GitHub with.
+#[derive(Debug, Default)]
+pub struct Credentials {
+    /// For every repository that has no other.
+    pub token: Option<SecretString>,
+    /// For the ticket's repository.
+    pub ticket: Option<TicketToken>,
+    /// A GitHub App.
+    pub app: Option<App>,
+}
+
+/// The token for the ticket's repository, where that has one of its own.
+#[derive(Debug)]
+pub enum TicketToken {
+    /// The step was given it.
+    Given(RepoName, SecretString),
+    /// A token service gives it.
+    Exchanged(Box<TokenService>),
+}
+
+impl TicketToken {
+    fn repository(&self) -> &RepoName {
+        match self {
+            Self::Given(repository, _) => repository,
+            Self::Exchanged(service) => service.repository(),
+        }
+    }
+}
+
+/// Where the token of a repository comes from.
+#[derive(Debug)]
+pub(super) enum Source<'a> {
+    /// The step was given it.
+    Given(&'a SecretString),
+    /// This service gives it.
+    Exchanged(&'a TokenService),
+    /// This App mints it.
+    App(&'a App),
+}
+
+impl Source<'_> {
+    /// What is granted the permissions of such a token.
+    pub(super) fn grantee(&self) -> Grantee {
+        match self {
+            Self::Given(_) => Grantee::Token,
+            Self::Exchanged(service) => Grantee::Policy(service.policy_file()),
+            Self::App(app) => Grantee::App(app.id.clone()),
+        }
+    }
+}
+
+impl Credentials {
+    /// Where the token for `repository` comes from, if the step has any for it.
+    pub(super) fn source(&self, repository: &RepoName) -> Option<Source<'_>> {
+        match &self.ticket {
+            Some(ticket) if ticket.repository() == repository => Some(match ticket {
+                TicketToken::Given(_, token) => Source::Given(token),
+                TicketToken::Exchanged(service) => Source::Exchanged(service),
+            }),
+            _ => self.app.as_ref().map(Source::App).or(self.token.as_ref().map(Source::Given)),
+        }
+    }
+
+    /// Whether requests to both repositories are made by the same account, as far as the step knows.
+    pub(super) fn are_the_same_for(&self, one: &RepoName, other: &RepoName) -> bool {
+        match (self.source(one), self.source(other)) {
+            (Some(Source::Given(one)), Some(Source::Given(other))) => {
+                one.expose_secret() == other.expose_secret()
+            }
+            (Some(Source::Exchanged(one)), Some(Source::Exchanged(other))) => std::ptr::eq(one, other),
+            // It acts under one name wherever it is installed.
+            (Some(Source::App(_)), Some(Source::App(_))) => true,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_account_asks_where_the_same_token_or_the_same_app_is_used() {
+        let [hub, web, site] =
+            ["acme/hub", "acme/web", "globex/site"].map(|name| name.parse().expect("a name"));
+        let credentials = |token: Option<&str>, ticket: Option<&str>, app: bool| {
+            let secret = |text: &str| SecretString::from(text);
+            Credentials {
+                token: token.map(secret),
+                ticket: ticket.map(|text| TicketToken::Given(RepoName::clone(&hub), secret(text))),
+                app: app.then(|| App { id: "Iv1".into(), key: None }),
+            }
+        };
+        let same = |credentials: Credentials, one: &RepoName, other: &RepoName| {
+            credentials.are_the_same_for(one, other)
+        };
+        assert!(same(credentials(Some("a"), None, false), &hub, &web));
+        assert!(same(credentials(Some("a"), Some("a"), false), &hub, &web));
+        assert!(!same(credentials(Some("a"), Some("b"), false), &hub, &web));
+        assert!(same(credentials(Some("a"), None, true), &hub, &site));
+        assert!(!same(credentials(Some("a"), Some("b"), true), &hub, &web));
+        assert!(same(credentials(Some("a"), Some("b"), true), &web, &site));
+        assert!(!same(credentials(None, None, false), &hub, &web));
+    }
+}

@@ -1,0 +1,119 @@
+//! Who the job is, signed by GitHub Actions for a service. How a job gets its identity is in
+//! [GitHub's reference](https://docs.github.com/actions/reference/security/oidc).
+
+use http::Method;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::secret::{Mask, is_printable, printable};
+use crate::github::api::{Api, ApiError, Call};
+use crate::job::IdentityRequest;
+use crate::problem::Help;
+
+/// The claims that a trust policy can look at, and that people may know; an identity has more.
+const CLAIMS: [&str; 9] = [
+    "iss",
+    "sub",
+    "aud",
+    "repository",
+    "ref",
+    "event_name",
+    "environment",
+    "workflow_ref",
+    "job_workflow_ref",
+];
+
+/// Why the job has no identity.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum IdentityError {
+    /// The job lacks the permission to ask for its identity.
+    #[error("this job may not show its identity to {service}")]
+    NotPermitted {
+        /// The service that the identity is for.
+        service: String,
+    },
+    /// The runner gives a token to ask with that cannot be sent.
+    #[error(
+        "GitHub Actions does not sign this job's identity: what the runner gives to ask with is no token"
+    )]
+    NoRunnerToken,
+    /// The runner gives an address to ask at that is none.
+    #[error("GitHub Actions does not sign this job's identity")]
+    Address(#[source] url::ParseError),
+    /// GitHub Actions refused or did not answer.
+    #[error("GitHub Actions does not sign this job's identity")]
+    Unsigned(#[source] ApiError),
+    /// GitHub Actions answered with something else.
+    #[error("GitHub Actions does not sign this job's identity: there is no identity in its answer")]
+    NotInAnswer,
+}
+
+impl Help for IdentityError {
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::NotPermitted { .. } => {
+                "give the job `permissions: id-token: write`; runs that forks' pull requests start \
+                 get no identity"
+            }
+            Self::NoRunnerToken | Self::Address(_) | Self::Unsigned(_) | Self::NotInAnswer => {
+                "run the job again"
+            }
+        };
+        Some(help.to_owned())
+    }
+}
+
+/// The job's identity, signed: a secret, as it is good for a token.
+pub(super) struct Identity(SecretString);
+
+#[derive(Deserialize)]
+struct Reply {
+    #[serde(deserialize_with = "printable")]
+    value: SecretString,
+}
+
+impl Identity {
+    /// Has GitHub Actions sign who the job is, for the service at `service`.
+    pub(super) async fn of_job(
+        request: Option<&IdentityRequest>,
+        service: &Url,
+        api: &Api,
+        mask: Mask,
+    ) -> Result<Self, IdentityError> {
+        let Some(IdentityRequest { url, token }) = request else {
+            let service = service.as_str().trim_end_matches('/').to_owned();
+            return Err(IdentityError::NotPermitted { service });
+        };
+        if !is_printable(token.expose_secret()) {
+            return Err(IdentityError::NoRunnerToken);
+        }
+        let mut url: Url = url.parse().map_err(IdentityError::Address)?;
+        url.query_pairs_mut().append_pair("audience", service.host_str().unwrap_or_default());
+        let answer = api.send(&Call::new(Method::GET, url, None, token)).await;
+        let answer = answer.map_err(IdentityError::Unsigned)?;
+        // The reason is dropped: it could quote the identity.
+        let Reply { value } = answer.json().map_err(|_| IdentityError::NotInAnswer)?;
+        mask(value.expose_secret());
+        Ok(Self(value))
+    }
+
+    /// The identity as a service takes it.
+    pub(super) fn secret(&self) -> &SecretString {
+        &self.0
+    }
+
+    /// The claims of the identity, for people: not the identity itself.
+    pub(super) fn claims(&self) -> String {
+        let claims: Result<Map<String, Value>, _> =
+            jsonwebtoken::dangerous::insecure_decode_claims(self.0.expose_secret());
+        let Ok(claims) = claims else { return "nothing that can be read".to_owned() };
+        let rows = CLAIMS.iter().filter_map(|name| {
+            let value = claims.get(*name)?;
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            Some(format!("{name} `{value}`"))
+        });
+        rows.collect::<Vec<_>>().join(", ")
+    }
+}
