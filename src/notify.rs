@@ -1,8 +1,8 @@
-//! The mode `notify`: something went wrong, or works again.
+//! The mode `notify`: reports that something went wrong, or that it works again.
 //!
-//! If there is a ticket, it is said there. Otherwise (no ticket, or it is gone, locked away or out
-//! of the token's reach) it is said in an issue of the repository where it happened: the same
-//! failure in the same issue.
+//! If there is a ticket, the notice goes there. Otherwise (no ticket, or it is gone, locked or out of the
+//! token's reach) it goes into an issue of the repository where the failure happened: the same failure
+//! into the same issue.
 
 use std::cmp::Reverse;
 
@@ -29,7 +29,7 @@ use crate::ticket::{Key, Log, Notice, Record, Status, Writer, text};
 /// The same failure so soon after it was resolved reopens its issue.
 const REOPENS_WITHIN: TimeDelta = TimeDelta::days(7);
 
-/// What notifying needs. With a ticket an issue where it happened is the way out only.
+/// The permissions that notifying needs. With a ticket, an issue of the repository is the way out only.
 #[must_use]
 pub fn needs(job: &Job, common: &Common) -> Needs {
     let needs = Needs::default().may(&job.repository, Permission::Actions, Level::Read);
@@ -60,7 +60,7 @@ pub async fn run(job: &Job, common: &Common, inputs: &NotifyInputs, github: &Git
         };
         receipt.delivered = Some(false);
         let problem = Problem::of(&format!("cannot notify on the ticket {ticket}"), &error);
-        // Where GitHub itself does not answer, another issue would be out of reach too.
+        // If GitHub itself does not answer, an issue of the repository would be out of reach too.
         if !error.is_final() {
             say_it_here(&mut receipt, &notice, vec![problem]);
             return receipt;
@@ -77,7 +77,7 @@ pub async fn run(job: &Job, common: &Common, inputs: &NotifyInputs, github: &Git
     receipt
 }
 
-/// The message can be written nowhere else, so the log and the summary have all of it.
+/// The notice can be written nowhere else, so the log and the summary have all of it.
 fn say_it_here(receipt: &mut Receipt, notice: &Notice, problems: Vec<Problem>) {
     receipt.summary = format!("### ⚠️ This could not be notified\n\n{}\n", text::quote(&notice.message));
     for problem in &problems {
@@ -134,7 +134,7 @@ fn is_bad(conclusion: Option<&str>) -> bool {
 }
 
 /// `build failed in step 3, Run tests`, with a link to the step.
-fn told(job: &RunJob) -> String {
+fn failure(job: &RunJob) -> String {
     let step = job.steps.iter().find(|step| is_bad(step.conclusion.as_deref()));
     let how = match job.conclusion.as_deref() {
         Some("cancelled") => "was cancelled",
@@ -154,7 +154,7 @@ fn told(job: &RunJob) -> String {
     }
 }
 
-/// What the step says, or what the run tells; then the failed jobs and steps in any case.
+/// The step's message, or one made from the run; then the failed jobs and steps.
 fn message(job: &Job, common: &Common, inputs: &NotifyInputs, failed: &[RunJob]) -> String {
     let first = inputs.message.clone().unwrap_or_else(|| {
         let how = match inputs.status {
@@ -164,14 +164,14 @@ fn message(job: &Job, common: &Common, inputs: &NotifyInputs, failed: &[RunJob])
         };
         let workflow = if job.workflow.is_empty() { "The workflow" } else { &job.workflow };
         let branch = job.git_ref.trim_start_matches("refs/heads/");
-        // A job that notifies of others is not the one that failed.
+        // A job that reports the failures of others did not fail itself.
         let place = match failed.is_empty() && inputs.status != Status::Success {
             true => format!(", job {}", common.job_name),
             false => String::new(),
         };
         format!("{workflow} {how} in {} at {branch}{place}", job.repository)
     });
-    std::iter::once(first).chain(failed.iter().map(told)).collect::<Vec<_>>().join("\n")
+    std::iter::once(first).chain(failed.iter().map(failure)).collect::<Vec<_>>().join("\n")
 }
 
 // ---- on the ticket ----
@@ -225,25 +225,25 @@ fn decide_on_ticket(log: &Log, notice: &Notice, mode: CommentMode) -> Option<(Op
     if notice.status == Status::Success && !newest.is_some_and(|(_, known)| resolvable(known)) {
         return None;
     }
-    // The same failure's notice passes on from run to run; a newer run's is not ours to overwrite.
+    // Each run edits the notice of the same failure from the run before; that of a newer run stays.
     let known = newest.filter(|(_, known)| mode == CommentMode::Update && age(&known.by) <= age(&notice.by));
     let known_seq = known.map_or(0, |(_, known)| known.seq);
     let seq = log.last_seq(&notice.by).max(known_seq) + 1;
     Some((known.map(|(comment, _)| comment.id), Notice { seq, ..notice.clone() }))
 }
 
-/// What tells an older attempt's word from a newer one's.
+/// The order of attempts: that of their runs, then their own.
 fn age(by: &Writer) -> (RunId, u32) {
     (by.run, by.attempt)
 }
 
 // ---- in an issue of the repository ----
 
-/// What there is to do in the repository where it happened.
+/// The decision for the repository where the failure happened.
 enum InIssue {
-    /// A success, and nothing is open; or a newer run has said more.
+    /// A success, and nothing is open; or a newer run has written more.
     Nothing,
-    /// Say it in the issue that is open or was closed lately; then close it, if it is over.
+    /// Write into the issue that is open or was closed lately; then close it, if the failure is resolved.
     Comment {
         issue: IssueRef,
         url: String,
@@ -334,13 +334,13 @@ async fn decide_in_issue(
         opening::find(github, &job.repository, &key).await?
     {
         let issue = IssueRef { repository: job.repository.clone(), number: found.number };
-        let said = said_before(github, &issue, &found, notice).await?;
-        let outdated = said.newest.is_some_and(|newest| newest > age(&notice.by));
+        let earlier = earlier_notices(github, &issue, &found, notice).await?;
+        let outdated = earlier.newest.is_some_and(|newest| newest > age(&notice.by));
         if success && outdated {
             return Ok(InIssue::Nothing);
         }
         let edits = common.comment_mode == CommentMode::Update && !success && !outdated;
-        let comment = said.comment.filter(|_| edits);
+        let comment = earlier.comment.filter(|_| edits);
         let url = found.html_url;
         return Ok(InIssue::Comment { issue, url, comment, reopens: false, closes: success, orphans });
     }
@@ -354,8 +354,8 @@ async fn decide_in_issue(
     if !is_recent(&closed, job) {
         return Ok(InIssue::Open { continues: Some(issue) });
     }
-    let said = said_before(github, &issue, &closed, notice).await?;
-    if said.newest.is_some_and(|newest| newest > age(&notice.by)) {
+    let earlier = earlier_notices(github, &issue, &closed, notice).await?;
+    if earlier.newest.is_some_and(|newest| newest > age(&notice.by)) {
         return Ok(InIssue::Nothing);
     }
     let url = closed.html_url;
@@ -366,34 +366,34 @@ fn is_recent(closed: &Issue, job: &Job) -> bool {
     closed.closed_at.is_some_and(|at| job.clock.now() - at <= REOPENS_WITHIN)
 }
 
-/// What was said of the same failure in its issue.
-struct Said {
-    /// The newest run and attempt that said something.
+/// The notices of the same failure in its issue.
+struct Earlier {
+    /// The newest run and attempt that wrote one.
     newest: Option<(RunId, u32)>,
-    /// The last comment that did.
+    /// The last comment that is one.
     comment: Option<CommentId>,
 }
 
-async fn said_before(
+async fn earlier_notices(
     github: &GitHub,
     issue: &IssueRef,
     opened: &Issue,
     notice: &Notice,
-) -> Result<Said, GitHubError> {
+) -> Result<Earlier, GitHubError> {
     let of = |body: &str| match Record::parse(&Marker::find(body)?.ok()?) {
         Ok(Some(Record::Notice(known))) if known.fingerprint == notice.fingerprint => Some(age(&known.by)),
         _ => None,
     };
     let first = opened.body.as_deref().and_then(of);
     let read = github.comments(issue, None).await?;
-    let said: Vec<_> = read
+    let notices: Vec<_> = read
         .comments
         .iter()
         .filter(|comment| comment.is_trusted())
         .filter_map(|comment| Some((comment.id, of(&comment.body)?)))
         .collect();
-    let newest = said.iter().map(|(_, age)| *age).chain(first).max();
-    Ok(Said { newest, comment: said.last().map(|(id, _)| *id) })
+    let newest = notices.iter().map(|(_, age)| *age).chain(first).max();
+    Ok(Earlier { newest, comment: notices.last().map(|(id, _)| *id) })
 }
 
 impl InIssue {
@@ -442,7 +442,7 @@ fn new_issue(
     }
 }
 
-/// `Nightly failed: the message`; where none is given, what was made from the run says it all.
+/// `Nightly failed: the message`; without a message, the one that was made from the run.
 fn made_title(job: &Job, inputs: &NotifyInputs, notice: &Notice) -> String {
     let workflow = if job.workflow.is_empty() { "A workflow" } else { &job.workflow };
     match inputs.message.as_deref().map(text::first_line) {
@@ -464,7 +464,7 @@ fn issue_text(notice: &Notice, mention: &[Login], instead_of: Option<&Problem>) 
 
 // ---- whom to ping ----
 
-/// Whom to ping: those who are named; else the ticket's driver; else who started the run.
+/// The accounts to ping: those that the step names; else the ticket's driver; else who started the run.
 fn mention(inputs: &NotifyInputs, driver: Option<&Login>, job: &Job) -> Vec<Login> {
     if !inputs.mention.is_empty() {
         return inputs.mention.clone();

@@ -1,8 +1,8 @@
 //! Opening: the one open issue of a key, found or opened once.
 //!
 //! A ticket is found by its release or by the hub's run, an issue of notify by its fingerprint.
-//! Issues have no unique keys on GitHub, so after opening one the list is read again: of several
-//! with the same key the lowest number stays, and who opened another closes it as a duplicate.
+//! Issues have no unique keys on GitHub, so a job that opened one reads the list again: of several with
+//! the same key the lowest number stays, and a job that opened another one closes that as a duplicate.
 
 use chrono::TimeDelta;
 
@@ -18,7 +18,7 @@ use crate::ticket::Key;
 pub struct NewIssue {
     /// Where.
     pub repository: RepoName,
-    /// What it is found again by; its marker is in the body.
+    /// The key by which it is found again; its marker is in the body.
     pub key: Key,
     /// Its title.
     pub title: String,
@@ -42,7 +42,7 @@ pub struct Opened {
 pub struct Found {
     /// The issue with the lowest number.
     pub issue: Issue,
-    /// Later ones on which nothing happened: whoever opened them died before closing them.
+    /// Later ones without a comment: the job that opened such a one ended before it closed it.
     pub orphans: Vec<IssueRef>,
 }
 
@@ -63,16 +63,16 @@ pub async fn find(github: &GitHub, repository: &RepoName, key: &Key) -> Result<O
     Ok(Some(Found { orphans: orphans.collect(), issue }))
 }
 
-/// Closes issues that came second to `first`. That they stay open is untidy, and no reason to fail.
+/// Closes issues that came second to `first`. A failure is a warning only: an open duplicate is untidy.
 pub async fn close_as_duplicates(github: &GitHub, duplicates: &[IssueRef], first: IssueNumber) {
     for duplicate in duplicates {
         tracing::info!("{duplicate} came second to #{first}; closing it as a duplicate");
         let closed = github.close_issue_as_duplicate(duplicate).await;
-        let told = match closed {
+        let closed = match closed {
             Ok(()) => github.create_comment(duplicate, &format!("Duplicate of #{first}")).await.map(drop),
             Err(error) => Err(error),
         };
-        if let Err(error) = told {
+        if let Err(error) = closed {
             tracing::warn!("{duplicate} is a duplicate of #{first}, and cannot be closed as such: {error}");
         }
     }
@@ -127,7 +127,7 @@ pub async fn open(github: &GitHub, new: &NewIssue) -> Result<Opened, GitHubError
     }
 }
 
-/// Writes a comment that is no record, once: its own text tells whether it is there already.
+/// Writes a comment that is not a record, once: it is found again by its text.
 ///
 /// # Errors
 ///
@@ -148,7 +148,7 @@ pub async fn comment_once(
     .await
 }
 
-/// Assigns the driver, as far as GitHub lets them be assigned; the ticket names them in any case.
+/// Assigns the driver, if GitHub lets them be assigned; the ticket names them in any case.
 pub async fn assign(github: &GitHub, issue: &IssueRef, login: Option<&Login>) {
     let Some(login) = login.filter(|login| !login.is_bot() && !login.is_team()) else { return };
     match github.assign(issue, login).await {
