@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use crate::names::IssueNumber;
+use crate::problem::Help;
 
 /// Why the event was refused.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +20,7 @@ pub enum EventError {
         #[source]
         source: std::io::Error,
     },
-    /// The file is no JSON object.
+    /// The file is not a JSON object.
     #[error("the event at GITHUB_EVENT_PATH ({path}) is not a JSON object")]
     Syntax {
         /// The file.
@@ -28,6 +29,12 @@ pub enum EventError {
         #[source]
         source: serde_json::Error,
     },
+}
+
+impl Help for EventError {
+    fn help(&self) -> Option<String> {
+        Some("use this as a step of a workflow, and leave GITHUB_EVENT_PATH as the runner sets it".to_owned())
+    }
 }
 
 /// The event that started the run.
@@ -41,7 +48,7 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or is no JSON object.
+    /// When the file cannot be read or is not a JSON object.
     pub fn read(path: Option<&str>) -> Result<Self, EventError> {
         let Some(path) = path else { return Ok(Self::default()) };
         let text = std::fs::read_to_string(path)
@@ -56,7 +63,7 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// When it is no JSON object.
+    /// When it is not a JSON object.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
         Ok(Self { payload: serde_json::from_str(text)? })
     }

@@ -551,7 +551,7 @@ impl Reader<'_> {
         }
         let inputs = self.verbatim("inputs").map(|text| targets::parse_inputs("`inputs`", &text));
         let inputs = inputs.transpose().unwrap_or_else(|error| {
-            self.problems.push(error);
+            self.problems.push(error.to_string());
             None
         });
         let defaults = Defaults {

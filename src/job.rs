@@ -1,4 +1,4 @@
-//! What the runner says about the job that this step belongs to.
+//! The job that this step belongs to, by the runner's variables.
 //!
 //! The variables are those of
 //! <https://docs.github.com/actions/reference/workflows-and-actions/variables>.
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::event::{Event, EventError};
 use crate::names::{Login, RepoName, RunId};
+use crate::problem::Help;
 
 /// The environment of the process, read once.
 pub type Environment = BTreeMap<String, String>;
@@ -19,12 +20,21 @@ pub type Environment = BTreeMap<String, String>;
 /// Why this does not look like a step of a job.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
-    /// The runner sets these, so this is no runner.
+    /// Every runner sets these variables, so this is not a runner.
     #[error("not started by a runner: {} not set or unusable", .0.join(", "))]
     Variables(Vec<&'static str>),
     /// The event cannot be read.
     #[error(transparent)]
     Event(#[from] EventError),
+}
+
+impl Help for JobError {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Variables(_) => Some("use this as a step of a workflow".to_owned()),
+            Self::Event(error) => error.help(),
+        }
+    }
 }
 
 /// The time, read once as a date and counted on from there.
@@ -50,7 +60,7 @@ impl Clock {
     }
 }
 
-/// How a job with `permissions: id-token: write` asks GitHub Actions to sign who it is.
+/// How a job with `permissions: id-token: write` asks GitHub Actions to sign its identity.
 #[derive(Debug, Clone)]
 pub struct IdentityRequest {
     /// Where.

@@ -28,7 +28,7 @@
 //! | [`yaml`] | YAML in which each value knows its line and column |
 //! | [`runner`] | the runner's log, and its files for outputs and summary |
 //! | [`outbox`] | what a step keeps for the job's next step |
-//! | [`names`], [`plan`], [`problem`], [`receipt`] | values that all of them use |
+//! | [`names`], [`place`], [`plan`], [`problem`], [`receipt`] | values that all of them use |
 //!
 //! # What holds it together
 //!
@@ -66,6 +66,7 @@ pub mod network;
 pub mod notify;
 pub mod opening;
 pub mod outbox;
+pub mod place;
 pub mod plan;
 pub mod problem;
 pub mod receipt;

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::problem::Help;
+
 /// Why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
@@ -15,6 +17,13 @@ pub enum NameError {
     /// Not a ticket.
     #[error("`{0}` is not a ticket; write `12`, `#12`, `owner/name#12` or the issue's URL")]
     Issue(String),
+}
+
+impl Help for NameError {
+    /// The messages say what to write.
+    fn help(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A repository, `owner/name`.
@@ -161,7 +170,7 @@ impl fmt::Display for IssueRef {
     }
 }
 
-/// What a `ticket` input can say.
+/// The value of a `ticket` input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TicketName {
     /// `0` or `-1`: there is no ticket, on purpose.
@@ -286,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_ticket_is_refused_with_the_forms_that_are() {
+    fn a_text_that_is_not_a_ticket_is_refused_with_the_forms_that_are() {
         for text in
             ["twelve", "-2", "hub#12", "acme/hub#", "acme/hub#x", "acme/h b#1", "https://github.com/acme/hub"]
         {

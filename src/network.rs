@@ -1,7 +1,7 @@
 //! The way out of this machine: proxies, certificates, and an HTTP client that honours both.
 //!
 //! A container step gets the runner's [proxies](https://docs.github.com/actions/how-tos/manage-runners/self-hosted-runners/use-proxy-servers)
-//! in its environment, and what the workflow's `env` says. Who is asked, and what, is left to others.
+//! in its environment, and the variables of the workflow's `env`. The requests are left to others.
 
 pub mod obstacle;
 mod route;
@@ -24,6 +24,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tower::Service;
 
 use crate::job::Environment;
+use crate::problem::Help;
 use route::Route;
 
 /// Files with certificate authorities: of OpenSSL and Go programs, and of actions that run on Node.
@@ -32,31 +33,30 @@ const CERTIFICATE_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"
 /// Why the environment describes no way out.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
-    /// These say something else than an HTTP proxy. What they say may hold a password.
+    /// These variables name something else than an HTTP proxy. They may hold a password, so none is quoted.
     #[error("{} must name an HTTP proxy", .0.join(", "))]
     Proxy(Vec<&'static str>),
 }
 
-impl NetworkError {
-    /// What to do about it, in the imperative.
-    #[must_use]
-    pub fn help(&self) -> &'static str {
-        match self {
+impl Help for NetworkError {
+    fn help(&self) -> Option<String> {
+        let help = match self {
             Self::Proxy(_) => {
                 "write `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`, and special characters of a \
                  password percent-encoded (`@` as `%40`); SOCKS proxies are not supported"
             }
-        }
+        };
+        Some(help.to_owned())
     }
 }
 
 /// Why a file adds no certificate authorities.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificatesError {
-    /// The file is not there, or not for us.
+    /// The file does not exist, or may not be read.
     #[error("{variable} names `{path}`, which cannot be read")]
     Unreadable {
-        /// Who names the file.
+        /// The variable that names the file.
         variable: &'static str,
         /// The file.
         path: String,
@@ -65,20 +65,18 @@ pub enum CertificatesError {
         source: std::io::Error,
     },
     /// The file holds something else.
-    #[error("{variable} names `{path}`, which is no file of certificates in PEM format")]
+    #[error("{variable} names `{path}`, which is not a file of certificates in PEM format")]
     Unusable {
-        /// Who names the file.
+        /// The variable that names the file.
         variable: &'static str,
         /// The file.
         path: String,
     },
 }
 
-impl CertificatesError {
-    /// What to do about it, in the imperative.
-    #[must_use]
-    pub fn help(&self) -> &'static str {
-        match self {
+impl Help for CertificatesError {
+    fn help(&self) -> Option<String> {
+        let help = match self {
             Self::Unreadable { .. } => {
                 "put the file below `${{ github.workspace }}` or `${{ runner.temp }}`, which the action's \
                  container sees, and name it by them"
@@ -86,7 +84,8 @@ impl CertificatesError {
             Self::Unusable { .. } => {
                 "give a text file of certificates that begin with `-----BEGIN CERTIFICATE-----`"
             }
-        }
+        };
+        Some(help.to_owned())
     }
 }
 
@@ -101,12 +100,11 @@ impl Network {
     /// Reads the proxies, and the certificate authorities that are trusted besides the
     /// [public ones](webpki_roots).
     ///
-    /// Certificates that cannot be had are no reason to stop: most servers do without them. The
-    /// caller tells of them.
+    /// A file of certificates that cannot be read is returned as a warning: the servers may not need it.
     ///
     /// # Errors
     ///
-    /// When a proxy is given that cannot be used: going without it is not what was asked for.
+    /// When the environment names a proxy that cannot be used: to go without it would be wrong.
     pub fn read(environment: &Environment) -> Result<(Self, Vec<CertificatesError>), NetworkError> {
         let proxies = Arc::new(proxies(environment)?);
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
@@ -175,7 +173,7 @@ where
     }
 }
 
-/// What a variable says, unless that is nothing.
+/// The value of a variable, unless that is blank.
 fn given<'a>(environment: &'a Environment, variable: &str) -> Option<&'a str> {
     environment.get(variable).map(|value| value.trim()).filter(|value| !value.is_empty())
 }
@@ -203,15 +201,15 @@ fn proxies(environment: &Environment) -> Result<Matcher, NetworkError> {
     Ok(Matcher::builder().http(value(http)).https(value(https)).no(no).build())
 }
 
-/// Whether the matcher, which passes over what it does not understand, takes this for an HTTP proxy.
+/// Whether the matcher takes this for an HTTP proxy; it ignores a value that it does not understand.
 fn is_usable(proxy: &str) -> bool {
     let matcher = Matcher::builder().all(proxy).build();
-    let taken = matcher.intercept(&Uri::from_static("http://anywhere"));
-    taken.is_some_and(|taken| {
-        let is_http = matches!(taken.uri().scheme_str(), Some("http" | "https"));
-        // What is neither host nor port may be a part of a password.
+    let intercept = matcher.intercept(&Uri::from_static("http://anywhere"));
+    intercept.is_some_and(|intercept| {
+        let is_http = matches!(intercept.uri().scheme_str(), Some("http" | "https"));
+        // Text that is neither host nor port may be a part of a password.
         is_http
-            && taken.uri().authority().is_some_and(|authority| {
+            && intercept.uri().authority().is_some_and(|authority| {
                 let rest = authority.as_str().strip_prefix(authority.host());
                 rest.is_some_and(|rest| rest.is_empty() || authority.port().is_some())
             })

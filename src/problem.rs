@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::yaml::Place;
+use crate::place::Place;
 
 /// An error that says what a person can do about it.
 pub trait Help: std::error::Error {

@@ -13,11 +13,11 @@ use crate::inputs::{self, Common, Inputs, Mode, Sts};
 use crate::job::{Clock, Environment, IDENTITY_TOKEN, Job};
 use crate::names::RepoName;
 use crate::network::Network;
-use crate::problem::{Problem, chain};
+use crate::place::Place;
+use crate::problem::Problem;
 use crate::receipt::Receipt;
 use crate::runner::{self, log};
 use crate::ticket::text;
-use crate::yaml::Place;
 use crate::{dispatch, notify, report};
 
 /// How a step ends: <https://docs.github.com/actions/sharing-automations/creating-actions/setting-exit-codes-for-actions>
@@ -42,11 +42,11 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// What is left after the runner cancels a step: it interrupts, terminates 7.5 s later, and kills
+/// The time that a cancelled step has: the runner interrupts it, terminates it 7.5 s later, and kills it
 /// 2.5 s after that.
 const CANCEL_GRACE: Duration = Duration::from_secs(7);
 
-/// What is left of it for revoking tokens.
+/// The part of that time that is left for revoking tokens.
 const REVOKE_GRACE: Duration = Duration::from_millis(1_500);
 
 /// How long revoking tokens may keep a step that is done.
@@ -62,7 +62,7 @@ pub async fn run(environment: &Environment, clock: Clock, cancelled: impl Future
     let job = match Job::read(environment, clock) {
         Ok(job) => job,
         Err(error) => {
-            tell(&[Problem::new(chain(&error)).help("use this as a step of a workflow")]);
+            annotate(&[Problem::from(&error)]);
             return Exit::Invalid;
         }
     };
@@ -70,7 +70,7 @@ pub async fn run(environment: &Environment, clock: Clock, cancelled: impl Future
     let (inputs, github) = match prepared {
         Ok(prepared) => prepared,
         Err(problems) => {
-            tell(&problems);
+            annotate(&problems);
             write_summary(
                 &job,
                 &problems
@@ -85,7 +85,7 @@ pub async fn run(environment: &Environment, clock: Clock, cancelled: impl Future
     finish(&job, &inputs.common, &receipt)
 }
 
-/// Runs the mode, after it said what it needs.
+/// Runs the mode, after it named the permissions that it needs.
 pub async fn perform(job: &Job, inputs: &Inputs, github: &GitHub) -> Receipt {
     let common = &inputs.common;
     github.tokens().need(match &inputs.mode {
@@ -100,8 +100,8 @@ pub async fn perform(job: &Job, inputs: &Inputs, github: &GitHub) -> Receipt {
     }
 }
 
-/// Runs the mode; if the step is cancelled meanwhile, says so on the ticket while there is time.
-/// Whatever was minted is revoked in either case.
+/// Runs the mode; if the step is cancelled meanwhile, says so on the ticket while there is time. Minted
+/// tokens are revoked in either case.
 pub async fn perform_until(
     job: &Job,
     inputs: &Inputs,
@@ -128,7 +128,7 @@ pub async fn perform_until(
                 drop(working);
                 report::cancel(job, common, mode, github).await
             }
-            // What went wrong is said in any case.
+            // Even a cancelled step notifies.
             Mode::Notify(_) => working.await,
         }
     };
@@ -152,13 +152,12 @@ fn prepare(
     given: &BTreeMap<String, String>,
     environment: &Environment,
 ) -> Result<(Inputs, GitHub), Vec<Problem>> {
-    let told = |what: String| Problem::new(what);
     let inputs = Inputs::read(given, job).map_err(|error| {
-        error.problems.into_iter().map(|problem| told(format!("input {problem}"))).collect::<Vec<_>>()
+        error.problems.into_iter().map(|problem| Problem::new(format!("input {problem}"))).collect::<Vec<_>>()
     })?;
     let network = network(environment).map_err(|problem| vec![problem])?;
     let octocrab =
-        transport::over_network(&job.api_url, &network).map_err(|error| vec![told(error.to_string())])?;
+        transport::over_network(&job.api_url, &network).map_err(|error| vec![Problem::from(&error)])?;
     let patience = inputs.common.retry_timeout;
     let exchange = |sts: &Sts, hub: &RepoName| {
         let Sts { identity, url } = sts.clone();
@@ -171,12 +170,11 @@ fn prepare(
     Ok((inputs, github))
 }
 
-/// The way out. Certificates that cannot be had are told, and may not be needed.
+/// The way out. A certificate that cannot be read is a warning: the servers may not need it.
 fn network(environment: &Environment) -> Result<Network, Problem> {
-    let (network, failures) = Network::read(environment)
-        .map_err(|error| Problem::new(error.to_string()).help(error.help().to_owned()))?;
-    for error in failures {
-        tracing::warn!("{}", Problem::new(chain(&error)).help(error.help().to_owned()));
+    let (network, unread) = Network::read(environment).map_err(|error| Problem::from(&error))?;
+    for error in unread {
+        tracing::warn!("{}", Problem::from(&error));
     }
     Ok(network)
 }
@@ -201,7 +199,7 @@ pub fn tokens(inputs: &Inputs, exchange: impl FnOnce(&Sts, &RepoName) -> TokenSe
     Tokens::new(credentials, log::mask)
 }
 
-/// Tells the runner and people what the step did, and how it ended.
+/// Writes the outputs, the summary and the problems of the step, and says how it ended.
 fn finish(job: &Job, common: &Common, receipt: &Receipt) -> Exit {
     if let Some(plan) = &receipt.plan {
         tracing::info!("the plan (`dry-run`: nothing is changed)\n{plan}");
@@ -212,13 +210,13 @@ fn finish(job: &Job, common: &Common, receipt: &Receipt) -> Exit {
     }
     let mut problems = receipt.problems.clone();
     if let Err(error) = runner::write_outputs(job, &receipt.outputs()) {
-        problems.push(Problem::new(chain(&error)));
+        problems.push(Problem::from(&error));
     }
     if problems.is_empty() {
         return Exit::Done;
     }
     if common.fail_on_error {
-        tell(&problems);
+        annotate(&problems);
         return Exit::Failed;
     }
     for problem in &problems {
@@ -227,10 +225,11 @@ fn finish(job: &Job, common: &Common, receipt: &Receipt) -> Exit {
     Exit::Done
 }
 
-fn tell(problems: &[Problem]) {
+/// Makes each problem an error on the run's page, at its line of a file if it has one.
+fn annotate(problems: &[Problem]) {
     for problem in problems {
         match &problem.place {
-            // An input is no file to which an annotation could be put.
+            // An annotation needs a file, and an input has none.
             Some(Place { source, line, column }) if !source.starts_with('`') => {
                 tracing::error!(file = source.as_str(), line, col = column, "{problem}");
             }
@@ -241,6 +240,6 @@ fn tell(problems: &[Problem]) {
 
 fn write_summary(job: &Job, markdown: &str) {
     if let Err(error) = runner::write_summary(job, markdown) {
-        tracing::warn!("{}", chain(&error));
+        tracing::warn!("{}", Problem::from(&error));
     }
 }

@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::job::Job;
+use crate::problem::Help;
 
 /// A file of the runner that cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,12 @@ pub struct RunnerError {
     /// Why.
     #[source]
     pub source: std::io::Error,
+}
+
+impl Help for RunnerError {
+    fn help(&self) -> Option<String> {
+        Some("check the runner's disk space, and that the action's container may write the file".to_owned())
+    }
 }
 
 /// Appends outputs to the file that the runner reads them from.

@@ -1,4 +1,4 @@
-//! Targets: who takes part in a release, from the input `targets` or the targets file.
+//! Targets: the workflows that take part in a release, from the input `targets` or the targets file.
 //!
 //! ```yaml
 //! defaults:
@@ -11,7 +11,7 @@
 //!     needs: [web]
 //! ```
 //!
-//! What a target does not say comes from the file's `defaults`, and then from the inputs of the
+//! A key that a target leaves out comes from the file's `defaults`, and then from the inputs of the
 //! step. `inputs` are merged name by name. [`schema`] holds the keys, and the JSON Schema of the file.
 
 pub mod schema;
@@ -19,11 +19,12 @@ pub mod schema;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::names::RepoName;
-use crate::problem::Problem;
-use crate::yaml::{self, Node, Place, Placed};
+use crate::place::Place;
+use crate::problem::{Help, Problem};
+use crate::yaml::{self, Node, Placed, YamlError};
 use schema::{DEFAULTS, FILE, Key, TARGET};
 
-/// The targets that could be read, and all that is wrong with the others.
+/// The targets that could be read, and the problems of the others.
 #[derive(Debug, Default, PartialEq)]
 pub struct Listed {
     /// In the order of the text.
@@ -33,7 +34,7 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// The targets, if nothing is wrong.
+    /// The targets, if there is no problem.
     ///
     /// # Errors
     ///
@@ -133,17 +134,42 @@ pub fn parse_input(text: &str, near: &RepoName, given: &Defaults) -> Listed {
     reader.ended()
 }
 
-/// Reads a mapping of workflow inputs, which people know as `source`.
+/// Why a mapping of workflow inputs was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetsError {
+    /// It is not YAML.
+    #[error(transparent)]
+    Yaml(#[from] YamlError),
+    /// It is something else.
+    #[error("{name} is {kind}; it takes a mapping of names to values")]
+    NotAMapping {
+        /// What people call the text.
+        name: String,
+        /// What it is, for people.
+        kind: &'static str,
+    },
+}
+
+impl Help for TargetsError {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Yaml(error) => error.help(),
+            Self::NotAMapping { .. } => None,
+        }
+    }
+}
+
+/// Reads a mapping of workflow inputs, which people call `source`.
 ///
 /// # Errors
 ///
-/// When it is no YAML mapping.
-pub fn parse_inputs(source: &str, text: &str) -> Result<Vec<Input>, String> {
+/// When it is not a YAML mapping.
+pub fn parse_inputs(source: &str, text: &str) -> Result<Vec<Input>, TargetsError> {
     let root = yaml::parse(source, text)?;
     match &root.value {
         Node::Null => Ok(Vec::new()),
         Node::Mapping(entries) => Ok(inputs_of(entries)),
-        other => Err(format!("{source} is {}; it takes a mapping of names to values", other.kind())),
+        other => Err(TargetsError::NotAMapping { name: source.to_owned(), kind: other.kind() }),
     }
 }
 
@@ -179,7 +205,7 @@ struct Reader<'a> {
     listed: Listed,
     /// Where each name is taken, in lower case.
     names: BTreeMap<String, Place>,
-    /// Where each target names what it needs.
+    /// The names that each target needs, with their places.
     needs: Vec<(String, Placed<String>)>,
 }
 
@@ -193,8 +219,8 @@ impl<'a> Reader<'a> {
     }
 
     fn yaml(&mut self, source: &str, text: &str) -> Option<Placed<Node>> {
-        let read = yaml::parse(source, text);
-        read.map_err(|what| self.listed.problems.push(Problem::new(what))).ok()
+        let root = yaml::parse(source, text);
+        root.map_err(|error| self.listed.problems.push(Problem::from(&error))).ok()
     }
 
     /// The known keys of a mapping, each with a value of the kind that it takes.
@@ -229,8 +255,8 @@ impl<'a> Reader<'a> {
             if key.takes.fits(&value.value) {
                 keys.insert(key.name, value);
             } else {
-                let told = format!("`{}` is {}", key.name, value.value.kind());
-                self.refuse(&value.place, told, format!("it takes {}", key.takes.told()));
+                let what = format_args!("`{}` is {}", key.name, value.value.kind());
+                self.refuse(&value.place, what, format!("it takes {}", key.takes.kind()));
             }
         }
         keys
@@ -248,8 +274,8 @@ impl<'a> Reader<'a> {
 
     fn targets(&mut self, node: &Placed<Node>, defaults: &Defaults) {
         let Node::List(items) = &node.value else {
-            let told = format!("the targets are {}", node.value.kind());
-            return self.refuse(&node.place, told, "write a list of repositories or mappings");
+            let what = format_args!("the targets are {}", node.value.kind());
+            return self.refuse(&node.place, what, "write a list of repositories or mappings");
         };
         if items.is_empty() {
             self.refuse(&node.place, "the list of targets is empty", "list the repositories that take part");
@@ -263,11 +289,11 @@ impl<'a> Reader<'a> {
         let (keys, named) = match &node.value {
             Node::Text(repository) => (BTreeMap::new(), repository.clone()),
             Node::Mapping(_) => {
-                let told = self.listed.problems.len();
+                let problems_before = self.listed.problems.len();
                 let keys = self.keys(node, "a target", TARGET);
                 let Some(named) = text(&keys, "repository") else {
-                    // A key that is misspelt was told.
-                    if self.listed.problems.len() > told {
+                    // A misspelt key is a problem already.
+                    if self.listed.problems.len() > problems_before {
                         return;
                     }
                     return self.refuse(
@@ -279,8 +305,8 @@ impl<'a> Reader<'a> {
                 (keys, named)
             }
             other => {
-                let told = format!("a target that is {}", other.kind());
-                return self.refuse(place, told, "write a repository, or a mapping with `repository`");
+                let what = format_args!("a target that is {}", other.kind());
+                return self.refuse(place, what, "write a repository, or a mapping with `repository`");
             }
         };
         let at = |key: &str| keys.get(key).map_or(place, |node| &node.place);
@@ -297,8 +323,8 @@ impl<'a> Reader<'a> {
             );
         }
         if let Some(taken) = self.names.get(&name.to_lowercase()) {
-            let told = format!("the name `{name}` is taken, at {}:{}", taken.line, taken.column);
-            return self.refuse(place, told, "give it a `name` of its own");
+            let what = format!("the name `{name}` is taken, at {}:{}", taken.line, taken.column);
+            return self.refuse(place, what, "give it a `name` of its own");
         }
         self.names.insert(name.to_lowercase(), place.clone());
         let workflow = text(&keys, "workflow").or_else(|| defaults.workflow.clone());
@@ -307,8 +333,8 @@ impl<'a> Reader<'a> {
             (None, Some(workflow)) => match workflow_file(workflow) {
                 Some(file) => StartBy::Workflow(file.to_owned()),
                 None => {
-                    let told = format!("`{workflow}` is no workflow file");
-                    return self.refuse(at("workflow"), told, "name a file below `.github/workflows`");
+                    let what = format_args!("`{workflow}` is no workflow file");
+                    return self.refuse(at("workflow"), what, "name a file below `.github/workflows`");
                 }
             },
             (None, None) => {
@@ -330,7 +356,7 @@ impl<'a> Reader<'a> {
         });
     }
 
-    /// Settles who needs whom, once all names are known.
+    /// Resolves the targets that each target needs, once all names are known.
     fn ended(mut self) -> Listed {
         let names: Vec<String> = self.listed.targets.iter().map(|target| target.name.clone()).collect();
         for (of, needed) in std::mem::take(&mut self.needs) {
@@ -345,17 +371,17 @@ impl<'a> Reader<'a> {
                 // A target that could not be read has its problem already.
                 None if self.names.contains_key(&needed.value.to_lowercase()) => {}
                 None => {
-                    let told = format!("`{of}` needs `{}`, which is no target", needed.value);
+                    let what = format_args!("`{of}` needs `{}`, which is no target", needed.value);
                     let help = did_you_mean(&needed.value, names.iter().map(String::as_str));
-                    self.refuse(&needed.place, told, help);
+                    self.refuse(&needed.place, what, help);
                 }
             }
         }
         for circle in circles(&self.listed.targets) {
             let first = self.listed.targets.iter().find(|target| target.name == circle[0]);
             let place = first.expect("it is listed").place.clone();
-            let told = format!("these wait for each other: {} → {}", circle.join(" → "), circle[0]);
-            self.refuse(&place, told, "leave one of their `needs` out");
+            let what = format_args!("these wait for each other: {} → {}", circle.join(" → "), circle[0]);
+            self.refuse(&place, what, "leave one of their `needs` out");
         }
         if self.listed.targets.is_empty() && self.listed.problems.is_empty() {
             let what = "no target is named".to_owned();
@@ -369,9 +395,9 @@ impl<'a> Reader<'a> {
 fn circles(targets: &[Target]) -> Vec<Vec<String>> {
     let needs: BTreeMap<&str, &[String]> =
         targets.iter().map(|target| (target.name.as_str(), target.needs.as_slice())).collect();
-    let (mut found, mut over) = (Vec::new(), BTreeSet::new());
+    let (mut found, mut walked) = (Vec::new(), BTreeSet::new());
     for target in targets {
-        walk(&target.name, &needs, &mut Vec::new(), &mut over, &mut found);
+        walk(&target.name, &needs, &mut Vec::new(), &mut walked, &mut found);
     }
     found
 }
@@ -380,22 +406,22 @@ fn walk<'t>(
     name: &'t str,
     needs: &BTreeMap<&'t str, &'t [String]>,
     path: &mut Vec<&'t str>,
-    over: &mut BTreeSet<&'t str>,
+    walked: &mut BTreeSet<&'t str>,
     found: &mut Vec<Vec<String>>,
 ) {
     if let Some(start) = path.iter().position(|passed| *passed == name) {
         found.push(path[start..].iter().map(|name| (*name).to_owned()).collect());
         return;
     }
-    if over.contains(name) {
+    if walked.contains(name) {
         return;
     }
     path.push(name);
     for needed in needs.get(name).copied().unwrap_or_default() {
-        walk(needed, needs, path, over, found);
+        walk(needed, needs, path, walked, found);
     }
     path.pop();
-    over.insert(name);
+    walked.insert(name);
 }
 
 fn text(keys: &BTreeMap<&str, &Placed<Node>>, key: &str) -> Option<String> {
@@ -423,7 +449,7 @@ fn merged(below: &[Input], above: Option<&Placed<Node>>) -> Vec<Input> {
     merged
 }
 
-/// What to write instead of `word`: what is most like it, or all there is.
+/// What to write instead of `word`: the known word that is most like it, or all known words.
 pub(crate) fn did_you_mean<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
     let likeness = |known: &str| strsim::jaro_winkler(&word.to_lowercase(), &known.to_lowercase());
     let closest = known.clone().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
@@ -472,7 +498,7 @@ mod tests {
         parse_file("t.yml", text, &near(), &given())
     }
 
-    fn told(listed: &Listed) -> String {
+    fn problems(listed: &Listed) -> String {
         listed.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
 
@@ -500,7 +526,7 @@ targets:
   - { name: docs, repository: web, workflow: .github/workflows/docs.yml, ref: v1, needs: WEB }
 ",
         );
-        let [web, docs] = &listed.targets[..] else { panic!("two targets: {}", told(&listed)) };
+        let [web, docs] = &listed.targets[..] else { panic!("two targets: {}", problems(&listed)) };
         assert_eq!(web.start, StartBy::Workflow("release.yml".into()));
         let inputs: Vec<_> =
             web.inputs.iter().map(|input| format!("{}={}", input.name, input.template)).collect();
@@ -512,7 +538,7 @@ targets:
     }
 
     #[test]
-    fn all_mistakes_are_told_at_once_each_with_its_place() {
+    fn all_mistakes_are_reported_at_once_each_with_its_place() {
         let listed = file(
             "
 default: { workflow: x.yml }
@@ -527,7 +553,7 @@ targets:
   - 7
 ",
         );
-        insta::assert_snapshot!(told(&listed), @"
+        insta::assert_snapshot!(problems(&listed), @"
         t.yml:2:1: the targets file has no key `default`
         help: did you mean `defaults`?
         t.yml:4:5: `a b` is not a repository; write `owner/name`
@@ -552,20 +578,20 @@ targets:
     }
 
     #[test]
-    fn what_is_no_list_of_targets_is_told() {
+    fn a_text_that_is_not_a_list_of_targets_is_refused() {
         for (text, expected) in [
             ("", "`targets` is missing"),
             ("targets: web", "the targets are text"),
             ("targets: []", "the list of targets is empty"),
             ("- web", "the targets file is a list"),
-            ("targets: [", "t.yml is no YAML"),
+            ("targets: [", "t.yml is not YAML"),
         ] {
-            let told = told(&file(text));
-            assert!(told.contains(expected), "{text}: {told}");
+            let problems = problems(&file(text));
+            assert!(problems.contains(expected), "{text}: {problems}");
         }
         let none = parse_input(" , ", &near(), &given());
-        assert!(told(&none).contains("no target is named"));
+        assert!(problems(&none).contains("no target is named"));
         let bare = parse_input("web", &near(), &Defaults::default());
-        assert!(told(&bare).contains("`targets`:1:1: `web` says no workflow"), "{}", told(&bare));
+        assert!(problems(&bare).contains("`targets`:1:1: `web` says no workflow"), "{}", problems(&bare));
     }
 }

@@ -7,21 +7,31 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::names::{IssueRef, Login, RepoName};
+use crate::problem::Help;
 
 /// Why a template does not render.
 #[derive(Debug, thiserror::Error)]
-#[error("the template `{template}` does not render: {}", reason(.source))]
+#[error("the template `{template}` does not render: {reason}")]
 pub struct TemplateError {
     /// The template's text.
     pub template: String,
-    source: minijinja::Error,
+    /// Why.
+    pub reason: String,
 }
 
+impl Help for TemplateError {
+    fn help(&self) -> Option<String> {
+        let help = "correct the name; or, if it may be missing, write `{{ inputs.name | default('') }}`";
+        Some(help.to_owned())
+    }
+}
+
+/// MiniJinja's message, without the line of a template that is quoted whole.
 fn reason(error: &minijinja::Error) -> String {
     error.detail().map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()))
 }
 
-/// What templates see.
+/// The values that templates see.
 #[derive(Debug, Clone, Serialize)]
 pub struct Values {
     /// The ticket; null in its own title and body, as it has no number before it is opened.
@@ -34,7 +44,7 @@ pub struct Values {
     pub targets: Vec<String>,
     /// The release's name or version, blank if it has none.
     pub release: String,
-    /// The driver's login, blank if nobody is.
+    /// The driver's login, blank if there is no driver.
     pub driver: String,
     /// The hub's run.
     pub run: RunValues,
@@ -131,7 +141,7 @@ pub fn render(template: &str, values: &Values) -> Result<String, TemplateError> 
     // MiniJinja drops one line break at the end; the template's own stays.
     environment
         .render_str(&format!("{template}\n"), minijinja::value::Serde(values))
-        .map_err(|source| TemplateError { template: template.to_owned(), source })
+        .map_err(|error| TemplateError { template: template.to_owned(), reason: reason(&error) })
 }
 
 #[cfg(test)]
@@ -174,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_exist_is_refused_by_name() {
+    fn a_name_that_does_not_exist_is_refused() {
         for template in ["{{ inputs.chanel }}", "{{ ticket.nubmer }}", "{{ nothing }}", "{{ broken"] {
             let error = render(template, &values()).expect_err(template).to_string();
             assert!(error.contains(template), "{error}");

@@ -8,20 +8,26 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use serde_saphyr::{Location, Spanned};
 
-/// Where something stands: a file or an input, with line and column.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// What people call the text: a file's path, or ``input `targets` ``.
-    pub source: String,
-    /// The line, from 1.
-    pub line: u64,
-    /// The column, in characters from 1.
-    pub column: u64,
+use crate::place::Place;
+use crate::problem::Help;
+
+/// Why a text was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum YamlError {
+    /// It is not YAML.
+    #[error("{name} is not YAML: {reason}")]
+    Syntax {
+        /// What people call the text.
+        name: String,
+        /// The parser's words, with the place and the lines around it.
+        reason: String,
+    },
 }
 
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.source, self.line, self.column)
+impl Help for YamlError {
+    /// The parser's words say it, with the lines around the mistake.
+    fn help(&self) -> Option<String> {
+        None
     }
 }
 
@@ -91,18 +97,18 @@ impl Node {
     }
 }
 
-/// Reads `text`, which people know as `source`.
+/// Reads `text`, which people call `source`.
 ///
 /// # Errors
 ///
-/// When it is not YAML: the parser's words, with the place and the lines around it.
-pub fn parse(source: &str, text: &str) -> Result<Placed<Node>, String> {
-    let read: Spanned<Raw> = serde_saphyr::from_str(text).map_err(|error| {
-        let told = error.to_string();
-        let told = told.trim_start_matches("error: ").replace("<input>", source);
-        format!("{source} is no YAML: {told}")
+/// When it is not YAML.
+pub fn parse(source: &str, text: &str) -> Result<Placed<Node>, YamlError> {
+    let root: Spanned<Raw> = serde_saphyr::from_str(text).map_err(|error| {
+        // The parser does not know the text's name.
+        let reason = error.to_string().trim_start_matches("error: ").replace("<input>", source);
+        YamlError::Syntax { name: source.to_owned(), reason }
     })?;
-    Ok(placed(source, text, read))
+    Ok(placed(source, text, root))
 }
 
 /// A value as the parser gives it.
@@ -187,11 +193,11 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 }
 
-fn placed(source: &str, text: &str, read: Spanned<Raw>) -> Placed<Node> {
-    let node = match read.value {
+fn placed(source: &str, text: &str, raw: Spanned<Raw>) -> Placed<Node> {
+    let node = match raw.value {
         Raw::Null => Node::Null,
         Raw::Bool(flag) => Node::Bool(flag),
-        Raw::Number(number) => Node::Number(as_written(text, read.defined).unwrap_or(number)),
+        Raw::Number(number) => Node::Number(as_written(text, raw.defined).unwrap_or(number)),
         Raw::Text(text) => Node::Text(text),
         Raw::List(items) => Node::List(items.into_iter().map(|item| placed(source, text, item)).collect()),
         Raw::Mapping(entries) => Node::Mapping(
@@ -204,10 +210,10 @@ fn placed(source: &str, text: &str, read: Spanned<Raw>) -> Placed<Node> {
                 .collect(),
         ),
     };
-    Placed { value: node, place: place(source, read.referenced) }
+    Placed { value: node, place: place(source, raw.referenced) }
 }
 
-/// A number's own digits: `1.10` is a version to whoever wrote it.
+/// A number's own digits: `1.10` may be a version.
 fn as_written(text: &str, location: Location) -> Option<String> {
     let span = location.span();
     let start = usize::try_from(span.byte_offset()?).ok()?;
@@ -229,13 +235,13 @@ mod tests {
         let text = "a: 1.10\nb: [true, ~, 007]\nc:\n  d: |\n    two\n    lines\n  e: \"1.0\"\n'f g': 1e3\n";
         let read = parse("t.yml", text).expect("YAML");
         let Node::Mapping(entries) = &read.value else { panic!("a mapping") };
-        let shown: Vec<_> = entries
+        let rows: Vec<_> = entries
             .iter()
             .map(|(key, value)| {
                 format!("{} {} at {}: {}", key.value, value.value.kind(), value.place, value.value.to_text())
             })
             .collect();
-        insta::assert_snapshot!(shown.join("\n"), @r#"
+        insta::assert_snapshot!(rows.join("\n"), @r#"
         a a number at t.yml:1:4: 1.10
         b a list at t.yml:2:4: [true,null,"007"]
         c a mapping at t.yml:4:3: {"d":"two\nlines\n","e":"1.0"}
@@ -244,8 +250,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_yaml_is_told_with_its_line() {
-        let error = parse("t.yml", "a: [1\nb: 2\n").expect_err("no YAML");
-        assert!(error.starts_with("t.yml is no YAML: ") && error.contains("t.yml:2"), "{error}");
+    fn a_syntax_error_names_its_line() {
+        let error = parse("t.yml", "a: [1\nb: 2\n").expect_err("not YAML").to_string();
+        assert!(error.starts_with("t.yml is not YAML: ") && error.contains("t.yml:2"), "{error}");
     }
 }

@@ -50,7 +50,7 @@ impl Declared {
     ///
     /// When it is no YAML.
     pub(super) fn read(path: &str, text: &str) -> Result<Option<Self>, String> {
-        let root = yaml::parse(path, text)?;
+        let root = yaml::parse(path, text).map_err(|error| error.to_string())?;
         let Some(dispatch) = trigger(get(&root.value, "on")) else { return Ok(None) };
         let inputs = match dispatch.and_then(|dispatch| get(dispatch, "inputs")) {
             Some(Node::Mapping(entries)) => entries.iter().map(declared_input).collect(),

@@ -15,11 +15,11 @@ use crate::github::needs::{Level, Permission};
 use crate::github::{GitHub, GitHubError, Needs};
 use crate::inputs::{self, Listing};
 use crate::names::RepoName;
+use crate::place::Place;
 use crate::problem::{Help, Problem};
 use crate::runner::log::NOTICE;
 use crate::targets::{self, Listed, StartBy, Target, did_you_mean};
 use crate::ticket::{Start, StartState};
-use crate::yaml::Place;
 
 /// A target that can be started, as far as could be checked.
 #[derive(Debug, Clone)]

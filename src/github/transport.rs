@@ -12,15 +12,26 @@ use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
 use tower::Service;
 
 use crate::network::Network;
+use crate::problem::Help;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why there is no way to GitHub.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
-    /// The address is not usable.
+    /// The address cannot be used.
     #[error("GITHUB_API_URL is `{0}`, which is not an http(s) address")]
     Address(String),
+}
+
+impl Help for TransportError {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Address(_) => {
+                Some("set it to the address of GitHub's API, such as `https://api.github.com`".to_owned())
+            }
+        }
+    }
 }
 
 /// The way over the network to the API at `api_url`, which the runner names in `GITHUB_API_URL`:

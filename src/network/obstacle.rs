@@ -1,12 +1,14 @@
-//! What keeps a connection from being opened, and what to do about it.
+//! What keeps a connection from being opened, and how to remove it.
 
 use std::error::Error;
 
 use rustls::CertificateError;
 
+use crate::problem::Help;
+
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Nothing is known of the host's name.
+/// The host's name does not resolve.
 #[derive(Debug, thiserror::Error)]
 #[error("the host's name does not resolve")]
 pub struct UnknownHost(#[source] pub std::io::Error);
@@ -23,7 +25,7 @@ pub enum ProxyError {
         #[source]
         source: BoxError,
     },
-    /// It does not know who asks.
+    /// It asks for credentials, or refuses those that were given.
     #[error("the proxy {proxy} asks for a valid user and password (407)")]
     Unauthorized {
         /// Its host and port.
@@ -34,37 +36,59 @@ pub enum ProxyError {
     Refused {
         /// Its host and port.
         proxy: String,
-        /// Where the connection was to lead.
+        /// The host that the connection was to lead to.
         host: String,
-        /// What it said instead.
+        /// Its answer.
         #[source]
         source: BoxError,
     },
 }
 
-/// What stands in the way, where people can remove it.
+impl ProxyError {
+    fn obstacle(&self) -> Obstacle {
+        match self {
+            Self::Unreachable { .. } => Obstacle::ProxyAddress,
+            Self::Unauthorized { .. } => Obstacle::ProxyCredentials,
+            Self::Refused { .. } => Obstacle::ProxyRules,
+        }
+    }
+}
+
+impl Help for UnknownHost {
+    fn help(&self) -> Option<String> {
+        Some(Obstacle::HostName.remedy().to_owned())
+    }
+}
+
+impl Help for ProxyError {
+    fn help(&self) -> Option<String> {
+        Some(self.obstacle().remedy().to_owned())
+    }
+}
+
+/// Something that keeps a connection from being opened, and that people can remove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Obstacle {
-    /// The server's certificate is of nobody who is trusted.
+    /// The server's certificate comes from an authority that is not trusted.
     Issuer,
     /// The server's certificate is not valid, whoever issued it.
     Certificate,
-    /// The proxy is not there.
+    /// The proxy cannot be reached.
     ProxyAddress,
-    /// The proxy wants to know who asks.
+    /// The proxy asks for other credentials.
     ProxyCredentials,
-    /// The proxy does not lead there.
+    /// The proxy does not lead to the host.
     ProxyRules,
-    /// The host is not known.
+    /// The host's name does not resolve.
     HostName,
 }
 
 impl Obstacle {
-    /// The obstacle that led to `error`, if it is one of these.
+    /// The obstacle that caused `error`, if it is one of these.
     #[must_use]
     pub fn behind(error: &(dyn Error + 'static)) -> Option<Self> {
         let obstacles = || causes(error).filter_map(Self::named);
-        // A certificate tells more than the proxy's address, which it came from.
+        // A bad certificate says more than the address of the proxy that it came from.
         obstacles()
             .find(|obstacle| matches!(obstacle, Self::Issuer | Self::Certificate))
             .or(obstacles().next())
@@ -72,11 +96,7 @@ impl Obstacle {
 
     fn named(error: &(dyn Error + 'static)) -> Option<Self> {
         if let Some(error) = error.downcast_ref::<ProxyError>() {
-            return Some(match error {
-                ProxyError::Unreachable { .. } => Self::ProxyAddress,
-                ProxyError::Unauthorized { .. } => Self::ProxyCredentials,
-                ProxyError::Refused { .. } => Self::ProxyRules,
-            });
+            return Some(error.obstacle());
         }
         if error.is::<UnknownHost>() {
             return Some(Self::HostName);
@@ -104,8 +124,8 @@ impl Obstacle {
                  `${{ runner.temp }}`, which the action's container sees"
             }
             Self::Certificate => {
-                "check the address, and the server's certificate: its names, its dates, and that it is no \
-                 certificate authority itself"
+                "check the address, and the server's certificate: its names, its dates, and that it is not \
+                 itself a certificate authority"
             }
             Self::ProxyAddress => {
                 "check the variables `https_proxy` and `http_proxy` of the runner, or name the host in \
@@ -126,8 +146,8 @@ impl Obstacle {
     }
 }
 
-/// The error and what caused it, from the outside in. An [`std::io::Error`] passes over the error that
-/// it wraps, so that is looked at here.
+/// The error and its causes, from the outside in; also the error that an [`std::io::Error`] wraps, which
+/// its own [`source`](std::error::Error::source) leaves out.
 pub fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| match error.downcast_ref().map(std::io::Error::get_ref) {
         Some(Some(wrapped)) => Some(wrapped),

@@ -1,5 +1,5 @@
-//! The keys of the targets file: what the reader accepts, and what an editor is told by the
-//! [JSON Schema](https://json-schema.org) in `schema/release-targets.json`.
+//! The keys of the targets file: those that the reader accepts, and that the
+//! [JSON Schema](https://json-schema.org) in `schema/release-targets.json` describes to editors.
 
 use serde_json::{Map, Value, json};
 
@@ -73,14 +73,14 @@ impl Takes {
             (Self::Names, Node::List(items)) => items.iter().all(|item| is_scalar(&item.value)),
             (Self::Names, node) => is_scalar(node),
             (Self::Inputs, node) => matches!(node, Node::Mapping(_)),
-            // What is wrong with these is told inside.
+            // The reader checks these from inside.
             (Self::Defaults | Self::Targets, _) => true,
         }
     }
 
     /// What it is, for people.
     #[must_use]
-    pub fn told(self) -> &'static str {
+    pub fn kind(self) -> &'static str {
         match self {
             Self::Text => "text",
             Self::Names => "a name or a list of names",

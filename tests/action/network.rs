@@ -229,7 +229,7 @@ async fn a_certificate_for_another_host_and_a_host_without_address_are_explained
     let done = step.variable("GITHUB_API_URL", format!("https://{}", tls.address)).start().await;
     assert_snapshot!(warnings(&done, &[]), @r#"
     ::warning::cannot report to acme/hub#1: GET /repos/acme/hub/issues/1/comments?per_page=100&page=1 did not reach GitHub: invalid peer certificate: certificate not valid for name "127.0.0.1"; certificate is only valid for DnsName("api.octocorp.ghe.com")
-    help: check the address, and the server's certificate: its names, its dates, and that it is no certificate authority itself
+    help: check the address, and the server's certificate: its names, its dates, and that it is not itself a certificate authority
     "#);
 
     // https://www.rfc-editor.org/rfc/rfc2606#section-2
@@ -252,13 +252,13 @@ async fn certificates_that_cannot_be_had_are_told_and_stop_nothing() {
     assert_snapshot!(warnings(&done, &[(&folder, "FOLDER")]), @r"
     ::warning::SSL_CERT_FILE names `/etc/ssl/company.pem`, which cannot be read: No such file or directory (os error 2)
     help: put the file below `${{ github.workspace }}` or `${{ runner.temp }}`, which the action's container sees, and name it by them
-    ::warning::NODE_EXTRA_CA_CERTS names `FOLDER/empty.pem`, which is no file of certificates in PEM format
+    ::warning::NODE_EXTRA_CA_CERTS names `FOLDER/empty.pem`, which is not a file of certificates in PEM format
     help: give a text file of certificates that begin with `-----BEGIN CERTIFICATE-----`
     ");
 
     let done = report(ticket_in(&acme)).variable("SSL_CERT_FILE", broken.display()).run_in(&acme).await;
     assert_snapshot!(warnings(&done, &[(&folder, "FOLDER")]), @r"
-    ::warning::SSL_CERT_FILE names `FOLDER/broken.pem`, which is no file of certificates in PEM format
+    ::warning::SSL_CERT_FILE names `FOLDER/broken.pem`, which is not a file of certificates in PEM format
     help: give a text file of certificates that begin with `-----BEGIN CERTIFICATE-----`
     ");
 }
