@@ -152,9 +152,8 @@ fn prepare(
     given: &BTreeMap<String, String>,
     environment: &Environment,
 ) -> Result<(Inputs, GitHub), Vec<Problem>> {
-    let inputs = Inputs::read(given, job).map_err(|error| {
-        error.problems.into_iter().map(|problem| Problem::new(format!("input {problem}"))).collect::<Vec<_>>()
-    })?;
+    let inputs = Inputs::read(given, job)
+        .map_err(|problems| problems.iter().map(Problem::from).collect::<Vec<_>>())?;
     let network = network(environment).map_err(|problem| vec![problem])?;
     let octocrab =
         transport::over_network(&job.api_url, &network).map_err(|error| vec![Problem::from(&error)])?;

@@ -251,7 +251,7 @@ impl Job<'_> {
         let inputs = INPUTS.iter().map(|input| {
             let given =
                 with.iter().find(|(name, _)| *name == input.name).map(|(_, value)| (*value).to_owned());
-            let value = given.unwrap_or_else(|| self.default(input.default));
+            let value = given.unwrap_or_else(|| self.default(input.default.declared()));
             (variable(input.name), value.into())
         });
         variables.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(inputs).collect()

@@ -45,7 +45,7 @@ pub(crate) fn readme_rows(heading: &str) -> BTreeMap<String, String> {
 #[test]
 fn the_inputs_are_the_same_everywhere() {
     let code: BTreeMap<String, String> =
-        INPUTS.iter().map(|input| (input.name.to_owned(), input.default.to_owned())).collect();
+        INPUTS.iter().map(|input| (input.name.to_owned(), input.default.declared().to_owned())).collect();
     let yaml: BTreeMap<String, String> =
         action_yml().inputs.into_iter().map(|(name, input)| (name, input.default)).collect();
     assert_eq!(code, yaml, "the code and action.yml");

@@ -1,5 +1,12 @@
 //! What happens before anything is asked of GitHub.
 
+use std::collections::BTreeMap;
+
+use release_ticket_action::inputs::table::{Takes, Words};
+use release_ticket_action::inputs::{INPUTS, Inputs};
+use release_ticket_action::job::{Clock, Job};
+use release_ticket_action::problem::chain;
+
 use crate::support::{Acme, Step};
 
 #[tokio::test]
@@ -22,7 +29,7 @@ async fn all_bad_inputs_are_reported_together() {
     ::error::input `ticket`: `twelve` is not a ticket; write `12`, `#12`, `owner/name#12` or the issue's URL
     ::error::input `comment-mode` is `edit`; it takes `update` or `new`
     ::error::input `dry-run` is `yes`; it takes `true` or `false`
-    ::error::input `retry-timeout`: `soon` is no duration; write `90s`, `15m` or `1h 30m`
+    ::error::input `retry-timeout`: `soon` is not a duration; write `90s`, `15m` or `1h 30m`
     ::error::input `event-type` is missing; `dispatch-type: repository` sends an event of that type
     ::error::input `inputs` is a list; it takes a mapping of names to values
     ::error::input `targets`:1:21: a target has no key `workflw`%0Ahelp: did you mean `workflow`?
@@ -30,6 +37,44 @@ async fn all_bad_inputs_are_reported_together() {
     ::error::input `max-parallel`: `0` is not a whole number from 1 on
     ");
     assert_eq!(acme.requests(), [""; 0]);
+}
+
+/// The reader asks of every input what the table, and so the documentation, says that it takes.
+#[test]
+fn what_an_input_does_not_take_is_refused_in_every_mode() {
+    let environment = [("GITHUB_REPOSITORY", "acme/hub"), ("GITHUB_RUN_ID", "1")];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let clock = Clock::starting_at(chrono::DateTime::UNIX_EPOCH);
+    let job = Job::read(&environment, clock).expect("all that a job needs");
+    for input in INPUTS {
+        let refused = match input.takes {
+            // What people read is cut and defused, never refused.
+            Takes::Text | Takes::Url | Takes::Path | Takes::Template | Takes::Context => continue,
+            Takes::Boolean => "yes",
+            Takes::Number => "0",
+            Takes::Duration => "soon",
+            Takes::OneOf(_) | Takes::Statuses(_) => "nonsense",
+            Takes::List | Takes::Mapping => "[{}",
+            Takes::Secret | Takes::Login | Takes::Logins | Takes::Repository | Takes::Ticket => "a b",
+        };
+        for mode in input.modes {
+            let mut given = BTreeMap::from([("status".to_owned(), "success".to_owned())]);
+            given.insert("mode".to_owned(), mode.as_str().to_owned());
+            given.insert(input.name.to_owned(), refused.to_owned());
+            let problems = Inputs::read(&given, &job).expect_err(input.name);
+            let names_it =
+                problems.iter().any(|problem| chain(problem).contains(&format!("`{}`", input.name)));
+            assert!(names_it, "`{}` in {}: {problems:?}", input.name, mode.as_str());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_bad_ticket_of_the_event_is_not_called_an_input_of_the_step() {
+    let acme = Acme::new().await;
+    let event = serde_json::json!({ "inputs": { "release-ticket": "twelve" } });
+    let done = Step::new("report").input("status", "success").event(event).run_in(&acme).await;
+    done.ends_with(2).says("::error::the event's input `release-ticket`: `twelve` is not a ticket");
 }
 
 #[tokio::test]

@@ -225,7 +225,7 @@ async fn an_identity_is_sent_to_no_address_that_others_can_listen_to() {
     let sts = Sts::trusting(WEB).await;
     for url in ["http://octo-sts.dev", "octo-sts.dev", "ftp://127.0.0.1"] {
         let done = sts.run(sts.report().input("sts-url", url)).await;
-        done.ends_with(2).says(&format!("input `sts-url`: `{url}` is no https address"));
+        done.ends_with(2).says(&format!("input `sts-url`: `{url}` is not an https address"));
     }
     let done = sts.run(sts.report().input("sts-identity", "../report")).await;
     done.ends_with(2).says("`sts-identity`: `../report` is not NAME of a file NAME.sts.yaml");

@@ -1,0 +1,111 @@
+//! What can be wrong with the inputs of the step.
+
+use crate::github::tokens::jwt::KeyError;
+use crate::names::NameError;
+use crate::problem::{Help, Problem};
+
+/// What is wrong with an input. None of a secret is quoted.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// It is needed, and blank.
+    #[error("input `{name}` is missing; it takes {takes}")]
+    Missing {
+        /// Its name.
+        name: &'static str,
+        /// The words that it takes.
+        takes: String,
+    },
+    /// It is none of the words that it takes.
+    #[error("input `{name}` is `{text}`; it takes {takes}")]
+    Word {
+        /// Its name.
+        name: &'static str,
+        /// What it is.
+        text: String,
+        /// The words that it takes.
+        takes: String,
+    },
+    /// It cannot be read.
+    #[error("input `{name}`")]
+    Value {
+        /// Its name.
+        name: &'static str,
+        /// What is wrong with it.
+        source: ValueError,
+    },
+    /// A token that cannot be sent.
+    #[error("input `{0}` holds spaces, line breaks or other characters that no token has")]
+    Token(&'static str),
+    /// A key that cannot sign.
+    #[error("input `private-key` is {0}; it takes the .pem file that GitHub gave when the key was generated")]
+    Key(KeyError),
+    /// Two names of the App, which may differ.
+    #[error("input `client-id` and `app-id` both name the App; give one of them")]
+    TwoApps,
+    /// A key of an App that has no name.
+    #[error("input `client-id` is missing; `private-key` is the key of a GitHub App")]
+    NoApp,
+    /// Targets are started by an event without a type.
+    #[error("input `event-type` is missing; `dispatch-type: repository` sends an event of that type")]
+    NoEventType,
+    /// The type of the event is too long.
+    #[error("input `event-type` is longer than the 100 characters that GitHub takes")]
+    LongEventType,
+    /// The hub would look at the runs without a pause.
+    #[error("input `wait-interval` is nothing; write `15s`")]
+    NoInterval,
+    /// The event names a ticket in a way that cannot be read.
+    #[error("the event's input `release-ticket`")]
+    TicketOfEvent(#[source] NameError),
+    /// The inputs of the targets are not a mapping.
+    #[error("input {0}")]
+    Mapping(String),
+    /// A target cannot be used.
+    #[error("input {}", Problem { help: None, ..(.0).clone() })]
+    Target(Problem),
+}
+
+impl Help for InputError {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Target(problem) => problem.help.clone(),
+            _ => None,
+        }
+    }
+}
+
+/// What is wrong with a value, wherever it stands.
+#[derive(Debug, thiserror::Error)]
+pub enum ValueError {
+    /// Not a time.
+    #[error("`{0}` is not a duration; write `90s`, `15m` or `1h 30m`")]
+    Duration(String),
+    /// Not a number, or too small.
+    #[error("`{0}` is not a whole number from 1 on")]
+    Number(String),
+    /// Not an address to which a job's identity may be sent.
+    #[error("`{0}` is not an https address")]
+    Https(String),
+    /// Not the name of a trust policy.
+    #[error("`{0}` is not NAME of a file NAME.sts.yaml")]
+    Policy(String),
+    /// Not an account.
+    #[error("`{0}` is not the name of an account")]
+    Login(String),
+    /// It looks like a YAML list and is not one of texts. The reason is part of the message, as some
+    /// callers show nothing else.
+    #[error("not a list of texts: {0}")]
+    List(String),
+    /// Not a repository or a ticket.
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+/// `a`, `b` or `c`, in code spans.
+pub(super) fn alternatives<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
+    let quoted: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}
