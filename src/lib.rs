@@ -46,8 +46,8 @@
 //!
 //! # Where to change what
 //!
-//! A new input: [`inputs::INPUTS`], `action.yml`, the README's table, and the workflows that others
-//! call (`.github/workflows/dispatch.yml`, `finish.yml`), which tests compare. A new field of a record:
+//! A new input: an entry in [`inputs::table`], from which `action.yml`, the README's tables and the
+//! workflows that others call are rendered (`tests/action/reference.rs`). A new field of a record:
 //! [`ticket::record`]; readers skip what they do not know. What the board shows: [`ticket::board`]. A
 //! new request: a method in [`github`], a route in the simulated GitHub that the tests run against
 //! (`tests/simulated-github`), and what it takes in the mode's `needs` and in the README's table of

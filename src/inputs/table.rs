@@ -1,6 +1,7 @@
 //! The table of the inputs: the place where one is added.
 //!
-//! A test compares `action.yml` and the README with it.
+//! `action.yml`, the tables of the README and the inputs of the workflows that others call are
+//! rendered from it by `tests/action/reference.rs`.
 
 use DefaultValue::{ByMode, Derived, Expression, Fixed, Nothing, Required};
 use ModeName::{Dispatch, Notify, Report};

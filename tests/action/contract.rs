@@ -1,8 +1,9 @@
-//! `action.yml`, the code and the README say the same.
+//! `action.yml`, the code and the README declare the same inputs and outputs.
 
 use std::collections::BTreeMap;
 
 use release_ticket_action::inputs::INPUTS;
+use release_ticket_action::inputs::table::DefaultValue;
 use release_ticket_action::receipt::Receipt;
 use serde::Deserialize;
 
@@ -16,14 +17,16 @@ struct ActionYml {
 struct Input {
     #[serde(default)]
     default: String,
+    #[serde(default)]
+    required: bool,
 }
 
 fn action_yml() -> ActionYml {
     serde_saphyr::from_str(include_str!("../../action.yml")).expect("action.yml is YAML of this shape")
 }
 
-/// The rows of the tables below a heading of the README, `## Inputs`: the name and the cell behind it.
-pub(crate) fn readme_rows(heading: &str) -> BTreeMap<String, String> {
+/// The rows of the tables below a heading of the README, `## Outputs`: the name and the cell behind it.
+fn readme_rows(heading: &str) -> BTreeMap<String, String> {
     let level = |line: &str| line.len() - line.trim_start_matches('#').len();
     let readme = include_str!("../../README.md");
     let below = readme.lines().skip_while(|line| *line != heading).skip(1);
@@ -42,18 +45,19 @@ pub(crate) fn readme_rows(heading: &str) -> BTreeMap<String, String> {
     rows
 }
 
+/// As a runner reads them: `reference.rs` compares the text.
 #[test]
-fn the_inputs_are_the_same_everywhere() {
-    let code: BTreeMap<String, String> =
-        INPUTS.iter().map(|input| (input.name.to_owned(), input.default.declared().to_owned())).collect();
-    let yaml: BTreeMap<String, String> =
-        action_yml().inputs.into_iter().map(|(name, input)| (name, input.default)).collect();
-    assert_eq!(code, yaml, "the code and action.yml");
-    let readme = readme_rows("## Inputs");
-    assert_eq!(code.keys().collect::<Vec<_>>(), readme.keys().collect::<Vec<_>>(), "the code and the README");
-    for (name, default) in code.iter().filter(|(_, default)| !default.is_empty()) {
-        assert_eq!(&readme[name], default, "the README's default of `{name}`");
-    }
+fn action_yml_declares_the_inputs_of_the_table_with_their_defaults() {
+    let table: BTreeMap<String, (String, bool)> = INPUTS
+        .iter()
+        .map(|input| {
+            let required = input.default == DefaultValue::Required;
+            (input.name.to_owned(), (input.default.declared().to_owned(), required))
+        })
+        .collect();
+    let yaml = action_yml().inputs.into_iter();
+    let yaml: BTreeMap<_, _> = yaml.map(|(name, input)| (name, (input.default, input.required))).collect();
+    assert_eq!(table, yaml);
 }
 
 #[test]

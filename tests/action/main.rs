@@ -17,6 +17,7 @@ mod preflight;
 mod proof_of_concept;
 mod properties;
 mod proxy;
+mod reference;
 mod report;
 mod requests;
 mod schema;

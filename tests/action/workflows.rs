@@ -8,35 +8,6 @@ use release_ticket_action::inputs::INPUTS;
 use release_ticket_action::targets::{Defaults, parse_file};
 use serde_json::Value;
 
-use crate::contract::readme_rows;
-
-/// Inputs that the called workflows do not pass on, by mode.
-const NOT_PASSED_ON: [(&str, &[&str]); 3] = [
-    // The runner fills in the first two, in each mode. A called workflow that asks for `id-token: write`
-    // would make every caller grant it, so whoever uses a token service writes the step.
-    ("dispatch", &["matrix", "check-run-id", "sts-identity", "sts-url"]),
-    // A target's own token comes by itself, and only its notice needs it. No target holds an App's key.
-    (
-        "report",
-        &["matrix", "check-run-id", "sts-identity", "sts-url", "token", "client-id", "app-id", "private-key"],
-    ),
-    // What went wrong is told as the run tells it.
-    (
-        "notify",
-        &[
-            "matrix",
-            "check-run-id",
-            "sts-identity",
-            "sts-url",
-            "token",
-            "client-id",
-            "app-id",
-            "private-key",
-            "message",
-        ],
-    ),
-];
-
 fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -148,28 +119,4 @@ fn callers_give_a_called_workflow_only_what_it_takes() {
         called.insert(file);
     }
     assert_eq!(called, BTreeSet::from([".github/workflows/dispatch.yml", ".github/workflows/finish.yml"]));
-}
-
-/// What is called hides nothing of what the action can do.
-#[test]
-fn called_workflows_pass_on_every_input() {
-    let workflows = workflows();
-    let mut steps_of = BTreeMap::new();
-    for file in ["dispatch.yml", "finish.yml"] {
-        let workflow = &workflows[&project().join(".github/workflows").join(file)];
-        let declared = keys(&workflow["on"]["workflow_call"]["inputs"]);
-        let text = workflow.to_string();
-        let unused: Vec<_> =
-            declared.iter().filter(|name| !text.contains(&format!("${{{{ inputs.{name} }}}}"))).collect();
-        assert!(unused.is_empty(), "{file} declares and does not use {unused:?}");
-        for step in steps(workflow) {
-            steps_of.insert(step["with"]["mode"].as_str().expect("a step has a mode"), keys(&step["with"]));
-        }
-    }
-    for (mode, left_out) in NOT_PASSED_ON {
-        let rows = ["### Every mode".to_owned(), format!("### {mode}")].map(|heading| readme_rows(&heading));
-        let mut missing: BTreeSet<String> = rows.into_iter().flat_map(BTreeMap::into_keys).collect();
-        missing.retain(|name| !steps_of[mode].contains(name.as_str()) && !left_out.contains(&name.as_str()));
-        assert!(missing.is_empty(), "the step of the mode {mode} passes on no {missing:?}");
-    }
 }

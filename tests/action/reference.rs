@@ -1,0 +1,398 @@
+//! The text that is rendered from the table of the inputs: in `action.yml`, in the README, and in the
+//! workflows that others call.
+//!
+//! The test compares; `UPDATE_REFERENCE=1 cargo test --test action reference` writes what differs.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use release_ticket_action::inputs::table::{DefaultValue, ModeName, Takes, Words};
+use release_ticket_action::inputs::{INPUTS, Input};
+
+const NOTE: &str = "Rendered from src/inputs/table.rs; CONTRIBUTING.md says how to change it.";
+
+const RUNS_ON: (&str, &str) =
+    ("runs-on", r#"{ description: "A Linux runner with Docker", type: string, default: ubuntu-latest }"#);
+
+/// The workflows that others call, with what the table does not say of them.
+const CALLED: [Called; 2] = [
+    Called {
+        file: ".github/workflows/dispatch.yml",
+        wording: &[
+            RUNS_ON,
+            (
+                "repository",
+                r#"{ description: "The hub, where that is another repository; it needs the secret `ticket-token`", type: string }"#,
+            ),
+        ],
+        steps: &[Step {
+            mode: ModeName::Dispatch,
+            // A called workflow that asks for `id-token: write` would make every caller grant it, so
+            // whoever uses a token service writes the step.
+            not_passed_on: &["sts-identity", "sts-url"],
+            values: &[
+                ("token", "${{ secrets.token || github.token }}"),
+                (
+                    "ticket-token",
+                    "${{ secrets.ticket-token || (!inputs.client-id && !inputs.app-id && github.token) || '' }}",
+                ),
+            ],
+        }],
+    },
+    Called {
+        file: ".github/workflows/finish.yml",
+        wording: &[
+            (
+                "results",
+                r#"{ description: "How the jobs before this one ended: `join(needs.*.result)`", type: string, required: true }"#,
+            ),
+            RUNS_ON,
+            ("stage", r#"{ description: "What the ticket calls this end", type: string, default: release }"#),
+        ],
+        steps: &[
+            Step {
+                mode: ModeName::Report,
+                // A target's own token comes by itself, and only its notice needs it. No target holds an
+                // App's key.
+                not_passed_on: &["sts-identity", "sts-url", "token", "client-id", "app-id", "private-key"],
+                values: &[("status", "${{ inputs.results }}"), ("done", "true")],
+            },
+            Step {
+                mode: ModeName::Notify,
+                // The run itself says what went wrong.
+                not_passed_on: &[
+                    "sts-identity",
+                    "sts-url",
+                    "token",
+                    "client-id",
+                    "app-id",
+                    "private-key",
+                    "message",
+                ],
+                values: &[("status", "${{ inputs.results }}")],
+            },
+        ],
+    },
+];
+
+/// A workflow that others call.
+struct Called {
+    file: &'static str,
+    /// Inputs that the action does not have, and those that say something else here.
+    wording: &'static [(&'static str, &'static str)],
+    steps: &'static [Step],
+}
+
+/// A step of such a workflow, whose id is the name of its mode.
+struct Step {
+    mode: ModeName,
+    /// The inputs that callers cannot give.
+    not_passed_on: &'static [&'static str],
+    /// The inputs that are more than the caller's value.
+    values: &'static [(&'static str, &'static str)],
+}
+
+/// Lines of a file that are rendered.
+struct Region {
+    file: &'static str,
+    /// The lines that lead to it, in this order, without their indentation.
+    below: Vec<String>,
+    lines: Vec<String>,
+}
+
+#[test]
+fn the_documentation_of_the_inputs_is_that_of_the_table() {
+    let mut files: BTreeMap<&str, String> = BTreeMap::new();
+    for region in regions() {
+        let text = files.entry(region.file).or_insert_with(|| read(region.file));
+        *text = region.put_into(text);
+    }
+    #[expect(clippy::disallowed_methods, reason = "tests have no main to read it")]
+    let update = std::env::var_os("UPDATE_REFERENCE").is_some();
+    let mut outdated = String::new();
+    for (file, expected) in files {
+        let found = read(file);
+        if found == expected {
+            continue;
+        }
+        if update {
+            std::fs::write(path(file), &expected).expect("a writable file");
+            continue;
+        }
+        let differs = expected.lines().zip(found.lines()).find(|(expected, found)| expected != found);
+        let (expected, found) = differs.unwrap_or_default();
+        outdated += &format!("{file}\n  has:    {}\n  should: {}\n", found.trim(), expected.trim());
+    }
+    assert!(
+        outdated.is_empty(),
+        "these files are not what src/inputs/table.rs says; \
+         `UPDATE_REFERENCE=1 cargo test --test action reference` writes them:\n{outdated}"
+    );
+}
+
+fn path(file: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
+}
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(path(file)).expect("a text file of the project")
+}
+
+fn regions() -> Vec<Region> {
+    let below = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
+    let mut regions =
+        vec![Region { file: "action.yml", below: below(&["inputs:"]), lines: inputs_of_action() }];
+    let of_every_mode = ("Every mode".to_owned(), ModeName::ALL);
+    let of_one = ModeName::ALL.iter().map(|mode| (mode.as_str().to_owned(), std::slice::from_ref(mode)));
+    for (heading, modes) in std::iter::once(of_every_mode).chain(of_one) {
+        let below = vec![format!("### {heading}"), String::new()];
+        regions.push(Region { file: "README.md", below, lines: table(modes) });
+    }
+    for called in &CALLED {
+        let below = below(&["workflow_call:", "inputs:"]);
+        regions.push(Region { file: called.file, below, lines: called.inputs() });
+        for step in called.steps {
+            let below = vec![format!("id: {}", step.mode.as_str()), "with:".to_owned()];
+            regions.push(Region { file: called.file, below, lines: step.with() });
+        }
+    }
+    regions
+}
+
+impl Region {
+    /// `text` with these lines in place of those that are there: in Markdown a paragraph, in YAML what is
+    /// indented more than the line above.
+    fn put_into(&self, text: &str) -> String {
+        let lines: Vec<&str> = text.lines().collect();
+        let mut start = 0;
+        for anchor in &self.below {
+            let found = lines[start..].iter().position(|line| line.trim_start() == anchor);
+            start += 1 + found.unwrap_or_else(|| panic!("{} has no line `{anchor}`", self.file));
+        }
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        let outer = indent(lines[start - 1]);
+        let inside = |line: &str| !line.is_empty() && (self.file.ends_with(".md") || indent(line) > outer);
+        let length = lines[start..].iter().take_while(|line| inside(line)).count();
+        let rendered = self.lines.iter().map(|line| match self.file.ends_with(".md") {
+            true => line.clone(),
+            false => format!("{}{line}", " ".repeat(outer + 2)),
+        });
+        let before = lines[..start].iter().map(|line| (*line).to_owned());
+        let after = lines[start + length..].iter().map(|line| (*line).to_owned());
+        before.chain(rendered).chain(after).map(|line| line + "\n").collect()
+    }
+}
+
+/// Every name of the table once, with its rows.
+fn names() -> Vec<(&'static str, Vec<&'static Input>)> {
+    let mut names: Vec<(&str, Vec<&Input>)> = Vec::new();
+    for input in INPUTS {
+        match names.iter_mut().find(|(name, _)| *name == input.name) {
+            Some((_, rows)) => rows.push(input),
+            None => names.push((input.name, vec![input])),
+        }
+    }
+    names
+}
+
+// ---- action.yml ----
+
+fn inputs_of_action() -> Vec<String> {
+    let mut lines = vec![format!("# {NOTE}")];
+    for (name, rows) in names() {
+        let meanings = rows.iter().map(|row| match row.modes.len() == ModeName::ALL.len() {
+            true => sentence(&meaning(row, row.modes)),
+            false => format!("{}: {}", modes_of(row.modes, ", "), meaning(row, row.modes)),
+        });
+        let description = meanings.collect::<Vec<_>>().join(". ");
+        lines.push(format!("{name}:"));
+        lines.push(format!("  description: {}", scalar(&description)));
+        match rows[0].default {
+            DefaultValue::Required => lines.push("  required: true".to_owned()),
+            default if default.declared().is_empty() => {}
+            default => lines.push(format!("  default: {}", scalar(default.declared()))),
+        }
+    }
+    lines
+}
+
+/// What an input means to some modes, with a default that no other place shows.
+fn meaning(input: &Input, modes: &[ModeName]) -> String {
+    let default = match input.default {
+        DefaultValue::ByMode(texts) => by_mode(texts, modes),
+        DefaultValue::Derived(words) => words.to_owned(),
+        _ => return input.meaning.to_owned(),
+    };
+    format!("{}. Default: {default}", input.meaning)
+}
+
+/// `update` for dispatch and report, `new` for notify; where one text counts for all `modes`, just that.
+fn by_mode(texts: &[(ModeName, &str)], modes: &[ModeName]) -> String {
+    let mut groups: Vec<(&str, Vec<ModeName>)> = Vec::new();
+    for (mode, text) in texts.iter().filter(|(mode, _)| modes.contains(mode)) {
+        match groups.iter_mut().find(|(other, _)| other == text) {
+            Some((_, modes)) => modes.push(*mode),
+            None => groups.push((text, vec![*mode])),
+        }
+    }
+    match &groups[..] {
+        [(text, _)] => format!("`{text}`"),
+        groups => {
+            let texts =
+                groups.iter().map(|(text, modes)| format!("`{text}` for {}", modes_of(modes, " and ")));
+            texts.collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+fn modes_of(modes: &[ModeName], between: &str) -> String {
+    modes.iter().map(|mode| mode.as_str()).collect::<Vec<_>>().join(between)
+}
+
+fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().into_iter().flat_map(char::to_uppercase).chain(rest).collect()
+}
+
+/// The text as a scalar of YAML, quoted where it would be something else.
+fn scalar(text: &str) -> String {
+    let is_plain = text.starts_with(|first: char| first.is_alphanumeric() || "$.".contains(first))
+        && !text.contains(": ")
+        && !text.contains(" #")
+        && !text.ends_with(':')
+        && text.parse::<f64>().is_err()
+        && text.parse::<bool>().is_err();
+    if is_plain { text.to_owned() } else { quoted(text) }
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+// ---- README.md ----
+
+/// The table of the inputs that exactly these modes take.
+fn table(modes: &[ModeName]) -> Vec<String> {
+    let mut lines = vec![
+        format!("<!-- {NOTE} -->"),
+        "| input | default | takes | meaning |".to_owned(),
+        "|---|---|---|---|".to_owned(),
+    ];
+    let is_listed = |input: &&Input| match modes {
+        [mode] => input.modes.contains(mode) && input.modes.len() < ModeName::ALL.len(),
+        modes => input.modes == modes,
+    };
+    lines.extend(INPUTS.iter().filter(is_listed).map(|input| {
+        let default = match input.default {
+            DefaultValue::Required => "required".to_owned(),
+            DefaultValue::Nothing => String::new(),
+            DefaultValue::Fixed(text) | DefaultValue::Expression(text) => format!("`{text}`"),
+            DefaultValue::ByMode(texts) => by_mode(texts, modes),
+            DefaultValue::Derived(words) => words.to_owned(),
+        };
+        let cells = [&format!("`{}`", input.name), default.as_str(), noun(input.takes), input.meaning];
+        let cells = cells.map(|cell| if cell.is_empty() { " ".to_owned() } else { format!(" {cell} ") });
+        format!("|{}|", cells.join("|"))
+    }));
+    lines
+}
+
+fn noun(takes: Takes) -> &'static str {
+    match takes {
+        Takes::Text => "text",
+        Takes::Secret => "secret",
+        Takes::Boolean => "boolean",
+        Takes::Number => "number",
+        Takes::Duration => "duration",
+        Takes::OneOf(_) => "word",
+        Takes::Statuses(_) => "statuses",
+        Takes::List => "list",
+        Takes::Mapping => "mapping",
+        Takes::Template => "template",
+        Takes::Path => "file",
+        Takes::Url => "URL",
+        Takes::Login => "login",
+        Takes::Logins => "logins",
+        Takes::Repository => "repository",
+        Takes::Ticket => "ticket",
+        Takes::Context => "filled in by the runner",
+    }
+}
+
+// ---- the workflows that others call ----
+
+impl Called {
+    /// What its callers can give: what it says itself, then what its steps pass on.
+    fn inputs(&self) -> Vec<String> {
+        let mut lines = vec![format!("# {NOTE}")];
+        let of_action = |name: &str| INPUTS.iter().any(|input| input.name == name);
+        let others = self.wording.iter().filter(|(name, _)| !of_action(name));
+        lines.extend(others.map(|(name, text)| format!("{name}: {text}")));
+        let mut passed: Vec<(&Input, Vec<ModeName>)> = Vec::new();
+        for (mode, input) in self.steps.iter().flat_map(|step| step.passed_on().map(|it| (step.mode, it))) {
+            match passed.iter_mut().find(|(other, _)| other.name == input.name) {
+                Some((first, modes)) if first.modes.contains(&mode) => modes.push(mode),
+                Some(_) => panic!("`{}` means several things in {}", input.name, self.file),
+                None => passed.push((input, vec![mode])),
+            }
+        }
+        lines.extend(passed.iter().map(|(input, modes)| {
+            let wording = self.wording.iter().find(|(name, _)| *name == input.name);
+            let text = wording.map_or_else(|| declaration(input, modes), |(_, text)| (*text).to_owned());
+            format!("{}: {text}", input.name)
+        }));
+        lines
+    }
+}
+
+/// An input of a workflow. A string is passed on where it is blank, so that the action's default counts;
+/// a boolean or number never is blank.
+fn declaration(input: &Input, modes: &[ModeName]) -> String {
+    let mut defaults: Vec<&str> = modes.iter().filter_map(|mode| input.default.text(*mode)).collect();
+    defaults.dedup();
+    let (kind, default) = match (input.takes, &defaults[..]) {
+        (Takes::Boolean, [default]) => ("boolean", format!(", default: {default}")),
+        (Takes::Number, [default]) => ("number", format!(", default: {default}")),
+        _ => ("string", String::new()),
+    };
+    let description = match input.default {
+        _ if !default.is_empty() => input.meaning.to_owned(),
+        DefaultValue::Fixed(text) => format!("{}. Default: `{text}`", input.meaning),
+        _ => meaning(input, modes),
+    };
+    let description = quoted(&sentence(&description));
+    format!("{{ description: {description}, type: {kind}{default} }}")
+}
+
+impl Step {
+    /// The inputs of the action that are inputs of the workflow, too.
+    fn passed_on(&self) -> impl Iterator<Item = &'static Input> {
+        let has_own_value = |name: &str| self.values.iter().any(|(other, _)| *other == name);
+        self.given().filter(move |input| {
+            input.name != "mode" && !has_own_value(input.name) && !matches!(input.takes, Takes::Secret)
+        })
+    }
+
+    /// The inputs of the action that the step gives.
+    fn given(&self) -> impl Iterator<Item = &'static Input> {
+        let in_mode = INPUTS.iter().filter(|input| input.modes.contains(&self.mode));
+        in_mode.filter(|input| {
+            !matches!(input.takes, Takes::Context) && !self.not_passed_on.contains(&input.name)
+        })
+    }
+
+    fn with(&self) -> Vec<String> {
+        let line = |input: &Input| {
+            let name = input.name;
+            let own = self.values.iter().find(|(other, _)| *other == name);
+            let value = match (own, input.takes) {
+                (Some((_, value)), _) => (*value).to_owned(),
+                (None, Takes::Secret) => format!("${{{{ secrets.{name} }}}}"),
+                (None, _) if name == "mode" => self.mode.as_str().to_owned(),
+                (None, _) => format!("${{{{ inputs.{name} }}}}"),
+            };
+            format!("{name}: {value}")
+        };
+        self.given().map(line).collect()
+    }
+}
