@@ -3,6 +3,7 @@
 //! Prints times of reading (comments to log), folding and rendering, and the requests and bytes of
 //! a report; each beside its ratio to a small ticket that is measured in the same run.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -10,8 +11,10 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use release_ticket_action::names::{CommentId, Login, RunId};
+use release_ticket_action::ticket::seen::BoardData;
 use release_ticket_action::ticket::{
-    BoardStep, Comment, Dispatch, Log, Record, Report, StageReport, Start, StartState, Status, Writer,
+    BoardStep, Comment, Dispatch, Log, Record, Report, StageReport, Start, StartState, Status, Ticket,
+    Writer, board, fold,
 };
 use serde_json::Map;
 use simulated_github::World;
@@ -34,8 +37,10 @@ fn main() -> Outcome<()> {
         let log = log_of(&comments);
         let times = [
             median(|| drop(black_box(log_of(&comments)))),
-            median(|| drop(black_box(log.fold()))),
-            median(|| drop(black_box(log.next_board_step()))),
+            median(|| drop(black_box(state_of(&log)))),
+            median(|| {
+                drop(black_box(board::render(&state_of(&log), &BoardData::default(), &BTreeMap::new())))
+            }),
         ];
         let base = *baseline.get_or_insert(times);
         let told = std::array::from_fn::<String, 3, _>(|at| told(times[at], base[at]));
@@ -60,6 +65,10 @@ fn main() -> Outcome<()> {
         }
     }
     Ok(())
+}
+
+fn state_of(log: &Log) -> Ticket {
+    fold(log.records().map(|(_, record)| record))
 }
 
 fn told(time: Duration, base: Duration) -> String {
@@ -154,15 +163,15 @@ fn comments(targets: usize, records: usize) -> Vec<Comment> {
 
 fn dispatch(targets: &[usize], name: &dyn Fn(usize) -> String) -> Record {
     let start = |target: &usize| Start {
-        target: name(*target),
+        target: name(*target).into(),
         repository: format!("acme/{}", name(*target)).parse().expect("a repository's name"),
         workflow: Some("release.yml".into()),
         git_ref: Some("main".into()),
         needs: Vec::new(),
-        state: StartState::Started,
+        state: StartState::Started.into(),
         run: Some(RunId(7_000 + *target as u64)),
         run_url: None,
-        error: None,
+        because: None,
         at: DateTime::<Utc>::UNIX_EPOCH,
         other: Map::new(),
     };
@@ -184,7 +193,7 @@ fn report(name: &str, target: usize, nth: usize) -> Record {
     let stage = StageReport {
         target: None,
         stage: format!("stage-{}", nth % 10),
-        status: Status::ALL[(target + nth) % Status::ALL.len()],
+        status: Status::ALL[(target + nth) % Status::ALL.len()].into(),
         message: Some("412 tests passed in 3 min 12 s".into()),
         url: None,
         done: nth % 10 == 9,

@@ -412,11 +412,10 @@ fn defaults(reader: &mut Reader<'_>) -> Defaults {
         reader.refuse(InputError::LongEventType);
     }
     let inputs = reader.verbatim("inputs").map(|text| targets::parse_inputs("`inputs`", &text));
-    let inputs =
-        inputs.and_then(|inputs| reader.accept(inputs.map_err(|e| InputError::Mapping(e.to_string()))));
+    let inputs = inputs.and_then(|inputs| reader.accept(inputs.map_err(InputError::Mapping)));
     Defaults {
         workflow: reader.text("workflow"),
-        git_ref: reader.text("ref"),
+        git_ref: reader.text("ref").map(Into::into),
         inputs: inputs.unwrap_or_default(),
         event_type: event_type.filter(|_| by_event),
     }

@@ -14,6 +14,8 @@ use crate::github::issues::{IssueComment, PAGE};
 use crate::github::once::sent_once;
 use crate::github::{GitHub, GitHubError};
 use crate::names::{CommentId, IssueRef};
+use crate::plan::Board;
+use crate::problem::Problem;
 use crate::ticket::{BoardStep, Comment, Log, Record};
 
 /// As often a writer repeats to bring the board up to date; others who write meanwhile do the same.
@@ -35,15 +37,17 @@ const WAIT_LIMIT: Duration = Duration::from_secs(20);
 /// What is left of a board that another one came before, where it cannot be deleted.
 const SUPERSEDED: &str = "The board of this ticket is an earlier comment.";
 
-/// The log of one ticket, as far as it was read.
+/// The way to the log of one ticket, and how far that was read. The [`Log`] itself is a value that the
+/// caller holds.
 #[derive(Debug)]
 pub struct Ledger<'a> {
     github: &'a GitHub,
     ticket: IssueRef,
-    log: Log,
     complete_until: Option<DateTime<Utc>>,
-    /// Whether it was read by this step.
+    /// Whether this step has read it.
     is_read: bool,
+    /// Whether the warning about records of a newer release was given.
+    has_warned: bool,
 }
 
 /// A log as far as it was read.
@@ -55,20 +59,11 @@ pub struct ReadLog {
     complete_until: DateTime<Utc>,
 }
 
-/// The board after it was brought up to date.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Board {
-    /// Its comment.
-    pub comment: CommentId,
-    /// Whether this job created it.
-    pub created: bool,
-}
-
 impl<'a> Ledger<'a> {
-    /// The log of `ticket`, of which nothing was read yet.
+    /// The ledger of `ticket`, of which nothing was read yet.
     #[must_use]
     pub fn unread(github: &'a GitHub, ticket: IssueRef) -> Self {
-        Self { github, ticket, log: Log::default(), complete_until: None, is_read: false }
+        Self { github, ticket, complete_until: None, is_read: false, has_warned: false }
     }
 
     /// Reads the whole log of `ticket`.
@@ -76,33 +71,33 @@ impl<'a> Ledger<'a> {
     /// # Errors
     ///
     /// When GitHub refuses or does not answer.
-    pub async fn read(github: &'a GitHub, ticket: IssueRef) -> Result<Self, GitHubError> {
-        let mut ledger = Self::unread(github, ticket);
-        ledger.read_changes().await?;
-        Ok(ledger)
+    pub async fn read(github: &'a GitHub, ticket: IssueRef) -> Result<(Self, Log), GitHubError> {
+        let (mut ledger, mut log) = (Self::unread(github, ticket), Log::default());
+        ledger.read_changes(&mut log).await?;
+        Ok((ledger, log))
     }
 
     /// The log of `ticket` as an earlier step of this job read it: what changed since then is yet to
     /// be read. A comment that was deleted since then is not noticed.
     #[must_use]
-    pub fn resume(github: &'a GitHub, ticket: IssueRef, read: ReadLog) -> Self {
+    pub fn resume(github: &'a GitHub, ticket: IssueRef, read: ReadLog) -> (Self, Log) {
         let mut log = Log::default();
         log.extend(read.comments);
-        Self { github, ticket, log, complete_until: Some(read.complete_until), is_read: false }
+        (Self { complete_until: Some(read.complete_until), ..Self::unread(github, ticket) }, log)
     }
 
     /// What a later step of this job may resume, if that saves it a request.
     #[must_use]
-    pub fn worth_resuming(&self) -> Option<ReadLog> {
+    pub fn worth_resuming(&self, log: &Log) -> Option<ReadLog> {
         let complete_until = self.complete_until?;
-        let comments: Vec<Comment> = self.log.own().cloned().collect();
+        let comments: Vec<Comment> = log.own().cloned().collect();
         (comments.len() > PAGE).then_some(ReadLog { comments, complete_until })
     }
 
-    /// The log as it was last read.
+    /// GitHub, where the ticket is.
     #[must_use]
-    pub fn log(&self) -> &Log {
-        &self.log
+    pub fn github(&self) -> &'a GitHub {
+        self.github
     }
 
     /// The ticket.
@@ -116,12 +111,32 @@ impl<'a> Ledger<'a> {
     /// # Errors
     ///
     /// When GitHub refuses or does not answer.
-    pub async fn read_changes(&mut self) -> Result<(), GitHubError> {
+    pub async fn read_changes(&mut self, log: &mut Log) -> Result<(), GitHubError> {
         let read = self.github.comments(&self.ticket, self.complete_until).await?;
-        self.log.extend(read.comments.into_iter().map(comment_of));
+        log.extend(read.comments.into_iter().map(Comment::from));
         self.complete_until = Some(read.complete_until);
         self.is_read = true;
+        self.warn_of_newer_records(log);
         Ok(())
+    }
+
+    /// Says once that a newer release of the action wrote to this ticket.
+    fn warn_of_newer_records(&mut self, log: &Log) {
+        let comments = &log.ticket().unreadable;
+        if comments.is_empty() || self.has_warned {
+            return;
+        }
+        self.has_warned = true;
+        let comments: Vec<String> = comments.iter().map(ToString::to_string).collect();
+        let problem = Problem::new(format!(
+            "this ticket was written by a newer release of the action: this one cannot read all of {} (comment {})",
+            self.ticket,
+            comments.join(", ")
+        ));
+        tracing::warn!(
+            "{}",
+            problem.help("update the action; until then it leaves alone what it cannot read")
+        );
     }
 
     /// Writes `record`: into `comment`, which holds its earlier state, or as a new comment.
@@ -131,6 +146,7 @@ impl<'a> Ledger<'a> {
     /// When GitHub refuses or gives no clear answer.
     pub async fn write(
         &mut self,
+        log: &mut Log,
         comment: Option<CommentId>,
         record: &Record,
     ) -> Result<Comment, GitHubError> {
@@ -139,15 +155,15 @@ impl<'a> Ledger<'a> {
             Some(id) => match self.github.edit_comment(&self.ticket, id, &body).await {
                 // A person deleted the record; what it says must not be lost with it.
                 Err(error) if error.is_gone() && self.github.comment(&self.ticket, id).await?.is_none() => {
-                    self.log.accept_gone(id);
+                    log.accept_gone(id);
                     self.create(&body).await
                 }
                 written => written,
             },
             None => self.create(&body).await,
         };
-        let written = comment_of(written?);
-        self.log.extend([written.clone()]);
+        let written = Comment::from(written?);
+        log.extend([written.clone()]);
         Ok(written)
     }
 
@@ -160,62 +176,62 @@ impl<'a> Ledger<'a> {
     ///
     /// When GitHub refuses or gives no clear answer. The records are safe: whoever writes next
     /// brings the board up to date.
-    pub async fn show_board(&mut self) -> Result<Option<Board>, GitHubError> {
+    pub async fn show_board(&mut self, log: &mut Log) -> Result<Option<Board>, GitHubError> {
         if !self.is_read {
-            self.read_changes().await?;
+            self.read_changes(log).await?;
         }
-        if self.log.records().next().is_none() {
+        if log.records().next().is_none() {
             return Ok(None);
         }
         let mut created = None;
         let mut waited = false;
         for _ in 0..ROUNDS {
-            let step = self.log.next_board_step();
-            if let (BoardStep::Write { .. }, false, Some(wait)) = (&step, waited, self.wait_in_crowd()) {
+            let step = log.next_board_step();
+            if let (BoardStep::Write { .. }, false, Some(wait)) = (&step, waited, self.wait_in_crowd(log)) {
                 tokio::time::sleep(wait).await;
-                self.read_changes().await?;
+                self.read_changes(log).await?;
                 waited = true;
                 continue;
             }
             waited = false;
             match step {
-                BoardStep::Shown => break,
+                BoardStep::Shown | BoardStep::Newer => break,
                 BoardStep::ReadAgain(unread) => {
-                    self.read_changes().await?;
-                    self.settle(unread).await?;
+                    self.read_changes(log).await?;
+                    self.settle(log, unread).await?;
                     continue;
                 }
                 // The board of an account that wrote no record is not seen as one: once is enough.
                 BoardStep::Write { comment: None, .. } if created.is_some() => break,
                 BoardStep::Write { comment: None, body } => {
-                    created = Some(comment_of(self.create(&body).await?).id);
+                    created = Some(Comment::from(self.create(&body).await?).id);
                 }
                 BoardStep::Write { comment: Some(id), body } => {
                     match self.github.edit_comment(&self.ticket, id, &body).await {
-                        Err(error) if error.is_gone() => self.log.accept_gone(id),
-                        written => self.log.extend([comment_of(written?)]),
+                        Err(error) if error.is_gone() => log.accept_gone(id),
+                        written => log.extend([Comment::from(written?)]),
                     }
                 }
             }
-            self.read_changes().await?;
+            self.read_changes(log).await?;
         }
-        if self.log.next_board_step() != BoardStep::Shown {
+        if !matches!(log.next_board_step(), BoardStep::Shown | BoardStep::Newer) {
             tracing::info!(
                 "the board of {} is being written by others; they will show this record",
                 self.ticket
             );
         }
-        let spare: Vec<CommentId> = self.log.spare_boards().collect();
+        let spare: Vec<CommentId> = log.spare_boards().collect();
         for id in spare {
-            self.remove_board(id).await?;
+            self.remove_board(log, id).await?;
         }
-        Ok(self.log.board().map(|board| Board { comment: board.id, created: created == Some(board.id) }))
+        Ok(log.board().map(|board| Board { comment: board.id, created: created == Some(board.id) }))
     }
 
     /// Deletes a spare board while the ticket is short. On a long one a deleted comment would move
     /// those behind it to a page that another job may have read already, so there it is emptied.
-    async fn remove_board(&mut self, id: CommentId) -> Result<(), GitHubError> {
-        if self.log.len() < PAGE / 2 {
+    async fn remove_board(&mut self, log: &mut Log, id: CommentId) -> Result<(), GitHubError> {
+        if log.len() < PAGE / 2 {
             self.github.delete_comment(&self.ticket, id).await?;
         } else {
             match self.github.edit_comment(&self.ticket, id, SUPERSEDED).await {
@@ -223,27 +239,27 @@ impl<'a> Ledger<'a> {
                 _ => {}
             }
         }
-        self.log.accept_gone(id);
+        log.accept_gone(id);
         Ok(())
     }
 
     /// How long to wait before writing the board, if many jobs write at this moment.
-    fn wait_in_crowd(&self) -> Option<Duration> {
-        let lately = self.log.written_since(self.complete_until? - LATELY);
+    fn wait_in_crowd(&self, log: &Log) -> Option<Duration> {
+        let lately = log.written_since(self.complete_until? - LATELY);
         let longest = WAIT_FOR_EACH.saturating_mul(u32::try_from(lately).unwrap_or(u32::MAX)).min(WAIT_LIMIT);
         (lately >= CROWD).then(|| longest.mul_f64(fastrand::f64()))
     }
 
     /// Finds out what became of records that a board shows and no list does.
-    async fn settle(&mut self, unread: Vec<CommentId>) -> Result<(), GitHubError> {
-        let missing: Vec<CommentId> = unread.into_iter().filter(|id| !self.log.has_record(*id)).collect();
+    async fn settle(&mut self, log: &mut Log, unread: Vec<CommentId>) -> Result<(), GitHubError> {
+        let missing: Vec<CommentId> = unread.into_iter().filter(|id| !log.has_record(*id)).collect();
         for id in missing.into_iter().take(ASKED_SINGLY) {
             match self.github.comment(&self.ticket, id).await? {
-                Some(comment) => self.log.extend([comment_of(comment)]),
-                None => self.log.accept_gone(id),
+                Some(comment) => log.extend([Comment::from(comment)]),
+                None => log.accept_gone(id),
             }
-            if !self.log.has_record(id) {
-                self.log.accept_gone(id);
+            if !log.has_record(id) {
+                log.accept_gone(id);
             }
         }
         Ok(())
@@ -266,14 +282,16 @@ impl<'a> Ledger<'a> {
     }
 }
 
-fn comment_of(comment: IssueComment) -> Comment {
-    Comment {
-        id: comment.id,
-        author: comment.author().map(str::to_owned),
-        trusted: comment.is_trusted(),
-        created_at: comment.created_at,
-        updated_at: comment.updated_at,
-        url: comment.html_url,
-        body: comment.body,
+impl From<IssueComment> for Comment {
+    fn from(comment: IssueComment) -> Self {
+        Self {
+            id: comment.id,
+            author: comment.author().map(str::to_owned),
+            trusted: comment.is_trusted(),
+            created_at: comment.created_at,
+            updated_at: comment.updated_at,
+            url: comment.html_url,
+            body: comment.body,
+        }
     }
 }

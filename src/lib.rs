@@ -54,7 +54,10 @@
 //! permissions. A workflow that the README shows: a file of `examples/workflows`, which
 //! `tests/end-to-end` plays in a runner.
 
+pub mod apply;
+pub mod cancel;
 pub mod dispatch;
+pub mod engine;
 pub mod event;
 pub mod form;
 pub mod github;
@@ -76,4 +79,5 @@ pub mod runner;
 pub mod targets;
 pub mod template;
 pub mod ticket;
+pub mod workflow;
 pub mod yaml;

@@ -1,5 +1,6 @@
 //! The names of things on GitHub: each kind of id has a type of its own, so that none is taken for another.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
@@ -153,6 +154,94 @@ numbers! {
     CommentId;
     /// The id of a workflow run. Ids grow with time over the whole of GitHub; a re-run keeps the id.
     RunId;
+}
+
+/// Declares names that are text on GitHub or in a targets file.
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.to_owned())
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(text)
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                self.0 == other
+            }
+        }
+
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                self.0 == *other
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+
+texts! {
+    /// The name of a target, unique within a ticket.
+    TargetName;
+    /// The file of a workflow under `.github/workflows`, by which GitHub's API names it.
+    WorkflowFile;
+    /// The branch or tag at which a workflow is started, as people write it: `main`, `refs/tags/v1`.
+    GitRef;
+}
+
+impl WorkflowFile {
+    /// Reads `release.yml` or `.github/workflows/release.yml`; `None` when that is not a workflow file.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let file = text.trim().strip_prefix(".github/workflows/").unwrap_or(text.trim());
+        let plain =
+            file.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_. ".contains(&b)) && !file.starts_with('.');
+        (plain && !file.is_empty()).then(|| Self(file.to_owned()))
+    }
+
+    /// Where the file is in its repository.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!(".github/workflows/{self}")
+    }
+}
+
+impl GitRef {
+    /// The name of the branch or tag alone.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.0.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/")
+    }
 }
 
 /// An issue with its repository, `owner/name#12`.

@@ -10,23 +10,9 @@ use crate::github::issues::{Issue, IssueComment};
 use crate::github::once::sent_once;
 use crate::github::{GitHub, GitHubError};
 use crate::names::{IssueNumber, IssueRef, Login, RepoName};
+use crate::plan::NewIssue;
 use crate::runner::log::NOTICE;
-use crate::ticket::Key;
-
-/// An issue to be opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewIssue {
-    /// Where.
-    pub repository: RepoName,
-    /// The key by which it is found again; its marker is in the body.
-    pub key: Key,
-    /// Its title.
-    pub title: String,
-    /// Its text, with the marker.
-    pub body: String,
-    /// Its labels.
-    pub labels: Vec<String>,
-}
+use crate::ticket::{Key, Word};
 
 /// The issue of a key.
 #[derive(Debug, Clone)]
@@ -35,6 +21,17 @@ pub struct Opened {
     pub issue: Issue,
     /// Whether this step opened it.
     pub created: bool,
+}
+
+/// What is known of the open issue of a key.
+#[derive(Debug, Clone)]
+pub enum Lookup {
+    /// There is one.
+    Found(Found),
+    /// There is none that this release can read; this open one may be it, which a newer release wrote.
+    Unreadable(IssueRef),
+    /// There is none.
+    Absent,
 }
 
 /// The open issue of a key as it was found.
@@ -51,30 +48,31 @@ pub struct Found {
 /// # Errors
 ///
 /// When GitHub refuses or does not answer.
-pub async fn find(github: &GitHub, repository: &RepoName, key: &Key) -> Result<Option<Found>, GitHubError> {
+pub async fn find(github: &GitHub, repository: &RepoName, key: &Key) -> Result<Lookup, GitHubError> {
+    let issue_ref = |issue: &Issue| IssueRef { repository: repository.clone(), number: issue.number };
     let mut issues = github.open_issues(repository).await?;
+    let unreadable =
+        issues.iter().find(|issue| key_of(issue).is_some_and(|key| key.is_newer())).map(issue_ref);
     issues.retain(|issue| has_key(issue, key));
     issues.sort_by_key(|issue| issue.number);
     let mut issues = issues.into_iter();
-    let Some(issue) = issues.next() else { return Ok(None) };
-    let orphans = issues
-        .filter(|later| later.comments == 0)
-        .map(|later| IssueRef { repository: repository.clone(), number: later.number });
-    Ok(Some(Found { orphans: orphans.collect(), issue }))
+    let Some(issue) = issues.next() else {
+        return Ok(unreadable.map_or(Lookup::Absent, Lookup::Unreadable));
+    };
+    let orphans = issues.filter(|later| later.comments == 0).map(|later| issue_ref(&later)).collect();
+    Ok(Lookup::Found(Found { orphans, issue }))
 }
 
-/// Closes issues that came second to `first`. A failure is a warning only: an open duplicate is untidy.
-pub async fn close_as_duplicates(github: &GitHub, duplicates: &[IssueRef], first: IssueNumber) {
-    for duplicate in duplicates {
-        tracing::info!("{duplicate} came second to #{first}; closing it as a duplicate");
-        let closed = github.close_issue_as_duplicate(duplicate).await;
-        let closed = match closed {
-            Ok(()) => github.create_comment(duplicate, &format!("Duplicate of #{first}")).await.map(drop),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = closed {
-            tracing::warn!("{duplicate} is a duplicate of #{first}, and cannot be closed as such: {error}");
-        }
+/// Closes an issue that came second to `first`. That it stays open is untidy, and no reason to fail.
+pub async fn close_as_duplicate(github: &GitHub, duplicate: &IssueRef, first: IssueNumber) {
+    tracing::info!("{duplicate} came second to #{first}; closing it as a duplicate");
+    let closed = github.close_issue_as_duplicate(duplicate).await;
+    let closed = match closed {
+        Ok(()) => github.create_comment(duplicate, &format!("Duplicate of #{first}")).await.map(drop),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = closed {
+        tracing::warn!("{duplicate} is a duplicate of #{first}, and cannot be closed as such: {error}");
     }
 }
 
@@ -118,12 +116,16 @@ pub async fn open(github: &GitHub, new: &NewIssue) -> Result<Opened, GitHubError
         );
     }
     match find(github, &new.repository, &new.key).await? {
-        Some(found) if found.issue.number < mine.number => {
+        Lookup::Found(found) if found.issue.number < mine.number => {
             let duplicate = IssueRef { repository: new.repository.clone(), number: mine.number };
-            close_as_duplicates(github, &[duplicate], found.issue.number).await;
+            close_as_duplicate(github, &duplicate, found.issue.number).await;
             Ok(Opened { issue: found.issue, created: false })
         }
-        _ => Ok(Opened { issue: mine, created: true }),
+        _ => {
+            let issue = IssueRef { repository: new.repository.clone(), number: mine.number };
+            assign(github, &issue, new.assignee.as_ref()).await;
+            Ok(Opened { issue: mine, created: true })
+        }
     }
 }
 
@@ -148,8 +150,23 @@ pub async fn comment_once(
     .await
 }
 
-/// Assigns the driver, if GitHub lets them be assigned; the ticket names them in any case.
-pub async fn assign(github: &GitHub, issue: &IssueRef, login: Option<&Login>) {
+/// Closes an issue with a last word, unless somebody has closed it meanwhile.
+///
+/// # Errors
+///
+/// When GitHub refuses or gives no clear answer.
+pub async fn close(github: &GitHub, issue: &IssueRef, last_word: Option<&str>) -> Result<(), GitHubError> {
+    if let Some(last_word) = last_word {
+        if !github.issue(issue).await?.is_open() {
+            return Ok(());
+        }
+        comment_once(github, issue, last_word).await?;
+    }
+    github.close_issue(issue).await
+}
+
+/// Assigns the driver, as far as GitHub lets them be assigned; the ticket names them in any case.
+async fn assign(github: &GitHub, issue: &IssueRef, login: Option<&Login>) {
     let Some(login) = login.filter(|login| !login.is_bot() && !login.is_team()) else { return };
     match github.assign(issue, login).await {
         Ok(true) => {}
@@ -161,7 +178,12 @@ pub async fn assign(github: &GitHub, issue: &IssueRef, login: Option<&Login>) {
 }
 
 fn has_key(issue: &Issue, key: &Key) -> bool {
-    issue.is_trusted() && issue.body.as_deref().and_then(Key::of).as_ref() == Some(key)
+    key_of(issue).is_some_and(|known| known == *key)
+}
+
+/// The key of an issue that this action opened.
+fn key_of(issue: &Issue) -> Option<Word<Key>> {
+    issue.body.as_deref().and_then(Key::of).filter(|_| issue.is_trusted())
 }
 
 fn has_label(issue: &Issue, name: &str) -> bool {

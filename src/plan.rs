@@ -1,11 +1,18 @@
-//! The plan: the effects that a mode decided on, as a value that can be printed.
+//! The plan: what a mode decided to do, as values that can be printed, and applied.
+//!
+//! An [`Effect`] is the one description of a change. A dry run prints effects and stops; any other run
+//! hands the same values to [`crate::apply`].
 
 use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::names::{CommentId, IssueRef, Login, RepoName};
+use crate::names::{
+    CommentId, GitRef, IssueNumber, IssueRef, Login, RepoName, RunId, TargetName, WorkflowFile,
+};
+use crate::ticket::reason::and;
+use crate::ticket::{Comment, Key, Reason, Record};
 
 /// The effects that a mode decided on, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -14,122 +21,171 @@ pub struct Plan {
     effects: Vec<Effect>,
 }
 
-/// One change on GitHub.
+/// An issue that is to be opened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "effect", rename_all = "kebab-case")]
+pub struct NewIssue {
+    /// Where.
+    pub repository: RepoName,
+    /// Its title.
+    pub title: String,
+    /// Its text, with the marker that holds the key.
+    pub body: String,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// Whom to assign, if GitHub lets them be.
+    pub assignee: Option<Login>,
+    /// By what it is found again.
+    #[serde(skip)]
+    pub key: Key,
+}
+
+/// The start of a workflow.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WorkflowStart {
+    /// The target's name.
+    pub target: TargetName,
+    /// Where.
+    pub repository: RepoName,
+    /// The workflow's file.
+    pub workflow: WorkflowFile,
+    /// The branch or tag.
+    #[serde(rename = "ref")]
+    pub git_ref: GitRef,
+    /// Its inputs, as they are sent.
+    pub inputs: Map<String, Value>,
+    /// The targets that were released before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<TargetName>,
+}
+
+/// An event that starts a target.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EventStart {
+    /// The target's name.
+    pub target: TargetName,
+    /// Where.
+    pub repository: RepoName,
+    /// The event's type.
+    pub event_type: String,
+    /// What it carries.
+    pub client_payload: Map<String, Value>,
+    /// The targets that were released before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<TargetName>,
+}
+
+/// One change on GitHub, or the decision to make none.
+///
+/// The number 0 stands for an issue that the plan opens.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Open an issue.
-    OpenIssue {
-        /// Where.
-        repository: RepoName,
-        /// Its title.
-        title: String,
-        /// Its text.
-        body: String,
-        /// Its labels.
-        labels: Vec<String>,
-        /// Whom to assign.
-        assignee: Option<Login>,
+    /// Open an issue, unless one with its key was opened meanwhile.
+    OpenIssue(NewIssue),
+    /// Close an issue that another one came before.
+    CloseDuplicate {
+        /// Which.
+        issue: IssueRef,
+        /// The one that stays.
+        of: IssueNumber,
     },
-    /// Start a workflow.
-    StartWorkflow {
-        /// The target's name.
-        target: String,
-        /// Where.
-        repository: RepoName,
-        /// The workflow's file.
-        workflow: String,
-        /// The branch or tag.
-        #[serde(rename = "ref")]
-        git_ref: String,
-        /// Its inputs, as they are sent.
-        inputs: Map<String, Value>,
-        /// The targets that have to be released before.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        after: Vec<String>,
+    /// Write a record of a ticket: into its comment, or as a new one.
+    WriteRecord {
+        /// On which ticket.
+        issue: IssueRef,
+        /// The comment that holds its earlier state.
+        comment: Option<CommentId>,
+        /// What it says.
+        record: Record,
     },
-    /// Send an event to a repository.
-    SendEvent {
-        /// The target's name.
-        target: String,
-        /// Where.
-        repository: RepoName,
-        /// The event's type.
-        event_type: String,
-        /// What it carries.
-        client_payload: Map<String, Value>,
-        /// The targets that have to be released before.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        after: Vec<String>,
-    },
-    /// Leave a target alone.
-    Skip {
-        /// The target's name.
-        target: String,
-        /// Why.
-        because: String,
-    },
-    /// Write a comment.
-    CreateComment {
+    /// Write a comment: into an earlier one of ours, or as a new one.
+    WriteComment {
         /// On which issue.
-        issue: Issue,
+        issue: IssueRef,
+        /// The earlier comment.
+        comment: Option<CommentId>,
         /// Its text.
-        body: String,
-    },
-    /// Put a new text into a comment of ours.
-    EditComment {
-        /// On which issue.
-        issue: Issue,
-        /// Which comment.
-        comment: CommentId,
-        /// Its new text.
         body: String,
     },
     /// Bring the board up to date.
     UpdateBoard {
         /// On which ticket.
-        issue: Issue,
+        issue: IssueRef,
+    },
+    /// Pin the board above the other comments.
+    PinBoard {
+        /// On which ticket.
+        issue: IssueRef,
+        /// The board.
+        comment: CommentId,
+    },
+    /// Start a workflow.
+    StartWorkflow(WorkflowStart),
+    /// Send an event to a repository.
+    SendEvent(EventStart),
+    /// Leave a target alone.
+    Skip {
+        /// The target's name.
+        target: TargetName,
+        /// Why.
+        because: Reason,
+    },
+    /// Wait, and look again from time to time.
+    Wait {
+        /// For which targets.
+        targets: Vec<TargetName>,
+    },
+    /// Cancel a run.
+    CancelRun {
+        /// The target's name.
+        target: TargetName,
+        /// Where.
+        repository: RepoName,
+        /// The run.
+        run: RunId,
     },
     /// Open a closed issue again.
     ReopenIssue {
         /// Which.
-        issue: Issue,
+        issue: IssueRef,
     },
-    /// Close an issue.
+    /// Close an issue, with a last comment.
     CloseIssue {
         /// Which.
-        issue: Issue,
+        issue: IssueRef,
+        /// The last comment; none where all is said.
+        last_word: Option<String>,
     },
 }
 
-/// An issue in a plan: one that is there, or the one that the plan opens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Issue {
-    /// It is there.
-    Known(IssueRef),
-    /// It will be opened here, and has no number yet.
-    New(RepoName),
+/// What came of an effect.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Applied {
+    /// It happened, and there is nothing to say about it.
+    Done,
+    /// The issue is open.
+    Opened {
+        /// Which.
+        issue: IssueRef,
+        /// The issue in the browser.
+        url: String,
+        /// Whether this step opened it.
+        created: bool,
+    },
+    /// The comment stands.
+    Written(Comment),
+    /// The board is up to date; none if there is nothing to show.
+    Board(Option<Board>),
+    /// The target was started, as this run if GitHub says so.
+    Started(Option<(RunId, String)>),
 }
 
-impl From<IssueRef> for Issue {
-    fn from(issue: IssueRef) -> Self {
-        Self::Known(issue)
-    }
-}
-
-impl fmt::Display for Issue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Known(issue) => issue.fmt(f),
-            Self::New(repository) => write!(f, "{repository}#(new)"),
-        }
-    }
-}
-
-impl Serialize for Issue {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
+/// The board after it was brought up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Board {
+    /// Its comment.
+    pub comment: CommentId,
+    /// Whether this job created it.
+    pub created: bool,
 }
 
 impl Plan {
@@ -163,39 +219,83 @@ impl fmt::Display for Plan {
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OpenIssue { repository, title, labels, assignee, .. } => {
+            Self::OpenIssue(NewIssue { repository, title, labels, assignee, .. }) => {
                 write!(f, "open an issue in {repository}: {title} (labels: {})", labels.join(", "))?;
                 assignee.iter().try_for_each(|login| write!(f, ", assigned to {login}"))?;
                 f.write_str("; `0` stands for its number below")
             }
-            Self::StartWorkflow { target, repository, workflow, git_ref, inputs, after } => {
-                let start = format!("{workflow} in {repository} at {git_ref}{}", shown(inputs));
-                write!(f, "{}: {start}", when(target, after))
+            Self::CloseDuplicate { issue, of } => write!(f, "close {issue} as a duplicate of #{of}"),
+            Self::WriteRecord { issue, comment: None, record } => {
+                write!(f, "comment on {issue}: {}", title(record))
             }
-            Self::SendEvent { target, repository, event_type, client_payload, after } => {
-                let start = format!("send {event_type} to {repository}{}", shown(client_payload));
-                write!(f, "{}: {start}", when(target, after))
+            Self::WriteRecord { issue, comment: Some(comment), record } => {
+                write!(f, "edit comment {comment} on {issue}: {}", title(record))
             }
-            Self::Skip { target, because } => write!(f, "leave {target} alone: {because}"),
-            Self::CreateComment { issue, .. } => write!(f, "comment on {issue}"),
-            Self::EditComment { issue, comment, .. } => write!(f, "edit comment {comment} on {issue}"),
+            Self::WriteComment { issue, comment: None, .. } => write!(f, "comment on {issue}"),
+            Self::WriteComment { issue, comment: Some(comment), .. } => {
+                write!(f, "edit comment {comment} on {issue}")
+            }
             Self::UpdateBoard { issue } => write!(f, "bring the board of {issue} up to date"),
+            Self::PinBoard { issue, .. } => write!(f, "pin the board of {issue}"),
+            Self::StartWorkflow(WorkflowStart { target, repository, workflow, git_ref, inputs, after }) => {
+                let start = format!("{workflow} in {repository} at {git_ref}{}", with(inputs));
+                write!(f, "{}: {start}", when(target, after))
+            }
+            Self::SendEvent(EventStart { target, repository, event_type, client_payload, after }) => {
+                let start = format!("send {event_type} to {repository}{}", with(client_payload));
+                write!(f, "{}: {start}", when(target, after))
+            }
+            Self::Skip { target, because } => write!(f, "leave {target} alone: {}", because.plain()),
+            Self::Wait { targets } => write!(f, "wait for {}", listed(targets)),
+            Self::CancelRun { target, repository, run } => {
+                write!(f, "cancel {target}, run {run} of {repository}")
+            }
             Self::ReopenIssue { issue } => write!(f, "reopen {issue}"),
-            Self::CloseIssue { issue } => write!(f, "close {issue}"),
+            Self::CloseIssue { issue, last_word: None } => write!(f, "close {issue}"),
+            Self::CloseIssue { issue, last_word: Some(word) } => write!(f, "close {issue}, saying: {word}"),
         }
     }
 }
 
-/// `start web`, or `start docs when web is released`.
-fn when(target: &str, after: &[String]) -> String {
-    match after {
-        [] => format!("start {target}"),
-        [one] => format!("start {target} when {one} is released"),
-        several => format!("start {target} when {} are released", several.join(" and ")),
+/// What a record says, in a few words.
+fn title(record: &Record) -> String {
+    match record {
+        Record::Dispatch(dispatch) => {
+            let mut by_state: Vec<(&'static str, Vec<TargetName>)> = Vec::new();
+            let states = dispatch.targets.iter().map(|start| (start.state.word(), &start.target));
+            let followed = dispatch.followed.iter().map(|run| (run.standing().word(), &run.target));
+            for (word, name) in states.chain(followed) {
+                match by_state.iter_mut().find(|(known, _)| *known == word) {
+                    Some((_, names)) => names.push(name.clone()),
+                    None => by_state.push((word, vec![name.clone()])),
+                }
+            }
+            let parts = by_state.iter().map(|(word, names)| format!("{} {word}", listed(names)));
+            parts.collect::<Vec<_>>().join("; ")
+        }
+        Record::Report(report) => {
+            let stages =
+                report.stages.iter().map(|stage| format!("{} {}", stage.stage, stage.status.label()));
+            stages.collect::<Vec<_>>().join("; ")
+        }
+        Record::Notice(notice) => crate::ticket::text::first_line(&notice.message).to_owned(),
     }
 }
 
-fn shown(inputs: &Map<String, Value>) -> String {
+/// `start web`, or `start docs when web is released`.
+fn when(target: &TargetName, after: &[TargetName]) -> String {
+    match after {
+        [] => format!("start {target}"),
+        [one] => format!("start {target} when {one} is released"),
+        several => format!("start {target} when {} are released", listed(several)),
+    }
+}
+
+fn listed(names: &[TargetName]) -> String {
+    and(&names.iter().map(ToString::to_string).collect::<Vec<_>>())
+}
+
+fn with(inputs: &Map<String, Value>) -> String {
     let inputs: Vec<String> = inputs
         .iter()
         .map(|(name, value)| {
@@ -203,4 +303,83 @@ fn shown(inputs: &Map<String, Value>) -> String {
         })
         .collect();
     if inputs.is_empty() { String::new() } else { format!(" with {}", inputs.join(", ")) }
+}
+
+/// An effect as people read it in the output `plan`.
+#[derive(Serialize)]
+#[serde(tag = "effect", rename_all = "kebab-case")]
+enum Printed<'a> {
+    OpenIssue(&'a NewIssue),
+    CloseIssueAsDuplicate {
+        issue: String,
+        of: IssueNumber,
+    },
+    CreateComment {
+        issue: String,
+        body: String,
+    },
+    EditComment {
+        issue: String,
+        comment: CommentId,
+        body: String,
+    },
+    UpdateBoard {
+        issue: String,
+    },
+    PinBoard {
+        issue: String,
+    },
+    StartWorkflow(&'a WorkflowStart),
+    SendEvent(&'a EventStart),
+    Skip {
+        target: &'a TargetName,
+        because: String,
+    },
+    Wait {
+        targets: &'a [TargetName],
+    },
+    CancelRun {
+        target: &'a TargetName,
+        repository: &'a RepoName,
+        run: RunId,
+    },
+    ReopenIssue {
+        issue: String,
+    },
+    CloseIssue {
+        issue: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        last_word: Option<&'a str>,
+    },
+}
+
+impl Serialize for Effect {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let written = |issue: &IssueRef, comment: Option<CommentId>, body: String| match comment {
+            None => Printed::CreateComment { issue: issue.to_string(), body },
+            Some(comment) => Printed::EditComment { issue: issue.to_string(), comment, body },
+        };
+        let printed = match self {
+            Self::OpenIssue(new) => Printed::OpenIssue(new),
+            Self::CloseDuplicate { issue, of } => {
+                Printed::CloseIssueAsDuplicate { issue: issue.to_string(), of: *of }
+            }
+            Self::WriteRecord { issue, comment, record } => written(issue, *comment, record.render()),
+            Self::WriteComment { issue, comment, body } => written(issue, *comment, body.clone()),
+            Self::UpdateBoard { issue } => Printed::UpdateBoard { issue: issue.to_string() },
+            Self::PinBoard { issue, .. } => Printed::PinBoard { issue: issue.to_string() },
+            Self::StartWorkflow(start) => Printed::StartWorkflow(start),
+            Self::SendEvent(start) => Printed::SendEvent(start),
+            Self::Skip { target, because } => Printed::Skip { target, because: because.plain() },
+            Self::Wait { targets } => Printed::Wait { targets },
+            Self::CancelRun { target, repository, run } => {
+                Printed::CancelRun { target, repository, run: *run }
+            }
+            Self::ReopenIssue { issue } => Printed::ReopenIssue { issue: issue.to_string() },
+            Self::CloseIssue { issue, last_word } => {
+                Printed::CloseIssue { issue: issue.to_string(), last_word: last_word.as_deref() }
+            }
+        };
+        printed.serialize(serializer)
+    }
 }

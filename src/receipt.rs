@@ -23,8 +23,12 @@ pub struct Receipt {
     pub delivered: Option<bool>,
     /// Markdown for the job summary.
     pub summary: String,
-    /// What went wrong.
+    /// What failed in the release itself: it fails the step in any case.
+    pub failures: Vec<Problem>,
+    /// What could not be delivered: `fail-on-error` says what that does to the step.
     pub problems: Vec<Problem>,
+    /// Whether the step was cancelled before it was done.
+    pub is_cancelled: bool,
 }
 
 impl Receipt {

@@ -7,68 +7,89 @@ use std::cmp::Reverse;
 
 use serde_json::Map;
 
+use crate::apply;
+use crate::cancel::{Cancelled, WINDING_UP, unless};
 use crate::github::needs::{Level, Permission};
 use crate::github::{GitHub, GitHubError, Needs};
 use crate::inputs::{CommentMode, Common, ReportInputs};
 use crate::job::Job;
 use crate::ledger::Ledger;
-use crate::names::IssueRef;
+use crate::names::{IssueRef, TargetName};
 use crate::outbox::{JobRecord, Outbox};
-use crate::plan::{Effect, Plan};
+use crate::plan::{Applied, Effect};
 use crate::problem::Problem;
 use crate::receipt::Receipt;
 use crate::runner::log::NOTICE;
 use crate::ticket::{Log, Record, Report, StageReport, Status, Writer, text};
 
 /// What a report needs.
-#[must_use]
-pub fn needs(common: &Common) -> Needs {
+fn needs(common: &Common) -> Needs {
     let ticket = common.ticket.as_ref().map(|ticket| &ticket.repository);
     ticket.map_or_else(Needs::default, |hub| Needs::default().must(hub, Permission::Issues, Level::Write))
 }
 
-/// Reports a stage.
-pub async fn run(job: &Job, common: &Common, inputs: &ReportInputs, github: &GitHub) -> Receipt {
+/// Reports a stage; if the step is cancelled meanwhile, that it was.
+pub async fn run(
+    job: &Job,
+    common: &Common,
+    inputs: &ReportInputs,
+    github: &GitHub,
+    mut cancelled: Cancelled<'_>,
+) -> Receipt {
+    github.tokens().need(needs(common));
+    if let Some(receipt) = unless(&mut cancelled, report(job, common, inputs, github)).await {
+        return receipt;
+    }
+    let inputs = cancelled_stage(inputs);
+    let wind_up = tokio::time::timeout(WINDING_UP, report(job, common, &inputs, github)).await;
+    let out_of_time = || {
+        let problem = Problem::new("there was no time left to say so on the ticket");
+        Receipt { problems: vec![problem], ..Receipt::default() }
+    };
+    Receipt { is_cancelled: true, ..wind_up.unwrap_or_else(|_| out_of_time()) }
+}
+
+/// A stage that had not ended is cancelled with the step.
+fn cancelled_stage(inputs: &ReportInputs) -> ReportInputs {
+    let status = match inputs.status {
+        Status::Queued | Status::InProgress => Status::Cancelled,
+        ended => ended,
+    };
+    let lines = [inputs.message.as_deref(), Some("The job was cancelled while it reported this.")];
+    let message = Some(lines.into_iter().flatten().collect::<Vec<_>>().join("\n"));
+    ReportInputs { status, message, ..inputs.clone() }
+}
+
+/// Reads the job's record, adds the stage, and applies the plan.
+async fn report(job: &Job, common: &Common, inputs: &ReportInputs, github: &GitHub) -> Receipt {
     let Some(ticket) = common.ticket.clone() else { return no_ticket(inputs) };
     let writer = common.writer(job);
     let mut state = Outbox::lock(job.temp.as_deref(), &writer).await;
     let mut receipt =
         Receipt { ticket: Some((ticket.clone(), job.issue_url(&ticket))), ..Receipt::default() };
-    let mut ledger = match state.log(&ticket) {
+    let (mut ledger, mut log) = match state.log(&ticket) {
         Some(read) => Ledger::resume(github, ticket.clone(), read),
-        None => Ledger::unread(github, ticket.clone()),
+        None => (Ledger::unread(github, ticket.clone()), Log::default()),
     };
-
-    let known = match read(&mut ledger, &state, &writer).await {
-        Ok(known) => known,
-        Err(error) => {
-            let known = state.kept(&ticket).cloned();
-            let kept = decide(known, common.comment_mode, fresh(job, writer), stage_report(job, inputs));
-            return undelivered(receipt, common, &mut state, kept, &ticket, &error);
-        }
+    let (known, unread) = match read(&mut ledger, &mut log, &state, &writer).await {
+        Ok(known) => (known, None),
+        Err(error) => (state.kept(&ticket).cloned(), Some(error)),
     };
     let kept = decide(known, common.comment_mode, fresh(job, writer), stage_report(job, inputs));
-    if common.dry_run {
-        receipt.plan = Some(plan(&kept, &ticket));
-        return receipt;
+    match unread {
+        Some(error) => undelivered(receipt, common, &mut state, kept, &ticket, &error),
+        None if common.dry_run => {
+            receipt.plan = Some(plan(&kept, &ticket).into_iter().collect());
+            receipt
+        }
+        None => apply(receipt, common, kept, &mut ledger, &mut log, &mut state).await,
     }
-    apply(receipt, common, kept, &mut ledger, &mut state).await
-}
-
-/// The step was cancelled while it reported: a stage that had not ended is cancelled with it.
-pub async fn cancel(job: &Job, common: &Common, inputs: &ReportInputs, github: &GitHub) -> Receipt {
-    let status = match inputs.status {
-        Status::Queued | Status::InProgress => Status::Cancelled,
-        ended => ended,
-    };
-    let told = [inputs.message.as_deref(), Some("The job was cancelled while it reported this.")];
-    let message = Some(told.into_iter().flatten().collect::<Vec<_>>().join("\n"));
-    run(job, common, &ReportInputs { status, message, ..inputs.clone() }, github).await
 }
 
 /// The job's record as it is kept; looked for in the ticket where that is not sure.
 async fn read(
     ledger: &mut Ledger<'_>,
+    log: &mut Log,
     state: &Outbox,
     writer: &Writer,
 ) -> Result<Option<JobRecord>, GitHubError> {
@@ -77,8 +98,8 @@ async fn read(
     if is_sure {
         return Ok(kept);
     }
-    ledger.read_changes().await?;
-    Ok(recovered(ledger.log(), writer, kept))
+    ledger.read_changes(log).await?;
+    Ok(recovered(log, writer, kept))
 }
 
 /// The record in the ticket, together with what was kept and may not have arrived.
@@ -117,14 +138,13 @@ fn decide(known: Option<JobRecord>, mode: CommentMode, fresh: Report, report: St
     kept
 }
 
-fn plan(kept: &JobRecord, ticket: &IssueRef) -> Plan {
-    let body = Record::Report(kept.record.clone()).render();
-    let issue = ticket.clone().into();
-    let write = match kept.comment {
-        Some(comment) => Effect::EditComment { issue, comment, body },
-        None => Effect::CreateComment { issue, body },
-    };
-    Plan::from_iter([write, Effect::UpdateBoard { issue: ticket.clone().into() }])
+/// The effects of a report: the job's record, then the board.
+fn plan(kept: &JobRecord, ticket: &IssueRef) -> [Effect; 2] {
+    let record = Record::Report(kept.record.clone());
+    [
+        Effect::WriteRecord { issue: ticket.clone(), comment: kept.comment, record },
+        Effect::UpdateBoard { issue: ticket.clone() },
+    ]
 }
 
 async fn apply(
@@ -132,24 +152,28 @@ async fn apply(
     common: &Common,
     kept: JobRecord,
     ledger: &mut Ledger<'_>,
+    log: &mut Log,
     state: &mut Outbox,
 ) -> Receipt {
     let ticket = ledger.ticket().clone();
     state.keep(&ticket, JobRecord { sent: true, ..kept.clone() });
-    let comment = match ledger.write(kept.comment, &Record::Report(kept.record.clone())).await {
-        Ok(comment) => comment,
+    let [write, update_board] = plan(&kept, &ticket);
+    match apply::apply(&write, ledger, log).await {
+        Ok(Applied::Written(comment)) => {
+            receipt.summary = summary(&kept.record, &receipt);
+            state.keep(&ticket, JobRecord { comment: Some(comment.id), record: kept.record, sent: true });
+            receipt.delivered = Some(true);
+            receipt.comment = Some((comment.id.0, comment.url));
+            tracing::info!("reported to {ticket}");
+        }
+        Ok(_) => {}
         Err(error) => return undelivered(receipt, common, state, kept, &ticket, &error),
-    };
-    receipt.summary = summary(&kept.record, &receipt);
-    state.keep(&ticket, JobRecord { comment: Some(comment.id), record: kept.record, sent: true });
-    receipt.delivered = Some(true);
-    receipt.comment = Some((comment.id.0, comment.url));
-    tracing::info!("reported to {ticket}");
-    if let Err(error) = ledger.show_board().await {
+    }
+    if let Err(error) = apply::apply(&update_board, ledger, log).await {
         let what = format!("the report is on {ticket}, and its board is not up to date until the next one");
         receipt.problems.push(Problem::of(&what, &error));
     }
-    if let Some(log) = ledger.worth_resuming() {
+    if let Some(log) = ledger.worth_resuming(log) {
         state.keep_log(&ticket, &log);
     }
     receipt
@@ -188,10 +212,10 @@ fn no_ticket(inputs: &ReportInputs) -> Receipt {
 fn summary(record: &Report, receipt: &Receipt) -> String {
     let Some(stage) = record.stages.last() else { return String::new() };
     let ticket = receipt.ticket.as_ref().map(|(ticket, url)| text::link(&ticket.to_string(), url));
-    let target = stage.target.as_deref().unwrap_or(record.by.repository.name());
+    let target = stage.target.as_ref().map_or(record.by.repository.name(), TargetName::as_str);
     format!(
         "{} **{}** {} reported to {}\n",
-        stage.status.shown(),
+        stage.status.label(),
         text::inline(target),
         text::code(&stage.stage),
         ticket.unwrap_or_default()
@@ -210,9 +234,9 @@ fn stage_report(job: &Job, inputs: &ReportInputs) -> StageReport {
     }
     let target = inputs.target.clone().or_else(|| job.event.input("release-target"));
     StageReport {
-        target: target.map(|target| one_line(&target)),
+        target: target.map(|target| one_line(&target).into()),
         stage: one_line(&inputs.stage),
-        status: inputs.status,
+        status: inputs.status.into(),
         message: inputs.message.as_ref().map(|message| text::cut(message, text::MESSAGE_LIMIT)),
         url: url.cloned(),
         done: inputs.done,

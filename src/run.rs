@@ -1,11 +1,11 @@
 //! One step from its environment to its exit code: parse, run the mode, tell the runner.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use futures::future::Either;
-
+use crate::cancel::REVOKING;
 use crate::dispatch::Hub;
 use crate::github::tokens::sts::TokenService;
 use crate::github::{Credentials, GitHub, TicketToken, Tokens, transport};
@@ -42,13 +42,6 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The time that a cancelled step has: the runner interrupts it, terminates it 7.5 s later, and kills it
-/// 2.5 s after that.
-const CANCEL_GRACE: Duration = Duration::from_secs(7);
-
-/// The part of that time that is left for revoking tokens.
-const REVOKE_GRACE: Duration = Duration::from_millis(1_500);
-
 /// How long revoking tokens may keep a step that is done.
 const REVOKE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -81,70 +74,31 @@ pub async fn run(environment: &Environment, clock: Clock, cancelled: impl Future
             return Exit::Invalid;
         }
     };
-    let receipt = perform_until(&job, &inputs, &github, cancelled).await;
+    let receipt = perform(&job, &inputs, &github, cancelled).await;
     finish(&job, &inputs.common, &receipt)
 }
 
-/// Runs the mode, after it named the permissions that it needs.
-pub async fn perform(job: &Job, inputs: &Inputs, github: &GitHub) -> Receipt {
-    let common = &inputs.common;
-    github.tokens().need(match &inputs.mode {
-        Mode::Dispatch(_) => dispatch::needs(common),
-        Mode::Report(_) => report::needs(common),
-        Mode::Notify(_) => notify::needs(job, common),
-    });
-    match &inputs.mode {
-        Mode::Dispatch(mode) => dispatch::run(Hub { job, common, inputs: mode, github }).await,
-        Mode::Report(mode) => report::run(job, common, mode, github).await,
-        Mode::Notify(mode) => notify::run(job, common, mode, github).await,
-    }
-}
-
-/// Runs the mode; if the step is cancelled meanwhile, says so on the ticket while there is time. Minted
-/// tokens are revoked in either case.
-pub async fn perform_until(
+/// Runs the mode to its end, or until it is cancelled and has wound up. Whatever was minted is revoked in
+/// either case.
+pub async fn perform(
     job: &Job,
     inputs: &Inputs,
     github: &GitHub,
     cancelled: impl Future<Output = ()>,
 ) -> Receipt {
-    let working = Box::pin(perform(job, inputs, github));
-    let working = match futures::future::select(working, Box::pin(cancelled)).await {
-        Either::Left((receipt, _)) => {
-            github.revoke_tokens(REVOKE_LIMIT).await;
-            return receipt;
-        }
-        Either::Right(((), working)) => working,
+    let (common, cancelled) = (&inputs.common, pin!(cancelled));
+    let mut receipt = match &inputs.mode {
+        Mode::Dispatch(mode) => dispatch::run(Hub { job, common, inputs: mode, github }, cancelled).await,
+        Mode::Report(mode) => report::run(job, common, mode, github, cancelled).await,
+        Mode::Notify(mode) => notify::run(job, common, mode, github, cancelled).await,
     };
-    tracing::warn!("the step is cancelled");
-    let common = &inputs.common;
-    let wind_up = async {
-        match &inputs.mode {
-            Mode::Dispatch(mode) => {
-                drop(working);
-                dispatch::cancel(Hub { job, common, inputs: mode, github }).await
-            }
-            Mode::Report(mode) => {
-                drop(working);
-                report::cancel(job, common, mode, github).await
-            }
-            // Even a cancelled step notifies.
-            Mode::Notify(_) => working.await,
-        }
-    };
-    let in_time = tokio::time::timeout(CANCEL_GRACE - REVOKE_GRACE, wind_up).await;
-    let mut receipt = in_time.unwrap_or_else(|_| out_of_time());
-    github.revoke_tokens(REVOKE_GRACE).await;
-    let what = "the step was cancelled before it was done".to_owned();
+    github.revoke_tokens(if receipt.is_cancelled { REVOKING } else { REVOKE_LIMIT }).await;
+    if receipt.is_cancelled {
+        let problem = Problem::new("the step was cancelled before it was done");
+        let help = "run the job again: it finishes what is missing and repeats nothing";
+        receipt.problems.push(problem.help(help));
+    }
     receipt
-        .problems
-        .push(Problem::new(what).help("run the job again: it finishes what is missing and repeats nothing"));
-    receipt
-}
-
-fn out_of_time() -> Receipt {
-    let what = "the step was cancelled, and there was no time left to say so on the ticket".to_owned();
-    Receipt { problems: vec![Problem::new(what)], ..Receipt::default() }
 }
 
 fn prepare(
@@ -211,17 +165,14 @@ fn finish(job: &Job, common: &Common, receipt: &Receipt) -> Exit {
     if let Err(error) = runner::write_outputs(job, &receipt.outputs()) {
         problems.push(Problem::from(&error));
     }
-    if problems.is_empty() {
-        return Exit::Done;
-    }
+    annotate(&receipt.failures);
     if common.fail_on_error {
         annotate(&problems);
-        return Exit::Failed;
+    } else {
+        problems.iter().for_each(|problem| tracing::warn!("{problem}"));
     }
-    for problem in &problems {
-        tracing::warn!("{problem}");
-    }
-    Exit::Done
+    let has_failed = !receipt.failures.is_empty() || common.fail_on_error && !problems.is_empty();
+    if has_failed { Exit::Failed } else { Exit::Done }
 }
 
 /// Makes each problem an error on the run's page, at its line of a file if it has one.

@@ -18,7 +18,7 @@ pub mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::names::RepoName;
+use crate::names::{GitRef, RepoName, TargetName, WorkflowFile};
 use crate::place::Place;
 use crate::problem::{Help, Problem};
 use crate::yaml::{self, Node, Placed, YamlError};
@@ -48,17 +48,17 @@ impl Listed {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     /// Its name, unique within a ticket.
-    pub name: String,
+    pub name: TargetName,
     /// Where it runs.
     pub repository: RepoName,
     /// What is started there.
     pub start: StartBy,
     /// The branch or tag; none: the repository's default branch.
-    pub git_ref: Option<String>,
+    pub git_ref: Option<GitRef>,
     /// The workflow's inputs.
     pub inputs: Vec<Input>,
     /// The names of the targets that are released before this one is started.
-    pub needs: Vec<String>,
+    pub needs: Vec<TargetName>,
     /// Where it is listed.
     pub place: Place,
 }
@@ -78,7 +78,7 @@ pub struct Input {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StartBy {
     /// A `workflow_dispatch` of this file under `.github/workflows`.
-    Workflow(String),
+    Workflow(WorkflowFile),
     /// A `repository_dispatch` of this type.
     Event(String),
 }
@@ -89,7 +89,7 @@ pub struct Defaults {
     /// The workflow's file.
     pub workflow: Option<String>,
     /// The branch or tag.
-    pub git_ref: Option<String>,
+    pub git_ref: Option<GitRef>,
     /// Inputs that each target gets.
     pub inputs: Vec<Input>,
     /// Send this event to the repositories instead of starting workflows.
@@ -206,7 +206,7 @@ struct Reader<'a> {
     /// Where each name is taken, in lower case.
     names: BTreeMap<String, Place>,
     /// The names that each target needs, with their places.
-    needs: Vec<(String, Placed<String>)>,
+    needs: Vec<(TargetName, Placed<String>)>,
 }
 
 impl<'a> Reader<'a> {
@@ -266,7 +266,7 @@ impl<'a> Reader<'a> {
         let keys = self.keys(node, "`defaults`", DEFAULTS);
         Defaults {
             workflow: text(&keys, "workflow").or_else(|| given.workflow.clone()),
-            git_ref: text(&keys, "ref").or_else(|| given.git_ref.clone()),
+            git_ref: text(&keys, "ref").map(GitRef::from).or_else(|| given.git_ref.clone()),
             inputs: merged(&given.inputs, keys.get("inputs").copied()),
             event_type: given.event_type.clone(),
         }
@@ -330,8 +330,8 @@ impl<'a> Reader<'a> {
         let workflow = text(&keys, "workflow").or_else(|| defaults.workflow.clone());
         let start = match (&defaults.event_type, workflow.as_deref()) {
             (Some(event_type), _) => StartBy::Event(event_type.clone()),
-            (None, Some(workflow)) => match workflow_file(workflow) {
-                Some(file) => StartBy::Workflow(file.to_owned()),
+            (None, Some(workflow)) => match WorkflowFile::parse(workflow) {
+                Some(file) => StartBy::Workflow(file),
                 None => {
                     let what = format_args!("`{workflow}` is no workflow file");
                     return self.refuse(at("workflow"), what, "name a file below `.github/workflows`");
@@ -342,11 +342,12 @@ impl<'a> Reader<'a> {
                 return self.refuse(place, format_args!("`{name}` says no workflow"), help);
             }
         };
+        let name = TargetName::from(name);
         if let Some(needs) = keys.get("needs") {
             self.needs.extend(texts(needs).into_iter().map(|needed| (name.clone(), needed)));
         }
         self.listed.targets.push(Target {
-            git_ref: text(&keys, "ref").or_else(|| defaults.git_ref.clone()),
+            git_ref: text(&keys, "ref").map(GitRef::from).or_else(|| defaults.git_ref.clone()),
             inputs: merged(&defaults.inputs, keys.get("inputs").copied()),
             needs: Vec::new(),
             place: place.clone(),
@@ -358,9 +359,9 @@ impl<'a> Reader<'a> {
 
     /// Resolves the targets that each target needs, once all names are known.
     fn ended(mut self) -> Listed {
-        let names: Vec<String> = self.listed.targets.iter().map(|target| target.name.clone()).collect();
+        let names: Vec<TargetName> = self.listed.targets.iter().map(|target| target.name.clone()).collect();
         for (of, needed) in std::mem::take(&mut self.needs) {
-            match names.iter().find(|name| name.eq_ignore_ascii_case(needed.value.trim())) {
+            match names.iter().find(|name| name.as_str().eq_ignore_ascii_case(needed.value.trim())) {
                 Some(name) => {
                     let mut targets = self.listed.targets.iter_mut();
                     let target = targets.find(|target| target.name == of).expect("it was read");
@@ -372,17 +373,18 @@ impl<'a> Reader<'a> {
                 None if self.names.contains_key(&needed.value.to_lowercase()) => {}
                 None => {
                     let what = format_args!("`{of}` needs `{}`, which is no target", needed.value);
-                    let help = did_you_mean(&needed.value, names.iter().map(String::as_str));
+                    let help = did_you_mean(&needed.value, names.iter().map(TargetName::as_str));
                     self.refuse(&needed.place, what, help);
                 }
             }
         }
-        for circle in circles(&self.listed.targets) {
-            let first = self.listed.targets.iter().find(|target| target.name == circle[0]);
-            let place = first.expect("it is listed").place.clone();
+        let targets = std::mem::take(&mut self.listed.targets);
+        for circle in circles(&targets) {
+            let first = targets.iter().find(|target| target.name == circle[0]).expect("it is listed");
             let what = format_args!("these wait for each other: {} → {}", circle.join(" → "), circle[0]);
-            self.refuse(&place, what, "leave one of their `needs` out");
+            self.refuse(&first.place, what, "leave one of their `needs` out");
         }
+        self.listed.targets = targets;
         if self.listed.targets.is_empty() && self.listed.problems.is_empty() {
             let what = "no target is named".to_owned();
             self.listed.problems.push(Problem::new(what).help("list the repositories that take part"));
@@ -392,25 +394,25 @@ impl<'a> Reader<'a> {
 }
 
 /// Each circle of targets that wait for each other, once, from its first target on.
-fn circles(targets: &[Target]) -> Vec<Vec<String>> {
-    let needs: BTreeMap<&str, &[String]> =
+fn circles(targets: &[Target]) -> Vec<Vec<&str>> {
+    let needs: BTreeMap<&str, &[TargetName]> =
         targets.iter().map(|target| (target.name.as_str(), target.needs.as_slice())).collect();
     let (mut found, mut walked) = (Vec::new(), BTreeSet::new());
     for target in targets {
-        walk(&target.name, &needs, &mut Vec::new(), &mut walked, &mut found);
+        walk(target.name.as_str(), &needs, &mut Vec::new(), &mut walked, &mut found);
     }
     found
 }
 
 fn walk<'t>(
     name: &'t str,
-    needs: &BTreeMap<&'t str, &'t [String]>,
+    needs: &BTreeMap<&'t str, &'t [TargetName]>,
     path: &mut Vec<&'t str>,
     walked: &mut BTreeSet<&'t str>,
-    found: &mut Vec<Vec<String>>,
+    found: &mut Vec<Vec<&'t str>>,
 ) {
     if let Some(start) = path.iter().position(|passed| *passed == name) {
-        found.push(path[start..].iter().map(|name| (*name).to_owned()).collect());
+        found.push(path[start..].to_vec());
         return;
     }
     if walked.contains(name) {
@@ -418,7 +420,7 @@ fn walk<'t>(
     }
     path.push(name);
     for needed in needs.get(name).copied().unwrap_or_default() {
-        walk(needed, needs, path, walked, found);
+        walk(needed.as_str(), needs, path, walked, found);
     }
     path.pop();
     walked.insert(name);
@@ -467,14 +469,6 @@ pub(crate) fn listed<'w>(words: impl Iterator<Item = &'w str>) -> String {
         [one] => one.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
-}
-
-/// The file under `.github/workflows`, by which GitHub's API names a workflow.
-fn workflow_file(text: &str) -> Option<&str> {
-    let file = text.trim().strip_prefix(".github/workflows/").unwrap_or(text.trim());
-    let plain =
-        file.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_. ".contains(&b)) && !file.starts_with('.');
-    (plain && !file.is_empty()).then_some(file)
 }
 
 #[cfg(test)]
@@ -533,7 +527,7 @@ targets:
         assert_eq!(inputs, ["reportTo={{ hub.name }}", "channel=stable", "draft=true", "version=1.10"]);
         assert_eq!(web.inputs[3].place.to_string(), "t.yml:5:37");
         assert_eq!(docs.start, StartBy::Workflow("docs.yml".into()));
-        assert_eq!((docs.name.as_str(), docs.git_ref.as_deref()), ("docs", Some("v1")));
+        assert_eq!((docs.name.as_str(), docs.git_ref.as_ref().map(GitRef::as_str)), ("docs", Some("v1")));
         assert_eq!(docs.needs, ["web"]);
     }
 

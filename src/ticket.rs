@@ -4,21 +4,32 @@
 //! comments ──► log ──► records ──► fold ──► Ticket ──► board
 //! ```
 //!
-//! Nothing here knows the network or the clock. [`log`] reads comments and decides what the board
-//! needs, [`record`] holds the formats, [`mod@fold`] turns records into the state of the release,
-//! [`board`] renders it, [`claim`] settles which hub job starts a target, [`followed`] knows GitHub's
-//! words for runs, [`marker`] and [`text`] guard the borders.
+//! Nothing here knows the network or the clock. [`status`] has the words of the wire, [`record`] the
+//! formats, `render` the comment that holds a record, [`log`] reads comments, [`mod@fold`] turns records
+//! into the [`state`] of the release, [`board`] renders that, [`claim`] settles which hub job starts a
+//! target, [`reason`] says why one is not started, [`run`] knows GitHub's words for runs, [`key`] finds
+//! issues again, [`marker`] and [`text`] guard the borders.
 
 pub mod board;
 pub mod claim;
 pub mod fold;
-pub mod followed;
+pub mod key;
 pub mod log;
 pub mod marker;
+pub mod reason;
 pub mod record;
+mod render;
+pub mod run;
+pub mod seen;
+pub mod state;
+pub mod status;
 pub mod text;
 
-pub use fold::{Target, TargetStatus, Ticket, fold};
-pub use followed::{FollowedJob, FollowedRun};
+pub use fold::fold;
+pub use key::Key;
 pub use log::{BoardStep, Comment, Log};
-pub use record::{Dispatch, Key, Notice, Record, Report, StageReport, Start, StartState, Status, Writer};
+pub use reason::Reason;
+pub use record::{Dispatch, Notice, Record, Report, StageReport, Start, Writer};
+pub use run::{FollowedJob, FollowedRun};
+pub use state::{Target, Ticket};
+pub use status::{StartState, Status, TargetStatus, Word};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use release_ticket_action::names::CommentId;
+use release_ticket_action::names::{CommentId, TargetName};
 use release_ticket_action::ticket::{BoardStep, Comment, Log, TargetStatus, Ticket, board};
 use simulated_github::{Exchange, Issue, World, page};
 
@@ -39,7 +39,7 @@ pub(crate) struct Ending {
     release: Ticket,
     failures: Vec<Issue>,
     exchanges: Vec<Exchange>,
-    targets: Vec<String>,
+    targets: Vec<TargetName>,
 }
 
 /// The files that show the issues as people see them.
@@ -57,7 +57,7 @@ impl Ending {
         let exchanges = world.exchanges().into_iter().filter(|exchange| exchange.token.is_some()).collect();
         Ok(Self {
             at: world.now(),
-            release: log.fold(),
+            release: log.ticket().clone(),
             log,
             ticket,
             failures: world.issues(TOOLS),
@@ -108,7 +108,7 @@ impl Ending {
 
     /// Whether every target is released, and every failure resolved.
     pub(crate) fn verdict(&self) -> Result<(), Shortfall> {
-        let status = |name: &String| self.release.targets.get(name).map(|target| target.status);
+        let status = |name: &TargetName| self.release.targets.get(name).map(|target| target.status);
         let unreleased = self.targets.iter().filter(|name| status(name) != Some(TargetStatus::Released));
         let mut shortfalls: Vec<String> = unreleased.map(|name| format!("{name} is not released")).collect();
         if !matches!(self.log.next_board_step(), BoardStep::Shown) {

@@ -178,7 +178,7 @@ impl Release<'_> {
         let attempt = if run.attempt > 1 { format!(" (attempt {})", run.attempt) } else { String::new() };
         let message = with.iter().find(|(name, _)| *name == "message");
         let message = message.map(|(_, message)| format!(": {message}")).unwrap_or_default();
-        let what = format!("reported {:7}  {}{attempt}{message}", job.name(), status.shown());
+        let what = format!("reported {:7}  {}{attempt}{message}", job.name(), status.label());
         self.runners.narrator.tell_as(status.into(), &who(run), what);
         Ok(())
     }

@@ -123,12 +123,13 @@ impl Setting {
 
     /// The target that fails at first.
     pub(crate) fn fails_once(&self) -> &str {
-        self.targets.first().map_or("", |target| &target.name)
+        self.targets.first().map_or("", |target| target.name.as_str())
     }
 
     /// The length of the longest name of anyone who acts.
     pub(crate) fn longest_name(&self) -> usize {
-        let targets = self.targets.iter().map(|target| called(&target.repository.to_string(), &target.name));
+        let targets =
+            self.targets.iter().map(|target| called(&target.repository.to_string(), target.name.as_str()));
         let names = [HUB, TOOLS, DRIVER].map(str::to_owned).into_iter().chain(targets);
         names.map(|name| name.chars().count()).max().unwrap_or_default()
     }
@@ -156,7 +157,7 @@ impl Setting {
         // A branch has the files that are there when it is made.
         for target in &self.targets {
             if let Some(git_ref) = &target.git_ref {
-                let short = git_ref.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/");
+                let short = git_ref.short();
                 world.repository(&target.repository.to_string()).branch(short);
             }
         }

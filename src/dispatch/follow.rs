@@ -7,36 +7,24 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use futures::StreamExt;
 use serde_json::Map;
 
+use crate::engine::step::RunOf;
 use crate::github::actions::{Fresh, RunJob, RunJobs, Tag, WorkflowRun};
 use crate::github::{GitHub, GitHubError};
-use crate::names::{RepoName, RunId};
+use crate::names::TargetName;
 use crate::ticket::{FollowedJob, FollowedRun};
 
-/// So many runs are asked for at once.
-const AT_ONCE: usize = 8;
-
-/// A run that is to be followed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wanted {
-    pub(super) target: String,
-    pub(super) repository: RepoName,
-    pub(super) run: RunId,
-}
-
-/// What is known of the runs that were asked for.
+/// What is known of the runs that were looked at.
 #[derive(Debug, Default)]
 pub(super) struct Follower {
-    /// By target.
-    known: BTreeMap<String, Known>,
+    seen: BTreeMap<TargetName, Seen>,
 }
 
 /// A run as it was last seen.
 #[derive(Debug)]
-struct Known {
-    wanted: Wanted,
+pub(super) struct Seen {
+    of: RunOf,
     run: Option<WorkflowRun>,
     run_tag: Option<Tag>,
     jobs: Option<RunJobs>,
@@ -46,37 +34,36 @@ struct Known {
 }
 
 impl Follower {
-    /// Looks at these runs, and tells how each of them stands.
-    pub(super) async fn look(
-        &mut self,
-        github: &GitHub,
-        wanted: Vec<Wanted>,
-    ) -> Vec<(Wanted, Result<FollowedRun, GitHubError>)> {
-        let known = wanted.into_iter().map(|wanted| match self.known.remove(&wanted.target) {
-            Some(known) if known.wanted == wanted => known,
-            _ => Known::new(wanted, github.clock().now()),
-        });
-        let looks = known.collect::<Vec<_>>().into_iter().map(|mut known| async move {
-            let looked = known.look(github).await;
-            (known, looked)
-        });
-        let looked: Vec<_> = futures::stream::iter(looks).buffered(AT_ONCE).collect().await;
-        let mut told = Vec::new();
-        for (known, looked) in looked {
-            let seen = looked.map(|()| known.seen());
-            told.extend(seen.transpose().map(|seen| (known.wanted.clone(), seen)));
-            self.known.insert(known.wanted.target.clone(), known);
+    /// What is known of a run, for a look that updates it.
+    pub(super) fn take(&mut self, of: &RunOf, github: &GitHub) -> Seen {
+        match self.seen.remove(&of.target) {
+            Some(seen) if seen.of == *of => seen,
+            _ => Seen::new(of.clone(), github.clock().now()),
         }
-        told
+    }
+
+    /// Keeps what a look has updated.
+    pub(super) fn put_back(&mut self, seen: Seen) {
+        self.seen.insert(seen.of.target.clone(), seen);
     }
 }
 
-impl Known {
-    fn new(wanted: Wanted, now: DateTime<Utc>) -> Self {
-        Self { wanted, run: None, run_tag: None, jobs: None, jobs_tag: None, since: now }
+impl Seen {
+    fn new(of: RunOf, now: DateTime<Utc>) -> Self {
+        Self { of, run: None, run_tag: None, jobs: None, jobs_tag: None, since: now }
     }
 
-    async fn look(&mut self, github: &GitHub) -> Result<(), GitHubError> {
+    /// Which run.
+    pub(super) fn of(&self) -> &RunOf {
+        &self.of
+    }
+
+    /// Asks GitHub how the run and its jobs stand.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub(super) async fn look(&mut self, github: &GitHub) -> Result<(), GitHubError> {
         if self.has_jobs_at_work() {
             self.look_at_jobs(github).await?;
         }
@@ -91,7 +78,7 @@ impl Known {
 
     /// Says whether the run has changed.
     async fn look_at_run(&mut self, github: &GitHub) -> Result<bool, GitHubError> {
-        let Wanted { repository, run, .. } = &self.wanted;
+        let RunOf { repository, run, .. } = &self.of;
         let Fresh::Changed((run, tag)) = github.run_since(repository, *run, self.run_tag.as_ref()).await?
         else {
             return Ok(false);
@@ -105,7 +92,7 @@ impl Known {
     }
 
     async fn look_at_jobs(&mut self, github: &GitHub) -> Result<(), GitHubError> {
-        let Wanted { repository, run, .. } = &self.wanted;
+        let RunOf { repository, run, .. } = &self.of;
         let jobs = github.jobs_since(repository, *run, self.jobs_tag.as_ref()).await?;
         if let Fresh::Changed((jobs, tag)) = jobs {
             (self.jobs, self.jobs_tag, self.since) = (Some(jobs), tag, github.clock().now());
@@ -130,9 +117,10 @@ impl Known {
         self.is("in_progress") && jobs.any(|job| job.status.as_deref() == Some("in_progress"))
     }
 
-    fn seen(&self) -> Option<FollowedRun> {
+    /// The run as it was last seen.
+    pub(super) fn run(&self) -> Option<FollowedRun> {
         let run = self.run.as_ref()?;
-        let Wanted { target, repository, run: id } = &self.wanted;
+        let RunOf { target, repository, run: id } = &self.of;
         let attempt = run.run_attempt.unwrap_or(1);
         let jobs = self.jobs.as_ref();
         let listed = jobs.map(|jobs| jobs.jobs.as_slice()).unwrap_or_default();
@@ -150,26 +138,26 @@ impl Known {
             conclusion: run.conclusion.clone(),
             job: telling(listed).map(followed),
             jobs: jobs.map_or(0, |jobs| jobs.total_count),
-            jobs_over: listed.iter().filter(|job| is_over(job)).count(),
+            jobs_over: listed.iter().filter(|job| has_ended(job)).count(),
             at: self.since,
             other: Map::new(),
         })
     }
 }
 
-fn is_over(job: &RunJob) -> bool {
+fn has_ended(job: &RunJob) -> bool {
     job.status.as_deref() == Some("completed")
 }
 
 /// The job that tells most: one that failed, else one that runs, else one that has not begun.
 fn telling(jobs: &[RunJob]) -> Option<&RunJob> {
-    let first = |wanted: &dyn Fn(&RunJob) -> bool| jobs.iter().find(|job| wanted(job));
+    let first = |fits: &dyn Fn(&RunJob) -> bool| jobs.iter().find(|job| fits(job));
     first(&|job| {
         !matches!(job.conclusion.as_deref(), None | Some("success" | "skipped" | "neutral" | "cancelled"))
     })
     .or_else(|| first(&|job| job.conclusion.as_deref() == Some("cancelled")))
     .or_else(|| first(&|job| job.status.as_deref() == Some("in_progress")))
-    .or_else(|| first(&|job| !is_over(job)))
+    .or_else(|| first(&|job| !has_ended(job)))
 }
 
 fn followed(job: &RunJob) -> FollowedJob {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::api::{ApiError, EnterpriseRelease, Repeat};
 use super::client::{GitHub, Request, path_part};
 use super::error::GitHubError;
-use crate::names::{RepoName, RunId};
+use crate::names::{GitRef, RepoName, RunId, WorkflowFile};
 
 /// A workflow run, as far as it is read.
 #[derive(Debug, Clone, Deserialize)]
@@ -142,13 +142,13 @@ impl GitHub {
     pub async fn workflow_state(
         &self,
         repository: &RepoName,
-        workflow: &str,
+        workflow: &WorkflowFile,
     ) -> Result<Option<String>, GitHubError> {
         #[derive(Deserialize)]
         struct Reply {
             state: String,
         }
-        let path = format!("/actions/workflows/{}", path_part(workflow));
+        let path = format!("/actions/workflows/{}", path_part(workflow.as_str()));
         match self.send(Request::get(repository, path)).await {
             Ok(answer) => {
                 let Reply { state } = answer.json()?;
@@ -224,11 +224,11 @@ impl GitHub {
     pub async fn start_workflow(
         &self,
         repository: &RepoName,
-        workflow: &str,
-        git_ref: &str,
+        workflow: &WorkflowFile,
+        git_ref: &GitRef,
         inputs: &Map<String, Value>,
     ) -> Result<Option<StartedRun>, GitHubError> {
-        let path = format!("/actions/workflows/{}/dispatches", path_part(workflow));
+        let path = format!("/actions/workflows/{}/dispatches", path_part(workflow.as_str()));
         let request = |body| Request::new(Method::POST, repository, path.clone(), Repeat::Never).body(body);
         let body = json!({ "ref": git_ref, "inputs": inputs, "return_run_details": true });
         let answer = match self.send(request(body)).await {
@@ -274,8 +274,8 @@ impl GitHub {
     pub async fn dispatched_runs(
         &self,
         repository: &RepoName,
-        workflow: &str,
-        git_ref: &str,
+        workflow: &WorkflowFile,
+        git_ref: &GitRef,
         since: DateTime<Utc>,
     ) -> Result<Vec<WorkflowRun>, GitHubError> {
         #[derive(Deserialize)]
@@ -284,11 +284,11 @@ impl GitHub {
         }
         let query = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("event", "workflow_dispatch")
-            .append_pair("branch", git_ref.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/"))
+            .append_pair("branch", git_ref.short())
             .append_pair("created", &format!(">={}", since.to_rfc3339_opts(SecondsFormat::Secs, true)))
             .append_pair("per_page", "100")
             .finish();
-        let path = format!("/actions/workflows/{}/runs?{query}", path_part(workflow));
+        let path = format!("/actions/workflows/{}/runs?{query}", path_part(workflow.as_str()));
         let reply: Reply = self.send(Request::get(repository, path)).await?.json()?;
         Ok(reply.workflow_runs)
     }

@@ -3,6 +3,7 @@
 use crate::github::tokens::jwt::KeyError;
 use crate::names::NameError;
 use crate::problem::{Help, Problem};
+use crate::targets::TargetsError;
 
 /// What is wrong with an input. None of a secret is quoted.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +60,7 @@ pub enum InputError {
     TicketOfEvent(#[source] NameError),
     /// The inputs of the targets are not a mapping.
     #[error("input {0}")]
-    Mapping(String),
+    Mapping(TargetsError),
     /// A target cannot be used.
     #[error("input {}", Problem { help: None, ..(.0).clone() })]
     Target(Problem),

@@ -10,11 +10,12 @@
 //! start is history, and only later claims count.
 
 use super::log::Log;
-use super::record::{Start, StartState, Writer};
-use crate::names::{CommentId, RunId};
+use super::record::{Start, Writer};
+use super::status::{StartState, Word};
+use crate::names::{CommentId, RunId, TargetName};
 
 /// What is known of the hub job behind a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Liveness {
     /// It runs, and will do what it claimed.
     Alive,
@@ -38,6 +39,8 @@ pub enum Standing {
     },
     /// It may have been started by claims that record no run: look before starting it again.
     Uncertain(Vec<CommentId>),
+    /// A record that this release cannot read may hold it.
+    Unreadable(CommentId),
 }
 
 /// Which claims on a target count.
@@ -58,43 +61,52 @@ impl Counting {
 /// How `target` stands by the claims that count.
 pub fn standing(
     log: &Log,
-    target: &str,
+    target: &TargetName,
     counting: Counting,
     liveness: impl Fn(&Writer) -> Liveness,
 ) -> Standing {
     let mut started = None;
     let mut held = None;
+    let mut unreadable = log.unreadable_hold(target);
     let mut uncertain = Vec::new();
     for (comment, dispatch) in log.dispatches().filter(|(comment, _)| counting.holds(comment.id)) {
-        for start in dispatch.targets.iter().filter(|start| start.target == target) {
-            match start.state {
-                StartState::Waiting | StartState::Yielded | StartState::Refused => {}
-                StartState::Started => started = Some(start.clone()),
-                StartState::Unknown | StartState::Cancelled => uncertain.push(comment.id),
-                StartState::Claimed => match liveness(&dispatch.by) {
+        for start in dispatch.targets.iter().filter(|start| start.target == *target) {
+            match &start.state {
+                // It waits for what only a newer release knows.
+                Word::Known(StartState::Waiting) if start.because.as_ref().is_some_and(Word::is_newer) => {
+                    unreadable.get_or_insert(comment.id);
+                }
+                Word::Known(StartState::Waiting | StartState::Yielded | StartState::Refused) => {}
+                Word::Known(StartState::Started) => started = Some(start.clone()),
+                Word::Known(StartState::Unknown | StartState::Cancelled) => uncertain.push(comment.id),
+                Word::Known(StartState::Claimed) => match liveness(&dispatch.by) {
                     Liveness::Over => uncertain.push(comment.id),
                     Liveness::Alive => {
                         held.get_or_insert(Standing::Held { by: dispatch.by.clone(), claim: comment.id });
                     }
                 },
+                Word::Newer(_) => {
+                    unreadable.get_or_insert(comment.id);
+                }
             }
         }
     }
-    match (started, held) {
-        (Some(start), _) => Standing::Started(start),
-        (None, Some(held)) => held,
-        (None, None) if uncertain.is_empty() => Standing::Free,
-        (None, None) => Standing::Uncertain(uncertain),
+    match (started, unreadable, held) {
+        (Some(start), _, _) => Standing::Started(start),
+        (None, Some(comment), _) => Standing::Unreadable(comment),
+        (None, None, Some(held)) => held,
+        (None, None, None) if uncertain.is_empty() => Standing::Free,
+        (None, None, None) => Standing::Uncertain(uncertain),
     }
 }
 
 /// The claim that started `target`'s run `failed`: what came up to it is history for a new start.
 #[must_use]
-pub fn start_of(log: &Log, target: &str, failed: Option<RunId>) -> Option<CommentId> {
+pub fn start_of(log: &Log, target: &TargetName, failed: Option<RunId>) -> Option<CommentId> {
     // Run ids grow. A run that nobody tells was started by an event, before it failed.
     let is_it = |start: &Start| {
         let not_later = failed.is_none_or(|failed| start.run.is_none_or(|run| run <= failed));
-        start.target == target && start.state == StartState::Started && not_later
+        start.target == *target && start.state == StartState::Started && not_later
     };
     let claims = log.dispatches().filter(|(_, dispatch)| dispatch.targets.iter().any(is_it));
     claims.map(|(comment, _)| comment.id).max()

@@ -12,125 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::followed::{FollowedJob, FollowedRun};
-use super::record::{Dispatch, Notice, Record, Report, StageReport, Start, StartState, Status, Writer};
-use crate::names::{Login, RepoName, RunId};
-
-/// The state of a release, as its records tell it.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Ticket {
-    /// Who is responsible.
-    pub driver: Option<Login>,
-    /// The name or version of the release.
-    pub release: Option<String>,
-    /// The targets by name.
-    pub targets: BTreeMap<String, Target>,
-    /// Failures that were notified and are not over, the newest of each fingerprint.
-    pub notices: Vec<Notice>,
-}
-
-/// One target.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Target {
-    /// Where it runs; unknown if only a report without a dispatch tells of it.
-    pub repository: RepoName,
-    /// How it stands.
-    pub status: TargetStatus,
-    /// The newest run, where it is known.
-    pub run: Option<Run>,
-    /// The stages of the newest run, in the order in which they were last reported.
-    pub stages: Vec<Stage>,
-    /// The stage that decides the status.
-    pub stage: Option<Stage>,
-    /// Why it could not be started.
-    pub error: Option<String>,
-    /// The newest start, where the hub has one.
-    pub start: Option<Start>,
-    /// The newest attempt of the newest run, as a hub job that follows it saw it last.
-    pub followed: Option<FollowedRun>,
-    /// The targets that are released before this one is started.
-    pub needs: Vec<String>,
-    /// When anything last changed.
-    pub changed: DateTime<Utc>,
-    /// What older attempts and older runs left behind, newest first.
-    pub older: Vec<OldStage>,
-}
-
-/// A run of a target.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
-    /// Where it is: not where the target is, if another repository reports for it.
-    pub repository: RepoName,
-    /// Its id.
-    pub id: RunId,
-    /// The newest attempt that reported, from 1.
-    pub attempt: u32,
-    /// The run in the browser.
-    pub url: Option<String>,
-}
-
-/// A stage of the newest run.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Stage {
-    /// Its name.
-    pub name: String,
-    /// How it stands, over all jobs that report it.
-    pub status: Status,
-    /// The attempt that reported it.
-    pub attempt: u32,
-    /// What the reporter had to say.
-    pub message: Option<String>,
-    /// What the message links to; none: the run.
-    pub url: Option<String>,
-    /// Whether it ends the target's release.
-    pub done: bool,
-    /// When it was reported.
-    pub at: DateTime<Utc>,
-}
-
-/// A stage as an older attempt or an older run left it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OldStage {
-    /// The run.
-    pub run: RunId,
-    /// The run in the browser.
-    pub run_url: String,
-    /// The stage as it was.
-    pub stage: Stage,
-}
-
-/// How a target stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum TargetStatus {
-    /// A stage failed, or the target could not be started.
-    Failed,
-    /// A stage was cancelled.
-    Cancelled,
-    /// Its run is under way.
-    InProgress,
-    /// Started, and nothing was heard of it yet.
-    Queued,
-    /// Not started: other targets have to be released before.
-    Waiting,
-    /// The stage that ends the release was left out on purpose.
-    Skipped,
-    /// The stage that ends the release went well.
-    Released,
-}
-
-impl TargetStatus {
-    /// Whether nothing more is expected of the target.
-    #[must_use]
-    pub fn is_over(self) -> bool {
-        matches!(self, Self::Released | Self::Skipped)
-    }
-
-    /// Whether somebody has to act.
-    #[must_use]
-    pub fn is_bad(self) -> bool {
-        matches!(self, Self::Failed | Self::Cancelled)
-    }
-}
+use super::record::{Dispatch, Notice, Record, Report, StageReport, Start, Writer};
+use super::run::{FollowedJob, FollowedRun};
+use super::state::{OldStage, Run, Stage, Target, Ticket};
+use super::status::{StartState, Status, TargetStatus, Word};
+use crate::names::{RepoName, RunId, TargetName};
 
 /// Folds records into the state of the release: commutative, and the same for repeated records.
 #[must_use]
@@ -148,31 +34,31 @@ pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>) -> Ticket {
     for (dispatch, start) in
         dispatches.iter().flat_map(|dispatch| dispatch.targets.iter().map(move |start| (dispatch, start)))
     {
-        facts.entry(&start.target).or_default().starts.push((dispatch, start));
+        facts.entry(start.target.as_str()).or_default().starts.push((dispatch, start));
         if let Some(run) = start.run {
-            let name = started_as.entry((&start.repository, run)).or_insert(&start.target);
-            *name = (*name).min(&start.target);
+            let name = started_as.entry((&start.repository, run)).or_insert(start.target.as_str());
+            *name = (*name).min(start.target.as_str());
         }
     }
     for (dispatch, followed) in
         dispatches.iter().flat_map(|dispatch| dispatch.followed.iter().map(move |run| (dispatch, run)))
     {
-        facts.entry(&followed.target).or_default().followed.push((dispatch, followed));
+        facts.entry(followed.target.as_str()).or_default().followed.push((dispatch, followed));
     }
     for report in reports {
         let run = (&report.by.repository, report.by.run);
         let default = started_as.get(&run).copied().unwrap_or(report.by.repository.name());
         for stage in &report.stages {
             facts
-                .entry(stage.target.as_deref().unwrap_or(default))
+                .entry(stage.target.as_ref().map_or(default, TargetName::as_str))
                 .or_default()
                 .reports
                 .push((report, stage));
         }
     }
     let newest = dispatches.iter().max_by_key(|dispatch| order(&dispatch.by, dispatch.seq));
-    let mut targets: BTreeMap<String, Target> =
-        facts.iter().filter_map(|(name, facts)| Some(((*name).to_owned(), facts.fold()?))).collect();
+    let mut targets: BTreeMap<TargetName, Target> =
+        facts.iter().filter_map(|(name, facts)| Some(((*name).into(), facts.fold()?))).collect();
     let mut notices = open_notices(notices);
     notices.retain(|notice| !targets.values().any(|target| target.is_newer_than(notice)));
     for notice in &notices {
@@ -183,6 +69,7 @@ pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>) -> Ticket {
         release: newest.and_then(|dispatch| dispatch.release.clone()),
         targets,
         notices,
+        unreadable: Vec::new(),
     }
 }
 
@@ -206,8 +93,8 @@ fn open_notices(notices: Vec<&Notice>) -> Vec<Notice> {
     open
 }
 
-fn notice_order(notice: &Notice) -> ((RunId, u32, u64, &str), Status, &str) {
-    (order(&notice.by, notice.seq), notice.status, &notice.message)
+fn notice_order(notice: &Notice) -> ((RunId, u32, u64, &str), &Word<Status>, &str) {
+    (order(&notice.by, notice.seq), &notice.status, &notice.message)
 }
 
 /// All that the records say of one target.
@@ -247,12 +134,16 @@ impl Facts<'_> {
             Run { repository: repository.expect("whoever names a run says where"), id, attempt, url }
         });
         let unstarted = start.filter(|_| start_is_newest && !heard).map(|(_, start)| start);
-        let refused =
-            unstarted.filter(|start| matches!(start.state, StartState::Refused | StartState::Unknown));
-        let (status, stage) = match unstarted.map(|start| start.state) {
-            Some(StartState::Refused | StartState::Unknown) => (TargetStatus::Failed, None),
-            Some(StartState::Cancelled) => (TargetStatus::Cancelled, None),
-            Some(StartState::Waiting) => (TargetStatus::Waiting, None),
+        let (status, stage) = match unstarted.map(|start| &start.state) {
+            Some(Word::Known(StartState::Refused | StartState::Unknown)) => (TargetStatus::Failed, None),
+            Some(Word::Known(StartState::Cancelled)) => (TargetStatus::Cancelled, None),
+            Some(Word::Known(StartState::Waiting)) => {
+                match unstarted.and_then(|start| start.because.as_ref()) {
+                    Some(Word::Newer(_)) => (TargetStatus::Held, None),
+                    _ => (TargetStatus::Waiting, None),
+                }
+            }
+            Some(Word::Newer(_)) => (TargetStatus::Held, None),
             _ => decide(&stages, followed),
         };
         let changes = stages.iter().map(|stage| stage.at).chain(start.map(|(_, start)| start.at));
@@ -264,7 +155,7 @@ impl Facts<'_> {
             status,
             run,
             stage,
-            error: refused.and_then(|start| start.error.clone()),
+            because: unstarted.and_then(|start| start.because.clone()),
             start: start.map(|(_, start)| start.clone()),
             followed: followed.cloned(),
             needs: start.map(|(_, start)| start.needs.clone()).unwrap_or_default(),
@@ -316,18 +207,20 @@ impl Facts<'_> {
     /// by a hub job that came second and died, says nothing beside what was started.
     fn newest_start(&self) -> Option<(&Dispatch, &Start)> {
         let is_started = self.starts.iter().any(|(_, start)| start.state == StartState::Started);
-        let passive = |state| matches!(state, StartState::Yielded | StartState::Waiting);
-        let is_claimed = self.starts.iter().any(|(_, start)| !passive(start.state));
-        let counts = |state| match state {
-            StartState::Yielded => false,
-            StartState::Waiting => !is_claimed,
-            StartState::Claimed | StartState::Cancelled => !is_started,
-            StartState::Started | StartState::Refused | StartState::Unknown => true,
+        let is_claimed = self.starts.iter().any(|(_, start)| !start.state.is_passive());
+        let counts = |state: &Word<StartState>| match state {
+            Word::Known(StartState::Yielded) => false,
+            Word::Known(StartState::Waiting) => !is_claimed,
+            Word::Known(StartState::Claimed | StartState::Cancelled) => !is_started,
+            Word::Known(StartState::Started | StartState::Refused | StartState::Unknown) | Word::Newer(_) => {
+                true
+            }
         };
-        let counting = self.starts.iter().filter(|(_, start)| counts(start.state));
+        let counting = self.starts.iter().filter(|(_, start)| counts(&start.state));
         let newest = counting.max_by_key(|(dispatch, start)| {
             let run = start.run.unwrap_or(dispatch.by.run);
-            (run, order(&dispatch.by, dispatch.seq), start.state, &start.error, &start.needs)
+            let because = start.because.as_ref().map(|because| because.clause(ToString::to_string));
+            (run, order(&dispatch.by, dispatch.seq), &start.state, because, &start.needs)
         });
         newest.copied()
     }
@@ -362,8 +255,8 @@ fn outcomes<'a>(
 }
 
 /// A total order over what can be said of a stage.
-fn rank(stage: &StageReport) -> (Status, bool, DateTime<Utc>, &Option<String>, &Option<String>) {
-    (stage.status, stage.done, stage.at, &stage.message, &stage.url)
+fn rank(stage: &StageReport) -> (&Word<Status>, bool, DateTime<Utc>, &Option<String>, &Option<String>) {
+    (&stage.status, stage.done, stage.at, &stage.message, &stage.url)
 }
 
 /// How the target stands, and the stage that decides it.
@@ -378,6 +271,8 @@ fn decide(stages: &[Stage], followed: Option<&FollowedRun>) -> (TargetStatus, Op
         _ if stages.is_empty() => true,
         (TargetStatus::Failed | TargetStatus::Cancelled, _) => false,
         (_, TargetStatus::Failed | TargetStatus::Cancelled) => true,
+        (TargetStatus::Held, _) => false,
+        (_, TargetStatus::Held) => true,
         (TargetStatus::Released | TargetStatus::Skipped, _) => false,
         (_, TargetStatus::Released | TargetStatus::Skipped) => true,
         (TargetStatus::Queued, TargetStatus::InProgress) => true,
@@ -388,7 +283,7 @@ fn decide(stages: &[Stage], followed: Option<&FollowedRun>) -> (TargetStatus, Op
         // A good end is best told by the stage that brought it about.
         (true, Some(stage)) if by_run == TargetStatus::Released => (by_run, Some(stage.clone())),
         // A run of which there is nothing to say has no stage.
-        (true, _) if run.job.is_none() && run.said().is_none() && !by_run.is_bad() => (by_run, None),
+        (true, _) if run.job.is_none() && run.remark().is_none() && !by_run.is_bad() => (by_run, None),
         (true, _) => (by_run, Some(Stage::of_followed(run))),
     }
 }
@@ -399,6 +294,8 @@ fn decide_by_reports(stages: &[Stage]) -> (TargetStatus, Option<&Stage>) {
         (TargetStatus::Failed, Some(stage))
     } else if let Some(stage) = newest(&|stage| stage.status == Status::Cancelled) {
         (TargetStatus::Cancelled, Some(stage))
+    } else if let Some(stage) = newest(&|stage| stage.status.is_newer()) {
+        (TargetStatus::Held, Some(stage))
     } else if let Some(stage) = newest(&|stage| stage.done && stage.status == Status::Success) {
         (TargetStatus::Released, Some(stage))
     } else if let Some(stage) = newest(&|stage| stage.done && stage.status == Status::Skipped) {
@@ -416,7 +313,7 @@ impl Stage {
     fn new(report: &Report, stage: &StageReport) -> Self {
         Self {
             name: stage.stage.clone(),
-            status: stage.status,
+            status: stage.status.clone(),
             attempt: report.by.attempt,
             message: stage.message.clone(),
             url: stage.url.clone(),
@@ -427,20 +324,14 @@ impl Stage {
 
     /// The job of a followed run that tells most; the run itself where no job is known.
     fn of_followed(run: &FollowedRun) -> Self {
-        let by_run = match run.standing() {
-            TargetStatus::Released => Status::Success,
-            TargetStatus::Skipped => Status::Skipped,
-            TargetStatus::Cancelled => Status::Cancelled,
-            TargetStatus::Failed => Status::Failure,
-            TargetStatus::InProgress => Status::InProgress,
-            TargetStatus::Queued | TargetStatus::Waiting => Status::Queued,
-        };
         let job = run.job.as_ref();
         Self {
             name: job.map_or_else(|| "run".to_owned(), |job| job.name.clone()),
-            status: job.filter(|_| !run.is_over()).map_or(by_run, FollowedJob::standing),
+            status: job
+                .filter(|_| !run.has_ended())
+                .map_or_else(|| run.stage_status(), FollowedJob::standing),
             attempt: run.attempt,
-            message: run.said(),
+            message: run.remark(),
             url: job.and_then(|job| job.url.clone()),
             done: false,
             at: run.at,
@@ -485,49 +376,6 @@ impl Target {
             }
             self.changed = self.changed.max(notice.at);
         }
-    }
-
-    /// The link to what was released.
-    #[must_use]
-    pub fn release_url(&self) -> Option<&str> {
-        let released = self.stages.iter().rfind(|stage| stage.done && stage.status == Status::Success)?;
-        released.url.as_deref()
-    }
-}
-
-impl Ticket {
-    /// What keeps a target with these `needs` from ever being started, as things stand: a target that
-    /// failed, or that waits for one that did.
-    #[must_use]
-    pub fn held_up_by<'t>(&'t self, needs: &'t [String]) -> Option<(&'t str, TargetStatus)> {
-        let mut asked = BTreeSet::new();
-        let mut open: Vec<&'t str> = needs.iter().map(String::as_str).collect();
-        while let Some(name) = open.pop() {
-            match self.targets.get(name) {
-                Some(target) if target.status.is_bad() => return Some((name, target.status)),
-                Some(target) if target.status == TargetStatus::Waiting && asked.insert(name) => {
-                    open.extend(target.needs.iter().map(String::as_str));
-                }
-                _ => {}
-            }
-        }
-        None
-    }
-
-    /// Which of `needs` are not released yet, with how they stand; unknown if nothing was heard of one.
-    pub fn awaited<'t>(
-        &'t self,
-        needs: &'t [String],
-    ) -> impl Iterator<Item = (&'t str, Option<TargetStatus>)> {
-        let status = |name: &String| self.targets.get(name).map(|target| target.status);
-        let known = needs.iter().map(move |name| (name.as_str(), status(name)));
-        known.filter(|(_, status)| !status.is_some_and(TargetStatus::is_over))
-    }
-
-    /// How many targets have this status.
-    #[must_use]
-    pub fn count(&self, status: TargetStatus) -> usize {
-        self.targets.values().filter(|target| target.status == status).count()
     }
 }
 

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use serde_json::Map;
 
 use super::*;
-use crate::ticket::{FollowedJob, StartState};
+use crate::names::Login;
+use crate::ticket::Reason;
 
 fn at(minute: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_600_000 + minute * 60, 0).expect("a time")
@@ -25,7 +26,7 @@ fn stage(stage: &str, status: Status, seq: u64) -> StageReport {
     StageReport {
         target: None,
         stage: stage.into(),
-        status,
+        status: status.into(),
         message: None,
         url: None,
         done: false,
@@ -58,10 +59,11 @@ fn start(hub_run: u64, attempt: u32, state: StartState, run: Option<u64>) -> Rec
         workflow: Some("release.yml".into()),
         git_ref: Some("main".into()),
         needs: Vec::new(),
-        state,
+        state: state.into(),
         run: run.map(RunId),
         run_url: None,
-        error: (state == StartState::Refused).then(|| "no".to_owned()),
+        because: (state == StartState::Refused)
+            .then(|| Reason::Refused { error: "no".to_owned(), help: None }.into()),
         at: at(0),
         other: Map::new(),
     };
@@ -83,7 +85,7 @@ fn notice(run: u64, attempt: u32, status: Status) -> Record {
         seq: 1,
         run_url: String::new(),
         fingerprint: "f".into(),
-        status,
+        status: status.into(),
         message: "it broke".into(),
         url: None,
         mention: Vec::new(),
@@ -244,7 +246,7 @@ fn any_record() -> impl Strategy<Value = Record> {
     )
         .prop_map(|(hub, attempt, state, run, needed)| {
             let Record::Dispatch(mut dispatch) = start(hub, attempt, state, run) else { unreachable!() };
-            dispatch.targets[0].needs = vec![needed.to_owned()];
+            dispatch.targets[0].needs = vec![needed.into()];
             Record::Dispatch(dispatch)
         });
     let states = [
@@ -323,7 +325,7 @@ fn watch(hub_run: u64, runs: &[FollowedRun]) -> Record {
 
 fn waiting(needs: &[&str]) -> Record {
     let Record::Dispatch(mut dispatch) = start(10, 1, StartState::Waiting, None) else { unreachable!() };
-    dispatch.targets[0].needs = needs.iter().map(|name| (*name).to_owned()).collect();
+    dispatch.targets[0].needs = needs.iter().map(|name| (*name).into()).collect();
     Record::Dispatch(dispatch)
 }
 
@@ -380,7 +382,7 @@ fn a_second_start_is_newer_than_the_failed_run_of_the_first() {
 #[test]
 fn a_waiting_target_waits_until_somebody_claims_it() {
     let web = |more: &[Record]| web(&[&[waiting(&["api"])], more].concat());
-    assert_eq!((web(&[]).status, web(&[]).needs), (TargetStatus::Waiting, vec!["api".to_owned()]));
+    assert_eq!((web(&[]).status, web(&[]).needs), (TargetStatus::Waiting, vec!["api".into()]));
     assert_eq!(web(&[start(9, 1, StartState::Claimed, None)]).status, TargetStatus::Queued);
     assert_eq!(web(&[start(9, 1, StartState::Yielded, None)]).status, TargetStatus::Waiting);
     assert_eq!(web(&[start(9, 1, StartState::Started, Some(100))]).status, TargetStatus::Queued);
@@ -391,7 +393,7 @@ fn what_waits_for_a_failure_is_held_up_even_by_way_of_others() {
     let entry = |name: &str, state, needs: &[&str]| {
         let Record::Dispatch(mut dispatch) = waiting(needs) else { unreachable!() };
         dispatch.targets[0].target = name.into();
-        dispatch.targets[0].state = state;
+        dispatch.targets[0].state = Word::Known(state);
         Record::Dispatch(dispatch)
     };
     let ticket = fold(&[
@@ -400,8 +402,7 @@ fn what_waits_for_a_failure_is_held_up_even_by_way_of_others() {
         entry("docs", StartState::Waiting, &["web"]),
         entry("odd", StartState::Waiting, &["odd"]),
     ]);
-    let held_up =
-        |name: &str| ticket.held_up_by(&ticket.targets[name].needs).map(|(name, _)| name.to_owned());
-    assert_eq!(held_up("docs").as_deref(), Some("api"));
+    let held_up = |name: &str| ticket.held_up_by(&ticket.targets[name].needs).map(|(name, _)| name.as_str());
+    assert_eq!(held_up("docs"), Some("api"));
     assert_eq!(held_up("odd"), None);
 }

@@ -2,17 +2,26 @@
 //!
 //! A comment counts only if its first line is a marker *and* its author is trusted: a bot, or an
 //! owner, member or collaborator of the hub. All others are people's, and are left alone.
+//!
+//! A record that only a newer release can read is never taken for absent: the board's marker knows
+//! it, and what it may hold is not started ([`Log::unreadable_hold`]).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::OnceLock;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::board;
-use super::fold::{Ticket, fold};
-use super::marker::{Kind, Marker};
+use super::fold::fold;
+use super::marker::{Kind, Marker, MarkerError};
 use super::record::{Dispatch, Notice, Record, Report, Writer};
-use crate::names::CommentId;
+use super::seen::{BoardData, Seen};
+use super::state::Ticket;
+use super::text;
+use crate::names::{CommentId, TargetName};
 
 /// A comment as GitHub shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,8 +46,24 @@ pub struct Comment {
 #[derive(Debug, Clone)]
 enum Content {
     Record(Box<Record>),
-    Board(Seen),
+    Unreadable(Unreadable),
+    Board(BoardData),
     Foreign,
+}
+
+/// A record that this release cannot read.
+#[derive(Debug, Clone)]
+struct Unreadable {
+    seq: u64,
+    holds: Holds,
+}
+
+/// Which targets an unreadable record may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Holds {
+    Nothing,
+    These(Vec<TargetName>),
+    Everything,
 }
 
 /// The comments of a ticket, as far as they were read.
@@ -46,6 +71,17 @@ enum Content {
 pub struct Log {
     comments: BTreeMap<CommentId, (Comment, Content)>,
     gone: BTreeSet<CommentId>,
+    folded: Folded,
+}
+
+/// The state of the release, folded when it is first asked for.
+#[derive(Clone, Default)]
+struct Folded(OnceLock<Box<Ticket>>);
+
+impl fmt::Debug for Folded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("_")
+    }
 }
 
 /// What must be done so that the board shows what the log says.
@@ -55,6 +91,8 @@ pub enum BoardStep {
     Shown,
     /// The board was folded from records that were not read: they must be read first.
     ReadAgain(Vec<CommentId>),
+    /// A newer release wrote the board from records that this one cannot read: it stays as it is.
+    Newer,
     /// The board must be written: in place, or as a new comment.
     Write {
         /// The board's comment, if there is one.
@@ -72,8 +110,9 @@ impl Log {
         for comment in comments {
             let content = Content::of(&comment);
             let known = self.comments.get(&comment.id).map(|(_, known)| known);
-            if !known.is_some_and(|known| known.is_newer_than(&content)) {
+            if !known.is_some_and(|known| known.seq() > content.seq()) {
                 self.comments.insert(comment.id, (comment, content));
+                self.folded = Folded::default();
             }
         }
     }
@@ -83,9 +122,10 @@ impl Log {
     pub fn accept_gone(&mut self, id: CommentId) {
         self.comments.remove(&id);
         self.gone.insert(id);
+        self.folded = Folded::default();
     }
 
-    /// Whether the comment is known as a record.
+    /// Whether the comment is known as a record, readable or not.
     #[must_use]
     pub fn has_record(&self, id: CommentId) -> bool {
         self.seq(id).is_some()
@@ -97,6 +137,12 @@ impl Log {
             Content::Record(record) => Some((comment, record.as_ref())),
             _ => None,
         })
+    }
+
+    /// The id of the newest comment.
+    #[must_use]
+    pub fn last_id(&self) -> Option<CommentId> {
+        self.comments.keys().next_back().copied()
     }
 
     /// How many comments are known, those of people included.
@@ -159,10 +205,45 @@ impl Log {
         self.records().filter(|(comment, _)| comment.updated_at >= since).count()
     }
 
-    /// The state of the release.
+    /// The state of the release. It is folded once for each change of the log.
     #[must_use]
-    pub fn fold(&self) -> Ticket {
-        fold(self.records().map(|(_, record)| record))
+    pub fn ticket(&self) -> &Ticket {
+        self.folded.0.get_or_init(|| {
+            let unreadable = self.unread().collect();
+            Box::new(Ticket { unreadable, ..fold(self.records().map(|(_, record)| record)) })
+        })
+    }
+
+    /// The comments that a newer release wrote, as far as this one cannot read them.
+    fn unread(&self) -> impl Iterator<Item = CommentId> {
+        let newer = self.records().filter(|(_, record)| record.has_newer_words());
+        let mut unread: Vec<CommentId> = newer.map(|(comment, _)| comment.id).collect();
+        unread.extend(self.unreadable().map(|(comment, _)| comment.id));
+        unread.sort();
+        unread.into_iter()
+    }
+
+    /// The records that this release cannot read, oldest first.
+    fn unreadable(&self) -> impl Iterator<Item = (&Comment, &Unreadable)> {
+        let is_writer = self.is_writer();
+        self.comments.values().filter_map(move |(comment, content)| match content {
+            Content::Unreadable(record) if is_writer(comment) => Some((comment, record)),
+            _ => None,
+        })
+    }
+
+    /// A record that this release cannot read and that may hold `target`.
+    ///
+    /// Reports and notices never hold a target. Any other record holds those that it names in
+    /// `targets`, as texts or as objects with a `target`; one that names none may hold all of them.
+    #[must_use]
+    pub fn unreadable_hold(&self, target: &TargetName) -> Option<CommentId> {
+        let holds = |record: &Unreadable| match &record.holds {
+            Holds::Nothing => false,
+            Holds::These(names) => names.contains(target),
+            Holds::Everything => true,
+        };
+        self.unreadable().find(|(_, record)| holds(record)).map(|(comment, _)| comment.id)
     }
 
     /// The board: of several the one with the lowest id.
@@ -179,45 +260,73 @@ impl Log {
     /// Decides what the board needs.
     #[must_use]
     pub fn next_board_step(&self) -> BoardStep {
-        let seen = Seen::of(self.records().map(|(comment, record)| (comment.id, record.seq())));
+        let data = self.board_data();
         let Some((comment, shown)) = self.boards().next() else {
-            return BoardStep::Write { comment: None, body: board::render(&self.fold(), &seen) };
+            let body = board::render(self.ticket(), &data, &BTreeMap::new());
+            return BoardStep::Write { comment: None, body };
         };
-        if *shown == seen {
+        // Its writer may have been able to read more of the same records.
+        if shown.seen == data.seen && shown.unread.iter().all(|id| data.unread.contains(id)) {
             return BoardStep::Shown;
         }
-        let mut unread = shown.beyond(self);
+        let mut unread = shown.seen.beyond(|id| self.seq(id));
         unread.retain(|id| !self.gone.contains(id));
         if !unread.is_empty() {
             return BoardStep::ReadAgain(unread);
         }
-        BoardStep::Write { comment: Some(comment.id), body: board::render(&self.fold(), &seen) }
+        let shows_more = |id: &CommentId| shown.seen.lists(*id) && !shown.unread.contains(id);
+        let rows = board::rows(&comment.body);
+        let row = |name: &TargetName| rows.get(&text::inline(name.as_str())).cloned();
+        let held = self.ticket().held_by_newer_words();
+        let replaceable = |id: CommentId| match &self.comments[&id].1 {
+            Content::Record(_) => held.iter().all(|name| row(name).is_some()),
+            _ => false,
+        };
+        if data.unread.iter().filter(|id| shows_more(id)).any(|id| !replaceable(*id)) {
+            return BoardStep::Newer;
+        }
+        let kept = held.into_iter().filter_map(|name| Some((name.clone(), row(name)?)));
+        BoardStep::Write {
+            comment: Some(comment.id),
+            body: board::render(self.ticket(), &data, &kept.collect()),
+        }
     }
 
-    /// The boards, oldest first. Only who writes records writes boards: what a person copied into a
-    /// comment of their own is theirs to keep.
-    fn boards(&self) -> impl Iterator<Item = (&Comment, &Seen)> {
+    /// What a board of this log is made from.
+    fn board_data(&self) -> BoardData {
+        let readable = self.records().map(|(comment, record)| (comment.id, record.seq()));
+        let seen =
+            Seen::of(readable.chain(self.unreadable().map(|(comment, record)| (comment.id, record.seq))));
+        let unread = self.unread().filter(|id| seen.lists(*id)).collect();
+        BoardData { seen, unread }
+    }
+
+    /// The boards, oldest first.
+    fn boards(&self) -> impl Iterator<Item = (&Comment, &BoardData)> {
+        let is_writer = self.is_writer();
+        self.comments.values().filter_map(move |(comment, content)| match content {
+            Content::Board(data) if is_writer(comment) => Some((comment, data)),
+            _ => None,
+        })
+    }
+
+    /// Whether the author of a comment writes records: a bot, or an account that the action runs under.
+    /// What a person copied into a comment of their own is theirs to keep.
+    fn is_writer(&self) -> impl Fn(&Comment) -> bool + '_ {
         // The first comment with a job's record is the original, later ones may be copies.
         let mut authors: BTreeMap<&Writer, Option<&str>> = BTreeMap::new();
         for (comment, record) in self.records() {
             authors.entry(record.by()).or_insert(comment.author.as_deref());
         }
         let writers: BTreeSet<Option<&str>> = authors.into_values().collect();
-        let counts = move |comment: &Comment| {
+        move |comment: &Comment| {
             let author = comment.author.as_deref();
             author.is_some_and(|author| author.ends_with("[bot]")) || writers.contains(&author)
-        };
-        self.comments.values().filter_map(move |(comment, content)| match content {
-            Content::Board(seen) if counts(comment) => Some((comment, seen)),
-            _ => None,
-        })
+        }
     }
 
     fn seq(&self, id: CommentId) -> Option<u64> {
-        match self.comments.get(&id) {
-            Some((_, Content::Record(record))) => Some(record.seq()),
-            _ => None,
-        }
+        self.comments.get(&id).and_then(|(_, content)| content.seq())
     }
 }
 
@@ -232,84 +341,58 @@ impl Content {
             }
             Some(marker) => marker,
         };
-        let content = marker.and_then(|marker| match Record::parse(&marker)? {
-            Some(record) => Ok(Self::Record(Box::new(record))),
-            None if marker.kind == Kind::Board => Ok(Self::Board(marker.data::<BoardData>()?.seen)),
-            None => Ok(Self::Foreign),
+        let content = marker.and_then(|marker| match Self::parse(&marker) {
+            Err(MarkerError::Newer) => Unreadable::of(&marker).map(Self::Unreadable),
+            content => content,
         });
+        // Every release writes whole markers: a person has overwritten this one.
         content.unwrap_or_else(|error| {
             tracing::debug!("comment {} is ignored: {error}", comment.id);
             Self::Foreign
         })
     }
 
-    fn is_newer_than(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Record(known), Self::Record(read)) => known.seq() > read.seq(),
-            _ => false,
+    fn parse(marker: &Marker<'_>) -> Result<Self, MarkerError> {
+        Ok(match Record::parse(marker)? {
+            Some(record) => Self::Record(Box::new(record)),
+            None if marker.kind() == Some(Kind::Board) => Self::Board(marker.data()?),
+            None => Self::Foreign,
+        })
+    }
+
+    /// How often it was written, if it is a record.
+    fn seq(&self) -> Option<u64> {
+        match self {
+            Self::Record(record) => Some(record.seq()),
+            Self::Unreadable(record) => Some(record.seq),
+            Self::Board(_) | Self::Foreign => None,
         }
     }
 }
 
-/// The data in the marker of a board.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct BoardData {
-    pub(super) seen: Seen,
-}
-
-/// A version vector: the sequence number of each record that a board was folded from.
-///
-/// So that it fits a comment, only the newest records are listed; of the older ones it says how
-/// many there are and how often they were written.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
-    #[serde(default, skip_serializing_if = "Older::is_none")]
-    older: Older,
-    records: BTreeMap<CommentId, u64>,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Older {
-    records: u64,
-    writes: u64,
-}
-
-impl Older {
-    fn is_none(&self) -> bool {
-        self.records == 0
-    }
-}
-
-impl Seen {
-    /// How many records are listed one by one.
-    const LISTED: usize = 1_000;
-
-    fn of(records: impl Iterator<Item = (CommentId, u64)>) -> Self {
-        let mut records: BTreeMap<CommentId, u64> = records.collect();
-        let mut older = Older::default();
-        while records.len() > Self::LISTED {
-            let (_, seq) = records.pop_first().expect("it has more than none");
-            older.records += 1;
-            older.writes += seq;
+impl Unreadable {
+    fn of(marker: &Marker<'_>) -> Result<Self, MarkerError> {
+        let value = marker.value()?;
+        if !value.is_object() {
+            return Err(MarkerError::Damaged);
         }
-        Self { older, records }
+        let seq = value.get("seq").and_then(Value::as_u64).unwrap_or(0);
+        let never_holds = [Kind::Report, Kind::Notice, Kind::Board, Kind::Ticket].map(Kind::as_str);
+        let holds = if never_holds.contains(&marker.word()) {
+            Holds::Nothing
+        } else {
+            targets_of(&value).map_or(Holds::Everything, Holds::These)
+        };
+        Ok(Self { seq, holds })
     }
+}
 
-    /// The records that this board shows and that `log` does not have, or has only older.
-    fn beyond(&self, log: &Log) -> Vec<CommentId> {
-        let unread = self.records.iter().filter(|(id, seq)| log.seq(**id).is_none_or(|known| known < **seq));
-        unread.map(|(id, _)| *id).collect()
-    }
-
-    /// How many records were seen.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        usize::try_from(self.older.records).unwrap_or(usize::MAX).saturating_add(self.records.len())
-    }
-
-    /// Whether no record was seen.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
+/// The targets that a record names, whatever else it says; `None` if it does not say it as records do.
+fn targets_of(value: &Value) -> Option<Vec<TargetName>> {
+    let name = |target: &Value| {
+        let name = target.as_str().or_else(|| target.get("target")?.as_str())?;
+        Some(TargetName::from(name))
+    };
+    let names: Option<Vec<TargetName>> = value.get("targets")?.as_array()?.iter().map(name).collect();
+    names.filter(|names| !names.is_empty())
 }

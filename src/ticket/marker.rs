@@ -9,6 +9,8 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::error::Category;
 
 const START: &str = "<!-- release-ticket:";
 const END: &str = " -->";
@@ -47,59 +49,78 @@ impl Kind {
     }
 }
 
-/// Why a first line that looks like a marker says nothing to this release.
+/// Why the data behind a marker cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MarkerError {
     /// Cut off, or edited by hand.
     #[error("the marker is damaged")]
     Damaged,
-    /// Written by a newer release of the action.
-    #[error("the marker has format {0}, newer than this release knows")]
-    Newer(u32),
-    /// A kind that this release does not know.
-    #[error("the marker is of the unknown kind `{0}`")]
-    UnknownKind(String),
+    /// Its format, its kind or the shape of its data is not one that this release knows.
+    #[error("the marker was written by a newer release of the action")]
+    Newer,
 }
 
-/// A marker as found at the start of a text: its kind, and its JSON, not yet read.
+/// A marker as found at the start of a text: its words, and its JSON, not yet read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marker<'a> {
-    /// What the text is.
-    pub kind: Kind,
+    version: u32,
+    word: &'a str,
     json: &'a str,
 }
 
 impl<'a> Marker<'a> {
-    /// Finds the marker of `body`; `None` when its first line is none.
+    /// Finds the marker of `body`; `None` when its first line is not one.
     ///
     /// # Errors
     ///
-    /// When the first line begins like a marker and cannot be used.
+    /// When the first line begins like a marker and is damaged.
     pub fn find(body: &'a str) -> Option<Result<Self, MarkerError>> {
         let line = body.split(['\n', '\r']).next().unwrap_or_default();
         let rest = line.strip_prefix(START)?;
-        Some(Self::parse(rest))
+        Some(Self::parse(rest).ok_or(MarkerError::Damaged))
     }
 
-    fn parse(rest: &'a str) -> Result<Self, MarkerError> {
-        let inside = rest.trim_end().strip_suffix(END).ok_or(MarkerError::Damaged)?;
+    fn parse(rest: &'a str) -> Option<Self> {
+        let inside = rest.trim_end().strip_suffix(END)?;
         let mut parts = inside.splitn(3, ' ');
-        let version = parts.next().and_then(|part| part.parse::<u32>().ok()).ok_or(MarkerError::Damaged)?;
-        if version > VERSION {
-            return Err(MarkerError::Newer(version));
-        }
-        let word = parts.next().ok_or(MarkerError::Damaged)?;
-        let json = parts.next().ok_or(MarkerError::Damaged)?;
-        let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == word);
-        Ok(Self { kind: kind.ok_or_else(|| MarkerError::UnknownKind(word.to_owned()))?, json })
+        let version = parts.next()?.parse().ok()?;
+        Some(Self { version, word: parts.next()?, json: parts.next()? })
+    }
+
+    /// What the text is; `None` when only a newer release knows.
+    #[must_use]
+    pub fn kind(&self) -> Option<Kind> {
+        let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == self.word);
+        kind.filter(|_| self.version <= VERSION)
+    }
+
+    /// The word for its kind, which may be one that only a newer release knows.
+    #[must_use]
+    pub fn word(&self) -> &'a str {
+        self.word
     }
 
     /// Reads the marker's data.
     ///
     /// # Errors
     ///
-    /// When the JSON is not of the wanted shape.
+    /// When it is not JSON, or not of the shape of `T`.
     pub fn data<T: DeserializeOwned>(&self) -> Result<T, MarkerError> {
+        if self.version > VERSION {
+            return Err(MarkerError::Newer);
+        }
+        serde_json::from_str(self.json).map_err(|error| match error.classify() {
+            Category::Data => MarkerError::Newer,
+            _ => MarkerError::Damaged,
+        })
+    }
+
+    /// The marker's data without a shape, whatever release wrote it.
+    ///
+    /// # Errors
+    ///
+    /// When it is not JSON.
+    pub fn value(&self) -> Result<Value, MarkerError> {
         serde_json::from_str(self.json).map_err(|_| MarkerError::Damaged)
     }
 }
@@ -115,7 +136,7 @@ pub fn render(kind: Kind, data: &impl Serialize) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     #[test]
     fn a_value_cannot_end_the_comment() {
@@ -135,16 +156,25 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_newer_or_unknown_marker_is_told_apart() {
-        for (text, expected) in [
-            ("<!-- release-ticket:1 report {\"a\"", MarkerError::Damaged),
-            ("<!-- release-ticket:x report {} -->", MarkerError::Damaged),
-            ("<!-- release-ticket:1 report -->", MarkerError::Damaged),
-            ("<!-- release-ticket:2 report {} -->", MarkerError::Newer(2)),
-            ("<!-- release-ticket:1 party {} -->", MarkerError::UnknownKind("party".into())),
+    fn a_damaged_marker_is_told_from_one_of_a_newer_release() {
+        for text in [
+            "<!-- release-ticket:1 report {\"a\"",
+            "<!-- release-ticket:x report {} -->",
+            "<!-- release-ticket:1 report -->",
         ] {
-            assert_eq!(Marker::find(text), Some(Err(expected)), "{text}");
+            assert_eq!(Marker::find(text), Some(Err(MarkerError::Damaged)), "{text}");
         }
+        let find = |text| Marker::find(text).expect("a marker").expect("a whole one");
+        for (text, data) in [
+            ("<!-- release-ticket:2 report {} -->", Err(MarkerError::Newer)),
+            ("<!-- release-ticket:1 party {} -->", Ok(json!({}))),
+        ] {
+            assert_eq!((find(text).kind(), find(text).data::<Value>()), (None, data), "{text}");
+            assert_eq!(find(text).value(), Ok(json!({})));
+        }
+        let damaged = find("<!-- release-ticket:1 report {\"a\" -->");
+        assert_eq!(damaged.data::<Value>(), Err(MarkerError::Damaged));
+        assert_eq!(find("<!-- release-ticket:1 report {} -->").data::<u32>(), Err(MarkerError::Newer));
     }
 
     proptest! {
@@ -153,7 +183,7 @@ mod tests {
             let data = json!({ key: text });
             let line = render(Kind::Notice, &data);
             let marker = Marker::find(&line).expect("a marker").expect("a good one");
-            prop_assert_eq!(marker.kind, Kind::Notice);
+            prop_assert_eq!(marker.kind(), Some(Kind::Notice));
             prop_assert_eq!(marker.data::<Value>(), Ok(data));
         }
 

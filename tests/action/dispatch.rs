@@ -30,9 +30,9 @@ async fn a_release_is_dispatched_once() {
     acme/hub#1  comment 1001 added
     acme/hub#1  comment 1002 added
     acme/hub#1  comment 1002 pinned
-    acme/api  started release.yml at main (release-ticket=acme/hub#1, release-target=api)
-    acme/hub#1  comment 1001 edited
     acme/web  started release.yml at main (release-ticket=acme/hub#1, release-target=web)
+    acme/hub#1  comment 1001 edited
+    acme/api  started release.yml at main (release-ticket=acme/hub#1, release-target=api)
     acme/hub#1  comment 1001 edited
     acme/hub#1  comment 1002 edited
     ");
@@ -140,7 +140,7 @@ async fn a_lost_answer_to_a_start_is_no_second_run() {
         let acme = Acme::new().await;
         acme.world.fault(Fault::on("POST", "/repos/acme/web/actions/workflows/*/dispatches").then(kind));
         let done = dispatch("web, api").run_in(&acme).await;
-        done.succeeds().says("looking whether it happened");
+        done.succeeds().says("looking whether web was started");
         assert_eq!((started(&acme, "web"), started(&acme, "api")), (1, 1));
         assert_eq!(results(&done)[0]["run_id"], acme.world.runs("acme/web")[0].id);
     }
@@ -200,7 +200,7 @@ async fn a_claim_of_a_job_that_died_is_void_and_its_run_is_found() {
     assert_eq!(started(&acme, "web"), 1);
     acme.world.clear_faults();
     let done = dispatch("web").attempt(2).run_in(&acme).await;
-    done.succeeds().says("was started by a hub job that is over");
+    done.succeeds().says("web was started by a hub job that has ended");
     assert_eq!(started(&acme, "web"), 1);
     assert_eq!(results(&done)[0]["run_id"], acme.world.runs("acme/web")[0].id);
 }
@@ -214,7 +214,7 @@ async fn a_start_that_nobody_could_look_for_is_unknown_and_not_repeated() {
     let runs = Fault::on("GET", "/repos/acme/web/actions/workflows/*/runs").always();
     acme.world.fault(runs.then(Kind::StatusBefore(403)));
     let done = dispatch("web").run_in(&acme).await;
-    done.fails().says("cannot look whether it happened");
+    done.fails().says("cannot look for the run of web");
     assert_eq!(results(&done)[0]["status"], "unknown");
     acme.world.clear_faults();
     dispatch("web").attempt(2).run_in(&acme).await.succeeds();
@@ -291,10 +291,13 @@ async fn a_dry_run_shows_the_ticket_and_each_start_with_its_inputs() {
     insta::assert_snapshot!(done.visible_log(), @"
     the plan (`dry-run`: nothing is changed)
     open an issue in acme/hub: Release 1.4.0 (labels: release), assigned to alice; `0` stands for its number below
-    comment on acme/hub#(new)
+    comment on acme/hub#0: web and api claimed
+    bring the board of acme/hub#0 up to date
+    pin the board of acme/hub#0
     start web: release.yml in acme/web at main with release-ticket: acme/hub#0, release-target: web
     start api: release.yml in acme/api at main with release-ticket: acme/hub#0, release-target: api
-    bring the board of acme/hub#(new) up to date
+    edit comment 1 on acme/hub#0: web and api started
+    bring the board of acme/hub#0 up to date
     ");
     let plan: Value = serde_json::from_str(done.output("plan")).expect("JSON");
     assert_eq!(plan[0]["effect"], "open-issue");
@@ -306,6 +309,26 @@ async fn a_driver_who_cannot_be_assigned_is_still_named() {
     let done = dispatch("web").input("driver", "@bob").run_in(&acme).await;
     done.succeeds().says("::notice::bob cannot be assigned");
     assert!(acme.world.issue_view("acme/hub", 1).body.contains("@bob"));
+}
+
+#[tokio::test]
+async fn an_event_of_which_nobody_knows_is_sent_again_only_when_that_is_asked_for() {
+    let acme = Acme::new().await;
+    acme.world.token("hub-token").can("acme/web", &["contents: write"]);
+    acme.world.fault(Fault::on("POST", "/repos/acme/web/dispatches").then(Kind::DropAfter));
+    let step = |run: u64| {
+        let step = Step::new("dispatch").run(run).input("targets", "web").input("release", "1.4.0");
+        step.input("dispatch-type", "repository").input("event-type", "release")
+    };
+    let events = || acme.world.dispatch_events("acme/web").len();
+    let done = step(500).run_in(&acme).await;
+    done.fails();
+    assert_eq!((&results(&done)[0]["status"], events()), (&json!("unknown"), 1));
+    step(501).run_in(&acme).await.fails().says("set `retry-failed: true` to send the event again");
+    assert_eq!(events(), 1);
+    let done = step(502).input("retry-failed", "true").run_in(&acme).await;
+    done.succeeds();
+    assert_eq!((&results(&done)[0]["status"], events()), (&json!("started"), 2));
 }
 
 #[tokio::test]

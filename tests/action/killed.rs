@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use simulated_github::Job;
+use simulated_github::{Fault, Job, Kind};
 
 use crate::support::{Acme, Running, Step};
 
@@ -105,6 +105,41 @@ async fn a_waiting_dispatch_that_is_killed_after_any_write_is_finished_by_its_re
     // The ticket, its label and driver; for each wave a claim, a start and its record, and for each
     // of them the board.
     assert!(writes > 12, "it was killed after each of its {} writes", writes - 1);
+}
+
+#[tokio::test]
+async fn a_start_that_is_under_way_when_its_hub_job_is_cancelled_is_found() {
+    for cancels in [false, true] {
+        let acme = Acme::new().await;
+        let starts = Fault::on("POST", "/repos/acme/web/actions/workflows/*/dispatches");
+        acme.world.fault(starts.then(Kind::Latency(Duration::from_secs(4))));
+        let step = Step::new("dispatch").run(500).input("targets", "web").input("workflow", "release.yml");
+        let step = step.input("release", "1.4.0").input("cancel-on-timeout", cancels).spawn_in(&acme);
+        // Half of the time passes before the effect.
+        while acme.world.runs("acme/web").is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        step.signal("INT");
+        let done = step.end().await;
+        done.fails().says("the step was cancelled").says("web was started by this job");
+        let run = acme.world.runs("acme/web").remove(0);
+        assert_eq!(run.conclusion.as_deref(), cancels.then_some("cancelled"));
+        assert!(
+            acme.records(1)[0].body.contains(&format!("\"run\":{}", run.id)),
+            "{}",
+            acme.records(1)[0].body
+        );
+        Step::new("dispatch")
+            .run(500)
+            .attempt(2)
+            .input("targets", "web")
+            .input("workflow", "release.yml")
+            .input("release", "1.4.0")
+            .run_in(&acme)
+            .await
+            .succeeds();
+        assert_eq!(acme.world.runs("acme/web").len(), 1);
+    }
 }
 
 #[tokio::test]

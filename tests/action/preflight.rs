@@ -220,39 +220,165 @@ targets:
   - web
 ",
     );
+    let step = || step().input("wait", "true").input("wait-interval", "1s").input("close-on-success", "true");
     let done = step().input("dry-run", "true").run_in(&acme).await;
     done.succeeds();
     insta::assert_snapshot!(done.visible_log(), @"
     the plan (`dry-run`: nothing is changed)
     open an issue in acme/hub: Release 1.4.0 (labels: release), assigned to alice; `0` stands for its number below
-    comment on acme/hub#(new)
+    comment on acme/hub#0: web claimed; docs and api waiting
+    bring the board of acme/hub#0 up to date
+    pin the board of acme/hub#0
     start web: release.yml in acme/web at main with version: 1.4.0, release-ticket: acme/hub#0
+    edit comment 1 on acme/hub#0: web started; docs and api waiting
+    edit comment 1 on acme/hub#0: web started; docs and api waiting; web queued
+    bring the board of acme/hub#0 up to date
+    wait for docs, api and web
+    edit comment 1 on acme/hub#0: web started; docs and api waiting; web released
+    comment on acme/hub#0: api claimed
+    bring the board of acme/hub#0 up to date
     start api when web is released: release.yml in acme/api at main with version: 1.4.0, draft: true, release-ticket: acme/hub#0
+    edit comment 2 on acme/hub#0: api started
+    edit comment 2 on acme/hub#0: api started; api queued
+    bring the board of acme/hub#0 up to date
+    wait for docs and api
+    edit comment 2 on acme/hub#0: api started; api released
+    comment on acme/hub#0: docs claimed
+    bring the board of acme/hub#0 up to date
     start docs when api is released: release.yml in acme/docs at main with version: 1.4.0, release-ticket: acme/hub#0
-    bring the board of acme/hub#(new) up to date
+    edit comment 3 on acme/hub#0: docs started
+    edit comment 3 on acme/hub#0: docs started; docs queued
+    bring the board of acme/hub#0 up to date
+    wait for docs
+    edit comment 3 on acme/hub#0: docs started; docs released
+    bring the board of acme/hub#0 up to date
+    close acme/hub#0, saying: 🎉 Every target is released, so this ticket is closed.
     ");
     let plan: Value = serde_json::from_str(done.output("plan")).expect("JSON");
-    assert_eq!(plan[4]["after"], json!(["api"]));
+    let starts: Vec<_> =
+        plan.as_array().expect("a list").iter().filter(|it| it["effect"] == "start-workflow").collect();
+    assert_eq!(starts[1]["after"], json!(["web"]));
     assert!(done.summary.contains("start docs when api is released"), "{}", done.summary);
     assert_eq!(acme.world.story(), "");
 
-    step().run_in(&acme).await.succeeds();
-    let done = step().run(501).input("dry-run", "true").run_in(&acme).await;
+    // A dispatch that does not wait starts the first wave.
+    let step = |run: u64| crate::preflight::step().run(run);
+    step(500).run_in(&acme).await.succeeds();
+    let done = step(501).input("dry-run", "true").run_in(&acme).await;
     insta::assert_snapshot!(done.visible_log().replace(&acme.server.url(), "https://github.com"), @"
     the plan (`dry-run`: nothing is changed)
-    comment on acme/hub#1
     leave web alone: it was started already by https://github.com/acme/web/actions/runs/7001
-    start api when web is released: release.yml in acme/api at main with version: 1.4.0, draft: true, release-ticket: acme/hub#1
-    start docs when api is released: release.yml in acme/docs at main with version: 1.4.0, release-ticket: acme/hub#1
-    bring the board of acme/hub#1 up to date
+    leave docs alone: it waits for api
+    leave api alone: it waits for web
     ");
 
     // What the runs say now is looked at, as the dispatch itself would.
     acme.world.finish_run(acme.world.runs("acme/web")[0].id, "success");
     acme.world.clear_story();
-    let done = step().run(502).input("dry-run", "true").run_in(&acme).await;
+    let done = step(502).input("dry-run", "true").run_in(&acme).await;
     done.says("leave web alone: it is released already")
-        .says("start api: ")
-        .says("start docs when api is released");
+        .says("start api when web is released: ")
+        .says("leave docs alone: it waits for api");
     assert_eq!(acme.world.story(), "");
+}
+
+// ---- what is planned is what is done ----
+
+/// The change that a planned effect makes, as a request is shown below.
+fn planned(effect: &Value) -> Vec<String> {
+    let text = |key: &str| effect[key].as_str().unwrap_or_default();
+    match text("effect") {
+        "open-issue" => vec!["open an issue".into(), format!("assign {}", text("assignee"))],
+        "create-comment" => vec!["create a comment".into()],
+        "edit-comment" => vec!["edit a comment".into()],
+        "update-board" => vec!["board".into()],
+        "pin-board" => vec!["pin a comment".into()],
+        "start-workflow" => vec![format!("start {}", text("target"))],
+        "close-issue" => vec!["create a comment".into(), "close an issue".into()],
+        "wait" => Vec::new(),
+        effect => panic!("{effect} was not expected"),
+    }
+}
+
+/// The changes that were made, in their order.
+fn made(acme: &Acme) -> Vec<String> {
+    let mut board = None;
+    let exchanges = acme.world.exchanges();
+    let changes = exchanges.iter().filter(|exchange| exchange.effective).map(|exchange| {
+        let body = exchange.request_body.as_ref().map(ToString::to_string).unwrap_or_default();
+        let is_board = body.contains("release-ticket:1 board");
+        let path = exchange.path.as_str();
+        let parts: Vec<&str> = path.trim_start_matches("/repos/acme/").split('/').collect();
+        match (exchange.method.as_str(), &parts[1..]) {
+            ("POST", ["issues"]) => "open an issue".to_owned(),
+            ("POST", ["issues", _, "assignees"]) => "assign alice".to_owned(),
+            (_, ["issues", ..]) if is_board => {
+                board = Some(());
+                "board".to_owned()
+            }
+            ("POST", ["issues", _, "comments"]) => "create a comment".to_owned(),
+            ("PUT", ["issues", "comments", _, "pin"]) => "pin a comment".to_owned(),
+            ("PATCH", ["issues", "comments", _]) => "edit a comment".to_owned(),
+            ("PATCH", ["issues", _]) => "close an issue".to_owned(),
+            ("POST", ["actions", "workflows", _, "dispatches"]) => format!("start {}", parts[0]),
+            request => panic!("{request:?} was not expected"),
+        }
+    });
+    let changes = changes.collect();
+    assert!(board.is_some());
+    changes
+}
+
+#[tokio::test]
+async fn what_is_planned_is_what_is_done() {
+    let acme = Acme::new().await;
+    acme_with(
+        &acme,
+        "
+defaults: { workflow: release.yml, inputs: { version: '{{ release }}' } }
+targets:
+  - web
+  - { repository: docs, needs: [web] }
+",
+    );
+    let step = || step().input("wait", "true").input("wait-interval", "1s").input("close-on-success", "true");
+    let done = step().input("dry-run", "true").run_in(&acme).await;
+    let plan: Value = serde_json::from_str(done.output("plan")).expect("JSON");
+    let plan: Vec<String> = plan.as_array().expect("a list").iter().flat_map(planned).collect();
+    acme.world.clear_exchanges();
+
+    let step = step().spawn_in(&acme);
+    for name in ["web", "docs"] {
+        // Each run is seen as queued before it ends, as the plan assumes.
+        let label = format!("**{name}** | 🕓 queued |  | [attempt 1]");
+        while !acme
+            .world
+            .issues("acme/hub")
+            .first()
+            .is_some_and(|issue| issue.comments.iter().any(|comment| comment.body.contains(&label)))
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let run = acme.world.runs(&format!("acme/{name}"))[0].id;
+        acme.world.finish_run(run, "success");
+    }
+    step.end().await.succeeds();
+    assert_eq!(made(&acme), plan);
+}
+
+#[tokio::test]
+async fn a_plan_of_a_notice_names_whom_it_assigns() {
+    let acme = Acme::new().await;
+    let token = acme.world.token("web-token").acts_as("acme-web[bot]");
+    token.can("acme/web", &["issues: write", "actions: read"]);
+    acme.world.repository("acme/web").assignable("alice");
+    let step = || {
+        let step = Step::new("notify").in_repository("acme/web").run(9_000).input("token", "web-token");
+        step.input("status", "failure").input("message", "it broke")
+    };
+    let done = step().input("dry-run", "true").run_in(&acme).await;
+    let plan: Value = serde_json::from_str(done.output("plan")).expect("JSON");
+    assert_eq!(plan[0]["assignee"], "alice", "{plan}");
+    step().run_in(&acme).await.succeeds();
+    assert!(acme.world.story().contains("acme/web#1  assigned alice"), "{}", acme.world.story());
 }

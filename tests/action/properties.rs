@@ -11,8 +11,8 @@ use release_ticket_action::names::{CommentId, Login, RunId};
 use release_ticket_action::targets::{self, Defaults};
 use release_ticket_action::ticket::marker::Marker;
 use release_ticket_action::ticket::{
-    BoardStep, Comment, Dispatch, FollowedJob, FollowedRun, Log, Notice, Record, Report, StageReport, Start,
-    StartState, Status, Writer, text,
+    BoardStep, Comment, Dispatch, FollowedJob, FollowedRun, Log, Notice, Reason, Record, Report, StageReport,
+    Start, StartState, Status, Word, Writer, text,
 };
 use serde_json::{Map, Value};
 
@@ -52,8 +52,14 @@ fn any_writer() -> impl Strategy<Value = Writer> {
     })
 }
 
-fn any_status() -> impl Strategy<Value = Status> {
-    prop::sample::select(Status::ALL.to_vec())
+/// A status that this release knows, or a word that a newer one writes.
+fn any_status() -> impl Strategy<Value = Word<Status>> {
+    let newer = any_text()
+        .prop_filter("a newer word", |word| !Status::ALL.iter().any(|status| status.as_str() == word));
+    prop_oneof![
+        4 => prop::sample::select(Status::ALL.to_vec()).prop_map(Word::Known),
+        1 => newer.prop_map(|word| Word::Newer(word.into())),
+    ]
 }
 
 fn at() -> DateTime<Utc> {
@@ -72,7 +78,7 @@ fn any_report() -> impl Strategy<Value = Record> {
         0..9_u64,
     );
     let stage = stage.prop_map(|(named, target, stage, status, message, url, done, seq)| StageReport {
-        target: named.map(|()| target),
+        target: named.map(|()| target.into()),
         stage,
         status,
         message: Some(message),
@@ -89,31 +95,32 @@ fn any_report() -> impl Strategy<Value = Record> {
 
 fn any_dispatch() -> impl Strategy<Value = Record> {
     let states = [
-        StartState::Claimed,
-        StartState::Yielded,
-        StartState::Cancelled,
-        StartState::Started,
-        StartState::Refused,
-        StartState::Waiting,
+        StartState::Claimed.into(),
+        StartState::Yielded.into(),
+        StartState::Cancelled.into(),
+        StartState::Started.into(),
+        StartState::Refused.into(),
+        StartState::Waiting.into(),
+        Word::Newer("awaiting_approval".into()),
     ];
     let needs = prop::collection::vec(any_text(), 0..3);
     let start = (any_text(), any_text(), prop::sample::select(states.to_vec()), any::<Option<u64>>(), needs);
     let start = start.prop_map(|(target, error, state, run, needs)| Start {
-        target,
+        target: target.into(),
         repository: "acme/web".parse().expect("a name"),
         workflow: Some("release.yml".into()),
         git_ref: None,
-        needs,
+        needs: needs.into_iter().map(Into::into).collect(),
         state,
         run: run.map(RunId),
         run_url: Some(error.clone()),
-        error: Some(error),
+        because: Some(Reason::Refused { error, help: None }.into()),
         at: at(),
         other: Map::new(),
     });
     let followed = (any_text(), any_text(), any_text(), prop::option::of(any_text()), any::<u64>());
     let followed = followed.prop_map(|(target, name, status, conclusion, run)| FollowedRun {
-        target,
+        target: target.into(),
         repository: "acme/web".parse().expect("a name"),
         run: RunId(run),
         attempt: 1,

@@ -139,7 +139,7 @@ async fn a_failure_stops_what_depends_on_it_and_only_that() {
     assert_eq!(results(&done)[1]["status"], "waiting");
     let board = acme.board(1);
     assert!(
-        board.contains("held up by that: **api**") && board.contains("after **web**, which failed"),
+        board.contains("held up by that: **api**") && board.contains("waits for **web**, which failed"),
         "{board}"
     );
 
@@ -159,7 +159,9 @@ async fn a_failure_stops_what_depends_on_it_and_only_that() {
 async fn without_wait_the_next_dispatch_starts_what_has_become_ready() {
     let acme = Acme::new().await;
     let done = waves(&acme).run_in(&acme).await;
-    done.succeeds().says("::notice::api waits for web").says("::notice::docs waits for web, api");
+    done.succeeds()
+        .says("::notice::api is left alone: it waits for web; run this dispatch again")
+        .says("::notice::docs is left alone: it waits for web and api");
     assert_eq!(["web", "api", "docs"].map(|name| count(&acme, name)), [1, 0, 0]);
     assert_eq!(results(&done)[1]["status"], "waiting");
     // Nothing has changed, so nothing is started.
@@ -281,7 +283,7 @@ async fn the_time_that_is_over_ends_as_a_failure_and_cancels_only_if_that_is_wan
         step.end()
             .await
             .fails()
-            .says("after 1s api is not over")
+            .says("after 1s api has not ended")
             .says("help: run the job again to go on waiting");
         let api = acme.world.runs("acme/api").remove(0);
         assert_eq!(api.conclusion.as_deref(), cancels.then_some("cancelled"));
@@ -312,7 +314,22 @@ async fn a_cancelled_hub_job_passes_the_cancellation_on_if_that_is_wanted() {
 }
 
 #[tokio::test]
-async fn a_word_that_nobody_knows_is_a_failure_that_names_it() {
+async fn a_failed_target_fails_the_step_whatever_delivery_problems_do() {
+    let acme = Acme::new().await;
+    let step = waiting(dispatch("web")).input("fail-on-error", "false").spawn_in(&acme);
+    let web = run_of(&acme, "web", 1).await;
+    acme.world.finish_run(web.id, "failure");
+    step.end().await.fails().says("::error::web failed");
+
+    acme.world.fault(
+        Fault::on("POST", "/repos/acme/api/actions/workflows/*/dispatches").then(Kind::StatusBefore(422)),
+    );
+    let done = waiting(dispatch("api")).run(501).input("fail-on-error", "false").run_in(&acme).await;
+    done.succeeds().says("::warning::cannot start api");
+}
+
+#[tokio::test]
+async fn a_word_that_this_release_does_not_know_holds_the_target() {
     let acme = Acme::new().await;
     let step = waiting(dispatch("web")).spawn_in(&acme);
     let web = run_of(&acme, "web", 1).await;
@@ -320,7 +337,7 @@ async fn a_word_that_nobody_knows_is_a_failure_that_names_it() {
         (run.status, run.conclusion) = ("completed".into(), Some("eaten".into()));
     });
     let done = step.end().await;
-    done.fails().says("web failed at run: it ended as `eaten`");
+    done.fails().says("web is held at run: it ended as `eaten`");
     assert_eq!(results(&done)[0]["conclusion"], "eaten");
     acme.world.clear_exchanges();
 }

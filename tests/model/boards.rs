@@ -376,7 +376,7 @@ fn shows_all(store: &Store) -> bool {
 fn newest_attempt_wins(store: &Store) -> bool {
     let (newest, ticket) = LogId::whole(store.comments()).get(|log| {
         let attempts = log.reports().filter(|(_, report)| report.by.run == RUN);
-        (attempts.map(|(_, report)| report.by.attempt).max(), log.fold())
+        (attempts.map(|(_, report)| report.by.attempt).max(), log.ticket().clone())
     });
     let Some(newest) = newest else { return true };
     let status = if newest == 1 { TargetStatus::Failed } else { TargetStatus::InProgress };
@@ -413,7 +413,7 @@ fn record_of(job: usize, reports: u8) -> Text {
         record.add(StageReport {
             target: None,
             stage: "build".to_owned(),
-            status,
+            status: status.into(),
             message: Some(format!("report {number}")),
             url: None,
             done: false,

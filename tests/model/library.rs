@@ -42,6 +42,7 @@ struct Library {
     log_ids: HashMap<String, LogId>,
     extended: HashMap<(LogId, Id, Text), LogId>,
     gone: HashMap<(LogId, Id), LogId>,
+    seen: HashMap<(LogId, usize), LogId>,
 }
 
 static LIBRARY: LazyLock<RwLock<Library>> = LazyLock::new(RwLock::default);
@@ -133,6 +134,19 @@ impl LogId {
         self.get(|log| log.board().map(|board| (id_of(board.id), Text::of(&board.body))))
     }
 
+    /// The log as somebody sees it who does not see all of it; `for_whom` tells such views apart.
+    pub(crate) fn seen(self, is_partial: bool, for_whom: usize, view: impl FnOnce(&Log) -> Log) -> Self {
+        if !is_partial {
+            return self;
+        }
+        if let Some(known) = ask(|library| library.seen.get(&(self, for_whom)).copied()) {
+            return known;
+        }
+        let seen = Self::of(self.get(view));
+        change(|library| library.seen.insert((self, for_whom), seen));
+        seen
+    }
+
     /// Asks the log anything else.
     pub(crate) fn get<T>(self, what: impl FnOnce(&Log) -> T) -> T {
         let volume = ask(|library| Arc::clone(&library.logs[self.0 as usize]));
@@ -154,7 +168,7 @@ impl LogId {
 }
 
 /// A comment of ours. Its times say nothing: who has read what is kept by the model.
-fn comment(id: Id, body: &str) -> Comment {
+pub(crate) fn comment(id: Id, body: &str) -> Comment {
     Comment {
         id: CommentId(id.into()),
         author: Some("github-actions[bot]".to_owned()),
@@ -169,6 +183,7 @@ fn comment(id: Id, body: &str) -> Comment {
 fn step_of(step: BoardStep) -> Step {
     match step {
         BoardStep::Shown => Step::Shown,
+        BoardStep::Newer => unreachable!("every record of a model can be read"),
         BoardStep::ReadAgain(unread) => Step::ReadAgain(unread.into_iter().map(id_of).collect()),
         BoardStep::Write { comment, body } => {
             Step::Write { comment: comment.map(id_of), body: Text::of(&body) }

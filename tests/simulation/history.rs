@@ -25,9 +25,9 @@ impl History {
                 self.log.extend([comment_of(comment)]);
             }
         }
-        let ticket = self.log.fold();
+        let ticket = self.log.ticket();
         let statuses: BTreeMap<String, TargetStatus> =
-            ticket.targets.into_iter().map(|(name, target)| (name, target.status)).collect();
+            ticket.targets.iter().map(|(name, target)| (name.to_string(), target.status)).collect();
         for name in released(&statuses) {
             self.last_released.insert(name.clone(), now);
         }
@@ -42,5 +42,5 @@ impl History {
 
 /// The targets that are released, or were left out on purpose.
 pub(crate) fn released(statuses: &BTreeMap<String, TargetStatus>) -> impl Iterator<Item = &String> {
-    statuses.iter().filter(|(_, status)| status.is_over()).map(|(name, _)| name)
+    statuses.iter().filter(|(_, status)| status.is_released()).map(|(name, _)| name)
 }

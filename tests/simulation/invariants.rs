@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use release_ticket_action::names::CommentId;
-use release_ticket_action::ticket::fold::Stage;
 use release_ticket_action::ticket::marker::{Kind, Marker};
+use release_ticket_action::ticket::state::Stage;
 use release_ticket_action::ticket::{
-    self, BoardStep, Dispatch, Key, Log, Record, Report, StartState, Writer,
+    self, BoardStep, Dispatch, Key, Log, Record, Report, StartState, Word, Writer,
 };
 use simulated_github::{Comment, Issue, Run};
 
@@ -106,7 +106,7 @@ impl<'a> Facts<'a> {
         let recorded = || {
             let starts = self.log()?.dispatches().flat_map(|(_, dispatch)| &dispatch.targets);
             let mut of_run = starts.filter(|start| start.run.is_some_and(|run| run.0 == reported.by.run));
-            of_run.next().map(|start| start.target.clone())
+            of_run.next().map(|start| start.target.to_string())
         };
         let repository = || reported.by.repository.split('/').next_back().unwrap_or_default().to_owned();
         reported.target.clone().or_else(recorded).unwrap_or_else(repository)
@@ -138,7 +138,7 @@ pub(crate) fn comment_of(comment: &Comment) -> ticket::Comment {
 
 /// Whether it is a board, or a person's copy of one.
 fn shows_a_board(comment: &Comment) -> bool {
-    matches!(Marker::find(&comment.body), Some(Ok(Marker { kind: Kind::Board, .. })))
+    matches!(Marker::find(&comment.body), Some(Ok(marker)) if marker.kind() == Some(Kind::Board))
 }
 
 fn is_board(comment: &Comment) -> bool {
@@ -166,8 +166,8 @@ fn nobody_panics(facts: &Facts<'_>, broken: &mut Vec<String>) {
 fn one_ticket_is_open(facts: &Facts<'_>, broken: &mut Vec<String>) {
     let open: Vec<&Issue> = facts.tickets.iter().filter(|issue| issue.is_open()).collect();
     let keyed = |issue: &&&Issue| match Key::of(&issue.body) {
-        Some(Key::Release(release)) => facts.played.scenario.named && release == RELEASE,
-        Some(Key::Run(run)) => {
+        Some(Word::Known(Key::Release(release))) => facts.played.scenario.named && release == RELEASE,
+        Some(Word::Known(Key::Run(run))) => {
             !facts.played.scenario.named
                 && facts.played.journal.dispatched.iter().any(|dispatched| dispatched.run == run.0)
         }
@@ -206,7 +206,7 @@ fn targets_are_started_once(facts: &Facts<'_>, broken: &mut Vec<String>) {
         let Some(log) = facts.log().filter(|_| all_ended_well) else { continue };
         for started in runs {
             let recorded = log.dispatches().flat_map(|(_, dispatch)| &dispatch.targets).any(|start| {
-                start.target == *name
+                start.target == name.as_str()
                     && start.state == StartState::Started
                     && start.run.is_some_and(|run| run.0 == started.run)
             });
@@ -411,7 +411,7 @@ fn candidates<'a>(reports: &[&'a Reported]) -> (Option<&'a Reported>, Vec<&'a Re
 
 fn stages_are_the_newest(facts: &Facts<'_>, broken: &mut Vec<String>) {
     let Some(log) = facts.log() else { return };
-    let ticket = log.fold();
+    let ticket = log.ticket();
     let mut by_target: BTreeMap<String, Vec<&Reported>> = BTreeMap::new();
     for reported in facts.reported() {
         by_target.entry(facts.target_of(reported)).or_default().push(reported);
@@ -419,7 +419,7 @@ fn stages_are_the_newest(facts: &Facts<'_>, broken: &mut Vec<String>) {
     for (name, reports) in by_target {
         let runs: BTreeSet<u64> = reports.iter().map(|reported| reported.by.run).collect();
         let acknowledged = reports.iter().any(|reported| reported.outcome.is_delivered());
-        let Some(target) = ticket.targets.get(&name) else {
+        let Some(target) = ticket.targets.get(name.as_str()) else {
             if acknowledged {
                 broken.push(format!("{name} was reported and has no row"));
             }
@@ -485,10 +485,10 @@ fn check_stage(
                 ));
             };
             if stage.status != reported.status {
-                return Err(format!("shows m{} as {}", reported.id, stage.status.as_str()));
+                return Err(format!("shows m{} as {}", reported.id, stage.status.label()));
             }
-            if stage.attempt == attempt && Some(stage.status) < least {
-                return Err(format!("shows {} although a job did worse", stage.status.as_str()));
+            if stage.attempt == attempt && stage.status.known().copied() < least {
+                return Err(format!("shows {} although a job did worse", stage.status.label()));
             }
             Ok(())
         }
@@ -499,7 +499,7 @@ fn check_stage(
 
 fn acknowledged_notices_are_on_the_ticket(facts: &Facts<'_>, broken: &mut Vec<String>) {
     let Some(log) = facts.log() else { return };
-    let ticket = log.fold();
+    let ticket = log.ticket();
     let noticed = || facts.played.journal.noticed.iter().filter(|noticed| noticed.on_ticket);
     let age = |noticed: &Noticed| (noticed.by.run, noticed.by.attempt);
     for notice in noticed().filter(|noticed| noticed.outcome.is_delivered()) {

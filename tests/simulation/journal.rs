@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use release_ticket_action::problem::Problem;
 use release_ticket_action::receipt::Receipt;
 use release_ticket_action::ticket::Status;
 use simulated_github::Run;
@@ -35,30 +36,21 @@ pub(crate) struct Told {
 
 impl From<&Receipt> for Told {
     fn from(receipt: &Receipt) -> Self {
-        let problems = receipt.problems.iter().map(ToString::to_string);
-        let (failures, problems) = problems.partition(|problem| is_about_the_release(problem));
+        let texts = |problems: &[Problem]| problems.iter().map(ToString::to_string).collect();
         Self {
             delivered: receipt.delivered,
             comment: receipt.comment.as_ref().map(|(id, _)| *id),
             issue: receipt.issue.as_ref().map(|(issue, _)| issue.number.0),
             results: receipt.results.clone(),
-            failures,
-            problems,
+            failures: texts(&receipt.failures),
+            problems: texts(&receipt.problems),
             whole: format!("{receipt:?}"),
         }
     }
 }
 
-/// Whether a waiting step says that a target failed, was not started, or is not over in time.
-fn is_about_the_release(problem: &str) -> bool {
-    let ends = ["failed", "was cancelled", "was not started: it waits for"];
-    let of_target =
-        problem.split_once(' ').is_some_and(|(_, what)| ends.iter().any(|end| what.starts_with(end)));
-    of_target || is_out_of_time(problem)
-}
-
 fn is_out_of_time(problem: &str) -> bool {
-    problem.starts_with("after ") && problem.contains(" not over")
+    problem.starts_with("after ") && problem.contains(" not ended")
 }
 
 impl Told {

@@ -309,7 +309,7 @@ impl Stage {
             clock,
             inputs.common.retry_timeout,
         );
-        Box::pin(run::perform_until(&job, &inputs, &github, cancelled)).await
+        Box::pin(run::perform(&job, &inputs, &github, cancelled)).await
     }
 
     fn next_id(&self) -> u64 {

@@ -1,23 +1,22 @@
 //! A run as a hub job that follows it saw it last, and what GitHub's words for runs and jobs mean.
 //!
 //! The words are those of
-//! <https://docs.github.com/rest/actions/workflow-runs>; one that this release does not know is a
-//! failure that names it, as nobody could say that such a target is released.
+//! <https://docs.github.com/rest/actions/workflow-runs>. One that this release does not know holds the
+//! target, and is named: nobody could say that it is released, or free to be started again.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::fold::TargetStatus;
-use super::record::Status;
-use super::{board, text};
-use crate::names::{RepoName, RunId};
+use super::status::{Status, TargetStatus, Word};
+use super::text;
+use crate::names::{RepoName, RunId, TargetName};
 
 /// A run as it was seen last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FollowedRun {
     /// The target's name.
-    pub target: String,
+    pub target: TargetName,
     /// Where it runs.
     pub repository: RepoName,
     /// The run.
@@ -66,25 +65,31 @@ impl FollowedRun {
     /// How the target stands, by its run alone.
     #[must_use]
     pub fn standing(&self) -> TargetStatus {
-        match meaning(&self.status, self.conclusion.as_deref()) {
-            Meaning::Known(Status::Queued) => TargetStatus::Queued,
-            Meaning::Known(Status::InProgress) => TargetStatus::InProgress,
-            Meaning::Known(Status::Skipped) => TargetStatus::Skipped,
-            Meaning::Known(Status::Success) => TargetStatus::Released,
-            Meaning::Known(Status::Cancelled) => TargetStatus::Cancelled,
-            Meaning::Known(Status::Failure) | Meaning::Unknown => TargetStatus::Failed,
+        match self.stage_status() {
+            Word::Known(Status::Queued) => TargetStatus::Queued,
+            Word::Known(Status::InProgress) => TargetStatus::InProgress,
+            Word::Known(Status::Skipped) => TargetStatus::Skipped,
+            Word::Known(Status::Success) => TargetStatus::Released,
+            Word::Known(Status::Cancelled) => TargetStatus::Cancelled,
+            Word::Known(Status::Failure) => TargetStatus::Failed,
+            Word::Newer(_) => TargetStatus::Held,
         }
+    }
+
+    /// How the run stands, as a stage would.
+    pub(super) fn stage_status(&self) -> Word<Status> {
+        meaning(&self.status, self.conclusion.as_deref())
     }
 
     /// Whether the run has ended.
     #[must_use]
-    pub fn is_over(&self) -> bool {
+    pub fn has_ended(&self) -> bool {
         self.status == COMPLETED
     }
 
     /// What there is to say beside the status: `timed out`, or `2 of 5 jobs are done`.
     #[must_use]
-    pub fn said(&self) -> Option<String> {
+    pub fn remark(&self) -> Option<String> {
         match (self.status.as_str(), self.conclusion.as_deref()) {
             (COMPLETED, Some("timed_out")) => Some("timed out".to_owned()),
             (COMPLETED, Some("startup_failure")) => {
@@ -93,12 +98,12 @@ impl FollowedRun {
             (COMPLETED, Some("action_required")) => Some("somebody has to approve it".to_owned()),
             (COMPLETED, Some("stale")) => Some("GitHub gave it up: it was stale".to_owned()),
             (COMPLETED, None) => Some("GitHub does not tell how it ended".to_owned()),
-            (COMPLETED, Some(word)) if meaning(COMPLETED, Some(word)) == Meaning::Unknown => {
+            (COMPLETED, Some(word)) if meaning(COMPLETED, Some(word)).is_newer() => {
                 Some(format!("it ended as `{word}`, a word that this release of the action does not know"))
             }
             (COMPLETED, _) => None,
             ("waiting", _) => Some("it waits for an approval, or for its environment".to_owned()),
-            (word, _) if meaning(word, None) == Meaning::Unknown => {
+            (word, _) if meaning(word, None).is_newer() => {
                 Some(format!("it is `{word}`, a word that this release of the action does not know"))
             }
             _ if self.jobs > 0 => Some(format!("{} of {} jobs are done", self.jobs_over, self.jobs)),
@@ -107,16 +112,16 @@ impl FollowedRun {
     }
 
     /// How it stands, as a line of Markdown.
-    pub(super) fn shown(&self) -> String {
+    pub(super) fn line(&self) -> String {
         let job = self.job.as_ref().map(|job| format!(", job {}", text::code(&job.name)));
-        let said = self.said().map(|said| format!(": {}", text::inline(&said)));
-        let standing = text::link(board::shown(self.standing()), &self.run_url);
-        format!("{standing}{}{}", job.unwrap_or_default(), said.unwrap_or_default())
+        let remark = self.remark().map(|remark| format!(": {}", text::inline(&remark)));
+        let standing = text::link(self.standing().label(), &self.run_url);
+        format!("{standing}{}{}", job.unwrap_or_default(), remark.unwrap_or_default())
     }
 
     /// By what one state of the same attempt is further than another.
     pub(super) fn progress(&self) -> (bool, usize, usize) {
-        (self.is_over(), self.jobs_over, self.jobs)
+        (self.has_ended(), self.jobs_over, self.jobs)
     }
 
     /// GitHub's words for it. They decide nothing but ties.
@@ -128,24 +133,16 @@ impl FollowedRun {
 impl FollowedJob {
     /// How the job stands.
     #[must_use]
-    pub fn standing(&self) -> Status {
-        match meaning(&self.status, self.conclusion.as_deref()) {
-            Meaning::Known(status) => status,
-            Meaning::Unknown => Status::Failure,
-        }
+    pub fn standing(&self) -> Word<Status> {
+        meaning(&self.status, self.conclusion.as_deref())
     }
 }
 
 const COMPLETED: &str = "completed";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Meaning {
-    Known(Status),
-    Unknown,
-}
-
-fn meaning(status: &str, conclusion: Option<&str>) -> Meaning {
-    Meaning::Known(match (status, conclusion) {
+/// GitHub's words in ours.
+fn meaning(status: &str, conclusion: Option<&str>) -> Word<Status> {
+    Word::Known(match (status, conclusion) {
         ("requested" | "queued" | "pending" | "waiting", _) => Status::Queued,
         ("in_progress", _) => Status::InProgress,
         (COMPLETED, Some("success" | "neutral")) => Status::Success,
@@ -154,7 +151,7 @@ fn meaning(status: &str, conclusion: Option<&str>) -> Meaning {
         (COMPLETED, Some("failure" | "timed_out" | "startup_failure" | "action_required" | "stale")) => {
             Status::Failure
         }
-        _ => return Meaning::Unknown,
+        _ => return Word::Newer(conclusion.unwrap_or(status).into()),
     })
 }
 
@@ -197,16 +194,16 @@ mod tests {
             ("stale", TargetStatus::Failed),
         ] {
             let run = run(COMPLETED, Some(conclusion));
-            assert_eq!((run.standing(), run.is_over()), (expected, true), "{conclusion}");
+            assert_eq!((run.standing(), run.has_ended()), (expected, true), "{conclusion}");
         }
     }
 
     #[test]
-    fn an_unknown_word_is_a_failure_that_names_it() {
+    fn an_unknown_word_holds_the_target_and_is_named() {
         for run in [run(COMPLETED, Some("eaten")), run("eaten", None)] {
-            assert_eq!(run.standing(), TargetStatus::Failed);
-            assert!(run.said().is_some_and(|said| said.contains("`eaten`")), "{run:?}");
+            assert_eq!(run.standing(), TargetStatus::Held);
+            assert!(run.remark().is_some_and(|remark| remark.contains("`eaten`")), "{run:?}");
         }
-        assert_eq!(run(COMPLETED, None).standing(), TargetStatus::Failed);
+        assert_eq!(run(COMPLETED, None).standing(), TargetStatus::Held);
     }
 }

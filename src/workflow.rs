@@ -4,14 +4,14 @@
 
 use crate::targets::{did_you_mean, listed};
 use crate::ticket::text;
-use crate::yaml::{self, Node, Placed};
+use crate::yaml::{self, Node, Placed, YamlError};
 
 /// The most characters that the names and values of a run's inputs may have together.
-pub(super) const LONGEST_INPUTS: usize = 65_535;
+pub const LONGEST_INPUTS: usize = 65_535;
 
 /// What a workflow declares.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Declared {
+pub struct Declared {
     inputs: Vec<DeclaredInput>,
 }
 
@@ -34,13 +34,13 @@ enum Kind {
 
 /// An input that does not fit, and what to do.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Misfit {
+pub struct Misfit {
     /// The input.
-    pub(super) name: String,
+    pub name: String,
     /// What is wrong, behind the input's name.
-    pub(super) what: String,
+    pub what: String,
     /// What to do.
-    pub(super) help: String,
+    pub help: String,
 }
 
 impl Declared {
@@ -49,8 +49,8 @@ impl Declared {
     /// # Errors
     ///
     /// When it is no YAML.
-    pub(super) fn read(path: &str, text: &str) -> Result<Option<Self>, String> {
-        let root = yaml::parse(path, text).map_err(|error| error.to_string())?;
+    pub fn read(path: &str, text: &str) -> Result<Option<Self>, YamlError> {
+        let root = yaml::parse(path, text)?;
         let Some(dispatch) = trigger(get(&root.value, "on")) else { return Ok(None) };
         let inputs = match dispatch.and_then(|dispatch| get(dispatch, "inputs")) {
             Some(Node::Mapping(entries)) => entries.iter().map(declared_input).collect(),
@@ -61,7 +61,7 @@ impl Declared {
 
     /// Whether there is an input of this name.
     #[must_use]
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         self.input(name).is_some()
     }
 
@@ -70,10 +70,7 @@ impl Declared {
     }
 
     /// What of `given` does not fit, and what is missing.
-    pub(super) fn misfits<'g>(
-        &self,
-        given: impl IntoIterator<Item = (&'g str, &'g str)> + Clone,
-    ) -> Vec<Misfit> {
+    pub fn misfits<'g>(&self, given: impl IntoIterator<Item = (&'g str, &'g str)> + Clone) -> Vec<Misfit> {
         let wrong = given.clone().into_iter().filter_map(|(name, value)| self.misfit(name, value));
         let missing = self.inputs.iter().filter(|input| input.required && !input.has_default);
         let missing = missing.filter(|input| {

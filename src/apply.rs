@@ -1,0 +1,81 @@
+//! Applying a plan: the one place where this action changes something on GitHub.
+//!
+//! Each [`Effect`] is sent once; the methods of [`crate::github`], [`crate::opening`] and
+//! [`crate::ledger`] say how an unclear answer is settled.
+
+use crate::github::{GitHub, GitHubError};
+use crate::ledger::Ledger;
+use crate::names::IssueRef;
+use crate::opening;
+use crate::plan::{Applied, Effect, EventStart, WorkflowStart};
+use crate::runner::log::NOTICE;
+use crate::ticket::Log;
+
+/// Applies an effect on the ticket of `ledger`, or anywhere else; `log` learns what is written.
+///
+/// # Errors
+///
+/// When GitHub refuses or gives no clear answer.
+pub async fn apply(effect: &Effect, ledger: &mut Ledger<'_>, log: &mut Log) -> Result<Applied, GitHubError> {
+    match effect {
+        Effect::WriteRecord { comment, record, .. } => {
+            ledger.write(log, *comment, record).await.map(Applied::Written)
+        }
+        Effect::UpdateBoard { .. } => ledger.show_board(log).await.map(Applied::Board),
+        _ => send(effect, ledger.github()).await,
+    }
+}
+
+/// Applies an effect that is not one on a ticket's log.
+///
+/// # Errors
+///
+/// When GitHub refuses or gives no clear answer.
+pub async fn send(effect: &Effect, github: &GitHub) -> Result<Applied, GitHubError> {
+    match effect {
+        Effect::OpenIssue(new) => {
+            let opened = opening::open(github, new).await?;
+            let issue = IssueRef { repository: new.repository.clone(), number: opened.issue.number };
+            return Ok(Applied::Opened { issue, url: opened.issue.html_url, created: opened.created });
+        }
+        Effect::CloseDuplicate { issue, of } => opening::close_as_duplicate(github, issue, *of).await,
+        Effect::WriteComment { issue, comment, body } => {
+            let written = match comment {
+                Some(comment) => github.edit_comment(issue, *comment, body).await?,
+                None => opening::comment_once(github, issue, body).await?,
+            };
+            return Ok(Applied::Written(written.into()));
+        }
+        Effect::PinBoard { issue, comment } => {
+            // A server that cannot pin, or a token that may not, takes nothing from the release.
+            if let Err(error) = github.pin_comment(issue, *comment).await {
+                tracing::info!("the board of {issue} is not pinned: {error}");
+            }
+        }
+        Effect::StartWorkflow(WorkflowStart { repository, workflow, git_ref, inputs, .. }) => {
+            let run = github.start_workflow(repository, workflow, git_ref, inputs).await?;
+            return Ok(Applied::Started(run.map(|run| (run.id, run.html_url))));
+        }
+        Effect::SendEvent(EventStart { repository, event_type, client_payload, .. }) => {
+            github.send_event(repository, event_type, client_payload).await?;
+            return Ok(Applied::Started(None));
+        }
+        Effect::CancelRun { target, repository, run } => {
+            github.cancel_run(repository, *run).await?;
+            tracing::info!("cancelled {target}, run {run} of {repository}");
+        }
+        Effect::ReopenIssue { issue } => github.reopen_issue(issue).await?,
+        Effect::CloseIssue { issue, last_word } => {
+            opening::close(github, issue, last_word.as_deref()).await?;
+        }
+        Effect::Skip { target, because } => {
+            let help = because.help().map(|help| format!("; {help}")).unwrap_or_default();
+            tracing::info!(target: NOTICE, "{target} is left alone: {}{help}", because.plain());
+        }
+        Effect::Wait { .. } => {}
+        Effect::WriteRecord { .. } | Effect::UpdateBoard { .. } => {
+            unreachable!("a record and a board belong to a ledger, which `apply` has")
+        }
+    }
+    Ok(Applied::Done)
+}

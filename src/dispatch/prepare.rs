@@ -1,0 +1,215 @@
+//! From the step's inputs to a request: the ticket, the texts and the targets, read and checked before
+//! the first effect. All that is wrong is reported at once.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::preflight::{self, template_problem};
+use super::{Hub, lookup};
+use crate::engine::wording::Wording;
+use crate::engine::{Follow, Known, Patience, Request, Retry};
+use crate::github::Needs;
+use crate::github::needs::{Level, Permission};
+use crate::inputs::{self, DispatchInputs, Listing};
+use crate::names::TargetName;
+use crate::problem::Problem;
+use crate::targets::{self, Listed, did_you_mean};
+use crate::template::{self, HubValues, RunValues, Values};
+
+/// Reads and checks everything before the first effect.
+///
+/// # Errors
+///
+/// With all problems, in the order of their places.
+pub(super) async fn prepare(hub: Hub<'_>) -> Result<(Request, Known), Vec<Problem>> {
+    let Hub { job, common, inputs, github } = hub;
+    let named = lookup::read_named(hub).await?;
+    let mut wording = wording(hub, &named.form, named.release.clone().unwrap_or_default());
+    if let Some(template) = &inputs.release {
+        let release = early(&wording, "`release`", template)?;
+        wording.values.release = release.trim().to_owned();
+    }
+    let listed = list_targets(hub, &wording).await?;
+    let mut problems = Vec::new();
+    let only = only(hub, &wording, &listed).unwrap_or_else(|found| {
+        problems.extend(found);
+        None
+    });
+    let names: Vec<TargetName> = listed.targets.iter().map(|target| target.name.clone()).collect();
+    wording.values.targets = names.iter().map(ToString::to_string).collect();
+    wording.body = body_template(hub).await?;
+    let is_meant = |name: &TargetName| only.as_ref().is_none_or(|only| only.contains(name));
+    let targets: Vec<_> = listed.targets.into_iter().filter(|target| is_meant(&target.name)).collect();
+    github.tokens().need(preflight::needs(&targets));
+    let (targets, unreachable) = preflight::reach(targets, hub).await;
+    problems.extend(listed.problems);
+    problems.extend(unreachable);
+    problems.extend(wording.check().iter().map(|error| template_problem("the ticket's text", error)));
+    problems.extend(preflight::check_inputs(&targets, &wording, github));
+    if !problems.is_empty() {
+        problems.sort_by(|a, b| a.place.cmp(&b.place));
+        return Err(problems);
+    }
+    let (ticket, duplicates) = lookup::find(hub, named.ticket, &wording, &names).await?;
+    let request = Request {
+        by: common.writer(job),
+        run_url: job.run_url(),
+        driver: inputs.driver.clone(),
+        release: wording.release(),
+        targets,
+        listed: names,
+        retry: retry(inputs),
+        follow: inputs.wait.map(|wait| Follow { timeout: wait.timeout, interval: wait.interval }),
+        cancel_runs: inputs.cancel_on_timeout,
+        close: inputs.close_on_success,
+        max_parallel: inputs.max_parallel,
+        patience: Patience::default(),
+        wording,
+        wind_up: false,
+    };
+    Ok((request, Known::new(ticket, duplicates, job.clock.now())))
+}
+
+fn retry(inputs: &DispatchInputs) -> Retry {
+    match (inputs.retry_failed, &inputs.only) {
+        (true, _) => Retry::Failed,
+        (false, Some(_)) => Retry::Named,
+        (false, None) => Retry::Nothing,
+    }
+}
+
+fn wording(hub: Hub<'_>, form: &Map<String, Value>, release: String) -> Wording {
+    let Hub { job, common, inputs, .. } = hub;
+    Wording {
+        hub: common.hub.clone(),
+        server_url: job.server_url.clone(),
+        driver: inputs.driver.clone(),
+        labels: inputs.labels.clone(),
+        title: inputs.title.clone(),
+        body: None,
+        values: Values {
+            ticket: None,
+            hub: HubValues::from(&common.hub),
+            target: None,
+            targets: Vec::new(),
+            release,
+            driver: template::driver_value(inputs.driver.as_ref()),
+            run: RunValues { id: job.run.0, attempt: job.attempt, url: job.run_url() },
+            inputs: job.event.inputs(),
+            form: form.clone(),
+            event: job.event.payload().clone(),
+        },
+    }
+}
+
+/// Renders an input that says what is dispatched.
+fn early(wording: &Wording, input: &str, template: &str) -> Result<String, Vec<Problem>> {
+    wording.early(template).map_err(|error| vec![template_problem(input, &error)])
+}
+
+/// The targets of the step: the input, or the targets file.
+///
+/// # Errors
+///
+/// When there is no list of them.
+async fn list_targets(hub: Hub<'_>, wording: &Wording) -> Result<Listed, Vec<Problem>> {
+    let Hub { job, inputs, .. } = hub;
+    match &inputs.targets {
+        Some(Listing::Given(targets)) => {
+            return Ok(Listed { targets: targets.clone(), problems: Vec::new() });
+        }
+        Some(Listing::Template(template)) => {
+            let text = early(wording, "`targets`", template)?;
+            return Ok(targets::parse_input(&text, &job.repository, &inputs.defaults));
+        }
+        None => {}
+    }
+    let path = &inputs.targets_file;
+    let Some(text) = hub_file(hub, path).await? else {
+        return Err(vec![
+            Problem::new(format!(
+                "no targets: the input `targets` is blank, and {} has no `{path}`",
+                job.repository
+            ))
+            .help("list the targets in either of them"),
+        ]);
+    };
+    Ok(targets::parse_file(path, &text, &job.repository, &inputs.defaults))
+}
+
+/// The names of the targets that are meant; none: all.
+///
+/// # Errors
+///
+/// When it is no list, or names what is no target.
+fn only(
+    hub: Hub<'_>,
+    wording: &Wording,
+    listed: &Listed,
+) -> Result<Option<BTreeSet<TargetName>>, Vec<Problem>> {
+    let given = match &hub.inputs.only {
+        None => return Ok(None),
+        Some(Listing::Given(names)) => names.clone(),
+        Some(Listing::Template(template)) => {
+            let list = inputs::list_of(&early(wording, "`only`", template)?);
+            list.map_err(|error| vec![Problem::new(format!("`only`: {error}"))])?
+        }
+    };
+    let known = || listed.targets.iter().map(|target| &target.name);
+    let (mut names, mut problems) = (BTreeSet::new(), Vec::new());
+    for name in given {
+        match known().find(|known| known.as_str().eq_ignore_ascii_case(name.trim())) {
+            Some(name) => {
+                names.insert(name.clone());
+            }
+            None => problems.push(
+                Problem::new(format!("`only` names `{name}`, which is no target"))
+                    .help(did_you_mean(&name, known().map(TargetName::as_str))),
+            ),
+        }
+    }
+    if names.is_empty() && problems.is_empty() {
+        let what = "`only` names no target".to_owned();
+        problems.push(Problem::new(what).help("name at least one, or leave it blank for all"));
+    }
+    if problems.is_empty() { Ok(Some(names)) } else { Err(problems) }
+}
+
+/// The template of the ticket's body, if the step gives one.
+///
+/// # Errors
+///
+/// When the file that `body-path` names cannot be read.
+async fn body_template(hub: Hub<'_>) -> Result<Option<String>, Vec<Problem>> {
+    let Hub { job, inputs, .. } = hub;
+    if let Some(body) = &inputs.body {
+        return Ok(Some(body.clone()));
+    }
+    let Some(path) = &inputs.body_path else { return Ok(None) };
+    match hub_file(hub, path).await? {
+        Some(text) => Ok(Some(text)),
+        None => Err(vec![Problem::new(format!("`body-path`: {} has no `{path}`", job.repository))]),
+    }
+}
+
+/// A file of the repository whose workflow runs: from the workspace, else at the run's commit.
+async fn hub_file(hub: Hub<'_>, path: &str) -> Result<Option<String>, Vec<Problem>> {
+    let Hub { job, github, .. } = hub;
+    let inside = Path::new(path);
+    let stays =
+        inside.is_relative() && !inside.components().any(|part| part == std::path::Component::ParentDir);
+    if !stays {
+        return Err(vec![Problem::new(format!("`{path}` leads out of the repository"))]);
+    }
+    if let Some(workspace) = &job.workspace
+        && let Ok(text) = std::fs::read_to_string(workspace.join(inside))
+    {
+        return Ok(Some(text));
+    }
+    github.tokens().need(Needs::default().must(&job.repository, Permission::Contents, Level::Read));
+    let file = github.file(&job.repository, path.trim_start_matches("./"), job.sha.as_deref()).await;
+    file.map(|file| file.map(|file| file.text))
+        .map_err(|error| vec![Problem::of(&format!("cannot read `{path}` of {}", job.repository), &error)])
+}

@@ -1,0 +1,90 @@
+//! The engine: what a hub job does next, as one plain function of what it knows.
+//!
+//! ```text
+//!            ┌──────── learn ◄──────── answers ◄─┐
+//!            ▼                                   │
+//! Request, Known ──► next ──► steps ──► performed by `dispatch`, assumed by `forecast`, or
+//!                                       played in every order by the model of the tests
+//! ```
+//!
+//! It is a reconciler: nothing remembers where in a procedure the job is. [`next`] looks at what is known,
+//! and the first of its rules that finds something to do says which steps come next; when none does, the
+//! job has ended. So a dry run prints what happens ([`forecast()`]), a re-run finishes what is missing, and a
+//! job that is cancelled winds up by the same rules.
+//!
+//! Each rule is a function in the file of what it is about: [`opening`], [`following`], [`claiming`],
+//! [`starting`], [`waiting`], [`closing`]. [`verdict`] says whether a target is started, and if not, why.
+
+mod claiming;
+pub mod closing;
+mod following;
+pub mod forecast;
+mod identify;
+pub mod known;
+mod learn;
+mod opening;
+pub mod ready;
+pub mod request;
+pub mod results;
+mod starting;
+pub mod step;
+mod verdict;
+mod view;
+mod waiting;
+pub mod wording;
+
+use chrono::{DateTime, Utc};
+
+pub use forecast::forecast;
+pub use known::{Known, TicketIs};
+pub use ready::Ready;
+pub use request::{Follow, Patience, Request, Retry};
+pub use step::{Answer, Failure, Pause, Step};
+use view::View;
+
+/// A rule: the steps that come next, if there is anything to do by it.
+type Rule = fn(&View<'_>) -> Vec<Step>;
+
+/// What a hub job does, the most urgent first.
+const RULES: [Rule; 16] = [
+    opening::open_the_ticket,
+    opening::close_duplicates,
+    following::read_the_log,
+    following::look_at_runs,
+    following::record_runs,
+    claiming::ask_about_other_jobs,
+    claiming::start_failed_targets_again,
+    claiming::leave_alone,
+    starting::record_outcomes,
+    claiming::claim,
+    closing::show_the_board_first,
+    starting::start,
+    closing::show_the_board,
+    waiting::wait,
+    waiting::cancel_runs,
+    closing::end,
+];
+
+/// What a hub job does after it was cancelled.
+const WIND_UP: [Rule; 6] = [
+    following::read_the_log,
+    starting::find_what_was_sent,
+    starting::record_cancellation,
+    waiting::cancel_runs,
+    closing::show_the_board,
+    closing::nothing_more,
+];
+
+/// The steps that come next; none when the job has done what it can.
+///
+/// The steps are independent of each other, or in the order in which they are to be done.
+#[must_use]
+pub fn next(known: &Known, request: &Request, now: DateTime<Utc>) -> Vec<Step> {
+    if known.stopped.is_some() {
+        return Vec::new();
+    }
+    let view = View::new(known, request, now);
+    let rules: &[Rule] = if request.wind_up { &WIND_UP } else { &RULES };
+    let steps = rules.iter().map(|rule| rule(&view));
+    steps.into_iter().find(|steps| !steps.is_empty()).unwrap_or_default()
+}

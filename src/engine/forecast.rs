@@ -1,0 +1,175 @@
+//! The forecast: what a hub job does if every answer is good. A dry run prints it.
+
+use chrono::{DateTime, Utc};
+use serde_json::Map;
+
+use super::known::Known;
+use super::request::Request;
+use super::step::{Answer, Pause, RunOf, Step};
+use super::{next, waiting};
+use crate::engine::view::View;
+use crate::names::{CommentId, IssueNumber, IssueRef, RunId, TargetName};
+use crate::plan::{Applied, Board, Effect, Plan};
+use crate::ticket::claim::Liveness;
+use crate::ticket::{
+    BoardStep, Comment, FollowedRun, Log, Record, Report, StageReport, StartState, Status, TargetStatus,
+    Writer,
+};
+
+/// More steps are taken by no release; a forecast that goes on is an error of the rules.
+const MOST_STEPS: usize = 100_000;
+
+/// Drives the engine to its end with assumed answers, and keeps what it would change.
+#[must_use]
+pub fn forecast(mut known: Known, request: &Request, now: DateTime<Utc>) -> Plan {
+    let mut plan = Plan::default();
+    for _ in 0..MOST_STEPS {
+        let steps = next(&known, request, now);
+        if steps.is_empty() {
+            break;
+        }
+        known.send(&steps);
+        // Time stands still: whatever is waited for happens in time.
+        for step in steps {
+            let changes_nothing = is_shown(&step, &known);
+            let answer = assume(&step, &mut known, request, now);
+            known.learn(&step, answer, request, now);
+            if !changes_nothing {
+                plan_step(step, &mut plan);
+            }
+        }
+    }
+    plan
+}
+
+/// Whether the step brings a board up to date that is so already.
+fn is_shown(step: &Step, known: &Known) -> bool {
+    let is_of_board = matches!(step, Step::Apply(Effect::UpdateBoard { .. }));
+    is_of_board && known.log.next_board_step() == BoardStep::Shown
+}
+
+fn plan_step(step: Step, plan: &mut Plan) {
+    match step {
+        Step::Apply(effect) => plan.push(effect),
+        Step::Pause { reason: Pause::Runs(targets), .. } => plan.push(Effect::Wait { targets }),
+        _ => {}
+    }
+}
+
+/// The good answer. What it writes is in the log from then on.
+fn assume(step: &Step, known: &mut Known, request: &Request, now: DateTime<Utc>) -> Answer {
+    match step {
+        Step::ReadLog => {
+            report_what_no_run_tells(known, request, now);
+            Answer::Done
+        }
+        Step::AskHubRun(_) => Answer::HubRun(Liveness::Over),
+        Step::LookAtRun(of) => Answer::Run(Box::new(look_at(of, known, now))),
+        Step::FindRun(_) => Answer::Runs(Vec::new()),
+        Step::Apply(Effect::OpenIssue(new)) => Answer::Applied(Applied::Opened {
+            issue: IssueRef { repository: new.repository.clone(), number: IssueNumber(0) },
+            url: String::new(),
+            created: true,
+        }),
+        Step::Apply(Effect::WriteRecord { comment, record, .. }) => {
+            Answer::Applied(Applied::Written(write(&mut known.log, *comment, record, now)))
+        }
+        Step::Apply(Effect::UpdateBoard { .. }) => {
+            let board = known.log.board().map(|board| board.id);
+            let created = board.is_none() && !known.board.is_assumed;
+            known.board.is_assumed = true;
+            let comment = board.unwrap_or(CommentId(0));
+            Answer::Applied(Applied::Board(Some(Board { comment, created })))
+        }
+        Step::Apply(Effect::StartWorkflow(start)) => {
+            Answer::Applied(Applied::Started(Some((run_to_be(&start.target, request), String::new()))))
+        }
+        Step::Apply(Effect::SendEvent(_)) => Answer::Applied(Applied::Started(None)),
+        Step::StartAgain(_) | Step::Pause { .. } | Step::Apply(_) => Answer::Done,
+    }
+}
+
+/// A run that is newer than all that are there.
+fn run_to_be(target: &TargetName, request: &Request) -> RunId {
+    let position = request.targets.iter().position(|ready| ready.name() == target).unwrap_or_default();
+    RunId(u64::MAX / 2 + position as u64)
+}
+
+fn write(log: &mut Log, comment: Option<CommentId>, record: &Record, now: DateTime<Utc>) -> Comment {
+    let next = || CommentId(log.last_id().map_or(1, |id| id.0.saturating_add(1)));
+    let written = Comment {
+        id: comment.unwrap_or_else(next),
+        author: None,
+        trusted: true,
+        body: record.render(),
+        created_at: now,
+        updated_at: now,
+        url: String::new(),
+    };
+    log.extend([written.clone()]);
+    written
+}
+
+/// A run that was looked at before has ended well by now, a new one has not begun.
+fn look_at(of: &RunOf, known: &Known, now: DateTime<Utc>) -> FollowedRun {
+    let target = known.log.ticket().targets.get(&of.target);
+    let before = known.runs.get(&of.target).or_else(|| target?.followed.as_ref());
+    let before = before.filter(|run| run.run == of.run);
+    if let Some(ended) = before.filter(|run| run.has_ended()) {
+        return ended.clone();
+    }
+    let run = target.and_then(|target| target.run.as_ref());
+    let (status, conclusion) = match before {
+        None => ("queued", None),
+        Some(_) => ("completed", Some("success".to_owned())),
+    };
+    FollowedRun {
+        target: of.target.clone(),
+        repository: of.repository.clone(),
+        run: of.run,
+        attempt: run.map_or(1, |run| run.attempt),
+        run_url: run.and_then(|run| run.url.clone()).unwrap_or_default(),
+        status: status.to_owned(),
+        conclusion,
+        job: None,
+        jobs: 0,
+        jobs_over: 0,
+        at: now,
+        other: Map::new(),
+    }
+}
+
+/// Where a start has no run that could be followed, its own reports end it.
+fn report_what_no_run_tells(known: &mut Known, request: &Request, now: DateTime<Utc>) {
+    let view = View::new(known, request, now);
+    let silent = |name: &TargetName| {
+        let target = view.ticket.targets.get(name)?;
+        let start = target.start.as_ref().filter(|start| start.state == StartState::Started)?;
+        let is_open = matches!(target.status, TargetStatus::Queued | TargetStatus::InProgress);
+        (is_open && target.run.is_none()).then(|| start.repository.clone())
+    };
+    let open = waiting::open_targets(&view);
+    let silent: Vec<_> = open.iter().filter_map(|name| Some((name.clone(), silent(name)?))).collect();
+    for (target, repository) in silent {
+        let by = Writer {
+            repository,
+            run: RunId(u64::MAX),
+            attempt: 1,
+            job: "release".to_owned(),
+            check_run: None,
+        };
+        let stage = StageReport {
+            target: Some(target),
+            stage: "release".to_owned(),
+            status: Status::Success.into(),
+            message: None,
+            url: None,
+            done: true,
+            at: now,
+            seq: 1,
+            other: Map::new(),
+        };
+        let report = Report { by, seq: 1, run_url: String::new(), stages: vec![stage], other: Map::new() };
+        write(&mut known.log, None, &Record::Report(report), now);
+    }
+}

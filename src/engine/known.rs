@@ -1,0 +1,275 @@
+//! What a hub job knows: the ticket, the log, the answers to its questions, and how far its own starts
+//! have come. [`super::learn`] folds answers in; the rules decide by it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::request::Request;
+use super::step::{Failure, Step};
+use crate::names::{CommentId, IssueRef, RunId, TargetName};
+use crate::plan::{Effect, NewIssue};
+use crate::problem::Problem;
+use crate::ticket::claim::Liveness;
+use crate::ticket::{Dispatch, FollowedRun, Log, Reason, StartState, Writer};
+
+/// After a start with an unclear answer its run is looked for at these times: GitHub's lists lag behind
+/// its writes.
+pub(super) const LOOKS: [Duration; 6] = [
+    Duration::from_secs(0),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(7),
+    Duration::from_secs(15),
+    Duration::from_secs(30),
+];
+
+/// Nobody waits longer; GitHub ends a job after [five days](https://docs.github.com/actions/reference/limits) in any case.
+const LONGEST_WAIT: Duration = Duration::from_secs(35 * 24 * 60 * 60);
+
+/// The ticket of the release.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TicketIs {
+    /// It is there.
+    Open {
+        /// Which.
+        issue: IssueRef,
+        /// The issue in the browser.
+        url: String,
+        /// Whether this step opened it; unknown where it was there before.
+        created: Option<bool>,
+    },
+    /// It has to be opened.
+    New(Box<NewIssue>),
+}
+
+/// What a hub job knows.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// The ticket.
+    pub ticket: TicketIs,
+    /// Issues of the same release that came second, and have to be closed.
+    pub duplicates: Vec<IssueRef>,
+    /// The ticket's log, as far as it was read.
+    pub log: Log,
+    /// When the job began.
+    pub(super) began: DateTime<Utc>,
+    /// Whether the log was read at least once.
+    pub(super) has_read: bool,
+    pub(super) round: Round,
+    /// The records that this step wrote.
+    pub(super) own: Vec<Own>,
+    /// How runs of targets stood when this step looked last.
+    pub(super) runs: BTreeMap<TargetName, FollowedRun>,
+    pub(super) sight: BTreeMap<TargetName, Sight>,
+    /// The hub jobs of which nothing new is to be learnt.
+    pub(super) settled_jobs: BTreeMap<Writer, Liveness>,
+    /// The failed targets that are started again, each with the claim that started its failed run.
+    pub(super) again: Option<BTreeMap<TargetName, CommentId>>,
+    /// The targets that were left alone aloud.
+    pub(super) left: BTreeSet<TargetName>,
+    pub(super) starts: BTreeMap<TargetName, Attempt>,
+    pub(super) board: Board,
+    /// The runs that this step has cancelled.
+    pub(super) cancelled: BTreeSet<RunId>,
+    /// The targets that had not ended when the time to wait was over.
+    pub(super) late: BTreeSet<TargetName>,
+    /// The targets whose run a cancelled job has looked for.
+    pub(super) searched: BTreeSet<TargetName>,
+    pub(super) is_closed: bool,
+    /// Why the job cannot go on, if it cannot.
+    pub(super) stopped: Option<Problem>,
+    /// What went wrong on the way.
+    pub(super) problems: Vec<Problem>,
+}
+
+/// What was asked since the job last paused.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Round {
+    /// The log was read, with this job's own claims in it.
+    pub(super) is_read: bool,
+    /// These runs were looked at.
+    pub(super) runs: BTreeSet<(TargetName, RunId)>,
+    /// These hub jobs were asked about.
+    pub(super) jobs: BTreeMap<Writer, Liveness>,
+    /// What the runs do could not be recorded.
+    pub(super) recording_failed: bool,
+}
+
+/// A record that this step has created.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Own {
+    pub(super) comment: CommentId,
+    pub(super) url: String,
+    pub(super) created_at: DateTime<Utc>,
+    /// Who wrote it, by GitHub's word.
+    pub(super) author: Option<String>,
+    pub(super) record: Dispatch,
+}
+
+impl Own {
+    /// Whether this job claimed the target here, and has not left it to another.
+    pub(super) fn claims(&self, target: &TargetName) -> bool {
+        self.record.targets.iter().any(|start| start.target == *target && !start.state.is_passive())
+    }
+}
+
+/// Whether the runs of a target can be seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(super) struct Sight {
+    /// How often GitHub refused to show the run, one time after the other.
+    pub(super) refusals: u32,
+    /// It is not asked for any more.
+    pub(super) is_unseen: bool,
+    /// And nothing else says how the target stands.
+    pub(super) is_lost: bool,
+}
+
+/// How far the start of a target has come in this step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Attempt {
+    pub(super) sends: u32,
+    pub(super) phase: Phase,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// No run is there that an earlier request could have started.
+    Cleared,
+    /// The request is under way.
+    Sent,
+    /// The request may have started a run (or did, where nothing failed), which may be listed later.
+    Listing { since: DateTime<Utc>, looks: usize, failure: Option<Failure> },
+    /// It is settled, and not recorded yet.
+    Settled(Outcome),
+}
+
+/// What became of a start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) state: StartState,
+    pub(super) run: Option<(RunId, String)>,
+    pub(super) because: Option<Reason>,
+}
+
+impl Outcome {
+    pub(super) fn of(state: StartState, because: Reason) -> Self {
+        Self { state, run: None, because: Some(because) }
+    }
+
+    pub(super) fn started(run: Option<(RunId, String)>) -> Self {
+        Self { state: StartState::Started, run, because: None }
+    }
+
+    pub(super) fn unknown(failure: Failure) -> Self {
+        let Failure { what: error, help, .. } = failure;
+        Self::of(StartState::Unknown, Reason::Unclear { error, runs: Vec::new(), help })
+    }
+
+    pub(super) fn failed(failure: Failure) -> Self {
+        if !failure.is_without_effect {
+            return Self::unknown(failure);
+        }
+        let Failure { what: error, help, .. } = failure;
+        Self::of(StartState::Refused, Reason::Refused { error, help })
+    }
+}
+
+/// What the board needs.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Board {
+    pub(super) due: Due,
+    /// The board, if this step created it and has not pinned it.
+    pub(super) to_pin: Option<CommentId>,
+    /// Why it is not up to date.
+    pub(super) failure: Option<Failure>,
+    /// Whether a forecast has assumed that it was written.
+    pub(super) is_assumed: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Due {
+    /// It shows what is known.
+    #[default]
+    Not,
+    /// Before the job pauses or ends.
+    Later,
+    /// Before anything is started.
+    Now,
+}
+
+impl Known {
+    /// What a job knows that begins now.
+    #[must_use]
+    pub fn new(ticket: TicketIs, duplicates: Vec<IssueRef>, now: DateTime<Utc>) -> Self {
+        Self {
+            ticket,
+            duplicates,
+            log: Log::default(),
+            began: now,
+            has_read: false,
+            round: Round::default(),
+            own: Vec::new(),
+            runs: BTreeMap::new(),
+            sight: BTreeMap::new(),
+            settled_jobs: BTreeMap::new(),
+            again: None,
+            left: BTreeSet::new(),
+            starts: BTreeMap::new(),
+            board: Board { due: Due::Later, ..Board::default() },
+            cancelled: BTreeSet::new(),
+            late: BTreeSet::new(),
+            searched: BTreeSet::new(),
+            is_closed: false,
+            stopped: None,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Why the job cannot go on, if it cannot.
+    #[must_use]
+    pub fn stopped(&self) -> Option<&Problem> {
+        self.stopped.as_ref()
+    }
+
+    /// How long the job goes on waiting; none if it does not wait.
+    #[must_use]
+    pub fn time_left(&self, request: &Request, now: DateTime<Utc>) -> Option<Duration> {
+        let deadline = self.deadline(request)?;
+        Some((deadline - now).to_std().unwrap_or_default())
+    }
+
+    /// When the time to wait is over.
+    pub(super) fn deadline(&self, request: &Request) -> Option<DateTime<Utc>> {
+        request.follow.map(|follow| later(self.began, follow.timeout.min(LONGEST_WAIT)))
+    }
+
+    /// Keeps in mind that these steps are under way.
+    pub fn send(&mut self, steps: &[Step]) {
+        let targets = steps.iter().filter_map(|step| match step {
+            Step::Apply(Effect::StartWorkflow(start)) => Some(&start.target),
+            Step::Apply(Effect::SendEvent(start)) => Some(&start.target),
+            _ => None,
+        });
+        for target in targets {
+            let attempt =
+                self.starts.entry(target.clone()).or_insert(Attempt { sends: 0, phase: Phase::Sent });
+            attempt.sends += 1;
+            attempt.phase = Phase::Sent;
+        }
+    }
+
+    /// The job was cancelled: what it knows of the ticket is looked at anew.
+    pub fn wind_up(&mut self) {
+        self.round = Round::default();
+        self.searched.clear();
+        self.stopped = None;
+    }
+}
+
+/// `at`, so much later.
+pub(super) fn later(at: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
+    let by = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
+    at.checked_add_signed(by).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}

@@ -1,0 +1,271 @@
+//! Learning: what came of a step is folded into what is known. Nothing is decided here.
+
+use chrono::{DateTime, Utc};
+
+use super::identify::{Found, identify};
+use super::known::{Attempt, Board, Due, Known, LOOKS, Outcome, Own, Phase, Round, TicketIs};
+use super::request::Request;
+use super::step::{Answer, Failure, Pause, RunOf, Search, Step};
+use crate::names::{CommentId, TargetName};
+use crate::plan::{Applied, Effect};
+use crate::problem::Problem;
+use crate::ticket::claim::Liveness;
+use crate::ticket::{Comment, Dispatch, Reason, Record, StartState, Writer};
+
+/// A refusal to show a run is believed after so many.
+const REFUSALS: u32 = 3;
+
+impl Known {
+    /// Folds in what came of a step.
+    pub fn learn(&mut self, step: &Step, answer: Answer, request: &Request, now: DateTime<Utc>) {
+        match (step, answer) {
+            (Step::ReadLog, Answer::Failed(failure)) => self.log_failed(failure),
+            (Step::ReadLog, _) => {
+                (self.has_read, self.round.is_read) = (true, true);
+                if request.wind_up {
+                    self.adopt_records_of(&request.by);
+                }
+            }
+            (Step::AskHubRun(job), answer) => self.hub_run(job, answer),
+            (Step::LookAtRun(of), answer) => self.looked(of, answer, request),
+            (Step::FindRun(search), Answer::Runs(candidates)) => {
+                self.found(search, Ok(identify(search, &candidates)));
+            }
+            (Step::FindRun(search), Answer::Failed(failure)) => self.found(search, Err(failure)),
+            (Step::StartAgain(again), _) => self.again = Some(again.clone()),
+            (Step::Apply(effect), answer) => self.applied(effect, answer, request, now),
+            (Step::Pause { reason: Pause::Listing, .. } | Step::FindRun(_), _) => {}
+            (Step::Pause { .. }, _) => {
+                self.round = Round::default();
+                // Others write meanwhile, and a board that could not be written is tried again.
+                self.board.due = Due::Later;
+            }
+        }
+    }
+
+    fn log_failed(&mut self, failure: Failure) {
+        if self.has_read && !failure.is_final {
+            // Whoever waits for an hour survives a bad answer.
+            self.round.is_read = true;
+        } else {
+            self.stop(&failure);
+        }
+    }
+
+    fn stop(&mut self, failure: &Failure) {
+        let what = match &self.ticket {
+            TicketIs::Open { issue, .. } => format!("cannot go on with {issue}: {failure}"),
+            TicketIs::New(new) => format!("cannot open a ticket in {}: {failure}", new.repository),
+        };
+        self.stopped = Some(problem(what, failure));
+    }
+
+    /// Takes every claim of this job as its own, whichever of its steps wrote it.
+    fn adopt_records_of(&mut self, by: &Writer) {
+        let ours = self.log.dispatches().filter(|(_, dispatch)| dispatch.by == *by);
+        self.own = ours.map(|(comment, dispatch)| own(comment.clone(), dispatch.clone())).collect();
+    }
+
+    fn hub_run(&mut self, job: &Writer, answer: Answer) {
+        match answer {
+            Answer::HubRun(liveness) => {
+                self.round.jobs.insert(job.clone(), liveness);
+                // A job that has ended does not begin again.
+                if liveness == Liveness::Over {
+                    self.settled_jobs.insert(job.clone(), liveness);
+                }
+            }
+            Answer::Failed(failure) => self.stop(&failure),
+            _ => {
+                self.settled_jobs.insert(job.clone(), Liveness::Alive);
+            }
+        }
+    }
+
+    fn looked(&mut self, of: &RunOf, answer: Answer, request: &Request) {
+        self.round.runs.insert((of.target.clone(), of.run));
+        match answer {
+            Answer::Run(run) => {
+                self.sight.remove(&of.target);
+                self.runs.insert(of.target.clone(), *run);
+            }
+            Answer::Failed(failure) => self.unseen(of, &failure, request),
+            _ => {}
+        }
+    }
+
+    /// A run that may not be seen, or not any more. GitHub's lists lag, so a refusal is believed the
+    /// third time.
+    fn unseen(&mut self, of: &RunOf, failure: &Failure, request: &Request) {
+        let target = self.log.ticket().targets.get(&of.target);
+        let is_released = target.is_some_and(|target| target.status.is_released());
+        let by_event =
+            target.and_then(|target| target.start.as_ref()).is_some_and(|start| start.workflow.is_none());
+        let sight = self.sight.entry(of.target.clone()).or_default();
+        sight.refusals += u32::from(failure.is_final);
+        if !failure.is_final || sight.refusals < REFUSALS && request.follow.is_some() && !is_released {
+            return;
+        }
+        sight.is_unseen = true;
+        // A target that is released has said all there is; one that was started by an event reports itself.
+        sight.is_lost = !is_released && !by_event;
+        if sight.is_lost {
+            let RunOf { target, repository, run } = of;
+            self.problems.push(problem(
+                format!("cannot follow {target}, run {run} of {repository}: {failure}"),
+                failure,
+            ));
+        }
+    }
+
+    fn found(&mut self, search: &Search, found: Result<Found, Failure>) {
+        let attempt = self.starts.remove(&search.target);
+        let sends = attempt.as_ref().map_or(0, |attempt| attempt.sends);
+        let phase = attempt.map(|attempt| attempt.phase);
+        if let Ok(Found::One(_, url)) = &found {
+            let by = if sends > 0 { "this job" } else { "a hub job that has ended" };
+            tracing::info!("{} was started by {by}; going on with its run {url}", search.target);
+        }
+        let settled = match found {
+            Ok(Found::One(run, url)) => Phase::Settled(Outcome::started(Some((run, url)))),
+            Ok(Found::Several(runs)) => {
+                Phase::Settled(Outcome::of(StartState::Unknown, several(search, runs)))
+            }
+            Ok(Found::Nothing) => match phase {
+                Some(Phase::Listing { since, looks, failure }) if looks + 1 < LOOKS.len() => {
+                    Phase::Listing { since, looks: looks + 1, failure }
+                }
+                Some(Phase::Listing { failure: None, .. }) => Phase::Settled(Outcome::started(None)),
+                Some(Phase::Listing { failure: Some(failure), .. }) if sends > 1 => {
+                    Phase::Settled(Outcome::unknown(failure))
+                }
+                Some(Phase::Sent) => Phase::Sent,
+                _ => Phase::Cleared,
+            },
+            // Without a look it stays as unclear as it was, whatever kept the job from looking.
+            Err(error) => match phase {
+                Some(Phase::Listing { failure: None, .. }) => Phase::Settled(Outcome::started(None)),
+                Some(Phase::Listing { failure: Some(failure), .. }) => {
+                    Phase::Settled(Outcome::unknown(failure))
+                }
+                Some(Phase::Sent) => Phase::Sent,
+                _ => Phase::Settled(Outcome::failed(error)),
+            },
+        };
+        self.searched.insert(search.target.clone());
+        self.starts.insert(search.target.clone(), Attempt { sends, phase: settled });
+    }
+
+    fn applied(&mut self, effect: &Effect, answer: Answer, request: &Request, now: DateTime<Utc>) {
+        match (effect, answer) {
+            (Effect::OpenIssue(_), Answer::Applied(Applied::Opened { issue, url, created })) => {
+                self.ticket = TicketIs::Open { issue, url, created: Some(created) };
+                // Nobody has written to a ticket that this step has just opened; who does so now is read
+                // after the claim.
+                (self.has_read, self.round.is_read) = (created, created);
+            }
+            (Effect::OpenIssue(_), Answer::Failed(failure)) => self.stop(&failure),
+            (Effect::CloseDuplicate { issue, .. }, _) => self.duplicates.retain(|known| known != issue),
+            (Effect::WriteRecord { comment, record, .. }, answer) => {
+                self.wrote(*comment, record, answer, request);
+            }
+            (Effect::UpdateBoard { .. }, Answer::Applied(Applied::Board(board))) => {
+                let created = board.filter(|board| board.created).map(|board| board.comment);
+                let to_pin = created.or(self.board.to_pin);
+                self.board = Board { due: Due::Not, to_pin, failure: None, ..self.board };
+            }
+            (Effect::UpdateBoard { .. }, Answer::Failed(failure)) => {
+                self.board = Board { due: Due::Not, failure: Some(failure), ..self.board };
+            }
+            (Effect::PinBoard { .. }, _) => self.board.to_pin = None,
+            (Effect::StartWorkflow(start), answer) => self.start_answered(&start.target, true, answer, now),
+            (Effect::SendEvent(start), answer) => self.start_answered(&start.target, false, answer, now),
+            (Effect::Skip { target, .. }, _) => {
+                self.left.insert(target.clone());
+            }
+            (Effect::CancelRun { target, repository, run }, answer) => {
+                self.cancelled.insert(*run);
+                if !request.wind_up {
+                    self.late.insert(target.clone());
+                }
+                self.round.runs.remove(&(target.clone(), *run));
+                if let Answer::Failed(failure) = answer {
+                    let what = format!("cannot cancel {target}, run {run} of {repository}: {failure}");
+                    self.problems.push(problem(what, &failure));
+                }
+            }
+            (Effect::CloseIssue { issue, .. }, answer) => {
+                self.is_closed = true;
+                if let Answer::Failed(failure) = answer {
+                    self.problems.push(problem(format!("cannot close {issue}: {failure}"), &failure));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn wrote(&mut self, comment: Option<CommentId>, record: &Record, answer: Answer, request: &Request) {
+        let Record::Dispatch(record) = record else { return };
+        let is_of_runs = record.targets.iter().all(|start| !self.starts.contains_key(&start.target));
+        match answer {
+            Answer::Applied(Applied::Written(written)) => {
+                self.board.due = self.board.due.max(Due::Later);
+                let index = self.own.iter().position(|own| Some(own.comment) == comment);
+                match index {
+                    Some(index) => {
+                        // The comment is another one if a person has deleted it.
+                        let Own { created_at, author, .. } = self.own[index].clone();
+                        self.own[index] = Own { created_at, author, ..own(written, record.clone()) };
+                    }
+                    None => {
+                        if !record.targets.is_empty() {
+                            self.board.due = Due::Now;
+                            self.round.is_read = false;
+                        }
+                        self.own.push(own(written, record.clone()));
+                    }
+                }
+                let recorded = record.targets.iter().filter(|start| start.state != StartState::Claimed);
+                recorded.for_each(|start| drop(self.starts.remove(&start.target)));
+            }
+            Answer::Failed(failure) if is_of_runs && request.follow.is_some() && !failure.is_final => {
+                self.round.recording_failed = true;
+            }
+            Answer::Failed(failure) => self.stop(&failure),
+            _ => {}
+        }
+    }
+
+    fn start_answered(&mut self, target: &TargetName, is_workflow: bool, answer: Answer, now: DateTime<Utc>) {
+        let Some(attempt) = self.starts.get_mut(target) else { return };
+        let listing = |failure| Phase::Listing { since: now, looks: 0, failure };
+        attempt.phase = match answer {
+            Answer::Applied(Applied::Started(None)) if is_workflow => listing(None),
+            Answer::Applied(Applied::Started(run)) => Phase::Settled(Outcome::started(run)),
+            Answer::Failed(failure) if is_workflow && !failure.is_without_effect => listing(Some(failure)),
+            Answer::Failed(failure) => Phase::Settled(Outcome::failed(failure)),
+            _ => return,
+        };
+    }
+}
+
+fn own(comment: Comment, record: Dispatch) -> Own {
+    let Comment { id, url, created_at, author, .. } = comment;
+    Own { comment: id, url, created_at, author, record }
+}
+
+fn problem(what: String, failure: &Failure) -> Problem {
+    Problem { help: failure.help.clone(), ..Problem::new(what) }
+}
+
+fn several(search: &Search, runs: Vec<String>) -> Reason {
+    Reason::Unclear {
+        error: "it may have been started".to_owned(),
+        runs,
+        help: Some(format!(
+            "look at the runs of {}; give the workflow a `run-name` that holds the input `release-ticket`, so that \
+             its run can be told from others",
+            search.repository
+        )),
+    }
+}

@@ -1,0 +1,104 @@
+//! The request: what a hub job is asked to do, whoever asked for it.
+//!
+//! It is built from the step's inputs, the targets file and what the targets' repositories say.
+//! Nothing in the engine reads an input.
+
+use std::time::Duration;
+
+use serde_json::Map;
+
+use super::ready::Ready;
+use super::wording::Wording;
+use crate::names::{Login, TargetName};
+use crate::ticket::{Dispatch, FollowedRun, Start, Writer};
+
+/// What a hub job is asked to do.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The job that acts.
+    pub by: Writer,
+    /// Its run in the browser.
+    pub run_url: String,
+    /// Who is responsible for the release.
+    pub driver: Option<Login>,
+    /// The name or version of the release.
+    pub release: Option<String>,
+    /// The targets that are to be released, in the order of the list.
+    pub targets: Vec<Ready>,
+    /// The names of all targets that are listed, also of those that are left alone.
+    pub listed: Vec<TargetName>,
+    /// Which failed targets are started again.
+    pub retry: Retry,
+    /// Whether the runs are followed to their end.
+    pub follow: Option<Follow>,
+    /// Whether the runs that this job started are cancelled when it is out of time or cancelled.
+    pub cancel_runs: bool,
+    /// Whether the ticket is closed when every target is released.
+    pub close: bool,
+    /// How many starts are under way at once.
+    pub max_parallel: usize,
+    /// How long the job waits for another one that claimed a target first.
+    pub patience: Patience,
+    /// The texts of the ticket, and the inputs of the targets.
+    pub wording: Wording,
+    /// Whether the job was cancelled: what it has not started it starts no more.
+    pub wind_up: bool,
+}
+
+/// Which failed targets are started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// None.
+    Nothing,
+    /// Those that were named, unless this very run of the hub started them.
+    Named,
+    /// All.
+    Failed,
+}
+
+/// How runs are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Follow {
+    /// For how long.
+    pub timeout: Duration,
+    /// How often they are looked at.
+    pub interval: Duration,
+}
+
+/// How long a job waits for another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// In all.
+    pub limit: Duration,
+    /// Between two looks.
+    pub poll: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { limit: Duration::from_secs(120), poll: Duration::from_secs(5) }
+    }
+}
+
+impl Request {
+    /// Whether what became of earlier runs decides what is started now.
+    pub(super) fn runs_decide(&self) -> bool {
+        self.follow.is_some()
+            || self.retry != Retry::Nothing
+            || self.targets.iter().any(|ready| !ready.target.needs.is_empty())
+    }
+
+    /// This job's next record.
+    pub(super) fn record(&self, seq: u64, targets: Vec<Start>, followed: Vec<FollowedRun>) -> Dispatch {
+        Dispatch {
+            by: self.by.clone(),
+            seq,
+            run_url: self.run_url.clone(),
+            driver: self.driver.clone(),
+            release: self.release.clone(),
+            targets,
+            followed,
+            other: Map::new(),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What became of it all: for the outputs, the summary and the exit code of the step.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::known::{Known, Own};
+use super::ready::Ready;
+use super::request::Request;
+use super::view::View;
+use super::waiting::{is_settled, open_targets};
+use crate::names::{CommentId, TargetName};
+use crate::problem::Problem;
+use crate::ticket::reason::and;
+use crate::ticket::{Reason, Start, StartState, Target, TargetStatus, Ticket, Word, board, text};
+
+/// What became of a dispatch.
+#[derive(Debug, Default)]
+pub struct Results {
+    /// The comment that this step wrote first.
+    pub comment: Option<(CommentId, String)>,
+    /// One object a target.
+    pub targets: Vec<Value>,
+    /// What failed in the release itself: it fails the step in any case.
+    pub failures: Vec<Problem>,
+    /// What could not be delivered to GitHub.
+    pub problems: Vec<Problem>,
+    /// Whether the job could go on to its end.
+    pub delivered: bool,
+}
+
+/// What became of what `request` asked for, as far as it is known.
+#[must_use]
+pub fn results(known: &Known, request: &Request, now: DateTime<Utc>) -> Results {
+    let view = View::new(known, request, now);
+    Results {
+        comment: known.own.first().map(|Own { comment, url, .. }| (*comment, url.clone())),
+        targets: request.targets.iter().map(|ready| result(&view, ready)).collect(),
+        failures: failures(&view),
+        problems: problems(&view),
+        delivered: known.stopped.is_none(),
+    }
+}
+
+/// Whether anything went wrong so far.
+pub(super) fn went_wrong(view: &View<'_>) -> bool {
+    !problems(view).is_empty() || !failures(view).is_empty()
+}
+
+fn problems(view: &View<'_>) -> Vec<Problem> {
+    let known = view.known;
+    let entries = known.own.iter().flat_map(|own| &own.record.targets);
+    let starts = entries.filter_map(not_started);
+    let board = known.board.failure.as_ref().map(|failure| Problem {
+        help: failure.help.clone(),
+        ..Problem::new(format!("the board of {} is not up to date: {failure}", view.issue))
+    });
+    let on_the_way = starts.chain(known.problems.iter().cloned());
+    on_the_way.chain(known.stopped.clone()).chain(board).collect()
+}
+
+/// Why a target could not be started.
+fn not_started(start: &Start) -> Option<Problem> {
+    let Some(Word::Known(because)) = start.because.as_ref().filter(|_| !start.state.is_passive()) else {
+        return None;
+    };
+    let what = format!("cannot start {}: {}", start.target, because.plain());
+    because.is_failure().then(|| Problem { help: because.help().map(str::to_owned), ..Problem::new(what) })
+}
+
+/// Why the release is not where it should be: a followed target failed, was held up, or is not through yet.
+fn failures(view: &View<'_>) -> Vec<Problem> {
+    let Some(follow) = view.request.follow.filter(|_| !view.request.wind_up && view.known.stopped.is_none())
+    else {
+        return Vec::new();
+    };
+    let late: BTreeSet<TargetName> = view.known.late.iter().cloned().chain(open_targets(view)).collect();
+    let late = (!late.is_empty()).then(|| {
+        let names: Vec<String> = late.iter().map(ToString::to_string).collect();
+        let verb = if late.len() == 1 { "has" } else { "have" };
+        let timeout = humantime::format_duration(follow.timeout);
+        Problem::new(format!("after {timeout} {} {verb} not ended", and(&names)))
+            .help("run the job again to go on waiting, or raise `wait-timeout`")
+    });
+    late.into_iter().chain(view.request.targets.iter().flat_map(|ready| failure(view, ready))).collect()
+}
+
+fn failure(view: &View<'_>, ready: &Ready) -> Option<Problem> {
+    let (name, ticket) = (ready.name(), view.ticket);
+    let target = ticket.targets.get(name)?;
+    // What could not be started has its problem already.
+    let has_run = target.run.is_some();
+    let url = target.run.as_ref().and_then(|run| run.url.as_deref()).unwrap_or("its run");
+    let stage = target.stage.as_ref().map(|stage| format!(" at {}", stage.name)).unwrap_or_default();
+    let remark = remark(target);
+    match target.status {
+        TargetStatus::Failed | TargetStatus::Cancelled if has_run => {
+            let verb = if target.status == TargetStatus::Failed { "failed" } else { "was cancelled" };
+            let help = format!(
+                "look at {url}; then re-run its failed jobs, or dispatch again with `retry-failed: true` for a new run"
+            );
+            Some(Problem::new(format!("{name} {verb}{stage}{remark}")).help(help))
+        }
+        TargetStatus::Held => {
+            let what = format!(
+                "{name} is held{stage}{remark}: this release of the action cannot tell how it stands"
+            );
+            Some(Problem::new(what).help(format!("look at {url}, and update the action")))
+        }
+        TargetStatus::Waiting if is_settled(view, name, target) => {
+            let targets = ticket.awaited(&ready.target.needs).map(|(needed, _)| needed.clone()).collect();
+            let because = Reason::Needs { targets }.clause(|needed| match ticket.targets.get(needed) {
+                Some(target) => format!("{needed} ({})", target.status.word()),
+                None => format!("{needed} (which nobody has started)"),
+            });
+            let help = "release that first; then run this dispatch again";
+            Some(Problem::new(format!("{name} was not started: {because}")).help(help))
+        }
+        _ => None,
+    }
+}
+
+/// What the stage that decides how a target stands had to say: `: timed out`.
+#[must_use]
+pub fn remark(target: &Target) -> String {
+    let message = target.stage.as_ref().and_then(|stage| stage.message.as_deref());
+    message.map(|message| format!(": {}", text::first_line(message))).unwrap_or_default()
+}
+
+fn result(view: &View<'_>, ready: &Ready) -> Value {
+    let name = ready.name();
+    let target = view.ticket.targets.get(name);
+    let claim = view.own_claim(name).and_then(|own| {
+        own.record.targets.iter().find(|start| start.target == *name).map(|start| &start.state)
+    });
+    let is = |state: StartState| claim.is_some_and(|claim| *claim == state);
+    let status = match target {
+        _ if is(StartState::Unknown) => "unknown".to_owned(),
+        _ if is(StartState::Started) && view.request.follow.is_none() => "started".to_owned(),
+        Some(target) => target.status.word().replace(' ', "_"),
+        None => "unknown".to_owned(),
+    };
+    let run = target.and_then(|target| target.run.as_ref());
+    let start = target.and_then(|target| target.start.as_ref());
+    let error = target.and_then(|target| {
+        let failed = target.stage.as_ref().filter(|_| target.status.is_bad());
+        let because = target.because.as_ref().map(|because| because.clause(ToString::to_string));
+        because.filter(|_| target.status.is_bad()).or_else(|| failed.and_then(|stage| stage.message.clone()))
+    });
+    json!({
+        "name": name,
+        "repository": ready.target.repository,
+        "status": status,
+        "conclusion": target.and_then(conclusion),
+        "run_id": run.map(|run| run.id),
+        "run_url": run.and_then(|run| run.url.as_deref()).or(start.and_then(|start| start.run_url.as_deref())),
+        "error": error,
+    })
+}
+
+/// How the run ended, in GitHub's word where it is known; none while it goes on.
+fn conclusion(target: &Target) -> Option<&str> {
+    let followed = target.followed.as_ref().and_then(|run| run.conclusion.as_deref());
+    followed.or(match target.status {
+        TargetStatus::Released => Some("success"),
+        TargetStatus::Failed => Some("failure"),
+        TargetStatus::Cancelled => Some("cancelled"),
+        TargetStatus::Skipped => Some("skipped"),
+        TargetStatus::Held | TargetStatus::InProgress | TargetStatus::Queued | TargetStatus::Waiting => None,
+    })
+}
+
+/// The release in Markdown, a line a target.
+#[must_use]
+pub fn summary(ticket: &Ticket) -> String {
+    let rows = ticket.targets.iter().map(|(name, target)| {
+        let run = target.run.as_ref().and_then(|run| run.url.as_deref()).unwrap_or_default();
+        format!("- **{}** {}\n", text::inline(name.as_str()), text::link(target.status.label(), run))
+    });
+    rows.collect()
+}
+
+/// The targets that were started and whose run GitHub does not tell: only their reports can end them.
+#[must_use]
+pub fn silent(known: &Known, request: &Request) -> Vec<TargetName> {
+    let ticket = known.log.ticket();
+    let names = request.targets.iter().map(Ready::name);
+    let silent = names.filter(|name| {
+        let Some(target) = ticket.targets.get(*name) else { return false };
+        let is_started = target.start.as_ref().is_some_and(|start| start.state == StartState::Started);
+        is_started && target.run.is_none()
+    });
+    silent.cloned().collect()
+}
+
+/// How each target stands, as a line for the log.
+#[must_use]
+pub fn lines(known: &Known, request: &Request) -> Vec<(TargetName, String)> {
+    let ticket = known.log.ticket();
+    let lines = request.targets.iter().filter_map(|ready| {
+        let target = ticket.targets.get(ready.name())?;
+        let link = target.run.as_ref().and_then(|run| run.url.as_deref()).unwrap_or_default();
+        let standing = format!("{}{}", board::standing(ticket, target), remark(target));
+        Some((ready.name().clone(), format!("{}  {standing}  {link}", ready.name()).trim_end().to_owned()))
+    });
+    lines.collect()
+}

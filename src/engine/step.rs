@@ -1,0 +1,139 @@
+//! Steps: what a hub job does next, and the answers that come back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+
+use crate::names::{CommentId, GitRef, IssueRef, RepoName, RunId, TargetName, WorkflowFile};
+use crate::plan::{Applied, Effect};
+use crate::ticket::claim::Liveness;
+use crate::ticket::{FollowedRun, Writer};
+
+/// What is done next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Read what changed on the ticket.
+    ReadLog,
+    /// Ask whether another hub job is still at work.
+    AskHubRun(Writer),
+    /// Look how a run of a target stands.
+    LookAtRun(RunOf),
+    /// Look for the run of a start that may have happened.
+    FindRun(Search),
+    /// Decide which failed targets are started again, each with the claim that started its failed run.
+    StartAgain(BTreeMap<TargetName, CommentId>),
+    /// Change something on GitHub.
+    Apply(Effect),
+    /// Do nothing for a while.
+    Pause {
+        /// Until then.
+        until: DateTime<Utc>,
+        /// Why.
+        reason: Pause,
+    },
+}
+
+/// Why a hub job pauses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pause {
+    /// GitHub may list the run of a start a little later.
+    Listing,
+    /// Another hub job claimed these targets first.
+    Held(Vec<TargetName>),
+    /// The runs of these targets go on.
+    Runs(Vec<TargetName>),
+}
+
+/// A run of a target.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RunOf {
+    /// The target's name.
+    pub target: TargetName,
+    /// Where it runs.
+    pub repository: RepoName,
+    /// The run.
+    pub run: RunId,
+}
+
+/// What identifies the run of a start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Search {
+    /// The target's name.
+    pub target: TargetName,
+    /// Where it runs.
+    pub repository: RepoName,
+    /// Its workflow.
+    pub workflow: WorkflowFile,
+    /// The branch or tag.
+    pub git_ref: GitRef,
+    /// It was created at this time or later, by GitHub's clock.
+    pub since: DateTime<Utc>,
+    /// As whom it was started, where that is known.
+    pub actor: Option<String>,
+    /// The ticket that its name may hold.
+    pub ticket: IssueRef,
+    /// The runs that claims record: it is none of them.
+    pub known_runs: BTreeSet<RunId>,
+}
+
+/// A run that could be the one that is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The run.
+    pub run: RunId,
+    /// The run in the browser.
+    pub url: String,
+    /// What it is called; blank if it has no name.
+    pub title: String,
+    /// Who started it.
+    pub actor: Option<String>,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// It is done, and there is nothing to say about it. What was read is in the log.
+    Done,
+    /// The effect was applied.
+    Applied(Applied),
+    /// The other hub job is at work, or has ended.
+    HubRun(Liveness),
+    /// Nobody can tell whether the other hub job is at work.
+    HubRunUnknown,
+    /// The run stands so.
+    Run(Box<FollowedRun>),
+    /// These runs could be the one.
+    Runs(Vec<Candidate>),
+    /// It failed.
+    Failed(Failure),
+}
+
+/// Why a step failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What happened.
+    pub what: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Whether asking again does not help.
+    pub is_final: bool,
+    /// Whether nothing happened for certain.
+    pub is_without_effect: bool,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Step {
+    /// Whether the step only asks GitHub for something.
+    #[must_use]
+    pub fn is_question(&self) -> bool {
+        matches!(self, Self::ReadLog | Self::AskHubRun(_) | Self::LookAtRun(_) | Self::FindRun(_))
+    }
+}

@@ -1,0 +1,122 @@
+//! What the rules look at: the known, the request and the time, with the questions that several ask.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use super::known::{Known, Own, TicketIs};
+use super::ready::Ready;
+use super::request::Request;
+use super::step::Step;
+use crate::names::{CommentId, IssueNumber, IssueRef, RunId, TargetName};
+use crate::plan::Effect;
+use crate::ticket::claim::{self, Counting, Liveness, Standing};
+use crate::ticket::{Dispatch, Record, StartState, Ticket, Writer};
+
+/// So many targets share a record, so that it fits a comment.
+pub(super) const TARGETS_PER_RECORD: usize = 40;
+
+/// What the rules look at.
+pub(super) struct View<'a> {
+    pub(super) known: &'a Known,
+    pub(super) request: &'a Request,
+    pub(super) now: DateTime<Utc>,
+    /// The state of the release by the log.
+    pub(super) ticket: &'a Ticket,
+    /// The ticket's issue.
+    pub(super) issue: IssueRef,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(known: &'a Known, request: &'a Request, now: DateTime<Utc>) -> Self {
+        let issue = match &known.ticket {
+            TicketIs::Open { issue, .. } => issue.clone(),
+            TicketIs::New(new) => IssueRef { repository: new.repository.clone(), number: IssueNumber(0) },
+        };
+        Self { known, request, now, ticket: known.log.ticket(), issue }
+    }
+
+    /// The step that writes one of this job's records.
+    pub(super) fn write(&self, comment: Option<CommentId>, record: Dispatch) -> Step {
+        let (issue, record) = (self.issue.clone(), Record::Dispatch(record));
+        Step::Apply(Effect::WriteRecord { issue, comment, record })
+    }
+
+    /// The sequence number of this job's newest write.
+    pub(super) fn last_seq(&self) -> u64 {
+        self.known.log.last_seq(&self.request.by)
+    }
+
+    /// The newest record of this step that claims the target.
+    pub(super) fn own_claim(&self, target: &TargetName) -> Option<&'a Own> {
+        self.known.own.iter().rev().find(|own| own.claims(target))
+    }
+
+    /// How the target stands by the claims that count for this job.
+    pub(super) fn standing(&self, target: &TargetName, before: Option<CommentId>) -> Standing {
+        let counting = Counting { after: self.again(target), before };
+        claim::standing(&self.known.log, target, counting, |job| self.liveness(job))
+    }
+
+    /// Whether another hub job is at work, as far as it was asked about: who was not is taken to be.
+    fn liveness(&self, job: &Writer) -> Liveness {
+        let known = self.settled_liveness(job).or_else(|| self.known.round.jobs.get(job).copied());
+        known.unwrap_or(Liveness::Alive)
+    }
+
+    /// What needs no question to be known.
+    pub(super) fn settled_liveness(&self, job: &Writer) -> Option<Liveness> {
+        let settled = claim::is_over_for(job, &self.request.by);
+        settled.or_else(|| self.known.settled_jobs.get(job).copied())
+    }
+
+    /// The claim that started the target's failed run, if the target is started again.
+    ///
+    /// Somebody may have run the target again meanwhile: then it is not, unless this job has claimed it.
+    pub(super) fn again(&self, target: &TargetName) -> Option<CommentId> {
+        let after = *self.known.again.as_ref()?.get(target)?;
+        let is_claimed = self.own_claim(target).is_some();
+        (is_claimed || self.failed_start(target) == Some(after)).then_some(after)
+    }
+
+    /// The claim that started the target's run, if that failed and is to be started again now.
+    pub(super) fn failed_start(&self, name: &TargetName) -> Option<CommentId> {
+        use super::request::Retry;
+        let target = self.ticket.targets.get(name).filter(|target| target.status.is_bad())?;
+        if target.followed.as_ref().is_some_and(|run| !run.has_ended()) {
+            return None;
+        }
+        let after = claim::start_of(&self.known.log, name, target.run.as_ref().map(|run| run.id))?;
+        match self.request.retry {
+            Retry::Nothing => None,
+            Retry::Failed => Some(after),
+            Retry::Named => {
+                let (_, dispatch) = self.known.log.dispatches().find(|(comment, _)| comment.id == after)?;
+                (dispatch.by.run != self.request.by.run).then_some(after)
+            }
+        }
+    }
+
+    /// The runs that any claim records, or that this job knows and has not recorded yet.
+    pub(super) fn known_runs(&self) -> BTreeSet<RunId> {
+        use super::known::Phase;
+        let recorded = self.known.log.dispatches().flat_map(|(_, dispatch)| &dispatch.targets);
+        let settled = self.known.starts.values().filter_map(|attempt| match &attempt.phase {
+            Phase::Settled(outcome) => outcome.run.as_ref().map(|(run, _)| *run),
+            _ => None,
+        });
+        recorded.filter_map(|start| start.run).chain(settled).collect()
+    }
+
+    /// The targets that this job has claimed and neither started nor left, with their claims.
+    pub(super) fn open_claims(&self) -> impl Iterator<Item = (&'a Own, &'a Ready)> {
+        let request = self.request;
+        let targets: BTreeMap<&TargetName, &Ready> =
+            request.targets.iter().map(|ready| (ready.name(), ready)).collect();
+        self.known.own.iter().flat_map(move |own| {
+            let open = own.record.targets.iter().filter(|start| start.state == StartState::Claimed);
+            let ready: Vec<&Ready> = open.filter_map(|start| targets.get(&start.target).copied()).collect();
+            ready.into_iter().map(move |ready| (own, ready))
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! What a dispatch says: the ticket's title and body, and the inputs of the targets.
+//!
+//! All templates are rendered once before the first effect, so that none fails halfway.
+
+use serde_json::{Map, Value, json};
+
+use super::ready::Ready;
+use crate::names::{IssueNumber, IssueRef, Login, RepoName};
+use crate::plan::NewIssue;
+use crate::targets::{Input, StartBy};
+use crate::template::{self, TargetValues, TemplateError, TicketValues, Values};
+use crate::ticket::{Key, text};
+
+/// All that templates say, rendered for a ticket once its number is known.
+#[derive(Debug, Clone)]
+pub struct Wording {
+    /// The hub.
+    pub hub: RepoName,
+    /// Where people see the server.
+    pub server_url: String,
+    /// Who is responsible.
+    pub driver: Option<Login>,
+    /// The labels of the ticket.
+    pub labels: Vec<String>,
+    /// A template for the title; none: the built-in one.
+    pub title: Option<String>,
+    /// A template for the body; none: the built-in one.
+    pub body: Option<String>,
+    /// What templates see of everything but the ticket and the target.
+    pub values: Values,
+}
+
+const TITLE: &str =
+    "{% if release %}Release {{ release }}{% else %}Release for {{ targets[:3] | join(', ') }}{% endif %}";
+
+const BODY: &str = "\
+{% if driver %}**Driver:** @{{ driver }}\n{% endif %}\
+**Targets:** {{ targets | join(', ') }}\n\
+**Started by:** [hub run {{ run.id }}]({{ run.url }})\n\n\
+The board in the comments shows how far this release is. This text is yours: it is never rewritten.\n";
+
+impl Wording {
+    /// Renders what is known before there is a ticket or a target.
+    ///
+    /// # Errors
+    ///
+    /// When the template is malformed or names something that does not exist.
+    pub fn early(&self, template: &str) -> Result<String, TemplateError> {
+        template::render(template, &self.values)
+    }
+
+    /// The name or version of the release.
+    #[must_use]
+    pub fn release(&self) -> Option<String> {
+        Some(self.values.release.clone()).filter(|release| !release.is_empty())
+    }
+
+    /// Checks that the ticket's title and body render.
+    ///
+    /// # Errors
+    ///
+    /// When one does not.
+    pub fn check(&self) -> Vec<TemplateError> {
+        [self.title(), self.body()].into_iter().filter_map(Result::err).collect()
+    }
+
+    /// Stands for a ticket that has no number yet.
+    #[must_use]
+    pub fn ticket_to_be(&self) -> IssueRef {
+        IssueRef { repository: self.hub.clone(), number: IssueNumber(0) }
+    }
+
+    fn render_for(&self, template: &str, target: &Ready, ticket: &IssueRef) -> Result<String, TemplateError> {
+        let url = format!("{}/{}/issues/{}", self.server_url, ticket.repository, ticket.number);
+        let values = Values {
+            ticket: Some(TicketValues::new(ticket, url)),
+            target: Some(target_values(target)),
+            ..self.values.clone()
+        };
+        template::render(template, &values)
+    }
+
+    fn title(&self) -> Result<String, TemplateError> {
+        Ok(text::title(&self.early(self.title.as_deref().unwrap_or(TITLE))?))
+    }
+
+    fn body(&self) -> Result<String, TemplateError> {
+        self.early(self.body.as_deref().unwrap_or(BODY))
+    }
+
+    /// The inputs of a target's workflow as far as they render, and why the others do not.
+    pub fn rendered_inputs<'r>(
+        &self,
+        ready: &'r Ready,
+        ticket: &IssueRef,
+    ) -> (Map<String, Value>, Vec<(&'r Input, TemplateError)>) {
+        let (mut inputs, mut broken) = (Map::new(), Vec::new());
+        for input in &ready.target.inputs {
+            match self.render_for(&input.template, ready, ticket) {
+                Ok(text) => {
+                    inputs.insert(input.name.clone(), Value::String(text));
+                }
+                Err(error) => broken.push((input, error)),
+            }
+        }
+        // What a workflow gets without asking, where it declares it.
+        for (name, value) in
+            [("release-ticket", ticket.to_string()), ("release-target", ready.target.name.to_string())]
+        {
+            if ready.declares(name) && !inputs.contains_key(name) {
+                inputs.insert(name.to_owned(), Value::String(value));
+            }
+        }
+        (inputs, broken)
+    }
+
+    /// The inputs of a target's workflow as they are sent: text, as a person would type it.
+    ///
+    /// # Errors
+    ///
+    /// When one does not render.
+    pub fn inputs_of(&self, ready: &Ready, ticket: &IssueRef) -> Result<Map<String, Value>, TemplateError> {
+        let (inputs, broken) = self.rendered_inputs(ready, ticket);
+        broken.into_iter().next().map_or(Ok(inputs), |(_, error)| Err(error))
+    }
+
+    /// What a `repository_dispatch` carries.
+    ///
+    /// # Errors
+    ///
+    /// When an input does not render.
+    pub fn payload_of(&self, ready: &Ready, ticket: &IssueRef) -> Result<Map<String, Value>, TemplateError> {
+        let inputs = self.inputs_of(ready, ticket)?;
+        let payload = json!({ "release-ticket": ticket.to_string(), "release-target": ready.target.name, "inputs": inputs });
+        Ok(payload.as_object().cloned().unwrap_or_default())
+    }
+
+    /// The issue that becomes the ticket of `key`.
+    ///
+    /// # Errors
+    ///
+    /// When its title or body does not render.
+    pub fn new_issue(&self, key: &Key, continues: Option<&IssueRef>) -> Result<NewIssue, TemplateError> {
+        let mut body = self.body()?;
+        if let Some(closed) = continues {
+            body += &format!("\nContinues #{}, which is closed.\n", closed.number);
+        }
+        Ok(NewIssue {
+            repository: self.hub.clone(),
+            title: self.title()?,
+            body: key.ticket_body(&body),
+            labels: self.labels.clone(),
+            assignee: self.driver.clone(),
+            key: key.clone(),
+        })
+    }
+}
+
+fn target_values(ready: &Ready) -> TargetValues {
+    let repository = &ready.target.repository;
+    TargetValues {
+        name: ready.target.name.to_string(),
+        repository: repository.to_string(),
+        owner: repository.owner().to_owned(),
+        repo: repository.name().to_owned(),
+        workflow: match &ready.target.start {
+            StartBy::Workflow(file) => file.to_string(),
+            StartBy::Event(_) => String::new(),
+        },
+        git_ref: ready.git_ref.to_string(),
+    }
+}

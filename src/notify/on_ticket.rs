@@ -1,0 +1,95 @@
+//! Notifying on the ticket.
+
+use std::cmp::Reverse;
+
+use super::age;
+use crate::apply;
+use crate::github::{GitHub, GitHubError};
+use crate::inputs::CommentMode;
+use crate::ledger::Ledger;
+use crate::names::{CommentId, IssueRef, Login};
+use crate::plan::{Applied, Effect};
+use crate::problem::Problem;
+use crate::receipt::Receipt;
+use crate::ticket::{Comment, Log, Notice, Record, Status, text};
+
+/// The ticket's log, and the way to it.
+pub(super) struct Facts<'a> {
+    ledger: Ledger<'a>,
+    pub(super) log: Log,
+}
+
+pub(super) async fn read<'a>(ticket: &IssueRef, github: &'a GitHub) -> Result<Facts<'a>, GitHubError> {
+    let (ledger, log) = Ledger::read(github, ticket.clone()).await?;
+    Ok(Facts { ledger, log })
+}
+
+/// The effects of a notice that pings `mention`; none if a success resolves nothing.
+pub(super) fn decide(
+    log: &Log,
+    ticket: &IssueRef,
+    notice: &Notice,
+    mention: Vec<Login>,
+    mode: CommentMode,
+) -> Vec<Effect> {
+    let Some((comment, notice)) = place(log, notice, mode) else { return Vec::new() };
+    let record = Record::Notice(notice.mentioning(mention));
+    vec![
+        Effect::WriteRecord { issue: ticket.clone(), comment, record },
+        Effect::UpdateBoard { issue: ticket.clone() },
+    ]
+}
+
+/// The notice to write and the comment to write it into; nothing if a success resolves nothing.
+fn place(log: &Log, notice: &Notice, mode: CommentMode) -> Option<(Option<CommentId>, Notice)> {
+    let same = || log.notices().filter(|(_, known)| known.fingerprint == notice.fingerprint);
+    let newest = same()
+        .max_by_key(|(comment, known)| (known.by.run, known.by.attempt, known.seq, Reverse(comment.id)));
+    let resolvable = |known: &Notice| known.status != Status::Success && age(&known.by) <= age(&notice.by);
+    if notice.status == Status::Success && !newest.is_some_and(|(_, known)| resolvable(known)) {
+        return None;
+    }
+    // The same failure's notice passes on from run to run; a newer run's is not ours to overwrite.
+    let known = newest.filter(|(_, known)| mode == CommentMode::Update && age(&known.by) <= age(&notice.by));
+    let known_seq = known.map_or(0, |(_, known)| known.seq);
+    let seq = log.last_seq(&notice.by).max(known_seq) + 1;
+    // What a newer release wrote into it stays.
+    let other = known.map(|(_, known)| known.other.clone()).unwrap_or_default();
+    Some((known.map(|(comment, _)| comment.id), Notice { seq, other, ..notice.clone() }))
+}
+
+/// Applies the effects; a board that cannot be written is a warning, as the notice is there.
+pub(super) async fn apply(
+    effects: &[Effect],
+    facts: &mut Facts<'_>,
+    url: &str,
+    receipt: &mut Receipt,
+) -> Result<(), GitHubError> {
+    let ticket = facts.ledger.ticket().clone();
+    if effects.is_empty() {
+        tracing::info!("nothing is open on {ticket} that this success could resolve");
+        receipt.summary = "Nothing was open on the ticket.\n".to_owned();
+        return Ok(());
+    }
+    for effect in effects {
+        let applied = apply::apply(effect, &mut facts.ledger, &mut facts.log).await;
+        match (effect, applied) {
+            (_, Ok(Applied::Written(Comment { id, url: comment_url, .. }))) => {
+                receipt.delivered = Some(true);
+                receipt.comment = Some((id.0, comment_url));
+                receipt.issue = receipt.ticket.clone();
+                receipt.summary = format!("Notified on {}.\n", text::link(&ticket.to_string(), url));
+                tracing::info!("notified on {ticket}");
+            }
+            (Effect::UpdateBoard { .. }, Err(error)) => {
+                tracing::warn!(
+                    "{}",
+                    Problem::of(&format!("the board of {ticket} is not up to date"), &error)
+                );
+            }
+            (_, Err(error)) => return Err(error),
+            (_, Ok(_)) => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! Keys: what makes two dispatches, or two failures, belong to the same issue.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::marker::{self, Kind, Marker};
+use super::status::Word;
+use super::text;
+use crate::names::RunId;
+
+/// What makes two dispatches, or two failures, belong to the same issue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Key {
+    /// A ticket for the release of this name.
+    Release(String),
+    /// A ticket for this run of the hub, where the release has no name.
+    Run(RunId),
+    /// An issue that notify opened for the failure with this fingerprint.
+    Failure(String),
+}
+
+/// The data in the body of a ticket, by which it is found again. It is written once; state lives
+/// in records.
+#[derive(Serialize, Deserialize)]
+struct TicketBody {
+    key: Word<Key>,
+}
+
+impl Key {
+    /// Reads the key from the body of an issue that this action opened; one that only a newer release
+    /// can read is no reason to take the issue for somebody else's.
+    #[must_use]
+    pub fn of(body: &str) -> Option<Word<Self>> {
+        let Ok(marker) = Marker::find(body)? else { return Some(Word::Newer(Value::Null)) };
+        match marker.kind() {
+            Some(Kind::Ticket) => {
+                Some(marker.data::<TicketBody>().map_or(Word::Newer(Value::Null), |body| body.key))
+            }
+            Some(Kind::Notice) => Some(failure_of(&marker)),
+            Some(_) => None,
+            None if marker.word() == Kind::Notice.as_str() => Some(failure_of(&marker)),
+            None => Some(Word::Newer(Value::Null)),
+        }
+    }
+
+    /// Renders the body of a ticket: the marker, then `text`, cut to GitHub's limit.
+    #[must_use]
+    pub fn ticket_body(&self, text: &str) -> String {
+        let marker = marker::render(Kind::Ticket, &TicketBody { key: self.clone().into() });
+        text::cut(&format!("{marker}\n{text}"), text::BODY_LIMIT)
+    }
+}
+
+/// A failure is found by its fingerprint alone, whatever else a newer release wrote beside it.
+fn failure_of(marker: &Marker<'_>) -> Word<Key> {
+    let value = marker.value().unwrap_or_default();
+    match value.get("fingerprint").and_then(Value::as_str) {
+        Some(fingerprint) => Key::Failure(fingerprint.to_owned()).into(),
+        None => Word::Newer(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_only_a_newer_release_reads_is_known_to_be_one() {
+        for body in [
+            r#"<!-- release-ticket:1 ticket {"key":{"train":"7"}} -->"#,
+            r#"<!-- release-ticket:2 ticket {"key":{"release":"1.4.0"}} -->"#,
+            r#"<!-- release-ticket:1 ticket {"keys":[]} -->"#,
+            "<!-- release-ticket:1 ticket {",
+        ] {
+            assert!(Key::of(body).is_some_and(|key| key.is_newer()), "{body}");
+        }
+        let failure = Some(Key::Failure("f".into()).into());
+        assert_eq!(Key::of(r#"<!-- release-ticket:2 notice {"fingerprint":"f","mood":1} -->"#), failure);
+        for body in ["", "text", r#"<!-- release-ticket:1 board {"seen":{"records":{}}} -->"#] {
+            assert_eq!(Key::of(body), None, "{body}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Why a target is not started: one type and one wording, for records, boards, logs and plans.
+//!
+//! A record keeps the reason as data beside the state of a start. A reason that a later release adds
+//! needs no new state: this release keeps it and reads it as "held" ([`super::status::Word`]).
+
+use serde::{Deserialize, Serialize};
+
+use super::status::{TargetStatus, Word};
+use crate::names::{CommentId, TargetName};
+
+/// Why a target is not started, or not started again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Reason {
+    /// Other targets have to be released before.
+    Needs {
+        /// Those that are not released yet.
+        targets: Vec<TargetName>,
+    },
+    /// Another hub job claimed it first.
+    Claimed {
+        /// That job's run in the browser.
+        run_url: String,
+    },
+    /// A run of it was started already.
+    Started {
+        /// The run in the browser; none if it was started by an event.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run_url: Option<String>,
+        /// How the target stands, if that is worth saying.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<TargetStatus>,
+    },
+    /// It is through already.
+    Released {
+        /// Released, or skipped.
+        status: TargetStatus,
+    },
+    /// GitHub refused the start, or the inputs cannot be written.
+    Refused {
+        /// What was refused.
+        error: String,
+        /// What to do about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        help: Option<String>,
+    },
+    /// It may have been started, and nothing tells whether it was.
+    Unclear {
+        /// What happened.
+        error: String,
+        /// The runs that could be the one, in the browser.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        runs: Vec<String>,
+        /// What to do about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        help: Option<String>,
+    },
+    /// A record that this release of the action cannot read may hold it.
+    Unreadable {
+        /// The comment with that record.
+        comment: CommentId,
+    },
+}
+
+impl Reason {
+    /// What follows the name of the target and a colon: `it waits for web and api`. `name` renders
+    /// the name of another target.
+    #[must_use]
+    pub fn clause(&self, name: impl Fn(&TargetName) -> String) -> String {
+        match self {
+            Self::Needs { targets } => {
+                format!("it waits for {}", and(&targets.iter().map(name).collect::<Vec<_>>()))
+            }
+            Self::Claimed { run_url } => format!("another hub job claimed it first: {run_url}"),
+            Self::Started { run_url, status } => {
+                let run = run_url.as_deref().unwrap_or("an event");
+                match status.filter(|status| status.is_bad()) {
+                    None => format!("it was started already by {run}"),
+                    Some(status) => format!(
+                        "it was started already and {}; re-run the failed jobs of {}, or set `retry-failed: true` \
+                         for a new run",
+                        status.word(),
+                        run_url.as_deref().unwrap_or("its run")
+                    ),
+                }
+            }
+            Self::Released { status } => format!("it is {} already", status.word()),
+            Self::Refused { error, .. } => error.clone(),
+            Self::Unclear { error, runs, .. } if runs.is_empty() => error.clone(),
+            Self::Unclear { error, runs, .. } => {
+                format!("{error}; these runs could be it: {}", runs.join(" "))
+            }
+            Self::Unreadable { comment } => format!(
+                "a newer release of the action wrote comment {comment} of the ticket, which may hold it; update the action"
+            ),
+        }
+    }
+
+    /// The same as text for a log.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        self.clause(ToString::to_string)
+    }
+
+    /// What to do about it, where the clause does not say it.
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        match self {
+            Self::Refused { help, .. } | Self::Unclear { help, .. } => help.as_deref(),
+            Self::Needs { .. } => Some(
+                "run this dispatch again when that is released: by hand, on a schedule, or set `wait: true`",
+            ),
+            _ => None,
+        }
+    }
+
+    /// Whether the target failed by it: somebody has to act.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Unclear { .. })
+    }
+}
+
+impl Word<Reason> {
+    /// As [`Reason::clause`]; a reason of a newer release says that it is one.
+    #[must_use]
+    pub fn clause(&self, name: impl Fn(&TargetName) -> String) -> String {
+        match self {
+            Self::Known(reason) => reason.clause(name),
+            Self::Newer(value) => {
+                let word = value.get("reason").and_then(|word| word.as_str()).unwrap_or("a reason");
+                format!("a newer release of the action holds it: `{word}`")
+            }
+        }
+    }
+}
+
+/// `web`, `web and api`, `web, api and docs`.
+pub(crate) fn and(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}

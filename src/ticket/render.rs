@@ -1,0 +1,170 @@
+//! A record as a comment: the marker with the data, then a few lines for people.
+
+use super::marker::{self, Kind};
+use super::reason::Reason;
+use super::record::{Dispatch, Notice, Record, Report, Start};
+use super::run::FollowedRun;
+use super::status::{StartState, Status, Word};
+use super::text;
+use crate::names::{Login, TargetName};
+
+impl Record {
+    /// Renders the comment: the marker, then a few lines for people.
+    ///
+    /// Long messages are cut as far as GitHub's limit asks; [`Record::fits`] tells whether that was enough.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let [whole, shorter, shortest] =
+            [text::MESSAGE_LIMIT, 400, 40].map(|limit| move || self.with_messages_cut(limit).render_whole());
+        let fits = |body: &String| text::length(body) <= text::BODY_LIMIT;
+        Some(whole()).filter(fits).or_else(|| Some(shorter()).filter(fits)).unwrap_or_else(shortest)
+    }
+
+    /// Whether the rendered record is short enough for a comment.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        text::length(&self.render()) <= text::BODY_LIMIT
+    }
+
+    fn render_whole(&self) -> String {
+        match self {
+            Self::Dispatch(dispatch) => {
+                format!("{}\n{}", marker::render(Kind::Dispatch, dispatch), dispatch.lines())
+            }
+            Self::Report(report) => format!("{}\n{}", marker::render(Kind::Report, report), report.lines()),
+            Self::Notice(notice) => format!("{}\n{}", marker::render(Kind::Notice, notice), notice.lines()),
+        }
+    }
+
+    fn with_messages_cut(&self, limit: usize) -> Self {
+        let mut record = self.clone();
+        match &mut record {
+            Self::Dispatch(dispatch) => {
+                let reasons = dispatch.targets.iter_mut().filter_map(|start| start.because.as_mut());
+                reasons.for_each(|reason| cut_reason(reason, limit));
+            }
+            Self::Report(report) => {
+                for message in report.stages.iter_mut().filter_map(|stage| stage.message.as_mut()) {
+                    *message = text::cut(message, limit);
+                }
+            }
+            Self::Notice(notice) => notice.message = text::cut(&notice.message, limit),
+        }
+        record
+    }
+}
+
+impl Dispatch {
+    fn lines(&self) -> String {
+        let hub_run = text::link(&format!("Hub run {}", self.by.run), &self.run_url);
+        let mut out = match (self.targets.is_empty(), self.followed.is_empty()) {
+            (true, false) => format!("👀 {hub_run} follows:\n"),
+            _ => format!("🚀 {hub_run} dispatches:\n"),
+        };
+        for start in &self.targets {
+            let followed = self.followed.iter().find(|run| run.target == start.target);
+            let state = followed.map_or_else(|| start.line(), FollowedRun::line);
+            out +=
+                &format!("\n- **{}** ({}): {state}", text::inline(start.target.as_str()), start.repository);
+            if let Some(because) = start.because.as_ref().filter(|_| !start.state.is_passive()) {
+                let because = text::quote(&because.clause(ToString::to_string));
+                out += &format!("\n  {}", because.replace('\n', "\n  "));
+            }
+        }
+        let is_listed = |run: &&FollowedRun| self.targets.iter().any(|start| start.target == run.target);
+        for run in self.followed.iter().filter(|run| !is_listed(run)) {
+            out += &format!(
+                "\n- **{}** ({}): {}",
+                text::inline(run.target.as_str()),
+                run.repository,
+                run.line()
+            );
+        }
+        let failed = |start: &Start| start.state == StartState::Refused || start.state == StartState::Unknown;
+        if let Some(driver) = self.driver.as_ref().filter(|_| self.targets.iter().any(failed)) {
+            out += &format!("\n\n@{driver} please have a look.");
+        }
+        out
+    }
+}
+
+impl Start {
+    fn line(&self) -> String {
+        let because = || self.because.as_ref().map(|because| because.clause(bold)).unwrap_or_default();
+        match self.state {
+            Word::Known(StartState::Waiting) => format!("⏳ {}", because()),
+            Word::Known(StartState::Claimed) => "about to start".to_owned(),
+            Word::Known(StartState::Yielded) => format!("not started here: {}", because()),
+            Word::Known(StartState::Cancelled) => "🚫 cancelled".to_owned(),
+            Word::Known(StartState::Started) => {
+                text::link("started", self.run_url.as_deref().unwrap_or_default())
+            }
+            Word::Known(StartState::Refused) => "❌ could not be started".to_owned(),
+            Word::Known(StartState::Unknown) => "❌ nobody can tell whether it runs".to_owned(),
+            Word::Newer(_) => {
+                let word = self.state.newer_text().unwrap_or_default();
+                format!("🔒 held by a newer release of the action: {}", text::code(&word))
+            }
+        }
+    }
+}
+
+fn bold(name: &TargetName) -> String {
+    format!("**{}**", text::inline(name.as_str()))
+}
+
+fn cut_reason(reason: &mut Word<Reason>, limit: usize) {
+    if let Word::Known(Reason::Refused { error, .. } | Reason::Unclear { error, .. }) = reason {
+        *error = text::cut(error, limit);
+    }
+}
+
+impl Report {
+    fn lines(&self) -> String {
+        let attempt =
+            if self.by.attempt > 1 { format!(", attempt {}", self.by.attempt) } else { String::new() };
+        let run = text::link(&format!("run {}{attempt}", self.by.run), &self.run_url);
+        let stages = self.stages.iter().map(|stage| {
+            let url = stage.url.as_deref().filter(|url| *url != self.run_url);
+            let url = url.map(|url| format!(" · {}", text::link("link", url))).unwrap_or_default();
+            let message = stage.message.as_deref().map(|message| format!("\n\n{}\n", text::quote(message)));
+            format!(
+                "\n{} **{}** {}{url} · {run}{}",
+                stage.status.label(),
+                text::inline(stage.target.as_ref().map_or(self.by.repository.name(), TargetName::as_str)),
+                text::code(&stage.stage),
+                message.unwrap_or_default()
+            )
+        });
+        stages.collect::<Vec<_>>().join("\n").trim_start().to_owned()
+    }
+}
+
+impl Notice {
+    /// The notice, pinging these; nobody is pinged for good news.
+    #[must_use]
+    pub fn mentioning(self, logins: Vec<Login>) -> Self {
+        let mention = if self.status == Status::Success { Vec::new() } else { logins };
+        Self { mention, ..self }
+    }
+
+    fn lines(&self) -> String {
+        let what = match self.status {
+            Word::Known(Status::Success) => "✅ **This works again**",
+            Word::Known(Status::Cancelled) => "🚫 **A run was cancelled**",
+            _ => "❌ **Something went wrong**",
+        };
+        let attempt =
+            if self.by.attempt > 1 { format!(", attempt {}", self.by.attempt) } else { String::new() };
+        let pinged: String = self.mention.iter().map(|login| format!(" @{login}")).collect();
+        let pinged =
+            if pinged.is_empty() { pinged } else { format!("\n\n{} please have a look.", pinged.trim()) };
+        format!(
+            "{what} in {}, job {}: {}\n\n{}{pinged}",
+            self.by.repository,
+            text::code(&self.by.job),
+            text::link(&format!("run {}{attempt}", self.by.run), &self.run_url),
+            text::quote(&self.message)
+        )
+    }
+}

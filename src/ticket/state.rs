@@ -1,0 +1,152 @@
+//! The state of a release: what [`super::fold()`] makes of the records, and what can be asked of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use super::reason::Reason;
+use super::record::{Notice, Start};
+use super::run::FollowedRun;
+use super::status::{Status, TargetStatus, Word};
+use crate::names::{CommentId, Login, RepoName, RunId, TargetName};
+
+/// The state of a release, as its records tell it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ticket {
+    /// Who is responsible.
+    pub driver: Option<Login>,
+    /// The name or version of the release.
+    pub release: Option<String>,
+    /// The targets by name.
+    pub targets: BTreeMap<TargetName, Target>,
+    /// Failures that were notified and not resolved, the newest of each fingerprint.
+    pub notices: Vec<Notice>,
+    /// The comments that this release of the action cannot read, or not whole.
+    pub unreadable: Vec<CommentId>,
+}
+
+/// One target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// Where it runs; unknown if only a report without a dispatch tells of it.
+    pub repository: RepoName,
+    /// How it stands.
+    pub status: TargetStatus,
+    /// The newest run, where it is known.
+    pub run: Option<Run>,
+    /// The stages of the newest run, in the order in which they were last reported.
+    pub stages: Vec<Stage>,
+    /// The stage that decides the status.
+    pub stage: Option<Stage>,
+    /// Why it is not started.
+    pub because: Option<Word<Reason>>,
+    /// The newest start, where the hub has one.
+    pub start: Option<Start>,
+    /// The newest attempt of the newest run, as a hub job that follows it saw it last.
+    pub followed: Option<FollowedRun>,
+    /// The targets that are released before this one is started.
+    pub needs: Vec<TargetName>,
+    /// When anything last changed.
+    pub changed: DateTime<Utc>,
+    /// What older attempts and older runs left behind, newest first.
+    pub older: Vec<OldStage>,
+}
+
+/// A run of a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Where it is: not where the target is, if another repository reports for it.
+    pub repository: RepoName,
+    /// Its id.
+    pub id: RunId,
+    /// The newest attempt that reported, from 1.
+    pub attempt: u32,
+    /// The run in the browser.
+    pub url: Option<String>,
+}
+
+/// A stage of the newest run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stage {
+    /// Its name.
+    pub name: String,
+    /// How it stands, over all jobs that report it.
+    pub status: Word<Status>,
+    /// The attempt that reported it.
+    pub attempt: u32,
+    /// What the reporter had to say.
+    pub message: Option<String>,
+    /// What the message links to; none: the run.
+    pub url: Option<String>,
+    /// Whether it ends the target's release.
+    pub done: bool,
+    /// When it was reported.
+    pub at: DateTime<Utc>,
+}
+
+/// A stage as an older attempt or an older run left it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OldStage {
+    /// The run.
+    pub run: RunId,
+    /// The run in the browser.
+    pub run_url: String,
+    /// The stage as it was.
+    pub stage: Stage,
+}
+
+impl Target {
+    /// The link to what was released.
+    #[must_use]
+    pub fn release_url(&self) -> Option<&str> {
+        let released = self.stages.iter().rfind(|stage| stage.done && stage.status == Status::Success)?;
+        released.url.as_deref()
+    }
+}
+
+impl Ticket {
+    /// What keeps a target with these `needs` from ever being started, as things stand: a target that
+    /// failed, or that waits for one that did.
+    #[must_use]
+    pub fn held_up_by<'t>(&'t self, needs: &'t [TargetName]) -> Option<(&'t TargetName, TargetStatus)> {
+        let mut asked = BTreeSet::new();
+        let mut open: Vec<&'t TargetName> = needs.iter().collect();
+        while let Some(name) = open.pop() {
+            match self.targets.get(name) {
+                Some(target) if target.status.is_bad() => return Some((name, target.status)),
+                Some(target) if target.status == TargetStatus::Waiting && asked.insert(name) => {
+                    open.extend(&target.needs);
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Which of `needs` are not released yet, with how they stand; unknown if nothing was heard of one.
+    pub fn awaited<'t>(
+        &'t self,
+        needs: &'t [TargetName],
+    ) -> impl Iterator<Item = (&'t TargetName, Option<TargetStatus>)> {
+        let status = |name: &TargetName| self.targets.get(name).map(|target| target.status);
+        let known = needs.iter().map(move |name| (name, status(name)));
+        known.filter(|(_, status)| !status.is_some_and(TargetStatus::is_released))
+    }
+
+    /// How many targets have this status.
+    #[must_use]
+    pub fn count(&self, status: TargetStatus) -> usize {
+        self.targets.values().filter(|target| target.status == status).count()
+    }
+
+    /// The targets that stand as they do by a word that only a newer release knows.
+    pub(super) fn held_by_newer_words(&self) -> Vec<&TargetName> {
+        let held = self.targets.iter().filter(|(_, target)| {
+            let newer_stage = target.stages.iter().any(|stage| stage.status.is_newer());
+            let newer_start = target.start.as_ref().is_some_and(|start| start.state.is_newer());
+            let newer_reason = target.because.as_ref().is_some_and(Word::is_newer);
+            newer_stage || newer_start || newer_reason
+        });
+        held.map(|(name, _)| name).collect()
+    }
+}
