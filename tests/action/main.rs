@@ -11,6 +11,7 @@ mod inputs;
 mod killed;
 mod limits;
 mod network;
+mod newer;
 mod notify;
 mod permissions;
 mod preflight;

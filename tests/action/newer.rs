@@ -1,0 +1,296 @@
+//! Tickets that a newer release of the action has written to: nothing of theirs is lost, taken for absent, or
+//! started a second time.
+
+use serde_json::{Value, json};
+
+use crate::support::{Acme, Done, Step};
+
+const WARNING: &str = "this ticket was written by a newer release of the action";
+
+fn hub(run: u64) -> Step {
+    let step = Step::new("dispatch").run(run).input("targets", "web, api").input("workflow", "release.yml");
+    step.input("release", "1.4.0")
+}
+
+fn report(acme: &Acme, target: &str) -> Step {
+    let run = acme.world.runs(&format!("acme/{target}"))[0].id;
+    let step = Step::new("report").in_repository(&format!("acme/{target}")).run(run).job("publish");
+    step.input("ticket", "acme/hub#1").input("status", "success").input("done", "true")
+}
+
+/// A ticket whose targets web and api were started by hub run 500.
+async fn started() -> Acme {
+    let acme = Acme::new().await;
+    hub(500).run_in(&acme).await.succeeds();
+    acme
+}
+
+/// Rewrites the hub's record as a newer release would, which knows more words.
+fn as_a_newer_release(acme: &Acme, change: impl Fn(&mut Value)) {
+    let record = acme.records(1).remove(0);
+    acme.world.edit_comment(record.id, &changed(&record.body, change));
+}
+
+/// The text of a record with other data in its marker.
+fn changed(body: &str, change: impl Fn(&mut Value)) -> String {
+    let (marker, text) = body.split_once('\n').expect("a marker and a text");
+    let (head, rest) = marker.split_at(marker.find('{').expect("JSON"));
+    let mut data: Value = serde_json::from_str(rest.trim_end_matches(" -->")).expect("JSON");
+    change(&mut data);
+    let data =
+        data.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace("--", "\\u002d\\u002d");
+    format!("{head}{data} -->\n{text}")
+}
+
+fn starts(acme: &Acme) -> [usize; 2] {
+    ["web", "api"].map(|name| acme.world.runs(&format!("acme/{name}")).len())
+}
+
+fn results(done: &Done) -> Value {
+    serde_json::from_str(done.output("results")).expect("JSON")
+}
+
+fn board_id(acme: &Acme) -> u64 {
+    let comments = acme.world.issue_view("acme/hub", 1).comments;
+    comments.iter().find(|comment| comment.body.contains("release-ticket:1 board ")).expect("a board").id
+}
+
+// ---- words ----
+
+/// What a newer release may have made of the start of web.
+fn newer_starts() -> [(&'static str, fn(&mut Value)); 4] {
+    [
+        ("a state", |data| data["targets"][0]["state"] = json!("awaiting_approval")),
+        ("a state with data", |data| data["targets"][0]["state"] = json!({ "gate": "go" })),
+        ("a state without a run", |data| {
+            data["targets"][0] = json!({
+                "target": "web", "repository": "acme/web", "state": "awaiting_approval",
+                "at": "2026-01-05T09:00:00Z",
+            });
+        }),
+        ("a reason", |data| {
+            data["targets"][0] = json!({
+                "target": "web", "repository": "acme/web", "state": "waiting",
+                "because": { "reason": "gate", "gates": ["go"] }, "at": "2026-01-05T09:00:00Z",
+            });
+        }),
+    ]
+}
+
+#[tokio::test]
+async fn a_report_for_another_target_keeps_a_target_that_a_newer_release_holds() {
+    for (what, change) in newer_starts() {
+        let acme = started().await;
+        as_a_newer_release(&acme, change);
+        let record = acme.records(1).remove(0).body;
+        report(&acme, "api").run_in(&acme).await.succeeds().says(WARNING);
+        let board = acme.board(1);
+        assert!(board.contains("**1 of 2 released**") && board.contains("driver `alice`"), "{what}: {board}");
+        assert!(board.contains("| **web** | ") && !board.contains("**web** | ✅"), "{what}: {board}");
+        assert_eq!(acme.records(1)[0].body, record, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn no_dispatch_starts_a_target_that_a_newer_release_holds() {
+    for (what, change) in newer_starts() {
+        let acme = started().await;
+        as_a_newer_release(&acme, change);
+        for step in [
+            hub(500).attempt(2),
+            hub(501),
+            hub(502).input("retry-failed", "true"),
+            hub(503).input("only", "web"),
+        ] {
+            let done = step.run_in(&acme).await;
+            done.succeeds().says(WARNING).says("web is left alone: ");
+            assert_eq!(starts(&acme), [1, 1], "{what}\n{}", done.log);
+        }
+        let done = hub(504).run_in(&acme).await;
+        assert!(["held", "queued"].contains(&results(&done)[0]["status"].as_str().expect("text")), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_notice_keeps_a_target_that_a_newer_release_holds() {
+    let acme = started().await;
+    as_a_newer_release(&acme, newer_starts()[2].1);
+    let step = Step::new("notify").in_repository("acme/web").run(9_000).input("ticket", "acme/hub#1");
+    step.input("status", "failure").input("message", "it broke").run_in(&acme).await.succeeds().says(WARNING);
+    let board = acme.board(1);
+    assert!(board.contains("**0 of 2 released**") && board.contains("🔒 **1 held**"), "{board}");
+    assert!(board.contains("updates the action") || board.contains("it broke"), "{board}");
+}
+
+#[tokio::test]
+async fn a_stage_in_a_status_of_a_newer_release_is_not_released() {
+    let acme = started().await;
+    report(&acme, "web").run_in(&acme).await.succeeds();
+    let record = acme.records(1).remove(1);
+    let newer = changed(&record.body, |data| data["stages"][0]["status"] = json!("verified"));
+    acme.world.edit_comment(record.id, &newer);
+    report(&acme, "api").run_in(&acme).await.succeeds().says(WARNING);
+    assert!(acme.board(1).contains("**1 of 2 released**"), "{}", acme.board(1));
+    hub(501).input("retry-failed", "true").run_in(&acme).await.succeeds();
+    assert_eq!(starts(&acme), [1, 1]);
+}
+
+#[tokio::test]
+async fn the_same_failure_keeps_what_a_newer_release_wrote_into_its_notice() {
+    let acme = started().await;
+    let notify = |run: u64| {
+        let step = Step::new("notify").in_repository("acme/web").run(run).input("ticket", "acme/hub#1");
+        step.input("status", "failure").input("message", "it broke").input("comment-mode", "update")
+    };
+    notify(9_000).run_in(&acme).await.succeeds();
+    let record = acme.records(1).remove(1);
+    let newer = changed(&record.body, |data| data["mood"] = json!({ "level": 3 }));
+    acme.world.edit_comment(record.id, &newer);
+    notify(9_001).run_in(&acme).await.succeeds();
+    let body = acme.world.comment_view(record.id).expect("the notice").body;
+    assert!(body.contains("\"run\":9001") && body.contains(r#""mood":{"level":3}"#), "{body}");
+}
+
+// ---- boards ----
+
+#[tokio::test]
+async fn a_row_that_a_newer_release_wrote_stands_as_it_is() {
+    let acme = started().await;
+    as_a_newer_release(&acme, newer_starts()[2].1);
+    let id = board_id(&acme);
+    let row = "| **web** | ✋ needs approval | by `dana` |  |  | soon |\n";
+    let board = acme.world.comment_view(id).expect("the board").body;
+    let old = board.lines().find(|line| line.starts_with("| **web** ")).expect("a row").to_owned() + "\n";
+    acme.world.edit_comment(id, &board.replace(&old, row));
+    report(&acme, "api").run_in(&acme).await.succeeds().says(WARNING);
+    let board = acme.board(1);
+    assert!(board.contains(row) && board.contains("**api** | ✅ released"), "{board}");
+}
+
+#[tokio::test]
+async fn a_board_of_other_columns_is_not_replaced() {
+    let acme = started().await;
+    as_a_newer_release(&acme, newer_starts()[2].1);
+    let id = board_id(&acme);
+    let board = acme.world.comment_view(id).expect("the board").body;
+    let newer = board.replace("| Target | Status |", "| Target | State |");
+    assert_ne!(newer, board);
+    acme.world.edit_comment(id, &newer);
+    let done = report(&acme, "api").run_in(&acme).await;
+    done.succeeds().says(WARNING);
+    assert_eq!(done.output("delivered"), "true");
+    assert_eq!(acme.world.comment_view(id).expect("the board").body, newer);
+}
+
+// ---- kinds ----
+
+/// A record of a kind that this release does not know, by the hub's own account.
+fn newer_kind(acme: &Acme, data: &Value) -> u64 {
+    let body = format!("<!-- release-ticket:1 decision {data} -->\nHold.");
+    acme.world.comment("acme/hub", 1, "acme-release[bot]", &body)
+}
+
+/// A ticket with a gate on some targets, as a newer release would leave it before anything is started.
+async fn held(targets: &Value) -> Acme {
+    let acme = Acme::new().await;
+    let body = "<!-- release-ticket:1 ticket {\"key\":{\"release\":\"1.4.0\"}} -->\nOurs";
+    acme.world.issue("acme/hub", "Release 1.4.0", body, "acme-release[bot]");
+    newer_kind(&acme, &json!({ "seq": 1, "targets": targets }));
+    acme
+}
+
+#[tokio::test]
+async fn what_a_record_of_a_newer_kind_names_is_not_started() {
+    for (targets, expected) in [
+        (json!(["web"]), [0, 1]),
+        (json!([{ "target": "api", "until": "friday" }]), [1, 0]),
+        (json!([]), [0, 0]),
+        (json!("everything"), [0, 0]),
+    ] {
+        let acme = held(&targets).await;
+        let done = hub(500).run_in(&acme).await;
+        done.succeeds().says(WARNING).says("may hold it; update the action");
+        assert_eq!(starts(&acme), expected, "{targets}");
+        hub(500).attempt(2).run_in(&acme).await.succeeds();
+        assert_eq!(starts(&acme), expected, "{targets}, again");
+    }
+}
+
+#[tokio::test]
+async fn a_record_of_a_newer_format_holds_what_it_may_have_claimed() {
+    let acme = started().await;
+    let record = acme.records(1).remove(0);
+    acme.world.edit_comment(record.id, &record.body.replacen(":1 dispatch", ":2 dispatch", 1));
+    report(&acme, "api").run_in(&acme).await.succeeds().says(WARNING);
+    hub(501).run_in(&acme).await.succeeds();
+    assert_eq!(starts(&acme), [1, 1]);
+}
+
+#[tokio::test]
+async fn a_board_that_knows_a_record_of_a_newer_kind_is_left_to_whoever_can_read_it() {
+    let acme = started().await;
+    let decision = newer_kind(&acme, &json!({ "seq": 3, "targets": ["web"] }));
+    let id = board_id(&acme);
+    let board = acme.world.comment_view(id).expect("the board").body;
+    let newer = changed(&board, |data| data["seen"]["records"][decision.to_string()] = json!(3));
+    acme.world.edit_comment(id, &newer);
+    report(&acme, "api").run_in(&acme).await.succeeds().says(WARNING);
+    assert_eq!(acme.world.comment_view(id).expect("the board").body, newer);
+    // The record of the report is there for whoever can show it.
+    assert_eq!(acme.records(1).len(), 3);
+}
+
+#[tokio::test]
+async fn a_board_says_which_records_its_writer_could_not_read() {
+    let acme = started().await;
+    let decision = newer_kind(&acme, &json!({ "seq": 3, "targets": ["web"] }));
+    report(&acme, "api").run_in(&acme).await.succeeds().says(WARNING);
+    let board = acme.world.comment_view(board_id(&acme)).expect("the board").body;
+    assert!(board.contains(&format!("\"unread\":[{decision}]")), "{board}");
+    assert!(
+        board.contains("**1 of 2 released**") && board.contains("a newer release of the action wrote"),
+        "{board}"
+    );
+}
+
+#[tokio::test]
+async fn people_hold_nothing_by_copying_a_marker() {
+    let acme = Acme::new().await;
+    acme.world.issue("acme/hub", "By hand", "", "alice");
+    acme.world.comment("acme/hub", 1, "alice", "<!-- release-ticket:1 decision {\"targets\":[\"web\"]} -->");
+    acme.world.comment("acme/hub", 1, "acme-release[bot]", "<!-- release-ticket:1 dispatch {\"cut");
+    hub(500).input("ticket", "1").run_in(&acme).await.succeeds();
+    assert_eq!(starts(&acme), [1, 1]);
+}
+
+// ---- keys ----
+
+#[tokio::test]
+async fn a_ticket_whose_key_cannot_be_read_is_not_opened_a_second_time() {
+    for key in [r#"1 ticket {"key":{"train":"7"}}"#, r#"2 ticket {"keys":["1.4.0"]}"#, r#"1 ticket {"key":"#]
+    {
+        let acme = Acme::new().await;
+        let body = format!("<!-- release-ticket:{key} -->\nOurs");
+        acme.world.issue("acme/hub", "Release 1.4.0", &body, "acme-release[bot]");
+        let done = hub(500).run_in(&acme).await;
+        done.fails().says("acme/hub#1 was written by a newer release").says("`ticket: acme/hub#1`");
+        assert_eq!((acme.world.issues("acme/hub").len(), starts(&acme)), (1, [0, 0]), "{key}");
+        hub(500).attempt(2).input("ticket", "1").run_in(&acme).await.succeeds();
+        assert_eq!((acme.world.issues("acme/hub").len(), starts(&acme)), (1, [1, 1]), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_found_by_its_fingerprint_whatever_a_newer_release_wrote_beside() {
+    let acme = Acme::new().await;
+    acme.world
+        .token("web-token")
+        .acts_as("acme-web[bot]")
+        .can("acme/web", &["issues: write", "actions: read"]);
+    let body = "<!-- release-ticket:2 notice {\"fingerprint\":\"f\",\"mood\":\"bad\"} -->\nIt broke";
+    acme.world.issue("acme/web", "It broke", body, "acme-web[bot]");
+    let step = Step::new("notify").in_repository("acme/web").run(9_000).input("token", "web-token");
+    let done = step.input("fingerprint", "f").input("status", "failure").run_in(&acme).await;
+    done.succeeds();
+    assert_eq!(done.output("issue-number"), "1");
+}
