@@ -1,8 +1,8 @@
 //! The mode `dispatch`: finds or creates the ticket and starts the release workflows of the targets.
 //!
 //! ```text
-//! prepare  the step's inputs, the ticket and the targets become a request ([`prepare`])
-//! drive    the engine says what comes next, [`perform`] does it, until nothing is left to do
+//! prepare  the step's inputs, the ticket and the targets become a request (`prepare`)
+//! drive    the engine says what comes next, `perform` does it, until nothing is left to do
 //! receipt  what became of it
 //! ```
 

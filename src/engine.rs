@@ -12,8 +12,8 @@
 //! job has ended. So a dry run prints what happens ([`forecast()`]), a re-run finishes what is missing, and a
 //! job that is cancelled winds up by the same rules.
 //!
-//! Each rule is a function in the file of what it is about: [`opening`], [`following`], [`claiming`],
-//! [`starting`], [`waiting`], [`closing`]. [`verdict`] says whether a target is started, and if not, why.
+//! Each rule is a function in the file of what it is about: `opening`, `following`, `claiming`,
+//! `starting`, `waiting`, `closing`. `verdict` says whether a target is started, and if not, why.
 
 mod claiming;
 pub mod closing;

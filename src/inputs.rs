@@ -50,6 +50,9 @@ pub struct Common {
     pub hub: RepoName,
     /// The ticket, from the input or the event.
     pub ticket: Option<IssueRef>,
+    /// Where the ticket is. Only a dispatch looks for one or opens it; without one the other modes write
+    /// nothing to the hub.
+    pub ticket_repository: Option<RepoName>,
     /// Whether each step writes a comment of its own.
     pub comment_mode: CommentMode,
     /// Whether to print the plan and stop.
@@ -293,13 +296,17 @@ impl Common {
             reader.parsed("repository", |text| Ok(RepoName::parse_near(text, job.repository.owner())?));
         let ticket = ticket(reader, job, repository.as_ref());
         let hub = repository.or_else(|| ticket.as_ref().map(|ticket| ticket.repository.clone()));
+        let hub = hub.unwrap_or_else(|| job.repository.clone());
+        let of_ticket = ticket.as_ref().map(|ticket| ticket.repository.clone());
+        let of_new_ticket = || (reader.mode() == Some(ModeName::Dispatch)).then(|| hub.clone());
         Self {
+            ticket_repository: of_ticket.or_else(of_new_ticket),
             comment_mode: reader.one_of("comment-mode").unwrap_or(CommentMode::Update),
             token: reader.secret("token"),
             ticket_token: reader.secret("ticket-token"),
             app: app(reader),
             sts: sts(reader),
-            hub: hub.unwrap_or_else(|| job.repository.clone()),
+            hub,
             ticket,
             dry_run: reader.boolean("dry-run"),
             fail_on_error: reader.boolean("fail-on-error"),

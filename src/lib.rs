@@ -34,7 +34,7 @@
 //!
 //! - **The ticket is a log.** State lives in records ([`ticket::record`]), each with one writer.
 //! - **The board is a projection** of them ([`ticket::board`]); nobody reads state from it. Its
-//!   marker carries the version of each record it was folded from ([`ticket::log::Seen`]), and
+//!   marker carries the version of each record it was folded from ([`ticket::seen::Seen`]), and
 //!   whoever changed it reads again until it shows what was read ([`ledger::Ledger::show_board`]).
 //! - **The order of arrival means nothing** ([`ticket::fold()`]).
 //! - **What must not happen twice is looked for before it is repeated** ([`github::once`]); hub jobs

@@ -27,7 +27,7 @@ pub struct Opened {
 #[derive(Debug, Clone)]
 pub enum Lookup {
     /// There is one.
-    Found(Found),
+    Found(Box<Found>),
     /// There is none that this release can read; this open one may be it, which a newer release wrote.
     Unreadable(IssueRef),
     /// There is none.
@@ -60,7 +60,7 @@ pub async fn find(github: &GitHub, repository: &RepoName, key: &Key) -> Result<L
         return Ok(unreadable.map_or(Lookup::Absent, Lookup::Unreadable));
     };
     let orphans = issues.filter(|later| later.comments == 0).map(|later| issue_ref(&later)).collect();
-    Ok(Lookup::Found(Found { orphans, issue }))
+    Ok(Lookup::Found(Box::new(Found { orphans, issue })))
 }
 
 /// Closes an issue that came second to `first`. That it stays open is untidy, and no reason to fail.

@@ -80,7 +80,7 @@ pub struct EventStart {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Open an issue, unless one with its key was opened meanwhile.
-    OpenIssue(NewIssue),
+    OpenIssue(Box<NewIssue>),
     /// Close an issue that another one came before.
     CloseDuplicate {
         /// Which.
@@ -95,7 +95,7 @@ pub enum Effect {
         /// The comment that holds its earlier state.
         comment: Option<CommentId>,
         /// What it says.
-        record: Record,
+        record: Box<Record>,
     },
     /// Write a comment: into an earlier one of ours, or as a new one.
     WriteComment {
@@ -219,7 +219,8 @@ impl fmt::Display for Plan {
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OpenIssue(NewIssue { repository, title, labels, assignee, .. }) => {
+            Self::OpenIssue(new) => {
+                let NewIssue { repository, title, labels, assignee, .. } = &**new;
                 write!(f, "open an issue in {repository}: {title} (labels: {})", labels.join(", "))?;
                 assignee.iter().try_for_each(|login| write!(f, ", assigned to {login}"))?;
                 f.write_str("; `0` stands for its number below")

@@ -140,7 +140,7 @@ fn decide(known: Option<JobRecord>, mode: CommentMode, fresh: Report, report: St
 
 /// The effects of a report: the job's record, then the board.
 fn plan(kept: &JobRecord, ticket: &IssueRef) -> [Effect; 2] {
-    let record = Record::Report(kept.record.clone());
+    let record = Box::new(Record::Report(kept.record.clone()));
     [
         Effect::WriteRecord { issue: ticket.clone(), comment: kept.comment, record },
         Effect::UpdateBoard { issue: ticket.clone() },

@@ -137,17 +137,12 @@ fn network(environment: &Environment) -> Result<Network, Problem> {
 #[must_use]
 pub fn tokens(inputs: &Inputs, exchange: impl FnOnce(&Sts, &RepoName) -> TokenService) -> Tokens {
     let common = &inputs.common;
-    // Only a dispatch looks for its ticket; without one the others write nothing to the hub.
-    let ticket_repository = match (&common.ticket, &inputs.mode) {
-        (Some(ticket), _) => Some(&ticket.repository),
-        (None, Mode::Dispatch(_)) => Some(&common.hub),
-        (None, _) => None,
-    };
-    let ticket = ticket_repository.and_then(|hub| match (&common.ticket_token, &common.sts) {
-        (Some(token), _) => Some(TicketToken::Given(hub.clone(), token.clone())),
-        (None, Some(sts)) => Some(TicketToken::Exchanged(Box::new(exchange(sts, hub)))),
-        (None, None) => None,
-    });
+    let ticket =
+        common.ticket_repository.as_ref().and_then(|hub| match (&common.ticket_token, &common.sts) {
+            (Some(token), _) => Some(TicketToken::Given(hub.clone(), token.clone())),
+            (None, Some(sts)) => Some(TicketToken::Exchanged(Box::new(exchange(sts, hub)))),
+            (None, None) => None,
+        });
     let credentials = Credentials { token: common.token.clone(), ticket, app: common.app.clone() };
     Tokens::new(credentials, log::mask)
 }

@@ -79,7 +79,7 @@ impl Declared {
         let missing = missing.map(|input| Misfit {
             name: input.name.clone(),
             what: "is required, and it is not given".to_owned(),
-            help: format!("add it to the target's `inputs`; it takes {}", input.kind.told()),
+            help: format!("add it to the target's `inputs`; it takes {}", input.kind.values()),
         });
         wrong.chain(missing).collect()
     }
@@ -101,7 +101,7 @@ impl Declared {
         (!is_blank && !input.kind.fits(value)).then(|| Misfit {
             name: name.to_owned(),
             what: format!("is `{}`", text::cut(value, 60)),
-            help: format!("it takes {}", input.kind.told()),
+            help: format!("it takes {}", input.kind.values()),
         })
     }
 }
@@ -116,7 +116,7 @@ impl Kind {
         }
     }
 
-    fn told(&self) -> String {
+    fn values(&self) -> String {
         match self {
             Self::Text => "text".to_owned(),
             Self::Boolean => "`true` or `false`".to_owned(),
@@ -203,14 +203,17 @@ on:
       count: { type: number }
 ";
         let declared = Declared::read("w.yml", text).expect("YAML").expect("a trigger");
-        let told = |given: &[(&str, &str)]| {
+        let misfits = |given: &[(&str, &str)]| {
             let misfits = declared.misfits(given.iter().copied());
             let lines = misfits.iter().map(|it| format!("{} {} / {}", it.name, it.what, it.help));
             lines.collect::<Vec<_>>().join("\n")
         };
-        assert_eq!(told(&[("version", "1"), ("channel", "1.10"), ("draft", "true"), ("count", "-2.5")]), "");
+        assert_eq!(
+            misfits(&[("version", "1"), ("channel", "1.10"), ("draft", "true"), ("count", "-2.5")]),
+            ""
+        );
         insta::assert_snapshot!(
-            told(&[("chanel", "stable"), ("channel", "beta"), ("draft", "yes"), ("count", "many"), ("version", "")]),
+            misfits(&[("chanel", "stable"), ("channel", "beta"), ("draft", "yes"), ("count", "many"), ("version", "")]),
             @"
         chanel is not declared / did you mean `channel`; else declare it there, or set `ignore-unexpected-inputs: true` to leave it out
         channel is `beta` / it takes one of `stable` and `1.10`

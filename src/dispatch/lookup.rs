@@ -63,7 +63,8 @@ pub(super) async fn find(
     let found = opening::find(github, &common.hub, &key).await;
     let found = found.map_err(failed(format!("cannot look for a ticket in {}", common.hub)))?;
     match found {
-        Lookup::Found(opening::Found { issue, orphans }) => {
+        Lookup::Found(found) => {
+            let opening::Found { issue, orphans } = *found;
             let url = issue.html_url;
             let issue = IssueRef { repository: common.hub.clone(), number: issue.number };
             Ok((TicketIs::Open { issue, url, created: None }, orphans))

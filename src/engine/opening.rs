@@ -7,7 +7,7 @@ use crate::plan::Effect;
 
 pub(super) fn open_the_ticket(view: &View<'_>) -> Vec<Step> {
     match &view.known.ticket {
-        TicketIs::New(new) => vec![Step::Apply(Effect::OpenIssue((**new).clone()))],
+        TicketIs::New(new) => vec![Step::Apply(Effect::OpenIssue(new.clone()))],
         TicketIs::Open { .. } => Vec::new(),
     }
 }

@@ -33,7 +33,7 @@ fn outcome(view: &View<'_>, own: &Own, ready: &Ready, claimed_at: DateTime<Utc>)
         Some(Phase::Cleared) | None => {}
     }
     match view.standing(ready.name(), Some(own.comment)) {
-        Standing::Started(start) => leave(Reason::Started { run_url: start.run_url, status: None }),
+        Standing::Started { run_url, .. } => leave(Reason::Started { run_url, status: None }),
         Standing::Unreadable(comment) => leave(Reason::Unreadable { comment }),
         Standing::Held { claim, .. } if view.now >= patience_ends(view, claimed_at) => {
             leave(Reason::Claimed { run_url: run_url_of(view, claim) })

@@ -5,9 +5,9 @@
 
 use super::ready::Ready;
 use super::view::View;
-use crate::names::TargetName;
+use crate::names::{RunId, TargetName};
 use crate::ticket::claim::Standing;
-use crate::ticket::{Reason, Start, TargetStatus};
+use crate::ticket::{Reason, TargetStatus};
 
 /// What happens to a target next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,9 @@ impl View<'_> {
         let name = ready.name();
         let status = self.ticket.targets.get(name).map(|target| target.status);
         match (self.standing(name, None), status) {
-            (Standing::Started(start), status) => return Verdict::Hold(started(&start, status)),
+            (Standing::Started { run, run_url }, status) => {
+                return Verdict::Hold(started(run, run_url, status));
+            }
             (Standing::Unreadable(comment), _) => return Verdict::Hold(Reason::Unreadable { comment }),
             // A word of a newer release decides how it stands: it is never free.
             (_, Some(TargetStatus::Held)) if let Some(comment) = self.ticket.unreadable.first() => {
@@ -42,11 +44,11 @@ impl View<'_> {
     }
 }
 
-fn started(start: &Start, status: Option<TargetStatus>) -> Reason {
+fn started(run: Option<RunId>, run_url: Option<String>, status: Option<TargetStatus>) -> Reason {
     match status {
         Some(status) if status.is_released() => Reason::Released { status },
         _ => {
-            let run_url = start.run_url.clone().or(start.run.map(|_| "its run".to_owned()));
+            let run_url = run_url.or(run.map(|_| "its run".to_owned()));
             Reason::Started { run_url, status: status.filter(|status| status.is_bad()) }
         }
     }

@@ -38,7 +38,7 @@ impl<'a> View<'a> {
 
     /// The step that writes one of this job's records.
     pub(super) fn write(&self, comment: Option<CommentId>, record: Dispatch) -> Step {
-        let (issue, record) = (self.issue.clone(), Record::Dispatch(record));
+        let (issue, record) = (self.issue.clone(), Box::new(Record::Dispatch(record)));
         Step::Apply(Effect::WriteRecord { issue, comment, record })
     }
 

@@ -47,9 +47,8 @@ pub(super) async fn read(
     notice: &Notice,
 ) -> Result<Facts, GitHubError> {
     let key = Key::Failure(notice.fingerprint.clone());
-    if let Lookup::Found(opening::Found { issue, orphans }) =
-        opening::find(github, &job.repository, &key).await?
-    {
+    if let Lookup::Found(found) = opening::find(github, &job.repository, &key).await? {
+        let opening::Found { issue, orphans } = *found;
         return Ok(Facts::Open { issue: earlier(job, github, issue, notice).await?, orphans });
     }
     // A success resolves nothing that is closed.
@@ -148,14 +147,14 @@ pub(super) fn decide(
 fn open(job: &Job, notice: &Notice, texts: &Texts, continues: Option<&IssueRef>) -> Effect {
     let continues = continues.map(|issue| format!("\nThe same happened before, in #{}.\n", issue.number));
     let body = format!("{}{}", texts.body, continues.unwrap_or_default());
-    Effect::OpenIssue(NewIssue {
+    Effect::OpenIssue(Box::new(NewIssue {
         repository: job.repository.clone(),
         title: texts.title.clone(),
         body: text::cut(&body, text::BODY_LIMIT),
         labels: texts.labels.clone(),
         assignee: texts.mention.first().cloned(),
         key: Key::Failure(notice.fingerprint.clone()),
-    })
+    }))
 }
 
 /// Applies the effects in their order.

@@ -33,7 +33,7 @@ pub(super) fn decide(
     mode: CommentMode,
 ) -> Vec<Effect> {
     let Some((comment, notice)) = place(log, notice, mode) else { return Vec::new() };
-    let record = Record::Notice(notice.mentioning(mention));
+    let record = Box::new(Record::Notice(notice.mentioning(mention)));
     vec![
         Effect::WriteRecord { issue: ticket.clone(), comment, record },
         Effect::UpdateBoard { issue: ticket.clone() },

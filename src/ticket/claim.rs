@@ -29,7 +29,12 @@ pub enum Standing {
     /// Nobody has started it.
     Free,
     /// It was started.
-    Started(Start),
+    Started {
+        /// As this run, if GitHub said so.
+        run: Option<RunId>,
+        /// The run in the browser.
+        run_url: Option<String>,
+    },
     /// Another hub job claimed it earlier, and is at it.
     Held {
         /// The other job.
@@ -77,7 +82,9 @@ pub fn standing(
                     unreadable.get_or_insert(comment.id);
                 }
                 Word::Known(StartState::Waiting | StartState::Yielded | StartState::Refused) => {}
-                Word::Known(StartState::Started) => started = Some(start.clone()),
+                Word::Known(StartState::Started) => {
+                    started = Some(Standing::Started { run: start.run, run_url: start.run_url.clone() });
+                }
                 Word::Known(StartState::Unknown | StartState::Cancelled) => uncertain.push(comment.id),
                 Word::Known(StartState::Claimed) => match liveness(&dispatch.by) {
                     Liveness::Over => uncertain.push(comment.id),
@@ -92,7 +99,7 @@ pub fn standing(
         }
     }
     match (started, unreadable, held) {
-        (Some(start), _, _) => Standing::Started(start),
+        (Some(started), _, _) => started,
         (None, Some(comment), _) => Standing::Unreadable(comment),
         (None, None, Some(held)) => held,
         (None, None, None) if uncertain.is_empty() => Standing::Free,

@@ -289,7 +289,7 @@ fn decide(stages: &[Stage], followed: Option<&FollowedRun>) -> (TargetStatus, Op
 }
 
 fn decide_by_reports(stages: &[Stage]) -> (TargetStatus, Option<&Stage>) {
-    let newest = |wanted: &dyn Fn(&&Stage) -> bool| stages.iter().rfind(wanted);
+    let newest = |fits: &dyn Fn(&&Stage) -> bool| stages.iter().rfind(fits);
     if let Some(stage) = newest(&|stage| stage.status == Status::Failure) {
         (TargetStatus::Failed, Some(stage))
     } else if let Some(stage) = newest(&|stage| stage.status == Status::Cancelled) {

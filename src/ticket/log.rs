@@ -110,7 +110,7 @@ impl Log {
         for comment in comments {
             let content = Content::of(&comment);
             let known = self.comments.get(&comment.id).map(|(_, known)| known);
-            if !known.is_some_and(|known| known.seq() > content.seq()) {
+            if known.is_none_or(|known| known.seq() <= content.seq()) {
                 self.comments.insert(comment.id, (comment, content));
                 self.folded = Folded::default();
             }
@@ -261,20 +261,20 @@ impl Log {
     #[must_use]
     pub fn next_board_step(&self) -> BoardStep {
         let data = self.board_data();
-        let Some((comment, shown)) = self.boards().next() else {
+        let Some((comment, board)) = self.boards().next() else {
             let body = board::render(self.ticket(), &data, &BTreeMap::new());
             return BoardStep::Write { comment: None, body };
         };
         // Its writer may have been able to read more of the same records.
-        if shown.seen == data.seen && shown.unread.iter().all(|id| data.unread.contains(id)) {
+        if board.seen == data.seen && board.unread.iter().all(|id| data.unread.contains(id)) {
             return BoardStep::Shown;
         }
-        let mut unread = shown.seen.beyond(|id| self.seq(id));
+        let mut unread = board.seen.beyond(|id| self.seq(id));
         unread.retain(|id| !self.gone.contains(id));
         if !unread.is_empty() {
             return BoardStep::ReadAgain(unread);
         }
-        let shows_more = |id: &CommentId| shown.seen.lists(*id) && !shown.unread.contains(id);
+        let shows_more = |id: &CommentId| board.seen.lists(*id) && !board.unread.contains(id);
         let rows = board::rows(&comment.body);
         let row = |name: &TargetName| rows.get(&text::inline(name.as_str())).cloned();
         let held = self.ticket().held_by_newer_words();

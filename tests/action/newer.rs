@@ -57,8 +57,11 @@ fn board_id(acme: &Acme) -> u64 {
 
 // ---- words ----
 
+/// A change of a record's data, with what it is called.
+type Change = (&'static str, fn(&mut Value));
+
 /// What a newer release may have made of the start of web.
-fn newer_starts() -> [(&'static str, fn(&mut Value)); 4] {
+fn newer_starts() -> [Change; 4] {
     [
         ("a state", |data| data["targets"][0]["state"] = json!("awaiting_approval")),
         ("a state with data", |data| data["targets"][0]["state"] = json!({ "gate": "go" })),
