@@ -224,13 +224,8 @@ impl<'a> Reader<'a> {
     }
 
     /// The known keys of a mapping, each with a value of the kind that it takes.
-    fn keys<'n>(
-        &mut self,
-        node: &'n Placed<Node>,
-        what: &str,
-        known: &'static [Key],
-    ) -> BTreeMap<&'static str, &'n Placed<Node>> {
-        let mut keys = BTreeMap::new();
+    fn keys<'n>(&mut self, node: &'n Placed<Node>, what: &str, known: &'static [Key]) -> Keys<'n> {
+        let mut keys = Keys::new();
         let entries = match &node.value {
             Node::Mapping(entries) => entries.as_slice(),
             Node::Null => &[],
@@ -285,64 +280,10 @@ impl<'a> Reader<'a> {
 
     /// Reads one target: a repository, or a mapping.
     fn target(&mut self, node: &Placed<Node>, defaults: &Defaults) {
+        let Some((keys, repository)) = self.repository(node) else { return };
         let place = &node.place;
-        let (keys, named) = match &node.value {
-            Node::Text(repository) => (BTreeMap::new(), repository.clone()),
-            Node::Mapping(_) => {
-                let problems_before = self.listed.problems.len();
-                let keys = self.keys(node, "a target", TARGET);
-                let Some(named) = text(&keys, "repository") else {
-                    // A misspelt key is a problem already.
-                    if self.listed.problems.len() > problems_before {
-                        return;
-                    }
-                    return self.refuse(
-                        place,
-                        "a target without `repository`",
-                        "add `repository: owner/name`",
-                    );
-                };
-                (keys, named)
-            }
-            other => {
-                let what = format_args!("a target that is {}", other.kind());
-                return self.refuse(place, what, "write a repository, or a mapping with `repository`");
-            }
-        };
-        let at = |key: &str| keys.get(key).map_or(place, |node| &node.place);
-        let repository = match RepoName::parse_near(named.trim(), self.near.owner()) {
-            Ok(repository) => repository,
-            Err(error) => return self.refuse(at("repository"), error, "name a repository of GitHub"),
-        };
-        let name = text(&keys, "name").unwrap_or_else(|| repository.name().to_owned());
-        if name.chars().count() > 100 || name.contains(['\n', '\r']) {
-            return self.refuse(
-                at("name"),
-                "the `name` is longer than 100 characters or than one line",
-                "shorten it",
-            );
-        }
-        if let Some(taken) = self.names.get(&name.to_lowercase()) {
-            let what = format!("the name `{name}` is taken, at {}:{}", taken.line, taken.column);
-            return self.refuse(place, what, "give it a `name` of its own");
-        }
-        self.names.insert(name.to_lowercase(), place.clone());
-        let workflow = text(&keys, "workflow").or_else(|| defaults.workflow.clone());
-        let start = match (&defaults.event_type, workflow.as_deref()) {
-            (Some(event_type), _) => StartBy::Event(event_type.clone()),
-            (None, Some(workflow)) => match WorkflowFile::parse(workflow) {
-                Some(file) => StartBy::Workflow(file),
-                None => {
-                    let what = format_args!("`{workflow}` is no workflow file");
-                    return self.refuse(at("workflow"), what, "name a file below `.github/workflows`");
-                }
-            },
-            (None, None) => {
-                let help = "add `workflow: FILE.yml` to it, to the file's `defaults` or to the step";
-                return self.refuse(place, format_args!("`{name}` says no workflow"), help);
-            }
-        };
-        let name = TargetName::from(name);
+        let Some(name) = self.name(place, &keys, &repository) else { return };
+        let Some(start) = self.start(place, &keys, &name, defaults) else { return };
         if let Some(needs) = keys.get("needs") {
             self.needs.extend(texts(needs).into_iter().map(|needed| (name.clone(), needed)));
         }
@@ -355,6 +296,77 @@ impl<'a> Reader<'a> {
             repository,
             start,
         });
+    }
+
+    /// The repository of a target, with the keys of its mapping.
+    fn repository<'n>(&mut self, node: &'n Placed<Node>) -> Option<(Keys<'n>, RepoName)> {
+        let (keys, named) = match &node.value {
+            Node::Text(repository) => (Keys::new(), repository.clone()),
+            Node::Mapping(_) => {
+                let problems_before = self.listed.problems.len();
+                let keys = self.keys(node, "a target", TARGET);
+                let named = text(&keys, "repository");
+                // A misspelt key is a problem already.
+                if named.is_none() && self.listed.problems.len() == problems_before {
+                    let help = "add `repository: owner/name`";
+                    self.refuse(&node.place, "a target without `repository`", help);
+                }
+                (keys, named?)
+            }
+            other => {
+                let what = format_args!("a target that is {}", other.kind());
+                self.refuse(&node.place, what, "write a repository, or a mapping with `repository`");
+                return None;
+            }
+        };
+        match RepoName::parse_near(named.trim(), self.near.owner()) {
+            Ok(repository) => Some((keys, repository)),
+            Err(error) => {
+                self.refuse(place_of(&keys, "repository", &node.place), error, "name a repository of GitHub");
+                None
+            }
+        }
+    }
+
+    /// The name of a target, which no other target has.
+    fn name(&mut self, place: &Place, keys: &Keys<'_>, repository: &RepoName) -> Option<TargetName> {
+        let name = text(keys, "name").unwrap_or_else(|| repository.name().to_owned());
+        if name.chars().count() > 100 || name.contains(['\n', '\r']) {
+            let what = "the `name` is longer than 100 characters or than one line";
+            self.refuse(place_of(keys, "name", place), what, "shorten it");
+            return None;
+        }
+        if let Some(taken) = self.names.get(&name.to_lowercase()) {
+            let what = format!("the name `{name}` is taken, at {}:{}", taken.line, taken.column);
+            self.refuse(place, what, "give it a `name` of its own");
+            return None;
+        }
+        self.names.insert(name.to_lowercase(), place.clone());
+        Some(name.into())
+    }
+
+    /// How a target is started.
+    fn start(
+        &mut self,
+        place: &Place,
+        keys: &Keys<'_>,
+        name: &TargetName,
+        defaults: &Defaults,
+    ) -> Option<StartBy> {
+        if let Some(event_type) = &defaults.event_type {
+            return Some(StartBy::Event(event_type.clone()));
+        }
+        let Some(workflow) = text(keys, "workflow").or_else(|| defaults.workflow.clone()) else {
+            let help = "add `workflow: FILE.yml` to it, to the file's `defaults` or to the step";
+            self.refuse(place, format_args!("`{name}` says no workflow"), help);
+            return None;
+        };
+        let file = WorkflowFile::parse(&workflow);
+        if file.is_none() {
+            let what = format_args!("`{workflow}` is no workflow file");
+            self.refuse(place_of(keys, "workflow", place), what, "name a file below `.github/workflows`");
+        }
+        file.map(StartBy::Workflow)
     }
 
     /// Resolves the targets that each target needs, once all names are known.
@@ -426,7 +438,15 @@ fn walk<'t>(
     walked.insert(name);
 }
 
-fn text(keys: &BTreeMap<&str, &Placed<Node>>, key: &str) -> Option<String> {
+/// The known keys of a mapping with their values.
+type Keys<'n> = BTreeMap<&'static str, &'n Placed<Node>>;
+
+/// Where a key's value stands; else `place`.
+fn place_of<'n>(keys: &Keys<'n>, key: &str, place: &'n Place) -> &'n Place {
+    keys.get(key).map_or(place, |node| &node.place)
+}
+
+fn text(keys: &Keys<'_>, key: &str) -> Option<String> {
     let text = keys.get(key)?.value.to_text();
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
