@@ -283,10 +283,10 @@ async fn ask_hub_run(job: &Writer, github: &GitHub) -> Answer {
         Ok(Some(found)) => {
             let has_ended = found.status.as_deref() == Some("completed")
                 || found.run_attempt.is_some_and(|newest| newest > *attempt);
-            Answer::HubRun(if has_ended { Liveness::Over } else { Liveness::Alive })
+            Answer::HubRun(if has_ended { Liveness::Ended } else { Liveness::Alive })
         }
         // "Not found" may also mean "not for this token", unless the repository can be seen.
-        Ok(None) if github.repository(repository).await.is_ok() => Answer::HubRun(Liveness::Over),
+        Ok(None) if github.repository(repository).await.is_ok() => Answer::HubRun(Liveness::Ended),
         Ok(None) => {
             tracing::warn!("cannot see hub run {run} of {repository}, so its claims stand");
             Answer::HubRunUnknown

@@ -63,7 +63,7 @@ fn assume(step: &Step, known: &mut Known, request: &Request, now: DateTime<Utc>)
             report_what_no_run_tells(known, request, now);
             Answer::Done
         }
-        Step::AskHubRun(_) => Answer::HubRun(Liveness::Over),
+        Step::AskHubRun(_) => Answer::HubRun(Liveness::Ended),
         Step::LookAtRun(of) => Answer::Run(Box::new(look_at(of, known, now))),
         Step::FindRun(_) => Answer::Runs(Vec::new()),
         Step::Apply(Effect::OpenIssue(new)) => Answer::Applied(Applied::Opened {

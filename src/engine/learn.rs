@@ -71,7 +71,7 @@ impl Known {
             Answer::HubRun(liveness) => {
                 self.round.jobs.insert(job.clone(), liveness);
                 // A job that has ended does not begin again.
-                if liveness == Liveness::Over {
+                if liveness == Liveness::Ended {
                     self.settled_jobs.insert(job.clone(), liveness);
                 }
             }

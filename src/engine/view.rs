@@ -66,7 +66,7 @@ impl<'a> View<'a> {
 
     /// What needs no question to be known.
     pub(super) fn settled_liveness(&self, job: &Writer) -> Option<Liveness> {
-        let settled = claim::is_over_for(job, &self.request.by);
+        let settled = claim::liveness_without_asking(job, &self.request.by);
         settled.or_else(|| self.known.settled_jobs.get(job).copied())
     }
 

@@ -19,8 +19,8 @@ use crate::names::{CommentId, RunId, TargetName};
 pub enum Liveness {
     /// It runs, and will do what it claimed.
     Alive,
-    /// It is over: what it has not recorded it will never record.
-    Over,
+    /// It has ended: what it has not recorded it will never record.
+    Ended,
 }
 
 /// How a target stands before a hub job starts it.
@@ -87,7 +87,7 @@ pub fn standing(
                 }
                 Word::Known(StartState::Unknown | StartState::Cancelled) => uncertain.push(comment.id),
                 Word::Known(StartState::Claimed) => match liveness(&dispatch.by) {
-                    Liveness::Over => uncertain.push(comment.id),
+                    Liveness::Ended => uncertain.push(comment.id),
                     Liveness::Alive => {
                         held.get_or_insert(Standing::Held { by: dispatch.by.clone(), claim: comment.id });
                     }
@@ -127,17 +127,17 @@ pub fn claimants(log: &Log, before: Option<CommentId>) -> impl Iterator<Item = &
         .map(|(_, dispatch)| &dispatch.by)
 }
 
-/// Whether what `writer` left undone is over, as far as `me` can tell without asking GitHub.
+/// Whether the hub job `writer` is still at work, as far as `me` knows without asking GitHub.
 ///
-/// A run has one attempt at a time, so an older attempt is over. The steps of my own job come one
+/// A run has one attempt at a time, so an older attempt has ended. The steps of my own job come one
 /// after the other.
 #[must_use]
-pub fn is_over_for(writer: &Writer, me: &Writer) -> Option<Liveness> {
+pub fn liveness_without_asking(writer: &Writer, me: &Writer) -> Option<Liveness> {
     if writer == me {
-        return Some(Liveness::Over);
+        return Some(Liveness::Ended);
     }
     if writer.repository != me.repository || writer.run != me.run {
         return None;
     }
-    Some(if writer.attempt < me.attempt { Liveness::Over } else { Liveness::Alive })
+    Some(if writer.attempt < me.attempt { Liveness::Ended } else { Liveness::Alive })
 }

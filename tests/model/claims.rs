@@ -420,7 +420,7 @@ impl State {
         let number = usize::try_from(other.run.0 - HUB_RUN).expect("a hub run");
         let job = &self.jobs[number];
         let has_ended = job.attempt > other.attempt || job.is != Is::AtWork;
-        if has_ended { Liveness::Over } else { Liveness::Alive }
+        if has_ended { Liveness::Ended } else { Liveness::Alive }
     }
 
     fn look_at(&self, of: &RunOf, model: &Claims) -> FollowedRun {
