@@ -42,6 +42,13 @@ pub use request::{Follow, Patience, Request, Retry};
 pub use step::{Answer, Failure, Pause, Step};
 use view::View;
 
+/// What a dry run asks beside the questions that come first: whether a hub job that has ended started what
+/// this one would start.
+#[must_use]
+pub fn searches(known: &Known, request: &Request, now: DateTime<Utc>) -> Vec<Step> {
+    starting::searches(&View::new(known, request, now))
+}
+
 /// A rule: the steps that come next, if there is anything to do by it.
 type Rule = fn(&View<'_>) -> Vec<Step>;
 
@@ -51,8 +58,8 @@ const RULES: [Rule; 16] = [
     opening::close_duplicates,
     following::read_the_log,
     following::look_at_runs,
-    following::record_runs,
     claiming::ask_about_other_jobs,
+    following::record_runs,
     claiming::start_failed_targets_again,
     claiming::leave_alone,
     starting::record_outcomes,

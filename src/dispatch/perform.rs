@@ -8,7 +8,7 @@ use futures::StreamExt;
 use super::follow::Follower;
 use crate::apply;
 use crate::engine::step::{Candidate, RunOf, Search};
-use crate::engine::{Answer, Failure, Known, Pause, Request, Step, TicketIs, next, results};
+use crate::engine::{Answer, Failure, Known, Pause, Request, Step, TicketIs, next, results, searches};
 use crate::github::{GitHub, GitHubError};
 use crate::ledger::Ledger;
 use crate::names::TargetName;
@@ -57,7 +57,7 @@ impl<'a> Performer<'a> {
         }
     }
 
-    /// Does what comes next as long as it only asks.
+    /// Does what comes next as long as it only asks; then asks for what jobs that have ended may have started.
     pub(super) async fn ask(&mut self, known: &mut Known, request: &Request) {
         loop {
             let steps = next(known, request, self.github.clock().now());
@@ -66,6 +66,8 @@ impl<'a> Performer<'a> {
             }
             self.perform(steps, known, request).await;
         }
+        let searches = searches(known, request, self.github.clock().now());
+        self.perform(searches, known, request).await;
     }
 
     async fn perform(&mut self, steps: Vec<Step>, known: &mut Known, request: &Request) {

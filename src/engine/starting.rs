@@ -9,6 +9,7 @@ use super::known::{LOOKS, Outcome, Own, Phase, later};
 use super::ready::Ready;
 use super::request::Retry;
 use super::step::{Pause, Search, Step};
+use super::verdict::Verdict;
 use super::view::View;
 use crate::names::{CommentId, TargetName};
 use crate::plan::{Effect, EventStart, WorkflowStart};
@@ -86,7 +87,7 @@ pub(super) fn start(view: &View<'_>) -> Vec<Step> {
                     pauses.push((due, Pause::Listing));
                     continue;
                 }
-                search(view, own, ready, own.created_at).map(Step::FindRun)
+                search(view, Some(own), ready, own.created_at).map(Step::FindRun)
             }
             phase => {
                 let standing = view.standing(ready.name(), Some(own.comment));
@@ -102,7 +103,7 @@ pub(super) fn start(view: &View<'_>) -> Vec<Step> {
                     (Standing::Uncertain(claims), None) => created_at(view, claims),
                     _ => None,
                 };
-                match since.and_then(|since| search(view, own, ready, since)) {
+                match since.and_then(|since| search(view, Some(own), ready, since)) {
                     Some(search) => Some(Step::FindRun(search)),
                     None => effect(view, ready).ok().map(Step::Apply),
                 }
@@ -132,15 +133,29 @@ fn created_at(view: &View<'_>, claims: &[CommentId]) -> Option<DateTime<Utc>> {
     records.find(|(comment, _)| claims.contains(&comment.id)).map(|(comment, _)| comment.created_at)
 }
 
-/// What identifies the target's run; none if an event starts it.
-fn search(view: &View<'_>, own: &Own, ready: &Ready, since: DateTime<Utc>) -> Option<Search> {
+/// The runs of the targets that may have been started by jobs that have ended, looked for before anything
+/// is claimed.
+pub(super) fn searches(view: &View<'_>) -> Vec<Step> {
+    let searches = view.request.targets.iter().filter_map(|ready| {
+        match (view.verdict(ready), view.standing(ready.name(), None)) {
+            (Verdict::Start, Standing::Uncertain(claims)) => {
+                search(view, None, ready, created_at(view, &claims)?).map(Step::FindRun)
+            }
+            _ => None,
+        }
+    });
+    searches.collect()
+}
+
+/// What identifies the target's run; none if an event starts it. The job's own claim says as whom it starts.
+fn search(view: &View<'_>, own: Option<&Own>, ready: &Ready, since: DateTime<Utc>) -> Option<Search> {
     Some(Search {
         target: ready.name().clone(),
         repository: ready.target.repository.clone(),
         workflow: ready.workflow()?.clone(),
         git_ref: ready.git_ref.clone(),
         since,
-        actor: own.author.clone().filter(|_| ready.same_account),
+        actor: own.and_then(|own| own.author.clone()).filter(|_| ready.same_account),
         ticket: view.issue.clone(),
         known_runs: view.known_runs(),
     })
@@ -180,7 +195,7 @@ pub(super) fn find_what_was_sent(view: &View<'_>) -> Vec<Step> {
     };
     let open = view.open_claims().filter(|(_, ready)| sent(ready));
     let is_new = |search: &Search| !view.known.searched.contains(&search.target);
-    let searches = open.filter_map(|(own, ready)| search(view, own, ready, own.created_at));
+    let searches = open.filter_map(|(own, ready)| search(view, Some(own), ready, own.created_at));
     searches.filter(is_new).map(Step::FindRun).collect()
 }
 

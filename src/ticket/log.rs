@@ -70,13 +70,22 @@ enum Holds {
 #[derive(Debug, Clone, Default)]
 pub struct Log {
     comments: BTreeMap<CommentId, (Comment, Content)>,
+    /// The comments that hold records of hub jobs: few among many, and asked for often.
+    dispatches: BTreeSet<CommentId>,
     gone: BTreeSet<CommentId>,
     folded: Folded,
 }
 
-/// The state of the release, folded when it is first asked for.
+/// What follows from the comments, made when it is first asked for.
 #[derive(Clone, Default)]
-struct Folded(OnceLock<Box<Ticket>>);
+struct Folded(OnceLock<Box<Derived>>);
+
+#[derive(Clone)]
+struct Derived {
+    ticket: Ticket,
+    /// The targets that records may hold which this release cannot read.
+    holds: Vec<(CommentId, Holds)>,
+}
 
 impl fmt::Debug for Folded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -111,6 +120,14 @@ impl Log {
             let content = Content::of(&comment);
             let known = self.comments.get(&comment.id).map(|(_, known)| known);
             if known.is_none_or(|known| known.seq() <= content.seq()) {
+                match &content {
+                    Content::Record(record) if matches!(**record, Record::Dispatch(_)) => {
+                        self.dispatches.insert(comment.id);
+                    }
+                    _ => {
+                        self.dispatches.remove(&comment.id);
+                    }
+                }
                 self.comments.insert(comment.id, (comment, content));
                 self.folded = Folded::default();
             }
@@ -121,6 +138,7 @@ impl Log {
     /// overwrote it. No board is expected to show it.
     pub fn accept_gone(&mut self, id: CommentId) {
         self.comments.remove(&id);
+        self.dispatches.remove(&id);
         self.gone.insert(id);
         self.folded = Folded::default();
     }
@@ -167,8 +185,11 @@ impl Log {
 
     /// The claims of hub jobs, oldest first.
     pub fn dispatches(&self) -> impl Iterator<Item = (&Comment, &Dispatch)> {
-        self.records().filter_map(|(comment, record)| match record {
-            Record::Dispatch(dispatch) => Some((comment, dispatch)),
+        self.dispatches.iter().filter_map(|id| match self.comments.get(id)? {
+            (comment, Content::Record(record)) => match record.as_ref() {
+                Record::Dispatch(dispatch) => Some((comment, dispatch)),
+                _ => None,
+            },
             _ => None,
         })
     }
@@ -208,9 +229,15 @@ impl Log {
     /// The state of the release. It is folded once for each change of the log.
     #[must_use]
     pub fn ticket(&self) -> &Ticket {
+        &self.derived().ticket
+    }
+
+    fn derived(&self) -> &Derived {
         self.folded.0.get_or_init(|| {
             let unreadable = self.unread().collect();
-            Box::new(Ticket { unreadable, ..fold(self.records().map(|(_, record)| record)) })
+            let ticket = Ticket { unreadable, ..fold(self.records().map(|(_, record)| record)) };
+            let holds = self.unreadable().map(|(comment, record)| (comment.id, record.holds.clone()));
+            Box::new(Derived { ticket, holds: holds.collect() })
         })
     }
 
@@ -238,12 +265,12 @@ impl Log {
     /// `targets`, as texts or as objects with a `target`; one that names none may hold all of them.
     #[must_use]
     pub fn unreadable_hold(&self, target: &TargetName) -> Option<CommentId> {
-        let holds = |record: &Unreadable| match &record.holds {
+        let may_hold = |holds: &Holds| match holds {
             Holds::Nothing => false,
             Holds::These(names) => names.contains(target),
             Holds::Everything => true,
         };
-        self.unreadable().find(|(_, record)| holds(record)).map(|(comment, _)| comment.id)
+        self.derived().holds.iter().find(|(_, holds)| may_hold(holds)).map(|(comment, _)| *comment)
     }
 
     /// The board: of several the one with the lowest id.

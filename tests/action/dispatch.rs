@@ -199,6 +199,9 @@ async fn a_claim_of_a_job_that_died_is_void_and_its_run_is_found() {
     dispatch("web").run_in(&acme).await.fails();
     assert_eq!(started(&acme, "web"), 1);
     acme.world.clear_faults();
+    let plan = dispatch("web").attempt(2).input("dry-run", "true").run_in(&acme).await;
+    plan.succeeds().says("web was started by a hub job that has ended");
+    assert!(!plan.output("plan").contains("start-workflow"), "{}", plan.output("plan"));
     let done = dispatch("web").attempt(2).run_in(&acme).await;
     done.succeeds().says("web was started by a hub job that has ended");
     assert_eq!(started(&acme, "web"), 1);
