@@ -3,7 +3,7 @@
 //! What a release driver needs first stands first: the count, what blocks and who acts next, then
 //! a row a target, the most urgent on top. It is a plain function of the folded records, and stays
 //! within GitHub's limit at any number of targets by saying what it leaves out. Each part is a file:
-//! [`heading`], [`situation`], [`table`], [`graph`], [`older`]; a [`page`] takes them up.
+//! `heading`, `situation`, `table`, `graph`, `older`; a `page` takes them up.
 
 mod graph;
 mod heading;
