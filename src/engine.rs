@@ -12,8 +12,9 @@
 //! job has ended. So a dry run prints what happens ([`forecast()`]), a re-run finishes what is missing, and a
 //! job that is cancelled winds up by the same rules.
 //!
-//! Each rule is a function in the file of what it is about: `opening`, `following`, `claiming`,
-//! `starting`, `waiting`, `closing`. `verdict` says whether a target is started, and if not, why.
+//! Each rule is a function in the file of what it is about: `opening`, `following`, `claiming`, `starting`,
+//! `waiting`, `closing`. `verdict` says whether a target is started, and if not, why. A rule gives no steps
+//! once [`Known`] holds what came of them, so `learn` has to keep the answer of every step, a failure too.
 
 mod claiming;
 pub mod closing;

@@ -4,41 +4,59 @@
 //! # One step
 //!
 //! ```text
-//! main → run   parse:  job, event, inputs, targets
-//!              mode:   read ───► decide ───► apply
-//!                       │          │           │
-//!                     github     ticket      github
-//!              runner: outputs, summary, annotations
+//! main → run   parse     job, event, inputs
+//!              report    read ──► decide ──► apply
+//!              notify    read ──► decide ──► apply
+//!              dispatch  prepare ──► drive: next ──► perform ──► learn ──► receipt
+//!                                            ▲                     │
+//!                                            └─────────────────────┘
+//!              runner    outputs, summary, annotations
 //! ```
 //!
 //! `main.rs` reads the environment and the clock once. [`run`](mod@run) parses them into a [`job::Job`] and
-//! [`inputs::Inputs`], runs the mode, and tells the runner what came of it. Each mode returns a
-//! [`receipt::Receipt`]: outputs, a summary, and what went wrong. A dry run stops at the
-//! [`plan::Plan`].
+//! [`inputs::Inputs`], runs the mode, and passes its [`receipt::Receipt`] to the runner: outputs, a
+//! summary, and what went wrong. A mode reads, decides by plain functions, and applies
+//! [`plan::Effect`]s; a dry run prints the effects and stops.
+//!
+//! A dispatch has more than one decision to make, so it goes in circles: [`engine::next`] gives the steps
+//! that come next from what is known, the dispatch performs them, and [`engine::Known::learn`] folds the
+//! answers in, until no step is left.
 //!
 //! | module | what it knows |
 //! |---|---|
 //! | [`dispatch`], [`report`], [`notify`] | the modes |
+//! | [`engine`] | what a hub job does next: a plain function, and the request and the knowledge it decides by |
+//! | [`plan`], [`apply`] | effects: as values that can be printed, and the one place that sends them |
 //! | [`ticket`] | what the comments of a ticket say: plain values and decisions, without network or clock |
-//! | [`github`] | GitHub: one method for each thing that is asked of it |
-//! | [`network`] | the way out: proxies, certificates, and the HTTP client for all of it |
-//! | [`ledger`] | a ticket's log on GitHub: read it, write a record, keep the board up to date |
+//! | [`ledger`] | a ticket's log on GitHub: it reads the log, writes records, and keeps the board up to date |
 //! | [`opening`] | the one open issue of a key: found, or opened once |
+//! | [`github`] | GitHub, in layers: one method for each request, and below it tokens, retries and the client |
+//! | [`network`] | the way out: proxies, certificates, and the HTTP client for all of it |
 //! | [`inputs`], [`targets`], [`template`], [`event`], [`form`], [`job`] | the edge: text becomes values |
-//! | [`yaml`] | YAML in which each value knows its line and column |
+//! | [`inputs::table`] | every input with its modes, default and meaning; the documentation is rendered from it |
+//! | [`workflow`] | what a target's workflow file declares, and whether inputs fit it |
+//! | [`yaml`], [`place`] | YAML in which each value knows its line and column |
 //! | [`runner`] | the runner's log, and its files for outputs and summary |
 //! | [`outbox`] | what a step keeps for the job's next step |
-//! | [`names`], [`place`], [`plan`], [`problem`], [`receipt`] | values that all of them use |
+//! | [`cancel`] | how a step that the runner interrupts winds up in time |
+//! | [`problem`] | what went wrong, where, and what to do about it |
+//! | [`names`], [`receipt`] | values that all of them use |
 //!
 //! # What holds it together
 //!
 //! - **The ticket is a log.** State lives in records ([`ticket::record`]), each with one writer.
-//! - **The board is a projection** of them ([`ticket::board`]); nobody reads state from it. Its
-//!   marker carries the version of each record it was folded from ([`ticket::seen::Seen`]), and
-//!   whoever changed it reads again until it shows what was read ([`ledger::Ledger::show_board`]).
+//! - **The board is a projection** of them ([`ticket::board`]); nobody reads state from it. Its marker
+//!   ([`ticket::seen`]) carries the version of each record that it was folded from, `seen`, and the records
+//!   that its writer could not read in full, `unread`. A writer that changed the board reads again until
+//!   the board shows what was read ([`ledger::Ledger::show_board`]).
 //! - **The order of arrival means nothing** ([`ticket::fold()`]).
-//! - **What must not happen twice is looked for before it is repeated** ([`github::once`]); hub jobs
-//!   that want to start the same target settle it by claims ([`ticket::claim`]).
+//! - **Effects are sent once.** After an unclear answer the effect is looked for before it is repeated
+//!   ([`github::once`], and for starts [`engine`]). Claims settle which hub job starts a target
+//!   ([`ticket::claim`]).
+//! - **What is planned is what is done.** A dry run prints what [`engine::next`] gives if every answer is
+//!   good ([`engine::forecast()`]), and the model of the tests drives the same function in every order.
+//! - **Words of newer releases are kept, and hold** ([`ticket::status::Word`]): a target that such a word
+//!   is about is neither free nor released.
 //! - **A token is good for what the step needs** ([`github::needs`]), as long as the step runs
 //!   ([`github::tokens`]).
 //! - **Markers are data from outside** ([`ticket::marker`]), and text from outside is made safe for
@@ -46,13 +64,19 @@
 //!
 //! # Where to change what
 //!
-//! A new input: an entry in [`inputs::table`], from which `action.yml`, the README's tables and the
-//! workflows that others call are rendered (`tests/action/reference.rs`). A new field of a record:
-//! [`ticket::record`]; readers skip what they do not know. What the board shows: [`ticket::board`]. A
-//! new request: a method in [`github`], a route in the simulated GitHub that the tests run against
-//! (`tests/simulated-github`), and what it takes in the mode's `needs` and in the README's table of
-//! permissions. A workflow that the README shows: a file of `examples/workflows`, which
-//! `tests/end-to-end` plays in a runner.
+//! | to change | look at |
+//! |---|---|
+//! | an input | [`inputs::table`], then [`inputs`] |
+//! | a rule or a step of the hub | [`engine`] |
+//! | an effect | [`plan`], [`apply`] |
+//! | why a target is not started | [`ticket::reason`] |
+//! | a section of the board | [`ticket::board`], a file for each |
+//! | a word of a record | [`ticket::status`] |
+//! | a field of a record | [`ticket::record`] |
+//! | a request | a method in [`github`], and a route in `tests/simulated-github` |
+//! | a workflow that the README shows | a file of `examples/workflows`, which `tests/end-to-end` plays in a runner |
+//!
+//! CONTRIBUTING.md lists the steps of each of these, with the tests.
 
 pub mod apply;
 pub mod cancel;

@@ -1,8 +1,8 @@
 //! The mode `notify`: reports that something went wrong, or that it works again.
 //!
-//! If there is a ticket, it is said there (`on_ticket`). Otherwise (no ticket, or it is gone, locked away or
-//! out of the token's reach) it is said in an issue of the repository where it happened (`in_issue`). Both
-//! read, decide what to change, and apply that; `cause` makes the notice.
+//! `cause` makes the notice. `on_ticket` writes it on the ticket; where there is none, or it is gone, locked
+//! away or out of the token's reach, `in_issue` writes it in an issue of the repository where it happened.
+//! Both read, decide what to change, and apply that.
 
 mod cause;
 mod in_issue;

@@ -4,11 +4,14 @@
 //! comments ──► log ──► records ──► fold ──► Ticket ──► board
 //! ```
 //!
-//! Nothing here knows the network or the clock. [`status`] has the words of the wire, [`record`] the
-//! formats, `render` the comment that holds a record, [`log`] reads comments, [`mod@fold`] turns records
-//! into the [`state`] of the release, [`board`] renders that, [`claim`] settles which hub job starts a
-//! target, [`reason`] says why one is not started, [`run`] knows GitHub's words for runs, [`key`] finds
-//! issues again, [`marker`] and [`text`] guard the borders.
+//! Nothing here knows the network or the clock.
+//!
+//! - [`record`] has the formats, [`status`] their words, [`run`] GitHub's words for runs, and `render` the
+//!   comment that holds a record.
+//! - [`log`] reads comments, [`mod@fold`] turns records into the [`state`] of the release, [`board`] renders
+//!   that, and [`seen`] says which records a board was folded from.
+//! - [`claim`] settles which hub job starts a target, and [`reason`] says why one is not started.
+//! - [`key`] finds issues again; [`marker`] and [`text`] guard the borders.
 
 pub mod board;
 pub mod claim;

@@ -1,5 +1,5 @@
 //! What a hub job knows: the ticket, the log, the answers to its questions, and how far its own starts
-//! have come. `learn` folds answers in; the rules decide by it.
+//! have come. [`Known::learn`] folds answers in; the rules decide by it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

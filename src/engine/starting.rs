@@ -40,7 +40,7 @@ fn outcome(view: &View<'_>, own: &Own, ready: &Ready, claimed_at: DateTime<Utc>)
             leave(Reason::Claimed { run_url: run_url_of(view, claim) })
         }
         Standing::Held { .. } => None,
-        Standing::Uncertain(_) if ready.workflow().is_none() && view.request.retry == Retry::Nothing => {
+        Standing::Uncertain(_) if ready.workflow().is_none() && view.request.retry != Retry::Failed => {
             Some(Outcome::of(StartState::Unknown, uncertain_event(ready)))
         }
         Standing::Free | Standing::Uncertain(_) => {

@@ -238,7 +238,8 @@ pub const INPUTS: &[Input] = &[
         "fail-on-error",
         Boolean,
         ByMode(&[(Dispatch, "true"), (Report, "false"), (Notify, "true")]),
-        "whether a delivery problem fails the step",
+        "`true`: the step fails when there is something that it cannot read, start or write. A target that \
+         failed fails a dispatch that waits in any case",
     ),
     every_mode(
         "retry-timeout",
@@ -316,7 +317,12 @@ pub const INPUTS: &[Input] = &[
         "names of targets; the others are left alone. A target that is named and whose last run failed is \
          started again by a new run of the hub",
     ),
-    dispatch("retry-failed", Boolean, Fixed("false"), "`true`: start targets again whose last run failed"),
+    dispatch(
+        "retry-failed",
+        Boolean,
+        Fixed("false"),
+        "`true`: start targets again whose last run failed, and send events again that may not have arrived",
+    ),
     dispatch(
         "ignore-unexpected-inputs",
         Boolean,
