@@ -69,7 +69,11 @@ pub fn standing(ticket: &Ticket, target: &Target) -> String {
 /// Why the target is not started, as a clause; `name` renders the name of another target.
 fn because(ticket: &Ticket, target: &Target, name: impl Fn(&TargetName) -> String) -> Option<String> {
     if target.status != TargetStatus::Waiting {
-        return Some(target.because.as_ref()?.clause(name));
+        let newer = target.start.as_ref().and_then(|start| start.state.newer_text());
+        let newer = newer.filter(|_| target.status == TargetStatus::Held);
+        let newer =
+            newer.map(|word| format!("`{word}`, a state that only a newer release of the action knows"));
+        return target.because.as_ref().map(|because| because.clause(name)).or(newer);
     }
     let targets: Vec<TargetName> = ticket.awaited(&target.needs).map(|(name, _)| name.clone()).collect();
     // What it waited for was released, and no dispatch has looked since.

@@ -129,7 +129,7 @@ impl Word<Reason> {
             Self::Known(reason) => reason.clause(name),
             Self::Newer(value) => {
                 let word = value.get("reason").and_then(|word| word.as_str()).unwrap_or("a reason");
-                format!("a newer release of the action holds it: `{word}`")
+                format!("`{word}`, a reason that only a newer release of the action knows")
             }
         }
     }

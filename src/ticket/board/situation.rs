@@ -1,6 +1,6 @@
 //! The box below the heading: what blocks, and who acts next.
 
-use super::{bold, message, rows_by_urgency, unpinged};
+use super::{because, bold, message, rows_by_urgency, unpinged};
 use crate::names::TargetName;
 use crate::ticket::record::Notice;
 use crate::ticket::state::{Target, Ticket};
@@ -15,7 +15,7 @@ pub(super) fn situation(ticket: &Ticket) -> String {
     let blocked: Vec<_> = rows_by_urgency(ticket)
         .filter(|(_, target)| target.status.is_bad() || target.status == TargetStatus::Held)
         .collect();
-    let mut lines: Vec<String> = blocked.iter().map(|(name, target)| blocker(name, target)).collect();
+    let mut lines: Vec<String> = blocked.iter().map(|(name, target)| blocker(ticket, name, target)).collect();
     lines.extend(ticket.notices.iter().map(notice));
     lines.extend(newer(ticket));
     if !lines.is_empty() {
@@ -55,7 +55,7 @@ fn held_up(ticket: &Ticket) -> Option<String> {
     (!held.is_empty()).then(|| format!("held up by that: {}", held.join(", ")))
 }
 
-fn blocker(name: &TargetName, target: &Target) -> String {
+fn blocker(ticket: &Ticket, name: &TargetName, target: &Target) -> String {
     let run = target.run.as_ref();
     let at =
         target.stage.as_ref().map(|stage| format!(" at {}", text::code(&stage.name))).unwrap_or_default();
@@ -64,7 +64,7 @@ fn blocker(name: &TargetName, target: &Target) -> String {
     let link =
         run.and_then(|run| run.url.as_deref()).map(|url| format!(" · {}", text::link("failing run", url)));
     let said = target.stage.as_ref().and_then(|stage| stage.message.clone());
-    let said = said.or_else(|| Some(target.because.as_ref()?.clause(ToString::to_string)));
+    let said = said.or_else(|| because(ticket, target, ToString::to_string));
     let what = match (target.status, run) {
         (TargetStatus::Cancelled, _) => "was cancelled",
         (TargetStatus::Held, _) => "is held",
