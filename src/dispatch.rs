@@ -78,7 +78,11 @@ async fn work(
     mut cancelled: Cancelled<'_>,
     receipt: &mut Receipt,
 ) {
-    let _one_step_at_a_time = Outbox::lock(hub.job.temp.as_deref(), &request.by).await;
+    let lock = unless(&mut cancelled, Outbox::lock(hub.job.temp.as_deref(), &request.by)).await;
+    let Some(_one_step_at_a_time) = lock else {
+        receipt.is_cancelled = true;
+        return;
+    };
     let mut performer = Performer::new(hub.github, &known);
     if unless(&mut cancelled, performer.drive(&mut known, &request)).await.is_none() {
         receipt.is_cancelled = true;
