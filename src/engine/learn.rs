@@ -269,3 +269,51 @@ fn several(search: &Search, runs: Vec<String>) -> Reason {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::engine::testing::{Says, Story, dispatch, target};
+
+    #[test]
+    fn a_pause_ends_a_round_of_questions_and_a_pause_for_a_list_does_not() {
+        let mut story = Story::of([target("web")]).when("start web", [Says::Nothing]);
+        story.run_until("pause: listing");
+        let round = story.known.round.clone();
+        let pause = |reason| Step::Pause { until: story.now + TimeDelta::seconds(1), reason };
+        story.known.learn(&pause(Pause::Listing), Answer::Done, &story.request, story.now);
+        assert_eq!(story.known.round, round);
+        let pause = pause(Pause::Runs(vec!["web".into()]));
+        story.known.learn(&pause, Answer::Done, &story.request, story.now);
+        assert_eq!(story.known.round, Round::default());
+    }
+
+    #[test]
+    fn a_job_that_has_ended_is_not_asked_for_again() {
+        let mut story = Story::of([target("web")]).following();
+        story = story.after(dispatch(50, [("api", StartState::Claimed)])).when("look at web", [Says::GoesOn]);
+        let lines = story.run();
+        assert_eq!(lines.iter().filter(|line| *line == "ask for hub run 50").count(), 1);
+    }
+
+    #[test]
+    fn a_cancelled_job_takes_the_claims_of_its_earlier_steps_for_its_own() {
+        let mut story = Story::of([target("web")]);
+        let by = story.request.by.clone();
+        story = story.after(Dispatch { by, ..dispatch(50, [("web", StartState::Claimed)]) });
+        story.cancel();
+        assert_eq!(story.run(), ["read", "edit comment 1: web cancelled", "board"]);
+    }
+
+    #[test]
+    fn several_runs_that_could_be_the_one_leave_the_start_unknown_and_are_named() {
+        let mut story = Story::of([target("web")]).when("start web", [Says::Nothing]);
+        story = story.when("find web", [Says::Lists(&[101, 102])]);
+        let lines = story.run();
+        assert!(lines.contains(&"edit comment 1: web unknown".to_owned()), "{lines:#?}");
+        let problem = "cannot start web: it may have been started; these runs could be it: runs/101 runs/102";
+        assert_eq!(story.problems(), [problem]);
+    }
+}
