@@ -225,6 +225,21 @@ mod tests {
     }
 
     #[test]
+    fn the_first_read_and_the_one_after_a_claim_must_go_well() {
+        for before in ["read", "comment: web claimed"] {
+            for follows in [false, true] {
+                let mut story = Story::of([target("web")]);
+                story = if follows { story.following() } else { story };
+                story.run_until(before);
+                let mut story = story.when("read", [Says::Nothing]);
+                let lines = story.run();
+                assert_eq!(story.problems(), [NO_ANSWER], "{lines:#?}");
+                assert!(!lines.contains(&"start web".to_owned()), "{lines:#?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_cancelled_job_gives_its_claims_back_even_if_it_cannot_read() {
         let mut story = Story::of([target("web")]);
         story.run_until("comment: web claimed");

@@ -220,7 +220,7 @@ impl Known {
                     None => {
                         if !record.targets.is_empty() {
                             self.board.due = Due::Now;
-                            self.round.is_read = false;
+                            (self.has_read, self.round.is_read) = (false, false);
                         }
                         self.own.push(own(written, record.clone()));
                     }
