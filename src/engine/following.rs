@@ -250,6 +250,15 @@ mod tests {
     }
 
     #[test]
+    fn a_claim_that_cannot_be_written_stops_the_job() {
+        for says in [Says::Nothing, Says::Refused] {
+            let mut story = Story::of([target("web")]).following().always("comment: web claimed", says);
+            assert_eq!(story.run(), ["read", "comment: web claimed"]);
+            assert_eq!(story.problems().len(), 1);
+        }
+    }
+
+    #[test]
     fn a_start_that_cannot_be_recorded_stops_the_job() {
         let mut story = Story::of([target("web")]).following();
         story = story.always("edit comment 1: web started", Says::Nothing);

@@ -424,4 +424,14 @@ mod tests {
             assert!(!lines.iter().any(|line| line.contains("cancel web")), "{lines:#?}");
         }
     }
+
+    #[test]
+    fn a_cancelled_job_that_cannot_write_stops() {
+        let mut story = Story::of([target("web")]).following();
+        story.run_until("start web");
+        story.cancel();
+        story = story.always("edit comment 1: web cancelled", Says::Nothing);
+        assert_eq!(story.run(), ["read", "edit comment 1: web cancelled"]);
+        assert_eq!(story.problems(), ["cannot go on with acme/hub#1: there is no answer"]);
+    }
 }
