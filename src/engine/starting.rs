@@ -76,12 +76,13 @@ fn uncertain_event(ready: &Ready) -> Reason {
 ///
 /// Targets that share a workflow come one after the other, so that their runs can be told apart.
 pub(super) fn start(view: &View<'_>) -> Vec<Step> {
-    let (mut steps, mut pauses, mut busy) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let (mut steps, mut pauses) = (Vec::new(), Vec::new());
+    let listing = view.open_claims().filter(|(_, ready)| is_listing(view, ready));
+    let mut busy: BTreeSet<_> = listing.map(|(_, ready)| ready.shared_by()).collect();
     for (own, ready) in view.open_claims() {
         let now = match view.known.starts.get(ready.name()).map(|attempt| &attempt.phase) {
             Some(Phase::Listing { since, looks, .. }) => {
                 let due = later(*since, LOOKS[*looks]);
-                busy.insert(ready.shared_by());
                 if due > view.now {
                     pauses.push((due, Pause::Listing));
                     continue;
@@ -112,6 +113,12 @@ pub(super) fn start(view: &View<'_>) -> Vec<Step> {
     }
     steps.truncate(view.request.max_parallel);
     if steps.is_empty() { shortest(pauses).into_iter().collect() } else { steps }
+}
+
+/// Whether the job looks for the run of a start that may have happened.
+fn is_listing(view: &View<'_>, ready: &Ready) -> bool {
+    let attempt = view.known.starts.get(ready.name());
+    attempt.is_some_and(|attempt| matches!(attempt.phase, Phase::Listing { .. }))
 }
 
 /// Of several reasons to pause the one that ends first; jobs that are waited for are named together.
@@ -351,6 +358,17 @@ mod tests {
                 "board",
             ]
         );
+    }
+
+    #[test]
+    fn a_target_does_not_start_while_the_run_of_another_one_of_its_workflow_is_looked_for() {
+        // Another job has claimed `web` first and dies while `docs`, which comes later in the list, starts.
+        let mut story = Story::of([of_one_workflow("web"), of_one_workflow("docs")]).after(dead_claim());
+        story = story.when("ask for hub run 50", [Says::AtWork]).when("start docs", [Says::Nothing]);
+        let lines = story.run();
+        let first = |line: &str| lines.iter().position(|lines| lines == line).expect("it happens");
+        let last = lines.iter().rposition(|lines| lines == "find docs").expect("it happens");
+        assert!(last < first("find web"), "{lines:#?}");
     }
 
     #[test]
