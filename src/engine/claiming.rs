@@ -11,7 +11,10 @@ use crate::ticket::{Reason, Start, StartState, Writer};
 
 /// Whether the other hub jobs that hold claims are still at work.
 pub(super) fn ask_about_other_jobs(view: &View<'_>) -> Vec<Step> {
-    let before = view.known.own.iter().map(|own| own.comment).max();
+    let mut entries = view.known.own.iter().flat_map(|own| &own.record.targets);
+    // A job may once more claim a target that it has left to another job: then later claims count, too.
+    let has_yielded = entries.any(|start| start.state == StartState::Yielded);
+    let before = view.known.own.iter().map(|own| own.comment).max().filter(|_| !has_yielded);
     let mut jobs: Vec<&Writer> = claim::claimants(&view.known.log, before).collect();
     jobs.sort();
     jobs.dedup();
@@ -201,6 +204,17 @@ mod tests {
                 "start web",
             ]
         );
+    }
+
+    #[test]
+    fn a_target_is_claimed_again_when_all_jobs_that_claimed_it_have_died() {
+        let mut story = Story::of([target("web")]).following().after(claimed(50));
+        story = story.always("ask for hub run 50", Says::AtWork);
+        story.run_until("edit comment 2: web left to another job");
+        // The other one came third: it did not matter as long as this job had its own claim.
+        story = story.after(claimed(60)).always("ask for hub run 50", Says::Ended);
+        let lines = story.run();
+        assert!(lines.contains(&"start web".to_owned()), "{lines:#?}");
     }
 
     #[test]
