@@ -21,7 +21,7 @@ const MOST_STEPS: usize = 100_000;
 
 /// Drives the engine to its end with assumed answers, and keeps what it would change.
 #[must_use]
-pub fn forecast(mut known: Known, request: &Request, now: DateTime<Utc>) -> Plan {
+pub fn forecast(mut known: Known, request: &Request, mut now: DateTime<Utc>) -> Plan {
     let mut plan = Plan::default();
     for _ in 0..MOST_STEPS {
         let steps = next(&known, request, now);
@@ -29,8 +29,11 @@ pub fn forecast(mut known: Known, request: &Request, now: DateTime<Utc>) -> Plan
             break;
         }
         known.send(&steps);
-        // Time stands still: whatever is waited for happens in time.
         for step in steps {
+            // Time stands still, as every run ends in time. Only the patience with another job may end.
+            if let Step::Pause { until, reason: Pause::Held(_) } = &step {
+                now = *until;
+            }
             let changes_nothing = is_shown(&step, &known);
             let answer = assume(&step, &mut known, request, now);
             known.learn(&step, answer, request, now);
@@ -177,7 +180,7 @@ fn report_what_no_run_tells(known: &mut Known, request: &Request, now: DateTime<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::testing::{Story, dispatch, target};
+    use crate::engine::testing::{Says, Story, dispatch, target};
 
     fn plan(story: &Story) -> String {
         forecast(story.known.clone(), &story.request, story.now).to_string().replace("acme/hub", "hub")
@@ -242,5 +245,19 @@ mod tests {
         bring the board of hub#1 up to date
         ");
         assert_eq!(format!("{:?}", story.known), before);
+    }
+
+    #[test]
+    fn a_forecast_yields_to_another_job_that_the_token_may_not_see() {
+        let mut story = Story::of([target("web")]).after(dispatch(50, [("web", StartState::Claimed)]));
+        story = story.always("ask for hub run 50", Says::NotForYou);
+        story.run_until("comment: web claimed");
+        insta::assert_snapshot!(plan(&story), @r"
+        comment on hub#1: web claimed
+        bring the board of hub#1 up to date
+        pin the board of hub#1
+        edit comment 2 on hub#1: web left to another job
+        bring the board of hub#1 up to date
+        ");
     }
 }
