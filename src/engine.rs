@@ -29,6 +29,8 @@ pub mod request;
 pub mod results;
 mod starting;
 pub mod step;
+#[cfg(test)]
+mod testing;
 mod verdict;
 mod view;
 mod waiting;

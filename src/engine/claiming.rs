@@ -11,7 +11,10 @@ use crate::ticket::{Reason, Start, StartState, Writer};
 
 /// Whether the other hub jobs that hold claims are still at work.
 pub(super) fn ask_about_other_jobs(view: &View<'_>) -> Vec<Step> {
-    let before = view.known.own.iter().map(|own| own.comment).max();
+    let mut entries = view.known.own.iter().flat_map(|own| &own.record.targets);
+    // A job may once more claim a target that it has left to another job: then later claims count, too.
+    let has_yielded = entries.any(|start| start.state == StartState::Yielded);
+    let before = view.known.own.iter().map(|own| own.comment).max().filter(|_| !has_yielded);
     let mut jobs: Vec<&Writer> = claim::claimants(&view.known.log, before).collect();
     jobs.sort();
     jobs.dedup();
@@ -89,4 +92,205 @@ fn waiting_entry_is_missing(view: &View<'_>, ready: &Ready) -> bool {
         start.target == *ready.name()
             && (start.state != StartState::Waiting || start.needs == ready.target.needs)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use crate::engine::Retry;
+    use crate::engine::testing::{HUB_RUN, Says, Story, dispatch, target};
+    use crate::ticket::{Dispatch, Reason, StartState, Word};
+
+    /// A hub job that has claimed the target and started nothing yet.
+    fn claimed(hub_run: u64) -> Dispatch {
+        dispatch(hub_run, [("web", StartState::Claimed)])
+    }
+
+    /// A hub job that has started the target.
+    fn started(hub_run: u64) -> Dispatch {
+        dispatch(hub_run, [("web", StartState::Started)])
+    }
+
+    #[test]
+    fn nothing_is_started_before_the_log_was_read_with_the_own_claim_in_it() {
+        assert_eq!(
+            Story::of([target("web"), target("api")]).run(),
+            [
+                "read",
+                "comment: web and api claimed",
+                "read",
+                "board",
+                "start web | start api",
+                "edit comment 1: web and api started",
+                "board"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_job_that_came_second_waits_until_the_first_one_has_started_the_target() {
+        let mut story =
+            Story::of([target("web")]).after(claimed(50)).always("ask for hub run 50", Says::AtWork);
+        assert_eq!(
+            story.run_until("pause: another job has web"),
+            ["read", "ask for hub run 50", "comment: web claimed", "read", "board"]
+        );
+        story.write(
+            Some(crate::names::CommentId(1)),
+            &crate::ticket::Record::Dispatch(Dispatch { seq: 2, ..started(50) }).render(),
+        );
+        assert_eq!(
+            story.run(),
+            [
+                "edit comment 2: web left to another job",
+                "leave web alone: it was started already by its run",
+                "board"
+            ]
+        );
+        assert!(story.problems().is_empty());
+    }
+
+    #[test]
+    fn a_job_that_came_second_yields_when_its_patience_ends_and_names_the_run_of_the_first_one() {
+        let mut story =
+            Story::of([target("web")]).after(claimed(50)).always("ask for hub run 50", Says::AtWork);
+        let began = story.now;
+        let lines = story.run();
+        assert_eq!(story.now - began, TimeDelta::minutes(2));
+        assert_eq!(lines[lines.len() - 2..], ["edit comment 2: web left to another job", "board"]);
+        assert!(!lines.contains(&"start web".to_owned()), "{lines:#?}");
+        let left = &story.known.own[0].record.targets[0];
+        assert_eq!(left.because, Some(Word::Known(Reason::Claimed { run_url: "runs/50".to_owned() })));
+    }
+
+    #[test]
+    fn a_claim_of_a_later_job_does_not_matter() {
+        let mut story = Story::of([target("web")]).always("ask for hub run 50", Says::AtWork);
+        story.run_until("board");
+        assert_eq!(
+            story.after(claimed(50)).run(),
+            ["board", "start web", "edit comment 1: web started", "board"]
+        );
+    }
+
+    #[test]
+    fn a_job_that_the_token_may_not_see_counts_as_at_work_and_is_asked_for_once() {
+        let mut story =
+            Story::of([target("web")]).after(claimed(50)).always("ask for hub run 50", Says::NotForYou);
+        let lines = story.run();
+        assert_eq!(lines.iter().filter(|line| line.starts_with("ask")).count(), 1);
+        assert_eq!(lines[lines.len() - 2..], ["edit comment 2: web left to another job", "board"]);
+    }
+
+    #[test]
+    fn a_target_is_claimed_again_when_the_job_that_came_first_has_died() {
+        let mut story = Story::of([target("web")]).following().after(claimed(50));
+        story = story.always("ask for hub run 50", Says::AtWork);
+        story.run_until("edit comment 2: web left to another job");
+        story = story.always("ask for hub run 50", Says::Ended);
+        assert_eq!(
+            story.run_until("edit comment 3: web started"),
+            [
+                "edit comment 2: web left to another job",
+                "board",
+                "pause: runs of web",
+                "read",
+                "ask for hub run 50",
+                "comment: web claimed",
+                "read",
+                "board",
+                "find web",
+                "start web",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_target_is_claimed_again_when_all_jobs_that_claimed_it_have_died() {
+        let mut story = Story::of([target("web")]).following().after(claimed(50));
+        story = story.always("ask for hub run 50", Says::AtWork);
+        story.run_until("edit comment 2: web left to another job");
+        // The other one came third: it did not matter as long as this job had its own claim.
+        story = story.after(claimed(60)).always("ask for hub run 50", Says::Ended);
+        let lines = story.run();
+        assert!(lines.contains(&"start web".to_owned()), "{lines:#?}");
+    }
+
+    #[test]
+    fn a_waiting_target_is_noted_with_the_claim_and_reported_at_the_end() {
+        let mut story = Story::of([target("docs").needing(["web"]), target("web")]);
+        assert_eq!(
+            story.run(),
+            [
+                "read",
+                "comment: web claimed; docs waiting",
+                "read",
+                "board",
+                "start web",
+                "edit comment 1: web started; docs waiting",
+                "board",
+                "leave docs alone: it waits for web",
+            ]
+        );
+    }
+
+    #[test]
+    fn many_targets_share_several_records() {
+        let names: Vec<String> = (0..90).map(|number| format!("t{number:02}")).collect();
+        let mut story = Story::of_many(names.iter().map(|name| target(name)).collect());
+        story.run();
+        let records = story.known.own.iter().map(|own| own.record.targets.len());
+        assert_eq!(records.collect::<Vec<_>>(), [40, 40, 10]);
+        let entries = story.known.own.iter().flat_map(|own| &own.record.targets);
+        let started = entries.filter(|start| start.state == StartState::Started);
+        assert_eq!(started.map(|start| start.target.as_str()).collect::<Vec<_>>(), names);
+    }
+
+    #[test]
+    fn a_failed_target_is_started_again_once() {
+        let mut story = Story::of([target("web")]).following().retrying(Retry::Failed).after(started(50));
+        story = story.always("look at web", Says::Failed);
+        assert_eq!(
+            story.run(),
+            [
+                "read",
+                "look at web",
+                "comment: web failed",
+                "start again: web",
+                "comment: web claimed",
+                "read",
+                "board",
+                "start web",
+                "edit comment 3: web started",
+                "look at web",
+                "edit comment 2: web and web failed",
+                "board",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_target_whose_run_goes_on_is_not_started_again() {
+        let mut story = Story::of([target("web")]).retrying(Retry::Failed).after(started(50));
+        story = story.when("look at web", [Says::GoesOn]);
+        let lines = story.run();
+        assert!(lines.contains(&"start again: nothing".to_owned()), "{lines:#?}");
+        assert!(!lines.contains(&"start web".to_owned()), "{lines:#?}");
+    }
+
+    #[test]
+    fn a_named_target_is_not_started_again_if_this_hub_run_has_started_it() {
+        for (hub_run, retry, again) in [
+            (HUB_RUN, Retry::Named, "start again: nothing"),
+            (HUB_RUN, Retry::Failed, "start again: web"),
+            (50, Retry::Named, "start again: web"),
+        ] {
+            let mut story = Story::of([target("web")]).retrying(retry).after(started(hub_run));
+            story.request.by.attempt = 2;
+            let lines = story.when("look at web", [Says::Failed]).run();
+            assert!(lines.contains(&again.to_owned()), "{lines:#?}");
+            assert_eq!(lines.contains(&"start web".to_owned()), again == "start again: web", "{lines:#?}");
+        }
+    }
 }

@@ -74,3 +74,84 @@ pub fn is_done(log: &Log, listed: &[TargetName]) -> bool {
         && ticket.targets.values().all(is_released)
         && listed.iter().all(|name| ticket.targets.get(name).is_some_and(is_released))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::testing::{Says, Story, dispatch, target};
+    use crate::ticket::StartState;
+
+    const CLOSE: &str = "close acme/hub#1, saying: 🎉 Every target is released, so this ticket is closed.";
+
+    fn closing<const N: usize>(targets: [crate::engine::Ready; N]) -> Story {
+        let mut story = Story::of(targets).following();
+        story.request.close = true;
+        story
+    }
+
+    #[test]
+    fn the_ticket_is_closed_once_after_the_board_shows_that_all_is_released() {
+        let lines = closing([target("web")]).run();
+        assert_eq!(lines[lines.len() - 2..], ["board", CLOSE]);
+    }
+
+    #[test]
+    fn the_ticket_stays_open_if_the_request_does_not_close_it() {
+        assert!(!Story::of([target("web")]).following().run().contains(&CLOSE.to_owned()));
+    }
+
+    #[test]
+    fn the_ticket_stays_open_while_a_listed_target_is_not_released() {
+        let mut story = closing([target("web")]);
+        story.request.listed.push("api".into());
+        assert!(!story.run().contains(&CLOSE.to_owned()));
+    }
+
+    #[test]
+    fn the_ticket_stays_open_while_a_target_of_an_earlier_list_is_not_released() {
+        let mut story = closing([target("web")]).after(dispatch(50, [("api", StartState::Started)]));
+        assert!(!story.run().contains(&CLOSE.to_owned()));
+    }
+
+    #[test]
+    fn the_ticket_stays_open_when_anything_went_wrong() {
+        let lines = closing([target("web")]).always("look at web", Says::Failed).run();
+        assert!(!lines.contains(&CLOSE.to_owned()), "{lines:#?}");
+        let lines = closing([target("web")]).always("board", Says::Nothing).run();
+        assert!(!lines.contains(&CLOSE.to_owned()), "{lines:#?}");
+    }
+
+    #[test]
+    fn the_board_is_there_before_the_first_start_and_a_failure_to_show_it_stops_nothing() {
+        let mut story = Story::of([target("web")]).always("board", Says::Refused);
+        assert_eq!(
+            story.run(),
+            [
+                "read",
+                "comment: web claimed",
+                "read",
+                "board",
+                "start web",
+                "edit comment 1: web started",
+                "board"
+            ]
+        );
+        assert_eq!(story.problems(), ["the board of acme/hub#1 is not up to date: it is refused"]);
+    }
+
+    #[test]
+    fn a_board_that_this_job_has_created_is_pinned_once() {
+        let lines = Story::of([target("web")]).when("board", [Says::NewBoard]).run();
+        assert_eq!(
+            lines[3..],
+            ["board", "pin the board of acme/hub#1", "start web", "edit comment 1: web started", "board"]
+        );
+    }
+
+    #[test]
+    fn a_ticket_that_cannot_be_closed_is_a_problem_and_not_tried_again() {
+        let mut story = closing([target("web")]).always(CLOSE, Says::Refused);
+        let lines = story.run();
+        assert_eq!(lines.iter().filter(|line| *line == CLOSE).count(), 1);
+        assert_eq!(story.problems(), ["cannot close acme/hub#1: it is refused"]);
+    }
+}

@@ -122,3 +122,166 @@ fn has_ended(known: &Known, target: &TargetName, run: RunId) -> bool {
     let followed = target.and_then(|target| target.followed.as_ref());
     followed.is_some_and(|followed| followed.run == run && followed.has_ended())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::testing::{Says, Story, dispatch, target};
+    use crate::ticket::StartState;
+
+    const REFUSED: &str = "cannot go on with acme/hub#1: it is refused";
+    const NO_ANSWER: &str = "cannot go on with acme/hub#1: there is no answer";
+
+    fn started() -> crate::ticket::Dispatch {
+        dispatch(50, [("web", StartState::Started)])
+    }
+
+    #[test]
+    fn a_run_is_recorded_where_the_target_was_claimed_and_only_when_it_has_changed() {
+        let mut story = Story::of([target("web")]).following();
+        story = story.when("look at web", [Says::GoesOn, Says::GoesOn]);
+        story.run_until("look at web");
+        assert_eq!(
+            story.run(),
+            [
+                "look at web",
+                "edit comment 1: web started; web in progress",
+                "board",
+                "pause: runs of web",
+                "read",
+                "look at web",
+                "board",
+                "pause: runs of web",
+                "read",
+                "look at web",
+                "edit comment 1: web started; web released",
+                "board",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_run_that_another_job_has_started_is_recorded_in_a_record_that_only_follows() {
+        let mut story = Story::of([target("web")]).following().after(started());
+        story = story.when("look at web", [Says::GoesOn]);
+        story.run();
+        let records: Vec<_> = story.known.own.iter().map(|own| &own.record).collect();
+        assert_eq!(records.len(), 1);
+        assert!(records[0].targets.is_empty());
+        assert_eq!(records[0].followed.len(), 1);
+    }
+
+    #[test]
+    fn a_job_that_does_not_follow_looks_only_at_runs_that_decide_something() {
+        let lines = Story::of([target("web")]).after(started()).run();
+        assert!(!lines.contains(&"look at web".to_owned()), "{lines:#?}");
+        let lines = Story::of([target("docs").needing(["web"])]).after(started()).run();
+        assert_eq!(lines[..3], ["read", "look at web", "comment: web released"]);
+        assert!(lines.contains(&"start docs".to_owned()), "{lines:#?}");
+        // A run that goes on decides nothing, so it is not worth a comment.
+        let story = Story::of([target("docs").needing(["web"])]).after(started());
+        let lines = story.when("look at web", [Says::GoesOn]).run();
+        assert_eq!(lines[..3], ["read", "look at web", "comment: docs waiting"]);
+    }
+
+    #[test]
+    fn a_bad_answer_while_following_is_survived_and_a_refusal_stops_the_job() {
+        let following = |read, step: &str, says| {
+            let mut story = Story::of([target("web")]).following().when("look at web", [Says::GoesOn]);
+            story.run_until(read);
+            let mut story = story.when(step, [says]);
+            story.run();
+            story.problems()
+        };
+        let (pause, write) = ("pause: runs of web", "edit comment 1: web started; web released");
+        assert!(following(pause, "read", Says::Nothing).is_empty());
+        assert_eq!(following(pause, "read", Says::Refused), [REFUSED]);
+        assert!(following(pause, write, Says::Nothing).is_empty());
+        assert_eq!(following(pause, write, Says::Refused), [REFUSED]);
+    }
+
+    #[test]
+    fn a_run_that_could_not_be_recorded_is_recorded_in_the_next_round() {
+        let write = "edit comment 1: web and api started; api in progress; web released";
+        let mut story = Story::of([target("web"), target("api")]).following();
+        story = story.when("look at api", [Says::GoesOn, Says::GoesOn]).when(write, [Says::Nothing]);
+        story.run_until(write);
+        assert_eq!(
+            story.run(),
+            [
+                write,
+                "board",
+                "pause: runs of web, api",
+                "read",
+                "look at api | look at web",
+                write,
+                "board",
+                "pause: runs of api",
+                "read",
+                "look at api | look at web",
+                "edit comment 1: web and api started; web and api released",
+                "board"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_first_read_and_the_one_after_a_claim_must_go_well() {
+        for before in ["read", "comment: web claimed"] {
+            for follows in [false, true] {
+                let mut story = Story::of([target("web")]);
+                story = if follows { story.following() } else { story };
+                story.run_until(before);
+                let mut story = story.when("read", [Says::Nothing]);
+                let lines = story.run();
+                assert_eq!(story.problems(), [NO_ANSWER], "{lines:#?}");
+                assert!(!lines.contains(&"start web".to_owned()), "{lines:#?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cancelled_job_gives_its_claims_back_even_if_it_cannot_read() {
+        let mut story = Story::of([target("web")]);
+        story.run_until("comment: web claimed");
+        story.run_until("read");
+        story.cancel();
+        let mut story = story.when("read", [Says::Nothing]);
+        assert_eq!(story.run(), ["read", "edit comment 1: web cancelled", "board"]);
+    }
+
+    #[test]
+    fn a_claim_that_cannot_be_written_stops_the_job() {
+        for says in [Says::Nothing, Says::Refused] {
+            let mut story = Story::of([target("web")]).following().always("comment: web claimed", says);
+            assert_eq!(story.run(), ["read", "comment: web claimed"]);
+            assert_eq!(story.problems().len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_start_that_cannot_be_recorded_stops_the_job() {
+        let mut story = Story::of([target("web")]).following();
+        story = story.always("edit comment 1: web started", Says::Nothing);
+        let lines = story.run();
+        assert_eq!(lines[lines.len() - 2..], ["start web", "edit comment 1: web started"]);
+        assert_eq!(story.problems(), [NO_ANSWER]);
+    }
+
+    #[test]
+    fn a_run_that_may_not_be_seen_three_times_is_lost_and_reported() {
+        let mut story = Story::of([target("web")]).following().always("look at web", Says::Refused);
+        let lines = story.run();
+        assert_eq!(lines.iter().filter(|line| *line == "look at web").count(), 3);
+        assert_eq!(story.problems(), ["cannot follow web, run 101 of acme/web: it is refused"]);
+    }
+
+    #[test]
+    fn a_run_that_is_seen_again_is_not_lost() {
+        let story = Story::of([target("web")]).following();
+        let says = [Says::Refused, Says::Refused, Says::Nothing, Says::GoesOn, Says::Refused, Says::Refused];
+        let mut story = story.when("look at web", says);
+        let lines = story.run();
+        assert_eq!(lines.iter().filter(|line| *line == "look at web").count(), 7);
+        assert!(story.problems().is_empty());
+    }
+}

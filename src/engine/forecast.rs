@@ -21,7 +21,7 @@ const MOST_STEPS: usize = 100_000;
 
 /// Drives the engine to its end with assumed answers, and keeps what it would change.
 #[must_use]
-pub fn forecast(mut known: Known, request: &Request, now: DateTime<Utc>) -> Plan {
+pub fn forecast(mut known: Known, request: &Request, mut now: DateTime<Utc>) -> Plan {
     let mut plan = Plan::default();
     for _ in 0..MOST_STEPS {
         let steps = next(&known, request, now);
@@ -29,8 +29,11 @@ pub fn forecast(mut known: Known, request: &Request, now: DateTime<Utc>) -> Plan
             break;
         }
         known.send(&steps);
-        // Time stands still: whatever is waited for happens in time.
         for step in steps {
+            // Time stands still, as every run ends in time. Only the patience with another job may end.
+            if let Step::Pause { until, reason: Pause::Held(_) } = &step {
+                now = *until;
+            }
             let changes_nothing = is_shown(&step, &known);
             let answer = assume(&step, &mut known, request, now);
             known.learn(&step, answer, request, now);
@@ -171,5 +174,90 @@ fn report_what_no_run_tells(known: &mut Known, request: &Request, now: DateTime<
         };
         let report = Report { by, seq: 1, run_url: String::new(), stages: vec![stage], other: Map::new() };
         write(&mut known.log, None, &Record::Report(report), now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::{Says, Story, dispatch, target};
+
+    fn plan(story: &Story) -> String {
+        forecast(story.known.clone(), &story.request, story.now).to_string().replace("acme/hub", "hub")
+    }
+
+    #[test]
+    fn a_forecast_of_two_waves_ends_with_a_closed_ticket_and_starts_each_target_once() {
+        let docs = target("docs").needing(["web", "api"]);
+        let mut story = Story::of([docs, target("web"), target("api").by_event()]).following();
+        story.request.close = true;
+        insta::assert_snapshot!(plan(&story), @r"
+        comment on hub#1: web and api claimed; docs waiting
+        bring the board of hub#1 up to date
+        pin the board of hub#1
+        start web: release.yml in acme/web at main
+        start api: send release to acme/api with release-ticket: hub#1, release-target: api, inputs: {}
+        edit comment 1 on hub#1: web and api started; docs waiting
+        edit comment 1 on hub#1: web and api started; docs waiting; web queued
+        bring the board of hub#1 up to date
+        wait for docs, web and api
+        edit comment 1 on hub#1: web and api started; docs waiting; api queued; web released
+        comment on hub#1: docs claimed
+        bring the board of hub#1 up to date
+        start docs when web and api are released: release.yml in acme/docs at main
+        edit comment 3 on hub#1: docs started
+        edit comment 3 on hub#1: docs started; docs queued
+        bring the board of hub#1 up to date
+        wait for docs and api
+        edit comment 1 on hub#1: web and api started; docs waiting; web and api released
+        edit comment 3 on hub#1: docs started; docs released
+        bring the board of hub#1 up to date
+        close hub#1, saying: 🎉 Every target is released, so this ticket is closed.
+        ");
+    }
+
+    #[test]
+    fn a_forecast_without_following_starts_the_first_wave_and_leaves_the_second() {
+        let story = Story::of([target("docs").needing(["web"]), target("web")]);
+        insta::assert_snapshot!(plan(&story), @r"
+        comment on hub#1: web claimed; docs waiting
+        bring the board of hub#1 up to date
+        pin the board of hub#1
+        start web: release.yml in acme/web at main
+        edit comment 1 on hub#1: web started; docs waiting
+        bring the board of hub#1 up to date
+        leave docs alone: it waits for web
+        ");
+    }
+
+    #[test]
+    fn a_forecast_after_the_first_questions_changes_nothing_of_what_is_known() {
+        let mut story = Story::of([target("web"), target("api")]);
+        story = story.after(dispatch(50, [("web", StartState::Started)]));
+        story.run_until("comment: api claimed");
+        let before = format!("{:?}", story.known);
+        insta::assert_snapshot!(plan(&story), @r"
+        comment on hub#1: api claimed
+        bring the board of hub#1 up to date
+        pin the board of hub#1
+        start api: release.yml in acme/api at main
+        edit comment 2 on hub#1: api started
+        bring the board of hub#1 up to date
+        ");
+        assert_eq!(format!("{:?}", story.known), before);
+    }
+
+    #[test]
+    fn a_forecast_yields_to_another_job_that_the_token_may_not_see() {
+        let mut story = Story::of([target("web")]).after(dispatch(50, [("web", StartState::Claimed)]));
+        story = story.always("ask for hub run 50", Says::NotForYou);
+        story.run_until("comment: web claimed");
+        insta::assert_snapshot!(plan(&story), @r"
+        comment on hub#1: web claimed
+        bring the board of hub#1 up to date
+        pin the board of hub#1
+        edit comment 2 on hub#1: web left to another job
+        bring the board of hub#1 up to date
+        ");
     }
 }

@@ -55,7 +55,7 @@ pub struct Known {
     pub log: Log,
     /// When the job began.
     pub(super) began: DateTime<Utc>,
-    /// Whether the log was read at least once.
+    /// Whether the log was read since this job last claimed a target.
     pub(super) has_read: bool,
     pub(super) round: Round,
     /// The records that this step wrote.
@@ -265,6 +265,8 @@ impl Known {
         self.round = Round::default();
         self.searched.clear();
         self.stopped = None;
+        // A cancelled job only gives its claims back: the claims of others do not matter any more.
+        self.has_read |= !self.own.is_empty();
     }
 }
 

@@ -10,7 +10,7 @@ use crate::names::{CommentId, TargetName};
 use crate::plan::{Applied, Effect};
 use crate::problem::Problem;
 use crate::ticket::claim::Liveness;
-use crate::ticket::{Comment, Dispatch, Reason, Record, StartState, Writer};
+use crate::ticket::{Comment, Dispatch, Reason, Record, Start, StartState, Writer};
 
 /// A refusal to show a run is believed after so many.
 const REFUSALS: u32 = 3;
@@ -206,11 +206,13 @@ impl Known {
 
     fn wrote(&mut self, comment: Option<CommentId>, record: &Record, answer: Answer, request: &Request) {
         let Record::Dispatch(record) = record else { return };
-        let is_of_runs = record.targets.iter().all(|start| !self.starts.contains_key(&start.target));
+        let index = self.own.iter().position(|own| Some(own.comment) == comment);
+        // A record repeats its old entries, whatever became of these targets in later records.
+        let before = index.map_or(&[][..], |index| &self.own[index].record.targets);
+        let news: Vec<&Start> = record.targets.iter().filter(|start| !before.contains(start)).collect();
         match answer {
             Answer::Applied(Applied::Written(written)) => {
                 self.board.due = self.board.due.max(Due::Later);
-                let index = self.own.iter().position(|own| Some(own.comment) == comment);
                 match index {
                     Some(index) => {
                         // The comment is another one if a person has deleted it.
@@ -220,15 +222,15 @@ impl Known {
                     None => {
                         if !record.targets.is_empty() {
                             self.board.due = Due::Now;
-                            self.round.is_read = false;
+                            (self.has_read, self.round.is_read) = (false, false);
                         }
                         self.own.push(own(written, record.clone()));
                     }
                 }
-                let recorded = record.targets.iter().filter(|start| start.state != StartState::Claimed);
+                let recorded = news.into_iter().filter(|start| start.state != StartState::Claimed);
                 recorded.for_each(|start| drop(self.starts.remove(&start.target)));
             }
-            Answer::Failed(failure) if is_of_runs && request.follow.is_some() && !failure.is_final => {
+            Answer::Failed(failure) if news.is_empty() && request.follow.is_some() && !failure.is_final => {
                 self.round.recording_failed = true;
             }
             Answer::Failed(failure) => self.stop(&failure),
@@ -267,5 +269,80 @@ fn several(search: &Search, runs: Vec<String>) -> Reason {
              its run can be told from others",
             search.repository
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::engine::testing::{Says, Story, dispatch, target};
+
+    #[test]
+    fn a_record_that_repeats_an_old_entry_does_not_make_the_job_forget_a_start() {
+        // `web` is left to another job, in the record that starts `api`; that job dies, and `web` is started
+        // without a clear answer. Meanwhile `db`, which a third job has, makes this one look at `api` again.
+        let mut story =
+            Story::of([target("web"), target("api"), target("lib"), target("db").needing(["lib"])])
+                .following()
+                .after(dispatch(50, [("web", StartState::Claimed)]))
+                .always("ask for hub run 50", Says::AtWork)
+                .always("ask for hub run 51", Says::AtWork)
+                .always("look at api", Says::GoesOn)
+                .always("look at lib", Says::GoesOn);
+        let yielded = "web left to another job; api and lib started; db waiting; api and lib in progress";
+        story.run_until(&format!("edit comment 2: {yielded}"));
+        story = story
+            .after(dispatch(51, [("db", StartState::Claimed)]))
+            .always("ask for hub run 50", Says::Ended)
+            .when("start web", [Says::Nothing])
+            .when("look at api", [Says::GoesOn])
+            .always("look at api", Says::Ended)
+            .always("look at lib", Says::Ended);
+        let lines = story.run_until("edit comment 4: web started; db claimed");
+        let starts: Vec<usize> = (0..lines.len()).filter(|line| lines[*line] == "start web").collect();
+        let looks = lines[starts[0]..starts[1]].iter().filter(|line| *line == "find web").count();
+        assert_eq!(looks, 6, "{lines:#?}");
+    }
+
+    #[test]
+    fn a_pause_ends_a_round_of_questions_and_a_pause_for_a_list_does_not() {
+        let mut story = Story::of([target("web")]).when("start web", [Says::Nothing]);
+        story.run_until("pause: listing");
+        let round = story.known.round.clone();
+        let pause = |reason| Step::Pause { until: story.now + TimeDelta::seconds(1), reason };
+        story.known.learn(&pause(Pause::Listing), Answer::Done, &story.request, story.now);
+        assert_eq!(story.known.round, round);
+        let pause = pause(Pause::Runs(vec!["web".into()]));
+        story.known.learn(&pause, Answer::Done, &story.request, story.now);
+        assert_eq!(story.known.round, Round::default());
+    }
+
+    #[test]
+    fn a_job_that_has_ended_is_not_asked_for_again() {
+        let mut story = Story::of([target("web")]).following();
+        story = story.after(dispatch(50, [("api", StartState::Claimed)])).when("look at web", [Says::GoesOn]);
+        let lines = story.run();
+        assert_eq!(lines.iter().filter(|line| *line == "ask for hub run 50").count(), 1);
+    }
+
+    #[test]
+    fn a_cancelled_job_takes_the_claims_of_its_earlier_steps_for_its_own() {
+        let mut story = Story::of([target("web")]);
+        let by = story.request.by.clone();
+        story = story.after(Dispatch { by, ..dispatch(50, [("web", StartState::Claimed)]) });
+        story.cancel();
+        assert_eq!(story.run(), ["read", "edit comment 1: web cancelled", "board"]);
+    }
+
+    #[test]
+    fn several_runs_that_could_be_the_one_leave_the_start_unknown_and_are_named() {
+        let mut story = Story::of([target("web")]).when("start web", [Says::Nothing]);
+        story = story.when("find web", [Says::Lists(&[101, 102])]);
+        let lines = story.run();
+        assert!(lines.contains(&"edit comment 1: web unknown".to_owned()), "{lines:#?}");
+        let problem = "cannot start web: it may have been started; these runs could be it: runs/101 runs/102";
+        assert_eq!(story.problems(), [problem]);
     }
 }

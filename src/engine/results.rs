@@ -206,3 +206,73 @@ pub fn lines(known: &Known, request: &Request) -> Vec<(TargetName, String)> {
     });
     lines.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::{Says, Story, dispatch, target};
+
+    fn after(mut story: Story) -> (Story, Results) {
+        story.run();
+        let results = results(&story.known, &story.request, story.now);
+        (story, results)
+    }
+
+    fn of(results: &Results, key: &str) -> Vec<Value> {
+        results.targets.iter().map(|target| target[key].clone()).collect()
+    }
+
+    #[test]
+    fn a_job_that_does_not_follow_reports_its_starts() {
+        let story = Story::of([target("web"), target("docs").needing(["web"])]);
+        let (_, results) = after(story);
+        assert_eq!(of(&results, "status"), ["started", "waiting"]);
+        assert_eq!(of(&results, "run_id"), [json!(101), json!(null)]);
+        assert_eq!(of(&results, "conclusion"), [json!(null), json!(null)]);
+        assert_eq!(results.comment.map(|(comment, _)| comment), Some(CommentId(1)));
+        assert!(results.delivered && results.failures.is_empty() && results.problems.is_empty());
+    }
+
+    #[test]
+    fn a_job_that_follows_reports_how_each_run_ended() {
+        let story = Story::of([target("web"), target("api")]).following().when("look at api", [Says::Failed]);
+        let (_, results) = after(story);
+        assert_eq!(of(&results, "status"), ["released", "failed"]);
+        assert_eq!(of(&results, "conclusion"), ["success", "failure"]);
+        assert_eq!(results.failures.len(), 1);
+        assert!(results.failures[0].help.as_ref().is_some_and(|help| help.contains("look at runs/102")));
+    }
+
+    #[test]
+    fn an_unclear_start_is_unknown_and_a_refused_one_has_its_error() {
+        let story = Story::of([target("web"), target("api")])
+            .always("start web", Says::Nothing)
+            .always("start api", Says::Refused);
+        let (_, results) = after(story);
+        assert_eq!(of(&results, "status"), ["unknown", "failed"]);
+        assert_eq!(of(&results, "error"), ["there is no answer", "it is refused"]);
+        assert_eq!(results.problems.len(), 2);
+    }
+
+    #[test]
+    fn a_target_that_was_left_to_another_job_is_not_a_problem() {
+        let story = Story::of([target("web")]).after(dispatch(50, [("web", StartState::Claimed)]));
+        let (_, results) = after(story.always("ask for hub run 50", Says::AtWork));
+        assert_eq!(of(&results, "status"), ["queued"]);
+        assert!(results.problems.is_empty());
+    }
+
+    #[test]
+    fn a_job_that_could_not_go_on_has_not_delivered_and_does_not_judge_the_release() {
+        let story = Story::of([target("web")]).following().when("read", [Says::Refused]);
+        let (_, results) = after(story);
+        assert!(!results.delivered && results.failures.is_empty());
+        assert_eq!(results.problems.len(), 1);
+    }
+
+    #[test]
+    fn a_target_without_a_run_is_silent() {
+        let (story, _) = after(Story::of([target("web").by_event(), target("api")]));
+        assert_eq!(silent(&story.known, &story.request), ["web"]);
+    }
+}

@@ -77,12 +77,13 @@ fn uncertain_event(ready: &Ready) -> Reason {
 ///
 /// Targets that share a workflow come one after the other, so that their runs can be told apart.
 pub(super) fn start(view: &View<'_>) -> Vec<Step> {
-    let (mut steps, mut pauses, mut busy) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let (mut steps, mut pauses) = (Vec::new(), Vec::new());
+    let listing = view.open_claims().filter(|(_, ready)| is_listing(view, ready));
+    let mut busy: BTreeSet<_> = listing.map(|(_, ready)| ready.shared_by()).collect();
     for (own, ready) in view.open_claims() {
         let now = match view.known.starts.get(ready.name()).map(|attempt| &attempt.phase) {
             Some(Phase::Listing { since, looks, .. }) => {
                 let due = later(*since, LOOKS[*looks]);
-                busy.insert(ready.shared_by());
                 if due > view.now {
                     pauses.push((due, Pause::Listing));
                     continue;
@@ -113,6 +114,12 @@ pub(super) fn start(view: &View<'_>) -> Vec<Step> {
     }
     steps.truncate(view.request.max_parallel);
     if steps.is_empty() { shortest(pauses).into_iter().collect() } else { steps }
+}
+
+/// Whether the job looks for the run of a start that may have happened.
+fn is_listing(view: &View<'_>, ready: &Ready) -> bool {
+    let attempt = view.known.starts.get(ready.name());
+    attempt.is_some_and(|attempt| matches!(attempt.phase, Phase::Listing { .. }))
 }
 
 /// Of several reasons to pause the one that ends first; jobs that are waited for are named together.
@@ -232,4 +239,232 @@ fn rewrite_claims(view: &View<'_>, outcome: impl Fn(&Own, &Start) -> Option<Outc
     });
     let numbered = rewritten.zip(view.last_seq() + 1..);
     numbered.map(|((comment, record), seq)| view.write(Some(comment), Dispatch { seq, ..record })).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use crate::engine::testing::{Says, Story, dispatch, target};
+    use crate::engine::{Known, Ready, Retry};
+    use crate::names::RunId;
+    use crate::place::Place;
+    use crate::targets::Input;
+    use crate::ticket::{StartState, Target};
+
+    fn dead_claim() -> crate::ticket::Dispatch {
+        dispatch(50, [("web", StartState::Claimed)])
+    }
+
+    fn state<'k>(known: &'k Known, name: &str) -> &'k Target {
+        &known.log.ticket().targets[name]
+    }
+
+    #[test]
+    fn the_run_of_a_job_that_died_with_a_claim_is_looked_for_before_a_start() {
+        let mut story = Story::of([target("web")]).after(dead_claim());
+        assert_eq!(
+            story.run(),
+            [
+                "read",
+                "ask for hub run 50",
+                "comment: web claimed",
+                "read",
+                "board",
+                "find web",
+                "start web",
+                "edit comment 2: web started",
+                "board"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_run_that_a_dead_job_has_started_is_recorded_instead_of_a_second_start() {
+        let mut story = Story::of([target("web")]).after(dead_claim()).when("find web", [Says::Lists(&[60])]);
+        story.run_until("find web");
+        assert_eq!(story.run(), ["find web", "edit comment 2: web started", "board"]);
+        assert_eq!(state(&story.known, "web").run.as_ref().map(|run| run.id), Some(RunId(60)));
+    }
+
+    #[test]
+    fn a_target_is_not_started_as_long_as_its_run_cannot_be_looked_for() {
+        for (says, words) in [(Says::Refused, "refused"), (Says::Nothing, "unknown")] {
+            let mut story = Story::of([target("web")]).after(dead_claim()).when("find web", [says]);
+            story.run_until("find web");
+            assert_eq!(story.run(), ["find web", &format!("edit comment 2: web {words}"), "board"]);
+        }
+    }
+
+    #[test]
+    fn an_unclear_start_is_looked_for_and_sent_once_more_and_then_unknown() {
+        let mut story = Story::of([target("web")]).always("start web", Says::Nothing);
+        story.run_until("start web");
+        let began = story.now;
+        let lines = story.run();
+        let looks = "find web, pause: listing, ".repeat(5) + "find web, ";
+        let expected = format!("start web, {looks}start web, {looks}edit comment 1: web unknown, board");
+        assert_eq!(lines.join(", "), expected);
+        assert_eq!(story.now - began, TimeDelta::seconds(60));
+        assert_eq!(story.problems(), ["cannot start web: there is no answer"]);
+    }
+
+    #[test]
+    fn an_unclear_start_is_recorded_with_the_run_that_is_listed_later() {
+        let mut story = Story::of([target("web")]).when("start web", [Says::Nothing]);
+        story.run_until("pause: listing");
+        story = story.when("find web", [Says::Lists(&[101])]);
+        assert_eq!(story.run(), ["pause: listing", "find web", "edit comment 1: web started", "board"]);
+        assert_eq!(state(&story.known, "web").run.as_ref().map(|run| run.id), Some(RunId(101)));
+    }
+
+    #[test]
+    fn a_start_without_a_run_is_looked_for_and_then_recorded_without_one() {
+        let mut story = Story::of([target("web")]).when("start web", [Says::NoRun]);
+        story.run_until("find web");
+        let began = story.now;
+        let lines = story.run();
+        assert_eq!(lines.iter().filter(|line| *line == "find web").count(), 6);
+        assert_eq!(lines[lines.len() - 2..], ["edit comment 1: web started", "board"]);
+        assert_eq!(story.now - began, TimeDelta::seconds(30));
+        assert_eq!(state(&story.known, "web").run, None);
+        assert!(story.problems().is_empty());
+    }
+
+    #[test]
+    fn a_refused_start_is_recorded_and_the_others_go_on() {
+        let mut story = Story::of([target("web"), target("api")]).when("start web", [Says::Refused]);
+        story.run_until("start web");
+        assert_eq!(
+            story.run(),
+            ["start web | start api", "edit comment 1: web refused; api started", "board"]
+        );
+        assert_eq!(story.problems(), ["cannot start web: it is refused"]);
+    }
+
+    #[test]
+    fn inputs_that_do_not_render_are_a_refusal_without_a_request() {
+        let mut web = target("web");
+        let place = Place { source: String::new(), line: 1, column: 1 };
+        web.target.inputs = vec![Input { name: "channel".into(), template: "{{ channel }}".into(), place }];
+        let mut story = Story::of([web]);
+        assert_eq!(
+            story.run(),
+            ["read", "comment: web claimed", "read", "edit comment 1: web refused", "board"]
+        );
+        assert!(story.problems()[0].starts_with("cannot start web: the template"), "{:?}", story.problems());
+    }
+
+    fn of_one_workflow(name: &str) -> Ready {
+        target(name).in_repository("acme/mono")
+    }
+
+    #[test]
+    fn targets_of_one_workflow_start_one_after_the_other() {
+        let mut story = Story::of([of_one_workflow("web"), target("api"), of_one_workflow("docs")]);
+        story.run_until("start web");
+        assert_eq!(
+            story.run(),
+            [
+                "start web | start api",
+                "edit comment 1: web and api started; docs claimed",
+                "start docs",
+                "edit comment 1: web, api and docs started",
+                "board",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_target_does_not_start_while_the_run_of_another_one_of_its_workflow_is_looked_for() {
+        // Another job has claimed `web` first and dies while `docs`, which comes later in the list, starts.
+        let mut story = Story::of([of_one_workflow("web"), of_one_workflow("docs")]).after(dead_claim());
+        story = story.when("ask for hub run 50", [Says::AtWork]).when("start docs", [Says::Nothing]);
+        let lines = story.run();
+        let first = |line: &str| lines.iter().position(|lines| lines == line).expect("it happens");
+        let last = lines.iter().rposition(|lines| lines == "find docs").expect("it happens");
+        assert!(last < first("find web"), "{lines:#?}");
+    }
+
+    #[test]
+    fn no_more_than_max_parallel_starts_are_under_way_at_once() {
+        let mut story = Story::of([target("a"), target("b"), target("c")]);
+        story.request.max_parallel = 2;
+        story.run_until("start a");
+        assert_eq!(
+            story.run(),
+            [
+                "start a | start b",
+                "edit comment 1: a and b started; c claimed",
+                "start c",
+                "edit comment 1: a, b and c started",
+                "board"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_event_that_may_have_been_sent_is_sent_again_only_with_a_retry() {
+        let story = || Story::of([target("web").by_event()]).after(dead_claim());
+        let lines = story().run();
+        assert_eq!(lines[lines.len() - 2..], ["edit comment 2: web unknown", "board"]);
+        assert!(!lines.contains(&"send web".to_owned()), "{lines:#?}");
+        let lines = story().retrying(Retry::Failed).run();
+        assert_eq!(lines[lines.len() - 3..], ["send web", "edit comment 2: web started", "board"]);
+    }
+
+    #[test]
+    fn an_event_without_a_clear_answer_is_not_sent_again() {
+        let mut story = Story::of([target("web").by_event()]).when("send web", [Says::Nothing]);
+        story.run_until("send web");
+        assert_eq!(story.run(), ["send web", "edit comment 1: web unknown", "board"]);
+    }
+
+    #[test]
+    fn a_cancelled_job_gives_its_claims_back_and_starts_nothing() {
+        let mut story = Story::of([target("web"), target("docs").needing(["web"])]);
+        story.run_until("start web");
+        story.cancel();
+        assert_eq!(story.run(), ["read", "edit comment 1: web cancelled; docs waiting", "board"]);
+    }
+
+    #[test]
+    fn a_cancelled_job_looks_once_for_the_runs_of_the_starts_that_were_under_way() {
+        let mut story = Story::of([target("web"), target("api")]).when("find web", [Says::Lists(&[101])]);
+        story.run_until("start web");
+        story.send();
+        story.cancel();
+        assert_eq!(
+            story.run(),
+            ["read", "find web | find api", "edit comment 1: web started; api cancelled", "board"]
+        );
+    }
+
+    #[test]
+    fn a_cancelled_job_cancels_the_runs_that_it_has_started_if_the_request_says_so() {
+        for cancel_runs in [false, true] {
+            let mut story = Story::of([target("web"), target("api")]).following();
+            story.request.cancel_runs = cancel_runs;
+            story = story.when("look at api", [Says::GoesOn]);
+            story.run_until("pause: runs of api");
+            story.cancel();
+            let lines = story.run();
+            assert_eq!(
+                lines.contains(&"cancel api, run 102 of acme/api".to_owned()),
+                cancel_runs,
+                "{lines:#?}"
+            );
+            assert!(!lines.iter().any(|line| line.contains("cancel web")), "{lines:#?}");
+        }
+    }
+
+    #[test]
+    fn a_cancelled_job_that_cannot_write_stops() {
+        let mut story = Story::of([target("web")]).following();
+        story.run_until("start web");
+        story.cancel();
+        story = story.always("edit comment 1: web cancelled", Says::Nothing);
+        assert_eq!(story.run(), ["read", "edit comment 1: web cancelled"]);
+        assert_eq!(story.problems(), ["cannot go on with acme/hub#1: there is no answer"]);
+    }
 }

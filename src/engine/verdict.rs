@@ -53,3 +53,118 @@ fn started(run: Option<RunId>, run_url: Option<String>, status: Option<TargetSta
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::testing::{Story, dispatch, target};
+    use crate::names::CommentId;
+    use crate::ticket::{Dispatch, Record, StartState, Word};
+
+    fn verdict(story: &Story) -> Verdict {
+        let view = View::new(&story.known, &story.request, story.now);
+        view.verdict(&story.request.targets[0])
+    }
+
+    fn web() -> Story {
+        Story::of([target("web")])
+    }
+
+    fn unreadable(comment: u64) -> Verdict {
+        Verdict::Hold(Reason::Unreadable { comment: CommentId(comment) })
+    }
+
+    #[test]
+    fn a_target_that_nobody_has_started_is_started() {
+        assert_eq!(verdict(&web()), Verdict::Start);
+        for state in [StartState::Refused, StartState::Yielded, StartState::Waiting] {
+            assert_eq!(verdict(&web().after(dispatch(50, [("web", state)]))), Verdict::Start, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_target_that_others_may_have_started_is_claimed_to_find_out() {
+        for state in [StartState::Claimed, StartState::Cancelled, StartState::Unknown] {
+            assert_eq!(verdict(&web().after(dispatch(50, [("web", state)]))), Verdict::Start, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_target_that_was_started_is_not_started_again() {
+        let because = Reason::Started { run_url: Some("its run".to_owned()), status: None };
+        let story = web().after(dispatch(50, [("web", StartState::Started)]));
+        assert_eq!(verdict(&story), Verdict::Hold(because));
+    }
+
+    #[test]
+    fn a_target_waits_for_those_of_its_needs_that_are_not_released() {
+        let story = Story::of([target("web").needing(["api", "db"])]);
+        let because = Reason::Needs { targets: vec!["api".into(), "db".into()] };
+        assert_eq!(verdict(&story), Verdict::Hold(because));
+    }
+
+    fn with_a_word_of_a_newer_release(change: impl FnOnce(&mut Dispatch)) -> Story {
+        let mut record = dispatch(50, [("web", StartState::Waiting)]);
+        change(&mut record);
+        web().after(record)
+    }
+
+    #[test]
+    fn a_word_of_a_newer_release_holds_a_target() {
+        let state = with_a_word_of_a_newer_release(|record| {
+            record.targets[0].state = Word::Newer(json!("awaiting_approval"));
+        });
+        assert_eq!(verdict(&state), unreadable(1));
+        let reason = with_a_word_of_a_newer_release(|record| {
+            record.targets[0].because = Some(Word::Newer(json!({ "reason": "frozen" })));
+        });
+        assert_eq!(verdict(&reason), unreadable(1));
+    }
+
+    #[test]
+    fn an_unreadable_record_holds_the_targets_that_it_names_or_all() {
+        let written = |targets: &str| {
+            let mut story = web().after(dispatch(50, [("api", StartState::Started)]));
+            story.write(None, &format!("<!-- release-ticket:2 dispatch {{{targets}}} -->"));
+            verdict(&story)
+        };
+        assert_eq!(written(r#""targets":["web"]"#), unreadable(2));
+        assert_eq!(written(r#""seq":1"#), unreadable(2));
+        assert_eq!(written(r#""targets":["api"]"#), Verdict::Start);
+    }
+
+    #[test]
+    fn a_held_target_is_left_alone_with_a_reason_and_not_claimed() {
+        let mut story = web();
+        story.write(None, r#"<!-- release-ticket:2 dispatch {"targets":["web"]} -->"#);
+        let lines = story.run();
+        assert!(
+            lines[1].starts_with("leave web alone: a newer release of the action wrote comment 1"),
+            "{lines:#?}"
+        );
+        assert_eq!(lines[2..], ["board"]);
+    }
+
+    #[test]
+    fn a_target_that_somebody_has_released_by_hand_is_not_started() {
+        let mut story = web();
+        story.write(None, &released_by_hand().render());
+        let because = Reason::Released { status: TargetStatus::Released };
+        assert_eq!(verdict(&story), Verdict::Hold(because));
+    }
+
+    fn released_by_hand() -> Record {
+        let json = json!({
+            "by": { "repository": "acme/web", "run": 7, "attempt": 1, "job": "release" },
+            "seq": 1,
+            "run_url": "",
+            "stages": [{
+                "target": "web", "stage": "publish", "status": "success", "done": true,
+                "at": "2026-01-01T00:00:00Z", "seq": 1
+            }],
+        });
+        Record::Report(serde_json::from_value(json).expect("a report"))
+    }
+}

@@ -90,3 +90,119 @@ fn is_stuck(view: &View<'_>, needs: &[TargetName]) -> bool {
 fn is_lost(view: &View<'_>, name: &TargetName) -> bool {
     view.known.sight.get(name).is_some_and(|sight| sight.is_lost)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chrono::TimeDelta;
+
+    use crate::engine::testing::{Says, Story, dispatch, target};
+    use crate::ticket::StartState;
+
+    fn web_and_docs() -> Story {
+        Story::of([target("docs").needing(["web"]), target("web")]).following()
+    }
+
+    #[test]
+    fn a_target_starts_when_all_that_it_needs_is_released() {
+        let mut story = web_and_docs().when("look at web", [Says::GoesOn]);
+        story.run_until("pause: runs of docs, web");
+        assert_eq!(
+            story.run(),
+            [
+                "pause: runs of docs, web",
+                "read",
+                "look at web",
+                "edit comment 1: web started; docs waiting; web released",
+                "comment: docs claimed",
+                "read",
+                "board",
+                "start docs",
+                "edit comment 2: docs started",
+                "look at docs",
+                "edit comment 2: docs started; docs released",
+                "board",
+            ]
+        );
+        assert!(story.problems().is_empty());
+    }
+
+    #[test]
+    fn a_job_does_not_wait_for_a_target_that_needs_a_failed_one() {
+        let mut story = web_and_docs().when("look at web", [Says::Failed]);
+        let lines = story.run();
+        assert!(!lines.iter().any(|line| line.starts_with("pause")), "{lines:#?}");
+        assert_eq!(
+            story.problems(),
+            ["docs was not started: it waits for web (failed)", "web failed at run"]
+        );
+    }
+
+    #[test]
+    fn a_job_does_not_wait_for_a_target_that_nobody_starts() {
+        let mut story = Story::of([target("docs").needing(["web"])]).following();
+        let lines = story.run();
+        assert!(!lines.iter().any(|line| line.starts_with("pause")), "{lines:#?}");
+        assert_eq!(story.problems(), ["docs was not started: it waits for web (which nobody has started)"]);
+    }
+
+    #[test]
+    fn a_target_waits_for_a_run_that_another_job_has_started() {
+        let mut story = Story::of([target("docs").needing(["web"])]).following();
+        story = story.after(dispatch(50, [("web", StartState::Started)])).when("look at web", [Says::GoesOn]);
+        let lines = story.run();
+        assert!(lines.contains(&"pause: runs of docs".to_owned()), "{lines:#?}");
+        assert!(lines.contains(&"start docs".to_owned()), "{lines:#?}");
+    }
+
+    #[test]
+    fn the_late_targets_are_named_when_the_time_is_over() {
+        let mut story =
+            Story::of([target("web"), target("api")]).following().always("look at web", Says::GoesOn);
+        let began = story.now;
+        let lines = story.run();
+        assert_eq!(story.now - began, TimeDelta::hours(1));
+        assert!(!lines.iter().any(|line| line.starts_with("cancel")), "{lines:#?}");
+        assert_eq!(story.problems(), ["after 1h web has not ended"]);
+    }
+
+    #[test]
+    fn late_runs_are_cancelled_and_looked_at_once_more_if_the_request_says_so() {
+        let mut story =
+            Story::of([target("web"), target("api")]).following().always("look at web", Says::GoesOn);
+        story.request.cancel_runs = true;
+        story.run_until("cancel web, run 101 of acme/web");
+        assert_eq!(story.run(), ["cancel web, run 101 of acme/web", "look at web"]);
+        assert_eq!(story.problems(), ["after 1h web has not ended"]);
+    }
+
+    #[test]
+    fn a_target_that_ended_by_its_cancellation_is_late_all_the_same() {
+        let mut story = Story::of([target("web")]).following().always("look at web", Says::GoesOn);
+        story.request.cancel_runs = true;
+        story.run_until("cancel web, run 101 of acme/web");
+        let mut story = story.when("look at web", [Says::Failed]);
+        story.run();
+        assert_eq!(story.problems(), ["after 1h web has not ended", "web failed at run"]);
+    }
+
+    #[test]
+    fn a_pause_is_as_long_as_the_limit_of_requests_demands_and_no_longer_than_the_deadline() {
+        let pause = |targets: usize, interval: u64, timeout: u64| {
+            let names: Vec<String> = (0..targets).map(|number| format!("t{number}")).collect();
+            let mut story = Story::of_many(names.iter().map(|name| target(name)).collect()).following();
+            let follow = story.request.follow.as_mut().expect("it follows");
+            (follow.interval, follow.timeout) = (Duration::from_secs(interval), Duration::from_secs(timeout));
+            for name in &names {
+                story = story.when(&format!("look at {name}"), [Says::GoesOn]);
+            }
+            let began = story.now;
+            story.run();
+            (story.now - began).num_seconds()
+        };
+        assert_eq!(pause(1, 5, 600), 5);
+        assert_eq!(pause(50, 5, 600), 10);
+        assert_eq!(pause(50, 5, 7), 7);
+    }
+}

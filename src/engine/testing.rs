@@ -1,0 +1,255 @@
+//! Stories for the tests of the rules: a hub job is driven by [`next`], and each of its steps becomes a short line.
+//!
+//! GitHub gives good answers unless a story says otherwise: it takes starts, the runs have ended well, a search
+//! finds no run, and the other hub jobs have ended.
+
+mod given;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+pub(super) use given::{HUB_RUN, dispatch, target, ticket};
+use given::{candidate, followed_run, request};
+
+use super::step::{Answer, Failure, Pause, Step};
+use super::{Follow, Known, Ready, Request, Retry, TicketIs, next, results};
+use crate::names::{CommentId, RunId, TargetName};
+use crate::plan::{Applied, Board, Effect};
+use crate::ticket::claim::Liveness;
+use crate::ticket::{Comment, Dispatch, Record};
+
+/// What GitHub answers.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Says {
+    /// It refuses, so nothing happened.
+    Refused,
+    /// There is no answer: it may have happened, and may go well the next time.
+    Nothing,
+    /// It started the target and does not say as which run.
+    NoRun,
+    /// It lists these runs.
+    Lists(&'static [u64]),
+    /// There was no board, so it created one.
+    NewBoard,
+    /// The run goes on.
+    GoesOn,
+    /// The run has failed.
+    Failed,
+    /// The other hub job is at work.
+    AtWork,
+    /// The other hub job has ended, or the run has ended well.
+    Ended,
+    /// The token may not see the other hub job.
+    NotForYou,
+}
+
+/// A hub job, what it knows, and the answers that GitHub will give.
+pub(super) struct Story {
+    pub(super) known: Known,
+    pub(super) request: Request,
+    pub(super) now: DateTime<Utc>,
+    answers: BTreeMap<String, VecDeque<Says>>,
+    always: BTreeMap<String, Says>,
+    runs: u64,
+}
+
+impl Story {
+    /// A job that releases `targets` by a ticket that is open, and does not follow their runs.
+    pub(super) fn of<const N: usize>(targets: [Ready; N]) -> Self {
+        Self::of_many(targets.into())
+    }
+
+    pub(super) fn of_many(targets: Vec<Ready>) -> Self {
+        let now = DateTime::UNIX_EPOCH;
+        let ticket = TicketIs::Open { issue: ticket(), url: String::new(), created: None };
+        Self {
+            known: Known::new(ticket, Vec::new(), now),
+            request: request(targets),
+            now,
+            answers: BTreeMap::new(),
+            always: BTreeMap::new(),
+            runs: HUB_RUN,
+        }
+    }
+
+    /// The job follows the runs for an hour, and looks every minute.
+    pub(super) fn following(mut self) -> Self {
+        let (timeout, interval) = (Duration::from_secs(60 * 60), Duration::from_secs(60));
+        self.request.follow = Some(Follow { timeout, interval });
+        self
+    }
+
+    pub(super) fn retrying(mut self, retry: Retry) -> Self {
+        self.request.retry = retry;
+        self
+    }
+
+    /// The log holds this record of another hub job.
+    pub(super) fn after(mut self, record: Dispatch) -> Self {
+        self.write(None, &Record::Dispatch(record).render());
+        self
+    }
+
+    /// The answers to a step, one after the other; good ones follow.
+    pub(super) fn when<const N: usize>(mut self, step: &str, says: [Says; N]) -> Self {
+        self.answers.entry(step.to_owned()).or_default().extend(says);
+        self
+    }
+
+    /// The answer to a step, each time.
+    pub(super) fn always(mut self, step: &str, says: Says) -> Self {
+        self.always.insert(step.to_owned(), says);
+        self
+    }
+
+    /// The job is cancelled.
+    pub(super) fn cancel(&mut self) {
+        self.request.wind_up = true;
+        self.known.wind_up();
+    }
+
+    /// Sends the next steps, whose answers never come.
+    pub(super) fn send(&mut self) {
+        self.known.send(&next(&self.known, &self.request, self.now));
+    }
+
+    /// Runs the job to its end: a line for all that it does at once.
+    pub(super) fn run(&mut self) -> Vec<String> {
+        self.run_until("the end")
+    }
+
+    /// Runs the job until `end` is among its next steps.
+    pub(super) fn run_until(&mut self, end: &str) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        loop {
+            let steps = next(&self.known, &self.request, self.now);
+            let words: Vec<String> = steps.iter().map(words).collect();
+            if words.is_empty() || words.iter().any(|words| words == end) {
+                return lines;
+            }
+            lines.push(words.join(" | "));
+            assert!(lines.len() < 500, "the story does not end: {:#?}", &lines[480..]);
+            self.known.send(&steps);
+            for (step, words) in steps.iter().zip(words) {
+                let answer = self.answer(step, &words);
+                self.known.learn(step, answer, &self.request, self.now);
+            }
+        }
+    }
+
+    fn answer(&mut self, step: &Step, words: &str) -> Answer {
+        let once = self.answers.get_mut(words).and_then(VecDeque::pop_front);
+        match once.or_else(|| self.always.get(words).copied()) {
+            Some(says) => answer_of(step, says),
+            None => self.good_answer(step),
+        }
+    }
+
+    /// The problems that fail the step, if it ends now.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let results = results::results(&self.known, &self.request, self.now);
+        results.failures.iter().chain(&results.problems).map(|problem| problem.what.clone()).collect()
+    }
+
+    /// Writes a comment as a bot.
+    pub(super) fn write(&mut self, comment: Option<CommentId>, body: &str) -> Comment {
+        let next = CommentId(self.known.log.last_id().map_or(1, |id| id.0 + 1));
+        let written = Comment {
+            id: comment.unwrap_or(next),
+            author: Some("acme-release[bot]".to_owned()),
+            trusted: true,
+            body: body.to_owned(),
+            created_at: self.now,
+            updated_at: self.now,
+            url: String::new(),
+        };
+        self.known.log.extend([written.clone()]);
+        written
+    }
+
+    fn good_answer(&mut self, step: &Step) -> Answer {
+        match step {
+            Step::AskHubRun(_) => Answer::HubRun(Liveness::Over),
+            Step::LookAtRun(of) => Answer::Run(Box::new(followed_run(of, "completed", Some("success")))),
+            Step::FindRun(_) => Answer::Runs(Vec::new()),
+            Step::Pause { until, .. } => {
+                self.now = *until;
+                Answer::Done
+            }
+            Step::Apply(Effect::OpenIssue(_)) => {
+                Answer::Applied(Applied::Opened { issue: ticket(), url: String::new(), created: true })
+            }
+            Step::Apply(Effect::WriteRecord { comment, record, .. }) => {
+                Answer::Applied(Applied::Written(self.write(*comment, &record.render())))
+            }
+            Step::Apply(Effect::UpdateBoard { .. }) => {
+                let board = Board { comment: CommentId(1000), created: false };
+                Answer::Applied(Applied::Board(Some(board)))
+            }
+            Step::Apply(Effect::StartWorkflow(_)) => {
+                self.runs += 1;
+                Answer::Applied(Applied::Started(Some((RunId(self.runs), format!("runs/{}", self.runs)))))
+            }
+            Step::Apply(Effect::SendEvent(_)) => Answer::Applied(Applied::Started(None)),
+            Step::ReadLog | Step::StartAgain(_) | Step::Apply(_) => Answer::Done,
+        }
+    }
+}
+
+fn answer_of(step: &Step, says: Says) -> Answer {
+    let failed = |is_final| {
+        let what = if is_final { "it is refused" } else { "there is no answer" }.to_owned();
+        Answer::Failed(Failure { what, help: None, is_final, is_without_effect: is_final })
+    };
+    let run = |status, conclusion| match step {
+        Step::LookAtRun(of) => Answer::Run(Box::new(followed_run(of, status, conclusion))),
+        _ => panic!("{step:?} does not look at a run"),
+    };
+    match says {
+        Says::Refused => failed(true),
+        Says::Nothing => failed(false),
+        Says::NoRun => Answer::Applied(Applied::Started(None)),
+        Says::Lists(runs) => Answer::Runs(runs.iter().map(|run| candidate(*run)).collect()),
+        Says::NewBoard => {
+            Answer::Applied(Applied::Board(Some(Board { comment: CommentId(1000), created: true })))
+        }
+        Says::GoesOn => run("in_progress", None),
+        Says::Failed => run("completed", Some("failure")),
+        Says::AtWork => Answer::HubRun(Liveness::Alive),
+        Says::Ended => match step {
+            Step::LookAtRun(_) => run("completed", Some("success")),
+            _ => Answer::HubRun(Liveness::Over),
+        },
+        Says::NotForYou => Answer::HubRunUnknown,
+    }
+}
+
+/// A step in a few words. Most effects have the words of a dry run, without the name of the ticket.
+fn words(step: &Step) -> String {
+    match step {
+        Step::ReadLog => "read".to_owned(),
+        Step::AskHubRun(job) => format!("ask for hub run {}", job.run),
+        Step::LookAtRun(of) => format!("look at {}", of.target),
+        Step::FindRun(search) => format!("find {}", search.target),
+        Step::StartAgain(again) if again.is_empty() => "start again: nothing".to_owned(),
+        Step::StartAgain(again) => {
+            format!("start again: {}", join(&again.keys().cloned().collect::<Vec<_>>()))
+        }
+        Step::Pause { reason: Pause::Listing, .. } => "pause: listing".to_owned(),
+        Step::Pause { reason: Pause::Held(targets), .. } => {
+            format!("pause: another job has {}", join(targets))
+        }
+        Step::Pause { reason: Pause::Runs(targets), .. } => format!("pause: runs of {}", join(targets)),
+        Step::Apply(Effect::OpenIssue(_)) => "open a ticket".to_owned(),
+        Step::Apply(Effect::UpdateBoard { .. }) => "board".to_owned(),
+        Step::Apply(Effect::StartWorkflow(start)) => format!("start {}", start.target),
+        Step::Apply(Effect::SendEvent(start)) => format!("send {}", start.target),
+        Step::Apply(effect) => effect.to_string().replace(" on acme/hub#1", ""),
+    }
+}
+
+fn join(names: &[TargetName]) -> String {
+    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

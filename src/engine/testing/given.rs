@@ -1,0 +1,133 @@
+//! The cast of the stories: targets, a request, runs, and the records of other hub jobs.
+
+use chrono::{DateTime, Utc};
+use serde_json::Map;
+
+use crate::engine::step::{Candidate, RunOf};
+use crate::engine::wording::Wording;
+use crate::engine::{Patience, Ready, Request, Retry};
+use crate::names::{IssueNumber, IssueRef, RunId};
+use crate::place::Place;
+use crate::targets::{StartBy, Target};
+use crate::template::{HubValues, RunValues, Values};
+use crate::ticket::{Dispatch, FollowedRun, StartState, Writer};
+
+/// The hub run of the job in a story. Runs that it starts are 101, 102 and so on.
+pub(crate) const HUB_RUN: u64 = 100;
+
+/// A target with a workflow and a repository of its own.
+pub(crate) fn target(name: &str) -> Ready {
+    let target = Target {
+        name: name.into(),
+        repository: format!("acme/{name}").parse().expect("a name"),
+        start: StartBy::Workflow("release.yml".into()),
+        git_ref: None,
+        inputs: Vec::new(),
+        needs: Vec::new(),
+        place: Place { source: String::new(), line: 1, column: 1 },
+    };
+    Ready { target, git_ref: "main".into(), declared: None, same_account: false }
+}
+
+impl Ready {
+    pub(crate) fn needing<const N: usize>(mut self, needs: [&str; N]) -> Self {
+        self.target.needs = needs.map(Into::into).into();
+        self
+    }
+
+    pub(crate) fn by_event(mut self) -> Self {
+        self.target.start = StartBy::Event("release".to_owned());
+        self
+    }
+
+    /// Targets of one repository have one workflow.
+    pub(crate) fn in_repository(mut self, repository: &str) -> Self {
+        self.target.repository = repository.parse().expect("a name");
+        self
+    }
+}
+
+/// A record of another hub job. Its targets have the run ids that follow its own.
+pub(crate) fn dispatch<const N: usize>(hub_run: u64, targets: [(&str, StartState); N]) -> Dispatch {
+    let mut record = request(Vec::new()).record(1, Vec::new(), Vec::new());
+    record.by.run = RunId(hub_run);
+    record.run_url = format!("runs/{hub_run}");
+    record.targets.extend((hub_run + 1..).zip(targets).map(|(run, (name, state))| {
+        let mut start = target(name).entry(state, None, DateTime::UNIX_EPOCH);
+        start.run = (state == StartState::Started).then_some(RunId(run));
+        start
+    }));
+    record
+}
+
+pub(crate) fn request(targets: Vec<Ready>) -> Request {
+    let repository = ticket().repository;
+    let by = Writer {
+        repository: repository.clone(),
+        run: RunId(HUB_RUN),
+        attempt: 1,
+        job: "dispatch".to_owned(),
+        check_run: None,
+    };
+    Request {
+        by,
+        run_url: format!("runs/{HUB_RUN}"),
+        driver: None,
+        release: None,
+        listed: targets.iter().map(|ready| ready.name().clone()).collect(),
+        targets,
+        retry: Retry::Nothing,
+        follow: None,
+        cancel_runs: false,
+        close: false,
+        max_parallel: 8,
+        patience: Patience::default(),
+        wording: wording(),
+        wind_up: false,
+    }
+}
+
+fn wording() -> Wording {
+    let hub = ticket().repository;
+    let values = Values {
+        ticket: None,
+        hub: HubValues::from(&hub),
+        target: None,
+        targets: Vec::new(),
+        release: String::new(),
+        driver: String::new(),
+        run: RunValues { id: HUB_RUN, attempt: 1, url: String::new() },
+        inputs: Map::new(),
+        form: Map::new(),
+        event: Map::new(),
+    };
+    let server_url = String::new();
+    Wording { server_url, driver: None, labels: Vec::new(), title: None, body: None, values, hub }
+}
+
+pub(crate) fn ticket() -> IssueRef {
+    IssueRef { repository: "acme/hub".parse().expect("a name"), number: IssueNumber(1) }
+}
+
+pub(crate) fn candidate(run: u64) -> Candidate {
+    // Every claim is older.
+    let created_at = DateTime::<Utc>::MAX_UTC;
+    Candidate { run: RunId(run), url: format!("runs/{run}"), title: String::new(), actor: None, created_at }
+}
+
+pub(crate) fn followed_run(of: &RunOf, status: &str, conclusion: Option<&str>) -> FollowedRun {
+    FollowedRun {
+        target: of.target.clone(),
+        repository: of.repository.clone(),
+        run: of.run,
+        attempt: 1,
+        run_url: format!("runs/{}", of.run),
+        status: status.to_owned(),
+        conclusion: conclusion.map(str::to_owned),
+        job: None,
+        jobs: 0,
+        jobs_over: 0,
+        at: DateTime::UNIX_EPOCH,
+        other: Map::new(),
+    }
+}
