@@ -180,7 +180,7 @@ impl<'a> Ledger<'a> {
         if !self.is_read {
             self.read_changes(log).await?;
         }
-        if log.records().next().is_none() {
+        if !log.has_records() {
             return Ok(None);
         }
         let mut created = None;

@@ -300,6 +300,11 @@ async fn ask_hub_run(job: &Writer, github: &GitHub) -> Answer {
             );
             Answer::HubRunUnknown
         }
-        Err(error) => Answer::Failed(failure(&error)),
+        Err(error) => {
+            tracing::warn!(
+                "cannot tell this time whether hub run {run} has ended, so its claims stand: {error}"
+            );
+            Answer::Failed(failure(&error))
+        }
     }
 }

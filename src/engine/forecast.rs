@@ -45,10 +45,10 @@ pub fn forecast(mut known: Known, request: &Request, mut now: DateTime<Utc>) -> 
     plan
 }
 
-/// Whether the step brings a board up to date that is so already.
+/// Whether the step brings a board up to date that is so already, or that has nothing to show.
 fn is_shown(step: &Step, known: &Known) -> bool {
     let is_of_board = matches!(step, Step::Apply(Effect::UpdateBoard { .. }));
-    is_of_board && known.log.next_board_step() == BoardStep::Shown
+    is_of_board && (!known.log.has_records() || known.log.next_board_step() == BoardStep::Shown)
 }
 
 fn plan_step(step: Step, plan: &mut Plan) {
@@ -76,6 +76,9 @@ fn assume(step: &Step, known: &mut Known, request: &Request, now: DateTime<Utc>)
         }),
         Step::Apply(Effect::WriteRecord { comment, record, .. }) => {
             Answer::Applied(Applied::Written(write(&mut known.log, *comment, record, now)))
+        }
+        Step::Apply(Effect::UpdateBoard { .. }) if !known.log.has_records() => {
+            Answer::Applied(Applied::Board(None))
         }
         Step::Apply(Effect::UpdateBoard { .. }) => {
             let board = known.log.board().map(|board| board.id);

@@ -75,7 +75,10 @@ impl Known {
                     self.settled_jobs.insert(job.clone(), liveness);
                 }
             }
-            Answer::Failed(failure) => self.stop(&failure),
+            // No answer this time: its claims stand for now.
+            Answer::Failed(_) => {
+                self.round.jobs.insert(job.clone(), Liveness::Alive);
+            }
             _ => {
                 self.settled_jobs.insert(job.clone(), Liveness::Alive);
             }

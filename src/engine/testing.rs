@@ -171,7 +171,7 @@ impl Story {
 
     fn good_answer(&mut self, step: &Step) -> Answer {
         match step {
-            Step::AskHubRun(_) => Answer::HubRun(Liveness::Over),
+            Step::AskHubRun(_) => Answer::HubRun(Liveness::Ended),
             Step::LookAtRun(of) => Answer::Run(Box::new(followed_run(of, "completed", Some("success")))),
             Step::FindRun(_) => Answer::Runs(Vec::new()),
             Step::Pause { until, .. } => {
@@ -220,7 +220,7 @@ fn answer_of(step: &Step, says: Says) -> Answer {
         Says::AtWork => Answer::HubRun(Liveness::Alive),
         Says::Ended => match step {
             Step::LookAtRun(_) => run("completed", Some("success")),
-            _ => Answer::HubRun(Liveness::Over),
+            _ => Answer::HubRun(Liveness::Ended),
         },
         Says::NotForYou => Answer::HubRunUnknown,
     }

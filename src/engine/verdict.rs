@@ -22,15 +22,21 @@ impl View<'_> {
     /// What happens to a target next.
     pub(super) fn verdict(&self, ready: &Ready) -> Verdict {
         let name = ready.name();
-        let status = self.ticket.targets.get(name).map(|target| target.status);
+        let target = self.ticket.targets.get(name);
+        let status = target.map(|target| target.status);
         match (self.standing(name, None), status) {
             (Standing::Started { run, run_url }, status) => {
                 return Verdict::Hold(started(run, run_url, status));
             }
             (Standing::Unreadable(comment), _) => return Verdict::Hold(Reason::Unreadable { comment }),
-            // A word of a newer release decides how it stands: it is never free.
-            (_, Some(TargetStatus::Held)) if let Some(comment) = self.ticket.unreadable.first() => {
-                return Verdict::Hold(Reason::Unreadable { comment: *comment });
+            // A word that this release does not know decides how it stands: it is never free.
+            (_, Some(TargetStatus::Held)) => {
+                let run_url = target.and_then(|target| target.run.as_ref()).and_then(|run| run.url.clone());
+                let by_run = Reason::Started { run_url, status: None };
+                let unreadable = self.ticket.unreadable.first();
+                return Verdict::Hold(
+                    unreadable.map_or(by_run, |comment| Reason::Unreadable { comment: *comment }),
+                );
             }
             // Somebody released it by hand.
             (Standing::Free, Some(status)) if status.is_released() && self.again(name).is_none() => {

@@ -169,6 +169,12 @@ impl Log {
         self.comments.len()
     }
 
+    /// Whether there is anything that a board could show.
+    #[must_use]
+    pub fn has_records(&self) -> bool {
+        self.records().next().is_some()
+    }
+
     /// Whether no comment is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
