@@ -60,6 +60,8 @@ pub(crate) struct Claims {
     pub(crate) refusals: u8,
     /// So many answers to starts may be lost.
     pub(crate) losses: u8,
+    /// So many reads of the ticket may get no answer.
+    pub(crate) silences: u8,
     /// Whether a job's patience may come to an end while it waits for another one.
     pub(crate) may_yield: bool,
     pub(crate) order: Order,
@@ -75,6 +77,7 @@ pub(crate) struct State {
     reruns: u8,
     refusals: u8,
     losses: u8,
+    silences: u8,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -88,6 +91,8 @@ struct Job {
     is_cancelled: bool,
     /// Whether it waits for nobody any more.
     is_impatient: bool,
+    /// Whether it got no answer to a read.
+    has_failed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -104,6 +109,8 @@ pub(crate) enum Action {
     Step(usize),
     /// The job reads a page.
     Page(usize, u8),
+    /// The job's read gets no answer.
+    Silence(usize),
     /// The job is cancelled, and winds up before it ends.
     Cancel(usize),
     /// The job's next step starts a target, and is refused.
@@ -136,7 +143,7 @@ impl Model for Claims {
             store.create(failed_before(self.targets));
         }
         let jobs = (0..self.jobs).map(|number| self.job(number, 1)).collect();
-        vec![State { store, jobs, runs, deaths: 0, reruns: 0, refusals: 0, losses: 0 }]
+        vec![State { store, jobs, runs, deaths: 0, reruns: 0, refusals: 0, losses: 0, silences: 0 }]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -150,6 +157,7 @@ impl Model for Claims {
                 Step::ReadLog => {
                     let pages = job.reader.next_pages(self.pages);
                     actions.extend(pages.into_iter().map(|page| Action::Page(number, page)));
+                    actions.extend((state.silences < self.silences).then_some(Action::Silence(number)));
                 }
                 _ => actions.push(Action::Step(number)),
             }
@@ -170,6 +178,13 @@ impl Model for Claims {
         match action {
             Action::Step(number) => next.perform(number, Fate::Good, self),
             Action::Page(number, page) => next.read_page(number, page, self),
+            Action::Silence(number) => {
+                next.silences += 1;
+                let failure =
+                    Failure { what: "?".into(), help: None, is_final: false, is_without_effect: true };
+                next.jobs[number].has_failed = true;
+                next.learn(number, &Step::ReadLog, Answer::Failed(failure), self);
+            }
             Action::Cancel(number) => {
                 next.deaths += 1;
                 next.jobs[number].cancel();
@@ -206,7 +221,9 @@ impl Model for Claims {
             }),
             Property::always(STARTED, |model: &Self, state: &State| {
                 let has_ended = state.jobs.iter().all(|job| job.is != Is::AtWork);
-                !has_ended || state.deaths + state.refusals + state.losses > 0 || model.all_started(state)
+                !has_ended
+                    || state.deaths + state.refusals + state.losses + state.silences > 0
+                    || model.all_started(state)
             }),
             Property::always(STARTED_BY_LAST, |model: &Self, state: &State| {
                 let ended = (0..state.jobs.len()).filter(|job| state.ended_well(*job));
@@ -263,6 +280,7 @@ impl Claims {
             steps: Steps::none(),
             is_cancelled: false,
             is_impatient: false,
+            has_failed: false,
         };
         job.plan(self.request(number, &job), self, number);
         job
@@ -325,8 +343,12 @@ impl State {
         self.jobs[number].is == Is::Ended && !self.jobs[number].is_cancelled
     }
 
-    /// Whether the job left a target to another one, was refused, or could not tell what became of a start.
+    /// Whether the job left a target to another one, was refused, could not tell what became of a start, or
+    /// could not read.
     fn gave_up(&self, number: usize) -> bool {
+        if self.jobs[number].has_failed {
+            return true;
+        }
         let me = writer(number, self.jobs[number].attempt);
         LogId::whole(self.store.comments()).get(|log| {
             let ours = log.dispatches().filter(|(_, dispatch)| dispatch.by == me);

@@ -136,6 +136,12 @@ fn dispatchers_whose_answers_are_lost_find_their_runs() {
 }
 
 #[test]
+fn dispatchers_whose_reads_get_no_answer_start_a_target_once() {
+    let model = Claims { silences: 2, deaths: 1, reruns: 1, pages: pages(9), ..two_dispatchers() };
+    holds("two dispatchers cannot read", model);
+}
+
+#[test]
 fn dispatchers_of_two_targets_start_each_once() {
     let model = Claims { targets: 2, deaths: 1, may_cancel: true, reruns: 1, ..two_dispatchers() };
     holds("two dispatchers of two targets", model);
@@ -233,6 +239,7 @@ fn two_dispatchers() -> Claims {
         reruns: 0,
         refusals: 0,
         losses: 0,
+        silences: 0,
         may_yield: true,
         order: Order::AsItIs,
     }
