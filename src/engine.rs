@@ -79,8 +79,8 @@ const RULES: [Rule; 16] = [
 const WIND_UP: [Rule; 6] = [
     following::read_the_log,
     starting::find_what_was_sent,
-    starting::record_cancellation,
     waiting::cancel_runs,
+    starting::record_cancellation,
     closing::show_the_board,
     closing::nothing_more,
 ];

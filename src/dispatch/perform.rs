@@ -78,6 +78,9 @@ impl<'a> Performer<'a> {
         for step in in_turn {
             let answer = self.perform_one(&step, known, request).await;
             known.learn(&step, answer, request, self.github.clock().now());
+            if known.stopped().is_some() {
+                break;
+            }
         }
     }
 
@@ -133,7 +136,7 @@ impl<'a> Performer<'a> {
                 tokio::time::sleep(pause).await;
                 Answer::Done
             }
-            Step::StartAgain(_) => Answer::Done,
+            Step::StartAgain(_) | Step::Refuse { .. } => Answer::Done,
             Step::AskHubRun(_) | Step::LookAtRun(_) | Step::FindRun(_) => aside(step, self.github).await,
         }
     }
@@ -185,7 +188,7 @@ fn is_independent(step: &Step) -> bool {
         Step::Apply(effect) => {
             matches!(effect, Effect::StartWorkflow(_) | Effect::SendEvent(_) | Effect::CancelRun { .. })
         }
-        Step::ReadLog | Step::StartAgain(_) | Step::Pause { .. } => false,
+        Step::ReadLog | Step::StartAgain(_) | Step::Refuse { .. } | Step::Pause { .. } => false,
     }
 }
 

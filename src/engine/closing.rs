@@ -40,7 +40,8 @@ pub(super) fn end(view: &View<'_>) -> Vec<Step> {
     if !waiting.is_empty() {
         return waiting;
     }
-    let is_wanted = view.request.close && !view.known.is_closed;
+    // A record of a newer release may ask for more than this one can read.
+    let is_wanted = view.request.close && !view.known.is_closed && view.ticket.unreadable.is_empty();
     if is_wanted && is_done(&view.known.log, &view.request.listed) && !results::went_wrong(view) {
         let last_word = Some(LAST_WORD.to_owned());
         return vec![Step::Apply(Effect::CloseIssue { issue: view.issue.clone(), last_word })];

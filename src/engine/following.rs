@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::known::{Known, TicketIs};
+use super::known::{Known, Phase, TicketIs};
 use super::step::{RunOf, Step};
 use super::view::{TARGETS_PER_RECORD, View};
 use crate::names::{RunId, TargetName};
-use crate::ticket::{FollowedRun, StartState};
+use crate::ticket::{FollowedRun, StartState, Writer};
 
 pub(super) fn read_the_log(view: &View<'_>) -> Vec<Step> {
     let is_open = matches!(view.known.ticket, TicketIs::Open { .. });
@@ -102,19 +102,20 @@ fn is_same(known: &FollowedRun, run: &FollowedRun) -> bool {
 /// The runs that this hub run's job started and that have not ended, as far as that is known.
 pub(super) fn started_runs(view: &View<'_>) -> Vec<RunOf> {
     let by = &view.request.by;
-    let is_ours = |writer: &crate::ticket::Writer| {
-        writer.repository == by.repository && writer.run == by.run && writer.job == by.job
-    };
+    let is_ours =
+        |writer: &Writer| writer.repository == by.repository && writer.run == by.run && writer.job == by.job;
     let ours = view.known.log.dispatches().filter(|(_, dispatch)| is_ours(&dispatch.by));
-    let started = ours.flat_map(|(_, dispatch)| &dispatch.targets).filter_map(|start| {
-        let run = start.run?;
-        (!has_ended(view.known, &start.target, run)).then(|| RunOf {
-            target: start.target.clone(),
-            repository: start.repository.clone(),
-            run,
-        })
+    let recorded = ours.flat_map(|(_, dispatch)| &dispatch.targets).filter_map(|start| {
+        let repository = start.repository.clone();
+        Some(RunOf { target: start.target.clone(), repository, run: start.run? })
     });
-    started.collect()
+    let settled = view.open_claims().filter_map(|(_, ready)| {
+        let Phase::Settled(outcome) = &view.known.starts.get(ready.name())?.phase else { return None };
+        let (run, _) = outcome.run.as_ref()?;
+        let repository = ready.target.repository.clone();
+        Some(RunOf { target: ready.name().clone(), repository, run: *run })
+    });
+    recorded.chain(settled).filter(|of| !has_ended(view.known, &of.target, of.run)).collect()
 }
 
 fn has_ended(known: &Known, target: &TargetName, run: RunId) -> bool {

@@ -17,15 +17,22 @@ use crate::ticket::{
 };
 
 /// More steps are taken by no release; a forecast that goes on is an error of the rules.
-const MOST_STEPS: usize = 100_000;
+const MOST_STEPS: usize = 10_000;
 
 /// Drives the engine to its end with assumed answers, and keeps what it would change.
 #[must_use]
 pub fn forecast(mut known: Known, request: &Request, mut now: DateTime<Utc>) -> Plan {
     let mut plan = Plan::default();
+    let mut idle_pauses = 0;
     for _ in 0..MOST_STEPS {
         let steps = next(&known, request, now);
-        if steps.is_empty() {
+        // A pause after which nothing was done is not followed by anything else.
+        idle_pauses = match steps[..] {
+            [Step::Pause { reason: Pause::Runs(_), .. }] => idle_pauses + 1,
+            _ if steps.iter().all(Step::is_question) => idle_pauses,
+            _ => 0,
+        };
+        if steps.is_empty() || idle_pauses > 1 {
             break;
         }
         known.send(&steps);
@@ -91,7 +98,7 @@ fn assume(step: &Step, known: &mut Known, request: &Request, now: DateTime<Utc>)
             Answer::Applied(Applied::Started(Some((run_to_be(&start.target, request), String::new()))))
         }
         Step::Apply(Effect::SendEvent(_)) => Answer::Applied(Applied::Started(None)),
-        Step::StartAgain(_) | Step::Pause { .. } | Step::Apply(_) => Answer::Done,
+        Step::StartAgain(_) | Step::Refuse { .. } | Step::Pause { .. } | Step::Apply(_) => Answer::Done,
     }
 }
 
@@ -147,6 +154,10 @@ fn look_at(of: &RunOf, known: &Known, now: DateTime<Utc>) -> FollowedRun {
 
 /// Where a start has no run that could be followed, its own reports end it.
 fn report_what_no_run_tells(known: &mut Known, request: &Request, now: DateTime<Utc>) {
+    // Nobody who does not wait hears of it.
+    if request.follow.is_none() {
+        return;
+    }
     let view = View::new(known, request, now);
     let silent = |name: &TargetName| {
         let target = view.ticket.targets.get(name)?;

@@ -265,8 +265,6 @@ impl Known {
         self.round = Round::default();
         self.searched.clear();
         self.stopped = None;
-        // A cancelled job only gives its claims back: the claims of others do not matter any more.
-        self.has_read |= !self.own.is_empty();
     }
 }
 

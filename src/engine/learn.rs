@@ -19,7 +19,7 @@ impl Known {
     /// Folds in what came of a step.
     pub fn learn(&mut self, step: &Step, answer: Answer, request: &Request, now: DateTime<Utc>) {
         match (step, answer) {
-            (Step::ReadLog, Answer::Failed(failure)) => self.log_failed(failure),
+            (Step::ReadLog, Answer::Failed(failure)) => self.log_failed(&failure, request),
             (Step::ReadLog, _) => {
                 (self.has_read, self.round.is_read) = (true, true);
                 if request.wind_up {
@@ -33,6 +33,10 @@ impl Known {
             }
             (Step::FindRun(search), Answer::Failed(failure)) => self.found(search, Err(failure)),
             (Step::StartAgain(again), _) => self.again = Some(again.clone()),
+            (Step::Refuse { target, because }, _) => {
+                let phase = Phase::Settled(Outcome::of(StartState::Refused, because.clone()));
+                self.starts.insert(target.clone(), Attempt { sends: 0, phase });
+            }
             (Step::Apply(effect), answer) => self.applied(effect, answer, request, now),
             (Step::Pause { reason: Pause::Listing, .. } | Step::FindRun(_), _) => {}
             (Step::Pause { .. }, _) => {
@@ -43,12 +47,16 @@ impl Known {
         }
     }
 
-    fn log_failed(&mut self, failure: Failure) {
-        if self.has_read && !failure.is_final {
+    fn log_failed(&mut self, failure: &Failure, request: &Request) {
+        if request.wind_up {
+            // It gives back and cancels what it knows of.
+            self.round.is_read = true;
+            self.problems.push(problem(format!("cannot read the ticket: {failure}"), failure));
+        } else if self.has_read && !failure.is_final {
             // Whoever waits for an hour survives a bad answer.
             self.round.is_read = true;
         } else {
-            self.stop(&failure);
+            self.stop(failure);
         }
     }
 

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::known::{Known, Own};
+use super::known::{Known, Outcome, Own, Phase};
 use super::ready::Ready;
 use super::request::Request;
+use super::verdict::Verdict;
 use super::view::View;
 use super::waiting::{is_settled, open_targets};
 use crate::names::{CommentId, TargetName};
@@ -52,6 +53,11 @@ fn problems(view: &View<'_>) -> Vec<Problem> {
     let known = view.known;
     let entries = known.own.iter().flat_map(|own| &own.record.targets);
     let starts = entries.filter_map(not_started);
+    let unrecorded = known.starts.iter().filter_map(|(target, attempt)| match &attempt.phase {
+        Phase::Settled(Outcome { because: Some(because), .. }) => cannot_start(target, because),
+        _ => None,
+    });
+    let starts = starts.chain(unrecorded);
     let board = known.board.failure.as_ref().map(|failure| Problem {
         help: failure.help.clone(),
         ..Problem::new(format!("the board of {} is not up to date: {failure}", view.issue))
@@ -65,7 +71,11 @@ fn not_started(start: &Start) -> Option<Problem> {
     let Some(Word::Known(because)) = start.because.as_ref().filter(|_| !start.state.is_passive()) else {
         return None;
     };
-    let what = format!("cannot start {}: {}", start.target, because.plain());
+    cannot_start(&start.target, because)
+}
+
+fn cannot_start(target: &TargetName, because: &Reason) -> Option<Problem> {
+    let what = format!("cannot start {target}: {}", because.plain());
     because.is_failure().then(|| Problem { help: because.help().map(str::to_owned), ..Problem::new(what) })
 }
 
@@ -88,6 +98,12 @@ fn failures(view: &View<'_>) -> Vec<Problem> {
 
 fn failure(view: &View<'_>, ready: &Ready) -> Option<Problem> {
     let (name, ticket) = (ready.name(), view.ticket);
+    let is_waiting = |target: &Target| target.status == TargetStatus::Waiting;
+    if ticket.targets.get(name).is_none_or(is_waiting)
+        && let Verdict::Hold(because @ Reason::Unreadable { .. }) = view.verdict(ready)
+    {
+        return Some(Problem::new(format!("{name} was not started: {}", because.plain())));
+    }
     let target = ticket.targets.get(name)?;
     // What could not be started has its problem already.
     let has_run = target.run.is_some();

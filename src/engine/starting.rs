@@ -43,9 +43,7 @@ fn outcome(view: &View<'_>, own: &Own, ready: &Ready, claimed_at: DateTime<Utc>)
         Standing::Uncertain(_) if ready.workflow().is_none() && view.request.retry != Retry::Failed => {
             Some(Outcome::of(StartState::Unknown, uncertain_event(ready)))
         }
-        Standing::Free | Standing::Uncertain(_) => {
-            effect(view, ready).err().map(|because| Outcome::of(StartState::Refused, because))
-        }
+        Standing::Free | Standing::Uncertain(_) => None,
     }
 }
 
@@ -81,39 +79,58 @@ pub(super) fn start(view: &View<'_>) -> Vec<Step> {
     let listing = view.open_claims().filter(|(_, ready)| is_listing(view, ready));
     let mut busy: BTreeSet<_> = listing.map(|(_, ready)| ready.shared_by()).collect();
     for (own, ready) in view.open_claims() {
-        let now = match view.known.starts.get(ready.name()).map(|attempt| &attempt.phase) {
-            Some(Phase::Listing { since, looks, .. }) => {
-                let due = later(*since, LOOKS[*looks]);
-                if due > view.now {
-                    pauses.push((due, Pause::Listing));
-                    continue;
-                }
-                search(view, Some(own), ready, own.created_at).map(Step::FindRun)
+        if steps.len() == view.request.max_parallel {
+            break;
+        }
+        match situation(view, own, ready) {
+            Situation::Listing { due } if due > view.now => pauses.push((due, Pause::Listing)),
+            Situation::Listing { .. } => {
+                steps.extend(search(view, Some(own), ready, own.created_at).map(Step::FindRun));
             }
-            phase => {
-                let standing = view.standing(ready.name(), Some(own.comment));
-                if let Standing::Held { .. } = standing {
-                    let until = later(view.now, view.request.patience.poll);
-                    pauses.push((until, Pause::Held(vec![ready.name().clone()])));
-                    continue;
-                }
-                if !busy.insert(ready.shared_by()) {
-                    continue;
-                }
-                let since = match (&standing, phase) {
-                    (Standing::Uncertain(claims), None) => created_at(view, claims),
-                    _ => None,
-                };
-                match since.and_then(|since| search(view, Some(own), ready, since)) {
-                    Some(search) => Some(Step::FindRun(search)),
-                    None => effect(view, ready).ok().map(Step::Apply),
-                }
+            Situation::Held => {
+                let until = later(view.now, view.request.patience.poll);
+                pauses.push((until, Pause::Held(vec![ready.name().clone()])));
             }
-        };
-        steps.extend(now);
+            Situation::Free { look_since } if busy.insert(ready.shared_by()) => {
+                let search = look_since.and_then(|since| search(view, Some(own), ready, since));
+                steps.push(search.map_or_else(|| send(view, ready), Step::FindRun));
+            }
+            Situation::Free { .. } => {}
+        }
     }
-    steps.truncate(view.request.max_parallel);
     if steps.is_empty() { shortest(pauses).into_iter().collect() } else { steps }
+}
+
+/// How far a claimed target is from its start.
+enum Situation {
+    /// Its request was sent, and GitHub may list its run from then on.
+    Listing { due: DateTime<Utc> },
+    /// Another hub job claimed it first.
+    Held,
+    /// It can be started, after a look for a run since then if a dead job may have started it.
+    Free { look_since: Option<DateTime<Utc>> },
+}
+
+fn situation(view: &View<'_>, own: &Own, ready: &Ready) -> Situation {
+    let phase = view.known.starts.get(ready.name()).map(|attempt| &attempt.phase);
+    if let Some(Phase::Listing { since, looks, .. }) = phase {
+        return Situation::Listing { due: later(*since, LOOKS[*looks]) };
+    }
+    match view.standing(ready.name(), Some(own.comment)) {
+        Standing::Held { .. } => Situation::Held,
+        Standing::Uncertain(claims) if phase.is_none() => {
+            Situation::Free { look_since: created_at(view, &claims) }
+        }
+        _ => Situation::Free { look_since: None },
+    }
+}
+
+/// The step that starts a target; what cannot be written is refused.
+fn send(view: &View<'_>, ready: &Ready) -> Step {
+    match effect(view, ready) {
+        Ok(effect) => Step::Apply(effect),
+        Err(because) => Step::Refuse { target: ready.name().clone(), because },
+    }
 }
 
 /// Whether the job looks for the run of a start that may have happened.
@@ -350,7 +367,15 @@ mod tests {
         let mut story = Story::of([web]);
         assert_eq!(
             story.run(),
-            ["read", "comment: web claimed", "read", "edit comment 1: web refused", "board"]
+            [
+                "read",
+                "comment: web claimed",
+                "read",
+                "board",
+                "refuse web",
+                "edit comment 1: web refused",
+                "board"
+            ]
         );
         assert!(story.problems()[0].starts_with("cannot start web: the template"), "{:?}", story.problems());
     }

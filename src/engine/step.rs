@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::names::{CommentId, GitRef, IssueRef, RepoName, RunId, TargetName, WorkflowFile};
 use crate::plan::{Applied, Effect};
 use crate::ticket::claim::Liveness;
-use crate::ticket::{FollowedRun, Writer};
+use crate::ticket::{FollowedRun, Reason, Writer};
 
 /// What is done next.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +23,13 @@ pub enum Step {
     FindRun(Search),
     /// Decide which failed targets are started again, each with the claim that started its failed run.
     StartAgain(BTreeMap<TargetName, CommentId>),
+    /// Decide that a target is not started, as its start cannot be written.
+    Refuse {
+        /// The target's name.
+        target: TargetName,
+        /// Why.
+        because: Reason,
+    },
     /// Change something on GitHub.
     Apply(Effect),
     /// Do nothing for a while.

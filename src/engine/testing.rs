@@ -193,7 +193,7 @@ impl Story {
                 Answer::Applied(Applied::Started(Some((RunId(self.runs), format!("runs/{}", self.runs)))))
             }
             Step::Apply(Effect::SendEvent(_)) => Answer::Applied(Applied::Started(None)),
-            Step::ReadLog | Step::StartAgain(_) | Step::Apply(_) => Answer::Done,
+            Step::ReadLog | Step::StartAgain(_) | Step::Refuse { .. } | Step::Apply(_) => Answer::Done,
         }
     }
 }
@@ -237,6 +237,7 @@ fn words(step: &Step) -> String {
         Step::StartAgain(again) => {
             format!("start again: {}", join(&again.keys().cloned().collect::<Vec<_>>()))
         }
+        Step::Refuse { target, .. } => format!("refuse {target}"),
         Step::Pause { reason: Pause::Listing, .. } => "pause: listing".to_owned(),
         Step::Pause { reason: Pause::Held(targets), .. } => {
             format!("pause: another job has {}", join(targets))

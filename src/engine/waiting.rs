@@ -6,10 +6,11 @@ use super::following::{runs, started_runs};
 use super::known::later;
 use super::ready::Ready;
 use super::step::{Pause, Step};
+use super::verdict::Verdict;
 use super::view::View;
 use crate::names::TargetName;
 use crate::plan::Effect;
-use crate::ticket::{FollowedRun, Target, TargetStatus};
+use crate::ticket::{FollowedRun, Reason, Target, TargetStatus};
 
 /// So many runs are looked at in a second at the most: GitHub allows
 /// [900 points a minute](https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits),
@@ -49,8 +50,12 @@ pub(super) fn open_targets(view: &View<'_>) -> Vec<TargetName> {
     let is_open = |ready: &&Ready| {
         let name = ready.name();
         let target = view.ticket.targets.get(name);
-        let goes_on = target.is_some_and(|target| !is_settled(view, name, target));
-        let is_due = view.again(name).is_some() && view.ticket.awaited(&ready.target.needs).next().is_none();
+        let is_held = matches!(view.verdict(ready), Verdict::Hold(Reason::Unreadable { .. }));
+        let waits = target.is_some_and(|target| target.status == TargetStatus::Waiting);
+        let goes_on = target.is_some_and(|target| !is_settled(view, name, target)) && !(is_held && waits);
+        let is_due = !is_held
+            && view.again(name).is_some()
+            && view.ticket.awaited(&ready.target.needs).next().is_none();
         !is_lost(view, name) && (goes_on || is_due && view.own_claim(name).is_none())
     };
     view.request.targets.iter().filter(is_open).map(|ready| ready.name().clone()).collect()

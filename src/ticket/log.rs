@@ -48,6 +48,8 @@ enum Content {
     Record(Box<Record>),
     Unreadable(Unreadable),
     Board(BoardData),
+    /// A board in a format of a newer release.
+    NewerBoard,
     Foreign,
 }
 
@@ -294,6 +296,12 @@ impl Log {
     #[must_use]
     pub fn next_board_step(&self) -> BoardStep {
         let data = self.board_data();
+        let is_newer = |(comment, content): &(Comment, Content)| {
+            matches!(content, Content::NewerBoard) && self.is_writer()(comment)
+        };
+        if self.comments.values().any(is_newer) {
+            return BoardStep::Newer;
+        }
         let Some((comment, board)) = self.boards().next() else {
             let body = board::render(self.ticket(), &data, &BTreeMap::new());
             return BoardStep::Write { comment: None, body };
@@ -375,6 +383,7 @@ impl Content {
             Some(marker) => marker,
         };
         let content = marker.and_then(|marker| match Self::parse(&marker) {
+            Err(MarkerError::Newer) if marker.word() == Kind::Board.as_str() => Ok(Self::NewerBoard),
             Err(MarkerError::Newer) => Unreadable::of(&marker).map(Self::Unreadable),
             content => content,
         });
@@ -398,7 +407,7 @@ impl Content {
         match self {
             Self::Record(record) => Some(record.seq()),
             Self::Unreadable(record) => Some(record.seq),
-            Self::Board(_) | Self::Foreign => None,
+            Self::Board(_) | Self::NewerBoard | Self::Foreign => None,
         }
     }
 }

@@ -335,6 +335,35 @@ async fn an_event_of_which_nobody_knows_is_sent_again_only_when_that_is_asked_fo
 }
 
 #[tokio::test]
+async fn a_refused_start_is_said_even_if_it_cannot_be_recorded() {
+    let acme = Acme::new().await;
+    acme.world.fault(
+        Fault::on("POST", "/repos/acme/web/actions/workflows/*/dispatches").then(Kind::StatusBefore(422)),
+    );
+    acme.world.fault(
+        Fault::on("PATCH", "/repos/acme/hub/issues/comments/1001").always().then(Kind::StatusBefore(403)),
+    );
+    let done = dispatch("web").run_in(&acme).await;
+    done.fails().says("::error::cannot start web: ").says("::error::cannot go on with acme/hub#1: ");
+}
+
+#[tokio::test]
+async fn after_a_refused_claim_no_further_one_is_written() {
+    let acme = Acme::new().await;
+    let names: Vec<String> = (0..50).map(|n| format!("t{n}")).collect();
+    for name in &names {
+        let repository = format!("acme/{name}");
+        acme.world
+            .repository(&repository)
+            .file(".github/workflows/release.yml", crate::support::RELEASE_WORKFLOW);
+        acme.world.token("hub-token").can(&repository, &["actions: write", "contents: read"]);
+    }
+    acme.world.fault(Fault::on("POST", "/repos/acme/hub/issues/1/comments").then(Kind::StatusBefore(403)));
+    dispatch(&names.join("\n")).run_in(&acme).await.fails();
+    assert!(acme.records(1).is_empty() && names.iter().all(|name| started(&acme, name) == 0));
+}
+
+#[tokio::test]
 async fn labels_that_github_drops_are_told() {
     let acme = Acme::new().await;
     acme.world.token("hub-token").without_push("acme/hub");

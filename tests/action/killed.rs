@@ -143,6 +143,27 @@ async fn a_start_that_is_under_way_when_its_hub_job_is_cancelled_is_found() {
 }
 
 #[tokio::test]
+async fn a_cancelled_hub_job_cancels_its_runs_even_if_its_ticket_cannot_be_written() {
+    let acme = Acme::new().await;
+    let step = Step::new("dispatch").run(500).input("targets", "web").input("workflow", "release.yml");
+    let step = step.input("release", "1.4.0").input("cancel-on-timeout", "true").input("wait", "true");
+    let step = step.spawn_in(&acme);
+    while acme.world.runs("acme/web").is_empty() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let record = format!("\"run\":{}", acme.world.runs("acme/web")[0].id);
+    while !acme.records(1)[0].body.contains(&record) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    acme.world.fault(
+        Fault::on("PATCH", "/repos/acme/hub/issues/comments/*").always().then(Kind::StatusBefore(403)),
+    );
+    step.signal("INT");
+    step.end().await.fails().says("cancelled web");
+    assert_eq!(acme.world.runs("acme/web")[0].conclusion.as_deref(), Some("cancelled"));
+}
+
+#[tokio::test]
 async fn a_report_that_is_killed_after_any_write_is_finished_by_the_jobs_next_step() {
     for writes in 1.. {
         let acme = Acme::new().await;

@@ -185,6 +185,19 @@ async fn a_board_of_other_columns_is_not_replaced() {
     assert_eq!(acme.world.comment_view(id).expect("the board").body, newer);
 }
 
+#[tokio::test]
+async fn a_board_in_a_newer_format_is_the_only_board() {
+    let acme = started().await;
+    let id = board_id(&acme);
+    let board = acme.world.comment_view(id).expect("the board").body;
+    let newer = board.replacen(":1 board", ":2 board", 1);
+    acme.world.edit_comment(id, &newer);
+    report(&acme, "api").run_in(&acme).await.succeeds();
+    assert_eq!(acme.world.comment_view(id).expect("the board").body, newer);
+    let comments = acme.world.issue_view("acme/hub", 1).comments;
+    assert_eq!(comments.iter().filter(|comment| comment.body.contains(" board {")).count(), 1);
+}
+
 // ---- kinds ----
 
 /// A record of a kind that this release does not know, by the hub's own account.
@@ -217,6 +230,24 @@ async fn what_a_record_of_a_newer_kind_names_is_not_started() {
         hub(500).attempt(2).run_in(&acme).await.succeeds();
         assert_eq!(starts(&acme), expected, "{targets}, again");
     }
+}
+
+#[tokio::test]
+async fn a_waiting_dispatch_does_not_wait_for_what_a_newer_record_holds() {
+    let acme = held(&json!(["web"])).await;
+    let step =
+        || hub(500).input("wait", "true").input("wait-interval", "100ms").input("close-on-success", "true");
+    let plan = step().input("dry-run", "true").run_in(&acme).await;
+    plan.succeeds();
+    assert!(plan.log.lines().filter(|line| line.starts_with("wait for ")).count() <= 2, "{}", plan.log);
+    let step = step().spawn_in(&acme);
+    while acme.world.runs("acme/api").is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    acme.world.finish_run(acme.world.runs("acme/api")[0].id, "success");
+    let done = step.end().await;
+    done.fails().says("web was not started: a newer release of the action wrote comment");
+    assert!(acme.world.issue_view("acme/hub", 1).is_open() && starts(&acme) == [0, 1]);
 }
 
 #[tokio::test]

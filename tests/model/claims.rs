@@ -498,7 +498,7 @@ impl Job {
                 continue;
             };
             let answer = match &step {
-                Step::StartAgain(_) | Step::Apply(Effect::Skip { .. }) => Answer::Done,
+                Step::StartAgain(_) | Step::Refuse { .. } | Step::Apply(Effect::Skip { .. }) => Answer::Done,
                 Step::Apply(Effect::UpdateBoard { .. }) => Answer::Applied(Applied::Board(None)),
                 _ => return,
             };
