@@ -36,6 +36,9 @@ pub async fn send(effect: &Effect, github: &GitHub) -> Result<Applied, GitHubErr
         Effect::OpenIssue(new) => {
             let opened = opening::open(github, new).await?;
             let issue = IssueRef { repository: new.repository.clone(), number: opened.issue.number };
+            if opened.created {
+                tracing::info!("opened {issue}: {}", new.title);
+            }
             return Ok(Applied::Opened { issue, url: opened.issue.html_url, created: opened.created });
         }
         Effect::CloseDuplicate { issue, of } => opening::close_as_duplicate(github, issue, *of).await,
@@ -67,6 +70,7 @@ pub async fn send(effect: &Effect, github: &GitHub) -> Result<Applied, GitHubErr
         Effect::ReopenIssue { issue } => github.reopen_issue(issue).await?,
         Effect::CloseIssue { issue, last_word } => {
             opening::close(github, issue, last_word.as_deref()).await?;
+            tracing::info!("closed {issue}");
         }
         Effect::Skip { target, because } => {
             let help = because.help().map(|help| format!("; {help}")).unwrap_or_default();

@@ -52,7 +52,10 @@ pub async fn run(hub: Hub<'_>, mut cancelled: Cancelled<'_>) -> Receipt {
     hub.github.tokens().need(needs(hub.common));
     let mut receipt = Receipt { created: Some(false), ..Receipt::default() };
     match unless(&mut cancelled, prepare::prepare(hub)).await {
-        Some(Ok((request, known))) if hub.common.dry_run => dry_run(hub, known, &request, &mut receipt).await,
+        Some(Ok((request, known))) if hub.common.dry_run => {
+            let planned = unless(&mut cancelled, dry_run(hub, known, &request, &mut receipt)).await;
+            receipt.is_cancelled = planned.is_none();
+        }
         Some(Ok((request, known))) => work(hub, known, request, cancelled, &mut receipt).await,
         Some(Err(problems)) => {
             receipt.delivered = Some(false);

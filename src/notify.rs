@@ -47,7 +47,9 @@ pub async fn run(
         return receipt;
     }
     let in_time = tokio::time::timeout(WINDING_UP, notifying).await;
-    Receipt { is_cancelled: true, ..in_time.unwrap_or_default() }
+    let out_of_time =
+        || Receipt { problems: vec![Problem::new("there was no time left to notify")], ..Receipt::default() };
+    Receipt { is_cancelled: true, ..in_time.unwrap_or_else(|_| out_of_time()) }
 }
 
 async fn notify(job: &Job, common: &Common, inputs: &NotifyInputs, github: &GitHub) -> Receipt {

@@ -18,8 +18,8 @@ use crate::runner::log::NOTICE;
 use crate::ticket::Writer;
 use crate::ticket::claim::Liveness;
 
-/// So many questions are asked at once.
-const QUESTIONS_AT_ONCE: usize = 8;
+/// So many requests that start nothing are under way at once.
+const AT_ONCE: usize = 8;
 
 /// What a look at a run may take, even when the time to wait is over.
 const ONE_LOOK: Duration = Duration::from_secs(30);
@@ -45,11 +45,12 @@ impl<'a> Performer<'a> {
     /// Does what comes next, until nothing does.
     pub(super) async fn drive(&mut self, known: &mut Known, request: &Request) {
         loop {
-            let steps = next(known, request, self.github.clock().now());
+            let now = self.github.clock().now();
+            let steps = next(known, request, now);
             if steps.is_empty() {
                 break;
             }
-            known.send(&steps);
+            known.send(&steps, now);
             self.perform(steps, known, request).await;
         }
         if request.follow.is_some() {
@@ -86,8 +87,9 @@ impl<'a> Performer<'a> {
 
     /// Performs steps that know nothing of each other at the same time.
     async fn perform_aside(&mut self, steps: Vec<Step>, known: &mut Known, request: &Request) {
-        let at_once =
-            if steps.iter().all(Step::is_question) { QUESTIONS_AT_ONCE } else { request.max_parallel };
+        let is_start =
+            |step: &Step| matches!(step, Step::Apply(Effect::StartWorkflow(_) | Effect::SendEvent(_)));
+        let at_once = if steps.iter().any(is_start) { request.max_parallel } else { AT_ONCE };
         let (github, look_limit) = (self.github, look_limit(known, request, self.github));
         let performed = steps.into_iter().map(|step| {
             let seen = match &step {

@@ -69,7 +69,7 @@ pub(super) async fn prepare(hub: Hub<'_>) -> Result<(Request, Known), Vec<Proble
         wording,
         wind_up: false,
     };
-    Ok((request, Known::new(ticket, duplicates, job.clock.now())))
+    Ok((request, Known::new(ticket, duplicates)))
 }
 
 fn retry(inputs: &DispatchInputs) -> Retry {

@@ -23,25 +23,25 @@ const MOST_STEPS: usize = 10_000;
 #[must_use]
 pub fn forecast(mut known: Known, request: &Request, mut now: DateTime<Utc>) -> Plan {
     let mut plan = Plan::default();
-    let mut idle_pauses = 0;
+    let (mut idle_pauses, mut board) = (0, None);
     for _ in 0..MOST_STEPS {
         let steps = next(&known, request, now);
         // A pause after which nothing was done is not followed by anything else.
         idle_pauses = match steps[..] {
             [Step::Pause { reason: Pause::Runs(_), .. }] => idle_pauses + 1,
-            _ if steps.iter().all(Step::is_question) => idle_pauses,
+            _ if steps.iter().all(is_idle) => idle_pauses,
             _ => 0,
         };
         if steps.is_empty() || idle_pauses > 1 {
             break;
         }
-        known.send(&steps);
+        known.send(&steps, now);
         for step in steps {
             // Time stands still, as every run ends in time. Only the patience with another job may end.
             if let Step::Pause { until, reason: Pause::Held(_) } = &step {
                 now = *until;
             }
-            let changes_nothing = is_shown(&step, &known);
+            let changes_nothing = is_shown(&step, &known, &mut board);
             let answer = assume(&step, &mut known, request, now);
             known.learn(&step, answer, request, now);
             if !changes_nothing {
@@ -52,10 +52,25 @@ pub fn forecast(mut known: Known, request: &Request, mut now: DateTime<Utc>) -> 
     plan
 }
 
-/// Whether the step brings a board up to date that is so already, or that has nothing to show.
-fn is_shown(step: &Step, known: &Known) -> bool {
-    let is_of_board = matches!(step, Step::Apply(Effect::UpdateBoard { .. }));
-    is_of_board && (!known.log.has_records() || known.log.next_board_step() == BoardStep::Shown)
+/// Whether the step asks or shows, and changes nothing else.
+fn is_idle(step: &Step) -> bool {
+    step.is_question() || matches!(step, Step::Apply(Effect::UpdateBoard { .. } | Effect::PinBoard { .. }))
+}
+
+/// Whether the step brings a board up to date that is so already, or that has nothing to show; `assumed` is
+/// the text that it was last assumed to have.
+fn is_shown(step: &Step, known: &Known, assumed: &mut Option<String>) -> bool {
+    if !matches!(step, Step::Apply(Effect::UpdateBoard { .. })) {
+        return false;
+    }
+    match known.log.next_board_step() {
+        BoardStep::Write { body, .. } if known.log.has_records() => {
+            let is_shown = assumed.as_ref() == Some(&body);
+            *assumed = Some(body);
+            is_shown
+        }
+        _ => true,
+    }
 }
 
 fn plan_step(step: Step, plan: &mut Plan) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::request::Request;
-use super::step::{Failure, Step};
+use super::step::{Failure, Pause, Step};
 use crate::names::{CommentId, IssueRef, RunId, TargetName};
 use crate::plan::{Effect, NewIssue};
 use crate::problem::Problem;
@@ -53,8 +53,8 @@ pub struct Known {
     pub duplicates: Vec<IssueRef>,
     /// The ticket's log, as far as it was read.
     pub log: Log,
-    /// When the job began.
-    pub(super) began: DateTime<Utc>,
+    /// When the job began to wait for runs.
+    pub(super) waits_since: Option<DateTime<Utc>>,
     /// Whether the log was read since this job last claimed a target.
     pub(super) has_read: bool,
     pub(super) round: Round,
@@ -202,12 +202,12 @@ pub(super) enum Due {
 impl Known {
     /// What a job knows that begins now.
     #[must_use]
-    pub fn new(ticket: TicketIs, duplicates: Vec<IssueRef>, now: DateTime<Utc>) -> Self {
+    pub fn new(ticket: TicketIs, duplicates: Vec<IssueRef>) -> Self {
         Self {
             ticket,
             duplicates,
             log: Log::default(),
-            began: now,
+            waits_since: None,
             has_read: false,
             round: Round::default(),
             own: Vec::new(),
@@ -236,17 +236,21 @@ impl Known {
     /// How long the job goes on waiting; none if it does not wait.
     #[must_use]
     pub fn time_left(&self, request: &Request, now: DateTime<Utc>) -> Option<Duration> {
-        let deadline = self.deadline(request)?;
+        let deadline = self.deadline(request, now)?;
         Some((deadline - now).to_std().unwrap_or_default())
     }
 
-    /// When the time to wait is over.
-    pub(super) fn deadline(&self, request: &Request) -> Option<DateTime<Utc>> {
-        request.follow.map(|follow| later(self.began, follow.timeout.min(LONGEST_WAIT)))
+    /// When the time to wait is over; it begins with the first pause for runs.
+    pub(super) fn deadline(&self, request: &Request, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let began = self.waits_since.unwrap_or(now);
+        request.follow.map(|follow| later(began, follow.timeout.min(LONGEST_WAIT)))
     }
 
     /// Keeps in mind that these steps are under way.
-    pub fn send(&mut self, steps: &[Step]) {
+    pub fn send(&mut self, steps: &[Step], now: DateTime<Utc>) {
+        if let [Step::Pause { reason: Pause::Runs(_), .. }] = steps {
+            self.waits_since.get_or_insert(now);
+        }
         let targets = steps.iter().filter_map(|step| match step {
             Step::Apply(Effect::StartWorkflow(start)) => Some(&start.target),
             Step::Apply(Effect::SendEvent(start)) => Some(&start.target),

@@ -150,7 +150,14 @@ fn result(view: &View<'_>, ready: &Ready) -> Value {
     let claim = view.own_claim(name).and_then(|own| {
         own.record.targets.iter().find(|start| start.target == *name).map(|start| &start.state)
     });
-    let is = |state: StartState| claim.is_some_and(|claim| *claim == state);
+    let settled = view.known.starts.get(name).and_then(|attempt| match &attempt.phase {
+        Phase::Settled(outcome) => Some(outcome),
+        _ => None,
+    });
+    let is = |state: StartState| match settled {
+        Some(outcome) => outcome.state == state,
+        None => claim.is_some_and(|claim| *claim == state),
+    };
     let status = match target {
         _ if is(StartState::Unknown) => "unknown".to_owned(),
         _ if is(StartState::Started) && view.request.follow.is_none() => "started".to_owned(),
@@ -164,13 +171,16 @@ fn result(view: &View<'_>, ready: &Ready) -> Value {
         let because = target.because.as_ref().map(|because| because.clause(ToString::to_string));
         because.filter(|_| target.status.is_bad()).or_else(|| failed.and_then(|stage| stage.message.clone()))
     });
+    // What could not be recorded is known all the same.
+    let unrecorded = settled.and_then(|outcome| outcome.run.as_ref());
+    let run_url = run.and_then(|run| run.url.as_deref()).or(start.and_then(|start| start.run_url.as_deref()));
     json!({
         "name": name,
         "repository": ready.target.repository,
         "status": status,
         "conclusion": target.and_then(conclusion),
-        "run_id": run.map(|run| run.id),
-        "run_url": run.and_then(|run| run.url.as_deref()).or(start.and_then(|start| start.run_url.as_deref())),
+        "run_id": run.map(|run| run.id).or(unrecorded.map(|(run, _)| *run)),
+        "run_url": run_url.or(unrecorded.map(|(_, url)| url.as_str())),
         "error": error,
     })
 }

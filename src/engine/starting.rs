@@ -40,7 +40,7 @@ fn outcome(view: &View<'_>, own: &Own, ready: &Ready, claimed_at: DateTime<Utc>)
             leave(Reason::Claimed { run_url: run_url_of(view, claim) })
         }
         Standing::Held { .. } => None,
-        Standing::Uncertain(_) if ready.workflow().is_none() && view.request.retry != Retry::Failed => {
+        Standing::Uncertain(claims) if ready.workflow().is_none() && !may_send_again(view, &claims) => {
             Some(Outcome::of(StartState::Unknown, uncertain_event(ready)))
         }
         Standing::Free | Standing::Uncertain(_) => None,
@@ -57,6 +57,16 @@ fn run_url_of(view: &View<'_>, claim: CommentId) -> String {
         .find(|(comment, _)| comment.id == claim)
         .map(|(_, claim)| claim.run_url.clone())
         .unwrap_or_default()
+}
+
+/// Whether an event is sent again that a claim may have sent: when that is asked for, and not by a re-run of
+/// the hub's run that claimed it.
+fn may_send_again(view: &View<'_>, claims: &[CommentId]) -> bool {
+    let is_ours = |claim: &CommentId| {
+        let mut dispatches = view.known.log.dispatches();
+        dispatches.any(|(comment, dispatch)| comment.id == *claim && dispatch.by.run == view.request.by.run)
+    };
+    view.request.retry == Retry::Failed && !claims.iter().any(is_ours)
 }
 
 fn uncertain_event(ready: &Ready) -> Reason {

@@ -65,7 +65,7 @@ impl Story {
         let now = DateTime::UNIX_EPOCH;
         let ticket = TicketIs::Open { issue: ticket(), url: String::new(), created: None };
         Self {
-            known: Known::new(ticket, Vec::new(), now),
+            known: Known::new(ticket, Vec::new()),
             request: request(targets),
             now,
             answers: BTreeMap::new(),
@@ -112,7 +112,7 @@ impl Story {
 
     /// Sends the next steps, whose answers never come.
     pub(super) fn send(&mut self) {
-        self.known.send(&next(&self.known, &self.request, self.now));
+        self.known.send(&next(&self.known, &self.request, self.now), self.now);
     }
 
     /// Runs the job to its end: a line for all that it does at once.
@@ -131,7 +131,7 @@ impl Story {
             }
             lines.push(words.join(" | "));
             assert!(lines.len() < 500, "the story does not end: {:#?}", &lines[480..]);
-            self.known.send(&steps);
+            self.known.send(&steps, self.now);
             for (step, words) in steps.iter().zip(words) {
                 let answer = self.answer(step, &words);
                 self.known.learn(step, answer, &self.request, self.now);

@@ -19,7 +19,8 @@ const LOOKS_PER_SECOND: u64 = 5;
 
 /// Pauses while something is to be expected, and the time is not over.
 pub(super) fn wait(view: &View<'_>) -> Vec<Step> {
-    let (Some(follow), Some(deadline)) = (view.request.follow, view.known.deadline(view.request)) else {
+    let (Some(follow), Some(deadline)) = (view.request.follow, view.known.deadline(view.request, view.now))
+    else {
         return Vec::new();
     };
     let open = open_targets(view);
@@ -33,7 +34,8 @@ pub(super) fn wait(view: &View<'_>) -> Vec<Step> {
 
 /// Out of time, or cancelled: cancels the runs that this job started, if that is wanted.
 pub(super) fn cancel_runs(view: &View<'_>) -> Vec<Step> {
-    let is_out_of_time = || view.known.deadline(view.request).is_some_and(|deadline| view.now >= deadline);
+    let is_out_of_time =
+        || view.known.deadline(view.request, view.now).is_some_and(|deadline| view.now >= deadline);
     let ends_early = view.request.wind_up || is_out_of_time() && !open_targets(view).is_empty();
     if !view.request.cancel_runs || !ends_early {
         return Vec::new();
@@ -50,7 +52,7 @@ pub(super) fn open_targets(view: &View<'_>) -> Vec<TargetName> {
     let is_open = |ready: &&Ready| {
         let name = ready.name();
         let target = view.ticket.targets.get(name);
-        let is_held = matches!(view.verdict(ready), Verdict::Hold(Reason::Unreadable { .. }));
+        let is_held = is_held(view, ready);
         let waits = target.is_some_and(|target| target.status == TargetStatus::Waiting);
         let goes_on = target.is_some_and(|target| !is_settled(view, name, target)) && !(is_held && waits);
         let is_due = !is_held
@@ -83,13 +85,27 @@ pub(super) fn is_settled(view: &View<'_>, name: &TargetName, target: &Target) ->
     }
 }
 
-/// Whether one of `needs` has a run that nobody can see, or is not this job's to release and not at work.
+/// Whether one of `needs` has a run that nobody can see, is held, or is not this job's to release and not at
+/// work; or waits for one that is.
 fn is_stuck(view: &View<'_>, needs: &[TargetName]) -> bool {
     view.ticket.awaited(needs).any(|(needed, status)| {
-        let is_ours = view.request.targets.iter().any(|ready| ready.name() == needed);
+        let ours = view.request.targets.iter().find(|ready| ready.name() == needed);
         let is_at_work = matches!(status, Some(TargetStatus::InProgress | TargetStatus::Queued));
-        is_lost(view, needed) || !is_ours && !is_at_work || status == Some(TargetStatus::Held)
+        let is_stuck = match (ours, status) {
+            (_, Some(TargetStatus::Held)) => true,
+            (None, _) => !is_at_work,
+            (Some(ready), None | Some(TargetStatus::Waiting)) => {
+                is_held(view, ready) || is_stuck(view, &ready.target.needs)
+            }
+            (Some(_), Some(_)) => false,
+        };
+        is_stuck || is_lost(view, needed)
     })
+}
+
+/// Whether a record that only a newer release can read keeps the target from being started.
+fn is_held(view: &View<'_>, ready: &Ready) -> bool {
+    matches!(view.verdict(ready), Verdict::Hold(Reason::Unreadable { .. }))
 }
 
 fn is_lost(view: &View<'_>, name: &TargetName) -> bool {

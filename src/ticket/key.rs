@@ -32,14 +32,17 @@ impl Key {
     /// can read is no reason to take the issue for somebody else's.
     #[must_use]
     pub fn of(body: &str) -> Option<Word<Self>> {
-        let Ok(marker) = Marker::find(body)? else { return Some(Word::Newer(Value::Null)) };
+        let Ok(marker) = Marker::find(body)? else {
+            let is_ticket = body.lines().next().is_some_and(|line| line.contains(" ticket "));
+            return is_ticket.then_some(Word::Newer(Value::Null));
+        };
         match marker.kind() {
             Some(Kind::Ticket) => {
                 Some(marker.data::<TicketBody>().map_or(Word::Newer(Value::Null), |body| body.key))
             }
-            Some(Kind::Notice) => Some(failure_of(&marker)),
+            Some(Kind::Notice) => failure_of(&marker),
             Some(_) => None,
-            None if marker.word() == Kind::Notice.as_str() => Some(failure_of(&marker)),
+            None if marker.word() == Kind::Notice.as_str() => failure_of(&marker),
             None => Some(Word::Newer(Value::Null)),
         }
     }
@@ -53,12 +56,10 @@ impl Key {
 }
 
 /// A failure is found by its fingerprint alone, whatever else a newer release wrote beside it.
-fn failure_of(marker: &Marker<'_>) -> Word<Key> {
-    let value = marker.value().unwrap_or_default();
-    match value.get("fingerprint").and_then(Value::as_str) {
-        Some(fingerprint) => Key::Failure(fingerprint.to_owned()).into(),
-        None => Word::Newer(value),
-    }
+fn failure_of(marker: &Marker<'_>) -> Option<Word<Key>> {
+    let value = marker.value().ok()?;
+    let fingerprint = value.get("fingerprint").and_then(Value::as_str)?;
+    Some(Key::Failure(fingerprint.to_owned()).into())
 }
 
 #[cfg(test)]

@@ -9,8 +9,11 @@ use super::status::{TargetStatus, Word};
 use crate::names::{CommentId, TargetName};
 
 /// Why a target is not started, or not started again.
+///
+/// A field that this release does not know may be one more reason, so it makes the whole a reason of a newer
+/// release.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(tag = "reason", rename_all = "snake_case")]
+#[serde(tag = "reason", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Reason {
     /// Other targets have to be released before.
     Needs {

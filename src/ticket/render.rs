@@ -114,8 +114,13 @@ fn bold(name: &TargetName) -> String {
 }
 
 fn cut_reason(reason: &mut Word<Reason>, limit: usize) {
-    if let Word::Known(Reason::Refused { error, .. } | Reason::Unclear { error, .. }) = reason {
+    let Word::Known(reason) = reason else { return };
+    if let Reason::Unclear { runs, .. } = reason {
+        runs.truncate((limit / 40).max(1));
+    }
+    if let Reason::Refused { error, help } | Reason::Unclear { error, help, .. } = reason {
         *error = text::cut(error, limit);
+        *help = help.as_ref().map(|help| text::cut(help, limit.max(200)));
     }
 }
 
@@ -166,5 +171,59 @@ impl Notice {
             text::link(&format!("run {}{attempt}", self.by.run), &self.run_url),
             text::quote(&self.message)
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use serde_json::Map;
+
+    use super::*;
+    use crate::names::RunId;
+    use crate::ticket::Writer;
+
+    #[test]
+    fn a_record_of_many_unclear_starts_fits_a_comment() {
+        let url =
+            |run: usize| format!("https://github.example.com/organization/repository/actions/runs/{run}");
+        let start = |number: usize| Start {
+            target: format!("target-with-a-rather-long-name-{number}").into(),
+            repository: "organization/repository".parse().expect("a name"),
+            workflow: Some("release.yml".into()),
+            git_ref: Some("main".into()),
+            needs: Vec::new(),
+            state: StartState::Unknown.into(),
+            run: None,
+            run_url: None,
+            because: Some(
+                Reason::Unclear {
+                    error: "x".repeat(300),
+                    runs: (0..100).map(url).collect(),
+                    help: Some("y".repeat(300)),
+                }
+                .into(),
+            ),
+            at: DateTime::UNIX_EPOCH,
+            other: Map::new(),
+        };
+        let by = Writer {
+            repository: "organization/hub".parse().expect("a name"),
+            run: RunId(1),
+            attempt: 1,
+            job: "dispatch".into(),
+            check_run: None,
+        };
+        let record = Record::Dispatch(Dispatch {
+            by,
+            seq: 1,
+            run_url: url(1),
+            driver: Login::parse("alice"),
+            release: Some("1.4.0".into()),
+            targets: (0..40).map(start).collect(),
+            followed: Vec::new(),
+            other: Map::new(),
+        });
+        assert!(record.fits(), "{} characters", text::length(&record.render()));
     }
 }

@@ -251,6 +251,18 @@ async fn a_waiting_dispatch_does_not_wait_for_what_a_newer_record_holds() {
 }
 
 #[tokio::test]
+async fn a_waiting_dispatch_does_not_wait_for_what_needs_a_held_target() {
+    let acme = held(&json!(["web"])).await;
+    let targets = "[web, { repository: api, needs: web }, { repository: docs, needs: api }]";
+    let step = || hub(500).input("targets", targets).input("wait", "true").input("wait-interval", "100ms");
+    let plan = step().input("dry-run", "true").run_in(&acme).await;
+    assert!(plan.log.lines().count() < 20, "{}", plan.log);
+    let done = step().run_in(&acme).await;
+    done.fails().says("web was not started: ").says("api was not started: it waits for web");
+    assert_eq!(starts(&acme), [0, 0]);
+}
+
+#[tokio::test]
 async fn a_record_of_a_newer_format_holds_what_it_may_have_claimed() {
     let acme = started().await;
     let record = acme.records(1).remove(0);

@@ -314,6 +314,19 @@ async fn a_cancelled_hub_job_passes_the_cancellation_on_if_that_is_wanted() {
 }
 
 #[tokio::test]
+async fn the_time_to_wait_begins_when_everything_is_started() {
+    let acme = Acme::new().await;
+    let starts = Fault::on("POST", "/repos/acme/web/actions/workflows/*/dispatches");
+    acme.world.fault(starts.then(Kind::Latency(Duration::from_secs(3))));
+    let step = waiting(dispatch("web")).input("wait-timeout", "3s").spawn_in(&acme);
+    let web = run_of(&acme, "web", 1).await;
+    until_the_board_says(&acme, &format!("/actions/runs/{}", web.id)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    acme.world.finish_run(web.id, "success");
+    step.end().await.succeeds();
+}
+
+#[tokio::test]
 async fn a_failed_target_fails_the_step_whatever_delivery_problems_do() {
     let acme = Acme::new().await;
     let step = waiting(dispatch("web")).input("fail-on-error", "false").spawn_in(&acme);

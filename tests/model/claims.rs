@@ -276,7 +276,7 @@ impl Claims {
             attempt,
             is: Is::AtWork,
             reader: Reader::new(),
-            known: KnownId::of(Known::new(ticket, Vec::new(), now(false))),
+            known: KnownId::of(Known::new(ticket, Vec::new())),
             steps: Steps::none(),
             is_cancelled: false,
             is_impatient: false,
@@ -515,11 +515,8 @@ impl Job {
 
     /// Ends; what it knew matters to nobody any more.
     fn end(&mut self, is: Is) {
-        let nothing = Known::new(
-            TicketIs::Open { issue: ticket(), url: String::new(), created: None },
-            Vec::new(),
-            now(false),
-        );
+        let ticket = TicketIs::Open { issue: ticket(), url: String::new(), created: None };
+        let nothing = Known::new(ticket, Vec::new());
         (self.is, self.reader, self.known, self.steps) =
             (is, Reader::new(), KnownId::of(nothing), Steps::none());
     }

@@ -89,7 +89,7 @@ impl KnownId {
         }
         let mut known = self.get(log);
         let steps = next(&known, &request.get(), now);
-        known.send(&steps);
+        known.send(&steps, now);
         let decided = (Self::of(known), Steps::of(steps));
         keep(|memory| memory.next.insert(question, decided));
         decided
