@@ -1,5 +1,7 @@
 //! Claims: what a job wants to start it claims first, and what it does not start it says.
 
+use std::collections::BTreeMap;
+
 use super::ready::Ready;
 use super::request::Retry;
 use super::step::Step;
@@ -25,12 +27,18 @@ pub(super) fn ask_about_other_jobs(view: &View<'_>) -> Vec<Step> {
 
 /// Settles once, by what the runs have come to, which failed targets are started again.
 pub(super) fn start_failed_targets_again(view: &View<'_>) -> Vec<Step> {
-    if view.request.retry == Retry::Nothing || view.known.again.is_some() {
+    if view.request.retry == Retry::Nothing {
         return Vec::new();
     }
-    let names = view.request.targets.iter().map(Ready::name);
-    let again = names.filter_map(|name| Some((name.clone(), view.failed_start(name)?)));
-    vec![Step::StartAgain(again.collect())]
+    let Some(known) = &view.known.again else {
+        let names = view.request.targets.iter().map(Ready::name);
+        let again = names.filter_map(|name| Some((name.clone(), view.failed_start(name)?)));
+        return vec![Step::StartAgain(again.collect())];
+    };
+    // Somebody has run a target again while it waited: what becomes of that is theirs.
+    let still = known.keys().filter_map(|name| Some((name.clone(), view.again(name)?)));
+    let still: BTreeMap<_, _> = still.collect();
+    if still.len() < known.len() { vec![Step::StartAgain(still)] } else { Vec::new() }
 }
 
 /// Says of each target that this job does not start why, once.

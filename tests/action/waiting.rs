@@ -468,6 +468,21 @@ async fn what_somebody_runs_again_while_it_waits_is_not_started_again() {
 }
 
 #[tokio::test]
+async fn what_somebody_ran_again_is_not_started_again_when_it_fails_again() {
+    let acme = both_failed().await;
+    let step = waiting(dispatch(WEB_THEN_API)).run(502).input("retry-failed", "true").spawn_in(&acme);
+    let web = run_of(&acme, "web", 2).await;
+    let api = acme.world.runs("acme/api")[0].id;
+    acme.world.rerun(api);
+    until_the_board_says(&acme, "**api** | 🕓 queued").await;
+    acme.world.finish_run(api, "failure");
+    until_the_board_says(&acme, "**api** | ❌ failed").await;
+    acme.world.finish_run(web.id, "success");
+    step.end().await.fails().says("api failed");
+    assert_eq!(["web", "api"].map(|name| count(&acme, name)), [2, 1], "{}", acme.world.story());
+}
+
+#[tokio::test]
 async fn a_target_that_waits_to_be_started_again_is_started_when_what_it_needs_is_released() {
     let acme = both_failed().await;
     let step = waiting(dispatch(WEB_THEN_API)).run(502).input("retry-failed", "true").spawn_in(&acme);

@@ -15,6 +15,9 @@ const ROWS_AT_A_GLANCE: usize = 15;
 /// A message in a row is its first line, cut at this length.
 const MESSAGE_LIMIT: usize = 60;
 
+/// No release writes longer rows, in bytes.
+const LONGEST_ROW: usize = 4_000;
+
 const HEAD: &str = "| Target | Status | Stage | Run | Release | Changed (UTC) |\n|---|---|---|---|---|---|\n";
 
 /// Adds the rows of all targets, those in `kept` as they are.
@@ -38,6 +41,10 @@ pub(in crate::ticket) fn rows(board: &str) -> BTreeMap<String, String> {
     let Some((_, table)) = board.split_once(HEAD) else { return BTreeMap::new() };
     let rows = table.lines().filter_map(|line| {
         let (name, _) = line.strip_prefix("| **")?.split_once("** | ")?;
+        // A row that could hide the rest of the board is not kept.
+        if line.len() > LONGEST_ROW || line.contains("<!--") {
+            return None;
+        }
         Some((name.to_owned(), format!("{line}\n")))
     });
     rows.collect()
