@@ -1,6 +1,6 @@
 //! Notifying in an issue of the repository where it happened: the same failure in the same issue.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use super::age;
 use crate::apply;
@@ -25,8 +25,10 @@ pub(super) enum Facts {
     Nothing,
     /// It is open; other open ones came second.
     Open { issue: Earlier, orphans: Vec<IssueRef> },
-    /// It was closed, then.
-    Closed { issue: Earlier, at: Option<DateTime<Utc>> },
+    /// It was closed lately.
+    Closed { issue: Earlier },
+    /// It was closed too long ago to be opened again.
+    ClosedLongAgo { issue: IssueRef },
 }
 
 /// An issue of the same failure.
@@ -59,8 +61,12 @@ pub(super) async fn read(
     let Some(closed) = opening::find_closed(github, &job.repository, &key, label).await? else {
         return Ok(Facts::Nothing);
     };
-    let at = closed.closed_at;
-    Ok(Facts::Closed { issue: earlier(job, github, closed, notice).await?, at })
+    let is_recent = closed.closed_at.is_some_and(|at| job.clock.now() - at <= REOPENS_WITHIN);
+    if !is_recent {
+        let issue = IssueRef { repository: job.repository.clone(), number: closed.number };
+        return Ok(Facts::ClosedLongAgo { issue });
+    }
+    Ok(Facts::Closed { issue: earlier(job, github, closed, notice).await? })
 }
 
 /// What was said of the same failure in its issue.
@@ -131,15 +137,10 @@ pub(super) fn decide(
         }
         Facts::Nothing if is_success => Vec::new(),
         Facts::Nothing => vec![open(job, notice, texts, None)],
-        Facts::Closed { issue, at } => {
-            let is_recent = at.is_some_and(|at| job.clock.now() - at <= REOPENS_WITHIN);
-            if !is_recent {
-                vec![open(job, notice, texts, Some(&issue.issue))]
-            } else if is_outdated(issue) {
-                Vec::new()
-            } else {
-                vec![Effect::ReopenIssue { issue: issue.issue.clone() }, write(issue, None)]
-            }
+        Facts::ClosedLongAgo { issue } => vec![open(job, notice, texts, Some(issue))],
+        Facts::Closed { issue } if is_outdated(issue) => Vec::new(),
+        Facts::Closed { issue } => {
+            vec![Effect::ReopenIssue { issue: issue.issue.clone() }, write(issue, None)]
         }
     }
 }
@@ -174,9 +175,10 @@ pub(super) async fn apply(
         return Ok(());
     }
     let mut verb = "Notified in";
-    if let Facts::Open { issue, .. } | Facts::Closed { issue, .. } = facts {
-        receipt.issue = Some((issue.issue.clone(), issue.url.clone()));
-    }
+    let earlier = match facts {
+        Facts::Open { issue, .. } | Facts::Closed { issue } => Some((issue.issue.clone(), issue.url.clone())),
+        Facts::Nothing | Facts::ClosedLongAgo { .. } => None,
+    };
     for effect in effects {
         match apply::send(effect, github).await? {
             Applied::Opened { issue, url, created } => {
@@ -187,7 +189,10 @@ pub(super) async fn apply(
                 receipt.created = Some(created);
                 receipt.issue = Some((issue, url));
             }
-            Applied::Written(Comment { id, url, .. }) => receipt.comment = Some((id.0, url)),
+            Applied::Written(Comment { id, url, .. }) => {
+                receipt.comment = Some((id.0, url));
+                receipt.issue.clone_from(&earlier);
+            }
             _ if matches!(effect, Effect::CloseIssue { .. }) => verb = "Resolved",
             _ => {}
         }
