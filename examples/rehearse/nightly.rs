@@ -18,8 +18,8 @@ async fn night(runners: &Runners<'_>, conclusion: Status) -> Result<(), StepErro
     let run = scheduled_run(runners);
     let mut job = runners.begin(&run, "nightly").await?;
     job.works("Run the tests on every platform", conclusion).await;
-    let told = format!("nightly: {}, and there is no ticket", conclusion.label());
-    narrator.tell_as(conclusion.into(), TOOLS, told);
+    let sentence = format!("nightly: {}, and there is no ticket", conclusion.label());
+    narrator.tell_as(conclusion.into(), TOOLS, sentence);
     job.uses_action(&[("mode", "notify")]).await?;
     job.end();
     world.finish_run(run.id, conclusion.as_str());

@@ -1,6 +1,6 @@
 //! Claims: what a job wants to start it claims first, and what it does not start it says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ready::Ready;
 use super::request::Retry;
@@ -17,9 +17,7 @@ pub(super) fn ask_about_other_jobs(view: &View<'_>) -> Vec<Step> {
     // A job may once more claim a target that it has left to another job: then later claims count, too.
     let has_yielded = entries.any(|start| start.state == StartState::Yielded);
     let before = view.known.own.iter().map(|own| own.comment).max().filter(|_| !has_yielded);
-    let mut jobs: Vec<&Writer> = claim::claimants(&view.known.log, before).collect();
-    jobs.sort();
-    jobs.dedup();
+    let jobs: BTreeSet<&Writer> = claim::claimants(&view.known.log, before).collect();
     let is_unknown =
         |job: &&Writer| view.settled_liveness(job).is_none() && !view.known.round.jobs.contains_key(*job);
     jobs.into_iter().filter(is_unknown).cloned().map(Step::AskHubRun).collect()
@@ -43,9 +41,8 @@ pub(super) fn start_failed_targets_again(view: &View<'_>) -> Vec<Step> {
 
 /// Says of each target that this job does not start why, once.
 pub(super) fn leave_alone(view: &View<'_>) -> Vec<Step> {
-    let quiet = |ready: &&Ready| {
-        !view.known.left.contains(ready.name()) && !view.known.own.iter().any(|own| own.claims(ready.name()))
-    };
+    let quiet =
+        |ready: &&Ready| !view.known.left.contains(ready.name()) && view.own_claim(ready.name()).is_none();
     let left = view.request.targets.iter().filter(quiet).filter_map(|ready| match view.verdict(ready) {
         Verdict::Start | Verdict::Hold(Reason::Needs { .. }) => None,
         Verdict::Hold(because) => Some(leave(ready, because)),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::known::{Known, Phase, TicketIs};
+use super::known::{Known, TicketIs};
 use super::step::{RunOf, Step};
 use super::view::{TARGETS_PER_RECORD, View};
 use crate::names::{RunId, TargetName};
@@ -110,8 +110,7 @@ pub(super) fn started_runs(view: &View<'_>) -> Vec<RunOf> {
         Some(RunOf { target: start.target.clone(), repository, run: start.run? })
     });
     let settled = view.open_claims().filter_map(|(_, ready)| {
-        let Phase::Settled(outcome) = &view.known.starts.get(ready.name())?.phase else { return None };
-        let (run, _) = outcome.run.as_ref()?;
+        let (run, _) = view.known.starts.get(ready.name())?.outcome()?.run.as_ref()?;
         let repository = ready.target.repository.clone();
         Some(RunOf { target: ready.name().clone(), repository, run: *run })
     });

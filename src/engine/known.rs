@@ -133,6 +133,16 @@ pub(super) struct Attempt {
     pub(super) phase: Phase,
 }
 
+impl Attempt {
+    /// What became of it, once that is settled.
+    pub(super) fn outcome(&self) -> Option<&Outcome> {
+        match &self.phase {
+            Phase::Settled(outcome) => Some(outcome),
+            Phase::Cleared | Phase::Sent | Phase::Listing { .. } => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Phase {
     /// No run is there that an earlier request could have started.

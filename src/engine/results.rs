@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::known::{Known, Outcome, Own, Phase};
+use super::known::{Attempt, Known, Own};
 use super::ready::Ready;
 use super::request::Request;
 use super::verdict::Verdict;
@@ -53,10 +53,10 @@ fn problems(view: &View<'_>) -> Vec<Problem> {
     let known = view.known;
     let entries = known.own.iter().flat_map(|own| &own.record.targets);
     let starts = entries.filter_map(not_started);
-    let unrecorded = known.starts.iter().filter_map(|(target, attempt)| match &attempt.phase {
-        Phase::Settled(Outcome { because: Some(because), .. }) => cannot_start(target, because),
-        _ => None,
-    });
+    let unrecorded = known
+        .starts
+        .iter()
+        .filter_map(|(target, attempt)| cannot_start(target, attempt.outcome()?.because.as_ref()?));
     let starts = starts.chain(unrecorded);
     let board = known.board.failure.as_ref().map(|failure| Problem {
         help: failure.help.clone(),
@@ -150,10 +150,7 @@ fn result(view: &View<'_>, ready: &Ready) -> Value {
     let claim = view.own_claim(name).and_then(|own| {
         own.record.targets.iter().find(|start| start.target == *name).map(|start| &start.state)
     });
-    let settled = view.known.starts.get(name).and_then(|attempt| match &attempt.phase {
-        Phase::Settled(outcome) => Some(outcome),
-        _ => None,
-    });
+    let settled = view.known.starts.get(name).and_then(Attempt::outcome);
     let is = |state: StartState| match settled {
         Some(outcome) => outcome.state == state,
         None => claim.is_some_and(|claim| *claim == state),

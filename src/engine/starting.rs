@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::known::{LOOKS, Outcome, Own, Phase, later};
+use super::known::{Attempt, LOOKS, Outcome, Own, Phase, later};
 use super::ready::Ready;
 use super::request::Retry;
 use super::step::{Pause, Search, Step};
@@ -236,11 +236,8 @@ pub(super) fn find_what_was_sent(view: &View<'_>) -> Vec<Step> {
 /// The job was cancelled: what it had claimed and not started is no longer its to start.
 pub(super) fn record_cancellation(view: &View<'_>) -> Vec<Step> {
     rewrite_claims(view, |_, start| {
-        let phase = view.known.starts.get(&start.target).map(|attempt| &attempt.phase);
-        Some(match phase {
-            Some(Phase::Settled(outcome)) => outcome.clone(),
-            _ => Outcome { state: StartState::Cancelled, run: None, because: None },
-        })
+        let settled = view.known.starts.get(&start.target).and_then(Attempt::outcome).cloned();
+        Some(settled.unwrap_or(Outcome { state: StartState::Cancelled, run: None, because: None }))
     })
 }
 

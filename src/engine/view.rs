@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::known::{Known, Own, TicketIs};
+use super::known::{Attempt, Known, Own, TicketIs};
 use super::ready::Ready;
-use super::request::Request;
+use super::request::{Request, Retry};
 use super::step::Step;
 use crate::names::{CommentId, IssueNumber, IssueRef, RunId, TargetName};
 use crate::plan::Effect;
@@ -81,7 +81,6 @@ impl<'a> View<'a> {
 
     /// The claim that started the target's run, if that failed and is to be started again now.
     pub(super) fn failed_start(&self, name: &TargetName) -> Option<CommentId> {
-        use super::request::Retry;
         let target = self.ticket.targets.get(name).filter(|target| target.status.is_bad())?;
         if target.followed.as_ref().is_some_and(|run| !run.has_ended()) {
             return None;
@@ -99,12 +98,9 @@ impl<'a> View<'a> {
 
     /// The runs that any claim records, or that this job knows and has not recorded yet.
     pub(super) fn known_runs(&self) -> BTreeSet<RunId> {
-        use super::known::Phase;
         let recorded = self.known.log.dispatches().flat_map(|(_, dispatch)| &dispatch.targets);
-        let settled = self.known.starts.values().filter_map(|attempt| match &attempt.phase {
-            Phase::Settled(outcome) => outcome.run.as_ref().map(|(run, _)| *run),
-            _ => None,
-        });
+        let outcomes = self.known.starts.values().filter_map(Attempt::outcome);
+        let settled = outcomes.filter_map(|outcome| outcome.run.as_ref()).map(|(run, _)| *run);
         recorded.filter_map(|start| start.run).chain(settled).collect()
     }
 

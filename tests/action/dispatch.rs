@@ -359,13 +359,7 @@ async fn a_refused_start_is_said_even_if_it_cannot_be_recorded() {
 async fn after_a_refused_claim_no_further_one_is_written() {
     let acme = Acme::new().await;
     let names: Vec<String> = (0..50).map(|n| format!("t{n}")).collect();
-    for name in &names {
-        let repository = format!("acme/{name}");
-        acme.world
-            .repository(&repository)
-            .file(".github/workflows/release.yml", crate::support::RELEASE_WORKFLOW);
-        acme.world.token("hub-token").can(&repository, &["actions: write", "contents: read"]);
-    }
+    names.iter().for_each(|name| acme.add_target(name));
     acme.world.fault(Fault::on("POST", "/repos/acme/hub/issues/1/comments").then(Kind::StatusBefore(403)));
     dispatch(&names.join("\n")).run_in(&acme).await.fails();
     assert!(acme.records(1).is_empty() && names.iter().all(|name| started(&acme, name) == 0));
@@ -383,13 +377,7 @@ async fn labels_that_github_drops_are_told() {
 async fn more_targets_than_fit_a_claim_share_several() {
     let acme = Acme::new().await;
     let names: Vec<String> = (0..100).map(|n| format!("target-with-a-rather-long-name-{n}")).collect();
-    for name in &names {
-        let repository = format!("acme/{name}");
-        acme.world
-            .repository(&repository)
-            .file(".github/workflows/release.yml", crate::support::RELEASE_WORKFLOW);
-        acme.world.token("hub-token").can(&repository, &["actions: write", "contents: read"]);
-    }
+    names.iter().for_each(|name| acme.add_target(name));
     dispatch(&names.join("\n")).input("max-parallel", "16").run_in(&acme).await.succeeds();
     assert_eq!(acme.records(1).len(), 3);
     for comment in acme.world.issue_view("acme/hub", 1).comments {

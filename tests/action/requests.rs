@@ -1,6 +1,6 @@
 //! How many requests a step makes.
 
-use crate::support::{Acme, RELEASE_WORKFLOW, Step};
+use crate::support::{Acme, Step};
 
 #[tokio::test]
 async fn a_report_makes_four_requests_at_most_in_a_quiet_ticket() {
@@ -30,11 +30,7 @@ async fn a_report_makes_four_requests_at_most_in_a_quiet_ticket() {
 async fn a_dispatch_of_twenty_targets_makes_four_requests_for_each_and_eight_at_most() {
     let acme = Acme::new().await;
     let names: Vec<String> = (0..20).map(|n| format!("target-{n}")).collect();
-    for name in &names {
-        let repository = format!("acme/{name}");
-        acme.world.repository(&repository).file(".github/workflows/release.yml", RELEASE_WORKFLOW);
-        acme.world.token("hub-token").can(&repository, &["actions: write", "contents: read"]);
-    }
+    names.iter().for_each(|name| acme.add_target(name));
     acme.world.clear_exchanges();
     let step = Step::new("dispatch").input("targets", names.join("\n")).input("workflow", "release.yml");
     step.input("release", "2.0").run_in(&acme).await.succeeds();

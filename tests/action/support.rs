@@ -50,14 +50,18 @@ impl Acme {
             .file(".github/workflows/release.yml", "on: workflow_dispatch");
         let hub_token = world.token("hub-token").acts_as("acme-release[bot]");
         hub_token.can("acme/hub", &["issues: write", "actions: read", "contents: read"]);
-        for name in ["web", "api", "docs"] {
-            let repository = format!("acme/{name}");
-            world.repository(&repository).file(".github/workflows/release.yml", RELEASE_WORKFLOW);
-            hub_token.can(&repository, &["actions: write", "contents: read"]);
-        }
         world.token("target-token").acts_as("acme-report[bot]").can("acme/hub", &["issues: write"]);
         let server = world.serve().await.expect("a free port on loopback");
-        Self { world, server }
+        let acme = Self { world, server };
+        ["web", "api", "docs"].into_iter().for_each(|name| acme.add_target(name));
+        acme
+    }
+
+    /// A repository with a release workflow, which the hub's token may start.
+    pub(crate) fn add_target(&self, name: &str) {
+        let repository = format!("acme/{name}");
+        self.world.repository(&repository).file(".github/workflows/release.yml", RELEASE_WORKFLOW);
+        self.world.token("hub-token").can(&repository, &["actions: write", "contents: read"]);
     }
 
     /// The comments of the ticket, without the board.
