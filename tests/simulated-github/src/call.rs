@@ -6,6 +6,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::issue::Issue;
+use crate::replicas::Text;
 use crate::repository::{RepoKey, RepositoryData, Slot};
 use crate::state::State;
 use crate::token::Caller;
@@ -237,6 +238,23 @@ impl Call<'_> {
         let number = self.issue()?.number;
         let issue = self.repository_mut()?.issue_mut(number);
         issue.ok_or_else(Reply::not_found)
+    }
+
+    /// Notes that the caller wrote an issue, for replicas that show it at once.
+    pub(crate) fn note_issue(&mut self, number: u64) {
+        self.note_write(Text::Issue(self.key.clone(), number));
+    }
+
+    /// The same for a comment on an issue.
+    pub(crate) fn note_comment(&mut self, number: u64, id: u64) {
+        self.note_write(Text::Comment(self.key.clone(), number, id));
+    }
+
+    fn note_write(&mut self, text: Text) {
+        let at = self.state.now();
+        if let Some(token) = self.caller.secret() {
+            self.state.replicas.note_write(token, at, text);
+        }
     }
 
     /// Whether the caller's push access counts here.

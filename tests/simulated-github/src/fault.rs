@@ -35,6 +35,8 @@ pub struct Trigger {
 pub enum Kind {
     /// The exchange takes this much longer, half of it before the effect and half after.
     Latency(Duration),
+    /// A GET is answered with what the world held this long ago, as by [`World::lag`](crate::World::lag).
+    Lag(Duration),
     /// This status comes back and nothing happened.
     StatusBefore(u16),
     /// The effect happened, but this status comes back instead of the answer.
@@ -61,6 +63,11 @@ impl Fault {
     /// stands for any part of one path segment, `**` for any number of segments.
     pub fn on(method: impl Into<String>, path: impl Into<String>) -> Trigger {
         Trigger { method: method.into(), path: path.into(), holding: None, skip: 0, times: 1 }
+    }
+
+    /// Whether it lets answers be old.
+    pub(crate) fn lags(&self) -> bool {
+        matches!(self.kind, Kind::Lag(_))
     }
 
     /// Counts the request, and says whether the fault meets it.
@@ -110,20 +117,30 @@ impl Trigger {
     }
 }
 
-/// What meets one request: the first fault that is not latency, and the sum of those that are.
-pub(crate) fn meet(faults: &mut [Fault], method: &str, path: &str, body: &[u8]) -> (Option<Kind>, Duration) {
-    let mut wrong = None;
-    let mut latency = Duration::ZERO;
+/// What meets one request.
+#[derive(Debug, Default)]
+pub(crate) struct Met {
+    /// The first fault that neither slows the request nor lets its answer be old.
+    pub(crate) wrong: Option<Kind>,
+    /// The sum of all latencies.
+    pub(crate) latency: Duration,
+    /// The sum of all lags.
+    pub(crate) lag: Duration,
+}
+
+pub(crate) fn meet(faults: &mut [Fault], method: &str, path: &str, body: &[u8]) -> Met {
+    let mut met = Met::default();
     for fault in faults {
         if !fault.meets(method, path, body) {
             continue;
         }
         match &fault.kind {
-            Kind::Latency(time) => latency += *time,
-            kind => wrong = wrong.or_else(|| Some(kind.clone())),
+            Kind::Latency(time) => met.latency += *time,
+            Kind::Lag(time) => met.lag += *time,
+            kind => met.wrong = met.wrong.or_else(|| Some(kind.clone())),
         }
     }
-    (wrong, latency)
+    met
 }
 
 #[cfg(test)]
@@ -134,7 +151,7 @@ mod tests {
         let mut faults = [fault];
         (0..requests)
             .map(|_| meet(&mut faults, "POST", "/repos/a/b/issues/1/comments", b"{}"))
-            .map(|(kind, _)| kind.is_some())
+            .map(|met| met.wrong.is_some())
             .collect()
     }
 

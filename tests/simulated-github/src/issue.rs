@@ -57,6 +57,10 @@ impl Issue {
         self.comments.iter().find(|comment| comment.id == id)
     }
 
+    pub(crate) fn comment_mut(&mut self, id: u64) -> Option<&mut Comment> {
+        self.comments.iter_mut().find(|comment| comment.id == id)
+    }
+
     pub(crate) fn close(&mut self, reason: &str, by: &str, at: DateTime<Utc>) {
         self.state = "closed".into();
         self.state_reason = Some(reason.into());

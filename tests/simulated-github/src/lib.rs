@@ -29,13 +29,17 @@
 //! server ──► service ──► routes ──► state
 //!   HTTP      arrival,    who may,    repositories, issues, runs,
 //!             faults,     what then   story, exchanges
-//!             latency
+//!             latency                   │
+//!                                       ▼
+//!                                     replicas
+//!                                       what was there before
 //! ```
 //!
 //! - [`Service`] takes a request in or out of process, lets faults and latency do their
 //!   work, and logs the [`Exchange`].
 //! - `routes` holds the table of everything that is answered, and a module for each subject.
 //!   A route that is missing is a loud 501, and is kept in [`World::unknown_routes`].
+//! - `replicas` keeps what the world held a while ago, for answers that lag.
 //! - `identity` signs who a job is, and `sts` is somebody else's service that believes it.
 //! - `json` makes the objects of the answers, which GitHub's own description can check.
 //!
@@ -54,6 +58,7 @@ mod json;
 mod key;
 mod limits;
 pub mod page;
+mod replicas;
 mod repository;
 mod routes;
 mod run;

@@ -26,7 +26,7 @@ pub(crate) type Tree = BTreeMap<String, String>;
 /// A number of an issue, and what is there.
 #[derive(Debug, Clone)]
 pub(crate) enum Slot {
-    Here(Box<Issue>),
+    Here(Arc<Issue>),
     Deleted,
     Moved { repository: RepoKey, number: u64 },
 }
@@ -45,7 +45,7 @@ pub struct DispatchEvent {
     pub at: DateTime<Utc>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct RepositoryData {
     pub(crate) id: u64,
     pub(crate) owner: String,
@@ -233,7 +233,7 @@ impl RepositoryData {
 
     pub(crate) fn issue_mut(&mut self, number: u64) -> Option<&mut Issue> {
         match self.issues.get_mut(&number)? {
-            Slot::Here(issue) => Some(issue),
+            Slot::Here(issue) => Some(Arc::make_mut(issue)),
             Slot::Deleted | Slot::Moved { .. } => None,
         }
     }
@@ -247,7 +247,7 @@ impl RepositoryData {
 
     pub(crate) fn all_issues_mut(&mut self) -> impl Iterator<Item = &mut Issue> {
         self.issues.values_mut().filter_map(|slot| match slot {
-            Slot::Here(issue) => Some(issue.as_mut()),
+            Slot::Here(issue) => Some(Arc::make_mut(issue)),
             Slot::Deleted | Slot::Moved { .. } => None,
         })
     }

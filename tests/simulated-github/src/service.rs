@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use crate::World;
 use crate::call::{Payload, Reply};
 use crate::exchange::Exchange;
-use crate::fault::{Kind, meet};
+use crate::fault::{Kind, Met, meet};
 use crate::identity;
 use crate::repository::sha1;
 use crate::routes::{self, Request};
@@ -121,6 +121,8 @@ struct Arrival {
     id: u64,
     wrong: Option<Kind>,
     latency: Duration,
+    /// How old the answer to a GET is.
+    lag: Duration,
 }
 
 impl State {
@@ -143,11 +145,15 @@ impl State {
             effective: false,
         });
         let method = request.method.as_str();
-        let (wrong, mut latency) = meet(&mut self.faults, method, &request.path, &request.body);
+        let Met { wrong, mut latency, mut lag } =
+            meet(&mut self.faults, method, &request.path, &request.body);
         if let Some(draw) = &self.latency {
             latency += draw(&request.method, &request.path);
         }
-        Arrival { id, wrong, latency }
+        if let Some(draw) = self.replicas.lag.as_ref().filter(|_| request.method == Method::GET) {
+            lag += draw(&request.method, &request.path);
+        }
+        Arrival { id, wrong, latency, lag }
     }
 
     /// Does what the request asks. `None` if the connection breaks.
@@ -160,14 +166,14 @@ impl State {
                 Some(self.limited(*status, *retry_after, *reset_in, *secondary))
             }
             Some(Kind::StatusAfter(status)) => {
-                routes::answer(self, request);
+                routes::answer(self, request, arrival.lag);
                 Some(broken(*status))
             }
             Some(Kind::DropAfter) => {
-                routes::answer(self, request);
+                routes::answer(self, request, arrival.lag);
                 None
             }
-            Some(Kind::Latency(_)) | None => Some(routes::answer(self, request)),
+            Some(Kind::Latency(_) | Kind::Lag(_)) | None => Some(routes::answer(self, request, arrival.lag)),
         };
         let effective = self.story.len() > told;
         if let Some(exchange) = self.exchange_mut(arrival.id) {

@@ -33,7 +33,7 @@ pub(crate) fn answer(world: &World, request: &Request) -> Option<Reply> {
             Some(html(page::issue_refreshing(issue, now, refresh(request))))
         }
         (&Method::GET, [_, _, "actions", "runs", id, ..]) => {
-            let run = state.runs.get(&id.parse().ok()?)?;
+            let run = state.run(id.parse().ok()?)?;
             Some(html(page::run(run)))
         }
         _ => None,
@@ -76,7 +76,7 @@ fn control(state: &mut State, method: &Method, path: &[&str], body: &[u8]) -> Op
             Some(Reply::ok(json!(exchanges)))
         }
         (&Method::GET, ["runs"]) => {
-            let runs: Vec<_> = state.runs.values().collect();
+            let runs: Vec<_> = state.runs().collect();
             Some(Reply::ok(json!(runs)))
         }
         (&Method::GET, ["unknown-routes"]) => Some(Reply::ok(json!(state.unknown_routes))),
@@ -88,9 +88,9 @@ fn control(state: &mut State, method: &Method, path: &[&str], body: &[u8]) -> Op
         (&Method::POST, ["runs", id, "rerun"]) => {
             let id = id.parse().ok()?;
             let now = state.second();
-            let by = state.runs.get(&id)?.actor.clone();
+            let by = state.run(id)?.actor.clone();
             state.update_run(id, |run| run.restart(&by, now, |_| false));
-            Some(Reply::ok(json!(state.runs.get(&id))))
+            Some(Reply::ok(json!(state.run(id))))
         }
         _ => None,
     }
@@ -106,7 +106,7 @@ struct RunChange {
 }
 
 fn change_run(state: &mut State, id: u64, body: &[u8]) -> Reply {
-    if !state.runs.contains_key(&id) {
+    if state.run(id).is_none() {
         return Reply::not_found();
     }
     let change: RunChange = match serde_json::from_slice(body) {
@@ -125,7 +125,7 @@ fn change_run(state: &mut State, id: u64, body: &[u8]) -> Reply {
             run.finish(&conclusion, now);
         }
     });
-    Reply::ok(json!(state.runs.get(&id)))
+    Reply::ok(json!(state.run(id)))
 }
 
 fn exchange(exchange: &Exchange) -> Value {

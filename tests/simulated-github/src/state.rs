@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::Method;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
@@ -17,12 +17,11 @@ use crate::identity::Identities;
 use crate::issue::{Comment, Issue, Label};
 use crate::json::Links;
 use crate::limits::Limits;
+use crate::replicas::{DrawTime, Replicas, Stored};
 use crate::repository::{RepoKey, RepositoryData, Slot};
 use crate::run::{Job, Run};
 use crate::token::TokenData;
 use crate::workflow::{contexts, file_name};
-
-pub(crate) type DrawLatency = Box<dyn Fn(&Method, &str) -> Duration + Send + Sync>;
 
 /// The release of GitHub Enterprise Server that the world plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,19 +30,20 @@ pub(crate) struct Ghes(pub(crate) u32, pub(crate) u32);
 pub(crate) struct State {
     clock: Clock,
     counters: Counters,
-    repositories: BTreeMap<RepoKey, RepositoryData>,
+    /// Read by all routes, and changed through `stored_mut` alone.
+    stored: Arc<Stored>,
+    pub(crate) replicas: Replicas,
     renamed: BTreeMap<RepoKey, RepoKey>,
     tokens: BTreeMap<String, TokenData>,
     apps: BTreeMap<String, AppData>,
     pub(crate) installation_tokens: InstallationTokens,
     pub(crate) identities: Identities,
     users: BTreeSet<String>,
-    pub(crate) runs: BTreeMap<u64, Run>,
     pub(crate) links: Links,
     pub(crate) ghes: Option<Ghes>,
     pub(crate) limits: Limits,
     pub(crate) faults: Vec<Fault>,
-    pub(crate) latency: Option<DrawLatency>,
+    pub(crate) latency: Option<DrawTime>,
     pub(crate) exchanges: Vec<Exchange>,
     pub(crate) story: Vec<String>,
     pub(crate) unknown_routes: Vec<String>,
@@ -97,14 +97,14 @@ impl State {
                 app: 400_000,
                 installation: 80_000,
             },
-            repositories: BTreeMap::new(),
+            stored: Arc::default(),
+            replicas: Replicas::default(),
             renamed: BTreeMap::new(),
             tokens: BTreeMap::new(),
             apps: BTreeMap::new(),
             installation_tokens: InstallationTokens::default(),
             identities: Identities::default(),
             users: BTreeSet::new(),
-            runs: BTreeMap::new(),
             links: Links::github_com(),
             ghes: None,
             limits: Limits::new(),
@@ -146,49 +146,80 @@ impl State {
         self.story.push(format!("{subject}  {what}"));
     }
 
+    // The past.
+
+    /// What the world holds, to change it. What it held until now is put aside.
+    fn stored_mut(&mut self) -> &mut Stored {
+        let now = self.clock.now();
+        self.replicas.put_aside(now, &self.stored);
+        Arc::make_mut(&mut self.stored)
+    }
+
+    /// Lets `read` find what the world held `lag` ago, as a token sees it.
+    pub(crate) fn lagging<T>(
+        &mut self,
+        lag: Duration,
+        token: Option<&str>,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        if lag.is_zero() {
+            return read(self);
+        }
+        let lag = chrono::TimeDelta::from_std(lag).unwrap_or(chrono::TimeDelta::MAX);
+        let now = self.now();
+        let at = now.checked_sub_signed(lag).unwrap_or(DateTime::<Utc>::MIN_UTC);
+        let past = self.replicas.at(at, &self.stored, token);
+        let present = std::mem::replace(&mut self.stored, past);
+        let answer = read(self);
+        self.stored = present;
+        answer
+    }
+
     // Repositories, tokens and people.
 
     pub(crate) fn create_repository(&mut self, full_name: &str) -> RepoKey {
         let key = RepoKey::new(full_name);
-        if !self.repositories.contains_key(&key) {
+        if self.repository(&key).is_none() {
             let id = next(&mut self.counters.repository);
             let now = self.second();
             let data = RepositoryData::new(id, full_name, now);
-            self.repositories.insert(key.clone(), data);
+            self.stored_mut().repositories.insert(key.clone(), Arc::new(data));
         }
         key
     }
 
     pub(crate) fn repository(&self, key: &RepoKey) -> Option<&RepositoryData> {
-        self.repositories.get(key)
+        self.stored.repositories.get(key).map(Arc::as_ref)
     }
 
     pub(crate) fn repository_mut(&mut self, key: &RepoKey) -> Option<&mut RepositoryData> {
-        self.repositories.get_mut(key)
+        self.stored_mut().repositories.get_mut(key).map(Arc::make_mut)
     }
 
     pub(crate) fn repositories(&self) -> impl Iterator<Item = &RepositoryData> {
-        self.repositories.values()
+        self.stored.repositories.values().map(Arc::as_ref)
     }
 
     pub(crate) fn delete_repository(&mut self, key: &RepoKey) {
-        self.repositories.remove(key);
+        self.stored_mut().repositories.remove(key);
     }
 
     pub(crate) fn rename_repository(&mut self, from: &RepoKey, to: &str) -> Option<RepoKey> {
-        let mut data = self.repositories.remove(from)?;
         let (owner, name) = to.split_once('/')?;
+        let stored = self.stored_mut();
+        let mut shared = stored.repositories.remove(from)?;
+        let data = Arc::make_mut(&mut shared);
         (data.owner, data.name) = (owner.into(), name.into());
         for issue in data.all_issues_mut() {
             issue.repository = to.into();
         }
-        let runs = self.runs.values_mut();
+        let runs = stored.runs.values_mut();
         for run in runs.filter(|run| RepoKey::new(&run.repository) == *from) {
-            run.repository = to.into();
+            Arc::make_mut(run).repository = to.into();
         }
         let key = RepoKey::new(to);
+        stored.repositories.insert(key.clone(), shared);
         self.tokens.values_mut().for_each(|token| token.follow(from, &key));
-        self.repositories.insert(key.clone(), data);
         self.renamed.insert(from.clone(), key.clone());
         Some(key)
     }
@@ -249,7 +280,7 @@ impl State {
     pub(crate) fn user(&self, login: &str) -> Option<String> {
         let actors = self.tokens.values().map(|token| token.actor.as_str());
         let known = self.users.iter().map(String::as_str);
-        let members = self.repositories.values().flat_map(RepositoryData::logins);
+        let members = self.repositories().flat_map(RepositoryData::logins);
         known.chain(actors).chain(members).find(|known| known.eq_ignore_ascii_case(login)).map(str::to_owned)
     }
 
@@ -282,7 +313,7 @@ impl State {
             closed_at: None,
             closed_by: None,
         };
-        repository.issues.insert(number, Slot::Here(Box::new(issue)));
+        repository.issues.insert(number, Slot::Here(Arc::new(issue)));
         Some(number)
     }
 
@@ -294,10 +325,10 @@ impl State {
         body: &str,
     ) -> Option<u64> {
         let now = self.second();
-        let repository = self.repositories.get_mut(key)?;
-        let association = repository.association(author);
-        let issue = repository.issue_mut(number)?;
+        let association = self.repository(key)?.association(author);
+        self.repository(key)?.issue(number)?;
         let id = next(&mut self.counters.comment);
+        let issue = self.repository_mut(key)?.issue_mut(number)?;
         issue.updated_at = now;
         issue.comments.push(Comment {
             id,
@@ -315,12 +346,15 @@ impl State {
     }
 
     /// The comment with this id, wherever it is.
+    pub(crate) fn comment(&self, id: u64) -> Option<&Comment> {
+        let mut issues = self.repositories().flat_map(RepositoryData::all_issues);
+        issues.find_map(|issue| issue.comment(id))
+    }
+
     pub(crate) fn comment_mut(&mut self, id: u64) -> Option<&mut Comment> {
-        self.repositories
-            .values_mut()
-            .flat_map(RepositoryData::all_issues_mut)
-            .flat_map(|issue| issue.comments.iter_mut())
-            .find(|comment| comment.id == id)
+        let mut places = self.stored.repositories.iter();
+        let (key, number) = places.find_map(|(key, data)| Some((key.clone(), data.issue_of_comment(id)?)))?;
+        self.repository_mut(&key)?.issue_mut(number)?.comment_mut(id)
     }
 
     /// Moves an issue to another repository, where it gets a new number.
@@ -333,10 +367,11 @@ impl State {
         let moved = std::mem::replace(slot, Slot::Deleted);
         let target = self.repository_mut(to)?;
         let new_number = target.next_number();
-        if let Slot::Here(mut issue) = moved {
+        if let Slot::Here(mut shared) = moved {
+            let issue = Arc::make_mut(&mut shared);
             issue.repository = full_name;
             issue.number = new_number;
-            target.issues.insert(new_number, Slot::Here(issue));
+            target.issues.insert(new_number, Slot::Here(shared));
         }
         let forward = Slot::Moved { repository: to.clone(), number: new_number };
         self.repository_mut(from)?.issues.insert(number, forward);
@@ -412,27 +447,40 @@ impl State {
             jobs: Vec::new(),
             earlier: Vec::new(),
         };
-        self.runs.insert(id, run);
+        self.stored_mut().runs.insert(id, Arc::new(run));
         Some(id)
     }
 
     /// Tells subscribers that the API started a run.
     pub(crate) fn announce(&mut self, id: u64) {
-        let Some(run) = self.runs.get(&id) else {
+        let Some(run) = self.run(id).cloned() else {
             return;
         };
         self.subscribers.retain(|subscriber| subscriber.send(run.clone()).is_ok());
     }
 
+    /// All runs, by ascending id.
+    pub(crate) fn runs(&self) -> impl DoubleEndedIterator<Item = &Run> {
+        self.stored.runs.values().map(Arc::as_ref)
+    }
+
+    pub(crate) fn run(&self, id: u64) -> Option<&Run> {
+        self.stored.runs.get(&id).map(Arc::as_ref)
+    }
+
+    fn run_mut(&mut self, id: u64) -> Option<&mut Run> {
+        self.stored_mut().runs.get_mut(&id).map(Arc::make_mut)
+    }
+
     /// The runs of a repository, by ascending id.
     pub(crate) fn runs_of<'a>(&'a self, key: &RepoKey) -> impl DoubleEndedIterator<Item = &'a Run> {
         let key = key.clone();
-        self.runs.values().filter(move |run| RepoKey::new(&run.repository) == key)
+        self.runs().filter(move |run| RepoKey::new(&run.repository) == key)
     }
 
     pub(crate) fn update_run(&mut self, id: u64, change: impl FnOnce(&mut Run)) {
         let now = self.second();
-        if let Some(run) = self.runs.get_mut(&id) {
+        if let Some(run) = self.run_mut(id) {
             change(run);
             run.updated_at = now;
         }
@@ -441,32 +489,34 @@ impl State {
 
     pub(crate) fn add_job(&mut self, id: u64, job: Job) -> Option<u64> {
         let now = self.second();
-        let run = self.runs.get_mut(&id)?;
+        let run = self.run_mut(id)?;
         run.updated_at = now;
         run.jobs.push(Job { id: 0, ..job });
         self.complete_jobs(id, now);
-        self.runs.get(&id)?.jobs.last().map(|job| job.id)
+        self.run(id)?.jobs.last().map(|job| job.id)
     }
 
     /// Gives ids and times to jobs that have none yet.
     fn complete_jobs(&mut self, id: u64, now: DateTime<Utc>) {
-        let Some(run) = self.runs.get_mut(&id) else {
+        let mut last = self.counters.job;
+        let Some(run) = self.run_mut(id) else {
             return;
         };
         for job in &mut run.jobs {
             if job.id == 0 {
-                job.id = next(&mut self.counters.job);
+                job.id = next(&mut last);
             }
             job.started_at.get_or_insert(now);
             if job.is_completed() {
                 job.completed_at.get_or_insert(now);
             }
         }
+        self.counters.job = last;
     }
 
     /// A job of any attempt, and the run as it was in that attempt.
     pub(crate) fn job(&self, id: u64) -> Option<(&Run, &Job)> {
-        self.runs.values().find_map(|run| {
+        self.runs().find_map(|run| {
             std::iter::once(run).chain(&run.earlier).find_map(|attempt| {
                 let job = attempt.jobs.iter().find(|job| job.id == id)?;
                 Some((attempt, job))

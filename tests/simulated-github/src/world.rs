@@ -225,7 +225,8 @@ impl World {
 
     /// An issue as it is now.
     pub fn issue_view(&self, repository: &str, number: u64) -> Issue {
-        self.with_issue(repository, number, |issue, _| issue.clone())
+        self.find_issue(repository, number)
+            .unwrap_or_else(|| panic!("there is no issue {number} in {repository}"))
     }
 
     /// An issue as it is now, if it is there.
@@ -244,7 +245,7 @@ impl World {
 
     /// A comment as it is now, wherever it is.
     pub fn comment_view(&self, id: u64) -> Option<Comment> {
-        self.lock().comment_mut(id).cloned()
+        self.lock().comment(id).cloned()
     }
 
     // Runs.
@@ -257,7 +258,7 @@ impl World {
 
     /// The run with this id.
     pub fn run(&self, id: u64) -> Option<Run> {
-        self.lock().runs.get(&id).cloned()
+        self.lock().run(id).cloned()
     }
 
     /// Starts a run at the default branch as an event outside the API would, and returns
@@ -286,7 +287,7 @@ impl World {
     /// Changes a run. Jobs without an id get one.
     pub fn update_run(&self, id: u64, change: impl FnOnce(&mut Run)) {
         let mut state = self.lock();
-        assert!(state.runs.contains_key(&id), "there is no run {id}");
+        assert!(state.run(id).is_some(), "there is no run {id}");
         state.update_run(id, change);
     }
 
@@ -377,7 +378,11 @@ impl World {
 
     /// Adds a fault.
     pub fn fault(&self, fault: Fault) {
-        self.lock().faults.push(fault);
+        let mut state = self.lock();
+        if fault.lags() {
+            state.replicas.keep();
+        }
+        state.faults.push(fault);
     }
 
     /// Takes all faults away.
@@ -389,6 +394,34 @@ impl World {
     /// before the effect and half after.
     pub fn latency(&self, draw: impl Fn(&Method, &str) -> Duration + Send + Sync + 'static) {
         self.lock().latency = Some(Box::new(draw));
+    }
+
+    /// Draws for each GET from its method and path how old the answer is: it tells of
+    /// repositories, issues, comments, runs, files and refs as they were that long ago.
+    /// Who may ask, what the limits are and the `Date` are of the present, and so is what
+    /// other methods see.
+    ///
+    /// The past is kept from the first use of this, [`index_lag`](Self::index_lag) or
+    /// [`Kind::Lag`](crate::Kind::Lag) on, and for 15 minutes; a lag that reaches further
+    /// back gets the oldest there is.
+    pub fn lag(&self, draw: impl Fn(&Method, &str) -> Duration + Send + Sync + 'static) {
+        let mut state = self.lock();
+        state.replicas.keep();
+        state.replicas.lag = Some(Box::new(draw));
+    }
+
+    /// Makes lists of runs that are filtered by `actor`, `branch`, `created`, `event`,
+    /// `head_sha` or `status` this much older still: GitHub takes them from a search index.
+    pub fn index_lag(&self, lag: Duration) {
+        let mut state = self.lock();
+        state.replicas.keep();
+        state.replicas.index_lag = lag;
+    }
+
+    /// Lets an old answer hold, as they are now, the issues and comments that the same token
+    /// wrote since. What others wrote is missing all the same.
+    pub fn lag_shows_own_writes(&self, shows: bool) {
+        self.lock().replicas.own_writes = shows;
     }
 
     /// Sets how many requests a token may send in an hour: 5,000 at first.

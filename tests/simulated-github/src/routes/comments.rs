@@ -46,7 +46,7 @@ pub(super) fn list_all(call: Call<'_>) -> Answer {
 
 /// Adds a comment. In a locked conversation only a person with push access may; a GitHub
 /// App may not, whatever it was granted.
-pub(super) fn create(call: Call<'_>) -> Answer {
+pub(super) fn create(mut call: Call<'_>) -> Answer {
     let issue = call.issue()?;
     let (number, locked) = (issue.number, issue.locked);
     let author = call.caller.login().to_owned();
@@ -60,6 +60,7 @@ pub(super) fn create(call: Call<'_>) -> Answer {
     let id = added.ok_or_else(Reply::not_found)?;
     let place = call.issue_place(number);
     call.state.tell(place, format_args!("comment {id} added"));
+    call.note_comment(number, id);
     let comment = shown(&call, number, id)?;
     let url = comment["url"].as_str().unwrap_or_default().to_owned();
     Ok(Reply::created(comment).header(axum::http::header::LOCATION, url))
@@ -82,6 +83,7 @@ pub(super) fn update(mut call: Call<'_>) -> Answer {
         let place = call.issue_place(number);
         call.state.tell(place, format_args!("comment {id} edited"));
     }
+    call.note_comment(number, id);
     shown(&call, number, id).map(Reply::ok)
 }
 
@@ -94,6 +96,7 @@ pub(super) fn delete(mut call: Call<'_>) -> Answer {
     touch(&mut call, number)?;
     let place = call.issue_place(number);
     call.state.tell(place, format_args!("comment {id} deleted"));
+    call.note_comment(number, id);
     Ok(Reply::no_content())
 }
 

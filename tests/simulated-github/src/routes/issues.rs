@@ -104,6 +104,7 @@ pub(super) fn create(mut call: Call<'_>) -> Answer {
         add_labels(&mut call, number, &labels)?;
         add_assignees(&mut call, number, &assignees)?;
     }
+    call.note_issue(number);
     let issue = shown(&call, number)?;
     let url = issue["url"].as_str().unwrap_or_default().to_owned();
     Ok(Reply::created(issue).header(axum::http::header::LOCATION, url))
@@ -184,6 +185,7 @@ pub(super) fn update(mut call: Call<'_>) -> Answer {
     if let Some((state, reason)) = state {
         change_state(&mut call, number, &state, reason.as_deref())?;
     }
+    call.note_issue(number);
     shown(&call, number).map(Reply::ok)
 }
 

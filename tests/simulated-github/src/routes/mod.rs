@@ -14,6 +14,7 @@ mod runs;
 mod users;
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use axum::http::header::HeaderName;
 use axum::http::{Method, StatusCode};
@@ -157,12 +158,13 @@ impl Request {
     }
 }
 
-/// Answers a request, and changes the world as it asks.
-pub(crate) fn answer(state: &mut State, request: &Request) -> Reply {
-    route(state, request).unwrap_or_else(|refusal| refusal)
+/// Answers a request, and changes the world as it asks. A GET finds what the world held
+/// `lag` ago.
+pub(crate) fn answer(state: &mut State, request: &Request, lag: Duration) -> Reply {
+    route(state, request, lag).unwrap_or_else(|refusal| refusal)
 }
 
-fn route(state: &mut State, request: &Request) -> Answer {
+fn route(state: &mut State, request: &Request, lag: Duration) -> Answer {
     let now = state.now();
     let caller = authenticate(state, request, now)?;
     if request.path != "/rate_limit" && !state.limits.spend(caller.secret(), now) {
@@ -182,21 +184,29 @@ fn route(state: &mut State, request: &Request) -> Answer {
     if route.creates {
         admit_content(state)?;
     }
-    let created = route.creates;
-    let call = Call {
-        now: state.second(),
-        state,
-        caller,
-        key,
-        params,
-        query: form_urlencoded::parse(request.query.as_bytes()).into_owned().collect(),
-        path: request.path.clone(),
-        body: parsed(&request.body)?,
-        accept: request.accept.clone(),
+    let token = caller.secret().map(str::to_owned);
+    let query: Vec<_> = form_urlencoded::parse(request.query.as_bytes()).into_owned().collect();
+    let lag = match request.method {
+        Method::GET if runs::come_from_index(&request.path, &query) => lag + state.replicas.index_lag,
+        Method::GET => lag,
+        _ => Duration::ZERO,
     };
-    let reply = (route.handler)(call);
+    let body = parsed(&request.body)?;
+    let reply = state.lagging(lag, token.as_deref(), |state| {
+        (route.handler)(Call {
+            now: state.second(),
+            state,
+            caller,
+            key,
+            params,
+            query,
+            path: request.path.clone(),
+            body,
+            accept: request.accept.clone(),
+        })
+    });
     let reply = reply.map(|reply| accepted_permissions(reply, route.access));
-    if created && reply.is_ok() {
+    if route.creates && reply.is_ok() {
         state.limits.content.push(now);
     }
     reply

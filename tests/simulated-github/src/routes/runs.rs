@@ -44,6 +44,13 @@ fn list_where(call: &Call<'_>, of_interest: impl Fn(&Run) -> bool) -> Answer {
     Ok(call.counted_list("workflow_runs", runs.collect()))
 }
 
+/// Whether a search index answers the request, as GitHub does for filtered lists of runs.
+pub(super) fn come_from_index(path: &str, query: &[(String, String)]) -> bool {
+    const FILTERS: [&str; 6] = ["actor", "branch", "created", "event", "head_sha", "status"];
+    let filtered = query.iter().any(|(name, value)| FILTERS.contains(&name.as_str()) && !value.is_empty());
+    filtered && path.contains("/actions/") && path.ends_with("/runs")
+}
+
 /// A span of time in GitHub's search syntax: `>=A`, `<A`, `A..B`, `A..*`, or a day or second.
 struct Created {
     from: DateTime<Utc>,

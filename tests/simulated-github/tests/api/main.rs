@@ -6,5 +6,6 @@ mod apps;
 mod bad_days;
 mod http;
 mod issues;
+mod lag;
 mod sts;
 mod support;
