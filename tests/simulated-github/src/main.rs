@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use lexopt::prelude::*;
 use simulated_github::{Seed, World};
@@ -12,19 +13,27 @@ use simulated_github::{Seed, World};
 const HELP: &str = "\
 Serves a simulated GitHub on this machine. Prints its URL on the first line.
 
-Usage: simulated-github serve [--port N] [--world FILE]
+Usage: simulated-github serve [--port N] [--world FILE] [--latency-ms N]
 
-  --port N      the port to listen at; a free one if not given
-  --world FILE  what the world holds at first: repositories and tokens, as JSON or YAML
+  --port N        the port to listen at; a free one if not given
+  --world FILE    what the world holds at first: repositories and tokens, as JSON or YAML
+  --latency-ms N  how long each request takes, in milliseconds
 
 The pages of issues are at /OWNER/REPO/issues/NUMBER, a list of all at /.
-Test scripts find the following at /_simulation/: story, exchanges, runs, unknown-routes,
-issues/OWNER/REPO/NUMBER (GET); runs/ID, runs/ID/rerun (POST).
+Test scripts find the following at /_simulation/: story, exchanges, runs, limits,
+unknown-routes, issues/OWNER/REPO/NUMBER (GET); runs/ID, runs/ID/rerun (POST).
 ";
 
 enum Command {
     Help,
-    Serve { port: u16, world: Option<PathBuf> },
+    Serve(Serve),
+}
+
+#[derive(Default)]
+struct Serve {
+    port: u16,
+    world: Option<PathBuf>,
+    latency: Duration,
 }
 
 fn main() -> ExitCode {
@@ -39,30 +48,32 @@ fn main() -> ExitCode {
 
 fn parse() -> Result<Command, Box<dyn Error>> {
     let mut arguments = lexopt::Parser::from_env();
-    let mut serve = false;
-    let (mut port, mut world) = (0, None);
+    let mut is_serve = false;
+    let mut serve = Serve::default();
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Command::Help),
-            Long("port") => port = arguments.value()?.parse()?,
-            Long("world") => world = Some(arguments.value()?.into()),
-            Value(command) if command == "serve" && !serve => serve = true,
+            Long("port") => serve.port = arguments.value()?.parse()?,
+            Long("world") => serve.world = Some(arguments.value()?.into()),
+            Long("latency-ms") => serve.latency = Duration::from_millis(arguments.value()?.parse()?),
+            Value(command) if command == "serve" && !is_serve => is_serve = true,
             other => return Err(other.unexpected().into()),
         }
     }
-    match serve {
-        true => Ok(Command::Serve { port, world }),
+    match is_serve {
+        true => Ok(Command::Serve(serve)),
         false => Err("expected the command `serve`; see --help".into()),
     }
 }
 
 fn run(command: Command) -> Result<(), Box<dyn Error>> {
-    let (port, file) = match command {
+    let Serve { port, world: file, latency } = match command {
         Command::Help => return Ok(std::io::stdout().write_all(HELP.as_bytes())?),
-        Command::Serve { port, world } => (port, world),
+        Command::Serve(serve) => serve,
     };
     #[expect(clippy::disallowed_methods, reason = "a world for people shows their time")]
     let world = World::at(chrono::Utc::now());
+    world.latency(move |_, _| latency);
     if let Some(file) = file {
         let text = std::fs::read_to_string(&file)
             .map_err(|error| format!("cannot read `{}`: {error}", file.display()))?;

@@ -108,6 +108,7 @@ async fn exchange(world: World, request: Request, headers: HeaderMap, sender: on
     };
     // Who no longer listens does not need to hear.
     let _ = sender.send(answered);
+    state.limits.leave(request.token());
 }
 
 async fn pass(time: Duration) {
@@ -123,6 +124,8 @@ struct Arrival {
     latency: Duration,
     /// How old the answer to a GET is.
     lag: Duration,
+    /// Seconds to wait, if a secondary limit refuses the request.
+    refused: Option<u64>,
 }
 
 impl State {
@@ -153,7 +156,8 @@ impl State {
         if let Some(draw) = self.replicas.lag.as_ref().filter(|_| request.method == Method::GET) {
             lag += draw(&request.method, &request.path);
         }
-        Arrival { id, wrong, latency, lag }
+        let refused = self.limits.arrive(request.token(), &request.method, at);
+        Arrival { id, wrong, latency, lag, refused }
     }
 
     /// Does what the request asks. `None` if the connection breaks.
@@ -166,20 +170,27 @@ impl State {
                 Some(self.limited(*status, *retry_after, *reset_in, *secondary))
             }
             Some(Kind::StatusAfter(status)) => {
-                routes::answer(self, request, arrival.lag);
+                self.answer(arrival, request);
                 Some(broken(*status))
             }
             Some(Kind::DropAfter) => {
-                routes::answer(self, request, arrival.lag);
+                self.answer(arrival, request);
                 None
             }
-            Some(Kind::Latency(_) | Kind::Lag(_)) | None => Some(routes::answer(self, request, arrival.lag)),
+            Some(Kind::Latency(_) | Kind::Lag(_)) | None => Some(self.answer(arrival, request)),
         };
         let effective = self.story.len() > told;
         if let Some(exchange) = self.exchange_mut(arrival.id) {
             exchange.effective = effective;
         }
         reply
+    }
+
+    fn answer(&mut self, arrival: &Arrival, request: &Request) -> Reply {
+        match arrival.refused {
+            Some(seconds) => self.limited(403, Some(seconds), None, true),
+            None => routes::answer(self, request, arrival.lag),
+        }
     }
 
     fn limited(

@@ -10,6 +10,7 @@ use crate::World;
 use crate::call::Reply;
 use crate::exchange::Exchange;
 use crate::issue::Issue;
+use crate::limits::Limits;
 use crate::page;
 use crate::repository::RepoKey;
 use crate::routes::Request;
@@ -79,6 +80,7 @@ fn control(state: &mut State, method: &Method, path: &[&str], body: &[u8]) -> Op
             let runs: Vec<_> = state.runs().collect();
             Some(Reply::ok(json!(runs)))
         }
+        (&Method::GET, ["limits"]) => Some(Reply::ok(limits(&state.limits))),
         (&Method::GET, ["unknown-routes"]) => Some(Reply::ok(json!(state.unknown_routes))),
         (&Method::GET, ["issues", owner, repo, number]) => {
             let issue = find_issue(state, owner, repo, number.parse().ok()?)?;
@@ -94,6 +96,18 @@ fn control(state: &mut State, method: &Method, path: &[&str], body: &[u8]) -> Op
         }
         _ => None,
     }
+}
+
+/// What the requests so far came to.
+fn limits(limits: &Limits) -> Value {
+    json!({
+        "points": limits.points(),
+        "creations": limits.content.len(),
+        "most_points_a_minute": limits.most_points_a_minute(),
+        "most_creations_a_minute": limits.most_creations_a_minute(),
+        "most_at_once": limits.most_at_once(),
+        "refused": limits.refused,
+    })
 }
 
 /// What a script may change of a run. Jobs replace those of the latest attempt.

@@ -374,6 +374,34 @@ impl World {
         self.lock().limits.content.clone()
     }
 
+    /// The points of all requests, by GitHub's secondary limits: a GET costs one, a write
+    /// five. So do requests that meet a fault and answers with 304, but not what a limit refused.
+    pub fn points(&self) -> u64 {
+        self.lock().limits.points()
+    }
+
+    /// The most points that one token ever spent within a minute. GitHub allows 900.
+    pub fn most_points_a_minute(&self) -> u64 {
+        self.lock().limits.most_points_a_minute()
+    }
+
+    /// The most issues and comments that one token ever created within a minute. GitHub
+    /// allows 80, and 500 within an hour.
+    pub fn most_creations_a_minute(&self) -> u64 {
+        self.lock().limits.most_creations_a_minute()
+    }
+
+    /// The most requests of one token that were ever under way at once. GitHub allows 100.
+    pub fn most_at_once(&self) -> u64 {
+        self.lock().limits.most_at_once()
+    }
+
+    /// How many requests a limit has refused: the hour's, a secondary one, or that of
+    /// [`content_creation_limit`](Self::content_creation_limit). A fault is not a limit.
+    pub fn limited(&self) -> usize {
+        self.lock().limits.refused
+    }
+
     // Bad days.
 
     /// Adds a fault.
@@ -432,7 +460,14 @@ impl World {
     /// Sets how many issues and comments may be created in a minute: any number at first.
     /// GitHub's own limit is 80.
     pub fn content_creation_limit(&self, per_minute: usize) {
-        self.lock().limits.content_per_minute = Some(per_minute);
+        self.lock().limits.content_per_minute = Some(per_minute as u64);
+    }
+
+    /// Refuses what is over GitHub's secondary limits: for each token 900 points a minute, 80
+    /// issues and comments a minute and 500 an hour, and 100 requests at once. At first they
+    /// are only counted.
+    pub fn secondary_limits(&self) {
+        self.lock().limits.secondary = true;
     }
 
     /// Plays GitHub Enterprise Server of this release, such as `3.20`: `return_run_details`

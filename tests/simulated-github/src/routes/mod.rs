@@ -182,7 +182,7 @@ fn route(state: &mut State, request: &Request, lag: Duration) -> Answer {
         matched.params.iter().map(|(name, value)| (name.to_owned(), decoded(value))).collect();
     let key = reach(state, &caller, route.access, &params, request)?;
     if route.creates {
-        admit_content(state)?;
+        admit_content(state, &caller)?;
     }
     let token = caller.secret().map(str::to_owned);
     let query: Vec<_> = form_urlencoded::parse(request.query.as_bytes()).into_owned().collect();
@@ -207,7 +207,7 @@ fn route(state: &mut State, request: &Request, lag: Duration) -> Answer {
     });
     let reply = reply.map(|reply| accepted_permissions(reply, route.access));
     if route.creates && reply.is_ok() {
-        state.limits.content.push(now);
+        state.limits.note_content(token.as_deref(), now);
     }
     reply
 }
@@ -323,9 +323,9 @@ fn accepted_permissions(reply: Reply, access: Access) -> Reply {
 }
 
 /// Holds who writes too much in a minute.
-fn admit_content(state: &mut State) -> Result<(), Reply> {
+fn admit_content(state: &mut State, caller: &Caller) -> Result<(), Reply> {
     let now = state.now();
-    let Some(seconds) = state.limits.content_wait(now) else {
+    let Some(seconds) = state.limits.refuse_content(caller.secret(), now) else {
         return Ok(());
     };
     let message = "You have exceeded a secondary rate limit and have been temporarily blocked \

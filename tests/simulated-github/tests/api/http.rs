@@ -1,6 +1,7 @@
 //! The world on a socket.
 
 use crate::support::world;
+use serde_json::{Value, json};
 use simulated_github::{Fault, Kind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -67,4 +68,19 @@ async fn scripts_play_the_runner() {
     assert_eq!(run.jobs[0].conclusion.as_deref(), Some("failure"));
     raw(&server.url(), "POST", &format!("{path}/rerun"), "").await;
     assert_eq!(world.run(id).map(|run| run.attempt), Some(2));
+}
+
+#[tokio::test]
+async fn scripts_learn_what_the_requests_came_to() {
+    let world = world();
+    let server = world.serve().await.expect("a port is free");
+    raw(&server.url(), "POST", "/repos/acme/hub/issues/1/comments", r#"{"body":"x"}"#).await;
+    raw(&server.url(), "GET", "/repos/acme/hub/issues/1/comments", "").await;
+    let answer = raw(&server.url(), "GET", "/_simulation/limits", "").await;
+    let (_, limits) = answer.split_once("\r\n\r\n").expect("the answer has a body");
+    let expected = json!({
+        "points": 6, "creations": 1, "most_points_a_minute": 6, "most_creations_a_minute": 1,
+        "most_at_once": 1, "refused": 0,
+    });
+    assert_eq!(serde_json::from_str::<Value>(limits).ok(), Some(expected));
 }

@@ -7,5 +7,6 @@ mod bad_days;
 mod http;
 mod issues;
 mod lag;
+mod limits;
 mod sts;
 mod support;
