@@ -95,8 +95,12 @@ impl Description {
         let no_paths = Map::new();
         let paths = document["paths"].as_object().unwrap_or(&no_paths);
         for template in paths.keys() {
-            // A file's path is the one parameter that holds slashes.
+            // These parameters hold slashes.
             let pattern = template.replace("/contents/{path}", "/contents/{*path}");
+            let pattern = match template.contains("/git/") {
+                true => pattern.replace("/{ref}", "/{*ref}"),
+                false => pattern,
+            };
             templates
                 .insert(pattern, template.clone())
                 .map_err(|_| DescriptionError::Ambiguous { template: template.clone() })?;
@@ -261,7 +265,8 @@ impl Description {
             _ if raw => Vec::new(),
             (None, Some(_)) => vec![Violation::new(place, "is missing")],
             (Some(_), None) if status < 300 => vec![Violation::new(place, "is not declared")],
-            (_, None) => Vec::new(),
+            (None, None) => Vec::new(),
+            (Some(_), None) => self.check_message(exchange),
             (Some(body), Some(schema)) => self.validate(&format!("{name} {status}"), schema, body, place),
         }
     }
@@ -272,9 +277,16 @@ impl Description {
             let problem = format!("{status} is not declared");
             return vec![Violation::new("status", problem)];
         }
+        match status {
+            304 => Vec::new(),
+            _ => self.check_message(exchange),
+        }
+    }
+
+    fn check_message(&self, exchange: &Exchange) -> Vec<Violation> {
         let body = exchange.response_body.as_ref();
         let message = body.and_then(|body| body.get("message"));
-        match status == 304 || message.is_some_and(Value::is_string) {
+        match message.is_some_and(Value::is_string) {
             true => Vec::new(),
             false => vec![Violation::new("response body /message", "is missing")],
         }

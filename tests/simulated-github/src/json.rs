@@ -344,6 +344,17 @@ pub(crate) fn file(
     content(links, repository, git_ref, path, Some(text), text.len(), &sha)
 }
 
+/// A Git reference. What it refers to is taken for a commit.
+pub(crate) fn git_ref(links: &Links, repository: &RepositoryData, name: &str, sha: &str) -> Value {
+    let git = links.api(format!("/repos/{}/git", repository.full_name()));
+    json!({
+        "ref": name,
+        "node_id": STANDARD.encode(format!("Ref{}:{name}", repository.id)),
+        "url": format!("{git}/{}", escaped(name)),
+        "object": { "type": "commit", "sha": sha, "url": format!("{git}/commits/{sha}") },
+    })
+}
+
 /// Base64 in lines of 60 characters, each ended, as GitHub gives it.
 fn base64_lines(text: &str) -> String {
     let encoded = STANDARD.encode(text);

@@ -59,6 +59,7 @@ pub(crate) struct RepositoryData {
     assignable: BTreeSet<String>,
     pub(crate) labels: Vec<Label>,
     pub(crate) issues: BTreeMap<u64, Slot>,
+    /// Commits by the full name of the ref, such as `refs/heads/main`.
     refs: BTreeMap<String, String>,
     commits: BTreeMap<String, Arc<Tree>>,
     pub(crate) workflows: Vec<Workflow>,
@@ -139,12 +140,12 @@ impl RepositoryData {
 
     // Files.
 
-    /// Puts a commit with these files on a branch or tag.
-    fn commit(&mut self, name: &str, tree: Tree) {
+    /// Puts a commit with these files on a branch.
+    fn commit(&mut self, branch: &str, tree: Tree) {
         let seed = format!("commit {} {}", self.full_name(), self.commits.len());
         let sha = sha1(seed.as_bytes());
         self.commits.insert(sha.clone(), Arc::new(tree));
-        self.refs.insert(name.into(), sha);
+        self.set_ref(&format!("refs/heads/{branch}"), &sha);
     }
 
     /// Writes a file onto a branch, which is created if it is not there.
@@ -156,41 +157,59 @@ impl RepositoryData {
         self.commit(branch, tree);
     }
 
-    /// Makes a branch or tag at the head of the default branch.
-    pub(crate) fn make_ref(&mut self, name: &str) {
-        let default = self.default_branch.clone();
-        let head = self.head(&default);
-        self.refs.insert(name.into(), head);
+    // Refs.
+
+    /// All refs, and the commits that they are at, by their full names.
+    pub(crate) fn refs(&self) -> &BTreeMap<String, String> {
+        &self.refs
+    }
+
+    pub(crate) fn set_ref(&mut self, full_name: &str, sha: &str) {
+        self.refs.insert(full_name.into(), sha.into());
+    }
+
+    /// Removes a ref, and says whether there was one.
+    pub(crate) fn remove_ref(&mut self, full_name: &str) -> bool {
+        self.refs.remove(full_name).is_some()
+    }
+
+    /// Makes a ref at the head of the default branch.
+    pub(crate) fn make_ref(&mut self, full_name: &str) {
+        let head = self.head(&self.default_branch);
+        self.set_ref(full_name, &head);
     }
 
     pub(crate) fn rename_default_branch(&mut self, name: &str) {
-        if let Some(sha) = self.refs.remove(&self.default_branch) {
-            self.refs.entry(name.into()).or_insert(sha);
+        if let Some(sha) = self.refs.remove(&format!("refs/heads/{}", self.default_branch)) {
+            self.refs.entry(format!("refs/heads/{name}")).or_insert(sha);
         }
         self.default_branch = name.into();
     }
 
+    /// The full name and the commit of the branch or tag with this name, or of any ref that
+    /// is named in full.
+    fn resolved(&self, git_ref: &str) -> Option<(&String, &String)> {
+        let names = [git_ref.to_owned(), format!("refs/heads/{git_ref}"), format!("refs/tags/{git_ref}")];
+        names.iter().find_map(|name| self.refs.get_key_value(name))
+    }
+
     /// The branch or tag that `git_ref` names, without `refs/heads/` or `refs/tags/`.
     pub(crate) fn branch_or_tag<'a>(&self, git_ref: &'a str) -> Option<&'a str> {
-        let short = git_ref
-            .strip_prefix("refs/heads/")
-            .or_else(|| git_ref.strip_prefix("refs/tags/"))
-            .unwrap_or(git_ref);
-        self.refs.contains_key(short).then_some(short)
+        const KINDS: [&str; 2] = ["refs/heads/", "refs/tags/"];
+        let (full_name, _) = self.resolved(git_ref)?;
+        let kind = KINDS.into_iter().find(|kind| full_name.starts_with(kind))?;
+        Some(git_ref.strip_prefix(kind).unwrap_or(git_ref))
     }
 
     /// The commit at the head of a branch or tag.
     pub(crate) fn head(&self, name: &str) -> String {
-        let sha = self.refs.get(name).cloned();
-        sha.unwrap_or_else(|| sha1(name.as_bytes()))
+        let resolved = self.resolved(name);
+        resolved.map_or_else(|| sha1(name.as_bytes()), |(_, sha)| sha.clone())
     }
 
-    /// The files at a branch, a tag or a commit.
+    /// The files at a ref or a commit.
     pub(crate) fn tree(&self, git_ref: &str) -> Option<Arc<Tree>> {
-        let sha = match self.branch_or_tag(git_ref) {
-            Some(name) => self.refs.get(name)?,
-            None => git_ref,
-        };
+        let sha = self.resolved(git_ref).map_or(git_ref, |(_, sha)| sha);
         self.commits.get(sha).cloned()
     }
 
@@ -315,12 +334,12 @@ impl Repository {
 
     /// Makes a branch at the head of the default branch, with the files it has now.
     pub fn branch(&self, name: &str) -> Self {
-        self.change(|data| data.make_ref(name))
+        self.change(|data| data.make_ref(&format!("refs/heads/{name}")))
     }
 
     /// Makes a tag at the head of the default branch, with the files it has now.
     pub fn tag(&self, name: &str) -> Self {
-        self.branch(name)
+        self.change(|data| data.make_ref(&format!("refs/tags/{name}")))
     }
 
     /// Hides the repository from everyone but tokens that were granted something in it.

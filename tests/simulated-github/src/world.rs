@@ -113,6 +113,11 @@ impl World {
         Token { world: self.clone(), secret: secret.to_owned() }
     }
 
+    /// The full names of a repository's refs, such as `refs/heads/main`.
+    pub fn refs(&self, repository: &str) -> Vec<String> {
+        self.with(repository, |state, key| Some(state.repository(key)?.refs().keys().cloned().collect()))
+    }
+
     /// Lets a person exist who does nothing else.
     pub fn user(&self, login: &str) {
         self.lock().add_user(login);

@@ -9,6 +9,7 @@ mod assignees;
 mod comments;
 mod issues;
 mod labels;
+mod refs;
 mod repos;
 mod runs;
 mod users;
@@ -74,6 +75,10 @@ fn table() -> Vec<(Method, &'static str, Access, Handler)> {
         (GET, "/repos/{owner}/{repo}/contents/{*path}", Read(CONTENTS), repos::contents),
         (GET, "/repos/{owner}/{repo}/collaborators/{username}", Read(METADATA), repos::collaborator),
         (GET, "/repos/{owner}/{repo}/collaborators/{username}/permission", Read(METADATA), repos::permission),
+        (POST, "/repos/{owner}/{repo}/git/refs", Write(CONTENTS), refs::create),
+        (DELETE, "/repos/{owner}/{repo}/git/refs/{*ref}", Write(CONTENTS), refs::delete),
+        (GET, "/repos/{owner}/{repo}/git/ref/{*ref}", Read(CONTENTS), refs::get),
+        (GET, "/repos/{owner}/{repo}/git/matching-refs/{*ref}", Read(CONTENTS), refs::matching),
         (POST, "/repos/{owner}/{repo}/dispatches", Write(CONTENTS), actions::repository_dispatch),
         (GET, "/repos/{owner}/{repo}/issues", Read(ISSUES), issues::list),
         (POST, "/repos/{owner}/{repo}/issues", Write(ISSUES), issues::create),
@@ -342,5 +347,6 @@ mod tests {
     fn the_table_is_without_contradictions() {
         assert!(ROUTES.at("/repos/acme/hub/issues/comments/1").is_ok());
         assert!(ROUTES.at("/repos/acme/hub/contents/a/b/c.yml").is_ok());
+        assert!(ROUTES.at("/repos/acme/hub/git/refs/heads/main").is_ok());
     }
 }

@@ -49,6 +49,21 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("GET", "/repos/acme/web/collaborators/bob/permission", ""),
     (
         "POST",
+        "/repos/acme/web/git/refs",
+        r#"{"ref":"refs/locks/release","sha":"aa218f56b14c9653891f9e74264a383fa43fefbd"}"#,
+    ),
+    (
+        "POST",
+        "/repos/acme/web/git/refs",
+        r#"{"ref":"refs/locks/release","sha":"aa218f56b14c9653891f9e74264a383fa43fefbd"}"#,
+    ),
+    ("GET", "/repos/acme/web/git/ref/locks/release", ""),
+    ("GET", "/repos/acme/web/git/ref/locks/nothing", ""),
+    ("GET", "/repos/acme/web/git/matching-refs/locks/rel", ""),
+    ("DELETE", "/repos/acme/web/git/refs/locks/release", ""),
+    ("DELETE", "/repos/acme/web/git/refs/locks/release", ""),
+    (
+        "POST",
         "/repos/acme/web/issues",
         r#"{"title":"Two","body":"text","labels":["release"],"assignees":["bob"]}"#,
     ),
@@ -142,7 +157,7 @@ fn taken(exchange: &Exchange) -> Option<String> {
     let matched = super::ROUTES.at(&exchange.path).ok()?;
     let mut template = exchange.path.clone();
     for (name, value) in matched.params.iter() {
-        let star = if name == "path" { "*" } else { "" };
+        let star = if matches!(name, "path" | "ref") { "*" } else { "" };
         template = template.replacen(&format!("/{value}"), &format!("/{{{star}{name}}}"), 1);
     }
     Some(format!("{} {template}", exchange.method))

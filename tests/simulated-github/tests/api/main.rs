@@ -8,5 +8,6 @@ mod http;
 mod issues;
 mod lag;
 mod limits;
+mod refs;
 mod sts;
 mod support;
