@@ -134,6 +134,9 @@ pub(crate) struct Label {
 /// What GitHub accepts as the text of an issue or comment, in characters.
 pub(crate) const LONGEST_BODY: usize = 65_536;
 
+/// How many comments GitHub lets an issue have.
+pub(crate) const MOST_COMMENTS: usize = 2_500;
+
 pub(crate) fn too_long(body: &str) -> bool {
     body.chars().count() > LONGEST_BODY
 }

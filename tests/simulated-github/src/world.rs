@@ -135,6 +135,16 @@ impl World {
         self.with(repository, |state, key| state.add_comment(key, number, author, body))
     }
 
+    /// Adds so many small comments: `comment 1`, `comment 2`…
+    pub fn comments(&self, repository: &str, number: u64, author: &str, count: usize) {
+        self.with(repository, |state, key| {
+            (1..=count).try_for_each(|nth| {
+                let added = state.add_comment(key, number, author, &format!("comment {nth}"));
+                added.map(|_| ())
+            })
+        });
+    }
+
     /// Edits a comment.
     pub fn edit_comment(&self, id: u64, body: &str) {
         let mut state = self.lock();

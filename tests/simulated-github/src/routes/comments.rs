@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::call::{Answer, Call, Reply};
-use crate::issue::{Comment, too_long};
+use crate::issue::{Comment, MOST_COMMENTS, too_long};
 use crate::json;
 use crate::state::Ghes;
 
@@ -48,12 +48,15 @@ pub(super) fn list_all(call: Call<'_>) -> Answer {
 /// App may not, whatever it was granted.
 pub(super) fn create(mut call: Call<'_>) -> Answer {
     let issue = call.issue()?;
-    let (number, locked) = (issue.number, issue.locked);
+    let (number, locked, comments) = (issue.number, issue.locked, issue.comments.len());
     let author = call.caller.login().to_owned();
     let person = !crate::token::is_bot(&author);
     if locked && !(person && call.can_push()) {
         let message = "Unable to create comment because issue is locked.";
         return Err(Reply::forbidden(message));
+    }
+    if comments >= MOST_COMMENTS {
+        return Err(Reply::forbidden("Commenting is disabled on issues with more than 2500 comments"));
     }
     let body = wanted_body(&call)?;
     let added = call.state.add_comment(&call.key, number, &author, &body);

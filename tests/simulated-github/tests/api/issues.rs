@@ -182,3 +182,21 @@ async fn an_enterprise_server_of_old_pins_no_comments() {
     world.ghes("3.20");
     assert_eq!(github.send("PUT", &pin, Value::Null).await.status, 200);
 }
+
+#[tokio::test]
+async fn an_issue_takes_2500_comments() {
+    let world = world();
+    world.comments("acme/hub", 1, "alice", 2_499);
+    let github = client(&world, "t");
+    let added = github.post(COMMENTS, json!({ "body": "the last one" })).await;
+    assert_eq!(added.status, 201);
+    let refused = github.post(COMMENTS, json!({ "body": "one too many" })).await;
+    assert_eq!(refused.status, 403);
+    assert_eq!(refused.message(), "Commenting is disabled on issues with more than 2500 comments");
+    assert_eq!(world.issue_view("acme/hub", 1).comments.len(), 2_500);
+
+    let comment = format!("/repos/acme/hub/issues/comments/{}", added.json()["id"]);
+    assert_eq!(github.patch(&comment, json!({ "body": "edited" })).await.status, 200);
+    assert_eq!(github.send("DELETE", &comment, Value::Null).await.status, 204);
+    assert_eq!(github.post(COMMENTS, json!({ "body": "again" })).await.status, 201);
+}
