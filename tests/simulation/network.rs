@@ -42,6 +42,13 @@ struct Drawn {
     planted: u32,
 }
 
+impl Drawn {
+    fn lag(&mut self, longest: Duration) -> Duration {
+        *self.faults.0.entry("lag").or_default() += 1;
+        longest.mul_f64(self.rng.f64())
+    }
+}
+
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -65,6 +72,10 @@ impl Sky {
         // The world keeps this, so it must not keep the world.
         let (drawn, longest) = (Arc::clone(&sky.drawn), weather.latency);
         world.latency(move |_, _| longest.mul_f64(lock(&drawn).rng.f64()));
+        let (drawn, longest) = (Arc::clone(&sky.drawn), weather.lag);
+        if !longest.is_zero() {
+            world.lag(move |_, _| lock(&drawn).lag(longest));
+        }
         sky
     }
 

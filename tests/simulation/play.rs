@@ -160,47 +160,45 @@ impl Step {
     }
 }
 
+/// What there is before the play begins, which the oldest answer tells of too.
+fn set(world: &World, scenario: &Scenario) {
+    world.content_creation_limit(80);
+    world.user("mallory");
+    let hub = world.repository(HUB).member("alice", "MEMBER").assignable("alice");
+    hub.file(".github/workflows/release.yml", "on: workflow_dispatch");
+    let hub_token = world.token(HUB_TOKEN).acts_as("acme-release[bot]");
+    hub_token.can(HUB, &["issues: write", "actions: read", "contents: read"]);
+    for target in &scenario.targets {
+        let inputs = match target.old_style {
+            true => {
+                "{ reportTo: {}, releaseTicketNumber: { default: '-1' }, draftRelease: { type: boolean } }"
+            }
+            false => "{ release-ticket: {}, release-target: {} }",
+        };
+        let text = format!(
+            "name: Release\nrun-name: For ${{{{ inputs.release-ticket }}}}\n\
+             on:\n  workflow_dispatch:\n    inputs: {inputs}\n"
+        );
+        let path = format!(".github/workflows/{}", target.workflow);
+        world.repository(&target.repository).member("alice", "MEMBER").file(&path, &text);
+        hub_token.can(&target.repository, &["actions: write", "contents: read"]);
+        let token = world.token(&token_of(&target.repository)).acts_as("acme-report[bot]");
+        token.can(HUB, &["issues: write"]).can(&target.repository, &["issues: write", "actions: read"]);
+    }
+}
+
 impl Stage {
     fn new(scenario: Scenario) -> Self {
         let world = World::new();
+        set(&world, &scenario);
         let history = scenario.followed.then(History::default);
         let sky = Sky::over(&world, &scenario.weather, scenario.seed, history);
         let temp = tempfile::tempdir().expect("a temporary folder");
-        let stage =
-            Self { scenario, world, sky, journal: RefCell::default(), is_ending: Cell::new(false), temp };
-        stage.set();
-        stage
+        Self { scenario, world, sky, journal: RefCell::default(), is_ending: Cell::new(false), temp }
     }
 
     fn journal(&self) -> RefMut<'_, Journal> {
         self.journal.borrow_mut()
-    }
-
-    fn set(&self) {
-        let world = &self.world;
-        world.content_creation_limit(80);
-        world.user("mallory");
-        let hub = world.repository(HUB).member("alice", "MEMBER").assignable("alice");
-        hub.file(".github/workflows/release.yml", "on: workflow_dispatch");
-        let hub_token = world.token(HUB_TOKEN).acts_as("acme-release[bot]");
-        hub_token.can(HUB, &["issues: write", "actions: read", "contents: read"]);
-        for target in &self.scenario.targets {
-            let inputs = match target.old_style {
-                true => {
-                    "{ reportTo: {}, releaseTicketNumber: { default: '-1' }, draftRelease: { type: boolean } }"
-                }
-                false => "{ release-ticket: {}, release-target: {} }",
-            };
-            let text = format!(
-                "name: Release\nrun-name: For ${{{{ inputs.release-ticket }}}}\n\
-                 on:\n  workflow_dispatch:\n    inputs: {inputs}\n"
-            );
-            let path = format!(".github/workflows/{}", target.workflow);
-            world.repository(&target.repository).member("alice", "MEMBER").file(&path, &text);
-            hub_token.can(&target.repository, &["actions: write", "contents: read"]);
-            let token = world.token(&token_of(&target.repository)).acts_as("acme-report[bot]");
-            token.can(HUB, &["issues: write"]).can(&target.repository, &["issues: write", "actions: read"]);
-        }
     }
 
     async fn play(self: Rc<Self>) {

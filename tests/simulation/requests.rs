@@ -36,7 +36,7 @@ fn ten_minutes(targets: usize) -> Scenario {
     let latency = Duration::from_millis(300);
     Scenario {
         seed: 0,
-        weather: Weather { density: 0.0, merciful: true, latency, retry_timeout: "5m" },
+        weather: Weather { density: 0.0, merciful: true, latency, lag: Duration::ZERO, retry_timeout: "5m" },
         max_parallel: 8,
         named: true,
         followed: true,

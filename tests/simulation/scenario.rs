@@ -30,6 +30,8 @@ pub(crate) struct Weather {
     /// Whether a request that went wrong goes well afterwards, so that every step's patience is enough.
     pub(crate) merciful: bool,
     pub(crate) latency: Duration,
+    /// How old an answer may be at most.
+    pub(crate) lag: Duration,
     pub(crate) retry_timeout: &'static str,
 }
 
@@ -251,6 +253,8 @@ impl Scenario {
             draw_runs(&mut draw, &mut scenario.targets);
             draw_waits(&mut draw, &mut scenario);
         }
+        // Drawn last, so that the same release can be played without it.
+        scenario.weather.lag = lag(&mut draw);
         scenario
     }
 }
@@ -285,7 +289,7 @@ impl Target {
 impl Weather {
     fn draw(draw: &mut Draw) -> Self {
         let latency = Duration::from_millis(*draw.one(&[0, 300, 3_000, 3_000]));
-        let calm = Self { density: 0.0, merciful: true, latency, retry_timeout: "5m" };
+        let calm = Self { density: 0.0, merciful: true, latency, lag: Duration::ZERO, retry_timeout: "5m" };
         match draw.0.u32(..20) {
             0..4 => calm,
             4..15 => Self { density: 0.01 + 0.09 * draw.0.f64(), ..calm },
@@ -298,6 +302,16 @@ impl Weather {
             },
         }
     }
+}
+
+fn lag(draw: &mut Draw) -> Duration {
+    let longest = match draw.0.u32(..20) {
+        0..12 => 0.0,
+        12..16 => 1.0,
+        16..19 => 3.0,
+        _ => 10.0,
+    };
+    draw.time(longest)
 }
 
 fn hubs(draw: &mut Draw, named: bool) -> Vec<Hub> {
@@ -552,10 +566,10 @@ fn people(draw: &mut Draw, targets: usize) -> Vec<Person> {
 
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Weather { density, merciful, latency, retry_timeout } = &self.weather;
+        let Weather { density, merciful, latency, lag, retry_timeout } = &self.weather;
         writeln!(
             f,
-            "scenario {}: {:.0} % of the requests go wrong{}, latency up to {latency:?}, patience {retry_timeout}, \
+            "scenario {}: {:.0} % of the requests go wrong{}, latency up to {latency:?}, lag up to {lag:?}, patience {retry_timeout}, \
              {}, max-parallel {}",
             self.seed,
             density * 100.0,
