@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`transport`] | the HTTP client below everything else |
 //! | [`api`] | one exchange with a server: time-outs, retries, rate limits |
+//! | `lag` | how far GitHub's answers may lag behind its writes |
 //! | [`needs`] | the permissions that a step needs, and where |
 //! | [`tokens`] | which token goes with which repository; it has tokens minted and revokes them |
 //! | [`client`] | a request with the token of its repository, and why it failed ([`error`]) |
@@ -19,6 +20,7 @@ pub mod client;
 pub mod contents;
 pub mod error;
 pub mod issues;
+mod lag;
 pub mod needs;
 pub mod once;
 pub mod tokens;

@@ -2,9 +2,10 @@
 //! in the debug log. A call brings its own token; which one that is others decide.
 //!
 //! Reads, and writes that come out the same when repeated, are tried again after an unclear failure.
-//! A write that must not happen twice is sent once, and its caller looks for the effect. A call that
-//! GitHub puts off for its [rate limits](https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#handle-rate-limit-errors-appropriately)
-//! had no effect, and is sent again in either case.
+//! A write that must not happen twice is sent once, and its caller looks for the effect. Two answers
+//! say that a call had no effect, and the call is sent again in either case: GitHub puts it off for its
+//! [rate limits](https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#handle-rate-limit-errors-appropriately),
+//! or GitHub does not show yet what the call is about (`Call::appears_within`).
 
 mod answer;
 mod error;
@@ -14,7 +15,7 @@ mod request;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use http::StatusCode;
 use http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, IF_NONE_MATCH, USER_AGENT};
 use octocrab::Octocrab;
@@ -66,23 +67,32 @@ impl Api {
     /// Sends `call` until there is a clear answer or no time left.
     pub(super) async fn send(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
         let began = Instant::now();
-        let backoff = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_secs(1))
-            .with_max_delay(Duration::from_secs(60))
-            .with_max_times(10)
-            .with_jitter();
-        (|| self.send_once(call))
-            .retry(backoff)
-            .sleep(tokio::time::sleep)
-            .when(|error| may_repeat(error, call.repeat))
-            .adjust(|error, delay| {
-                let delay = delay_after(error, delay?);
-                Some(delay).filter(|delay| began.elapsed().saturating_add(*delay) <= self.retry_timeout)
-            })
-            .notify(|error, delay| {
-                tracing::info!("waiting {} s, then trying again: {error}", delay.as_secs_f32().ceil());
-            })
-            .await
+        let mut delays = Delays::default();
+        loop {
+            let error = match self.send_once(call).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let waited = began.elapsed();
+            let delay = if may_repeat(&error, call.repeat) {
+                delays.after(&error)
+            } else if is_not_found(&error) {
+                delays.until_shown(call.appears_within.saturating_sub(waited))
+            } else {
+                None
+            };
+            let is_in_time = |delay: &Duration| waited.saturating_add(*delay) <= self.retry_timeout;
+            let Some(delay) = delay.filter(is_in_time) else { return Err(error) };
+            let seconds = delay.as_secs_f32().ceil();
+            if is_not_found(&error) {
+                tracing::info!(
+                    "waiting {seconds} s, then trying again: {error}; GitHub may not show yet what was just written"
+                );
+            } else {
+                tracing::info!("waiting {seconds} s, then trying again: {error}");
+            }
+            tokio::time::sleep(delay).await;
+        }
     }
 
     /// Sends `call` once.
@@ -146,15 +156,48 @@ fn may_repeat(error: &ApiError, repeat: Repeat) -> bool {
     }
 }
 
-/// How long to wait after `error`, where `delay` would be next.
-fn delay_after(error: &ApiError, delay: Duration) -> Duration {
-    match error {
-        ApiError::RateLimited { wait: Some(wait), .. } => {
-            wait.saturating_add(delay.min(Duration::from_secs(3)))
-        }
-        // "If the request failed due to a secondary limit, wait at least a minute."
-        ApiError::RateLimited { wait: None, .. } => delay.max(Duration::from_secs(60)),
-        _ => delay,
+fn is_not_found(error: &ApiError) -> bool {
+    error.status() == Some(StatusCode::NOT_FOUND)
+}
+
+/// The waits between the tries of a call.
+struct Delays {
+    failures: ExponentialBackoff,
+    not_yet: ExponentialBackoff,
+}
+
+impl Default for Delays {
+    fn default() -> Self {
+        let failures = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_secs(1))
+            .with_max_delay(Duration::from_secs(60))
+            .with_max_times(10)
+            .with_jitter();
+        let not_yet = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(250))
+            .with_max_delay(Duration::from_secs(2))
+            .without_max_times();
+        Self { failures: failures.build(), not_yet: not_yet.build() }
+    }
+}
+
+impl Delays {
+    /// The wait after a failure; none if there were enough of them.
+    fn after(&mut self, error: &ApiError) -> Option<Duration> {
+        let delay = self.failures.next()?;
+        Some(match error {
+            ApiError::RateLimited { wait: Some(wait), .. } => {
+                wait.saturating_add(delay.min(Duration::from_secs(3)))
+            }
+            // "If the request failed due to a secondary limit, wait at least a minute."
+            ApiError::RateLimited { wait: None, .. } => delay.max(Duration::from_secs(60)),
+            _ => delay,
+        })
+    }
+
+    /// The wait for something that appears within the `rest` of its time: the last try is at its end.
+    fn until_shown(&mut self, rest: Duration) -> Option<Duration> {
+        self.not_yet.next().map(|delay| delay.min(rest)).filter(|delay| !delay.is_zero())
     }
 }
 
@@ -194,5 +237,59 @@ fn broken(request: RequestLine, error: &octocrab::Error) -> ApiError {
         ApiError::Unreachable { request, reason, obstacle: Obstacle::behind(error) }
     } else {
         ApiError::Unclear { request, reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::{Arc, Mutex};
+
+    use bytes::Bytes;
+    use http::{Method, Uri};
+    use http_body_util::Full;
+    use secrecy::SecretString;
+
+    use super::*;
+
+    /// Sends one call to a server that answers these statuses, the last one for ever; gives the result's
+    /// status, how often the call was sent, and how many milliseconds it took.
+    async fn sent(method: Method, statuses: &'static [u16], appears_within: u64) -> (u16, usize, u128) {
+        let sends = Arc::new(Mutex::new(0));
+        let counted = sends.clone();
+        let service = tower::service_fn(move |_| {
+            let mut sends = counted.lock().expect("no panic");
+            let status = statuses[(*sends).min(statuses.len() - 1)];
+            *sends += 1;
+            let answer = http::Response::builder().status(status).body(Full::new(Bytes::from("{}")));
+            async move { Ok::<_, Infallible>(answer.expect("a response")) }
+        });
+        let octocrab = transport::over_service(service, Uri::from_static("http://github.example"));
+        let api = Api::new(octocrab, Clock::starting_at(Default::default()), Duration::from_secs(60));
+        let token = SecretString::from("token");
+        let mut call = Call::new(method, "/x", None, &token);
+        call.repeat = Repeat::Never;
+        call.appears_within = Duration::from_secs(appears_within);
+        let began = Instant::now();
+        let status = match api.send(&call).await {
+            Ok(answer) => answer.status,
+            Err(error) => error.status().expect("a refusal"),
+        };
+        let sends = *sends.lock().expect("no panic");
+        (status.as_u16(), sends, began.elapsed().as_millis())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_404_means_not_yet_until_the_lag_is_over() {
+        assert_eq!(sent(Method::GET, &[404, 404, 200], 4).await, (200, 3, 750));
+        assert_eq!(sent(Method::POST, &[404, 201], 4).await, (201, 2, 250), "a write had no effect");
+        assert_eq!(sent(Method::GET, &[404], 4).await, (404, 6, 4_000), "the last try is at the end");
+        assert_eq!(sent(Method::GET, &[404], 30).await, (404, 19, 30_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_404_without_a_lag_and_a_410_are_refusals_at_once() {
+        assert_eq!(sent(Method::GET, &[404, 200], 0).await, (404, 1, 0));
+        assert_eq!(sent(Method::GET, &[410, 200], 30).await, (410, 1, 0));
     }
 }

@@ -10,15 +10,17 @@ use serde_json::Value;
 
 use super::api::{Answer, Api, ApiError, Call, EnterpriseRelease, Repeat, RequestLine};
 use super::error::GitHubError;
+use super::lag::Expected;
 use super::tokens::Tokens;
 use crate::job::Clock;
-use crate::names::RepoName;
+use crate::names::{IssueRef, RepoName};
 
 /// GitHub, as this action asks it.
 #[derive(Debug)]
 pub struct GitHub {
     api: Api,
     tokens: Tokens,
+    expected: Expected,
 }
 
 /// A request to a repository, before it has a token.
@@ -31,6 +33,8 @@ pub(super) struct Request<'a> {
     repeat: Repeat,
     /// The tag of the caller's copy: the answer says whether that has changed, and only then what it is now.
     unless: Option<String>,
+    /// A 404 within this time from the first try means "not yet".
+    appears_within: Duration,
 }
 
 impl<'a> Request<'a> {
@@ -44,7 +48,15 @@ impl<'a> Request<'a> {
         path: impl Into<String>,
         repeat: Repeat,
     ) -> Self {
-        Self { method, repository, path: path.into(), body: None, repeat, unless: None }
+        Self {
+            method,
+            repository,
+            path: path.into(),
+            body: None,
+            repeat,
+            unless: None,
+            appears_within: Duration::ZERO,
+        }
     }
 
     pub(super) fn body(self, body: Value) -> Self {
@@ -56,6 +68,12 @@ impl<'a> Request<'a> {
         Self { unless: tag.cloned(), ..self }
     }
 
+    /// Takes a 404 for "not yet" until `lag` is over, and only then for a refusal. A request that is 404
+    /// had no effect, so this goes for every method.
+    pub(super) fn appears_within(self, lag: Duration) -> Self {
+        Self { appears_within: lag, ..self }
+    }
+
     fn with<'t>(&'t self, bearer: &'t SecretString) -> Call<'t> {
         let path = format!("/repos/{}{}", self.repository, self.path);
         Call {
@@ -64,6 +82,7 @@ impl<'a> Request<'a> {
             bearer,
             repeat: self.repeat,
             unless: self.unless.as_deref(),
+            appears_within: self.appears_within,
         }
     }
 }
@@ -72,7 +91,7 @@ impl GitHub {
     /// GitHub behind `octocrab`, asked with `tokens`; waits and repeats for `retry_timeout` at most.
     #[must_use]
     pub fn new(octocrab: Octocrab, tokens: Tokens, clock: Clock, retry_timeout: Duration) -> Self {
-        Self { api: Api::new(octocrab, clock, retry_timeout), tokens }
+        Self { api: Api::new(octocrab, clock, retry_timeout), tokens, expected: Expected::default() }
     }
 
     /// Which token goes with which repository.
@@ -96,6 +115,17 @@ impl GitHub {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         self.api.clock()
+    }
+
+    /// Notes that `issue` exists, because this step has created it or found it in a list: requests about
+    /// it take a 404 for "not yet" for longer than those about other issues.
+    pub fn expect(&self, issue: &IssueRef) {
+        self.expected.note(issue);
+    }
+
+    /// The time within which `issue` appears, if it exists.
+    pub(super) fn lag_of(&self, issue: &IssueRef) -> Duration {
+        self.expected.lag_of(issue)
     }
 
     /// The server's release, if it is a GitHub Enterprise Server and has answered before.

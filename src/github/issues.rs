@@ -9,6 +9,7 @@ use serde_json::json;
 use super::api::Repeat;
 use super::client::{GitHub, Request};
 use super::error::GitHubError;
+use super::lag;
 use crate::names::{CommentId, IssueNumber, IssueRef, Login, RepoName};
 
 /// The most that a list gives at once.
@@ -161,13 +162,14 @@ pub struct Comments {
 }
 
 impl GitHub {
-    /// The issue, if it exists and the token can see it.
+    /// The issue, if it exists and the token can read it.
     ///
     /// # Errors
     ///
     /// When GitHub refuses or does not answer.
     pub async fn issue(&self, issue: &IssueRef) -> Result<Issue, GitHubError> {
-        Ok(self.send(Request::get(&issue.repository, format!("/issues/{}", issue.number))).await?.json()?)
+        let request = Request::get(&issue.repository, format!("/issues/{}", issue.number));
+        Ok(self.send(request.appears_within(self.lag_of(issue))).await?.json()?)
     }
 
     /// All open issues, newest first, without pull requests.
@@ -220,10 +222,10 @@ impl GitHub {
         labels: &[String],
     ) -> Result<Issue, GitHubError> {
         let body = json!({ "title": title, "body": body, "labels": labels });
-        Ok(self
-            .send(Request::new(Method::POST, repository, "/issues", Repeat::Never).body(body))
-            .await?
-            .json()?)
+        let request = Request::new(Method::POST, repository, "/issues", Repeat::Never);
+        let issue: Issue = self.send(request.body(body)).await?.json()?;
+        self.expect(&IssueRef { repository: repository.clone(), number: issue.number });
+        Ok(issue)
     }
 
     /// Closes an issue that is done with; may be repeated.
@@ -255,9 +257,8 @@ impl GitHub {
 
     async fn update_issue(&self, issue: &IssueRef, body: serde_json::Value) -> Result<(), GitHubError> {
         let path = format!("/issues/{}", issue.number);
-        self.send(Request::new(Method::PATCH, &issue.repository, path, Repeat::Freely).body(body))
-            .await
-            .map(drop)
+        let request = Request::new(Method::PATCH, &issue.repository, path, Repeat::Freely);
+        self.send(request.body(body).appears_within(self.lag_of(issue))).await.map(drop)
     }
 
     /// Adds an assignee; may be repeated. GitHub leaves out who cannot be assigned, without a word.
@@ -273,6 +274,7 @@ impl GitHub {
         }
         let path = format!("/issues/{}/assignees", issue.number);
         let request = Request::new(Method::POST, &issue.repository, path, Repeat::Freely);
+        let request = request.appears_within(self.lag_of(issue));
         let reply: Reply = self.send(request.body(json!({ "assignees": [login] }))).await?.json()?;
         Ok(reply.assignees.iter().any(|account| login.same_as(&account.login)))
     }
@@ -294,7 +296,7 @@ impl GitHub {
         let since = since.unwrap_or_default();
         let page = async |page: u64| {
             let path = format!("/issues/{}/comments?per_page={PAGE}&page={page}{since}", issue.number);
-            self.send(Request::get(&issue.repository, path)).await
+            self.send(Request::get(&issue.repository, path).appears_within(self.lag_of(issue))).await
         };
         let first = page(1).await?;
         // The header has whole seconds, and was written after the list was read.
@@ -319,7 +321,7 @@ impl GitHub {
         Ok(Comments { comments, complete_until })
     }
 
-    /// One comment; none if it was deleted.
+    /// One comment; none if it was deleted, which is certain only when GitHub's lag is over.
     ///
     /// # Errors
     ///
@@ -329,7 +331,8 @@ impl GitHub {
         issue: &IssueRef,
         id: CommentId,
     ) -> Result<Option<IssueComment>, GitHubError> {
-        match self.send(Request::get(&issue.repository, format!("/issues/comments/{id}"))).await {
+        let request = Request::get(&issue.repository, format!("/issues/comments/{id}"));
+        match self.send(request.appears_within(lag::COMMENT)).await {
             Ok(answer) => Ok(Some(answer.json()?)),
             Err(error) if error.is_gone() => Ok(None),
             Err(error) => Err(error),
@@ -347,7 +350,8 @@ impl GitHub {
     pub async fn create_comment(&self, issue: &IssueRef, body: &str) -> Result<IssueComment, GitHubError> {
         let path = format!("/issues/{}/comments", issue.number);
         let request = Request::new(Method::POST, &issue.repository, path, Repeat::Never);
-        Ok(self.send(request.body(json!({ "body": body }))).await?.json()?)
+        let request = request.body(json!({ "body": body })).appears_within(self.lag_of(issue));
+        Ok(self.send(request).await?.json()?)
     }
 
     /// Puts a new text into a comment of ours; may be repeated.
@@ -363,7 +367,8 @@ impl GitHub {
     ) -> Result<IssueComment, GitHubError> {
         let path = format!("/issues/comments/{id}");
         let request = Request::new(Method::PATCH, &issue.repository, path, Repeat::Freely);
-        Ok(self.send(request.body(json!({ "body": body }))).await?.json()?)
+        let request = request.body(json!({ "body": body })).appears_within(lag::COMMENT);
+        Ok(self.send(request).await?.json()?)
     }
 
     /// Deletes a comment of ours; may be repeated.

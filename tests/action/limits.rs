@@ -1,4 +1,5 @@
-//! Rate limits: what GitHub asks to wait is waited, within the step's budget.
+//! Answers that ask for patience: GitHub's rate limits, failures that pass, and what GitHub does not
+//! show yet.
 
 use std::time::{Duration, Instant};
 
@@ -66,4 +67,20 @@ async fn reads_and_edits_of_the_own_record_are_repeated() {
     done.succeeds().says("trying again");
     assert_eq!(done.output("delivered"), "true");
     assert!(acme.board(ticket).contains("Shows 2 records"), "{}", acme.board(ticket));
+}
+
+#[tokio::test]
+async fn what_github_does_not_show_yet_is_asked_for_again() {
+    let acme = Acme::new().await;
+    let ticket = acme.dispatched("web").await;
+    for (method, path) in
+        [("GET", COMMENTS), ("POST", COMMENTS), ("PATCH", "/repos/acme/hub/issues/comments/*")]
+    {
+        acme.world.fault(Fault::on(method, path).times(2).then(Kind::StatusBefore(404)));
+    }
+    let step = Step::new("report").input("ticket", format!("acme/hub#{ticket}")).input("status", "success");
+    let done = step.run_in(&acme).await;
+    done.succeeds().says("GitHub may not show yet what was just written");
+    assert_eq!(done.output("delivered"), "true");
+    assert_eq!(acme.records(ticket).len(), 2, "written once");
 }

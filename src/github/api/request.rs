@@ -1,6 +1,7 @@
 //! A request as it is sent to a server, and as it is named in logs and errors.
 
 use std::fmt;
+use std::time::Duration;
 
 use http::Method;
 use secrecy::SecretString;
@@ -49,6 +50,8 @@ pub(in crate::github) struct Call<'a> {
     pub(in crate::github) repeat: Repeat,
     /// The tag of the caller's copy: the answer says whether that has changed, and only then what it is now.
     pub(in crate::github) unless: Option<&'a str>,
+    /// A 404 within this time from the first try means "not yet", and the call is repeated.
+    pub(in crate::github) appears_within: Duration,
 }
 
 impl<'a> Call<'a> {
@@ -60,6 +63,6 @@ impl<'a> Call<'a> {
         bearer: &'a SecretString,
     ) -> Self {
         let line = RequestLine { method, path: path.into() };
-        Self { line, body, bearer, repeat: Repeat::Freely, unless: None }
+        Self { line, body, bearer, repeat: Repeat::Freely, unless: None, appears_within: Duration::ZERO }
     }
 }
