@@ -1,6 +1,6 @@
 //! Workflows and their runs: <https://docs.github.com/rest/actions>.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -33,6 +33,10 @@ pub struct WorkflowRun {
     pub created_at: DateTime<Utc>,
     #[serde(default)]
     actor: Option<Actor>,
+    #[serde(default)]
+    event: Option<String>,
+    #[serde(default)]
+    head_branch: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -51,6 +55,12 @@ impl WorkflowRun {
     #[must_use]
     pub fn actor(&self) -> Option<&str> {
         self.actor.as_ref().map(|actor| actor.login.as_str())
+    }
+
+    /// Whether a `workflow_dispatch` at `git_ref` started it.
+    fn is_dispatched_at(&self, git_ref: &GitRef) -> bool {
+        self.event.as_deref() == Some("workflow_dispatch")
+            && self.head_branch.as_deref() == Some(git_ref.short())
     }
 }
 
@@ -118,6 +128,9 @@ pub enum Fresh<T> {
 /// ([conditional requests](https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate)
 /// that find it unchanged cost nothing of the rate limit).
 pub type Tag = String;
+
+/// The most pages that are read of a workflow's runs, a hundred to a page.
+const PAGES_OF_RUNS: u32 = 10;
 
 /// The most inputs that GitHub takes for a workflow.
 const MOST_INPUTS: usize = 25;
@@ -265,8 +278,11 @@ impl GitHub {
             .map(drop)
     }
 
-    /// The runs that a `workflow_dispatch` of `workflow` at `git_ref` brought about since `since`,
-    /// newest first; a page of them.
+    /// The runs that a `workflow_dispatch` of `workflow` at `git_ref` started since `since`, newest first.
+    ///
+    /// The list of all runs is read and filtered here. A list with a filter is a search on GitHub's
+    /// side: its index lags behind, and a run that was just started is missing from it. The
+    /// newest thousand runs are read at most.
     ///
     /// # Errors
     ///
@@ -282,15 +298,27 @@ impl GitHub {
         struct Reply {
             workflow_runs: Vec<WorkflowRun>,
         }
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("event", "workflow_dispatch")
-            .append_pair("branch", git_ref.short())
-            .append_pair("created", &format!(">={}", since.to_rfc3339_opts(SecondsFormat::Secs, true)))
-            .append_pair("per_page", "100")
-            .finish();
-        let path = format!("/actions/workflows/{}/runs?{query}", path_part(workflow.as_str()));
-        let reply: Reply = self.send(Request::get(repository, path)).await?.json()?;
-        Ok(reply.workflow_runs)
+        // GitHub's times have whole seconds.
+        let since = since.trunc_subsecs(0);
+        let mut runs: Vec<WorkflowRun> = Vec::new();
+        for page in 1..=PAGES_OF_RUNS {
+            let path =
+                format!("/actions/workflows/{}/runs?per_page=100&page={page}", path_part(workflow.as_str()));
+            let answer = self.send(Request::get(repository, path)).await?;
+            let Reply { workflow_runs } = answer.json()?;
+            let is_older = workflow_runs.last().is_none_or(|oldest| oldest.created_at < since);
+            for run in workflow_runs {
+                // New runs move those before them to the next page, where they are listed again.
+                let is_known = runs.iter().any(|known| known.id == run.id);
+                if run.is_dispatched_at(git_ref) && run.created_at >= since && !is_known {
+                    runs.push(run);
+                }
+            }
+            if is_older || !answer.has_next_page() {
+                break;
+            }
+        }
+        Ok(runs)
     }
 
     /// A run; none if it is not there (any more).

@@ -2,6 +2,7 @@
 //! GitHub over HTTP.
 
 mod burst;
+mod client;
 mod conformance;
 mod contract;
 mod dispatch;
