@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use crate::github::issues::{Issue, IssueComment};
 use crate::github::once::sent_once;
 use crate::github::{GitHub, GitHubError};
-use crate::names::{IssueNumber, IssueRef, Login, RepoName};
+use crate::names::{IssueNumber, IssueRef, RepoName};
 use crate::plan::NewIssue;
 use crate::runner::log::NOTICE;
 use crate::ticket::{Key, Word};
@@ -98,8 +98,9 @@ pub async fn find_closed(
 ///
 /// When GitHub refuses or gives no clear answer.
 pub async fn open(github: &GitHub, new: &NewIssue) -> Result<Opened, GitHubError> {
+    let assignee = new.assignee.as_ref().filter(|login| !login.is_bot() && !login.is_team());
     let mine = sent_once(
-        async || github.create_issue(&new.repository, &new.title, &new.body, &new.labels).await,
+        async || github.create_issue(&new.repository, &new.title, &new.body, &new.labels, assignee).await,
         async || {
             let issues = github.open_issues(&new.repository).await?;
             let ours = |issue: &Issue| issue.is_trusted() && issue.body.as_deref() == Some(new.body.as_str());
@@ -123,7 +124,10 @@ pub async fn open(github: &GitHub, new: &NewIssue) -> Result<Opened, GitHubError
         }
         _ => {
             let issue = IssueRef { repository: new.repository.clone(), number: mine.number };
-            assign(github, &issue, new.assignee.as_ref()).await;
+            // The ticket names them in any case.
+            if let Some(login) = assignee.filter(|login| !mine.is_assigned_to(login)) {
+                tracing::info!(target: NOTICE, "{login} cannot be assigned to {issue}: they have no access to it");
+            }
             Ok(Opened { issue: mine, created: true })
         }
     }
@@ -163,18 +167,6 @@ pub async fn close(github: &GitHub, issue: &IssueRef, last_word: Option<&str>) -
         comment_once(github, issue, last_word).await?;
     }
     github.close_issue(issue).await
-}
-
-/// Assigns the driver, as far as GitHub lets them be assigned; the ticket names them in any case.
-async fn assign(github: &GitHub, issue: &IssueRef, login: Option<&Login>) {
-    let Some(login) = login.filter(|login| !login.is_bot() && !login.is_team()) else { return };
-    match github.assign(issue, login).await {
-        Ok(true) => {}
-        Ok(false) => {
-            tracing::info!(target: NOTICE, "{login} cannot be assigned to {issue}: they have no access to it")
-        }
-        Err(error) => tracing::warn!("cannot assign {login} to {issue}: {error}"),
-    }
 }
 
 fn has_key(issue: &Issue, key: &Key) -> bool {

@@ -40,6 +40,8 @@ pub struct Issue {
     #[serde(default)]
     pub comments: u64,
     #[serde(default)]
+    assignees: Vec<Account>,
+    #[serde(default)]
     state_reason: Option<String>,
     #[serde(default)]
     user: Option<Account>,
@@ -54,6 +56,12 @@ impl Issue {
     #[must_use]
     pub fn is_trusted(&self) -> bool {
         is_trusted(self.user.as_ref(), self.author_association)
+    }
+
+    /// Whether `login` is assigned.
+    #[must_use]
+    pub fn is_assigned_to(&self, login: &Login) -> bool {
+        self.assignees.iter().any(|account| login.same_as(&account.login))
     }
 
     /// Whether it was closed because another is in its place.
@@ -206,7 +214,9 @@ impl GitHub {
         Ok(issues)
     }
 
-    /// Opens an issue.
+    /// Opens an issue, assigned to `assignee` if GitHub lets it: [`Issue::is_assigned_to`] of the answer
+    /// says whether it did. GitHub refuses a login that cannot be assigned, and then the issue is opened
+    /// without it; for a token that may not push, GitHub leaves out every login without a word.
     ///
     /// Sent once: a repeated request would open a second issue. After an unclear failure the caller
     /// looks for it.
@@ -220,10 +230,23 @@ impl GitHub {
         title: &str,
         body: &str,
         labels: &[String],
+        assignee: Option<&Login>,
     ) -> Result<Issue, GitHubError> {
-        let body = json!({ "title": title, "body": body, "labels": labels });
-        let request = Request::new(Method::POST, repository, "/issues", Repeat::Never);
-        let issue: Issue = self.send(request.body(body)).await?.json()?;
+        let send = async |assignee: Option<&Login>| {
+            let assignees = Vec::from_iter(assignee);
+            let body = json!({ "title": title, "body": body, "labels": labels, "assignees": assignees });
+            self.send(Request::new(Method::POST, repository, "/issues", Repeat::Never).body(body)).await
+        };
+        let answer = match send(assignee).await {
+            Err(refusal)
+                if refusal.status() == Some(StatusCode::UNPROCESSABLE_ENTITY) && assignee.is_some() =>
+            {
+                tracing::info!("opening the issue without an assignee: {refusal}");
+                send(None).await?
+            }
+            answer => answer?,
+        };
+        let issue: Issue = answer.json()?;
         self.expect(&IssueRef { repository: repository.clone(), number: issue.number });
         Ok(issue)
     }
@@ -259,24 +282,6 @@ impl GitHub {
         let path = format!("/issues/{}", issue.number);
         let request = Request::new(Method::PATCH, &issue.repository, path, Repeat::Freely);
         self.send(request.body(body).appears_within(self.lag_of(issue))).await.map(drop)
-    }
-
-    /// Adds an assignee; may be repeated. GitHub leaves out who cannot be assigned, without a word.
-    ///
-    /// # Errors
-    ///
-    /// When GitHub refuses or does not answer.
-    pub async fn assign(&self, issue: &IssueRef, login: &Login) -> Result<bool, GitHubError> {
-        #[derive(Deserialize)]
-        struct Reply {
-            #[serde(default)]
-            assignees: Vec<Account>,
-        }
-        let path = format!("/issues/{}/assignees", issue.number);
-        let request = Request::new(Method::POST, &issue.repository, path, Repeat::Freely);
-        let request = request.appears_within(self.lag_of(issue));
-        let reply: Reply = self.send(request.body(json!({ "assignees": [login] }))).await?.json()?;
-        Ok(reply.assignees.iter().any(|account| login.same_as(&account.login)))
     }
 
     /// The comments of an issue, oldest first; with `since` those that changed at or after it.

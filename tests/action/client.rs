@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full};
 use octocrab::OctoBody;
 use release_ticket_action::github::{Credentials, GitHub, Tokens, transport};
 use release_ticket_action::job::Clock;
-use release_ticket_action::names::{GitRef, RepoName, WorkflowFile};
+use release_ticket_action::names::{GitRef, Login, RepoName, WorkflowFile};
 use simulated_github::{Dropped, World};
 use tower::ServiceExt;
 
@@ -19,7 +19,8 @@ const TOKEN: &str = "a-token";
 /// A world with `acme/web`, and a client that may do everything there.
 fn client() -> (World, GitHub, RepoName) {
     let world = World::at(now());
-    world.repository("acme/web").file(".github/workflows/release.yml", RELEASE_WORKFLOW);
+    world.user("bob");
+    world.repository("acme/web").file(".github/workflows/release.yml", RELEASE_WORKFLOW).assignable("alice");
     world.token(TOKEN).acts_as("acme-release[bot]").can_everything();
     let service = ServiceExt::<http::Request<OctoBody>>::and_then(world.service(), |response| async {
         Ok::<_, Dropped>(whole(response).await)
@@ -39,6 +40,10 @@ where
     let (parts, body) = response.into_parts();
     let body = body.collect().await.expect("bodies are in memory").to_bytes();
     http::Response::from_parts(parts, Full::new(body))
+}
+
+fn login(name: &str) -> Login {
+    Login::parse(name).expect("a login")
 }
 
 #[tokio::test]
@@ -71,4 +76,27 @@ async fn runs_of_a_dispatch_are_found_among_all_runs_of_the_workflow() {
     assert_eq!(runs.iter().map(|run| run.id.0).collect::<Vec<_>>(), [newest, oldest]);
     let pages: Vec<_> = world.exchanges().into_iter().map(|exchange| exchange.query).collect();
     assert_eq!(pages, ["per_page=100&page=1", "per_page=100&page=2"], "the rest is older");
+}
+
+#[tokio::test]
+async fn an_issue_is_opened_and_assigned_with_one_request() {
+    let (world, github, web) = client();
+    let alice = login("alice");
+    let issue = github.create_issue(&web, "A title", "", &[], Some(&alice)).await.expect("an issue");
+    assert!(issue.is_assigned_to(&alice));
+    assert_eq!(world.exchanges().len(), 1);
+}
+
+#[tokio::test]
+async fn an_issue_is_opened_without_a_login_that_cannot_be_assigned() {
+    for can_push in [true, false] {
+        let (world, github, web) = client();
+        if !can_push {
+            world.token(TOKEN).without_push("acme/web");
+        }
+        let bob = login("bob");
+        let issue = github.create_issue(&web, "A title", "", &[], Some(&bob)).await.expect("an issue");
+        assert!(!issue.is_assigned_to(&bob));
+        assert_eq!(world.issues("acme/web").len(), 1);
+    }
 }

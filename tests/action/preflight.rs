@@ -288,7 +288,7 @@ targets:
 fn planned(effect: &Value) -> Vec<String> {
     let text = |key: &str| effect[key].as_str().unwrap_or_default();
     match text("effect") {
-        "open-issue" => vec!["open an issue".into(), format!("assign {}", text("assignee"))],
+        "open-issue" => vec![format!("open an issue for {}", text("assignee"))],
         "create-comment" => vec!["create a comment".into()],
         "edit-comment" => vec!["edit a comment".into()],
         "update-board" => vec!["board".into()],
@@ -310,8 +310,10 @@ fn made(acme: &Acme) -> Vec<String> {
         let path = exchange.path.as_str();
         let parts: Vec<&str> = path.trim_start_matches("/repos/acme/").split('/').collect();
         match (exchange.method.as_str(), &parts[1..]) {
-            ("POST", ["issues"]) => "open an issue".to_owned(),
-            ("POST", ["issues", _, "assignees"]) => "assign alice".to_owned(),
+            ("POST", ["issues"]) => {
+                let assignees = &exchange.request_body.as_ref().expect("an issue")["assignees"];
+                format!("open an issue for {}", assignees[0].as_str().unwrap_or_default())
+            }
             (_, ["issues", ..]) if is_board => {
                 board = Some(());
                 "board".to_owned()
