@@ -96,7 +96,7 @@ impl ApiError {
     pub(in crate::github) fn is_lack_of_permission(&self) -> bool {
         match self {
             Self::Refused { status: StatusCode::FORBIDDEN, message, .. } => {
-                !is_locked(message) && !is_archived(message)
+                !is_locked(message) && !is_archived(message) && !is_full(message)
             }
             _ => false,
         }
@@ -156,6 +156,11 @@ fn refusal_help(
         StatusCode::FORBIDDEN if is_archived(message) => {
             format!("{repository} is archived; unarchive it, or leave it out")
         }
+        StatusCode::FORBIDDEN if is_full(message) => {
+            "the issue is full, a limit of GitHub's; close it, and run the dispatch again with a new ticket, \
+             or name another ticket"
+                .to_owned()
+        }
         StatusCode::FORBIDDEN => {
             let permissions = accepted.map_or_else(|| "more permissions".to_owned(), grants);
             format!("grant the token {permissions} on {repository}")
@@ -183,6 +188,11 @@ fn is_archived(message: &str) -> bool {
     message.to_lowercase().contains("archived")
 }
 
+/// "Commenting is disabled on issues with more than 2500 comments"
+fn is_full(message: &str) -> bool {
+    message.to_lowercase().contains("commenting is disabled")
+}
+
 /// `issues=write; pull_requests=write` as people grant it: `issues: write` or `pull_requests: write`.
 ///
 /// In [`X-Accepted-GitHub-Permissions`](https://docs.github.com/rest/overview/permissions-required-for-github-apps)
@@ -203,5 +213,25 @@ mod tests {
     fn a_missing_permission_is_named_as_people_grant_it() {
         assert_eq!(grants("issues=write; pull_requests=write"), "`issues: write` or `pull_requests: write`");
         assert_eq!(grants("actions=write,contents=read"), "`actions: write` and `contents: read`");
+    }
+
+    #[test]
+    fn an_issue_that_is_full_of_comments_is_not_a_missing_permission() {
+        let refused = |message: &str| ApiError::Refused {
+            request: RequestLine {
+                method: http::Method::POST,
+                path: "/repos/acme/hub/issues/7/comments".into(),
+            },
+            status: StatusCode::FORBIDDEN,
+            message: message.into(),
+            accepted: None,
+            date: None,
+        };
+        let full = refused("Commenting is disabled on issues with more than 2500 comments");
+        assert!(!full.is_lack_of_permission());
+        assert!(crate::github::GitHubError::from(full.clone()).is_final());
+        let help = full.help().expect("what to do");
+        assert!(help.contains("the issue is full") && help.contains("new ticket"), "{help}");
+        assert!(refused("Resource not accessible by integration").is_lack_of_permission());
     }
 }
