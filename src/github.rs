@@ -6,6 +6,7 @@
 //! | module | what it knows |
 //! |---|---|
 //! | [`transport`] | the HTTP client below everything else |
+//! | `pace` | how many requests GitHub allows a token, and when the next one may be sent |
 //! | [`api`] | one exchange with a server: time-outs, retries, rate limits |
 //! | `lag` | how far GitHub's answers may lag behind its writes |
 //! | [`needs`] | the permissions that a step needs, and where |
@@ -23,6 +24,7 @@ pub mod issues;
 mod lag;
 pub mod needs;
 pub mod once;
+mod pace;
 pub mod tokens;
 pub mod transport;
 

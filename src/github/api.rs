@@ -5,7 +5,8 @@
 //! A write that must not happen twice is sent once, and its caller looks for the effect. Two answers
 //! say that a call had no effect, and the call is sent again in either case: GitHub puts it off for its
 //! [rate limits](https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#handle-rate-limit-errors-appropriately),
-//! or GitHub does not show yet what the call is about (`Call::appears_within`).
+//! or GitHub does not show yet what the call is about (`Call::appears_within`). Every try is sent at the
+//! pace of its token.
 
 mod answer;
 mod error;
@@ -20,8 +21,10 @@ use http::StatusCode;
 use http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, IF_NONE_MATCH, USER_AGENT};
 use octocrab::Octocrab;
 use secrecy::ExposeSecret;
+use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
+use super::pace::{Cost, TooLate};
 use super::transport;
 use crate::job::Clock;
 use crate::network::obstacle::{self, Obstacle};
@@ -69,7 +72,10 @@ impl Api {
         let began = Instant::now();
         let mut delays = Delays::default();
         loop {
-            let error = match self.send_once(call).await {
+            let slot = self.admit(call, self.retry_timeout.saturating_sub(began.elapsed())).await?;
+            let answered = self.send_once(call).await;
+            drop(slot);
+            let error = match answered {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -93,6 +99,22 @@ impl Api {
             }
             tokio::time::sleep(delay).await;
         }
+    }
+
+    /// Waits for the turn of `call`; every try has one.
+    async fn admit<'a>(
+        &self,
+        call: &Call<'a>,
+        patience: Duration,
+    ) -> Result<Option<SemaphorePermit<'a>>, ApiError> {
+        let Some(pace) = call.pace else { return Ok(None) };
+        let cost = Cost::of(&call.line.method, &call.line.path);
+        let slot = pace.admit(cost, patience).await;
+        slot.map(Some).map_err(|TooLate { reason, wait }| ApiError::RateLimited {
+            request: call.line.clone(),
+            message: reason,
+            wait,
+        })
     }
 
     /// Sends `call` once.
@@ -251,10 +273,23 @@ mod tests {
     use secrecy::SecretString;
 
     use super::*;
+    use crate::github::pace::{Limits, Pace};
 
-    /// Sends one call to a server that answers these statuses, the last one for ever; gives the result's
-    /// status, how often the call was sent, and how many milliseconds it took.
+    /// Sends one call to a server that answers these statuses, the last one for ever; gives the status of
+    /// the result, how often the call was sent, and how many milliseconds it took.
     async fn sent(method: Method, statuses: &'static [u16], appears_within: u64) -> (u16, usize, u128) {
+        let pace = Pace::new(Limits::github());
+        let (result, sends, took) = sent_at(&pace, method, statuses, appears_within).await;
+        let status = result.map_or_else(|error| error.status().expect("a refusal"), |answer| answer.status);
+        (status.as_u16(), sends, took)
+    }
+
+    async fn sent_at(
+        pace: &Pace,
+        method: Method,
+        statuses: &'static [u16],
+        appears_within: u64,
+    ) -> (Result<Answer, ApiError>, usize, u128) {
         let sends = Arc::new(Mutex::new(0));
         let counted = sends.clone();
         let service = tower::service_fn(move |_| {
@@ -270,13 +305,11 @@ mod tests {
         let mut call = Call::new(method, "/x", None, &token);
         call.repeat = Repeat::Never;
         call.appears_within = Duration::from_secs(appears_within);
+        call.pace = Some(pace);
         let began = Instant::now();
-        let status = match api.send(&call).await {
-            Ok(answer) => answer.status,
-            Err(error) => error.status().expect("a refusal"),
-        };
+        let result = api.send(&call).await;
         let sends = *sends.lock().expect("no panic");
-        (status.as_u16(), sends, began.elapsed().as_millis())
+        (result, sends, began.elapsed().as_millis())
     }
 
     #[tokio::test(start_paused = true)]
@@ -291,5 +324,21 @@ mod tests {
     async fn a_404_without_a_lag_and_a_410_are_refusals_at_once() {
         assert_eq!(sent(Method::GET, &[404, 200], 0).await, (404, 1, 0));
         assert_eq!(sent(Method::GET, &[410, 200], 30).await, (410, 1, 0));
+    }
+    #[tokio::test(start_paused = true)]
+    async fn every_try_counts_and_one_that_would_have_to_wait_too_long_is_not_sent() {
+        let pace = Pace::new(Limits::github());
+        for _ in 0..890 {
+            let cost = Cost::of(&Method::GET, "/x");
+            drop(pace.admit(cost, Duration::ZERO).await.expect("there is room for 900"));
+        }
+        let (result, sends, took) = sent_at(&pace, Method::GET, &[404], 60).await;
+        let Err(error) = result else { panic!("an answer") };
+        assert_eq!(
+            error.to_string(),
+            "GET /x was put off: GitHub's rate limit, 900 points a minute (5 for a write, 1 for a read) would be \
+             exceeded"
+        );
+        assert_eq!((sends, took), (10, 15_750));
     }
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::api::{Answer, Api, ApiError, Call, EnterpriseRelease, Repeat, RequestLine};
 use super::error::GitHubError;
 use super::lag::Expected;
+use super::pace::{Limits, Pace, Paces};
 use super::tokens::Tokens;
 use crate::job::Clock;
 use crate::names::{IssueRef, RepoName};
@@ -21,6 +22,7 @@ pub struct GitHub {
     api: Api,
     tokens: Tokens,
     expected: Expected,
+    paces: Paces,
 }
 
 /// A request to a repository, before it has a token.
@@ -74,7 +76,7 @@ impl<'a> Request<'a> {
         Self { appears_within: lag, ..self }
     }
 
-    fn with<'t>(&'t self, bearer: &'t SecretString) -> Call<'t> {
+    fn with<'t>(&'t self, bearer: &'t SecretString, pace: &'t Pace) -> Call<'t> {
         let path = format!("/repos/{}{}", self.repository, self.path);
         Call {
             line: RequestLine { method: self.method.clone(), path },
@@ -83,6 +85,7 @@ impl<'a> Request<'a> {
             repeat: self.repeat,
             unless: self.unless.as_deref(),
             appears_within: self.appears_within,
+            pace: Some(pace),
         }
     }
 }
@@ -91,7 +94,12 @@ impl GitHub {
     /// GitHub behind `octocrab`, asked with `tokens`; waits and repeats for `retry_timeout` at most.
     #[must_use]
     pub fn new(octocrab: Octocrab, tokens: Tokens, clock: Clock, retry_timeout: Duration) -> Self {
-        Self { api: Api::new(octocrab, clock, retry_timeout), tokens, expected: Expected::default() }
+        Self {
+            api: Api::new(octocrab, clock, retry_timeout),
+            tokens,
+            expected: Expected::default(),
+            paces: Paces::new(Limits::github()),
+        }
     }
 
     /// Which token goes with which repository.
@@ -136,18 +144,22 @@ impl GitHub {
     /// Sends `request` until there is a clear answer or no time left.
     pub(super) async fn send(&self, request: Request<'_>) -> Result<Answer, GitHubError> {
         let token = self.token_for(&request).await?;
-        match self.api.send(&request.with(&token)).await {
+        match self.send_with(&token, &request).await {
             // Somebody revoked it, or it ended earlier than it was to.
             Err(error)
                 if error.status() == Some(StatusCode::UNAUTHORIZED) && self.tokens.forget(&token).await =>
             {
                 tracing::info!("a minted token is refused; going on with another: {error}");
                 let token = self.token_for(&request).await?;
-                self.api.send(&request.with(&token)).await
+                self.send_with(&token, &request).await
             }
             answer => answer,
         }
         .map_err(|error| self.explain(request.repository, error))
+    }
+
+    async fn send_with(&self, token: &SecretString, request: &Request<'_>) -> Result<Answer, ApiError> {
+        self.api.send(&request.with(token, &self.paces.of(token))).await
     }
 
     async fn token_for(&self, request: &Request<'_>) -> Result<SecretString, GitHubError> {

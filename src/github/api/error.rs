@@ -29,14 +29,15 @@ pub enum ApiError {
         /// The server's time when it answered.
         date: Option<DateTime<Utc>>,
     },
-    /// GitHub asks to wait longer than the step may wait.
+    /// GitHub asks to wait longer than the step may wait, or one of its limits would be exceeded and the
+    /// request was not sent: nothing happened.
     #[error("{request} was put off: GitHub's rate limit, {message}")]
     RateLimited {
         /// What was asked.
         request: RequestLine,
-        /// GitHub's message.
+        /// GitHub's message, or the limit.
         message: String,
-        /// How long GitHub asks to wait, where it says so.
+        /// How long to wait, where that is known.
         wait: Option<Duration>,
     },
     /// The connection could not be opened: nothing happened.

@@ -7,6 +7,8 @@ use http::Method;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use crate::github::pace::Pace;
+
 /// A request as it is named in logs and errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestLine {
@@ -52,10 +54,12 @@ pub(in crate::github) struct Call<'a> {
     pub(in crate::github) unless: Option<&'a str>,
     /// A 404 within this time from the first try means "not yet", and the call is repeated.
     pub(in crate::github) appears_within: Duration,
+    /// The pace of its token; a call without one is sent at once.
+    pub(in crate::github) pace: Option<&'a Pace>,
 }
 
 impl<'a> Call<'a> {
-    /// A call that may be repeated.
+    /// A call that may be repeated, and that GitHub's limits for repositories do not count.
     pub(in crate::github) fn new(
         method: Method,
         path: impl Into<String>,
@@ -63,6 +67,14 @@ impl<'a> Call<'a> {
         bearer: &'a SecretString,
     ) -> Self {
         let line = RequestLine { method, path: path.into() };
-        Self { line, body, bearer, repeat: Repeat::Freely, unless: None, appears_within: Duration::ZERO }
+        Self {
+            line,
+            body,
+            bearer,
+            repeat: Repeat::Freely,
+            unless: None,
+            appears_within: Duration::ZERO,
+            pace: None,
+        }
     }
 }
