@@ -12,7 +12,7 @@
 //! | [`needs`] | the permissions that a step needs, and where |
 //! | [`tokens`] | which token goes with which repository; it has tokens minted and revokes them |
 //! | [`client`] | a request with the token of its repository, and why it failed ([`error`]) |
-//! | [`actions`], [`contents`], [`issues`] | the methods |
+//! | [`actions`], [`contents`], [`issues`], [`refs`] | the methods |
 //! | [`once`] | how a write that must not happen twice is sent |
 
 pub mod actions;
@@ -25,6 +25,7 @@ mod lag;
 pub mod needs;
 pub mod once;
 mod pace;
+pub mod refs;
 pub mod tokens;
 pub mod transport;
 

@@ -12,7 +12,7 @@ use crate::names::RepoName;
 pub enum Permission {
     /// Workflows and their runs.
     Actions,
-    /// Files, and `repository_dispatch`.
+    /// Files, git references, and `repository_dispatch`.
     Contents,
     /// Issues and their comments.
     Issues,
