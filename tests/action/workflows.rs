@@ -51,12 +51,22 @@ fn keys(mapping: &Value) -> BTreeSet<&str> {
     mapping.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect()
 }
 
-/// The steps of a workflow that use the action.
-fn steps(workflow: &Value) -> impl Iterator<Item = &Value> {
-    let steps = jobs(workflow).flat_map(|job| job["steps"].as_array().into_iter().flatten());
-    steps.filter(|step| {
+/// The steps of a job that use the action.
+fn steps(job: &Value) -> impl Iterator<Item = &Value> {
+    job["steps"].as_array().into_iter().flatten().filter(|step| {
         step["uses"].as_str().is_some_and(|uses| uses.starts_with("org/release-ticket-action@"))
     })
+}
+
+/// The workflow of this project that a job calls.
+fn called(job: &Value) -> Option<&str> {
+    let uses = job["uses"].as_str()?.strip_prefix("org/release-ticket-action/")?;
+    Some(uses.split_once('@')?.0)
+}
+
+fn dispatches(job: &Value) -> bool {
+    steps(job).any(|step| step["with"]["mode"] == "dispatch")
+        || called(job) == Some(".github/workflows/dispatch.yml")
 }
 
 #[test]
@@ -94,7 +104,7 @@ fn workflows_ask_the_action_only_for_what_it_takes() {
     let inputs: BTreeSet<&str> = INPUTS.iter().map(|input| input.name).collect();
     let mut asked = 0;
     for (path, workflow) in workflows() {
-        for step in steps(&workflow) {
+        for step in jobs(&workflow).flat_map(steps) {
             let unknown: Vec<_> = keys(&step["with"]).difference(&inputs).copied().collect();
             assert!(unknown.is_empty(), "{}: {unknown:?}", path.display());
             asked += 1;
@@ -107,16 +117,36 @@ fn workflows_ask_the_action_only_for_what_it_takes() {
 fn callers_give_a_called_workflow_only_what_it_takes() {
     let workflows = workflows();
     let calls = workflows.iter().flat_map(|(path, workflow)| jobs(workflow).map(move |job| (path, job)));
-    let mut called = BTreeSet::new();
+    let mut files = BTreeSet::new();
     for (path, job) in calls {
-        let file = job["uses"].as_str().and_then(|uses| uses.strip_prefix("org/release-ticket-action/"));
-        let Some((file, _)) = file.and_then(|uses| uses.split_once('@')) else { continue };
+        let Some(file) = called(job) else { continue };
         let taken = &workflows[&project().join(file)]["on"]["workflow_call"];
         for (given, taken) in [(&job["with"], &taken["inputs"]), (&job["secrets"], &taken["secrets"])] {
             let unknown: Vec<_> = keys(given).difference(&keys(taken)).copied().collect();
             assert!(unknown.is_empty(), "{} gives {file} {unknown:?}", path.display());
         }
-        called.insert(file);
+        files.insert(file);
     }
-    assert_eq!(called, BTreeSet::from([".github/workflows/dispatch.yml", ".github/workflows/finish.yml"]));
+    assert_eq!(files, BTreeSet::from([".github/workflows/dispatch.yml", ".github/workflows/finish.yml"]));
+}
+
+#[test]
+fn hub_runs_of_a_release_wait_for_one_another() {
+    let mut groups = BTreeSet::new();
+    for (path, workflow) in workflows() {
+        for job in jobs(&workflow).filter(|job| dispatches(job)) {
+            let (path, concurrency) = (path.display(), &job["concurrency"]);
+            // At the workflow, a run whose job is skipped would take a place, too.
+            assert!(workflow["concurrency"].is_null(), "{path}: the group belongs to the job");
+            if !workflow["on"]["workflow_call"].is_null() {
+                assert!(concurrency.is_null(), "{path}: the group belongs to the caller");
+                continue;
+            }
+            assert_eq!(keys(concurrency), BTreeSet::from(["group", "queue"]), "{path}");
+            assert_eq!(concurrency["queue"], "max", "{path}");
+            groups.insert(concurrency["group"].as_str().expect("a group is text").to_owned());
+        }
+    }
+    let names = ["inputs.version", "inputs.targetRepo", "github.event.issue.number"];
+    assert_eq!(groups, names.map(|name| format!("dispatch-${{{{ {name} }}}}")).into());
 }

@@ -60,9 +60,11 @@ impl Example {
         permissions.filter_map(|(name, level)| Some(format!("{name}: {}", level.as_str()?))).collect()
     }
 
-    /// Writes the files below `folder`.
+    /// Writes the files below `folder`, for act. Its schema of workflows is older than `queue`, and it
+    /// heeds no concurrency group.
     pub(crate) fn write_below(&self, folder: &Path) {
         for (path, text) in self.files() {
+            let text = text.replace("      queue: max\n", "");
             let file = folder.join(path);
             let parent = file.parent().expect("a file is in a folder");
             std::fs::create_dir_all(parent).expect("a writable folder");
