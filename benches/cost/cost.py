@@ -9,23 +9,23 @@ the ratio to the proof of concept.
 
 import argparse
 import gzip
-import json
 import os
 import shutil
 import statistics
 import subprocess
-import tempfile
+import sys
 import time
-import urllib.request
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE.parent))
+import play
+from play import ROOT, TOKEN, GitHub, as_variables
+
 NODE = shutil.which("node")
 TIME = shutil.which("time")  # GNU's, which knows the peak memory of a process
 DOCKER = "/usr/bin/docker" if Path("/usr/bin/docker").exists() else shutil.which("docker")
-TOKEN = "release-token"
 INPUTS = 'reportTo: "{{ hub.name }}"\nreleaseTicketNumber: "{{ ticket.number }}"\ndraftRelease: "true"'
 # The target's jobs, with what they say in the proof of concept.
 REPORTS = {
@@ -47,72 +47,16 @@ class Cost:
     hub_runs: int = 0
 
 
-class GitHub:
-    """A simulated GitHub with a hub and a target."""
-
-    def __enter__(self):
-        serve = ["cargo", "run", "--quiet", "--locked", "--package", "simulated-github", "--", "serve"]
-        serve += ["--world", HERE / "world.yml"]
-        self.process = subprocess.Popen(serve, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        self.url = self.process.stdout.readline().strip()
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-
-    def ask(self, path):
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        return direct.open(f"{self.url}/_simulation/{path}").read().decode()
-
-    def requests(self):
-        return len(json.loads(self.ask("exchanges")))
-
-    def runs(self, repository):
-        return [run for run in json.loads(self.ask("runs")) if run["repository"] == repository]
-
-
-class Step:
-    """A step of a job, with the folder that the runner gives it."""
-
-    def __init__(self, github, repository, run, job, **variables):
-        self.folder = Path(tempfile.mkdtemp(prefix="cost-"))
-        (self.folder / "event.json").write_text('{"inputs": {}}')
-        (self.folder / "output").touch()
-        self.environment = {
-            "GITHUB_ACTIONS": "true",
-            "GITHUB_ACTOR": "alice",
-            "GITHUB_API_URL": github.url,
-            "GITHUB_JOB": job,
-            "GITHUB_REF": "refs/heads/main",
-            "GITHUB_REPOSITORY": repository,
-            "GITHUB_RUN_ATTEMPT": "1",
-            "GITHUB_RUN_ID": str(run),
-            "GITHUB_SERVER_URL": github.url,
-            "GITHUB_WORKFLOW": "Release",
-            **variables,
-        }
+class Step(play.Step):
+    """A step whose cost is measured."""
 
     def process(self, *command):
-        files = {
-            "GITHUB_EVENT_PATH": "event.json",
-            "GITHUB_OUTPUT": "output",
-            "GITHUB_STEP_SUMMARY": "summary",
-            "RUNNER_TEMP": "",
-        }
-        paths = {name: str(self.folder / file) for name, file in files.items()}
-        return self.measured(command, {**self.environment, **paths})
+        return self.measured(command, {**self.environment, **self.files(self.folder)})
 
     def container(self, image):
         """As the runner starts a container; .ci/container.sh has all of it."""
-        files = {
-            "GITHUB_EVENT_PATH": "/github/workflow/event.json",
-            "GITHUB_OUTPUT": "/github/workflow/output",
-            "GITHUB_STEP_SUMMARY": "/github/workflow/summary",
-            "RUNNER_TEMP": "/github/workflow",
-        }
         command = [DOCKER, "run", "--rm", "--network", "host", "--volume", f"{self.folder}:/github/workflow"]
-        for name, value in {**self.environment, **files}.items():
+        for name, value in {**self.environment, **self.files("/github/workflow")}.items():
             command += ["--env", f"{name}={value}"]
         return self.measured([*command, image], {"HOME": str(self.folder), "PATH": os.environ["PATH"]})
 
@@ -170,8 +114,7 @@ class Action:
 
     def step(self, github, repository, run, job, inputs):
         inputs = {"token": TOKEN, **inputs}
-        variables = {f"INPUT_{name.upper()}": value for name, value in inputs.items()}
-        return self.run(Step(github, repository, run, job, **variables))
+        return self.run(Step(github, repository, run, job, **as_variables(inputs)))
 
     def start(self, github):
         inputs = {"mode": "dispatch", "targets": "web", "workflow": "main.yml", "ref": "main", "inputs": INPUTS}
@@ -187,21 +130,21 @@ class Action:
 
 def measure(github, steps):
     """The cost of steps one after the other."""
-    requests, hub_runs = github.requests(), len(github.runs("acme/hub"))
+    requests, hub_runs = len(github.exchanges()), len(github.runs("acme/hub"))
     cost = Cost()
     for step in steps:
         cost.wall += step.wall
         cost.cpu += step.cpu
         cost.peak = max(cost.peak, step.peak)
         cost.steps += step.steps
-    cost.requests = github.requests() - requests
+    cost.requests = len(github.exchanges()) - requests
     cost.hub_runs = len(github.runs("acme/hub")) - hub_runs
     return cost
 
 
-def play(variant):
+def play_release(variant):
     """Starts a target and reports three times; fails if something of it did not happen."""
-    with GitHub() as github:
+    with GitHub(HERE / "world.yml") as github:
         start = measure(github, variant.start(github))
         reports = measure(github, (step for job in REPORTS for step in variant.report(github, job)))
         started = len(github.runs("acme/web"))
@@ -286,11 +229,11 @@ def main():
         print(f"Containers are left out: there is no Docker engine, or it has no image {arguments.image}.")
 
     for variant in variants.values():
-        play(variant)  # What is cold gets warm.
+        play_release(variant)  # What is cold gets warm.
     plays = {name: [] for name in variants}
     for _ in range(arguments.repetitions):
         for name, variant in variants.items():
-            plays[name].append(play(variant))
+            plays[name].append(play_release(variant))
 
     version = subprocess.run([NODE, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     print(f"Medians of {arguments.repetitions} plays, Node {version}, {os.cpu_count()} cores.\n")
