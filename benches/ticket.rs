@@ -163,6 +163,8 @@ fn comments(targets: usize, records: usize) -> Vec<Comment> {
 
 fn dispatch(targets: &[usize], name: &dyn Fn(usize) -> String) -> Record {
     let start = |target: &usize| Start {
+        repeats: None,
+        turn: None,
         target: name(*target).into(),
         repository: format!("acme/{}", name(*target)).parse().expect("a repository's name"),
         workflow: Some("release.yml".into()),

@@ -4,12 +4,12 @@
 //! [`crate::ledger`] say how an unclear answer is settled.
 
 use crate::github::{GitHub, GitHubError};
-use crate::ledger::Ledger;
-use crate::names::IssueRef;
+use crate::ledger::{Ledger, Pen};
+use crate::names::{IssueRef, RepoName};
 use crate::opening;
 use crate::plan::{Applied, Effect, EventStart, WorkflowStart};
 use crate::runner::log::NOTICE;
-use crate::ticket::Log;
+use crate::ticket::{Comment, Log};
 
 /// Applies an effect on the ticket of `ledger`, or anywhere else; `log` learns what is written.
 ///
@@ -23,6 +23,40 @@ pub async fn apply(effect: &Effect, ledger: &mut Ledger<'_>, log: &mut Log) -> R
         }
         Effect::UpdateBoard { .. } => ledger.show_board(log).await.map(Applied::Board),
         _ => send(effect, ledger.github()).await,
+    }
+}
+
+/// Writes a record while other effects are applied; the ledger of the ticket keeps what was written.
+///
+/// # Errors
+///
+/// When GitHub refuses or gives no clear answer.
+///
+/// # Panics
+///
+/// When the effect is another one.
+pub async fn write(effect: &Effect, pen: &Pen<'_>) -> Result<Comment, GitHubError> {
+    match effect {
+        Effect::WriteRecord { comment, record, .. } => pen.write(*comment, record).await,
+        _ => unreachable!("only records are written beside other effects"),
+    }
+}
+
+/// As [`apply()`]; a record is written while the log is read, where that was not done yet.
+///
+/// # Errors
+///
+/// When GitHub refuses or gives no clear answer.
+pub async fn apply_beside_reading(
+    effect: &Effect,
+    ledger: &mut Ledger<'_>,
+    log: &mut Log,
+) -> Result<Applied, GitHubError> {
+    match effect {
+        Effect::WriteRecord { comment, record, .. } => {
+            ledger.write_beside_reading(log, *comment, record).await.map(Applied::Written)
+        }
+        _ => apply(effect, ledger, log).await,
     }
 }
 
@@ -63,6 +97,16 @@ pub async fn send(effect: &Effect, github: &GitHub) -> Result<Applied, GitHubErr
             github.send_event(repository, event_type, client_payload).await?;
             return Ok(Applied::Started(None));
         }
+        Effect::CreateRef(new) => {
+            let created = github.create_ref(&new.repository, &new.name, &new.sha).await?;
+            return Ok(Applied::Ref(created));
+        }
+        Effect::DeleteRefs { repository, prefix } => {
+            // What is left is untidy, and no reason to fail.
+            if let Err(error) = delete_refs(github, repository, prefix).await {
+                tracing::warn!("the references {prefix}* of {repository} are not all deleted: {error}");
+            }
+        }
         Effect::CancelRun { target, repository, run } => {
             github.cancel_run(repository, *run).await?;
             tracing::info!("cancelled {target}, run {run} of {repository}");
@@ -82,4 +126,11 @@ pub async fn send(effect: &Effect, github: &GitHub) -> Result<Applied, GitHubErr
         }
     }
     Ok(Applied::Done)
+}
+
+async fn delete_refs(github: &GitHub, repository: &RepoName, prefix: &str) -> Result<(), GitHubError> {
+    for name in github.matching_refs(repository, prefix).await? {
+        github.delete_ref(repository, &name).await?;
+    }
+    Ok(())
 }

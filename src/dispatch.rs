@@ -17,13 +17,16 @@ use crate::engine::results::{self, Results};
 use crate::engine::{Known, Request, TicketIs, forecast};
 use crate::github::needs::{Level, Permission};
 use crate::github::{GitHub, Needs};
-use crate::inputs::{Common, DispatchInputs};
+use crate::inputs::{ClaimMode, Common, DispatchInputs};
 use crate::job::Job;
 use crate::outbox::Outbox;
 use crate::problem::Problem;
 use crate::receipt::Receipt;
 use crate::ticket::{board, text};
 use perform::Performer;
+
+/// So many requests that start nothing are under way at once.
+const READS_AT_ONCE: usize = 32;
 
 /// A step of the hub: the job that it belongs to, what it was given, and whom it asks.
 #[derive(Debug, Clone, Copy)]
@@ -39,17 +42,21 @@ pub struct Hub<'a> {
 }
 
 /// What a dispatch needs in the hub; what it needs in the targets is known when they are read.
-fn needs(common: &Common) -> Needs {
-    Needs::default().must(&common.hub, Permission::Issues, Level::Write).may(
+fn needs(common: &Common, inputs: &DispatchInputs) -> Needs {
+    let needs = Needs::default().must(&common.hub, Permission::Issues, Level::Write).may(
         &common.hub,
         Permission::Actions,
         Level::Read,
-    )
+    );
+    match inputs.claim {
+        ClaimMode::Comment => needs,
+        ClaimMode::Ref => needs.must(&common.hub, Permission::Contents, Level::Write),
+    }
 }
 
 /// Dispatches a release.
 pub async fn run(hub: Hub<'_>, mut cancelled: Cancelled<'_>) -> Receipt {
-    hub.github.tokens().need(needs(hub.common));
+    hub.github.tokens().need(needs(hub.common, hub.inputs));
     let mut receipt = Receipt { created: Some(false), ..Receipt::default() };
     match unless(&mut cancelled, prepare::prepare(hub)).await {
         Some(Ok((request, known))) if hub.common.dry_run => {

@@ -13,9 +13,10 @@
 //! job that is cancelled winds up by the same rules.
 //!
 //! Each rule is a function in the file of what it is about: `opening`, `following`, `claiming`, `starting`,
-//! `waiting`, `closing`. `verdict` says whether a target is started, and if not, why. A rule gives no steps
+//! `mending`, `board`, `waiting`, `closing`. `verdict` says whether a target is started, and if not, why. A rule gives no steps
 //! once [`Known`] holds what came of them, so `learn` has to keep the answer of every step, a failure too.
 
+mod board;
 mod claiming;
 pub mod closing;
 mod following;
@@ -23,6 +24,8 @@ pub mod forecast;
 mod identify;
 pub mod known;
 mod learn;
+mod locking;
+mod mending;
 mod opening;
 pub mod ready;
 pub mod request;
@@ -41,7 +44,7 @@ use chrono::{DateTime, Utc};
 pub use forecast::forecast;
 pub use known::{Known, TicketIs};
 pub use ready::Ready;
-pub use request::{Follow, Patience, Request, Retry};
+pub use request::{Claim, Follow, Patience, Request, Retry};
 pub use step::{Answer, Failure, Pause, Step};
 use view::View;
 
@@ -56,7 +59,7 @@ pub fn searches(known: &Known, request: &Request, now: DateTime<Utc>) -> Vec<Ste
 type Rule = fn(&View<'_>) -> Vec<Step>;
 
 /// What a hub job does, the most urgent first.
-const RULES: [Rule; 16] = [
+const RULES: [Rule; 19] = [
     opening::open_the_ticket,
     opening::close_duplicates,
     following::read_the_log,
@@ -67,9 +70,12 @@ const RULES: [Rule; 16] = [
     claiming::leave_alone,
     starting::record_outcomes,
     claiming::claim,
-    closing::show_the_board_first,
+    mending::note_second_starts,
+    mending::cancel_second_starts,
+    mending::record_second_starts,
+    board::show_the_board_first,
     starting::start,
-    closing::show_the_board,
+    board::show_the_board,
     waiting::wait,
     waiting::cancel_runs,
     closing::end,
@@ -81,7 +87,7 @@ const WIND_UP: [Rule; 6] = [
     starting::find_what_was_sent,
     waiting::cancel_runs,
     starting::record_cancellation,
-    closing::show_the_board,
+    board::show_the_board,
     closing::nothing_more,
 ];
 

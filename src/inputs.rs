@@ -110,6 +110,26 @@ impl Words for CommentMode {
     }
 }
 
+/// How hub jobs settle who starts a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimMode {
+    /// By the order of their comments on the ticket.
+    Comment,
+    /// By a git reference of the hub, which exists at most once.
+    Ref,
+}
+
+impl Words for ClaimMode {
+    const ALL: &'static [Self] = &[Self::Comment, Self::Ref];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Comment => "comment",
+            Self::Ref => "ref",
+        }
+    }
+}
+
 /// How targets are started that do not say it themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DispatchType {
@@ -194,6 +214,8 @@ pub struct DispatchInputs {
     pub ignore_unexpected_inputs: bool,
     /// Whether the ticket is closed when every target is released.
     pub close_on_success: bool,
+    /// How hub jobs settle who starts a target.
+    pub claim: ClaimMode,
 }
 
 /// The inputs of `report`.
@@ -404,6 +426,7 @@ impl DispatchInputs {
             retry_failed: reader.boolean("retry-failed"),
             ignore_unexpected_inputs: reader.boolean("ignore-unexpected-inputs"),
             close_on_success: reader.boolean("close-on-success"),
+            claim: reader.one_of("claim").unwrap_or(ClaimMode::Comment),
         }
     }
 }

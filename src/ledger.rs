@@ -1,41 +1,35 @@
 //! The ledger: a ticket's log on GitHub. It reads the log, writes records into it, and keeps the
 //! board showing what the log says.
 //!
-//! GitHub has no compare-and-swap for comments, so a board may be overwritten by a writer that had
-//! read less. Whoever changed the board therefore reads again, and repeats until what it reads is
-//! what the board shows.
+//! GitHub answers reads from replicas that lag, so a list may lack what was acknowledged seconds ago. Two
+//! rules follow from that. The next list begins shortly before the newest change that a list has shown,
+//! whatever the time is. And a list counts for a decision only if it shows this step's own last write:
+//! then it shows as well whatever was written before that ([`Reading`]).
+//!
+//! `pen` writes comments, `board` keeps the board up to date.
 
-use std::time::Duration;
+mod board;
+mod pen;
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::github::issues::{IssueComment, PAGE};
-use crate::github::once::sent_once;
 use crate::github::{GitHub, GitHubError};
 use crate::names::{CommentId, IssueRef};
-use crate::plan::Board;
 use crate::problem::Problem;
-use crate::ticket::{BoardStep, Comment, Log, Record};
+use crate::ticket::{Comment, Log, Record};
+pub use pen::Pen;
 
-/// As often a writer repeats to bring the board up to date; others who write meanwhile do the same.
-const ROUNDS: usize = 12;
+/// The next list begins so long before the newest change that was read: a replica may lack changes that are
+/// older than those it shows, and each page of a list may come from another replica.
+const MARGIN: TimeDelta = TimeDelta::seconds(60);
 
-/// As many records that a board shows and a list does not are asked for one by one.
-const ASKED_SINGLY: usize = 20;
-
-/// Records of the last seconds tell how many jobs write at this moment.
-const LATELY: TimeDelta = TimeDelta::seconds(15);
-
-/// From so many on, a writer waits before it writes the board: somebody may do it meanwhile.
-const CROWD: usize = 6;
-
-/// For each record of the crowd it waits up to so long, and in all no longer than the limit.
-const WAIT_FOR_EACH: Duration = Duration::from_millis(200);
-const WAIT_LIMIT: Duration = Duration::from_secs(20);
-
-/// What is left of a board that another one came before, where it cannot be deleted.
-const SUPERSEDED: &str = "The board of this ticket is an earlier comment.";
+/// From so many comments on a step warns, and so many GitHub takes.
+const MANY_COMMENTS: usize = 2_200;
+const MOST_COMMENTS: usize = 2_500;
 
 /// The way to the log of one ticket, and how far that was read. The [`Log`] itself is a value that the
 /// caller holds.
@@ -43,11 +37,29 @@ const SUPERSEDED: &str = "The board of this ticket is an earlier comment.";
 pub struct Ledger<'a> {
     github: &'a GitHub,
     ticket: IssueRef,
-    complete_until: Option<DateTime<Utc>>,
-    /// Whether this step has read it.
+    /// The newest change that a list has shown.
+    newest_change: Option<DateTime<Utc>>,
+    /// What this step has written and no list has shown yet.
+    unlisted: BTreeMap<CommentId, Comment>,
+    /// Whether this step has read the log.
     is_read: bool,
-    /// Whether the warning about records of a newer release was given.
-    has_warned: bool,
+    /// The warnings that were given.
+    warned_of: Warnings,
+}
+
+#[derive(Debug, Default)]
+struct Warnings {
+    newer_records: bool,
+    many_comments: bool,
+}
+
+/// What a list of the log is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// It shows every record that this step has written, and so whatever was written before.
+    Current,
+    /// It lacks a write of this step: the replica that answered lags.
+    Stale,
 }
 
 /// A log as far as it was read.
@@ -55,15 +67,22 @@ pub struct Ledger<'a> {
 pub struct ReadLog {
     /// This action's own comments.
     comments: Vec<Comment>,
-    /// What changed at or after this time may be missing. GitHub's clock.
-    complete_until: DateTime<Utc>,
+    /// The newest change among all comments.
+    newest_change: DateTime<Utc>,
 }
 
 impl<'a> Ledger<'a> {
     /// The ledger of `ticket`, of which nothing was read yet.
     #[must_use]
     pub fn unread(github: &'a GitHub, ticket: IssueRef) -> Self {
-        Self { github, ticket, complete_until: None, is_read: false, has_warned: false }
+        Self {
+            github,
+            ticket,
+            newest_change: None,
+            unlisted: BTreeMap::new(),
+            is_read: false,
+            warned_of: Warnings::default(),
+        }
     }
 
     /// Reads the whole log of `ticket`.
@@ -83,15 +102,15 @@ impl<'a> Ledger<'a> {
     pub fn resume(github: &'a GitHub, ticket: IssueRef, read: ReadLog) -> (Self, Log) {
         let mut log = Log::default();
         log.extend(read.comments);
-        (Self { complete_until: Some(read.complete_until), ..Self::unread(github, ticket) }, log)
+        (Self { newest_change: Some(read.newest_change), ..Self::unread(github, ticket) }, log)
     }
 
     /// What a later step of this job may resume, if that saves it a request.
     #[must_use]
     pub fn worth_resuming(&self, log: &Log) -> Option<ReadLog> {
-        let complete_until = self.complete_until?;
+        let newest_change = self.newest_change?;
         let comments: Vec<Comment> = log.own().cloned().collect();
-        (comments.len() > PAGE).then_some(ReadLog { comments, complete_until })
+        (comments.len() > PAGE).then_some(ReadLog { comments, newest_change })
     }
 
     /// GitHub, where the ticket is.
@@ -111,22 +130,58 @@ impl<'a> Ledger<'a> {
     /// # Errors
     ///
     /// When GitHub refuses or does not answer.
-    pub async fn read_changes(&mut self, log: &mut Log) -> Result<(), GitHubError> {
-        let read = self.github.comments(&self.ticket, self.complete_until).await?;
-        log.extend(read.comments.into_iter().map(Comment::from));
-        self.complete_until = Some(read.complete_until);
+    pub async fn read_changes(&mut self, log: &mut Log) -> Result<Reading, GitHubError> {
+        let list = self.list().await?;
+        Ok(self.take_in(list, log))
+    }
+
+    /// What changed shortly before the newest change that is known, or later.
+    async fn list(&self) -> Result<Vec<IssueComment>, GitHubError> {
+        self.github.comments(&self.ticket, self.since()).await
+    }
+
+    /// When the next list begins; none: with the first comment.
+    fn since(&self) -> Option<DateTime<Utc>> {
+        let newest = self.newest_change? - MARGIN;
+        let unlisted = self.unlisted.values().map(|comment| comment.updated_at).min();
+        Some(unlisted.map_or(newest, |unlisted| unlisted.min(newest)))
+    }
+
+    fn take_in(&mut self, list: Vec<IssueComment>, log: &mut Log) -> Reading {
+        let list: Vec<Comment> = list.into_iter().map(Comment::from).collect();
+        self.newest_change = list.iter().map(|comment| comment.updated_at).chain(self.newest_change).max();
+        self.unlisted.retain(|_, written| !list.iter().any(|listed| is_as_new(listed, written)));
+        log.extend(list);
         self.is_read = true;
         self.warn_of_newer_records(log);
-        Ok(())
+        self.warn_of_many_comments(log);
+        let lacks_record = self.unlisted.keys().any(|id| log.has_record(*id));
+        if lacks_record { Reading::Stale } else { Reading::Current }
+    }
+
+    /// Warns once when the ticket is about to be full.
+    fn warn_of_many_comments(&mut self, log: &Log) {
+        if log.len() < MANY_COMMENTS || self.warned_of.many_comments {
+            return;
+        }
+        self.warned_of.many_comments = true;
+        let what = format!(
+            "{} has {} comments, and GitHub takes {MOST_COMMENTS} on an issue",
+            self.ticket,
+            log.len()
+        );
+        let help = "prefer `wait: true` to reports of every job; or close this ticket and dispatch what is left \
+                    under another `release`";
+        tracing::warn!("{}", Problem::new(what).help(help));
     }
 
     /// Says once that a newer release of the action wrote to this ticket.
     fn warn_of_newer_records(&mut self, log: &Log) {
         let comments = &log.ticket().unreadable;
-        if comments.is_empty() || self.has_warned {
+        if comments.is_empty() || self.warned_of.newer_records {
             return;
         }
-        self.has_warned = true;
+        self.warned_of.newer_records = true;
         let comments: Vec<String> = comments.iter().map(ToString::to_string).collect();
         let problem = Problem::new(format!(
             "this ticket was written by a newer release of the action: this one cannot read all of {} (comment {})",
@@ -150,136 +205,70 @@ impl<'a> Ledger<'a> {
         comment: Option<CommentId>,
         record: &Record,
     ) -> Result<Comment, GitHubError> {
-        let body = record.render();
-        let written = match comment {
-            Some(id) => match self.github.edit_comment(&self.ticket, id, &body).await {
-                // A person deleted the record; what it says must not be lost with it.
-                Err(error) if error.is_gone() && self.github.comment(&self.ticket, id).await?.is_none() => {
-                    log.accept_gone(id);
-                    self.create(&body).await
-                }
-                written => written,
-            },
-            None => self.create(&body).await,
-        };
-        let written = Comment::from(written?);
-        log.extend([written.clone()]);
-        Ok(written)
+        let written = self.pen().write(comment, record).await?;
+        Ok(self.keep_record(written, comment, log))
     }
 
-    /// Brings the board up to date, and deletes a second one that another job created meanwhile.
-    ///
-    /// Where many jobs write at once, each waits for a random time before it writes the board and
-    /// looks again: whoever is shown already has nothing left to do.
+    /// Writes a record as [`write`](Self::write) does, and meanwhile reads the log. The board is only shown
+    /// after another reading, so it does not matter which of the two comes first.
     ///
     /// # Errors
     ///
-    /// When GitHub refuses or gives no clear answer. The records are safe: whoever writes next
-    /// brings the board up to date.
-    pub async fn show_board(&mut self, log: &mut Log) -> Result<Option<Board>, GitHubError> {
-        if !self.is_read {
-            self.read_changes(log).await?;
+    /// When GitHub refuses the record or gives no clear answer. If the log cannot be read, whoever needs it
+    /// reads it again.
+    pub async fn write_beside_reading(
+        &mut self,
+        log: &mut Log,
+        comment: Option<CommentId>,
+        record: &Record,
+    ) -> Result<Comment, GitHubError> {
+        if self.is_read {
+            return self.write(log, comment, record).await;
         }
-        if !log.has_records() {
-            return Ok(None);
+        let pen = self.pen();
+        let (list, written) = tokio::join!(self.list(), pen.write(comment, record));
+        if let Ok(list) = list {
+            self.take_in(list, log);
         }
-        let mut created = None;
-        let mut waited = false;
-        for _ in 0..ROUNDS {
-            let step = log.next_board_step();
-            if let (BoardStep::Write { .. }, false, Some(wait)) = (&step, waited, self.wait_in_crowd(log)) {
-                tokio::time::sleep(wait).await;
-                self.read_changes(log).await?;
-                waited = true;
-                continue;
-            }
-            waited = false;
-            match step {
-                BoardStep::Shown | BoardStep::Newer => break,
-                BoardStep::ReadAgain(unread) => {
-                    self.read_changes(log).await?;
-                    self.settle(log, unread).await?;
-                    continue;
-                }
-                // The board of an account that wrote no record is not seen as one: once is enough.
-                BoardStep::Write { comment: None, .. } if created.is_some() => break,
-                BoardStep::Write { comment: None, body } => {
-                    created = Some(Comment::from(self.create(&body).await?).id);
-                }
-                BoardStep::Write { comment: Some(id), body } => {
-                    match self.github.edit_comment(&self.ticket, id, &body).await {
-                        Err(error) if error.is_gone() => log.accept_gone(id),
-                        written => log.extend([Comment::from(written?)]),
-                    }
-                }
-            }
-            self.read_changes(log).await?;
-        }
-        if !matches!(log.next_board_step(), BoardStep::Shown | BoardStep::Newer) {
-            tracing::info!(
-                "the board of {} is being written by others; they will show this record",
-                self.ticket
-            );
-        }
-        let spare: Vec<CommentId> = log.spare_boards().collect();
-        for id in spare {
-            self.remove_board(log, id).await?;
-        }
-        Ok(log.board().map(|board| Board { comment: board.id, created: created == Some(board.id) }))
+        Ok(self.keep_record(written?, comment, log))
     }
 
-    /// Deletes a spare board while the ticket is short. On a long one a deleted comment would move
-    /// those behind it to a page that another job may have read already, so there it is emptied.
-    async fn remove_board(&mut self, log: &mut Log, id: CommentId) -> Result<(), GitHubError> {
-        if log.len() < PAGE / 2 {
-            self.github.delete_comment(&self.ticket, id).await?;
-        } else {
-            match self.github.edit_comment(&self.ticket, id, SUPERSEDED).await {
-                Err(error) if !error.is_gone() => return Err(error),
-                _ => {}
-            }
+    /// The means to write a record while other steps go on; [`keep_record`](Self::keep_record) keeps what
+    /// was written.
+    #[must_use]
+    pub fn pen(&self) -> Pen<'a> {
+        Pen { github: self.github, ticket: self.ticket.clone(), since: self.since() }
+    }
+
+    /// Keeps a record in mind that was written into `comment`, or as a new one.
+    pub fn keep_record(&mut self, written: Comment, comment: Option<CommentId>, log: &mut Log) -> Comment {
+        if let Some(gone) = comment.filter(|comment| *comment != written.id) {
+            self.accept_gone(gone, log);
         }
+        self.keep(written.clone(), log);
+        written
+    }
+
+    /// Keeps what was written in mind until a list shows it.
+    fn keep(&mut self, written: Comment, log: &mut Log) -> CommentId {
+        let id = written.id;
+        self.unlisted.insert(id, written.clone());
+        log.extend([written]);
+        id
+    }
+
+    fn accept_gone(&mut self, id: CommentId, log: &mut Log) {
+        self.unlisted.remove(&id);
         log.accept_gone(id);
-        Ok(())
     }
+}
 
-    /// How long to wait before writing the board, if many jobs write at this moment.
-    fn wait_in_crowd(&self, log: &Log) -> Option<Duration> {
-        let lately = log.written_since(self.complete_until? - LATELY);
-        let longest = WAIT_FOR_EACH.saturating_mul(u32::try_from(lately).unwrap_or(u32::MAX)).min(WAIT_LIMIT);
-        (lately >= CROWD).then(|| longest.mul_f64(fastrand::f64()))
-    }
-
-    /// Finds out what became of records that a board shows and no list does.
-    async fn settle(&mut self, log: &mut Log, unread: Vec<CommentId>) -> Result<(), GitHubError> {
-        let missing: Vec<CommentId> = unread.into_iter().filter(|id| !log.has_record(*id)).collect();
-        for id in missing.into_iter().take(ASKED_SINGLY) {
-            match self.github.comment(&self.ticket, id).await? {
-                Some(comment) => log.extend([Comment::from(comment)]),
-                None => log.accept_gone(id),
-            }
-            if !log.has_record(id) {
-                log.accept_gone(id);
-            }
-        }
-        Ok(())
-    }
-
-    /// Creates a comment once: the marker in its first line tells whether it is there already.
-    async fn create(&self, body: &str) -> Result<IssueComment, GitHubError> {
-        let first_line = body.lines().next().unwrap_or_default();
-        sent_once(
-            async || self.github.create_comment(&self.ticket, body).await,
-            async || {
-                let read = self.github.comments(&self.ticket, self.complete_until).await?;
-                let ours = |comment: &IssueComment| {
-                    comment.is_trusted() && comment.body.lines().next() == Some(first_line)
-                };
-                Ok(read.comments.into_iter().find(ours))
-            },
-        )
-        .await
-    }
+/// Whether a list shows a comment as this step has written it, or as somebody has written it later.
+fn is_as_new(listed: &Comment, written: &Comment) -> bool {
+    let is_later = listed.updated_at > written.updated_at;
+    // An earlier text may have been the same.
+    let is_same = listed.updated_at == written.updated_at && listed.body == written.body;
+    listed.id == written.id && (is_later || is_same)
 }
 
 impl From<IssueComment> for Comment {

@@ -53,12 +53,16 @@
 //! - **Effects are sent once.** After an unclear answer the effect is looked for before it is repeated
 //!   ([`github::once`], and for starts [`engine`]). Claims settle which hub job starts a target
 //!   ([`ticket::claim`]).
+//! - **GitHub's answers lag.** A list counts for a decision only if it shows this step's own last write
+//!   ([`ledger::Reading`], [`opening`]); the next list begins before the newest change that was read, whatever
+//!   the time is; a 404 of what was just written means "not yet" (`github::lag`). A second start that got
+//!   through all the same is found by every reader alike ([`ticket::second`]), and undone by the engine.
 //! - **What is planned is what is done.** A dry run prints what [`engine::next`] gives if every answer is
 //!   good ([`engine::forecast()`]), and the model of the tests drives the same function in every order.
 //! - **Words of newer releases are kept, and hold** ([`ticket::status::Word`]): a target that such a word
 //!   is about is neither free nor released.
 //! - **A token is good for what the step needs** ([`github::needs`]), as long as the step runs
-//!   ([`github::tokens`]).
+//!   ([`github::tokens`]), and stays below GitHub's limits by itself (`github::pace`).
 //! - **Markers are data from outside** ([`ticket::marker`]), and text from outside is made safe for
 //!   the place where it lands ([`ticket::text`], [`runner::log`]).
 //!

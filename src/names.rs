@@ -358,6 +358,15 @@ impl fmt::Display for Login {
     }
 }
 
+/// Whether a reference was created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Created {
+    /// This request created it.
+    New,
+    /// It existed before.
+    Exists,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

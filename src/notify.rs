@@ -13,7 +13,7 @@ use crate::github::needs::{Level, Permission};
 use crate::github::{GitHub, GitHubError, Needs};
 use crate::inputs::{Common, NotifyInputs};
 use crate::job::Job;
-use crate::names::{IssueRef, RunId};
+use crate::names::RunId;
 use crate::outbox::Outbox;
 use crate::problem::Problem;
 use crate::receipt::Receipt;
@@ -59,13 +59,16 @@ async fn notify(job: &Job, common: &Common, inputs: &NotifyInputs, github: &GitH
         receipt.summary = "Everything was skipped: nothing is notified.\n".to_owned();
         return receipt;
     }
-    let notice = cause::notice(job, common, inputs, github).await;
+    let (notice, read) =
+        tokio::join!(cause::notice(job, common, inputs, github), read_ticket(job, common, github));
     let mut unwritable = None;
-    if let Some(ticket) = &common.ticket {
+    if let (Some(ticket), Some((_one_step_at_a_time, facts))) = (&common.ticket, read) {
         receipt.ticket = Some((ticket.clone(), job.issue_url(ticket)));
-        let Err(error) = on_ticket(job, common, inputs, github, &notice, ticket, &mut receipt).await else {
-            return receipt;
+        let notified = match facts {
+            Ok(facts) => on_ticket(job, common, inputs, &notice, facts, &mut receipt).await,
+            Err(error) => Err(error),
         };
+        let Err(error) = notified else { return receipt };
         receipt.delivered = Some(false);
         let problem = Problem::of(&format!("cannot notify on the ticket {ticket}"), &error);
         // Where GitHub itself does not answer, another issue would be out of reach too.
@@ -84,17 +87,26 @@ async fn notify(job: &Job, common: &Common, inputs: &NotifyInputs, github: &GitH
     receipt
 }
 
+/// The ticket, if there is one, and the lock that lets the steps of a job write to it one after the other.
+async fn read_ticket<'a>(
+    job: &Job,
+    common: &Common,
+    github: &'a GitHub,
+) -> Option<(Outbox, Result<on_ticket::Facts<'a>, GitHubError>)> {
+    let ticket = common.ticket.as_ref()?;
+    let lock = Outbox::lock(job.temp.as_deref(), &common.writer(job)).await;
+    Some((lock, on_ticket::read(ticket, github).await))
+}
+
 async fn on_ticket(
     job: &Job,
     common: &Common,
     inputs: &NotifyInputs,
-    github: &GitHub,
     notice: &Notice,
-    ticket: &IssueRef,
+    mut facts: on_ticket::Facts<'_>,
     receipt: &mut Receipt,
 ) -> Result<(), GitHubError> {
-    let _one_step_at_a_time = Outbox::lock(job.temp.as_deref(), &notice.by).await;
-    let mut facts = on_ticket::read(ticket, github).await?;
+    let ticket = &facts.ticket().clone();
     let mention = cause::mention(inputs, facts.log.ticket().driver.as_ref(), job);
     let effects = on_ticket::decide(&facts.log, ticket, notice, mention, common.comment_mode);
     if common.dry_run {

@@ -1,13 +1,15 @@
 //! Opening: the one open issue of a key, found or opened once.
 //!
 //! A ticket is found by its release or by the hub's run, an issue of notify by its fingerprint.
-//! Issues have no unique keys on GitHub, so a job that opened one reads the list again: of several with
-//! the same key the lowest number stays, and a job that opened another one closes that as a duplicate.
+//! Issues have no unique keys on GitHub, so a job that opened one reads the list again until its own issue
+//! is in it: then every issue that was opened before is in it too. Of several with the same key the lowest
+//! number stays. A job that opened another one closes that as a duplicate, and so does, at any later time,
+//! whoever finds two.
 
 use chrono::TimeDelta;
 
 use crate::github::issues::{Issue, IssueComment};
-use crate::github::once::sent_once;
+use crate::github::once::{look_for, sent_once};
 use crate::github::{GitHub, GitHubError};
 use crate::names::{IssueNumber, IssueRef, RepoName};
 use crate::plan::NewIssue;
@@ -39,8 +41,8 @@ pub enum Lookup {
 pub struct Found {
     /// The issue with the lowest number.
     pub issue: Issue,
-    /// Later ones without a comment: the job that opened such a one ended before it closed it.
-    pub orphans: Vec<IssueRef>,
+    /// The later ones.
+    pub duplicates: Vec<IssueRef>,
 }
 
 /// The open issue of `key` with the lowest number, if there is one.
@@ -49,18 +51,26 @@ pub struct Found {
 ///
 /// When GitHub refuses or does not answer.
 pub async fn find(github: &GitHub, repository: &RepoName, key: &Key) -> Result<Lookup, GitHubError> {
+    let lookup = look_up(github.open_issues(repository).await?, repository, key);
+    if let Lookup::Found(found) = &lookup {
+        github.expect(&IssueRef { repository: repository.clone(), number: found.issue.number });
+    }
+    Ok(lookup)
+}
+
+/// The issue of `key` in a list of open issues.
+fn look_up(mut issues: Vec<Issue>, repository: &RepoName, key: &Key) -> Lookup {
     let issue_ref = |issue: &Issue| IssueRef { repository: repository.clone(), number: issue.number };
-    let mut issues = github.open_issues(repository).await?;
     let unreadable =
         issues.iter().find(|issue| key_of(issue).is_some_and(|key| key.is_newer())).map(issue_ref);
     issues.retain(|issue| has_key(issue, key));
     issues.sort_by_key(|issue| issue.number);
     let mut issues = issues.into_iter();
     let Some(issue) = issues.next() else {
-        return Ok(unreadable.map_or(Lookup::Absent, Lookup::Unreadable));
+        return unreadable.map_or(Lookup::Absent, Lookup::Unreadable);
     };
-    let orphans = issues.filter(|later| later.comments == 0).map(|later| issue_ref(&later)).collect();
-    Ok(Lookup::Found(Box::new(Found { orphans, issue })))
+    let duplicates = issues.map(|later| issue_ref(&later)).collect();
+    Lookup::Found(Box::new(Found { issue, duplicates }))
 }
 
 /// Closes an issue that came second to `first`. That it stays open is untidy, and no reason to fail.
@@ -116,7 +126,8 @@ pub async fn open(github: &GitHub, new: &NewIssue) -> Result<Opened, GitHubError
             mine.number
         );
     }
-    match find(github, &new.repository, &new.key).await? {
+    let issues = list_with(github, &new.repository, mine.number).await?;
+    match look_up(issues, &new.repository, &new.key) {
         Lookup::Found(found) if found.issue.number < mine.number => {
             let duplicate = IssueRef { repository: new.repository.clone(), number: mine.number };
             close_as_duplicate(github, &duplicate, found.issue.number).await;
@@ -133,6 +144,20 @@ pub async fn open(github: &GitHub, new: &NewIssue) -> Result<Opened, GitHubError
     }
 }
 
+/// The open issues, as soon as a list of them holds `mine`, which this step has just opened.
+async fn list_with(
+    github: &GitHub,
+    repository: &RepoName,
+    mine: IssueNumber,
+) -> Result<Vec<Issue>, GitHubError> {
+    let list = async || {
+        let issues = github.open_issues(repository).await?;
+        Ok(Some(issues).filter(|issues| issues.iter().any(|issue| issue.number == mine)))
+    };
+    let not_listed = || GitHubError::NotListed(IssueRef { repository: repository.clone(), number: mine });
+    look_for(&list).await?.ok_or_else(not_listed)
+}
+
 /// Writes a comment that is not a record, once: it is found again by its text.
 ///
 /// # Errors
@@ -147,8 +172,8 @@ pub async fn comment_once(
     sent_once(
         async || github.create_comment(issue, body).await,
         async || {
-            let read = github.comments(issue, Some(before)).await?;
-            Ok(read.comments.into_iter().rfind(|comment| comment.is_trusted() && comment.body == body))
+            let comments = github.comments(issue, Some(before)).await?;
+            Ok(comments.into_iter().rfind(|comment| comment.is_trusted() && comment.body == body))
         },
     )
     .await

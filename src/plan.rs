@@ -8,6 +8,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+pub use crate::names::Created;
 use crate::names::{
     CommentId, GitRef, IssueNumber, IssueRef, Login, RepoName, RunId, TargetName, WorkflowFile,
 };
@@ -37,6 +38,23 @@ pub struct NewIssue {
     /// By what it is found again.
     #[serde(skip)]
     pub key: Key,
+}
+
+/// A git reference that claims a target.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NewRef {
+    /// The target's name.
+    pub target: TargetName,
+    /// The hub.
+    pub repository: RepoName,
+    /// The reference's name.
+    #[serde(rename = "ref")]
+    pub name: String,
+    /// The commit that it names.
+    pub sha: String,
+    /// How many jobs have had such a reference for the same start before.
+    #[serde(skip)]
+    pub turn: u32,
 }
 
 /// The start of a workflow.
@@ -118,6 +136,15 @@ pub enum Effect {
         /// The board.
         comment: CommentId,
     },
+    /// Create a git reference of the hub that only one job can create.
+    CreateRef(NewRef),
+    /// Delete the git references by which the targets of a ticket were claimed.
+    DeleteRefs {
+        /// Where.
+        repository: RepoName,
+        /// How their names begin.
+        prefix: String,
+    },
     /// Start a workflow.
     StartWorkflow(WorkflowStart),
     /// Send an event to a repository.
@@ -175,6 +202,8 @@ pub enum Applied {
     Written(Comment),
     /// The board is up to date; none if there is nothing to show.
     Board(Option<Board>),
+    /// The reference was created by this job, or exists.
+    Ref(Created),
     /// The target was started, as this run if GitHub says so.
     Started(Option<(RunId, String)>),
 }
@@ -186,6 +215,8 @@ pub struct Board {
     pub comment: CommentId,
     /// Whether this job created it.
     pub created: bool,
+    /// Whether others have written meanwhile, so that it has to be brought up to date again.
+    pub is_behind: bool,
 }
 
 impl Plan {
@@ -238,6 +269,10 @@ impl fmt::Display for Effect {
             }
             Self::UpdateBoard { issue } => write!(f, "bring the board of {issue} up to date"),
             Self::PinBoard { issue, .. } => write!(f, "pin the board of {issue}"),
+            Self::CreateRef(new) => write!(f, "claim {} by {} in {}", new.target, new.name, new.repository),
+            Self::DeleteRefs { repository, prefix } => {
+                write!(f, "delete the references {prefix}* of {repository}")
+            }
             Self::StartWorkflow(WorkflowStart { target, repository, workflow, git_ref, inputs, after }) => {
                 let start = format!("{workflow} in {repository} at {git_ref}{}", with(inputs));
                 write!(f, "{}: {start}", when(target, after))
@@ -330,6 +365,11 @@ enum Printed<'a> {
     PinBoard {
         issue: String,
     },
+    CreateRef(&'a NewRef),
+    DeleteRefs {
+        repository: &'a RepoName,
+        prefix: &'a str,
+    },
     StartWorkflow(&'a WorkflowStart),
     SendEvent(&'a EventStart),
     Skip {
@@ -369,6 +409,8 @@ impl Serialize for Effect {
             Self::WriteComment { issue, comment, body } => written(issue, *comment, body.clone()),
             Self::UpdateBoard { issue } => Printed::UpdateBoard { issue: issue.to_string() },
             Self::PinBoard { issue, .. } => Printed::PinBoard { issue: issue.to_string() },
+            Self::CreateRef(new) => Printed::CreateRef(new),
+            Self::DeleteRefs { repository, prefix } => Printed::DeleteRefs { repository, prefix },
             Self::StartWorkflow(start) => Printed::StartWorkflow(start),
             Self::SendEvent(start) => Printed::SendEvent(start),
             Self::Skip { target, because } => Printed::Skip { target, because: because.plain() },

@@ -1,7 +1,7 @@
 //! The mode `report`: puts a stage's status, message and link on the ticket.
 //!
-//! The steps of a job share its record in the job's own folder, so a report writes first and reads
-//! afterwards. Where there is no such folder the record is looked for in the ticket.
+//! The steps of a job share its record in the job's own folder, so a report writes and reads at the same time.
+//! Where there is no such folder the record is first looked for in the ticket.
 
 use std::cmp::Reverse;
 
@@ -158,7 +158,8 @@ async fn apply(
     let ticket = ledger.ticket().clone();
     state.keep(&ticket, JobRecord { sent: true, ..kept.clone() });
     let [write, update_board] = plan(&kept, &ticket);
-    match apply::apply(&write, ledger, log).await {
+    let by = kept.record.by.clone();
+    match apply::apply_beside_reading(&write, ledger, log).await {
         Ok(Applied::Written(comment)) => {
             receipt.summary = summary(&kept.record, &receipt);
             state.keep(&ticket, JobRecord { comment: Some(comment.id), record: kept.record, sent: true });
@@ -173,10 +174,20 @@ async fn apply(
         let what = format!("the report is on {ticket}, and its board is not up to date until the next one");
         receipt.problems.push(Problem::of(&what, &error));
     }
+    receipt.problems.extend(second_start(log, &by));
     if let Some(log) = ledger.worth_resuming(log) {
         state.keep_log(&ticket, &log);
     }
     receipt
+}
+
+/// This run was started although another claim came first: what it reports does not count.
+fn second_start(log: &Log, by: &Writer) -> Option<Problem> {
+    let mut second = log.ticket().second_starts.iter();
+    let second = second.find(|second| second.run == Some(by.run) && second.repository == by.repository)?;
+    let first = second.first_url.as_deref().unwrap_or("an earlier start");
+    let what = format!("{} was started twice: {first} came first, so this run does not count", second.target);
+    Some(Problem::new(what).help("stop this run, unless the hub has cancelled it already"))
 }
 
 /// The ticket cannot be written: the report waits for the job's next step.

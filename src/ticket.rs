@@ -10,7 +10,8 @@
 //!   comment that holds a record.
 //! - [`log`] reads comments, [`mod@fold`] turns records into the [`state`] of the release, [`board`] renders
 //!   that, and [`seen`] says which records a board was folded from.
-//! - [`claim`] settles which hub job starts a target, and [`reason`] says why one is not started.
+//! - [`claim`] settles which hub job starts a target, [`second`] finds starts that got through all the same,
+//!   and [`reason`] says why a target is not started.
 //! - [`key`] finds issues again; [`marker`] and [`text`] guard the borders.
 
 pub mod board;
@@ -23,6 +24,7 @@ pub mod reason;
 pub mod record;
 mod render;
 pub mod run;
+pub mod second;
 pub mod seen;
 pub mod state;
 pub mod status;
@@ -34,5 +36,6 @@ pub use log::{BoardStep, Comment, Log};
 pub use reason::Reason;
 pub use record::{Dispatch, Notice, Record, Report, StageReport, Start, Writer};
 pub use run::{FollowedJob, FollowedRun};
+pub use second::SecondStart;
 pub use state::{Target, Ticket};
 pub use status::{StartState, Status, TargetStatus, Word};

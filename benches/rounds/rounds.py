@@ -154,7 +154,8 @@ def world(folder, count):
     """A file with a hub and so many targets, and the names of the targets."""
     targets = [f"acme/target-{number}" for number in range(1, count + 1)]
     repositories = {"acme/hub": {"members": {"alice": "OWNER"}, "assignable": ["alice"]}}
-    repositories |= {target: {"files": {".github/workflows/release.yml": WORKFLOW}} for target in targets}
+    released = {"assignable": ["alice"], "files": {".github/workflows/release.yml": WORKFLOW}}
+    repositories |= dict.fromkeys(targets, released)
     token = {"acts_as": "acme-release[bot]", "everything": True}
     file = folder / f"world-{count}.json"
     file.write_text(json.dumps({"repositories": repositories, "tokens": {TOKEN: token}}))

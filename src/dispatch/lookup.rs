@@ -32,6 +32,7 @@ pub(super) async fn read_named(hub: Hub<'_>) -> Result<Named, Vec<Problem>> {
     let issue = hub.github.issue(ticket).await;
     let issue =
         issue.map_err(|error| vec![Problem::of(&format!("cannot read the ticket {ticket}"), &error)])?;
+    hub.github.expect(ticket);
     if !issue.is_open() {
         let closed = Problem::new(format!("the ticket {ticket} is closed"));
         return Err(vec![closed.help("reopen it, or leave `ticket` blank for a new one")]);
@@ -64,10 +65,10 @@ pub(super) async fn find(
     let found = found.map_err(failed(format!("cannot look for a ticket in {}", common.hub)))?;
     match found {
         Lookup::Found(found) => {
-            let opening::Found { issue, orphans } = *found;
+            let opening::Found { issue, duplicates } = *found;
             let url = issue.html_url;
             let issue = IssueRef { repository: common.hub.clone(), number: issue.number };
-            Ok((TicketIs::Open { issue, url, created: None }, orphans))
+            Ok((TicketIs::Open { issue, url, created: None }, duplicates))
         }
         Lookup::Unreadable(issue) => Err(vec![unreadable(&issue)]),
         Lookup::Absent => Ok((find_closed(hub, key, wording, listed).await?, Vec::new())),

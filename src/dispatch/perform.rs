@@ -5,21 +5,19 @@ use std::time::Duration;
 
 use futures::StreamExt;
 
-use super::follow::Follower;
+use super::READS_AT_ONCE;
+use super::follow::{Follower, Seen};
 use crate::apply;
 use crate::engine::step::{Candidate, RunOf, Search};
 use crate::engine::{Answer, Failure, Known, Pause, Request, Step, TicketIs, next, results, searches};
 use crate::github::{GitHub, GitHubError};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Pen, Reading};
 use crate::names::TargetName;
 use crate::plan::{Applied, Effect};
 use crate::problem::Help;
 use crate::runner::log::NOTICE;
-use crate::ticket::Writer;
 use crate::ticket::claim::Liveness;
-
-/// So many requests that start nothing are under way at once.
-const AT_ONCE: usize = 8;
+use crate::ticket::{Comment, Writer};
 
 /// What a look at a run may take, even when the time to wait is over.
 const ONE_LOOK: Duration = Duration::from_secs(30);
@@ -72,6 +70,9 @@ impl<'a> Performer<'a> {
     }
 
     async fn perform(&mut self, steps: Vec<Step>, known: &mut Known, request: &Request) {
+        if let [Step::ReadLog, Step::Apply(Effect::UpdateBoard { .. })] = &steps[..] {
+            return self.read_beside_board(&steps, known, request).await;
+        }
         let (aside, in_turn): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(is_independent);
         if !aside.is_empty() {
             self.perform_aside(aside, known, request).await;
@@ -85,51 +86,71 @@ impl<'a> Performer<'a> {
         }
     }
 
+    /// Reads the log and writes the board at the same time.
+    async fn read_beside_board(&mut self, steps: &[Step], known: &mut Known, request: &Request) {
+        let Some(ledger) = &mut self.ledger else { return };
+        let (reading, board) = ledger.read_beside_board(&mut known.log).await;
+        let answers = [reading_answer(reading, ledger), answer(board.map(Applied::Board))];
+        for (step, answer) in steps.iter().zip(answers) {
+            known.learn(step, answer, request, self.github.clock().now());
+        }
+    }
+
     /// Performs steps that know nothing of each other at the same time.
     async fn perform_aside(&mut self, steps: Vec<Step>, known: &mut Known, request: &Request) {
         let is_start =
             |step: &Step| matches!(step, Step::Apply(Effect::StartWorkflow(_) | Effect::SendEvent(_)));
-        let at_once = if steps.iter().any(is_start) { request.max_parallel } else { AT_ONCE };
+        let others = steps.iter().filter(|step| !is_start(step)).count();
+        let at_once = if others == steps.len() { READS_AT_ONCE } else { request.max_parallel + others };
         let (github, look_limit) = (self.github, look_limit(known, request, self.github));
         let performed = steps.into_iter().map(|step| {
-            let seen = match &step {
-                Step::LookAtRun(of) => Some(self.follower.take(of, github)),
-                _ => None,
+            let means = match &step {
+                Step::LookAtRun(of) => Means::Look(Box::new(self.follower.take(of, github))),
+                Step::Apply(Effect::WriteRecord { .. }) => Means::Pen(self.ledger.as_ref().map(Ledger::pen)),
+                _ => Means::Request,
             };
             async move {
-                match (step, seen) {
-                    (step, Some(mut seen)) => {
+                let done = match means {
+                    Means::Look(mut seen) => {
                         let looked = tokio::time::timeout(look_limit, seen.look(github)).await;
-                        (step, looked_at(&seen, looked), Some(seen))
+                        Done::Looked(looked_at(&seen, looked), seen)
                     }
-                    (step, None) => {
-                        let answer = aside(&step, github).await;
-                        (step, answer, None)
-                    }
-                }
+                    Means::Pen(pen) => Done::Written(write(&step, pen).await),
+                    Means::Request => Done::Answered(aside(&step, github).await),
+                };
+                (step, done)
             }
         });
         let performed: Vec<_> = performed.collect();
         let mut performed = futures::stream::iter(performed).buffer_unordered(at_once);
-        while let Some((step, answer, seen)) = performed.next().await {
-            if let Some(seen) = seen {
-                self.follower.put_back(seen);
-            }
+        while let Some((step, done)) = performed.next().await {
+            let answer = match done {
+                Done::Looked(answer, seen) => {
+                    self.follower.put_back(*seen);
+                    answer
+                }
+                Done::Written(written) => answer(written.map(|written| self.keep(&step, written, known))),
+                Done::Answered(answer) => answer,
+            };
             known.learn(&step, answer, request, github.clock().now());
         }
+    }
+
+    /// Keeps a record that was written.
+    fn keep(&mut self, step: &Step, written: Comment, known: &mut Known) -> Applied {
+        Applied::Written(match (step, &mut self.ledger) {
+            (Step::Apply(Effect::WriteRecord { comment, .. }), Some(ledger)) => {
+                ledger.keep_record(written, *comment, &mut known.log)
+            }
+            _ => written,
+        })
     }
 
     async fn perform_one(&mut self, step: &Step, known: &mut Known, request: &Request) -> Answer {
         match step {
             Step::ReadLog => {
                 let Some(ledger) = &mut self.ledger else { return Answer::Done };
-                match ledger.read_changes(&mut known.log).await {
-                    Ok(()) => Answer::Done,
-                    Err(error) => {
-                        tracing::warn!("cannot read {} this time: {error}", ledger.ticket());
-                        Answer::Failed(failure(&error))
-                    }
-                }
+                reading_answer(ledger.read_changes(&mut known.log).await, ledger)
             }
             Step::Apply(effect) => self.apply(effect, known).await,
             Step::Pause { until, reason } => {
@@ -183,12 +204,45 @@ impl<'a> Performer<'a> {
     }
 }
 
+/// What a step takes that is performed beside others.
+enum Means<'a> {
+    /// What is known of a run.
+    Look(Box<Seen>),
+    /// The ticket.
+    Pen(Option<Pen<'a>>),
+    /// A request alone.
+    Request,
+}
+
+/// What came of a step that was performed beside others.
+enum Done {
+    Looked(Answer, Box<Seen>),
+    Written(Result<Comment, GitHubError>),
+    Answered(Answer),
+}
+
+async fn write(step: &Step, pen: Option<Pen<'_>>) -> Result<Comment, GitHubError> {
+    match (step, pen) {
+        (Step::Apply(effect), Some(pen)) => apply::write(effect, &pen).await,
+        _ => unreachable!("a record is written when the ticket is open"),
+    }
+}
+
 /// Whether a step may be performed beside others.
 fn is_independent(step: &Step) -> bool {
     match step {
         Step::AskHubRun(_) | Step::LookAtRun(_) | Step::FindRun(_) => true,
         Step::Apply(effect) => {
-            matches!(effect, Effect::StartWorkflow(_) | Effect::SendEvent(_) | Effect::CancelRun { .. })
+            matches!(
+                effect,
+                // After a claim that is refused no other one is written.
+                Effect::WriteRecord { comment: Some(_), .. }
+                    | Effect::StartWorkflow(_)
+                    | Effect::SendEvent(_)
+                    | Effect::CreateRef(_)
+                    | Effect::CancelRun { .. }
+                    | Effect::PinBoard { .. }
+            )
         }
         Step::ReadLog | Step::StartAgain(_) | Step::Refuse { .. } | Step::Pause { .. } => false,
     }
@@ -230,6 +284,20 @@ fn say_what_started(effect: &Effect, applied: &Result<Applied, GitHubError>) {
     }
 }
 
+fn reading_answer(reading: Result<Reading, GitHubError>, ledger: &Ledger<'_>) -> Answer {
+    match reading {
+        Ok(Reading::Current) => Answer::Done,
+        Ok(Reading::Stale) => {
+            tracing::info!("GitHub does not list yet what this job wrote to {}", ledger.ticket());
+            Answer::Stale
+        }
+        Err(error) => {
+            tracing::warn!("cannot read {} this time: {error}", ledger.ticket());
+            Answer::Failed(failure(&error))
+        }
+    }
+}
+
 fn answer(applied: Result<Applied, GitHubError>) -> Answer {
     applied.map_or_else(|error| Answer::Failed(failure(&error)), Answer::Applied)
 }
@@ -243,10 +311,7 @@ fn failure(error: &GitHubError) -> Failure {
     }
 }
 
-fn looked_at(
-    seen: &super::follow::Seen,
-    looked: Result<Result<(), GitHubError>, tokio::time::error::Elapsed>,
-) -> Answer {
+fn looked_at(seen: &Seen, looked: Result<Result<(), GitHubError>, tokio::time::error::Elapsed>) -> Answer {
     let RunOf { target, repository, run } = seen.of();
     match looked {
         Ok(Ok(())) => seen.run().map_or(Answer::Done, |run| Answer::Run(Box::new(run))),

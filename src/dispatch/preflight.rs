@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 
-use super::Hub;
+use super::{Hub, READS_AT_ONCE};
 use crate::engine::Ready;
 use crate::engine::wording::Wording;
 use crate::github::contents::Repository;
@@ -52,7 +52,7 @@ pub(super) async fn reach(targets: Vec<Target>, hub: Hub<'_>) -> (Vec<Ready>, Ve
             let read = read_workflow(&key, hub.github).await;
             (key, read)
         })
-        .buffer_unordered(hub.inputs.max_parallel)
+        .buffer_unordered(READS_AT_ONCE)
         .collect()
         .await;
     let hub_name = &hub.common.hub;

@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 use super::preflight::{self, template_problem};
 use super::{Hub, lookup};
 use crate::engine::wording::Wording;
-use crate::engine::{Follow, Known, Patience, Request, Retry};
+use crate::engine::{Claim, Follow, Known, Patience, Request, Retry};
 use crate::github::Needs;
 use crate::github::needs::{Level, Permission};
-use crate::inputs::{self, DispatchInputs, Listing};
+use crate::inputs::{self, ClaimMode, DispatchInputs, Listing};
 use crate::names::TargetName;
 use crate::problem::Problem;
 use crate::targets::{self, Listed, did_you_mean};
@@ -43,7 +43,10 @@ pub(super) async fn prepare(hub: Hub<'_>) -> Result<(Request, Known), Vec<Proble
     let is_meant = |name: &TargetName| only.as_ref().is_none_or(|only| only.contains(name));
     let targets: Vec<_> = listed.targets.into_iter().filter(|target| is_meant(&target.name)).collect();
     github.tokens().need(preflight::needs(&targets));
-    let (targets, unreachable) = preflight::reach(targets, hub).await;
+    // Who looks for the ticket needs nothing of the targets.
+    let (reached, found) =
+        tokio::join!(preflight::reach(targets, hub), lookup::find(hub, named.ticket, &wording, &names));
+    let (targets, unreachable) = reached;
     problems.extend(listed.problems);
     problems.extend(unreachable);
     problems.extend(wording.check().iter().map(|error| template_problem("the ticket's text", error)));
@@ -52,7 +55,7 @@ pub(super) async fn prepare(hub: Hub<'_>) -> Result<(Request, Known), Vec<Proble
         problems.sort_by(|a, b| a.place.cmp(&b.place));
         return Err(problems);
     }
-    let (ticket, duplicates) = lookup::find(hub, named.ticket, &wording, &names).await?;
+    let (ticket, duplicates) = found?;
     let request = Request {
         by: common.writer(job),
         run_url: job.run_url(),
@@ -64,12 +67,29 @@ pub(super) async fn prepare(hub: Hub<'_>) -> Result<(Request, Known), Vec<Proble
         follow: inputs.wait.map(|wait| Follow { timeout: wait.timeout, interval: wait.interval }),
         cancel_runs: inputs.cancel_on_timeout,
         close: inputs.close_on_success,
+        claim: claim(hub)?,
         max_parallel: inputs.max_parallel,
         patience: Patience::default(),
         wording,
         wind_up: false,
     };
     Ok((request, Known::new(ticket, duplicates)))
+}
+
+/// How targets are claimed. A reference needs a commit of the hub: that of the run.
+fn claim(hub: Hub<'_>) -> Result<Claim, Vec<Problem>> {
+    let Hub { job, common, inputs, .. } = hub;
+    match (inputs.claim, &job.sha) {
+        (ClaimMode::Comment, _) => Ok(Claim::Comment),
+        (ClaimMode::Ref, Some(sha)) if job.repository == common.hub => Ok(Claim::Ref { sha: sha.clone() }),
+        (ClaimMode::Ref, _) => {
+            let what = format!(
+                "`claim: ref` needs a commit of {}, and this run is not one of that repository",
+                common.hub
+            );
+            Err(vec![Problem::new(what).help("dispatch from a workflow of the hub, or leave `claim` out")])
+        }
+    }
 }
 
 fn retry(inputs: &DispatchInputs) -> Retry {

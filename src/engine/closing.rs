@@ -1,7 +1,7 @@
-//! The end: the board shows what is known, what waits is said, and a released ticket is closed.
+//! The end: what waits is said, and a released ticket is closed.
 
 use super::claiming::leave;
-use super::known::{Due, TicketIs};
+use super::request::Claim;
 use super::results;
 use super::step::Step;
 use super::verdict::Verdict;
@@ -12,33 +12,16 @@ use crate::ticket::{Log, Reason, Target};
 
 const LAST_WORD: &str = "🎉 Every target is released, so this ticket is closed.";
 
-/// The board is there before the first run is.
-pub(super) fn show_the_board_first(view: &View<'_>) -> Vec<Step> {
-    if view.known.board.due == Due::Now { update(view) } else { pin(view) }
-}
-
-/// Nothing else is to be done now: the board shows it.
-pub(super) fn show_the_board(view: &View<'_>) -> Vec<Step> {
-    if view.known.board.due == Due::Not { pin(view) } else { update(view) }
-}
-
-fn update(view: &View<'_>) -> Vec<Step> {
-    if matches!(view.known.ticket, TicketIs::New(_)) {
-        return Vec::new();
-    }
-    vec![Step::Apply(Effect::UpdateBoard { issue: view.issue.clone() })]
-}
-
-fn pin(view: &View<'_>) -> Vec<Step> {
-    let pin = |comment| Step::Apply(Effect::PinBoard { issue: view.issue.clone(), comment });
-    view.known.board.to_pin.map(pin).into_iter().collect()
-}
-
 /// Says what this job leaves for a later dispatch, and closes the ticket if everything is released.
 pub(super) fn end(view: &View<'_>) -> Vec<Step> {
     let waiting = say_what_waits(view);
     if !waiting.is_empty() {
         return waiting;
+    }
+    // A reference is kept until nobody can start anything by the ticket any more.
+    if view.known.is_closed && view.known.has_refs && matches!(view.request.claim, Claim::Ref { .. }) {
+        let repository = view.issue.repository.clone();
+        return vec![Step::Apply(Effect::DeleteRefs { repository, prefix: view.refs() })];
     }
     // A record of a newer release may ask for more than this one can read.
     let is_wanted = view.request.close && !view.known.is_closed && view.ticket.unreadable.is_empty();
@@ -129,8 +112,7 @@ mod tests {
             [
                 "read",
                 "comment: web claimed",
-                "read",
-                "board",
+                "read | board",
                 "start web",
                 "edit comment 1: web started",
                 "board"
@@ -144,7 +126,7 @@ mod tests {
         let lines = Story::of([target("web")]).when("board", [Says::NewBoard]).run();
         assert_eq!(
             lines[3..],
-            ["board", "pin the board of acme/hub#1", "start web", "edit comment 1: web started", "board"]
+            ["pin the board of acme/hub#1 | start web", "edit comment 1: web started", "board"]
         );
     }
 

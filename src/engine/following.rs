@@ -2,15 +2,24 @@
 
 use std::collections::BTreeSet;
 
-use super::known::{Known, TicketIs};
-use super::step::{RunOf, Step};
+use super::board::update_board;
+use super::known::{Due, Known, Lag, TicketIs};
+use super::step::{Pause, RunOf, Step};
 use super::view::{TARGETS_PER_RECORD, View};
 use crate::names::{RunId, TargetName};
 use crate::ticket::{FollowedRun, StartState, Writer};
 
 pub(super) fn read_the_log(view: &View<'_>) -> Vec<Step> {
     let is_open = matches!(view.known.ticket, TicketIs::Open { .. });
-    if is_open && !view.known.round.is_read { vec![Step::ReadLog] } else { Vec::new() }
+    if !is_open || view.known.round.is_read {
+        return Vec::new();
+    }
+    if let Some(until) = view.known.lag.map(Lag::due).filter(|due| *due > view.now) {
+        return vec![Step::Pause { until, reason: Pause::Listing }];
+    }
+    // The board is there before the first run is; what others write meanwhile it shows later.
+    let board = (view.known.board.due == Due::Now && !view.request.wind_up).then(|| update_board(view));
+    [Step::ReadLog].into_iter().chain(board).collect()
 }
 
 /// Looks at the runs that were not looked at since the last pause; where nobody follows them, only before
@@ -125,6 +134,8 @@ fn has_ended(known: &Known, target: &TargetName, run: RunId) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use crate::engine::testing::{Says, Story, dispatch, target};
     use crate::ticket::StartState;
 
@@ -240,6 +251,39 @@ mod tests {
     }
 
     #[test]
+    fn a_list_without_the_own_claim_decides_nothing_and_is_read_again() {
+        let mut story = Story::of([target("web")]);
+        story.run_until("comment: web claimed");
+        let mut story = story.when("read", [Says::Lags, Says::Lags]);
+        assert_eq!(
+            story.run(),
+            [
+                "comment: web claimed",
+                "read | board",
+                "pause: listing",
+                "read",
+                "pause: listing",
+                "read",
+                "start web",
+                "edit comment 1: web started",
+                "board"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_claim_that_github_does_not_list_for_a_minute_stops_the_job_before_the_start() {
+        let mut story = Story::of([target("web")]);
+        story.run_until("comment: web claimed");
+        let mut story = story.always("read", Says::Lags);
+        let began = story.now;
+        let lines = story.run();
+        assert_eq!((story.now - began).num_seconds(), 60, "{lines:#?}");
+        assert!(!lines.contains(&"start web".to_owned()), "{lines:#?}");
+        assert!(story.problems()[0].contains("GitHub does not list the comment"), "{:?}", story.problems());
+    }
+
+    #[test]
     fn a_cancelled_job_gives_its_claims_back_even_if_it_cannot_read() {
         let mut story = Story::of([target("web")]);
         story.run_until("comment: web claimed");
@@ -268,16 +312,18 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_may_not_be_seen_three_times_is_lost_and_reported() {
+    fn a_run_that_may_not_be_seen_for_a_minute_is_lost_and_reported() {
         let mut story = Story::of([target("web")]).following().always("look at web", Says::Refused);
+        story.request.follow.as_mut().expect("it follows").interval = Duration::from_secs(20);
         let lines = story.run();
-        assert_eq!(lines.iter().filter(|line| *line == "look at web").count(), 3);
+        assert_eq!(lines.iter().filter(|line| *line == "look at web").count(), 4);
         assert_eq!(story.problems(), ["cannot follow web, run 101 of acme/web: it is refused"]);
     }
 
     #[test]
     fn a_run_that_is_seen_again_is_not_lost() {
-        let story = Story::of([target("web")]).following();
+        let mut story = Story::of([target("web")]).following();
+        story.request.follow.as_mut().expect("it follows").interval = Duration::from_secs(20);
         let says = [Says::Refused, Says::Refused, Says::Nothing, Says::GoesOn, Says::Refused, Says::Refused];
         let mut story = story.when("look at web", says);
         let lines = story.run();

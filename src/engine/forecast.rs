@@ -9,7 +9,7 @@ use super::step::{Answer, Pause, RunOf, Step};
 use super::{next, waiting};
 use crate::engine::view::View;
 use crate::names::{CommentId, IssueNumber, IssueRef, RunId, TargetName};
-use crate::plan::{Applied, Board, Effect, Plan};
+use crate::plan::{Applied, Board, Created, Effect, Plan};
 use crate::ticket::claim::Liveness;
 use crate::ticket::{
     BoardStep, Comment, FollowedRun, Log, Record, Report, StageReport, StartState, Status, TargetStatus,
@@ -37,8 +37,9 @@ pub fn forecast(mut known: Known, request: &Request, mut now: DateTime<Utc>) -> 
         }
         known.send(&steps, now);
         for step in steps {
-            // Time stands still, as every run ends in time. Only the patience with another job may end.
-            if let Step::Pause { until, reason: Pause::Held(_) } = &step {
+            // Time stands still, as every run ends in time. Only the patience with another job, or with a list,
+            // may end.
+            if let Step::Pause { until, reason: Pause::Held(_) | Pause::Listing } = &step {
                 now = *until;
             }
             let changes_nothing = is_shown(&step, &known, &mut board);
@@ -107,8 +108,9 @@ fn assume(step: &Step, known: &mut Known, request: &Request, now: DateTime<Utc>)
             let created = board.is_none() && !known.board.is_assumed;
             known.board.is_assumed = true;
             let comment = board.unwrap_or(CommentId(0));
-            Answer::Applied(Applied::Board(Some(Board { comment, created })))
+            Answer::Applied(Applied::Board(Some(Board { comment, created, is_behind: false })))
         }
+        Step::Apply(Effect::CreateRef(_)) => Answer::Applied(Applied::Ref(Created::New)),
         Step::Apply(Effect::StartWorkflow(start)) => {
             Answer::Applied(Applied::Started(Some((run_to_be(&start.target, request), String::new()))))
         }
@@ -284,9 +286,9 @@ mod tests {
         insta::assert_snapshot!(plan(&story), @r"
         comment on hub#1: web claimed
         bring the board of hub#1 up to date
-        pin the board of hub#1
         edit comment 2 on hub#1: web left to another job
         bring the board of hub#1 up to date
+        pin the board of hub#1
         ");
     }
 }

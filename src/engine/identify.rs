@@ -66,6 +66,7 @@ mod tests {
             target: "web".into(),
             repository: "acme/web".parse().expect("a name"),
             workflow: "release.yml".into(),
+            page: String::new(),
             git_ref: "main".into(),
             since: DateTime::<Utc>::UNIX_EPOCH,
             actor: Some("acme-release[bot]".into()),

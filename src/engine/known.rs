@@ -14,15 +14,17 @@ use crate::problem::Problem;
 use crate::ticket::claim::Liveness;
 use crate::ticket::{Dispatch, FollowedRun, Log, Reason, StartState, Writer};
 
-/// After a start with an unclear answer its run is looked for at these times: GitHub's lists lag behind
+/// The run of a start that may have happened is looked for at these times: GitHub's lists lag behind
 /// its writes.
-pub(super) const LOOKS: [Duration; 6] = [
+pub(super) const LOOKS: [Duration; 8] = [
     Duration::from_secs(0),
     Duration::from_secs(1),
     Duration::from_secs(3),
     Duration::from_secs(7),
     Duration::from_secs(15),
     Duration::from_secs(30),
+    Duration::from_secs(60),
+    Duration::from_secs(90),
 ];
 
 /// Nobody waits longer; GitHub ends a job after [five days](https://docs.github.com/actions/reference/limits) in any case.
@@ -55,8 +57,10 @@ pub struct Known {
     pub log: Log,
     /// When the job began to wait for runs.
     pub(super) waits_since: Option<DateTime<Utc>>,
-    /// Whether the log was read since this job last claimed a target.
+    /// Whether the log was read since this job last claimed a target, with that claim in it.
     pub(super) has_read: bool,
+    /// The lists that lack this job's last claim.
+    pub(super) lag: Option<Lag>,
     pub(super) round: Round,
     /// The records that this step wrote.
     pub(super) own: Vec<Own>,
@@ -70,6 +74,8 @@ pub struct Known {
     /// The targets that were left alone aloud.
     pub(super) left: BTreeSet<TargetName>,
     pub(super) starts: BTreeMap<TargetName, Attempt>,
+    /// The references by which targets are claimed, as far as this job asked for them.
+    pub(super) locks: BTreeMap<TargetName, Lock>,
     pub(super) board: Board,
     /// The runs that this step has cancelled.
     pub(super) cancelled: BTreeSet<RunId>,
@@ -78,6 +84,8 @@ pub struct Known {
     /// The targets whose run a cancelled job has looked for.
     pub(super) searched: BTreeSet<TargetName>,
     pub(super) is_closed: bool,
+    /// Whether references of the ticket may be left when it is closed.
+    pub(super) has_refs: bool,
     /// Why the job cannot go on, if it cannot.
     pub(super) stopped: Option<Problem>,
     /// What went wrong on the way.
@@ -95,6 +103,26 @@ pub(super) struct Round {
     pub(super) jobs: BTreeMap<Writer, Liveness>,
     /// What the runs do could not be recorded.
     pub(super) recording_failed: bool,
+}
+
+/// Lists that lack what this job has written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Lag {
+    /// When the first one came.
+    pub(super) since: DateTime<Utc>,
+    /// So many have come.
+    pub(super) lists: u32,
+}
+
+impl Lag {
+    /// A job waits no longer until GitHub lists what it has written.
+    pub(super) const LIMIT: TimeDelta = TimeDelta::seconds(60);
+
+    /// When the log is read again: soon at first, and then every four seconds.
+    pub(super) fn due(self) -> DateTime<Utc> {
+        let lists = i64::from(self.lists);
+        self.since + TimeDelta::milliseconds(500 * lists * lists).min(TimeDelta::seconds(4 * lists))
+    }
 }
 
 /// A record that this step has created.
@@ -115,11 +143,22 @@ impl Own {
     }
 }
 
+/// What a job knows of the reference by which a target is claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Lock {
+    /// This job has created it.
+    Held { turn: u32 },
+    /// Another job has created it; this one has known that since then.
+    Taken { turn: u32, since: DateTime<Utc> },
+    /// This job may have created it: there was no clear answer.
+    Unclear { turn: u32 },
+}
+
 /// Whether the runs of a target can be seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) struct Sight {
-    /// How often GitHub refused to show the run, one time after the other.
-    pub(super) refusals: u32,
+    /// Since when GitHub refuses to show the run.
+    pub(super) refused_since: Option<DateTime<Utc>>,
     /// It is not asked for any more.
     pub(super) is_unseen: bool,
     /// And nothing else says how the target stands.
@@ -149,10 +188,31 @@ pub(super) enum Phase {
     Cleared,
     /// The request is under way.
     Sent,
-    /// The request may have started a run (or did, where nothing failed), which may be listed later.
-    Listing { since: DateTime<Utc>, looks: usize, failure: Option<Failure> },
+    /// A run may have been started, which may be listed later.
+    Listing { since: DateTime<Utc>, looks: usize, cause: Cause },
     /// It is settled, and not recorded yet.
     Settled(Outcome),
+}
+
+/// Why a run is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// GitHub took the start, and did not say which run that is.
+    Unnamed,
+    /// GitHub gave no clear answer: a start that it took all the same may take its time.
+    Unclear(Failure),
+    /// A hub job that claimed the target has ended.
+    Died,
+}
+
+impl Cause {
+    /// So many looks that find no run are enough.
+    pub(super) fn looks(&self) -> usize {
+        match self {
+            Self::Unclear(_) => LOOKS.len(),
+            Self::Unnamed | Self::Died => LOOKS.len() - 2,
+        }
+    }
 }
 
 /// What became of a start.
@@ -172,14 +232,15 @@ impl Outcome {
         Self { state: StartState::Started, run, because: None }
     }
 
-    pub(super) fn unknown(failure: Failure) -> Self {
+    /// It may have been started, as one of these runs.
+    pub(super) fn unclear(failure: Failure, runs: Vec<String>) -> Self {
         let Failure { what: error, help, .. } = failure;
-        Self::of(StartState::Unknown, Reason::Unclear { error, runs: Vec::new(), help })
+        Self::of(StartState::Unknown, Reason::Unclear { error, runs, help })
     }
 
     pub(super) fn failed(failure: Failure) -> Self {
         if !failure.is_without_effect {
-            return Self::unknown(failure);
+            return Self::unclear(failure, Vec::new());
         }
         let Failure { what: error, help, .. } = failure;
         Self::of(StartState::Refused, Reason::Refused { error, help })
@@ -219,6 +280,7 @@ impl Known {
             log: Log::default(),
             waits_since: None,
             has_read: false,
+            lag: None,
             round: Round::default(),
             own: Vec::new(),
             runs: BTreeMap::new(),
@@ -227,11 +289,13 @@ impl Known {
             again: None,
             left: BTreeSet::new(),
             starts: BTreeMap::new(),
+            locks: BTreeMap::new(),
             board: Board { due: Due::Later, ..Board::default() },
             cancelled: BTreeSet::new(),
             late: BTreeSet::new(),
             searched: BTreeSet::new(),
             is_closed: false,
+            has_refs: true,
             stopped: None,
             problems: Vec::new(),
         }

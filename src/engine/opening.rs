@@ -46,8 +46,7 @@ mod tests {
             [
                 "open a ticket",
                 "comment: web claimed",
-                "read",
-                "board",
+                "read | board",
                 "start web",
                 "edit comment 1: web started",
                 "board"

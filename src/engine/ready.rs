@@ -59,6 +59,8 @@ impl Ready {
             state: state.into(),
             run: None,
             run_url: None,
+            repeats: None,
+            turn: None,
             because: because.map(Into::into),
             at: now,
             other: Map::new(),

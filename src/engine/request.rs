@@ -35,6 +35,8 @@ pub struct Request {
     pub cancel_runs: bool,
     /// Whether the ticket is closed when every target is released.
     pub close: bool,
+    /// How hub jobs settle who starts a target.
+    pub claim: Claim,
     /// How many starts are under way at once.
     pub max_parallel: usize,
     /// How long the job waits for another one that claimed a target first.
@@ -43,6 +45,18 @@ pub struct Request {
     pub wording: Wording,
     /// Whether the job was cancelled: what it has not started it starts no more.
     pub wind_up: bool,
+}
+
+/// How hub jobs settle who starts a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// By the order of their comments.
+    Comment,
+    /// By a git reference of the hub.
+    Ref {
+        /// The commit of the hub that the reference names.
+        sha: String,
+    },
 }
 
 /// Which failed targets are started again.
@@ -70,13 +84,16 @@ pub struct Follow {
 pub struct Patience {
     /// In all.
     pub limit: Duration,
-    /// Between two looks.
+    /// Until the first look.
+    pub first_poll: Duration,
+    /// Between two looks, at the most.
     pub poll: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { limit: Duration::from_secs(120), poll: Duration::from_secs(5) }
+        let (first_poll, poll) = (Duration::from_secs(1), Duration::from_secs(5));
+        Self { limit: Duration::from_secs(120), first_poll, poll }
     }
 }
 

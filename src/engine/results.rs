@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::known::{Attempt, Known, Own};
+use super::mending;
 use super::ready::Ready;
 use super::request::Request;
 use super::verdict::Verdict;
@@ -14,7 +15,9 @@ use super::waiting::{is_settled, open_targets};
 use crate::names::{CommentId, TargetName};
 use crate::problem::Problem;
 use crate::ticket::reason::and;
-use crate::ticket::{Reason, Start, StartState, Target, TargetStatus, Ticket, Word, board, text};
+use crate::ticket::{
+    Reason, SecondStart, Start, StartState, Target, TargetStatus, Ticket, Word, board, text,
+};
 
 /// What became of a dispatch.
 #[derive(Debug, Default)]
@@ -57,7 +60,8 @@ fn problems(view: &View<'_>) -> Vec<Problem> {
         .starts
         .iter()
         .filter_map(|(target, attempt)| cannot_start(target, attempt.outcome()?.because.as_ref()?));
-    let starts = starts.chain(unrecorded);
+    let second = view.ticket.second_starts.iter().filter(|second| mending::fails_for(view, second));
+    let starts = starts.chain(unrecorded).chain(second.map(second_start));
     let board = known.board.failure.as_ref().map(|failure| Problem {
         help: failure.help.clone(),
         ..Problem::new(format!("the board of {} is not up to date: {failure}", view.issue))
@@ -72,6 +76,14 @@ fn not_started(start: &Start) -> Option<Problem> {
         return None;
     };
     cannot_start(&start.target, because)
+}
+
+/// A start of this job that came second.
+fn second_start(second: &SecondStart) -> Problem {
+    let because = Reason::Second { run_url: second.first_url.clone() };
+    let run = second.run_url.as_deref().unwrap_or("the second run, which GitHub does not name");
+    Problem::new(format!("{}: {}: {run}", second.target, because.plain()))
+        .help("check that the second run has not released anything before it was cancelled")
 }
 
 fn cannot_start(target: &TargetName, because: &Reason) -> Option<Problem> {
@@ -105,7 +117,6 @@ fn failure(view: &View<'_>, ready: &Ready) -> Option<Problem> {
         return Some(Problem::new(format!("{name} was not started: {}", because.plain())));
     }
     let target = ticket.targets.get(name)?;
-    // What could not be started has its problem already.
     let has_run = target.run.is_some();
     let url = target.run.as_ref().and_then(|run| run.url.as_deref()).unwrap_or("its run");
     let stage = target.stage.as_ref().map(|stage| format!(" at {}", stage.name)).unwrap_or_default();
@@ -117,6 +128,13 @@ fn failure(view: &View<'_>, ready: &Ready) -> Option<Problem> {
                 "look at {url}; then re-run its failed jobs, or dispatch again with `retry-failed: true` for a new run"
             );
             Some(Problem::new(format!("{name} {verb}{stage}{remark}")).help(help))
+        }
+        // What this job could not start has its problem already.
+        TargetStatus::Failed | TargetStatus::Cancelled if view.own_claim(name).is_none() => {
+            let because = target.because.as_ref().map(|because| because.clause(ToString::to_string));
+            let because = because.map(|because| format!(": {because}")).unwrap_or_default();
+            let what = format!("{name} was not started by an earlier dispatch{because}");
+            Some(Problem::new(what).help("dispatch again with `retry-failed: true`"))
         }
         TargetStatus::Held => {
             let what = format!(
@@ -273,7 +291,13 @@ mod tests {
             .always("start api", Says::Refused);
         let (_, results) = after(story);
         assert_eq!(of(&results, "status"), ["unknown", "failed"]);
-        assert_eq!(of(&results, "error"), ["there is no answer", "it is refused"]);
+        assert_eq!(
+            of(&results, "error"),
+            [
+                "there is no answer; its run could be here: /acme/web/actions/workflows/release.yml",
+                "it is refused"
+            ]
+        );
         assert_eq!(results.problems.len(), 2);
     }
 

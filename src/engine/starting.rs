@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::known::{Attempt, LOOKS, Outcome, Own, Phase, later};
+use super::board::pin;
+use super::known::{Attempt, Cause, LOOKS, Lock, Outcome, Own, Phase, later};
+use super::locking::claim_by_ref;
 use super::ready::Ready;
 use super::request::Retry;
 use super::step::{Pause, Search, Step};
@@ -17,12 +19,17 @@ use crate::targets::StartBy;
 use crate::ticket::claim::Standing;
 use crate::ticket::{Dispatch, Reason, Start, StartState};
 
-/// Records what became of starts, and what this job leaves to others.
+/// Records what became of starts, and what this job leaves to others; meanwhile starts what is claimed, too.
 pub(super) fn record_outcomes(view: &View<'_>) -> Vec<Step> {
-    rewrite_claims(view, |own, start| {
+    let mut steps = rewrite_claims(view, |own, start| {
         let ready = view.request.targets.iter().find(|ready| *ready.name() == start.target)?;
         outcome(view, own, ready, start.at)
-    })
+    });
+    if !steps.is_empty() {
+        let is_pause = |step: &Step| matches!(step, Step::Pause { .. });
+        steps.extend(start(view).into_iter().filter(|step| !is_pause(step)));
+    }
+    steps
 }
 
 /// What is settled about an open claim.
@@ -30,16 +37,19 @@ fn outcome(view: &View<'_>, own: &Own, ready: &Ready, claimed_at: DateTime<Utc>)
     let leave = |because| Some(Outcome::of(StartState::Yielded, because));
     match view.known.starts.get(ready.name()).map(|attempt| &attempt.phase) {
         Some(Phase::Settled(outcome)) => return Some(outcome.clone()),
+        Some(Phase::Listing { cause: Cause::Died, .. } | Phase::Cleared) | None => {}
         Some(Phase::Sent | Phase::Listing { .. }) => return None,
-        Some(Phase::Cleared) | None => {}
     }
-    match view.standing(ready.name(), Some(own.comment)) {
+    match view.standing_of_claim(own, ready.name()) {
         Standing::Started { run_url, .. } => leave(Reason::Started { run_url, status: None }),
         Standing::Unreadable(comment) => leave(Reason::Unreadable { comment }),
         Standing::Held { claim, .. } if view.now >= patience_ends(view, claimed_at) => {
             leave(Reason::Claimed { run_url: run_url_of(view, claim) })
         }
-        Standing::Held { .. } => None,
+        Standing::Locked { by } if view.now >= patience_ends(view, claimed_at) => {
+            leave(Reason::Locked { by })
+        }
+        Standing::Held { .. } | Standing::Locked { .. } => None,
         Standing::Uncertain(claims) if ready.workflow().is_none() && !may_send_again(view, &claims) => {
             Some(Outcome::of(StartState::Unknown, uncertain_event(ready)))
         }
@@ -93,43 +103,81 @@ pub(super) fn start(view: &View<'_>) -> Vec<Step> {
             break;
         }
         match situation(view, own, ready) {
-            Situation::Listing { due } if due > view.now => pauses.push((due, Pause::Listing)),
-            Situation::Listing { .. } => {
-                steps.extend(search(view, Some(own), ready, own.created_at).map(Step::FindRun));
+            Situation::Listing { due, .. } if due > view.now => pauses.push((due, Pause::Listing)),
+            Situation::Listing { look_since, .. } => {
+                steps.extend(search(view, Some(own), ready, look_since).map(Step::FindRun));
             }
             Situation::Held => {
-                let until = later(view.now, view.request.patience.poll);
-                pauses.push((until, Pause::Held(vec![ready.name().clone()])));
+                pauses.push((next_poll(view, own, ready), Pause::Held(vec![ready.name().clone()])));
             }
+            Situation::Unlocked(step) => steps.push(*step),
             Situation::Free { look_since } if busy.insert(ready.shared_by()) => {
                 let search = look_since.and_then(|since| search(view, Some(own), ready, since));
                 steps.push(search.map_or_else(|| send(view, ready), Step::FindRun));
             }
-            Situation::Free { .. } => {}
+            Situation::Free { .. } | Situation::Settled => {}
         }
     }
-    if steps.is_empty() { shortest(pauses).into_iter().collect() } else { steps }
+    if steps.is_empty() {
+        return shortest(pauses).into_iter().collect();
+    }
+    pin(view).into_iter().chain(steps).collect()
+}
+
+/// When a job that waits for another one reads the ticket again: the sooner, the less it has waited.
+fn next_poll(view: &View<'_>, own: &Own, ready: &Ready) -> DateTime<Utc> {
+    let waited = ((view.now - claimed_at(own, ready)) / 2).to_std().unwrap_or_default();
+    let patience = view.request.patience;
+    later(view.now, waited.clamp(patience.first_poll, patience.poll))
+}
+
+/// When this job claimed a target.
+fn claimed_at(own: &Own, ready: &Ready) -> DateTime<Utc> {
+    let mut entries = own.record.targets.iter().filter(|start| start.target == *ready.name());
+    entries.next().map_or(own.created_at, |start| start.at)
 }
 
 /// How far a claimed target is from its start.
 enum Situation {
-    /// Its request was sent, and GitHub may list its run from then on.
-    Listing { due: DateTime<Utc> },
+    /// A run may have been started since then, and GitHub may list it when the look is due.
+    Listing { due: DateTime<Utc>, look_since: DateTime<Utc> },
+    /// What became of it is about to be recorded.
+    Settled,
     /// Another hub job claimed it first.
     Held,
+    /// Nobody claimed it first, as far as comments tell: its reference settles it.
+    Unlocked(Box<Step>),
     /// It can be started, after a look for a run since then if a dead job may have started it.
     Free { look_since: Option<DateTime<Utc>> },
 }
 
 fn situation(view: &View<'_>, own: &Own, ready: &Ready) -> Situation {
-    let phase = view.known.starts.get(ready.name()).map(|attempt| &attempt.phase);
-    if let Some(Phase::Listing { since, looks, .. }) = phase {
-        return Situation::Listing { due: later(*since, LOOKS[*looks]) };
+    if outcome(view, own, ready, claimed_at(own, ready)).is_some() {
+        return Situation::Settled;
     }
-    match view.standing(ready.name(), Some(own.comment)) {
-        Standing::Held { .. } => Situation::Held,
-        Standing::Uncertain(claims) if phase.is_none() => {
-            Situation::Free { look_since: created_at(view, &claims) }
+    let phase = view.known.starts.get(ready.name()).map(|attempt| &attempt.phase);
+    let due = match phase {
+        Some(Phase::Listing { since, looks, .. }) => Some(later(*since, LOOKS[*looks])),
+        _ => None,
+    };
+    if let (Some(due), Some(Phase::Listing { cause: Cause::Unnamed | Cause::Unclear(_), .. })) = (due, phase)
+    {
+        return Situation::Listing { due, look_since: own.created_at };
+    }
+    let standing = view.standing_of_claim(own, ready.name());
+    if matches!(standing, Standing::Free | Standing::Uncertain(_))
+        && let Some(step) = claim_by_ref(view, own, ready)
+    {
+        return Situation::Unlocked(Box::new(step));
+    }
+    match standing {
+        Standing::Held { .. } | Standing::Locked { .. } => Situation::Held,
+        Standing::Uncertain(claims) if phase != Some(&Phase::Cleared) => {
+            let look_since = created_at(view, &claims);
+            match (due, look_since) {
+                (Some(due), Some(look_since)) => Situation::Listing { due, look_since },
+                _ => Situation::Free { look_since },
+            }
         }
         _ => Situation::Free { look_since: None },
     }
@@ -183,10 +231,13 @@ pub(super) fn searches(view: &View<'_>) -> Vec<Step> {
 
 /// What identifies the target's run; none if an event starts it. The job's own claim says as whom it starts.
 fn search(view: &View<'_>, own: Option<&Own>, ready: &Ready, since: DateTime<Utc>) -> Option<Search> {
+    let (repository, workflow) = (&ready.target.repository, ready.workflow()?);
+    let server = &view.request.wording.server_url;
     Some(Search {
         target: ready.name().clone(),
-        repository: ready.target.repository.clone(),
-        workflow: ready.workflow()?.clone(),
+        repository: repository.clone(),
+        workflow: workflow.clone(),
+        page: format!("{server}/{repository}/actions/workflows/{workflow}"),
         git_ref: ready.git_ref.clone(),
         since,
         actor: own.and_then(|own| own.author.clone()).filter(|_| ready.same_account),
@@ -243,21 +294,33 @@ pub(super) fn record_cancellation(view: &View<'_>) -> Vec<Step> {
 
 /// Rewrites each record of this job with an open claim that `outcome` settles.
 fn rewrite_claims(view: &View<'_>, outcome: impl Fn(&Own, &Start) -> Option<Outcome>) -> Vec<Step> {
+    rewrite_records(view, |own, start| {
+        let is_open = start.state == StartState::Claimed;
+        let outcome = is_open.then(|| outcome(own, start)).flatten()?;
+        let (run, run_url) = outcome.run.unzip();
+        Some(Start {
+            state: outcome.state.into(),
+            run,
+            run_url,
+            turn: match view.known.locks.get(&start.target) {
+                Some(Lock::Held { turn }) => Some(*turn),
+                _ => None,
+            },
+            because: outcome.because.map(Into::into),
+            at: view.now,
+            ..start.clone()
+        })
+    })
+}
+
+/// Rewrites each record of this job in which `change` changes a start.
+pub(super) fn rewrite_records(view: &View<'_>, change: impl Fn(&Own, &Start) -> Option<Start>) -> Vec<Step> {
     let rewritten = view.known.own.iter().filter_map(|own| {
         let mut record = own.record.clone();
         let mut changes = false;
-        for start in record.targets.iter_mut().filter(|start| start.state == StartState::Claimed) {
-            let Some(outcome) = outcome(own, start) else { continue };
-            let (run, run_url) = outcome.run.unzip();
-            *start = Start {
-                state: outcome.state.into(),
-                run,
-                run_url,
-                because: outcome.because.map(Into::into),
-                at: view.now,
-                ..start.clone()
-            };
-            changes = true;
+        for start in &mut record.targets {
+            let Some(changed) = change(own, start) else { continue };
+            (*start, changes) = (changed, true);
         }
         changes.then_some((own.comment, record))
     });
@@ -288,19 +351,14 @@ mod tests {
     fn the_run_of_a_job_that_died_with_a_claim_is_looked_for_before_a_start() {
         let mut story = Story::of([target("web")]).after(dead_claim());
         assert_eq!(
-            story.run(),
-            [
-                "read",
-                "ask for hub run 50",
-                "comment: web claimed",
-                "read",
-                "board",
-                "find web",
-                "start web",
-                "edit comment 2: web started",
-                "board"
-            ]
+            story.run_until("find web"),
+            ["read", "ask for hub run 50", "comment: web claimed", "read | board"]
         );
+        let began = story.now;
+        let looks = "find web, pause: listing, ".repeat(5) + "find web";
+        assert_eq!(story.run_until("start web").join(", "), looks);
+        assert_eq!(story.now - began, TimeDelta::seconds(30), "a list of runs may lag");
+        assert_eq!(story.run(), ["start web", "edit comment 2: web started", "board"]);
     }
 
     #[test]
@@ -326,11 +384,16 @@ mod tests {
         story.run_until("start web");
         let began = story.now;
         let lines = story.run();
-        let looks = "find web, pause: listing, ".repeat(5) + "find web, ";
+        let looks = "find web, pause: listing, ".repeat(7) + "find web, ";
         let expected = format!("start web, {looks}start web, {looks}edit comment 1: web unknown, board");
         assert_eq!(lines.join(", "), expected);
-        assert_eq!(story.now - began, TimeDelta::seconds(60));
-        assert_eq!(story.problems(), ["cannot start web: there is no answer"]);
+        assert_eq!(story.now - began, TimeDelta::seconds(180));
+        assert_eq!(
+            story.problems(),
+            [
+                "cannot start web: there is no answer; its run could be here: /acme/web/actions/workflows/release.yml"
+            ]
+        );
     }
 
     #[test]
@@ -377,8 +440,7 @@ mod tests {
             [
                 "read",
                 "comment: web claimed",
-                "read",
-                "board",
+                "read | board",
                 "refuse web",
                 "edit comment 1: web refused",
                 "board"
@@ -399,8 +461,7 @@ mod tests {
             story.run(),
             [
                 "start web | start api",
-                "edit comment 1: web and api started; docs claimed",
-                "start docs",
+                "edit comment 1: web and api started; docs claimed | start docs",
                 "edit comment 1: web, api and docs started",
                 "board",
             ]
@@ -427,8 +488,7 @@ mod tests {
             story.run(),
             [
                 "start a | start b",
-                "edit comment 1: a and b started; c claimed",
-                "start c",
+                "edit comment 1: a and b started; c claimed | start c",
                 "edit comment 1: a, b and c started",
                 "board"
             ]

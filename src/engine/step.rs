@@ -44,7 +44,7 @@ pub enum Step {
 /// Why a hub job pauses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pause {
-    /// GitHub may list the run of a start a little later.
+    /// GitHub may list a run or a comment a little later.
     Listing,
     /// Another hub job claimed these targets first.
     Held(Vec<TargetName>),
@@ -72,6 +72,8 @@ pub struct Search {
     pub repository: RepoName,
     /// Its workflow.
     pub workflow: WorkflowFile,
+    /// The runs of the workflow in the browser.
+    pub page: String,
     /// The branch or tag.
     pub git_ref: GitRef,
     /// It was created at this time or later, by GitHub's clock.
@@ -104,6 +106,8 @@ pub struct Candidate {
 pub enum Answer {
     /// It is done, and there is nothing to say about it. What was read is in the log.
     Done,
+    /// The log was read, and the list lacks a record of this job: the replica that answered lags.
+    Stale,
     /// The effect was applied.
     Applied(Applied),
     /// The other hub job is at work, or has ended.

@@ -16,7 +16,7 @@ use given::{candidate, followed_run, request};
 use super::step::{Answer, Failure, Pause, Step};
 use super::{Follow, Known, Ready, Request, Retry, TicketIs, next, results};
 use crate::names::{CommentId, RunId, TargetName};
-use crate::plan::{Applied, Board, Effect};
+use crate::plan::{Applied, Board, Created, Effect};
 use crate::ticket::claim::Liveness;
 use crate::ticket::{Comment, Dispatch, Record};
 
@@ -29,6 +29,10 @@ pub(super) enum Says {
     Nothing,
     /// It started the target and does not say as which run.
     NoRun,
+    /// The reference exists.
+    Exists,
+    /// The list lacks what this job has written.
+    Lags,
     /// It lists these runs.
     Lists(&'static [u64]),
     /// There was no board, so it created one.
@@ -185,9 +189,10 @@ impl Story {
                 Answer::Applied(Applied::Written(self.write(*comment, &record.render())))
             }
             Step::Apply(Effect::UpdateBoard { .. }) => {
-                let board = Board { comment: CommentId(1000), created: false };
+                let board = Board { comment: CommentId(1000), created: false, is_behind: false };
                 Answer::Applied(Applied::Board(Some(board)))
             }
+            Step::Apply(Effect::CreateRef(_)) => Answer::Applied(Applied::Ref(Created::New)),
             Step::Apply(Effect::StartWorkflow(_)) => {
                 self.runs += 1;
                 Answer::Applied(Applied::Started(Some((RunId(self.runs), format!("runs/{}", self.runs)))))
@@ -210,11 +215,15 @@ fn answer_of(step: &Step, says: Says) -> Answer {
     match says {
         Says::Refused => failed(true),
         Says::Nothing => failed(false),
+        Says::Exists => Answer::Applied(Applied::Ref(Created::Exists)),
+        Says::Lags => Answer::Stale,
         Says::NoRun => Answer::Applied(Applied::Started(None)),
         Says::Lists(runs) => Answer::Runs(runs.iter().map(|run| candidate(*run)).collect()),
-        Says::NewBoard => {
-            Answer::Applied(Applied::Board(Some(Board { comment: CommentId(1000), created: true })))
-        }
+        Says::NewBoard => Answer::Applied(Applied::Board(Some(Board {
+            comment: CommentId(1000),
+            created: true,
+            is_behind: false,
+        }))),
         Says::GoesOn => run("in_progress", None),
         Says::Failed => run("completed", Some("failure")),
         Says::AtWork => Answer::HubRun(Liveness::Alive),

@@ -54,12 +54,12 @@ impl<'a> View<'a> {
 
     /// How the target stands by the claims that count for this job.
     pub(super) fn standing(&self, target: &TargetName, before: Option<CommentId>) -> Standing {
-        let counting = Counting { after: self.again(target), before };
+        let counting = Counting { after: self.again(target), before, except: None };
         claim::standing(&self.known.log, target, counting, |job| self.liveness(job))
     }
 
     /// Whether another hub job is at work, as far as it was asked about: who was not is taken to be.
-    fn liveness(&self, job: &Writer) -> Liveness {
+    pub(super) fn liveness(&self, job: &Writer) -> Liveness {
         let known = self.settled_liveness(job).or_else(|| self.known.round.jobs.get(job).copied());
         known.unwrap_or(Liveness::Alive)
     }

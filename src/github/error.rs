@@ -4,6 +4,7 @@ use http::StatusCode;
 
 use super::api::ApiError;
 use super::tokens::{Lack, TokenError};
+use crate::names::IssueRef;
 use crate::problem::{Help, chain};
 
 /// Why a request failed, or why nobody knows whether it did.
@@ -25,6 +26,9 @@ pub enum GitHubError {
     /// There is no token to ask with: nothing happened.
     #[error("{}", chain(.0.as_ref()))]
     NoToken(Box<TokenError>),
+    /// GitHub took an issue and does not list it, so nobody can tell whether it is the only one of its kind.
+    #[error("{0} was opened, and GitHub does not list it yet")]
+    NotListed(IssueRef),
 }
 
 impl GitHubError {
@@ -37,7 +41,10 @@ impl GitHubError {
     /// Whether the answer is no, from GitHub or for want of a token: asking again does not help.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        self.api().is_none_or(|error| error.status().is_some())
+        match self {
+            Self::NotListed(_) => false,
+            error => error.api().is_none_or(|error| error.status().is_some()),
+        }
     }
 
     /// The status of a refusal.
@@ -55,7 +62,7 @@ impl GitHubError {
     fn api(&self) -> Option<&ApiError> {
         match self {
             Self::Api(error) | Self::Forbidden { refusal: error, .. } => Some(error),
-            Self::NoToken(_) => None,
+            Self::NoToken(_) | Self::NotListed(_) => None,
         }
     }
 }
@@ -72,6 +79,7 @@ impl Help for GitHubError {
             Self::Api(error) => error.help(),
             Self::Forbidden { lack, .. } => Some(lack.remedy()),
             Self::NoToken(error) => error.help(),
+            Self::NotListed(_) => Some("run the job again: it finds the issue".to_owned()),
         }
     }
 }

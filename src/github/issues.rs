@@ -1,6 +1,6 @@
 //! Issues and their comments: <https://docs.github.com/rest/issues>.
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use futures::StreamExt;
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -160,15 +160,6 @@ fn is_trusted(user: Option<&Account>, association: Association) -> bool {
     user.is_some_and(|user| user.kind == "Bot") || !matches!(association, Association::Other)
 }
 
-/// Comments that were read, and from when on later changes must be read.
-#[derive(Debug, Clone)]
-pub struct Comments {
-    /// The comments, oldest first.
-    pub comments: Vec<IssueComment>,
-    /// Whatever changed at or after this time may not be among them. GitHub's clock.
-    pub complete_until: DateTime<Utc>,
-}
-
 impl GitHub {
     /// The issue, if it exists and the token can read it.
     ///
@@ -286,8 +277,8 @@ impl GitHub {
 
     /// The comments of an issue, oldest first; with `since` those that changed at or after it.
     ///
-    /// Pages are read one after the other while others write: what changes meanwhile may be missed,
-    /// and is found by reading again from [`Comments::complete_until`] on.
+    /// Pages are read one after the other while others write, and each may come from another replica: what
+    /// changes meanwhile may be missed, and is found by reading again from shortly before the newest change.
     ///
     /// # Errors
     ///
@@ -296,7 +287,7 @@ impl GitHub {
         &self,
         issue: &IssueRef,
         since: Option<DateTime<Utc>>,
-    ) -> Result<Comments, GitHubError> {
+    ) -> Result<Vec<IssueComment>, GitHubError> {
         let since = since.map(|since| format!("&since={}", since.to_rfc3339_opts(SecondsFormat::Secs, true)));
         let since = since.unwrap_or_default();
         let page = async |page: u64| {
@@ -304,8 +295,6 @@ impl GitHub {
             self.send(Request::get(&issue.repository, path).appears_within(self.lag_of(issue))).await
         };
         let first = page(1).await?;
-        // The header has whole seconds, and was written after the list was read.
-        let complete_until = first.date().unwrap_or_else(|| self.clock().now()) - TimeDelta::seconds(2);
         let mut comments: Vec<IssueComment> = first.json()?;
         let mut next = first.has_next_page().then_some(2);
         // A comment that is edited meanwhile moves to the back of the list of what changed, and those
@@ -323,7 +312,7 @@ impl GitHub {
             comments.extend(answer.json::<Vec<IssueComment>>()?);
             next = answer.has_next_page().then_some(number + 1);
         }
-        Ok(Comments { comments, complete_until })
+        Ok(comments)
     }
 
     /// One comment; none if it was deleted, which is certain only when GitHub's lag is over.

@@ -10,16 +10,7 @@ use serde_json::json;
 use super::api::{ApiError, Repeat};
 use super::client::{GitHub, Request, path_part};
 use super::error::GitHubError;
-use crate::names::RepoName;
-
-/// Whether a reference was created.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Created {
-    /// This request created it.
-    New,
-    /// It existed before.
-    Exists,
-}
+use crate::names::{Created, RepoName};
 
 impl GitHub {
     /// Creates the reference `name` at the commit `sha`, unless it exists; needs `contents: write`.

@@ -10,7 +10,7 @@ use Takes::{
     Template, Text, Ticket, Url,
 };
 
-use super::{CommentMode, DispatchType};
+use super::{ClaimMode, CommentMode, DispatchType};
 use crate::ticket::Status;
 
 /// An input as users know it, or as the users of some modes do: where modes mean different things by
@@ -334,6 +334,13 @@ pub const INPUTS: &[Input] = &[
         Boolean,
         Fixed("false"),
         "`true`: close the ticket, with a last word, when every target that is listed is released",
+    ),
+    dispatch(
+        "claim",
+        OneOf(words::<ClaimMode>),
+        Fixed("comment"),
+        "how hub jobs settle who starts a target: `comment`, by the order of their comments on the ticket; or \
+         `ref`, by a git reference of the hub, which needs `contents: write` there",
     ),
     // Mode `report`.
     report(

@@ -24,7 +24,7 @@ pub(super) enum Facts {
     /// Nothing was ever opened.
     Nothing,
     /// It is open; other open ones came second.
-    Open { issue: Earlier, orphans: Vec<IssueRef> },
+    Open { issue: Earlier, duplicates: Vec<IssueRef> },
     /// It was closed lately.
     Closed { issue: Earlier },
     /// It was closed too long ago to be opened again.
@@ -50,8 +50,8 @@ pub(super) async fn read(
 ) -> Result<Facts, GitHubError> {
     let key = Key::Failure(notice.fingerprint.clone());
     if let Lookup::Found(found) = opening::find(github, &job.repository, &key).await? {
-        let opening::Found { issue, orphans } = *found;
-        return Ok(Facts::Open { issue: earlier(job, github, issue, notice).await?, orphans });
+        let opening::Found { issue, duplicates } = *found;
+        return Ok(Facts::Open { issue: earlier(job, github, issue, notice).await?, duplicates });
     }
     // A success resolves nothing that is closed.
     if notice.status == Status::Success {
@@ -77,8 +77,8 @@ async fn earlier(job: &Job, github: &GitHub, opened: Issue, notice: &Notice) -> 
     };
     let issue = IssueRef { repository: job.repository.clone(), number: opened.number };
     let first = opened.body.as_deref().and_then(of);
-    let read = github.comments(&issue, None).await?;
-    let trusted = read.comments.iter().filter(|comment| comment.is_trusted());
+    let comments = github.comments(&issue, None).await?;
+    let trusted = comments.iter().filter(|comment| comment.is_trusted());
     let notices: Vec<_> = trusted.filter_map(|comment| Some((comment.id, of(&comment.body)?))).collect();
     let newest = notices.iter().map(|(_, age)| *age).chain(first).max();
     let comment = notices.last().map(|(id, _)| *id);
@@ -124,10 +124,10 @@ pub(super) fn decide(
     };
     match facts {
         Facts::Open { issue, .. } if is_success && is_outdated(issue) => Vec::new(),
-        Facts::Open { issue, orphans } => {
+        Facts::Open { issue, duplicates } => {
             let of = issue.issue.number;
             let mut effects: Vec<Effect> =
-                orphans.iter().map(|issue| Effect::CloseDuplicate { issue: issue.clone(), of }).collect();
+                duplicates.iter().map(|issue| Effect::CloseDuplicate { issue: issue.clone(), of }).collect();
             let edits = common.comment_mode == CommentMode::Update && !is_success && !is_outdated(issue);
             effects.push(write(issue, issue.comment.filter(|_| edits)));
             if is_success {

@@ -19,6 +19,12 @@ pub(super) struct Facts<'a> {
     pub(super) log: Log,
 }
 
+impl Facts<'_> {
+    pub(super) fn ticket(&self) -> &IssueRef {
+        self.ledger.ticket()
+    }
+}
+
 pub(super) async fn read<'a>(ticket: &IssueRef, github: &'a GitHub) -> Result<Facts<'a>, GitHubError> {
     let (ledger, log) = Ledger::read(github, ticket.clone()).await?;
     Ok(Facts { ledger, log })

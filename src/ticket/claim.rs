@@ -19,6 +19,8 @@ use crate::names::{CommentId, RunId, TargetName};
 pub enum Liveness {
     /// It runs, and will do what it claimed.
     Alive,
+    /// It runs, and starts nothing by its claim: another job has the reference that it would need.
+    Idle,
     /// It has ended: what it has not recorded it will never record.
     Ended,
 }
@@ -42,6 +44,11 @@ pub enum Standing {
         /// Its claim.
         claim: CommentId,
     },
+    /// Another hub job has its git reference, and no claim tells which job that is.
+    Locked {
+        /// The reference.
+        by: String,
+    },
     /// It may have been started by claims that record no run: look before starting it again.
     Uncertain(Vec<CommentId>),
     /// A record that this release cannot read may hold it.
@@ -55,11 +62,15 @@ pub struct Counting {
     pub after: Option<CommentId>,
     /// Those created before my own; none: all, as I have none yet.
     pub before: Option<CommentId>,
+    /// All but this one.
+    pub except: Option<CommentId>,
 }
 
 impl Counting {
     fn holds(self, claim: CommentId) -> bool {
-        self.after.is_none_or(|after| claim > after) && self.before.is_none_or(|before| claim < before)
+        self.after.is_none_or(|after| claim > after)
+            && self.before.is_none_or(|before| claim < before)
+            && self.except != Some(claim)
     }
 }
 
@@ -81,13 +92,17 @@ pub fn standing(
                 Word::Known(StartState::Waiting) if start.because.as_ref().is_some_and(Word::is_newer) => {
                     unreadable.get_or_insert(comment.id);
                 }
-                Word::Known(StartState::Waiting | StartState::Yielded | StartState::Refused) => {}
+                Word::Known(
+                    StartState::Waiting | StartState::Yielded | StartState::Superseded | StartState::Refused,
+                ) => {}
                 Word::Known(StartState::Started) => {
-                    started = Some(Standing::Started { run: start.run, run_url: start.run_url.clone() });
+                    let (run, run_url) = (start.run, start.run_url.clone());
+                    started.get_or_insert(Standing::Started { run, run_url });
                 }
                 Word::Known(StartState::Unknown | StartState::Cancelled) => uncertain.push(comment.id),
                 Word::Known(StartState::Claimed) => match liveness(&dispatch.by) {
                     Liveness::Ended => uncertain.push(comment.id),
+                    Liveness::Idle => {}
                     Liveness::Alive => {
                         held.get_or_insert(Standing::Held { by: dispatch.by.clone(), claim: comment.id });
                     }
@@ -122,7 +137,7 @@ pub fn start_of(log: &Log, target: &TargetName, failed: Option<RunId>) -> Option
 /// The hub jobs whose liveness [`standing`] will ask for.
 pub fn claimants(log: &Log, before: Option<CommentId>) -> impl Iterator<Item = &Writer> {
     log.dispatches()
-        .filter(move |(comment, _)| Counting { after: None, before }.holds(comment.id))
+        .filter(move |(comment, _)| Counting { before, ..Counting::default() }.holds(comment.id))
         .filter(|(_, dispatch)| dispatch.targets.iter().any(|start| start.state == StartState::Claimed))
         .map(|(_, dispatch)| &dispatch.by)
 }

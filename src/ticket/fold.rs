@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 
 use super::record::{Dispatch, Notice, Record, Report, StageReport, Start, Writer};
 use super::run::{FollowedJob, FollowedRun};
+use super::second::SecondStart;
 use super::state::{OldStage, Run, Stage, Target, Ticket};
 use super::status::{StartState, Status, TargetStatus, Word};
 use crate::names::{RepoName, RunId, TargetName};
@@ -21,6 +22,17 @@ use crate::names::{RepoName, RunId, TargetName};
 /// Folds records into the state of the release: commutative, and the same for repeated records.
 #[must_use]
 pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>) -> Ticket {
+    fold_without(records, Vec::new())
+}
+
+/// As [`fold`], without these runs, which were started second.
+pub(super) fn fold_without<'a>(
+    records: impl IntoIterator<Item = &'a Record>,
+    second_starts: Vec<SecondStart>,
+) -> Ticket {
+    let second: BTreeSet<(&RepoName, RunId)> =
+        second_starts.iter().filter_map(|second| Some((&second.repository, second.run?))).collect();
+    let counts = |repository: &RepoName, run: RunId| !second.contains(&(repository, run));
     let (mut dispatches, mut reports, mut notices) = (Vec::new(), Vec::new(), Vec::new());
     for record in records {
         match record {
@@ -34,6 +46,9 @@ pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>) -> Ticket {
     for (dispatch, start) in
         dispatches.iter().flat_map(|dispatch| dispatch.targets.iter().map(move |start| (dispatch, start)))
     {
+        if start.run.is_some_and(|run| !counts(&start.repository, run)) {
+            continue;
+        }
         facts.entry(start.target.as_str()).or_default().starts.push((dispatch, start));
         if let Some(run) = start.run {
             let name = started_as.entry((&start.repository, run)).or_insert(start.target.as_str());
@@ -43,9 +58,12 @@ pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>) -> Ticket {
     for (dispatch, followed) in
         dispatches.iter().flat_map(|dispatch| dispatch.followed.iter().map(move |run| (dispatch, run)))
     {
+        if !counts(&followed.repository, followed.run) {
+            continue;
+        }
         facts.entry(followed.target.as_str()).or_default().followed.push((dispatch, followed));
     }
-    for report in reports {
+    for report in reports.into_iter().filter(|report| counts(&report.by.repository, report.by.run)) {
         let run = (&report.by.repository, report.by.run);
         let default = started_as.get(&run).copied().unwrap_or(report.by.repository.name());
         for stage in &report.stages {
@@ -69,6 +87,7 @@ pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>) -> Ticket {
         release: newest.and_then(|dispatch| dispatch.release.clone()),
         targets,
         notices,
+        second_starts,
         unreadable: Vec::new(),
     }
 }
@@ -209,7 +228,7 @@ impl Facts<'_> {
         let is_started = self.starts.iter().any(|(_, start)| start.state == StartState::Started);
         let is_claimed = self.starts.iter().any(|(_, start)| !start.state.is_passive());
         let counts = |state: &Word<StartState>| match state {
-            Word::Known(StartState::Yielded) => false,
+            Word::Known(StartState::Yielded | StartState::Superseded) => false,
             Word::Known(StartState::Waiting) => !is_claimed,
             Word::Known(StartState::Claimed | StartState::Cancelled) => !is_started,
             Word::Known(StartState::Started | StartState::Refused | StartState::Unknown) | Word::Newer(_) => {

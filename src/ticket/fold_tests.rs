@@ -54,6 +54,8 @@ fn report(run: u64, attempt: u32, job: &str, stages: &[StageReport]) -> Record {
 
 fn start(hub_run: u64, attempt: u32, state: StartState, run: Option<u64>) -> Record {
     let start = Start {
+        repeats: None,
+        turn: None,
         target: "web".into(),
         repository: "acme/web".parse().expect("a name"),
         workflow: Some("release.yml".into()),

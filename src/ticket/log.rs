@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::board;
-use super::fold::fold;
+use super::fold::fold_without;
 use super::marker::{Kind, Marker, MarkerError};
 use super::record::{Dispatch, Notice, Record, Report, Writer};
+use super::second::{SecondStart, second_starts};
 use super::seen::{BoardData, Seen};
 use super::state::Ticket;
 use super::text;
@@ -116,12 +117,14 @@ pub enum BoardStep {
 impl Log {
     /// Takes in comments; one that is known already is replaced, unless what is known is newer.
     ///
-    /// Lists are read page by page while others write, so a later answer may hold the older text.
+    /// Lists are read page by page while others write, and from replicas that lag, so a later answer may hold
+    /// the older text.
     pub fn extend(&mut self, comments: impl IntoIterator<Item = Comment>) {
         for comment in comments {
             let content = Content::of(&comment);
-            let known = self.comments.get(&comment.id).map(|(_, known)| known);
-            if known.is_none_or(|known| known.seq() <= content.seq()) {
+            let known = self.comments.get(&comment.id);
+            let age = |comment: &Comment, content: &Content| (content.seq(), comment.updated_at);
+            if known.is_none_or(|(known, old)| age(known, old) <= age(&comment, &content)) {
                 match &content {
                     Content::Record(record) if matches!(**record, Record::Dispatch(_)) => {
                         self.dispatches.insert(comment.id);
@@ -243,10 +246,16 @@ impl Log {
     fn derived(&self) -> &Derived {
         self.folded.0.get_or_init(|| {
             let unreadable = self.unread().collect();
-            let ticket = Ticket { unreadable, ..fold(self.records().map(|(_, record)| record)) };
+            let records = self.records().map(|(_, record)| record);
+            let ticket = Ticket { unreadable, ..fold_without(records, self.second_starts()) };
             let holds = self.unreadable().map(|(comment, record)| (comment.id, record.holds.clone()));
             Box::new(Derived { ticket, holds: holds.collect() })
         })
+    }
+
+    fn second_starts(&self) -> Vec<SecondStart> {
+        let claims = self.dispatches();
+        second_starts(claims.map(|(comment, dispatch)| (comment.id, comment.author.as_deref(), dispatch)))
     }
 
     /// The comments that a newer release wrote, as far as this one cannot read them.

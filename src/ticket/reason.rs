@@ -25,6 +25,11 @@ pub enum Reason {
         /// That job's run in the browser.
         run_url: String,
     },
+    /// Another hub job has its git reference, and no claim tells which job that is.
+    Locked {
+        /// The reference.
+        by: String,
+    },
     /// A run of it was started already.
     Started {
         /// The run in the browser; none if it was started by an event.
@@ -33,6 +38,12 @@ pub enum Reason {
         /// How the target stands, if that is worth saying.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         status: Option<TargetStatus>,
+    },
+    /// It was started a second time, and the run of an earlier claim counts.
+    Second {
+        /// The run that counts, in the browser; none if GitHub does not say which it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run_url: Option<String>,
     },
     /// It is through already.
     Released {
@@ -75,6 +86,10 @@ impl Reason {
                 format!("it waits for {}", and(&targets.iter().map(name).collect::<Vec<_>>()))
             }
             Self::Claimed { run_url } => format!("another hub job claimed it first: {run_url}"),
+            Self::Locked { by } => format!(
+                "another hub job has claimed it by `{by}`; if no hub job is at work, delete that reference and dispatch \
+                 again"
+            ),
             Self::Started { run_url, status } => {
                 let run = run_url.as_deref().unwrap_or("an event");
                 match status.filter(|status| status.is_bad()) {
@@ -87,11 +102,15 @@ impl Reason {
                     ),
                 }
             }
+            Self::Second { run_url } => {
+                let first = run_url.as_deref().unwrap_or("an earlier start");
+                format!("it was started twice; {first} came first, so the second run does not count")
+            }
             Self::Released { status } => format!("it is {} already", status.word()),
             Self::Refused { error, .. } => error.clone(),
             Self::Unclear { error, runs, .. } if runs.is_empty() => error.clone(),
             Self::Unclear { error, runs, .. } => {
-                format!("{error}; these runs could be it: {}", runs.join(" "))
+                format!("{error}; its run could be here: {}", runs.join(" "))
             }
             Self::Unreadable { comment } => format!(
                 "a newer release of the action wrote comment {comment} of the ticket, which may hold it; update the action"

@@ -11,7 +11,7 @@ use super::marker::{Kind, Marker, MarkerError};
 use super::reason::Reason;
 use super::run::FollowedRun;
 use super::status::{StartState, Status, Word};
-use crate::names::{GitRef, Login, RepoName, RunId, TargetName, WorkflowFile};
+use crate::names::{CommentId, GitRef, Login, RepoName, RunId, TargetName, WorkflowFile};
 
 /// The job that writes a record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -108,6 +108,12 @@ pub struct Start {
     /// The run in the browser.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_url: Option<String>,
+    /// The claim whose failed run this start repeats; none for a first start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<CommentId>,
+    /// The turn of the reference by which the target was claimed, where jobs claim by references.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u32>,
     /// Why it is not started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<Word<Reason>>,

@@ -63,6 +63,7 @@ impl Dispatch {
         };
         for start in &self.targets {
             let followed = self.followed.iter().find(|run| run.target == start.target);
+            let followed = followed.filter(|_| start.state != StartState::Superseded);
             let state = followed.map_or_else(|| start.line(), FollowedRun::line);
             out +=
                 &format!("\n- **{}** ({}): {state}", text::inline(start.target.as_str()), start.repository);
@@ -96,6 +97,9 @@ impl Start {
             Word::Known(StartState::Claimed) => "about to start".to_owned(),
             Word::Known(StartState::Yielded) => format!("not started here: {}", because()),
             Word::Known(StartState::Cancelled) => "🚫 cancelled".to_owned(),
+            Word::Known(StartState::Superseded) => {
+                format!("🚫 {}", because())
+            }
             Word::Known(StartState::Started) => {
                 text::link("started", self.run_url.as_deref().unwrap_or_default())
             }
@@ -188,6 +192,8 @@ mod tests {
         let url =
             |run: usize| format!("https://github.example.com/organization/repository/actions/runs/{run}");
         let start = |number: usize| Start {
+            repeats: None,
+            turn: None,
             target: format!("target-with-a-rather-long-name-{number}").into(),
             repository: "organization/repository".parse().expect("a name"),
             workflow: Some("release.yml".into()),

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::reason::Reason;
 use super::record::{Notice, Start};
 use super::run::FollowedRun;
+use super::second::SecondStart;
 use super::status::{Status, TargetStatus, Word};
 use crate::names::{CommentId, Login, RepoName, RunId, TargetName};
 
@@ -21,6 +22,8 @@ pub struct Ticket {
     pub targets: BTreeMap<TargetName, Target>,
     /// Failures that were notified and not resolved, the newest of each fingerprint.
     pub notices: Vec<Notice>,
+    /// The runs that were started although another claim came first. They count for nothing.
+    pub second_starts: Vec<SecondStart>,
     /// The comments that this release of the action cannot read, or not whole.
     pub unreadable: Vec<CommentId>,
 }

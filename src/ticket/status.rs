@@ -160,6 +160,8 @@ pub enum StartState {
     Yielded,
     /// The hub job was cancelled before it could tell.
     Cancelled,
+    /// GitHub took it, and another hub job's claim came first: it does not count, and was cancelled.
+    Superseded,
     /// GitHub took it.
     Started,
     /// GitHub refused it; nothing runs.
@@ -177,6 +179,7 @@ impl StartState {
             Self::Claimed => "claimed",
             Self::Yielded => "left to another job",
             Self::Cancelled => "cancelled",
+            Self::Superseded => "started second",
             Self::Started => "started",
             Self::Refused => "refused",
             Self::Unknown => "unknown",
@@ -186,7 +189,7 @@ impl StartState {
     /// Whether the hub job that wrote it will not start the target by this entry.
     #[must_use]
     pub fn is_passive(self) -> bool {
-        matches!(self, Self::Waiting | Self::Yielded)
+        matches!(self, Self::Waiting | Self::Yielded | Self::Superseded)
     }
 }
 

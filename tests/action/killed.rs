@@ -1,11 +1,31 @@
 //! Steps that are killed or cancelled at the worst moment.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::future::join_all;
 use serde_json::Value;
 use simulated_github::{Fault, Job, Kind};
 
 use crate::support::{Acme, Running, Step};
+
+/// So many worlds play side by side.
+const WORLDS: usize = 16;
+
+/// Plays a world of its own for each write after which a step can be killed. `play` takes the number of
+/// writes before the kill, and says whether the step was still running then. Returns how many writes a
+/// step makes that nobody kills.
+async fn after_each_write(play: impl AsyncFn(usize) -> bool) -> usize {
+    let worlds = futures::stream::iter(1..).map(async |writes| (writes, play(writes).await));
+    let mut worlds = pin!(worlds.buffered(WORLDS));
+    while let Some((writes, was_killed)) = worlds.next().await {
+        if !was_killed {
+            return writes - 1;
+        }
+    }
+    unreachable!("a step makes a finite number of writes")
+}
 
 /// Kills `step` as soon as `writes` of its write requests had their effect, before it has the answer.
 /// Says whether it was still running then.
@@ -30,7 +50,7 @@ fn slow(acme: &Acme) {
 
 #[tokio::test]
 async fn a_dispatch_that_is_killed_after_any_write_is_finished_by_its_rerun() {
-    for writes in 1.. {
+    let writes = after_each_write(async |writes| {
         let acme = Acme::new().await;
         slow(&acme);
         let step = |attempt| {
@@ -52,11 +72,10 @@ async fn a_dispatch_that_is_killed_after_any_write_is_finished_by_its_rerun() {
             board.contains("🕓 **2 queued**") && board.contains("Nothing blocks"),
             "after {writes}: {board}"
         );
-        if !killed {
-            assert!(writes > 7, "it was killed after each of its {} writes", writes - 1);
-            break;
-        }
-    }
+        killed
+    })
+    .await;
+    assert!(writes >= 7, "it was killed after each of its {writes} writes");
 }
 
 /// Lets every run that is started begin, and end well a moment later.
@@ -74,10 +93,9 @@ fn let_runs_succeed(acme: &Acme) -> tokio::task::JoinHandle<()> {
 
 #[tokio::test]
 async fn a_waiting_dispatch_that_is_killed_after_any_write_is_finished_by_its_rerun() {
-    let mut writes = 1;
-    loop {
+    let writes = after_each_write(async |writes| {
         let acme = Acme::new().await;
-        acme.world.latency(|_, _| Duration::from_millis(10));
+        acme.world.latency(|_, _| Duration::from_millis(40));
         let runs = let_runs_succeed(&acme);
         let step = |attempt| {
             let step = Step::new("dispatch").run(500).attempt(attempt).input("workflow", "release.yml");
@@ -97,14 +115,11 @@ async fn a_waiting_dispatch_that_is_killed_after_any_write_is_finished_by_its_re
         assert!(results.iter().all(|result| result["conclusion"] == "success"), "{results:?}, {}", told());
         assert!(acme.board(1).contains("**Everything is released.**"), "{}, {}", acme.board(1), told());
         runs.abort();
-        if !killed {
-            break;
-        }
-        writes += 1;
-    }
-    // The ticket, its label and driver; for each wave a claim, a start and its record, and for each
-    // of them the board.
-    assert!(writes > 12, "it was killed after each of its {} writes", writes - 1);
+        killed
+    })
+    .await;
+    // The ticket; for each wave a claim, a start and its record, and for each of them the board.
+    assert!(writes >= 12, "it was killed after each of its {writes} writes");
 }
 
 #[tokio::test]
@@ -151,8 +166,8 @@ async fn a_cancelled_hub_job_cancels_its_runs_even_if_its_ticket_cannot_be_writt
     while acme.world.runs("acme/web").is_empty() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let record = format!("\"run\":{}", acme.world.runs("acme/web")[0].id);
-    while !acme.records(1)[0].body.contains(&record) {
+    // It has written all that it has to say, and waits for the run.
+    while !acme.records(1)[0].body.contains("\"followed\":[{\"target\":\"web\"") {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     acme.world.fault(
@@ -165,7 +180,7 @@ async fn a_cancelled_hub_job_cancels_its_runs_even_if_its_ticket_cannot_be_writt
 
 #[tokio::test]
 async fn a_report_that_is_killed_after_any_write_is_finished_by_the_jobs_next_step() {
-    for writes in 1.. {
+    let writes = after_each_write(async |writes| {
         let acme = Acme::new().await;
         let ticket = acme.dispatched("web").await;
         let run = acme.world.runs("acme/web")[0].id;
@@ -185,16 +200,15 @@ async fn a_report_that_is_killed_after_any_write_is_finished_by_the_jobs_next_st
             records[1].body
         );
         assert!(acme.board(ticket).contains("Shows 2 records"), "{}", acme.board(ticket));
-        if !killed {
-            assert!(writes > 2, "it was killed after each of its {} writes", writes - 1);
-            break;
-        }
-    }
+        killed
+    })
+    .await;
+    assert!(writes >= 2, "it was killed after each of its {writes} writes");
 }
 
 #[tokio::test]
 async fn a_notify_that_is_killed_after_any_write_is_finished_by_its_rerun() {
-    for writes in 1.. {
+    let writes = after_each_write(async |writes| {
         let acme = Acme::new().await;
         acme.world.repository("acme/web").assignable("alice");
         acme.world.token("web-token").acts_as("github-actions[bot]").can("acme/web", &["issues: write"]);
@@ -209,11 +223,10 @@ async fn a_notify_that_is_killed_after_any_write_is_finished_by_its_rerun() {
         let killed = kill_after(&acme, step(1).spawn_in(&acme), writes).await;
         step(2).run_in(&acme).await.succeeds();
         assert_eq!(acme.world.issues("acme/web").len(), 1, "killed after {writes}");
-        if !killed {
-            assert!(writes > 1);
-            break;
-        }
-    }
+        killed
+    })
+    .await;
+    assert!(writes >= 1, "it was killed after each of its {writes} writes");
 }
 
 /// Interrupts `step` once it has written its first comment.
@@ -254,7 +267,7 @@ async fn a_cancelled_report_leaves_a_record_that_says_so() {
 
 #[tokio::test]
 async fn a_cancelled_dispatch_gives_back_what_it_has_not_started() {
-    for signal in ["INT", "TERM"] {
+    let play = async |signal| {
         let acme = Acme::new().await;
         slow(&acme);
         let step = |attempt| {
@@ -268,5 +281,6 @@ async fn a_cancelled_dispatch_gives_back_what_it_has_not_started() {
         step(2).run_in(&acme).await.succeeds();
         assert_eq!((acme.world.runs("acme/web").len(), acme.world.runs("acme/api").len()), (1, 1));
         assert!(acme.board(1).contains("🕓 **2 queued**"), "{}", acme.board(1));
-    }
+    };
+    join_all(["INT", "TERM"].map(play)).await;
 }

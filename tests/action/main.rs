@@ -20,6 +20,7 @@ mod proof_of_concept;
 mod properties;
 mod proxy;
 mod reference;
+mod refs;
 mod report;
 mod requests;
 mod schema;

@@ -97,6 +97,7 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
     let states = [
         StartState::Claimed.into(),
         StartState::Yielded.into(),
+        StartState::Superseded.into(),
         StartState::Cancelled.into(),
         StartState::Started.into(),
         StartState::Refused.into(),
@@ -114,6 +115,8 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
         state,
         run: run.map(RunId),
         run_url: Some(error.clone()),
+        turn: run.map(|run| run as u32),
+        repeats: run.filter(|run| run % 3 == 0).map(CommentId),
         because: Some(Reason::Refused { error, help: None }.into()),
         at: at(),
         other: Map::new(),

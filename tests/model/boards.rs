@@ -3,6 +3,10 @@
 //! The order of requests is that of `report.rs` and `ledger.rs`: write the record, read the ticket,
 //! then write the board and read again until it shows what was read, and delete spare boards. What
 //! to do next is decided by the product's [`Log`](release_ticket_action::ticket::Log).
+//!
+//! Lists may lag. Then each shows a freely chosen earlier state, `since` is a time of GitHub's clock as in
+//! `ledger.rs`, and a writer reads until a list shows the board that it wrote, or stops to wait. A comment that
+//! a replica does not have yet is asked for again until it is there.
 
 use chrono::DateTime;
 use release_ticket_action::names::RunId;
@@ -12,7 +16,7 @@ use serde_json::{Map, Value};
 use stateright::{Model, Property};
 
 use crate::library::{Id, LogId, Step, Text};
-use crate::store::{Pages, Reader, Store};
+use crate::store::{Clock, Cursor, Lag, Pages, Reader, Store};
 
 /// As often a writer repeats before it leaves the board to others, as in `ledger.rs`.
 const ROUNDS: u8 = 12;
@@ -28,6 +32,8 @@ pub(crate) enum Board {
     WithoutGuard,
     /// A spare board is not deleted: its text is replaced by one that says nothing.
     WithoutDeleting,
+    /// A comment that is not found counts as gone at once.
+    WithoutWaiting,
 }
 
 /// Some jobs that report to one ticket.
@@ -44,6 +50,10 @@ pub(crate) struct Boards {
     pub(crate) boards: usize,
     /// Whether a job's second report goes on with what the first one had read, as on long tickets.
     pub(crate) resume: bool,
+    /// How GitHub's lists lag. The late job comes when the lag is over.
+    pub(crate) clock: Clock,
+    /// So many times a job may stop to wait until a list shows the board that it wrote.
+    pub(crate) give_ups: u8,
     pub(crate) board: Board,
 }
 
@@ -52,12 +62,14 @@ pub(crate) struct State {
     store: Store,
     jobs: Vec<Job>,
     dead: u8,
+    give_ups: u8,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Job {
     at: At,
     reader: Reader,
+    cursor: Cursor,
     comment: Option<Id>,
     /// So many reports were acknowledged.
     reported: u8,
@@ -66,6 +78,10 @@ struct Job {
     forgot: bool,
     /// It left the board to others after too many rounds.
     gave_up: bool,
+    /// It has created a board in this report.
+    created: bool,
+    /// It took a comment for gone that is there.
+    lost: bool,
 }
 
 /// What a job asks of GitHub next.
@@ -83,6 +99,10 @@ enum At {
     },
     /// To write the board.
     Board,
+    /// For a list that shows the board as it was written.
+    Behind {
+        board: Id,
+    },
     /// To delete spare boards.
     Delete {
         spare: Vec<Id>,
@@ -97,11 +117,28 @@ pub(crate) enum Action {
     Send(usize),
     /// The job reads a page.
     Page(usize, u8),
+    /// The job reads a list whose two pages show so many commits.
+    List(usize, (usize, usize)),
+    /// The job asks for one comment, and the answer shows so many commits.
+    Comment(usize, usize),
+    /// The job waits no longer for a list that shows its board.
+    GiveUp(usize),
     /// The job dies; its last request was answered, or its next one was not sent.
     Die(usize),
 }
 
 impl Boards {
+    fn lags(&self) -> bool {
+        self.clock.lag != Lag::Fresh
+    }
+
+    /// Whether nobody has died, and every job has read all that was written before its board.
+    fn is_undisturbed(&self, state: &State) -> bool {
+        let shows_all = self.clock.lag != Lag::Overlay && self.clock.second_page.is_none();
+        let is_left_to_late = self.late && self.clock.commits_a_second > 1;
+        state.dead == 0 && state.give_ups == 0 && shows_all && !is_left_to_late
+    }
+
     fn reports_of(&self, job: usize) -> u8 {
         self.reports.get(job).copied().unwrap_or(1)
     }
@@ -126,7 +163,7 @@ impl Model for Boards {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let mut store = Store::default();
+        let mut store = if self.lags() { Store::with_history() } else { Store::default() };
         for _ in 0..self.boards {
             let Step::Write { body, .. } = LogId::unread().next_board_step() else {
                 unreachable!("there is no board yet")
@@ -139,17 +176,31 @@ impl Model for Boards {
             comment: None,
             reported: 0,
             rounds: 0,
+            cursor: Cursor::default(),
             forgot: false,
             gave_up: false,
+            created: false,
+            lost: false,
         };
-        vec![State { store, jobs: vec![job; self.reports.len() + usize::from(self.late)], dead: 0 }]
+        let jobs = vec![job; self.reports.len() + usize::from(self.late)];
+        vec![State { store, jobs, dead: 0, give_ups: 0 }]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
         let jobs = 0..state.jobs.len();
         for number in jobs.clone().filter(|job| self.may_send(state, *job)) {
             let job = &state.jobs[number];
-            if matches!(job.at, At::Read { .. }) {
+            let is_late = number >= self.reports.len();
+            if self.lags() && matches!(job.at, At::Read { .. } | At::Behind { .. }) {
+                let lists = job.cursor.lists(&state.store, self.clock, is_late);
+                actions.extend(lists.into_iter().map(|list| Action::List(number, list)));
+                let may_give_up = matches!(job.at, At::Behind { .. }) && state.give_ups < self.give_ups;
+                actions.extend(may_give_up.then_some(Action::GiveUp(number)));
+            } else if self.lags() && matches!(job.at, At::Settle { .. }) {
+                let end = state.store.length();
+                let lengths = if is_late { end..=end } else { 0..=end };
+                actions.extend(lengths.map(|length| Action::Comment(number, length)));
+            } else if matches!(job.at, At::Read { .. }) {
                 actions.extend(
                     job.reader.next_pages(self.pages).into_iter().map(|page| Action::Page(number, page)),
                 );
@@ -165,11 +216,21 @@ impl Model for Boards {
         match action {
             Action::Send(number) => {
                 let changed = next.jobs[number].send(number, &mut next.store, self);
-                for job in next.jobs.iter_mut().filter(|job| !job.is_done()) {
+                for job in next.jobs.iter_mut().filter(|job| !self.lags() && !job.is_done()) {
                     changed.into_iter().for_each(|id| job.reader.notice(id));
                 }
             }
             Action::Page(number, page) => next.jobs[number].read_page(page, number, &next.store, self),
+            Action::List(number, list) => next.jobs[number].read_list(list, number, &next.store, self),
+            Action::Comment(number, length) => {
+                if !next.jobs[number].ask_for_comment(length, number, &next.store, self) {
+                    return None;
+                }
+            }
+            Action::GiveUp(number) => {
+                next.give_ups += 1;
+                next.jobs[number].give_up(number, self);
+            }
             Action::Die(number) => {
                 next.jobs[number].end(At::Dead);
                 next.dead += 1;
@@ -189,9 +250,9 @@ impl Model for Boards {
             Property::always(THE_BOARD_SHOWS_ALL, |model: &Self, state: &State| {
                 let is_over = model.all_are_done(state)
                     && match state.jobs.get(model.reports.len()) {
-                        Some(late) if late.at == At::Record => state.dead == 0,
+                        Some(late) if late.at == At::Record => model.is_undisturbed(state),
                         Some(late) => late.at == At::Over,
-                        None => state.dead == 0,
+                        None => model.is_undisturbed(state),
                     };
                 !is_over || shows_all(&state.store)
             }),
@@ -199,6 +260,9 @@ impl Model for Boards {
                 !model.all_are_done(state) || newest_attempt_wins(&state.store)
             }),
             Property::always(NOBODY_FORGETS, |_, state: &State| state.jobs.iter().all(|job| !job.forgot)),
+            Property::always(NOTHING_COUNTS_AS_GONE, |_, state: &State| {
+                state.jobs.iter().all(|job| !job.lost)
+            }),
             Property::always(NOBODY_GIVES_UP, |_, state: &State| state.jobs.iter().all(|job| !job.gave_up)),
         ];
         if self.boards == 0 {
@@ -214,6 +278,7 @@ pub(crate) const NOTHING_IS_LOST: &str = "what was acknowledged is in its commen
 pub(crate) const THE_BOARD_SHOWS_ALL: &str = "when all is over, one board shows every record";
 pub(crate) const THE_NEWEST_ATTEMPT_WINS: &str = "the newest attempt wins";
 pub(crate) const NOBODY_FORGETS: &str = "a board that was read is replaced by none that knows less";
+pub(crate) const NOTHING_COUNTS_AS_GONE: &str = "what is there does not count as gone";
 pub(crate) const NOBODY_GIVES_UP: &str = "the rounds suffice";
 pub(crate) const TWO_BOARDS: &str = "two jobs create a board at the same time";
 
@@ -224,7 +289,8 @@ impl Job {
 
     /// Ends; what it had read is of no use to anybody.
     fn end(&mut self, at: At) {
-        *self = Self { at, reader: Reader::new(), rounds: 0, ..self.clone() };
+        let (reader, cursor) = (Reader::new(), Cursor::default());
+        *self = Self { at, reader, cursor, rounds: 0, created: false, ..self.clone() };
     }
 
     /// Sends the next request and decides what comes then; returns the comment that it wrote.
@@ -240,8 +306,14 @@ impl Job {
                 None
             }
             At::Board => {
-                let written = self.write_board(store);
-                self.at = At::Read { unread: Vec::new() };
+                let written = self.write_board(store, model);
+                self.at = match written {
+                    Some(board) if model.lags() => At::Behind { board },
+                    _ => At::Read { unread: Vec::new() },
+                };
+                if model.lags() && written.is_none() {
+                    self.decide(number, model);
+                }
                 if model.board == Board::WithoutReadingAgain {
                     self.decide(number, model);
                 }
@@ -255,10 +327,11 @@ impl Job {
                     store.delete(id);
                 }
                 self.reader.log = self.reader.log.without(id);
+                self.cursor.forget(id);
                 self.delete(spare, number, model);
                 edited.then_some(id)
             }
-            At::Read { .. } | At::Over | At::Dead => None,
+            At::Read { .. } | At::Behind { .. } | At::Over | At::Dead => None,
         }
     }
 
@@ -271,6 +344,53 @@ impl Job {
         }
     }
 
+    /// Reads a list that lags.
+    fn read_list(&mut self, list: (usize, usize), number: usize, store: &Store, model: &Boards) {
+        self.reader.log = self.cursor.read(self.reader.log, list, store, model.clock);
+        match self.at.clone() {
+            At::Read { unread } => {
+                let missing = unread.into_iter().filter(|id| !self.reader.log.has_record(*id));
+                self.settle(missing.collect(), number, model);
+            }
+            At::Behind { board } if self.is_shown(board) => self.decide(number, model),
+            _ => {}
+        }
+    }
+
+    /// Whether a list has shown the board as this job wrote it, or as somebody wrote it later; as in `ledger.rs`.
+    fn is_shown(&self, written: Id) -> bool {
+        let Some((text, second)) = self.cursor.unlisted(written) else { return true };
+        let Some((board, shown)) = self.reader.log.board() else { return false };
+        let is_contested = board != written || self.reader.log.board_written_at() == Some(second);
+        is_contested && shown != text
+    }
+
+    /// Stops to wait for a list that shows the board.
+    fn give_up(&mut self, number: usize, model: &Boards) {
+        if let At::Behind { board } = self.at {
+            self.cursor.forget(board);
+            self.delete(self.reader.log.spare_boards(), number, model);
+        }
+    }
+
+    /// Asks for one comment; says whether that changes anything. A comment that is not there yet is asked for
+    /// again.
+    fn ask_for_comment(&mut self, length: usize, number: usize, store: &Store, model: &Boards) -> bool {
+        let At::Settle { mut unread } = self.at.clone() else { return false };
+        let id = unread.remove(0);
+        let is_there = store.get(id).is_some();
+        let log = self.reader.log;
+        let log = match store.as_of(length).get(&id) {
+            Some((text, commit)) => log.extended_at(id, *text, model.clock.second(*commit)),
+            None if is_there && model.board != Board::WithoutWaiting => return false,
+            None => log,
+        };
+        self.lost |= is_there && !log.has_record(id);
+        self.reader.log = if log.has_record(id) { log } else { log.without(id) };
+        self.settle(unread, number, model);
+        true
+    }
+
     /// Each report is a process of its own, which has read nothing yet, or what an earlier one kept.
     fn write_record(&mut self, number: usize, store: &mut Store, model: &Boards) -> Id {
         self.reported += 1;
@@ -278,19 +398,33 @@ impl Job {
         let id = self.comment.filter(|id| store.edit(*id, text)).unwrap_or_else(|| store.create(text));
         self.comment = Some(id);
         self.rounds = 0;
+        self.created = false;
         if !model.resume {
-            self.reader = Reader::new();
+            (self.reader, self.cursor) = (Reader::new(), Cursor::default());
         }
-        self.reader.log = self.reader.log.extended(id, text);
+        self.reader.log = self.log_with(id, text, store, model);
         self.at = At::Read { unread: Vec::new() };
         id
     }
 
-    fn write_board(&mut self, store: &mut Store) -> Option<Id> {
+    /// The log with what was written just now.
+    fn log_with(&mut self, id: Id, text: Text, store: &Store, model: &Boards) -> LogId {
+        let log = self.reader.log;
+        if model.lags() {
+            self.cursor.wrote(log, id, text, store, model.clock)
+        } else {
+            log.extended(id, text)
+        }
+    }
+
+    fn write_board(&mut self, store: &mut Store, model: &Boards) -> Option<Id> {
         let log = self.reader.log;
         let (comment, body) = board_to_write(log);
         let id = match comment {
-            None => store.create(body),
+            None => {
+                self.created = true;
+                store.create(body)
+            }
             Some(id) if store.edit(id, body) => {
                 let (_, known) = log.board().expect("it writes the board that it knows");
                 self.forgot |= forgets(known, body, store);
@@ -298,10 +432,11 @@ impl Job {
             }
             Some(id) => {
                 self.reader.log = log.without(id);
+                self.cursor.forget(id);
                 return None;
             }
         };
-        self.reader.log = log.extended(id, body);
+        self.reader.log = self.log_with(id, body, store, model);
         Some(id)
     }
 
@@ -317,6 +452,10 @@ impl Job {
         let step = self.reader.log.next_board_step();
         if step == Step::Shown || self.rounds == ROUNDS {
             self.gave_up |= step != Step::Shown;
+            return self.delete(self.reader.log.spare_boards(), number, model);
+        }
+        // The board of an account that wrote no record is not taken for one: once is enough.
+        if model.lags() && self.created && matches!(step, Step::Write { comment: None, .. }) {
             return self.delete(self.reader.log.spare_boards(), number, model);
         }
         self.rounds += 1;

@@ -3,7 +3,12 @@
 //! Each job is driven by the product's own [`next`]: the model performs one step at a time, in every order
 //! in which the steps of several jobs can happen, and gives the answers that GitHub would. Jobs may die or be
 //! cancelled between any two steps, be run again, be refused, lose an answer, or lose their patience. The
-//! board is left out: nobody reads state from it.
+//! board's text is left out: nobody reads state from it.
+//!
+//! Lists may lag: the store keeps the log of all commits, and each list shows a freely chosen prefix of it. Such
+//! a list has one page, and begins with the first comment. Time passes for a job only while it waits for a list:
+//! a list of comments that lacks the job's claim changes nothing, and of the looks for a run that find nothing
+//! only the first and the last are steps of the model.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +16,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use release_ticket_action::engine::step::{Candidate, RunOf, Search};
 use release_ticket_action::engine::wording::Wording;
 use release_ticket_action::engine::{
-    Answer, Failure, Known, Patience, Pause, Ready, Request, Retry, Step, TicketIs,
+    Answer, Claim, Failure, Known, Patience, Pause, Ready, Request, Retry, Step, TicketIs,
 };
 use release_ticket_action::names::{IssueNumber, IssueRef, RunId, TargetName};
 use release_ticket_action::place::Place;
@@ -27,7 +32,7 @@ use stateright::{Model, Property};
 
 use crate::knowledge::{KnownId, RequestId, Steps};
 use crate::library::{Id, LogId, Text};
-use crate::store::{Pages, Reader, Store};
+use crate::store::{Lag, Pages, Reader, Store};
 
 /// What is different on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +45,45 @@ pub(crate) enum Order {
     WithoutReadingAgain,
     /// A look for a run finds none.
     WithoutLook,
+    /// A list counts although it lacks the job's own claim.
+    WithoutBarrier,
+    /// The first look for a run is the last one.
+    OneLook,
+}
+
+/// How far lists of runs lag behind the starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RunsLag {
+    /// Every list shows all.
+    Fresh,
+    /// A list shows any earlier state, but the last look of a search finds what is there.
+    UntilTheLastLook,
+    /// A list shows any earlier state, however long the job looks.
+    WithoutBound,
+}
+
+/// When the id of a new comment is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ids {
+    /// With the commit: ids grow in the order in which lists show them.
+    InCommitOrder,
+    /// Before the commit: a comment with a higher id may be listed first.
+    BeforeCommit,
+}
+
+/// What holds of the starts of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// It is started once.
+    NotTwice,
+    /// Nobody starts it who has read that it is started.
+    NotKnowingly,
+    /// When all jobs have ended, one of its runs lasts; the others are cancelled.
+    OneLasts,
+    /// One of its runs lasts when one more job has looked, which finds all its targets started.
+    OneLastsAfterALook,
+    /// One of its runs lasts when one more job has started a further target.
+    OneLastsAfterAStart,
 }
 
 /// Some hub jobs that dispatch the same targets.
@@ -64,6 +108,12 @@ pub(crate) struct Claims {
     pub(crate) silences: u8,
     /// Whether a job's patience may come to an end while it waits for another one.
     pub(crate) may_yield: bool,
+    pub(crate) lag: Lag,
+    pub(crate) runs_lag: RunsLag,
+    pub(crate) ids: Ids,
+    /// So many times a job may wait in vain for a list that shows its claim or its board.
+    pub(crate) give_ups: u8,
+    pub(crate) goal: Goal,
     pub(crate) order: Order,
 }
 
@@ -73,11 +123,16 @@ pub(crate) struct State {
     jobs: Vec<Job>,
     /// The runs that were started, by target.
     runs: Vec<u8>,
+    /// The runs that were cancelled.
+    cancelled: BTreeSet<usize>,
+    /// The comments of dead jobs that have an id and are not committed yet.
+    in_flight: Vec<(Id, Text)>,
     deaths: u8,
     reruns: u8,
     refusals: u8,
     losses: u8,
     silences: u8,
+    give_ups: u8,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -93,6 +148,16 @@ struct Job {
     is_impatient: bool,
     /// Whether it got no answer to a read.
     has_failed: bool,
+    /// The seconds that it has waited for a list of runs or comments.
+    clock: i64,
+    /// The number of commits after its own last one.
+    floor: usize,
+    /// Whether no list has shown its last write yet.
+    is_unlisted: bool,
+    /// The id of the comment that it creates and that is not committed yet.
+    drawn: Option<Id>,
+    /// Whether all lists that it gets show all.
+    is_fresh: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -109,6 +174,14 @@ pub(crate) enum Action {
     Step(usize),
     /// The job reads a page.
     Page(usize, u8),
+    /// The job reads the list as it was after so many commits.
+    List(usize, usize),
+    /// The job waits no longer for a list that shows its claim or its board.
+    GiveUp(usize),
+    /// The job looks for a run in a list that shows so many starts.
+    LateLook(usize, usize),
+    /// The comment of a dead job is committed.
+    Land(usize),
     /// The job's read gets no answer.
     Silence(usize),
     /// The job is cancelled, and winds up before it ends.
@@ -131,19 +204,34 @@ pub(crate) const STARTED_BY_LAST: &str =
     "whoever ends without yielding or a refusal leaves every target started";
 pub(crate) const NOT_BLOCKED: &str = "whoever is left alone gets to the end, with every target started";
 pub(crate) const RECORDED: &str = "a start is recorded when its job ends in order";
+pub(crate) const NOT_KNOWINGLY: &str = "no job starts what it has read to be started";
+pub(crate) const ONE_LASTS: &str = "at most one start of a target lasts, or one after each failure";
 
 impl Model for Claims {
     type State = State;
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let (mut store, mut runs) = (Store::default(), Vec::new());
+        let mut store = if self.lag == Lag::Fresh { Store::default() } else { Store::with_history() };
+        let mut runs = Vec::new();
         if self.failed > 0 {
             runs.extend(0..u8::try_from(self.targets).expect("few targets"));
             store.create(failed_before(self.targets));
         }
         let jobs = (0..self.jobs).map(|number| self.job(number, 1)).collect();
-        vec![State { store, jobs, runs, deaths: 0, reruns: 0, refusals: 0, losses: 0, silences: 0 }]
+        vec![State {
+            store,
+            jobs,
+            runs,
+            cancelled: BTreeSet::new(),
+            in_flight: Vec::new(),
+            deaths: 0,
+            reruns: 0,
+            refusals: 0,
+            losses: 0,
+            silences: 0,
+            give_ups: 0,
+        }]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -154,6 +242,12 @@ impl Model for Claims {
             }
             let step = job.next_step();
             match step {
+                Step::ReadLog | Step::Apply(Effect::UpdateBoard { .. }) if self.lag != Lag::Fresh => {
+                    let lengths = job.shortest_list(&step, self)..=state.store.length();
+                    actions.extend(lengths.map(|length| Action::List(number, length)));
+                    let may_give_up = job.is_unlisted && state.give_ups < self.give_ups;
+                    actions.extend(may_give_up.then_some(Action::GiveUp(number)));
+                }
                 Step::ReadLog => {
                     let pages = job.reader.next_pages(self.pages);
                     actions.extend(pages.into_iter().map(|page| Action::Page(number, page)));
@@ -161,7 +255,10 @@ impl Model for Claims {
                 }
                 _ => actions.push(Action::Step(number)),
             }
-            let may_die = state.deaths < self.deaths && !job.is_cancelled;
+            if matches!(step, Step::FindRun(_)) && self.runs_lag != RunsLag::Fresh {
+                actions.extend((0..state.runs.len()).map(|starts| Action::LateLook(number, starts)));
+            }
+            let may_die = state.deaths < self.deaths && !job.is_cancelled && job.drawn.is_none();
             actions.extend((may_die && self.may_cancel).then_some(Action::Cancel(number)));
             actions.extend((state.deaths < self.deaths).then_some(Action::Die(number)));
             if matches!(step, Step::Apply(Effect::StartWorkflow(_))) {
@@ -171,6 +268,7 @@ impl Model for Claims {
             let waits = matches!(step, Step::Pause { reason: Pause::Held(_), .. });
             actions.extend((waits && self.may_yield).then_some(Action::LosePatience(number)));
         }
+        actions.extend((0..state.in_flight.len()).map(Action::Land));
     }
 
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
@@ -178,6 +276,26 @@ impl Model for Claims {
         match action {
             Action::Step(number) => next.perform(number, Fate::Good, self),
             Action::Page(number, page) => next.read_page(number, page, self),
+            Action::List(number, length) => {
+                if !next.read_list(number, length, self) {
+                    return None;
+                }
+            }
+            Action::GiveUp(number) => {
+                next.give_ups += 1;
+                if !next.give_up(number, self) {
+                    return None;
+                }
+            }
+            Action::LateLook(number, starts) => {
+                if !next.look_late(number, starts, self) {
+                    return None;
+                }
+            }
+            Action::Land(index) => {
+                let (id, text) = next.in_flight.remove(index);
+                next.store.create_as(id, text);
+            }
             Action::Silence(number) => {
                 next.silences += 1;
                 let failure =
@@ -200,6 +318,10 @@ impl Model for Claims {
             }
             Action::Die(number) => {
                 next.deaths += 1;
+                let job = &next.jobs[number];
+                if let (Some(id), Some(text)) = (job.drawn, job.next_text()) {
+                    next.in_flight.push((id, text));
+                }
                 next.jobs[number].end(Is::Dead);
             }
             Action::Rerun(number) => {
@@ -215,14 +337,26 @@ impl Model for Claims {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![
-            Property::always(NOT_TWICE, |model: &Self, state: &State| {
+        let goal = match self.goal {
+            Goal::NotTwice => Property::always(NOT_TWICE, |model: &Self, state: &State| {
                 (0..model.targets).all(|target| state.runs_of(target) <= 1 + model.failed)
             }),
+            Goal::NotKnowingly => Property::always(NOT_KNOWINGLY, |_, state: &State| {
+                state.jobs.iter().all(Job::starts_what_is_free)
+            }),
+            Goal::OneLasts | Goal::OneLastsAfterALook | Goal::OneLastsAfterAStart => {
+                Property::always(ONE_LASTS, |model: &Self, state: &State| {
+                    let has_ended = state.jobs.iter().all(|job| job.is != Is::AtWork);
+                    !has_ended || state.one_lasts(model)
+                })
+            }
+        };
+        vec![
+            goal,
             Property::always(STARTED, |model: &Self, state: &State| {
                 let has_ended = state.jobs.iter().all(|job| job.is != Is::AtWork);
                 !has_ended
-                    || state.deaths + state.refusals + state.losses + state.silences > 0
+                    || state.deaths + state.refusals + state.losses + state.silences + state.give_ups > 0
                     || model.all_started(state)
             }),
             Property::always(STARTED_BY_LAST, |model: &Self, state: &State| {
@@ -239,20 +373,7 @@ impl Model for Claims {
             Property::always(NOT_BLOCKED, |model: &Self, state: &State| {
                 let mut left = (0..state.jobs.len()).filter(|job| state.jobs[*job].is == Is::AtWork);
                 let (Some(number), None) = (left.next(), left.next()) else { return true };
-                let mut alone = state.clone();
-                for _ in 0..200 {
-                    let job = &alone.jobs[number];
-                    if job.is != Is::AtWork {
-                        break;
-                    }
-                    match job.next_step() {
-                        Step::ReadLog => {
-                            let page = job.reader.next_pages(model.pages)[0];
-                            alone.read_page(number, page, model);
-                        }
-                        _ => alone.perform(number, Fate::Good, model),
-                    }
-                }
+                let alone = state.left_alone(number, model);
                 alone.jobs[number].is_cancelled
                     || alone.ended_well(number) && (alone.gave_up(number) || model.all_started(&alone))
             }),
@@ -281,6 +402,11 @@ impl Claims {
             is_cancelled: false,
             is_impatient: false,
             has_failed: false,
+            clock: 0,
+            floor: 0,
+            is_unlisted: false,
+            drawn: None,
+            is_fresh: false,
         };
         job.plan(self.request(number, &job), self, number);
         job
@@ -288,9 +414,11 @@ impl Claims {
 
     fn request(&self, number: usize, job: &Job) -> RequestId {
         let retry = if self.failed > 0 { Retry::Failed } else { Retry::Nothing };
-        RequestId::of((number, job.attempt, job.is_cancelled, self.targets, retry), || {
+        let is_later = number >= self.jobs && self.goal == Goal::OneLastsAfterAStart;
+        let count = self.targets + usize::from(is_later);
+        RequestId::of((number, job.attempt, job.is_cancelled, count, retry), || {
             let by = writer(number, job.attempt);
-            let targets: Vec<Ready> = (0..self.targets).map(ready).collect();
+            let targets: Vec<Ready> = (0..count).map(ready).collect();
             Request {
                 run_url: format!("hub/{}", by.run),
                 by,
@@ -302,6 +430,7 @@ impl Claims {
                 follow: None,
                 cancel_runs: false,
                 close: false,
+                claim: Claim::Comment,
                 max_parallel: 8,
                 patience: Patience::default(),
                 wording: wording(),
@@ -313,7 +442,7 @@ impl Claims {
     /// Whether every target was started; again, if its first run failed.
     fn all_started(&self, state: &State) -> bool {
         let least = if self.failed > 0 { 2 } else { 1 };
-        (0..self.targets).all(|target| state.runs_of(target) >= least)
+        (0..self.targets).all(|target| state.lasting(target) >= least)
     }
 
     /// The log by which a job decides.
@@ -337,6 +466,52 @@ impl Claims {
 impl State {
     fn runs_of(&self, target: usize) -> usize {
         self.runs.iter().filter(|of| usize::from(**of) == target).count()
+    }
+
+    /// The number of the target's runs that were not cancelled.
+    fn lasting(&self, target: usize) -> usize {
+        let cancelled = self.cancelled.iter().filter(|run| usize::from(self.runs[**run]) == target);
+        self.runs_of(target) - cancelled.count()
+    }
+
+    /// Whether at most one run of each target lasts, once the later job has ended that the goal asks for.
+    fn one_lasts(&self, model: &Claims) -> bool {
+        let later = match model.goal {
+            Goal::OneLastsAfterALook | Goal::OneLastsAfterAStart => {
+                let mut later = self.clone();
+                later.jobs.push(model.job(model.jobs, 1));
+                later.left_alone(model.jobs, model)
+            }
+            _ => self.clone(),
+        };
+        (0..model.targets).all(|target| later.lasting(target) <= 1 + model.failed)
+    }
+
+    /// What comes of it when this job gets on alone, and all that it reads is fresh.
+    fn left_alone(&self, number: usize, model: &Claims) -> Self {
+        let mut alone = self.clone();
+        alone.jobs[number].is_fresh = true;
+        for _ in 0..200 {
+            let job = &alone.jobs[number];
+            if job.is != Is::AtWork {
+                break;
+            }
+            match job.next_step() {
+                Step::ReadLog | Step::Apply(Effect::UpdateBoard { .. }) if model.lag != Lag::Fresh => {
+                    let all = alone.store.length();
+                    assert!(
+                        alone.read_list(number, all, model),
+                        "a list of all comments shows the job's own"
+                    );
+                }
+                Step::ReadLog => {
+                    let page = job.reader.next_pages(model.pages)[0];
+                    alone.read_page(number, page, model);
+                }
+                _ => alone.perform(number, Fate::Good, model),
+            }
+        }
+        alone
     }
 
     fn ended_well(&self, number: usize) -> bool {
@@ -363,35 +538,102 @@ impl State {
     /// Performs the job's next step, which is not to read.
     fn perform(&mut self, number: usize, fate: Fate, model: &Claims) {
         let step = self.jobs[number].next_step();
+        let is_new = matches!(step, Step::Apply(Effect::WriteRecord { comment: None, .. }));
+        if is_new && model.ids == Ids::BeforeCommit && self.jobs[number].drawn.is_none() {
+            self.jobs[number].drawn = Some(self.store.draw_id());
+            return;
+        }
         let mut written = None;
         let answer = match &step {
             Step::AskHubRun(job) => Answer::HubRun(self.liveness(job)),
             Step::LookAtRun(of) => Answer::Run(Box::new(self.look_at(of, model))),
-            Step::FindRun(search) => Answer::Runs(self.candidates(search, model)),
+            Step::FindRun(search) => Answer::Runs(self.candidates(search, self.runs.len(), model)),
+            Step::Apply(Effect::CancelRun { run, .. }) => {
+                self.cancelled.insert(index_of(*run));
+                Answer::Applied(Applied::Done)
+            }
             Step::Apply(Effect::WriteRecord { comment, record, .. }) => {
                 let text = Text::of(&record.render());
                 let id = match comment {
-                    None => self.store.create(text),
+                    None => {
+                        let id = self.jobs[number].drawn.take().unwrap_or_else(|| self.store.draw_id());
+                        self.store.create_as(id, text);
+                        id
+                    }
                     Some(id) => {
                         let id = Id::try_from(id.0).expect("a model creates few comments");
                         assert!(self.store.edit(id, text), "nobody deletes claims");
                         id
                     }
                 };
-                let reader = &mut self.jobs[number].reader;
-                reader.log = reader.log.extended(id, text);
+                let job = &mut self.jobs[number];
+                job.reader.log = job.reader.log.extended(id, text);
+                job.wrote(self.store.length(), model);
                 written = Some(id);
                 Answer::Applied(Applied::Written(comment_of(id, &text.get())))
             }
             Step::Apply(Effect::StartWorkflow(start)) => self.start(&start.target, fate),
             Step::Pause { reason: Pause::Held(_), .. } => Answer::Done,
-            // GitHub lists at once what it has started, so no look is in vain.
             step => panic!("no job of this model takes the step {step:?}"),
         };
         for job in self.jobs.iter_mut().filter(|job| job.is == Is::AtWork) {
-            written.into_iter().for_each(|id| job.reader.notice(id));
+            if model.lag == Lag::Fresh {
+                written.into_iter().for_each(|id| job.reader.notice(id));
+            }
         }
         self.learn(number, &step, answer, model);
+    }
+
+    /// Reads the list as it was after so many commits; says whether that changes anything but the time.
+    fn read_list(&mut self, number: usize, length: usize, model: &Claims) -> bool {
+        let listed = self.store.as_of(length);
+        let job = &mut self.jobs[number];
+        let step = job.next_step();
+        job.reader.log =
+            listed.into_iter().fold(job.reader.log, |log, (id, (text, _))| log.extended(id, text));
+        if length >= job.floor {
+            job.is_unlisted = false;
+        }
+        let is_stale = job.is_unlisted && model.order != Order::WithoutBarrier;
+        let answer = match step {
+            Step::ReadLog if is_stale => Answer::Stale,
+            Step::ReadLog => Answer::Done,
+            _ => Answer::Applied(Applied::Board(None)),
+        };
+        self.learn(number, &step, answer, model);
+        let job = &self.jobs[number];
+        // A list that counts for nothing is read again.
+        !(is_stale && job.is == Is::AtWork && job.next_step() == Step::ReadLog)
+    }
+
+    /// The job waits no longer for a list that shows what it has written; says whether it waits for one.
+    fn give_up(&mut self, number: usize, model: &Claims) -> bool {
+        let step = self.jobs[number].next_step();
+        if step != Step::ReadLog {
+            self.learn(number, &step, Answer::Applied(Applied::Board(None)), model);
+            return true;
+        }
+        self.jobs[number].has_failed = true;
+        for seconds in [0, 61] {
+            self.jobs[number].clock = seconds;
+            self.learn(number, &step, Answer::Stale, model);
+        }
+        self.jobs[number].is == Is::Ended
+    }
+
+    /// Looks for a run in a list that shows only the first starts; says whether GitHub may answer so.
+    fn look_late(&mut self, number: usize, starts: usize, model: &Claims) -> bool {
+        let step = self.jobs[number].next_step();
+        let Step::FindRun(search) = &step else { return false };
+        let candidates = self.candidates(search, starts, model);
+        let finds_nothing = candidates.iter().all(|run| search.known_runs.contains(&run.run));
+        self.learn(number, &step, Answer::Runs(candidates), model);
+        let job = &self.jobs[number];
+        let may_miss = job.looks_again_for(&search.target, number, model)
+            || job.is_cancelled
+            || model.runs_lag == RunsLag::WithoutBound
+            || model.order == Order::OneLook;
+        !finds_nothing || may_miss
     }
 
     fn start(&mut self, target: &TargetName, fate: Fate) -> Answer {
@@ -424,12 +666,17 @@ impl State {
     }
 
     fn learn(&mut self, number: usize, step: &Step, answer: Answer, model: &Claims) {
+        let finds_nothing = match (step, &answer) {
+            (Step::FindRun(search), Answer::Runs(runs)) => {
+                runs.iter().all(|run| search.known_runs.contains(&run.run))
+            }
+            _ => false,
+        };
         let job = &mut self.jobs[number];
-        let request = model.request(number, job);
-        let log = job.reader.log;
-        job.known = job.known.learned(step, answer, request, log, now(job.is_impatient));
-        job.steps = job.steps.rest();
-        self.plan(number, model);
+        job.learn(number, step, answer, model);
+        if finds_nothing {
+            job.pass_looks(number, model);
+        }
     }
 
     fn plan(&mut self, number: usize, model: &Claims) {
@@ -449,15 +696,16 @@ impl State {
         let target = number_of(&of.target);
         let of_target = (0..self.runs.len()).filter(|index| self.runs[*index] == target);
         let has_failed = of_target.take(model.failed).any(|index| run_id(index) == of.run);
-        followed(&of.target, of.run, has_failed)
+        followed(&of.target, of.run, has_failed || self.cancelled.contains(&index_of(of.run)))
     }
 
-    fn candidates(&self, search: &Search, model: &Claims) -> Vec<Candidate> {
+    /// The runs among the first starts that a search may find.
+    fn candidates(&self, search: &Search, starts: usize, model: &Claims) -> Vec<Candidate> {
         if model.order == Order::WithoutLook {
             return Vec::new();
         }
         let target = number_of(&search.target);
-        let runs = (0..self.runs.len()).filter(|run| self.runs[*run] == target);
+        let runs = (0..starts).filter(|run| self.runs[*run] == target);
         runs.map(|run| Candidate {
             run: run_id(run),
             url: String::new(),
@@ -480,16 +728,100 @@ impl Job {
         self.reader.log.get(|log| log.dispatches().any(|(_, dispatch)| dispatch.by == me))
     }
 
-    /// Plans anew when all that was planned is done; decisions and the board need no request.
+    fn learn(&mut self, number: usize, step: &Step, answer: Answer, model: &Claims) {
+        let request = model.request(number, self);
+        self.known = self.known.learned(step, answer, request, self.reader.log, self.now());
+        self.steps = self.steps.rest();
+        self.plan(request, model, number);
+    }
+
+    /// Lets all looks but the last one find nothing: the last one finds as well whatever they could find.
+    fn pass_looks(&mut self, number: usize, model: &Claims) {
+        while self.is == Is::AtWork && self.steps.get(|steps| matches!(steps, [Step::FindRun(_)])) {
+            let (step, mut later) = (self.next_step(), self.clone());
+            let Step::FindRun(search) = &step else { return };
+            later.learn(number, &step, Answer::Runs(Vec::new()), model);
+            if model.order != Order::OneLook && !later.looks_again_for(&search.target, number, model) {
+                return;
+            }
+            *self = later;
+        }
+    }
+
+    /// Whether it looks again for a run of the target if all that it looks for before is not there.
+    fn looks_again_for(&self, target: &TargetName, number: usize, model: &Claims) -> bool {
+        let mut later = self.clone();
+        while later.is == Is::AtWork {
+            let step = later.next_step();
+            match &step {
+                Step::FindRun(search) if search.target == *target => return true,
+                Step::FindRun(_) => later.learn(number, &step, Answer::Runs(Vec::new()), model),
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    /// Keeps in mind that its own write was committed.
+    fn wrote(&mut self, length: usize, model: &Claims) {
+        if model.lag != Lag::Fresh {
+            self.floor = length;
+            self.is_unlisted = model.lag != Lag::Overlay;
+        }
+    }
+
+    /// The number of commits that a list shows at least: what failed before was committed long ago, and
+    /// whoever writes the board reads until a list shows that.
+    fn shortest_list(&self, step: &Step, model: &Claims) -> usize {
+        let shows_own = match model.lag {
+            Lag::Prefix { own_writes } => own_writes || *step != Step::ReadLog,
+            Lag::Fresh | Lag::Overlay => false,
+        };
+        let settled = if model.failed > 0 { 1 } else { 0 };
+        if shows_own { self.floor.max(settled) } else { settled }
+    }
+
+    /// Whether the target that it starts next, if it does, has no run yet by what it has read, or only runs that
+    /// have failed.
+    fn starts_what_is_free(&self) -> bool {
+        let Some(Step::Apply(Effect::StartWorkflow(next))) = self.steps.first() else { return true };
+        self.reader.log.get(|log| {
+            let starts = log.dispatches().flat_map(|(_, record)| &record.targets);
+            let mut started =
+                starts.filter(|start| start.target == next.target && start.state == StartState::Started);
+            let ended = log.ticket().targets.get(&next.target).is_some_and(|target| target.status.is_bad());
+            ended || started.next().is_none()
+        })
+    }
+
+    /// The text of the comment that it writes next.
+    fn next_text(&self) -> Option<Text> {
+        match self.steps.first() {
+            Some(Step::Apply(Effect::WriteRecord { record, .. })) => Some(Text::of(&record.render())),
+            _ => None,
+        }
+    }
+
+    /// The time: patience asks for it, and whoever waits for a list.
+    fn now(&self) -> DateTime<Utc> {
+        now(self.is_impatient) + TimeDelta::seconds(self.clock)
+    }
+
+    /// Plans anew when all that was planned is done; decisions, pauses for lists, and the board where lists do
+    /// not lag need no request.
     fn plan(&mut self, request: RequestId, model: &Claims, number: usize) {
-        let now = now(self.is_impatient);
         loop {
+            let now = self.now();
             let Some(step) = self.steps.first() else {
                 let seen = self
                     .reader
                     .log
                     .seen(model.order == Order::AnyClaimWins, number, |log| model.seen_by(number, log));
                 let (known, steps) = self.known.next(request, seen, now);
+                if self.clock > 0 && !steps.get(|steps| steps.iter().any(waits_for_list)) {
+                    self.clock = 0;
+                    continue;
+                }
                 (self.known, self.steps) = (known, steps);
                 if self.steps.first().is_none() {
                     self.end(Is::Ended);
@@ -499,12 +831,26 @@ impl Job {
             };
             let answer = match &step {
                 Step::StartAgain(_) | Step::Refuse { .. } | Step::Apply(Effect::Skip { .. }) => Answer::Done,
-                Step::Apply(Effect::UpdateBoard { .. }) => Answer::Applied(Applied::Board(None)),
+                Step::Apply(Effect::UpdateBoard { .. })
+                    if model.lag == Lag::Fresh || self.is_beside_read() =>
+                {
+                    Answer::Applied(Applied::Board(None))
+                }
+                Step::Pause { until, reason: Pause::Listing } => {
+                    self.clock =
+                        (*until - self::now(self.is_impatient) + TimeDelta::milliseconds(999)).num_seconds();
+                    Answer::Done
+                }
                 _ => return,
             };
             self.known = self.known.learned(&step, answer, request, self.reader.log, now);
             self.steps = self.steps.rest();
         }
+    }
+
+    /// Whether the next step is performed beside a read, and reads nothing itself.
+    fn is_beside_read(&self) -> bool {
+        self.steps.get(|steps| steps.first() == Some(&Step::ReadLog))
     }
 
     fn cancel(&mut self) {
@@ -519,12 +865,18 @@ impl Job {
         let nothing = Known::new(ticket, Vec::new());
         (self.is, self.reader, self.known, self.steps) =
             (is, Reader::new(), KnownId::of(nothing), Steps::none());
+        (self.clock, self.floor, self.is_unlisted, self.drawn) = (0, 0, false, None);
     }
 }
 
 const HUB_RUN: u64 = 100;
 
-/// The time: only patience asks for it.
+/// Whether the step waits for a list, or reads one after a wait.
+fn waits_for_list(step: &Step) -> bool {
+    matches!(step, Step::FindRun(_) | Step::ReadLog | Step::Pause { reason: Pause::Listing, .. })
+}
+
+/// The time as patience sees it.
 fn now(is_impatient: bool) -> DateTime<Utc> {
     let passed = if is_impatient { TimeDelta::hours(1) } else { TimeDelta::zero() };
     DateTime::UNIX_EPOCH + passed
@@ -579,6 +931,8 @@ fn wording() -> Wording {
 /// The record of a hub job that started every target before; all of these runs have failed.
 fn failed_before(targets: usize) -> Text {
     let start = |target: usize| Start {
+        repeats: None,
+        turn: None,
         target: name(target),
         repository: "acme/web".parse().expect("a name"),
         workflow: Some(format!("release-{target}.yml").into()),
@@ -629,6 +983,10 @@ fn runs_in(log: &Log) -> BTreeSet<RunId> {
 
 fn run_id(run: usize) -> RunId {
     RunId(900 + run as u64)
+}
+
+fn index_of(run: RunId) -> usize {
+    usize::try_from(run.0 - 900).expect("a run of the model")
 }
 
 fn name(target: usize) -> TargetName {

@@ -170,6 +170,12 @@ impl Steps {
         Self { list, done: 0 }
     }
 
+    /// Asks all steps of the list, those that are performed already included.
+    pub(crate) fn get<T>(self, what: impl FnOnce(&[Step]) -> T) -> T {
+        let steps = recall(|memory| Arc::clone(&memory.lists[self.list as usize]));
+        what(&steps)
+    }
+
     /// The step that comes next.
     pub(crate) fn first(self) -> Option<Step> {
         recall(|memory| memory.lists[self.list as usize].get(usize::from(self.done)).cloned())

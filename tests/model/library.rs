@@ -40,7 +40,7 @@ struct Library {
     text_ids: HashMap<Arc<str>, Text>,
     logs: Vec<Arc<Volume>>,
     log_ids: HashMap<String, LogId>,
-    extended: HashMap<(LogId, Id, Text), LogId>,
+    extended: HashMap<(LogId, Id, Text, usize), LogId>,
     gone: HashMap<(LogId, Id), LogId>,
     seen: HashMap<(LogId, usize), LogId>,
 }
@@ -91,13 +91,21 @@ impl LogId {
 
     /// [`Log::extend`].
     pub(crate) fn extended(self, id: Id, text: Text) -> Self {
-        if let Some(known) = ask(|library| library.extended.get(&(self, id, text)).copied()) {
+        self.extended_at(id, text, 0)
+    }
+
+    /// [`Log::extend`] with a comment that was written at this second.
+    pub(crate) fn extended_at(self, id: Id, text: Text, second: usize) -> Self {
+        let key = (self, id, text, second);
+        if let Some(known) = ask(|library| library.extended.get(&key).copied()) {
             return known;
         }
         let mut log = self.get(Log::clone);
-        log.extend([comment(id, &text.get())]);
+        let at = i64::try_from(second).expect("a model takes few seconds");
+        let updated_at = DateTime::from_timestamp(at, 0).expect("a time soon after 1970");
+        log.extend([Comment { updated_at, ..comment(id, &text.get()) }]);
         let new = Self::of(log);
-        change(|library| library.extended.insert((self, id, text), new));
+        change(|library| library.extended.insert(key, new));
         new
     }
 
@@ -134,6 +142,12 @@ impl LogId {
         self.get(|log| log.board().map(|board| (id_of(board.id), Text::of(&board.body))))
     }
 
+    /// The second at which the board was written.
+    pub(crate) fn board_written_at(self) -> Option<usize> {
+        let at = self.get(|log| log.board().map(|board| board.updated_at.timestamp()));
+        at.and_then(|at| usize::try_from(at).ok())
+    }
+
     /// The log as somebody sees it who does not see all of it; `for_whom` tells such views apart.
     pub(crate) fn seen(self, is_partial: bool, for_whom: usize, view: impl FnOnce(&Log) -> Log) -> Self {
         if !is_partial {
@@ -167,7 +181,7 @@ impl LogId {
     }
 }
 
-/// A comment of ours. Its times say nothing: who has read what is kept by the model.
+/// A comment of ours, written at no particular time.
 pub(crate) fn comment(id: Id, body: &str) -> Comment {
     Comment {
         id: CommentId(id.into()),

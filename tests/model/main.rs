@@ -2,7 +2,8 @@
 //!
 //! The jobs are small state machines that send one request at a time. Hub jobs are driven by the product's
 //! own engine, boards by its own log: what they do next is decided by that code, on the real texts of
-//! comments. Each may die between any two requests. Lists are read page by page, and pages are tiny.
+//! comments. Each may die between any two requests. Lists are read page by page, and pages are tiny; or they lag,
+//! and show a freely chosen earlier state.
 
 mod boards;
 mod claims;
@@ -17,8 +18,8 @@ use std::time::Instant;
 use stateright::{Checker, HasDiscoveries, Model};
 
 use boards::{Action, Board, Boards};
-use claims::{Claims, Order};
-use store::{AtOnce, Pages};
+use claims::{Claims, Goal, Ids, Order, RunsLag};
+use store::{AtOnce, Clock, IsAsNew, Lag, Pages, Since};
 
 // ---- the board ----
 
@@ -121,6 +122,101 @@ fn what_changed_can_hide_when_its_pages_are_not_read_in_their_order() {
     assert_eq!(play(&model(AtOnce::WholeLists), &story), None, "the third page is not asked for so early");
 }
 
+// ---- boards under lag ----
+
+#[test]
+fn jobs_whose_lists_lag_leave_a_board_that_shows_all() {
+    holds("boards, lists lag", lagging_boards(PREFIX, two_jobs()));
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn jobs_whose_lists_lag_bring_an_old_board_up_to_date() {
+    holds("an old board, lists lag", lagging_boards(PREFIX, Boards { boards: 1, ..two_jobs() }));
+}
+
+#[test]
+fn jobs_whose_lists_lag_up_to_their_own_writes_leave_a_board_that_shows_all() {
+    let model = Boards { reports: vec![2, 1], ..two_jobs() };
+    holds("boards, lists lag up to own writes", lagging_boards(PREFIX_WITH_OWN_WRITES, model));
+}
+
+#[test]
+fn jobs_that_resume_while_lists_lag_leave_a_board_that_shows_all() {
+    let model = Boards { reports: vec![2, 1], resume: true, ..two_jobs() };
+    holds("boards, lists lag, resumed", lagging_boards(PREFIX, model));
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn jobs_whose_lists_lag_and_that_report_again_leave_a_board_that_shows_all() {
+    let model = Boards { reports: vec![2, 1], ..two_jobs() };
+    holds("boards, lists lag, two reports", lagging_boards(PREFIX, model));
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn three_jobs_whose_lists_lag_up_to_their_own_writes_leave_a_board_that_shows_all() {
+    holds("three jobs, lists lag up to own writes", lagging_boards(PREFIX_WITH_OWN_WRITES, three_jobs()));
+}
+
+/// Nobody can tell which of two boards of the same second is the newer one. A list that shows the own write
+/// shows the newer one; a list that does not may show one that was overwritten.
+#[test]
+fn boards_of_the_same_second_lose_a_record_only_where_own_writes_are_missing() {
+    let model = |lag| {
+        let model = lagging_boards(lag, Boards { boards: 1, ..two_jobs() });
+        Boards { clock: Clock { commits_a_second: 3, ..model.clock }, ..model }
+    };
+    holds("same second, lists lag up to own writes", model(PREFIX_WITH_OWN_WRITES));
+    fails("same second, lists lag", model(PREFIX), boards::THE_BOARD_SHOWS_ALL);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn the_next_job_shows_what_a_board_of_the_same_second_has_hidden() {
+    let model = lagging_boards(PREFIX, Boards { boards: 1, late: true, ..two_jobs() });
+    let clock = Clock { commits_a_second: 3, ..model.clock };
+    holds("same second, lists lag, one comes later", Boards { clock, ..model });
+}
+
+/// A job that stops to wait for its board, or dies, leaves what is missing to the next job.
+#[test]
+fn the_next_job_shows_what_lag_has_hidden() {
+    let model = || Boards { late: true, ..two_jobs() };
+    let disturbed = Boards { give_ups: 2, deaths: 1, ..model() };
+    holds("boards, lists lag, given up, one comes later", lagging_boards(PREFIX, disturbed));
+    holds("boards, overlay, one comes later", lagging_boards(Lag::Overlay, model()));
+}
+
+/// Each page of a list may come from another replica, so a board may be read whose records are missing.
+#[test]
+fn pages_from_two_replicas_hide_nothing_from_the_next_job() {
+    holds("boards, two replicas, one comes later", two_replicas(Boards { late: true, ..two_jobs() }));
+}
+
+#[test]
+fn without_waiting_a_comment_counts_as_gone_that_is_there() {
+    let model = two_replicas(Boards { board: Board::WithoutWaiting, ..two_jobs() });
+    fails("a comment is not waited for", model, boards::NOTHING_COUNTS_AS_GONE);
+}
+
+#[test]
+fn a_cursor_by_the_date_of_the_answer_loses_a_record() {
+    let model = lagging_boards(PREFIX, two_jobs());
+    let clock = Clock { since: Since::Date, ..model.clock };
+    fails("cursor by date", Boards { clock, ..model }, boards::THE_BOARD_SHOWS_ALL);
+}
+
+/// A job that lags may write the very text that the board had before. A list that is as old then shows it,
+/// and the job does not read what it has overwritten.
+#[test]
+fn a_board_that_counts_by_its_text_alone_loses_a_record() {
+    let model = lagging_boards(PREFIX, Boards { reports: vec![2, 1], resume: true, ..two_jobs() });
+    let clock = Clock { is_as_new: IsAsNew::ByText, ..model.clock };
+    fails("a board by its text", Boards { clock, ..model }, boards::THE_BOARD_SHOWS_ALL);
+}
+
 // ---- claims ----
 
 #[test]
@@ -210,6 +306,150 @@ fn without_the_order_of_claims_a_failed_run_is_followed_by_two() {
     fails("without the order of claims, retried", model, claims::NOT_TWICE);
 }
 
+// ---- claims under lag ----
+
+#[test]
+fn dispatchers_whose_lists_lag_start_a_target_once() {
+    let model = Claims { deaths: 1, may_cancel: true, reruns: 1, ..lagging(two_dispatchers()) };
+    holds("lists lag", model);
+}
+
+#[test]
+fn dispatchers_whose_lists_lag_and_whose_answers_are_lost_start_a_target_once() {
+    let model = Claims { deaths: 1, refusals: 1, losses: 1, give_ups: 1, ..lagging(two_dispatchers()) };
+    holds("lists lag, answers are lost", model);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn dispatchers_whose_lists_lag_and_that_meet_every_fault_start_a_target_once() {
+    let model = Claims {
+        deaths: 1,
+        may_cancel: true,
+        reruns: 1,
+        refusals: 1,
+        losses: 1,
+        give_ups: 1,
+        ..lagging(two_dispatchers())
+    };
+    holds("lists lag, every fault", model);
+}
+
+#[test]
+fn dispatchers_whose_lists_lag_up_to_their_own_writes_start_a_target_once() {
+    let lag = PREFIX_WITH_OWN_WRITES;
+    let model = Claims { lag, deaths: 1, reruns: 1, ..lagging(two_dispatchers()) };
+    holds("lists lag up to own writes", model);
+}
+
+#[test]
+fn dispatchers_of_two_targets_whose_lists_lag_start_each_once() {
+    holds("two targets, lists lag", Claims { targets: 2, deaths: 1, ..lagging(two_dispatchers()) });
+}
+
+#[test]
+fn three_dispatchers_whose_lists_lag_start_a_target_once() {
+    holds("three dispatchers, lists lag", Claims { jobs: 3, ..lagging(two_dispatchers()) });
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn three_dispatchers_whose_lists_lag_and_that_die_start_a_target_once() {
+    let model = Claims { jobs: 3, deaths: 1, ..lagging(two_dispatchers()) };
+    holds("three dispatchers, lists lag, one dies", model);
+}
+
+#[test]
+fn dispatchers_whose_lists_lag_start_one_new_run() {
+    let model = Claims { failed: 1, deaths: 1, reruns: 1, ..lagging(two_dispatchers()) };
+    holds("lists lag, retried", model);
+}
+
+#[test]
+fn without_the_barrier_a_target_is_started_twice() {
+    let model = Claims { order: Order::WithoutBarrier, ..lagging(two_dispatchers()) };
+    fails("without the barrier", model, claims::NOT_TWICE);
+}
+
+#[test]
+fn with_one_look_for_the_run_a_target_is_started_twice() {
+    let model = Claims { deaths: 1, order: Order::OneLook, ..lagging(two_dispatchers()) };
+    fails("one look for the run", model, claims::NOT_TWICE);
+}
+
+/// A job looks for a run longer than lists of runs are expected to lag. Where they lag longer, it does not help.
+#[test]
+fn a_list_of_runs_that_lags_without_bound_lets_a_target_start_twice() {
+    let model = || Claims { runs_lag: RunsLag::WithoutBound, ..lagging(two_dispatchers()) };
+    fails("runs lag without bound, a death", Claims { deaths: 1, ..model() }, claims::NOT_TWICE);
+    fails("runs lag without bound, a lost answer", Claims { losses: 1, ..model() }, claims::NOT_TWICE);
+}
+
+// ---- second starts, and how they are mended ----
+
+/// If GitHub adds a job's own writes to an old list, the barrier is passed, and earlier claims are missing.
+#[test]
+fn own_writes_on_top_of_a_list_let_a_target_start_twice() {
+    fails("overlay", overlay(Goal::NotTwice), claims::NOT_TWICE);
+}
+
+#[test]
+fn the_next_dispatch_that_starts_anything_cancels_a_second_run() {
+    holds("overlay, somebody starts more", overlay(Goal::OneLastsAfterAStart));
+}
+
+/// A job cancels only runs that its own account started. It learns its account from a record, so it writes one.
+#[test]
+fn a_dispatch_that_starts_nothing_cancels_a_second_run_too() {
+    holds("overlay, somebody looks", overlay(Goal::OneLastsAfterALook));
+}
+
+#[test]
+fn ids_before_commits_let_a_target_start_twice() {
+    fails("ids before commits", ids_before_commits(Goal::NotTwice), claims::NOT_TWICE);
+}
+
+/// The job that writes the board last reads both starts.
+#[test]
+fn of_two_dispatchers_the_last_one_cancels_a_second_run() {
+    holds("ids before commits, at the end", ids_before_commits(Goal::OneLasts));
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn of_three_dispatchers_the_last_one_cancels_all_runs_but_one() {
+    let model = Claims { jobs: 3, ..ids_before_commits(Goal::OneLasts) };
+    holds("ids before commits, three dispatchers, at the end", model);
+}
+
+#[test]
+fn a_dispatcher_that_does_not_see_its_board_leaves_a_second_run_to_the_next_dispatch() {
+    let model = |goal| Claims { give_ups: 2, ..ids_before_commits(goal) };
+    fails("ids before commits, boards unseen, at the end", model(Goal::OneLasts), claims::ONE_LASTS);
+    holds("ids before commits, boards unseen, somebody starts more", model(Goal::OneLastsAfterAStart));
+}
+
+/// No record names the run of a job that died before it recorded the run, and no job looks for the run of a
+/// target that is started.
+#[test]
+fn a_second_run_that_a_dead_job_has_not_recorded_lasts() {
+    let model = Claims { deaths: 1, ..ids_before_commits(Goal::OneLastsAfterAStart) };
+    fails("ids before commits, a death, somebody starts more", model, claims::ONE_LASTS);
+}
+
+/// A later claim has no right to start a target, and where it did a job does not make it worse.
+#[test]
+fn a_job_leaves_alone_what_a_later_claim_has_started() {
+    holds("overlay, a later claim", overlay(Goal::NotKnowingly));
+    holds("ids before commits, a later claim", ids_before_commits(Goal::NotKnowingly));
+}
+
+#[test]
+fn with_ids_in_the_order_of_commits_no_later_claim_has_started_the_target() {
+    let model = Claims { deaths: 1, reruns: 1, goal: Goal::NotKnowingly, ..lagging(two_dispatchers()) };
+    holds("lists lag, a later claim", model);
+}
+
 // ---- the models ----
 
 fn two_jobs() -> Boards {
@@ -220,9 +460,32 @@ fn two_jobs() -> Boards {
         late: false,
         boards: 0,
         resume: false,
+        clock: Clock {
+            lag: Lag::Fresh,
+            commits_a_second: 1,
+            since: Since::NewestChange { margin: 0 },
+            is_as_new: IsAsNew::ByTextAndTime,
+            second_page: None,
+        },
+        give_ups: 0,
         board: Board::AsItIs,
     }
 }
+
+/// GitHub's lists of comments lag.
+fn lagging_boards(lag: Lag, model: Boards) -> Boards {
+    Boards { clock: Clock { lag, ..model.clock }, ..model }
+}
+
+/// The first comment of a list comes from one replica, and the others from another one. What a list begins
+/// with is older than any lag.
+fn two_replicas(model: Boards) -> Boards {
+    let since = Since::NewestChange { margin: 99 };
+    Boards { clock: Clock { lag: PREFIX, second_page: Some(1), since, ..model.clock }, ..model }
+}
+
+const PREFIX: Lag = Lag::Prefix { own_writes: false };
+const PREFIX_WITH_OWN_WRITES: Lag = Lag::Prefix { own_writes: true };
 
 fn three_jobs() -> Boards {
     Boards { reports: vec![1, 1, 1], boards: 1, ..two_jobs() }
@@ -241,8 +504,28 @@ fn two_dispatchers() -> Claims {
         losses: 0,
         silences: 0,
         may_yield: true,
+        lag: Lag::Fresh,
+        runs_lag: RunsLag::Fresh,
+        ids: Ids::InCommitOrder,
+        give_ups: 0,
+        goal: Goal::NotTwice,
         order: Order::AsItIs,
     }
+}
+
+/// The lists of comments and of runs lag.
+fn lagging(model: Claims) -> Claims {
+    Claims { lag: PREFIX, runs_lag: RunsLag::UntilTheLastLook, ..model }
+}
+
+/// GitHub adds to a list what its reader has written.
+fn overlay(goal: Goal) -> Claims {
+    Claims { lag: Lag::Overlay, goal, ..two_dispatchers() }
+}
+
+/// GitHub commits comments in another order than that of their ids.
+fn ids_before_commits(goal: Goal) -> Claims {
+    Claims { ids: Ids::BeforeCommit, goal, ..lagging(two_dispatchers()) }
 }
 
 /// Pages of so many comments; of a list of all, all but the first are read at the same time, as in

@@ -5,7 +5,7 @@ use serde_json::Map;
 
 use crate::engine::step::{Candidate, RunOf};
 use crate::engine::wording::Wording;
-use crate::engine::{Patience, Ready, Request, Retry};
+use crate::engine::{Claim, Patience, Ready, Request, Retry};
 use crate::names::{IssueNumber, IssueRef, RunId};
 use crate::place::Place;
 use crate::targets::{StartBy, Target};
@@ -80,6 +80,7 @@ pub(crate) fn request(targets: Vec<Ready>) -> Request {
         follow: None,
         cancel_runs: false,
         close: false,
+        claim: Claim::Comment,
         max_parallel: 8,
         patience: Patience::default(),
         wording: wording(),

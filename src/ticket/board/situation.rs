@@ -3,6 +3,7 @@
 use super::{because, bold, message, rows_by_urgency, unpinged};
 use crate::names::TargetName;
 use crate::ticket::record::Notice;
+use crate::ticket::second::SecondStart;
 use crate::ticket::state::{Target, Ticket};
 use crate::ticket::status::TargetStatus;
 use crate::ticket::text;
@@ -16,6 +17,9 @@ pub(super) fn situation(ticket: &Ticket) -> String {
         .filter(|(_, target)| target.status.is_bad() || target.status == TargetStatus::Held)
         .collect();
     let mut lines: Vec<String> = blocked.iter().map(|(name, target)| blocker(ticket, name, target)).collect();
+    let second: Vec<String> = ticket.second_starts.iter().filter_map(second_start).collect();
+    let has_second_start = !second.is_empty();
+    lines.extend(second);
     lines.extend(ticket.notices.iter().map(notice));
     lines.extend(newer(ticket));
     if !lines.is_empty() {
@@ -37,6 +41,9 @@ pub(super) fn situation(ticket: &Ticket) -> String {
         Some((_, target)) if target.status == TargetStatus::Held => "updates the action in the hub",
         Some((_, target)) if target.run.is_none() => "looks at the hub's run, then runs it again",
         Some(_) => "looks at the failing run, then re-runs its failed jobs there",
+        None if has_second_start => {
+            "cancels the second run, or runs the hub's workflow again, which does that"
+        }
         None if ticket.notices.is_empty() => "updates the action in the hub",
         None => "looks at what was notified",
     };
@@ -77,6 +84,16 @@ fn blocker(ticket: &Ticket, name: &TargetName, target: &Target) -> String {
         said.map(|said| format!(": {}", message(&said))).unwrap_or_default(),
         link.unwrap_or_default()
     )
+}
+
+/// A second run that nobody has cancelled yet, as far as the ticket tells.
+fn second_start(second: &SecondStart) -> Option<String> {
+    let link = |what: &str, url: &Option<String>| {
+        url.as_deref().map(|url| format!(" · {}", text::link(what, url))).unwrap_or_default()
+    };
+    let links = [link("second run", &second.run_url), link("first run", &second.first_url)].concat();
+    let line = || format!("**{}** was started twice{links}", text::inline(second.target.as_str()));
+    (!second.is_settled).then(line)
 }
 
 fn notice(notice: &Notice) -> String {

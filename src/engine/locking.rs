@@ -1,0 +1,233 @@
+//! Locks: with `claim: ref` a job starts a target only if it has created the target's git reference in the
+//! hub. GitHub creates a reference at most once, whatever its replicas show.
+//!
+//! A job asks for the reference when no claim that it can read stands in the way. If the reference exists, its
+//! owner starts the target, or is over: then the next turn is free, a reference with the next number. No
+//! reference is deleted before the ticket is closed, so no job can free one that another has just created.
+//!
+//! The owner names its turn when it records its start. An owner that ended before that is one of the jobs that
+//! claim the target: all of them must be over, for as long as a list may lag.
+
+use super::known::{Lag, Lock, Own};
+use super::ready::Ready;
+use super::request::Claim;
+use super::step::Step;
+use super::view::View;
+use crate::names::TargetName;
+use crate::plan::{Effect, NewRef};
+use crate::ticket::claim::{self, Counting, Liveness, Standing};
+use crate::ticket::{Dispatch, Start, StartState};
+
+impl View<'_> {
+    /// How a target stands that this job claims by its record `own`.
+    pub(super) fn standing_of_claim(&self, own: &Own, target: &TargetName) -> Standing {
+        let after = self.again(target);
+        match self.known.locks.get(target) {
+            Some(Lock::Held { .. }) => {
+                let earlier = Counting { after, before: Some(own.comment), except: None };
+                claim::standing(&self.known.log, target, earlier, |job| match self.liveness(job) {
+                    Liveness::Alive => Liveness::Idle,
+                    liveness => liveness,
+                })
+            }
+            Some(Lock::Taken { turn, since }) => {
+                let is_over = self.owner_is_over(own, target, *turn)
+                    || self.now - *since >= Lag::LIMIT && self.claimants_are_over(own, target);
+                let others = Counting { after, before: None, except: Some(own.comment) };
+                match claim::standing(&self.known.log, target, others, |job| self.liveness(job)) {
+                    Standing::Free | Standing::Uncertain(_) if !is_over => {
+                        Standing::Locked { by: self.ref_of(target, *turn) }
+                    }
+                    standing => standing,
+                }
+            }
+            Some(Lock::Unclear { .. }) | None => {
+                // A later claim has no right to start it. Where it did so all the same, a second start would not
+                // make that better.
+                let others = Counting { after, before: None, except: Some(own.comment) };
+                match claim::standing(&self.known.log, target, others, |job| self.liveness(job)) {
+                    started @ Standing::Started { .. } => started,
+                    _ => self.standing(target, Some(own.comment)),
+                }
+            }
+        }
+    }
+
+    /// Whether another job has the reference of a target, so that later claims count, too.
+    pub(super) fn is_locked_out(&self) -> bool {
+        self.known.locks.keys().any(|target| self.is_locked_out_of(target))
+    }
+
+    /// Whether another job has the target's reference.
+    pub(super) fn is_locked_out_of(&self, target: &TargetName) -> bool {
+        matches!(self.known.locks.get(target), Some(Lock::Taken { .. }))
+    }
+
+    /// Whether the owner of this turn has recorded what became of its start.
+    fn owner_is_over(&self, own: &Own, target: &TargetName, turn: u32) -> bool {
+        let mut others = self.claims_of_others(own, target);
+        others.any(|(_, start)| start.turn == Some(turn) && start.state != StartState::Claimed)
+    }
+
+    /// Whether all jobs that claim the target are over, and there is one.
+    fn claimants_are_over(&self, own: &Own, target: &TargetName) -> bool {
+        let mut claims = self.claims_of_others(own, target).peekable();
+        claims.peek().is_some()
+            && claims.all(|(dispatch, start)| {
+                start.state != StartState::Claimed || self.liveness(&dispatch.by) == Liveness::Ended
+            })
+    }
+
+    /// The claims of other records on the target, after the failure that is to be repeated.
+    fn claims_of_others<'s>(
+        &'s self,
+        own: &'s Own,
+        target: &'s TargetName,
+    ) -> impl Iterator<Item = (&'s Dispatch, &'s Start)> {
+        let after = self.again(target);
+        let counts = move |comment| comment != own.comment && after.is_none_or(|after| comment > after);
+        let claims = self
+            .known
+            .log
+            .dispatches()
+            .filter(move |(comment, dispatch)| counts(comment.id) && dispatch.by != self.request.by);
+        let starts =
+            claims.flat_map(|(_, dispatch)| dispatch.targets.iter().map(move |start| (dispatch, start)));
+        starts.filter(move |(_, start)| start.target == *target && start.state != StartState::Waiting)
+    }
+
+    /// The name of the reference of a turn.
+    fn ref_of(&self, target: &TargetName, turn: u32) -> String {
+        let after = self.again(target).map_or(0, |after| after.0);
+        format!("{}{}/{after}-{turn}", self.refs(), encoded(target.as_str()))
+    }
+
+    /// How the names of all references of the ticket begin.
+    pub(super) fn refs(&self) -> String {
+        format!("refs/release-ticket/{}/", self.issue.number)
+    }
+}
+
+/// The step that claims a target by its reference; none where this job has it, or jobs claim by comments.
+pub(super) fn claim_by_ref(view: &View<'_>, own: &Own, ready: &Ready) -> Option<Step> {
+    let Claim::Ref { sha } = &view.request.claim else { return None };
+    let target = ready.name();
+    let turn = match view.known.locks.get(target) {
+        Some(Lock::Held { .. }) => return None,
+        Some(Lock::Taken { turn, .. }) => turn + 1,
+        Some(Lock::Unclear { turn }) => *turn,
+        None => {
+            let settled = view.claims_of_others(own, target).filter_map(|(_, start)| start.turn);
+            settled.max().map_or(0, |turn| turn + 1)
+        }
+    };
+    Some(Step::Apply(Effect::CreateRef(NewRef {
+        target: target.clone(),
+        repository: view.issue.repository.clone(),
+        name: view.ref_of(target, turn),
+        sha: sha.clone(),
+        turn,
+    })))
+}
+
+/// A name as a part of a reference's name, where git allows
+/// [few characters](https://git-scm.com/docs/git-check-ref-format).
+fn encoded(name: &str) -> impl std::fmt::Display + '_ {
+    const ESCAPED: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_');
+    percent_encoding::utf8_percent_encode(name, ESCAPED)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use crate::engine::Claim;
+    use crate::engine::testing::{Says, Story, dispatch, target};
+    use crate::names::CommentId;
+    use crate::ticket::{Dispatch, Record, StartState};
+
+    const FIRST: &str = "claim web by refs/release-ticket/1/web/0-0 in acme/hub";
+    const NEXT: &str = "claim web by refs/release-ticket/1/web/0-1 in acme/hub";
+
+    fn by_ref() -> Story {
+        let mut story = Story::of([target("web")]);
+        story.request.claim = Claim::Ref { sha: "c0ffee".to_owned() };
+        story
+    }
+
+    fn claimed() -> Dispatch {
+        dispatch(50, [("web", StartState::Claimed)])
+    }
+
+    #[test]
+    fn a_target_is_started_by_the_job_that_has_created_its_reference() {
+        let lines = by_ref().run();
+        assert_eq!(lines[3..], [FIRST, "start web", "edit comment 1: web started", "board"], "{lines:#?}");
+    }
+
+    #[test]
+    fn a_job_that_comes_second_waits_for_an_owner_whose_claim_no_list_shows_yet() {
+        let mut story = by_ref().when(FIRST, [Says::Exists]);
+        story.run_until("pause: another job has web");
+        story = story.after(claimed()).always("ask for hub run 50", Says::AtWork);
+        let lines = story.run_until("edit comment 1: web left to another job");
+        assert!(!lines.contains(&"start web".to_owned()), "{lines:#?}");
+        story.write(
+            Some(CommentId(2)),
+            &Record::Dispatch(Dispatch { seq: 2, ..dispatch(50, [("web", StartState::Started)]) }).render(),
+        );
+        let lines = story.run();
+        assert!(!lines.contains(&"start web".to_owned()), "{lines:#?}");
+        assert!(story.problems().is_empty());
+    }
+
+    #[test]
+    fn an_owner_that_no_list_ever_shows_is_named_by_its_reference() {
+        let mut story = by_ref().when(FIRST, [Says::Exists]);
+        let lines = story.run();
+        assert!(!lines.contains(&"start web".to_owned()), "{lines:#?}");
+        let because = story.known.own[0].record.targets[0].because.as_ref().expect("a reason");
+        let because = because.clause(ToString::to_string);
+        assert!(because.contains("refs/release-ticket/1/web/0-0"), "{because}");
+    }
+
+    #[test]
+    fn the_reference_of_a_dead_job_is_taken_over_when_lists_have_had_time_to_show_its_claim() {
+        let mut story = by_ref().after(claimed()).when(FIRST, [Says::Exists]);
+        story.run_until(FIRST);
+        let began = story.now;
+        let lines = story.run_until(NEXT);
+        assert!(story.now - began >= TimeDelta::seconds(60), "{lines:#?}");
+        let lines = story.run();
+        assert_eq!(lines[..2], [NEXT, "find web"], "the dead job may have started it");
+        assert!(lines.contains(&"start web".to_owned()), "{lines:#?}");
+    }
+
+    #[test]
+    fn the_turn_after_one_that_was_refused_is_free_at_once() {
+        let mut story = by_ref().when("start web", [Says::Refused]);
+        story.run();
+        let refused = story.known.own[0].record.clone();
+        assert_eq!(refused.targets[0].turn, Some(0));
+        let mut later = by_ref().after(Dispatch { by: dispatch(50, []).by, ..refused });
+        let lines = later.run();
+        assert!(lines.contains(&NEXT.to_owned()) && lines.contains(&"start web".to_owned()), "{lines:#?}");
+    }
+
+    #[test]
+    fn without_permission_nothing_is_started() {
+        let mut story = by_ref().when(FIRST, [Says::Refused]);
+        let lines = story.run();
+        assert!(!lines.contains(&"start web".to_owned()), "{lines:#?}");
+        assert_eq!(story.problems(), ["cannot start web: it is refused"]);
+    }
+
+    #[test]
+    fn an_unclear_answer_is_asked_for_again_and_a_reference_that_exists_then_is_not_taken_for_its_own() {
+        let mut story = by_ref().when(FIRST, [Says::Nothing, Says::Exists]);
+        let lines = story.run();
+        assert_eq!(lines.iter().filter(|line| *line == FIRST).count(), 2);
+        assert!(!lines.contains(&"start web".to_owned()), "{lines:#?}");
+    }
+}

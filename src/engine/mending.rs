@@ -1,0 +1,221 @@
+//! Mending: what lag has let through is undone. Of two starts of one target the later claim loses: its run is
+//! cancelled, the ticket says so, and its job fails. Another job that sees it does the same, and fails if that job
+//! is over.
+
+use super::ready::Ready;
+use super::starting::rewrite_records;
+use super::step::Step;
+use super::view::View;
+use crate::names::RunId;
+use crate::plan::Effect;
+use crate::ticket::claim::Liveness;
+use crate::ticket::{Reason, SecondStart, Start, StartState, Word, Writer};
+
+/// The hub jobs of other second starts.
+pub(super) fn other_jobs<'v>(view: &'v View<'_>) -> impl Iterator<Item = &'v Writer> {
+    unsettled(view).map(|(second, _)| &second.by).filter(|by| **by != view.request.by)
+}
+
+/// Makes itself known, if this job has written nothing yet: only by its own words it learns under which account
+/// it writes, and so which other starts were made by this hub.
+pub(super) fn note_second_starts(view: &View<'_>) -> Vec<Step> {
+    if !view.known.own.is_empty() {
+        return Vec::new();
+    }
+    let is_noted = |start: &Start| {
+        start.because.as_ref().is_some_and(|because| matches!(because, Word::Known(Reason::Second { .. })))
+    };
+    let entries: Vec<Start> = unsettled(view)
+        .filter(|(second, _)| {
+            let mut entries = view.known.log.dispatches().flat_map(|(_, dispatch)| &dispatch.targets);
+            !entries.any(|start| start.target == second.target && is_noted(start))
+        })
+        .map(|(second, ready)| ready.entry(StartState::Yielded, Some(because(second)), view.now))
+        .collect();
+    new_record(view, entries)
+}
+
+/// Cancels the runs that came second, whoever has started them.
+pub(super) fn cancel_second_starts(view: &View<'_>) -> Vec<Step> {
+    let second = unsettled(view).filter(|(second, _)| may_cancel(view, second));
+    let cancel = second.filter_map(|(second, _)| {
+        let run = second.run.filter(|run| !view.known.cancelled.contains(run))?;
+        let (target, repository) = (second.target.clone(), second.repository.clone());
+        Some(Step::Apply(Effect::CancelRun { target, repository, run }))
+    });
+    cancel.collect()
+}
+
+/// Records that starts came second: in this job's own claim, else in a record of its own.
+pub(super) fn record_second_starts(view: &View<'_>) -> Vec<Step> {
+    let own = rewrite_records(view, |own, start| {
+        let mut second = view.ticket.second_starts.iter().filter(|_| start.state == StartState::Started);
+        let second = second.find(|second| second.claim == own.comment && second.target == start.target)?;
+        Some(Start {
+            state: StartState::Superseded.into(),
+            because: Some(because(second).into()),
+            at: view.now,
+            ..start.clone()
+        })
+    });
+    if !own.is_empty() {
+        return own;
+    }
+    let cancelled = |run: Option<RunId>| run.filter(|run| view.known.cancelled.contains(run));
+    let entries = unsettled(view).filter_map(|(second, ready)| {
+        let run = cancelled(second.run)?;
+        let entry = ready.entry(StartState::Superseded, Some(because(second)), view.now);
+        Some(Start { run: Some(run), run_url: second.run_url.clone(), ..entry })
+    });
+    new_record(view, entries.collect())
+}
+
+fn because(second: &SecondStart) -> Reason {
+    Reason::Second { run_url: second.first_url.clone() }
+}
+
+fn new_record(view: &View<'_>, entries: Vec<Start>) -> Vec<Step> {
+    if entries.is_empty() {
+        return Vec::new();
+    }
+    vec![view.write(None, view.request.record(view.last_seq() + 1, entries, Vec::new()))]
+}
+
+/// The second starts of targets that this job was given, as far as nobody has recorded their end.
+fn unsettled<'v>(view: &'v View<'_>) -> impl Iterator<Item = (&'v SecondStart, &'v Ready)> {
+    let second = view.ticket.second_starts.iter().filter(|second| !second.is_settled);
+    second.filter_map(|second| {
+        let mut targets = view.request.targets.iter();
+        let is_listed =
+            |ready: &&Ready| *ready.name() == second.target && ready.target.repository == second.repository;
+        Some((second, targets.find(is_listed)?))
+    })
+}
+
+/// Whether the run was started by this job, or by the account that writes its records: what others write on the
+/// ticket cancels nothing.
+fn may_cancel(view: &View<'_>, second: &SecondStart) -> bool {
+    let is_own_account = view.known.own.iter().any(|own| own.author.is_some() && own.author == second.author);
+    second.by == view.request.by || is_own_account
+}
+
+/// Whether this job has undone the second start, and no other job can fail for it.
+pub(super) fn fails_for(view: &View<'_>, second: &SecondStart) -> bool {
+    let is_own = view.known.own.iter().any(|own| own.comment == second.claim);
+    let is_cancelled_here = second.run.is_some_and(|run| view.known.cancelled.contains(&run));
+    is_own || is_cancelled_here && view.liveness(&second.by) == Liveness::Ended
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::testing::{HUB_RUN, Says, Story, dispatch, target};
+    use crate::names::{CommentId, RunId};
+    use crate::ticket::{Dispatch, Record, StartState};
+
+    /// The record of another hub job, which has started the target and whose claim has this comment.
+    fn started(hub_run: u64) -> Dispatch {
+        dispatch(hub_run, [("web", StartState::Started)])
+    }
+
+    /// A job that has started the target as run 101 although comment 1 claimed it first, unseen.
+    fn second() -> Story {
+        let mut story = Story::of([target("web")]);
+        story.write(None, "Hello");
+        story.run_until("edit comment 2: web started");
+        story
+    }
+
+    #[test]
+    fn a_job_whose_start_came_second_cancels_its_run_says_so_and_fails() {
+        let mut story = second();
+        story.write(Some(CommentId(1)), &Record::Dispatch(started(50)).render());
+        let lines = story.run();
+        assert_eq!(
+            lines[1..],
+            [
+                "cancel web, run 101 of acme/web",
+                "edit comment 2: web started second",
+                "leave web alone: it was started already by its run",
+                "board"
+            ],
+            "{lines:#?}"
+        );
+        let problem = "web: it was started twice; an earlier start came first, so the second run does not count: \
+                       runs/101";
+        assert_eq!(story.problems(), [problem]);
+        assert_eq!(story.known.log.ticket().targets["web"].run.as_ref().map(|run| run.id), Some(RunId(51)));
+    }
+
+    #[test]
+    fn a_job_that_came_first_cancels_the_second_run_of_a_job_that_has_ended_and_fails_in_its_place() {
+        let mut story = Story::of([target("web")]);
+        story.run_until("edit comment 1: web started");
+        let mut story = story.after(started(150));
+        let lines = story.run();
+        assert!(lines.contains(&"cancel web, run 151 of acme/web".to_owned()), "{lines:#?}");
+        assert_eq!(lines.iter().filter(|line| line.starts_with("cancel")).count(), 1);
+        assert_eq!(story.problems().len(), 1);
+        assert_eq!(story.known.log.ticket().targets["web"].run.as_ref().map(|run| run.id), Some(RunId(101)));
+    }
+
+    #[test]
+    fn a_later_job_with_nothing_to_start_notes_the_second_run_cancels_it_and_records_that_once() {
+        let mut story = Story::of([target("web")]).after(started(50)).after(started(60));
+        assert_eq!(
+            story.run(),
+            [
+                "read",
+                "ask for hub run 60",
+                "leave web alone: it was started already by its run",
+                "comment: web left to another job",
+                "read | board",
+                "cancel web, run 61 of acme/web",
+                "comment: web started second",
+                "read | board",
+            ]
+        );
+        let mut later = Story::of([target("web")]);
+        later.request.by.run = RunId(HUB_RUN + 1);
+        later.known.log = story.known.log.clone();
+        let lines = later.run();
+        assert!(!lines.iter().any(|line| line.contains("cancel") || line.contains("comment")), "{lines:#?}");
+    }
+
+    #[test]
+    fn a_job_that_is_at_work_fails_by_itself_for_its_second_start() {
+        let mut story = Story::of([target("web")]);
+        story.run_until("edit comment 1: web started");
+        let mut story = story.after(started(150)).always("ask for hub run 150", Says::AtWork);
+        let lines = story.run();
+        assert!(lines.contains(&"cancel web, run 151 of acme/web".to_owned()), "{lines:#?}");
+        assert!(story.problems().is_empty());
+    }
+
+    #[test]
+    fn a_second_run_of_another_account_is_not_cancelled() {
+        let mut story = second();
+        let mut comment = story.write(None, &Record::Dispatch(started(150)).render());
+        comment.author = Some("mallory".to_owned());
+        story.known.log.extend([comment]);
+        let lines = story.run();
+        assert!(!lines.iter().any(|line| line.starts_with("cancel")), "{lines:#?}");
+    }
+
+    #[test]
+    fn a_start_after_a_failure_is_no_second_one() {
+        let story = Story::of([target("web")]).retrying(crate::engine::Retry::Failed).after(started(50));
+        let lines = story.when("look at web", [Says::Failed]).run();
+        assert!(lines.contains(&"start web".to_owned()), "{lines:#?}");
+        assert!(!lines.iter().any(|line| line.starts_with("cancel")), "{lines:#?}");
+    }
+
+    #[test]
+    fn a_run_that_two_jobs_record_is_one_start() {
+        let mut story = second();
+        let mut same = started(50);
+        same.targets[0].run = Some(RunId(HUB_RUN + 1));
+        story.write(Some(CommentId(1)), &Record::Dispatch(same).render());
+        let lines = story.run();
+        assert!(!lines.iter().any(|line| line.starts_with("cancel")), "{lines:#?}");
+    }
+}
