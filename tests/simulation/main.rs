@@ -14,6 +14,7 @@ mod history;
 mod invariants;
 mod journal;
 mod network;
+mod pace;
 mod play;
 mod requests;
 mod scenario;

@@ -1,0 +1,80 @@
+//! What GitHub limits: comments on an issue, requests and new content in a time.
+
+use crate::support::{Acme, Step};
+
+const FULL: &str = "Commenting is disabled on issues with more than 2500 comments";
+
+/// A ticket with so many comments in all.
+async fn ticket_with(comments: usize) -> (Acme, u64) {
+    let acme = Acme::new().await;
+    let ticket = acme.dispatched("web").await;
+    let there = acme.world.issue_view("acme/hub", ticket).comments.len();
+    acme.world.comments("acme/hub", ticket, "alice", comments - there);
+    (acme, ticket)
+}
+
+fn report(acme: &Acme, ticket: u64) -> Step {
+    let step = Step::new("report").run(acme.world.runs("acme/web")[0].id).job("build");
+    step.input("ticket", format!("acme/hub#{ticket}")).input("status", "success")
+}
+
+#[tokio::test]
+async fn a_ticket_warns_once_when_it_is_about_to_be_full() {
+    let (acme, ticket) = ticket_with(2_200).await;
+    let done = report(&acme, ticket).run_in(&acme).await;
+    let warnings: Vec<&str> =
+        done.succeeds().log.lines().filter(|line| line.starts_with("::warning::")).collect();
+    let [warning] = &warnings[..] else { panic!("one warning: {warnings:?}") };
+    assert!(
+        warning.contains("comments, and GitHub takes 2500 on an issue%0Ahelp: prefer `wait: true`"),
+        "{warning}"
+    );
+    assert_eq!(done.output("delivered"), "true");
+}
+
+#[tokio::test]
+async fn a_report_to_a_full_ticket_names_the_limit_and_no_permission() {
+    let (acme, ticket) = ticket_with(2_500).await;
+    let done = report(&acme, ticket).run_in(&acme).await;
+    done.succeeds()
+        .says("::warning::cannot report to acme/hub#1")
+        .says(FULL)
+        .says("%0Ahelp: the issue is full, a limit of GitHub's; close it, and run the dispatch again");
+    assert_eq!(done.output("delivered"), "false");
+    assert!(!done.log.contains("permission") && !done.log.contains("grant"), "{}", done.log);
+}
+
+#[tokio::test]
+async fn a_notice_for_a_full_ticket_goes_into_an_issue_where_it_happened() {
+    let (acme, ticket) = ticket_with(2_500).await;
+    let token = acme.world.token("web-token").acts_as("github-actions[bot]");
+    token.can("acme/web", &["issues: write", "actions: read"]);
+    let step = Step::new("notify").input("token", "web-token").input("ticket-token", "target-token");
+    let step = step.run(9_000).input("status", "failure").input("message", "the build broke");
+    let done = step.input("ticket", format!("acme/hub#{ticket}")).run_in(&acme).await;
+    done.succeeds().says("::warning::cannot notify on the ticket").says(FULL).says("the issue is full");
+    assert_eq!((done.output("created"), done.output("delivered")), ("true", "false"));
+    let [issue] = &acme.world.issues("acme/web")[..] else { panic!("one issue") };
+    assert!(
+        issue.body.contains("the build broke")
+            && issue.body.contains("This is here because the ticket could not be written"),
+        "{}",
+        issue.body
+    );
+    assert!(!done.log.contains("grant"), "{}", done.log);
+}
+
+#[tokio::test]
+async fn a_dispatch_of_sixty_targets_stays_within_the_limits_of_github() {
+    let acme = Acme::new().await;
+    let names: Vec<String> = (1..=60).map(|number| format!("target-{number:02}")).collect();
+    names.iter().for_each(|name| acme.add_target(name));
+    acme.world.secondary_limits();
+    let step = Step::new("dispatch").run(500).input("targets", names.join(", "));
+    let done = step.input("workflow", "release.yml").input("release", "1.4.0").run_in(&acme).await;
+    done.succeeds();
+    let started = names.iter().filter(|name| acme.world.runs(&format!("acme/{name}")).len() == 1);
+    assert_eq!(started.count(), 60);
+    assert_eq!(acme.world.limited(), 0, "GitHub has refused nothing\n{}", done.log);
+    assert!(acme.world.most_points_a_minute() <= 900 && acme.world.most_at_once() <= 100);
+}
