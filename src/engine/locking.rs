@@ -16,40 +16,37 @@ use super::view::View;
 use crate::names::TargetName;
 use crate::plan::{Effect, NewRef};
 use crate::ticket::claim::{self, Counting, Liveness, Standing};
-use crate::ticket::{Dispatch, Start, StartState};
+use crate::ticket::{Dispatch, Start, StartState, Writer};
 
 impl View<'_> {
     /// How a target stands that this job claims by its record `own`.
     pub(super) fn standing_of_claim(&self, own: &Own, target: &TargetName) -> Standing {
-        let after = self.again(target);
+        let others = Counting { after: self.again(target), before: None, except: Some(own.comment) };
+        let standing = |liveness: &dyn Fn(&Writer) -> Liveness| {
+            claim::standing(&self.known.log, target, others, liveness)
+        };
         match self.known.locks.get(target) {
-            Some(Lock::Held { .. }) => {
-                let earlier = Counting { after, before: Some(own.comment), except: None };
-                claim::standing(&self.known.log, target, earlier, |job| match self.liveness(job) {
-                    Liveness::Alive => Liveness::Idle,
-                    liveness => liveness,
-                })
-            }
+            // A job without the reference starts nothing. One that had it before may have.
+            Some(Lock::Held { .. }) => standing(&|job| match self.liveness(job) {
+                Liveness::Alive => Liveness::Idle,
+                liveness => liveness,
+            }),
             Some(Lock::Taken { turn, since }) => {
                 let is_over = self.owner_is_over(own, target, *turn)
                     || self.now - *since >= Lag::LIMIT && self.claimants_are_over(own, target);
-                let others = Counting { after, before: None, except: Some(own.comment) };
-                match claim::standing(&self.known.log, target, others, |job| self.liveness(job)) {
+                match standing(&|job| self.liveness(job)) {
                     Standing::Free | Standing::Uncertain(_) if !is_over => {
                         Standing::Locked { by: self.ref_of(target, *turn) }
                     }
                     standing => standing,
                 }
             }
-            Some(Lock::Unclear { .. }) | None => {
-                // A later claim has no right to start it. Where it did so all the same, a second start would not
-                // make that better.
-                let others = Counting { after, before: None, except: Some(own.comment) };
-                match claim::standing(&self.known.log, target, others, |job| self.liveness(job)) {
-                    started @ Standing::Started { .. } => started,
-                    _ => self.standing(target, Some(own.comment)),
-                }
-            }
+            // A later claim has no right to start it. Where it did so all the same, a second start would not
+            // make that better.
+            Some(Lock::Unclear { .. }) | None => match standing(&|job| self.liveness(job)) {
+                started @ Standing::Started { .. } => started,
+                _ => self.standing(target, Some(own.comment)),
+            },
         }
     }
 
@@ -93,7 +90,10 @@ impl View<'_> {
             .filter(move |(comment, dispatch)| counts(comment.id) && dispatch.by != self.request.by);
         let starts =
             claims.flat_map(|(_, dispatch)| dispatch.targets.iter().map(move |start| (dispatch, start)));
-        starts.filter(move |(_, start)| start.target == *target && start.state != StartState::Waiting)
+        // A job that has left the target to another one has never had its reference.
+        let may_own =
+            |start: &Start| start.state != StartState::Waiting && start.state != StartState::Yielded;
+        starts.filter(move |(_, start)| start.target == *target && may_own(start))
     }
 
     /// The name of the reference of a turn.
@@ -213,6 +213,15 @@ mod tests {
         let mut later = by_ref().after(Dispatch { by: dispatch(50, []).by, ..refused });
         let lines = later.run();
         assert!(lines.contains(&NEXT.to_owned()) && lines.contains(&"start web".to_owned()), "{lines:#?}");
+    }
+
+    #[test]
+    fn a_target_that_another_job_has_left_is_started_though_a_run_was_looked_for() {
+        let mut story = by_ref().after(claimed());
+        story.run_until("pause: listing");
+        let left = Dispatch { seq: 2, ..dispatch(50, [("web", StartState::Yielded)]) };
+        story.write(Some(CommentId(1)), &Record::Dispatch(left).render());
+        assert_eq!(story.run()[..2], ["start web", "edit comment 2: web started"]);
     }
 
     #[test]

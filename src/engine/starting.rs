@@ -96,13 +96,16 @@ fn uncertain_event(ready: &Ready) -> Reason {
 /// Targets that share a workflow come one after the other, so that their runs can be told apart.
 pub(super) fn start(view: &View<'_>) -> Vec<Step> {
     let (mut steps, mut pauses) = (Vec::new(), Vec::new());
-    let listing = view.open_claims().filter(|(_, ready)| is_listing(view, ready));
-    let mut busy: BTreeSet<_> = listing.map(|(_, ready)| ready.shared_by()).collect();
-    for (own, ready) in view.open_claims() {
+    let claims = view.open_claims().map(|(own, ready)| (own, ready, situation(view, own, ready)));
+    let claims: Vec<_> = claims.collect();
+    let is_listing = |situation: &Situation| matches!(situation, Situation::Listing { .. });
+    let listing = claims.iter().filter(|(_, _, situation)| is_listing(situation));
+    let mut busy: BTreeSet<_> = listing.map(|(_, ready, _)| ready.shared_by()).collect();
+    for (own, ready, situation) in claims {
         if steps.len() == view.request.max_parallel {
             break;
         }
-        match situation(view, own, ready) {
+        match situation {
             Situation::Listing { due, .. } if due > view.now => pauses.push((due, Pause::Listing)),
             Situation::Listing { look_since, .. } => {
                 steps.extend(search(view, Some(own), ready, look_since).map(Step::FindRun));
@@ -189,12 +192,6 @@ fn send(view: &View<'_>, ready: &Ready) -> Step {
         Ok(effect) => Step::Apply(effect),
         Err(because) => Step::Refuse { target: ready.name().clone(), because },
     }
-}
-
-/// Whether the job looks for the run of a start that may have happened.
-fn is_listing(view: &View<'_>, ready: &Ready) -> bool {
-    let attempt = view.known.starts.get(ready.name());
-    attempt.is_some_and(|attempt| matches!(attempt.phase, Phase::Listing { .. }))
 }
 
 /// Of several reasons to pause the one that ends first; jobs that are waited for are named together.

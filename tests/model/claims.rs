@@ -20,7 +20,7 @@ use release_ticket_action::engine::{
 };
 use release_ticket_action::names::{IssueNumber, IssueRef, RunId, TargetName};
 use release_ticket_action::place::Place;
-use release_ticket_action::plan::{Applied, Effect};
+use release_ticket_action::plan::{Applied, Created, Effect};
 use release_ticket_action::targets::{StartBy, Target};
 use release_ticket_action::template::{HubValues, RunValues, Values};
 use release_ticket_action::ticket::claim::Liveness;
@@ -111,6 +111,8 @@ pub(crate) struct Claims {
     pub(crate) lag: Lag,
     pub(crate) runs_lag: RunsLag,
     pub(crate) ids: Ids,
+    /// Whether jobs claim by references.
+    pub(crate) by_ref: bool,
     /// So many times a job may wait in vain for a list that shows its claim or its board.
     pub(crate) give_ups: u8,
     pub(crate) goal: Goal,
@@ -125,6 +127,8 @@ pub(crate) struct State {
     runs: Vec<u8>,
     /// The runs that were cancelled.
     cancelled: BTreeSet<usize>,
+    /// The references that claim targets.
+    refs: BTreeSet<String>,
     /// The comments of dead jobs that have an id and are not committed yet.
     in_flight: Vec<(Id, Text)>,
     deaths: u8,
@@ -220,6 +224,7 @@ impl Model for Claims {
         }
         let jobs = (0..self.jobs).map(|number| self.job(number, 1)).collect();
         vec![State {
+            refs: BTreeSet::new(),
             store,
             jobs,
             runs,
@@ -416,7 +421,7 @@ impl Claims {
         let retry = if self.failed > 0 { Retry::Failed } else { Retry::Nothing };
         let is_later = number >= self.jobs && self.goal == Goal::OneLastsAfterAStart;
         let count = self.targets + usize::from(is_later);
-        RequestId::of((number, job.attempt, job.is_cancelled, count, retry), || {
+        RequestId::of((number, job.attempt, job.is_cancelled, count, retry, self.by_ref), || {
             let by = writer(number, job.attempt);
             let targets: Vec<Ready> = (0..count).map(ready).collect();
             Request {
@@ -430,7 +435,7 @@ impl Claims {
                 follow: None,
                 cancel_runs: false,
                 close: false,
-                claim: Claim::Comment,
+                claim: if self.by_ref { Claim::Ref { sha: String::new() } } else { Claim::Comment },
                 max_parallel: 8,
                 patience: Patience::default(),
                 wording: wording(),
@@ -529,7 +534,8 @@ impl State {
             let ours = log.dispatches().filter(|(_, dispatch)| dispatch.by == me);
             let mut starts = ours.flat_map(|(_, dispatch)| &dispatch.targets);
             starts.any(|start| {
-                let is_left = matches!(start.because, Some(Word::Known(Reason::Claimed { .. })));
+                let because = start.because.as_ref().and_then(Word::known);
+                let is_left = matches!(because, Some(Reason::Claimed { .. } | Reason::Locked { .. }));
                 is_left || start.state == StartState::Refused || start.state == StartState::Unknown
             })
         })
@@ -571,6 +577,10 @@ impl State {
                 job.wrote(self.store.length(), model);
                 written = Some(id);
                 Answer::Applied(Applied::Written(comment_of(id, &text.get())))
+            }
+            Step::Apply(Effect::CreateRef(new)) => {
+                let is_new = self.refs.insert(new.name.clone());
+                Answer::Applied(Applied::Ref(if is_new { Created::New } else { Created::Exists }))
             }
             Step::Apply(Effect::StartWorkflow(start)) => self.start(&start.target, fate),
             Step::Pause { reason: Pause::Held(_), .. } => Answer::Done,

@@ -25,9 +25,9 @@ pub(crate) struct Steps {
     done: u8,
 }
 
-/// By what a request of the model is known: the job, its attempt, whether it is cancelled, and what all jobs
-/// are asked.
-type RequestKey = (usize, u32, bool, usize, Retry);
+/// By what a request of the model is known: the job, its attempt, whether it is cancelled, what all jobs
+/// are asked, and how they claim.
+type RequestKey = (usize, u32, bool, usize, Retry, bool);
 
 /// What the engine is asked: the knowledge, the request, the log and the time.
 type Question = (KnownId, RequestId, LogId, DateTime<Utc>);

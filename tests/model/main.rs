@@ -404,6 +404,31 @@ fn a_dispatch_that_starts_nothing_cancels_a_second_run_too() {
     holds("overlay, somebody looks", overlay(Goal::OneLastsAfterALook));
 }
 
+/// GitHub creates a reference at most once, whatever lists show.
+#[test]
+fn dispatchers_that_claim_by_references_start_a_target_once_whatever_lists_show() {
+    let by_ref = |model| Claims { by_ref: true, ..model };
+    holds("overlay, references", by_ref(overlay(Goal::NotTwice)));
+    holds("overlay, references, two targets", by_ref(Claims { targets: 2, ..overlay(Goal::NotTwice) }));
+    holds("ids before commits, references", by_ref(ids_before_commits(Goal::NotTwice)));
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn three_dispatchers_that_claim_by_references_start_a_target_once() {
+    let model = Claims { jobs: 3, by_ref: true, may_yield: false, ..overlay(Goal::NotTwice) };
+    holds("overlay, references, three dispatchers", model);
+}
+
+/// A reference is taken over when lists have shown for a minute that all who claimed the target are over. A list
+/// that lags for longer hides its owner.
+#[test]
+#[ignore = "takes minutes"]
+fn a_list_that_hides_the_owner_of_a_reference_for_longer_lets_a_target_start_twice() {
+    let model = Claims { jobs: 3, by_ref: true, ..overlay(Goal::NotTwice) };
+    fails("overlay, references, an owner unseen", model, claims::NOT_TWICE);
+}
+
 #[test]
 fn ids_before_commits_let_a_target_start_twice() {
     fails("ids before commits", ids_before_commits(Goal::NotTwice), claims::NOT_TWICE);
@@ -507,6 +532,7 @@ fn two_dispatchers() -> Claims {
         lag: Lag::Fresh,
         runs_lag: RunsLag::Fresh,
         ids: Ids::InCommitOrder,
+        by_ref: false,
         give_ups: 0,
         goal: Goal::NotTwice,
         order: Order::AsItIs,
