@@ -129,7 +129,8 @@ pub async fn send(effect: &Effect, github: &GitHub) -> Result<Applied, GitHubErr
 }
 
 async fn delete_refs(github: &GitHub, repository: &RepoName, prefix: &str) -> Result<(), GitHubError> {
-    for name in github.matching_refs(repository, prefix).await? {
+    let names = github.matching_refs(repository, prefix).await?;
+    for name in names.into_iter().filter(|name| name.starts_with(prefix)) {
         github.delete_ref(repository, &name).await?;
     }
     Ok(())

@@ -96,6 +96,7 @@ async fn work(
     let mut performer = Performer::new(hub.github, &known);
     if unless(&mut cancelled, performer.drive(&mut known, &request)).await.is_none() {
         receipt.is_cancelled = true;
+        hub.github.hurry();
         request.wind_up = true;
         known.wind_up();
         let wind_up = tokio::time::timeout(WINDING_UP, performer.drive(&mut known, &request)).await;

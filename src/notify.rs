@@ -46,6 +46,7 @@ pub async fn run(
     if let Some(receipt) = unless(&mut cancelled, &mut notifying).await {
         return receipt;
     }
+    github.hurry();
     let in_time = tokio::time::timeout(WINDING_UP, notifying).await;
     let out_of_time =
         || Receipt { problems: vec![Problem::new("there was no time left to notify")], ..Receipt::default() };

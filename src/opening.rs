@@ -4,7 +4,7 @@
 //! Issues have no unique keys on GitHub, so a job that opened one reads the list again until its own issue
 //! is in it: then every issue that was opened before is in it too. Of several with the same key the lowest
 //! number stays. A job that opened another one closes that as a duplicate, and so does, at any later time,
-//! whoever finds two.
+//! a job that finds two.
 
 use chrono::TimeDelta;
 
@@ -126,7 +126,11 @@ pub async fn open(github: &GitHub, new: &NewIssue) -> Result<Opened, GitHubError
             mine.number
         );
     }
-    let issues = list_with(github, &new.repository, mine.number).await?;
+    let issues = match list_with(github, &new.repository, mine.number).await {
+        // Two issues of one failure are untidy, and no reason to say nothing.
+        Err(GitHubError::NotListed(_)) if matches!(new.key, Key::Failure(_)) => Vec::new(),
+        issues => issues?,
+    };
     match look_up(issues, &new.repository, &new.key) {
         Lookup::Found(found) if found.issue.number < mine.number => {
             let duplicate = IssueRef { repository: new.repository.clone(), number: mine.number };

@@ -40,6 +40,7 @@ pub async fn run(
     if let Some(receipt) = unless(&mut cancelled, report(job, common, inputs, github)).await {
         return receipt;
     }
+    github.hurry();
     let inputs = cancelled_stage(inputs);
     let wind_up = tokio::time::timeout(WINDING_UP, report(job, common, &inputs, github)).await;
     let out_of_time = || {

@@ -43,7 +43,7 @@ pub(super) async fn prepare(hub: Hub<'_>) -> Result<(Request, Known), Vec<Proble
     let is_meant = |name: &TargetName| only.as_ref().is_none_or(|only| only.contains(name));
     let targets: Vec<_> = listed.targets.into_iter().filter(|target| is_meant(&target.name)).collect();
     github.tokens().need(preflight::needs(&targets));
-    // Who looks for the ticket needs nothing of the targets.
+    // The ticket is found without the targets.
     let (reached, found) =
         tokio::join!(preflight::reach(targets, hub), lookup::find(hub, named.ticket, &wording, &names));
     let (targets, unreachable) = reached;
@@ -51,6 +51,10 @@ pub(super) async fn prepare(hub: Hub<'_>) -> Result<(Request, Known), Vec<Proble
     problems.extend(unreachable);
     problems.extend(wording.check().iter().map(|error| template_problem("the ticket's text", error)));
     problems.extend(preflight::check_inputs(&targets, &wording, github));
+    let claim = claim(hub).unwrap_or_else(|found| {
+        problems.extend(found);
+        Claim::Comment
+    });
     if !problems.is_empty() {
         problems.sort_by(|a, b| a.place.cmp(&b.place));
         return Err(problems);
@@ -67,7 +71,7 @@ pub(super) async fn prepare(hub: Hub<'_>) -> Result<(Request, Known), Vec<Proble
         follow: inputs.wait.map(|wait| Follow { timeout: wait.timeout, interval: wait.interval }),
         cancel_runs: inputs.cancel_on_timeout,
         close: inputs.close_on_success,
-        claim: claim(hub)?,
+        claim,
         max_parallel: inputs.max_parallel,
         patience: Patience::default(),
         wording,

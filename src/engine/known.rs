@@ -77,6 +77,8 @@ pub struct Known {
     /// The references by which targets are claimed, as far as this job asked for them.
     pub(super) locks: BTreeMap<TargetName, Lock>,
     pub(super) board: Board,
+    /// The second runs that GitHub did not cancel.
+    pub(super) uncancelled: BTreeSet<RunId>,
     /// The runs that this step has cancelled.
     pub(super) cancelled: BTreeSet<RunId>,
     /// The targets that had not ended when the time to wait was over.
@@ -149,7 +151,12 @@ pub(super) enum Lock {
     /// This job has created it.
     Held { turn: u32 },
     /// Another job has created it; this one has known that since then.
-    Taken { turn: u32, since: DateTime<Utc> },
+    Taken {
+        turn: u32,
+        since: DateTime<Utc>,
+        /// Whether it may be this job after all: its first request had no clear answer.
+        is_unclear: bool,
+    },
     /// This job may have created it: there was no clear answer.
     Unclear { turn: u32 },
 }
@@ -291,6 +298,7 @@ impl Known {
             starts: BTreeMap::new(),
             locks: BTreeMap::new(),
             board: Board { due: Due::Later, ..Board::default() },
+            uncancelled: BTreeSet::new(),
             cancelled: BTreeSet::new(),
             late: BTreeSet::new(),
             searched: BTreeSet::new(),

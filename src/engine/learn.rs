@@ -221,8 +221,14 @@ impl Known {
                 self.cancelled.insert(*run);
                 let mut second = self.log.ticket().second_starts.iter();
                 let is_second = second.any(|second| second.run == Some(*run));
-                if is_second {
-                    tracing::warn!("{target} was started twice; its second run {run} is cancelled");
+                match &answer {
+                    Answer::Failed(_) if is_second => {
+                        self.uncancelled.insert(*run);
+                    }
+                    _ if is_second => {
+                        tracing::warn!("{target} was started twice; its second run {run} is cancelled");
+                    }
+                    _ => {}
                 }
                 if !request.wind_up && !is_second {
                     self.late.insert(target.clone());
@@ -237,6 +243,7 @@ impl Known {
             (Effect::CloseIssue { issue, .. }, answer) => {
                 self.is_closed = true;
                 if let Answer::Failed(failure) = answer {
+                    self.has_refs = false;
                     self.problems.push(problem(format!("cannot close {issue}: {failure}"), &failure));
                 }
             }
@@ -282,8 +289,14 @@ impl Known {
         let (target, turn) = (&new.target, new.turn);
         let is_unclear = matches!(self.locks.get(target), Some(Lock::Unclear { .. }));
         let lock = match answer {
-            Answer::Applied(Applied::Ref(Created::New)) => Lock::Held { turn },
-            Answer::Applied(Applied::Ref(Created::Exists)) => Lock::Taken { turn, since: now },
+            Answer::Applied(Applied::Ref(Created::New)) => {
+                if turn > 0 {
+                    // Whoever had it before may have written meanwhile.
+                    (self.has_read, self.round.is_read) = (false, false);
+                }
+                Lock::Held { turn }
+            }
+            Answer::Applied(Applied::Ref(Created::Exists)) => Lock::Taken { turn, since: now, is_unclear },
             Answer::Failed(failure) if !failure.is_without_effect && !is_unclear => Lock::Unclear { turn },
             Answer::Failed(failure) => {
                 let phase = Phase::Settled(Outcome::failed(failure));

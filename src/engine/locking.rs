@@ -8,7 +8,9 @@
 //! The owner names its turn when it records its start. An owner that ended before that is one of the jobs that
 //! claim the target: all of them must be over, for as long as a list may lag.
 
-use super::known::{Lag, Lock, Own};
+use chrono::{DateTime, Utc};
+
+use super::known::{Lag, Lock, Own, later};
 use super::ready::Ready;
 use super::request::Claim;
 use super::step::Step;
@@ -16,7 +18,7 @@ use super::view::View;
 use crate::names::TargetName;
 use crate::plan::{Effect, NewRef};
 use crate::ticket::claim::{self, Counting, Liveness, Standing};
-use crate::ticket::{Dispatch, Start, StartState, Writer};
+use crate::ticket::{Dispatch, Start, StartState, Word, Writer};
 
 impl View<'_> {
     /// How a target stands that this job claims by its record `own`.
@@ -31,7 +33,7 @@ impl View<'_> {
                 Liveness::Alive => Liveness::Idle,
                 liveness => liveness,
             }),
-            Some(Lock::Taken { turn, since }) => {
+            Some(Lock::Taken { turn, since, .. }) => {
                 let is_over = self.owner_is_over(own, target, *turn)
                     || self.now - *since >= Lag::LIMIT && self.claimants_are_over(own, target);
                 match standing(&|job| self.liveness(job)) {
@@ -63,7 +65,19 @@ impl View<'_> {
     /// Whether the owner of this turn has recorded what became of its start.
     fn owner_is_over(&self, own: &Own, target: &TargetName, turn: u32) -> bool {
         let mut others = self.claims_of_others(own, target);
-        others.any(|(_, start)| start.turn == Some(turn) && start.state != StartState::Claimed)
+        let is_recorded =
+            |state: &Word<StartState>| *state != StartState::Claimed && *state != StartState::Yielded;
+        others.any(|(_, start)| start.turn == Some(turn) && is_recorded(&start.state))
+    }
+
+    /// Until when this job waits for the reference of another one.
+    pub(super) fn locked_until(&self, target: &TargetName, patience_ends: DateTime<Utc>) -> DateTime<Utc> {
+        match self.known.locks.get(target) {
+            Some(Lock::Taken { since, .. }) => {
+                patience_ends.max(later(*since + Lag::LIMIT, self.request.patience.poll * 2))
+            }
+            _ => patience_ends,
+        }
     }
 
     /// Whether all jobs that claim the target are over, and there is one.
@@ -117,7 +131,9 @@ pub(super) fn claim_by_ref(view: &View<'_>, own: &Own, ready: &Ready) -> Option<
         Some(Lock::Taken { turn, .. }) => turn + 1,
         Some(Lock::Unclear { turn }) => *turn,
         None => {
-            let settled = view.claims_of_others(own, target).filter_map(|(_, start)| start.turn);
+            let settled =
+                view.claims_of_others(own, target).filter(|(_, start)| start.state != StartState::Yielded);
+            let settled = settled.filter_map(|(_, start)| start.turn);
             settled.max().map_or(0, |turn| turn + 1)
         }
     };
@@ -187,6 +203,7 @@ mod tests {
         let mut story = by_ref().when(FIRST, [Says::Exists]);
         let lines = story.run();
         assert!(!lines.contains(&"start web".to_owned()), "{lines:#?}");
+        assert!(story.problems()[0].contains("cannot start web"), "{:?}", story.problems());
         let because = story.known.own[0].record.targets[0].because.as_ref().expect("a reason");
         let because = because.clause(ToString::to_string);
         assert!(because.contains("refs/release-ticket/1/web/0-0"), "{because}");
@@ -200,7 +217,7 @@ mod tests {
         let lines = story.run_until(NEXT);
         assert!(story.now - began >= TimeDelta::seconds(60), "{lines:#?}");
         let lines = story.run();
-        assert_eq!(lines[..2], [NEXT, "find web"], "the dead job may have started it");
+        assert_eq!(lines[..3], [NEXT, "read", "find web"], "the dead job may have started it");
         assert!(lines.contains(&"start web".to_owned()), "{lines:#?}");
     }
 

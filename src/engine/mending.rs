@@ -51,6 +51,9 @@ pub(super) fn record_second_starts(view: &View<'_>) -> Vec<Step> {
     let own = rewrite_records(view, |own, start| {
         let mut second = view.ticket.second_starts.iter().filter(|_| start.state == StartState::Started);
         let second = second.find(|second| second.claim == own.comment && second.target == start.target)?;
+        if second.run.is_some_and(|run| !is_cancelled(view, run)) {
+            return None;
+        }
         Some(Start {
             state: StartState::Superseded.into(),
             because: Some(because(second).into()),
@@ -61,13 +64,17 @@ pub(super) fn record_second_starts(view: &View<'_>) -> Vec<Step> {
     if !own.is_empty() {
         return own;
     }
-    let cancelled = |run: Option<RunId>| run.filter(|run| view.known.cancelled.contains(run));
+    let cancelled = |run: Option<RunId>| run.filter(|run| is_cancelled(view, *run));
     let entries = unsettled(view).filter_map(|(second, ready)| {
         let run = cancelled(second.run)?;
         let entry = ready.entry(StartState::Superseded, Some(because(second)), view.now);
         Some(Start { run: Some(run), run_url: second.run_url.clone(), ..entry })
     });
     new_record(view, entries.collect())
+}
+
+fn is_cancelled(view: &View<'_>, run: RunId) -> bool {
+    view.known.cancelled.contains(&run) && !view.known.uncancelled.contains(&run)
 }
 
 fn because(second: &SecondStart) -> Reason {

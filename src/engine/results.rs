@@ -72,9 +72,11 @@ fn problems(view: &View<'_>) -> Vec<Problem> {
 
 /// Why a target could not be started.
 fn not_started(start: &Start) -> Option<Problem> {
-    let Some(Word::Known(because)) = start.because.as_ref().filter(|_| !start.state.is_passive()) else {
+    let Some(Word::Known(because)) = &start.because else { return None };
+    let is_left = start.state.is_passive() && !matches!(because, Reason::Locked { .. });
+    if is_left {
         return None;
-    };
+    }
     cannot_start(&start.target, because)
 }
 

@@ -46,7 +46,9 @@ fn outcome(view: &View<'_>, own: &Own, ready: &Ready, claimed_at: DateTime<Utc>)
         Standing::Held { claim, .. } if view.now >= patience_ends(view, claimed_at) => {
             leave(Reason::Claimed { run_url: run_url_of(view, claim) })
         }
-        Standing::Locked { by } if view.now >= patience_ends(view, claimed_at) => {
+        Standing::Locked { by }
+            if view.now >= view.locked_until(ready.name(), patience_ends(view, claimed_at)) =>
+        {
             leave(Reason::Locked { by })
         }
         Standing::Held { .. } | Standing::Locked { .. } => None,
@@ -300,7 +302,7 @@ fn rewrite_claims(view: &View<'_>, outcome: impl Fn(&Own, &Start) -> Option<Outc
             run,
             run_url,
             turn: match view.known.locks.get(&start.target) {
-                Some(Lock::Held { turn }) => Some(*turn),
+                Some(Lock::Held { turn } | Lock::Taken { turn, is_unclear: true, .. }) => Some(*turn),
                 _ => None,
             },
             because: outcome.because.map(Into::into),

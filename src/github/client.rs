@@ -125,6 +125,11 @@ impl GitHub {
         self.api.clock()
     }
 
+    /// Waits no longer to stay below GitHub's limits: the runner has cancelled the step, which has seconds left.
+    pub fn hurry(&self) {
+        self.paces.hurry();
+    }
+
     /// Notes that `issue` exists, because this step has created it or found it in a list: requests about
     /// it take a 404 for "not yet" for longer than those about other issues.
     pub fn expect(&self, issue: &IssueRef) {

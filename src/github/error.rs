@@ -35,7 +35,7 @@ impl GitHubError {
     /// Whether the same request may be sent again without a second effect, because the first had none.
     #[must_use]
     pub fn is_without_effect(&self) -> bool {
-        self.api().is_none_or(ApiError::is_without_effect)
+        !matches!(self, Self::NotListed(_)) && self.api().is_none_or(ApiError::is_without_effect)
     }
 
     /// Whether the answer is no, from GitHub or for want of a token: asking again does not help.

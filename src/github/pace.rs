@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -140,12 +141,15 @@ pub(super) struct Pace {
     points: tokio::sync::Mutex<Vec<Window>>,
     slots: Semaphore,
     limits: Limits,
+    /// Whether nothing waits for its turn any more.
+    is_hurried: Arc<AtomicBool>,
 }
 
 impl Pace {
     /// A token's pace within `limits`.
     pub(super) fn new(limits: Limits) -> Self {
         Self {
+            is_hurried: Arc::default(),
             creations: tokio::sync::Mutex::new(limits.creations.map(Window::new).into()),
             points: tokio::sync::Mutex::new(vec![Window::new(limits.points)]),
             slots: Semaphore::new(limits.at_once as usize),
@@ -170,13 +174,18 @@ impl Pace {
 
     async fn turn(&self, cost: Cost, patience: Duration) -> Result<SemaphorePermit<'_>, TooLate> {
         let began = Instant::now();
+        let waits = !self.is_hurried.load(Ordering::Relaxed);
         let mut creations = None;
         if cost.is_creation {
             let windows = creations.insert(self.creations.lock().await);
-            wait_for_room(windows, 1, patience.saturating_sub(began.elapsed())).await?;
+            if waits {
+                wait_for_room(windows, 1, patience.saturating_sub(began.elapsed())).await?;
+            }
         }
         let mut points = self.points.lock().await;
-        wait_for_room(&points, cost.points, patience.saturating_sub(began.elapsed())).await?;
+        if waits {
+            wait_for_room(&points, cost.points, patience.saturating_sub(began.elapsed())).await?;
+        }
         let slot = self.slot().await;
         let now = Instant::now();
         points.iter_mut().for_each(|window| window.admit(now, cost.points));
@@ -222,13 +231,20 @@ async fn wait_for_room(windows: &[Window], cost: u32, patience: Duration) -> Res
 #[derive(Debug)]
 pub(super) struct Paces {
     limits: Limits,
+    is_hurried: Arc<AtomicBool>,
     of_tokens: Mutex<Vec<(SecretString, Arc<Pace>)>>,
 }
 
 impl Paces {
     /// No pace yet; each token has the same `limits`.
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, of_tokens: Mutex::default() }
+        Self { limits, is_hurried: Arc::default(), of_tokens: Mutex::default() }
+    }
+
+    /// Lets nothing wait for its turn any more: a step that the runner has cancelled has seconds left, and few
+    /// requests to send.
+    pub(super) fn hurry(&self) {
+        self.is_hurried.store(true, Ordering::Relaxed);
     }
 
     /// The pace of `token`.
@@ -238,7 +254,8 @@ impl Paces {
         if let Some((_, pace)) = of_tokens.iter().find(|(known, _)| is_same(known)) {
             return pace.clone();
         }
-        let pace = Arc::new(Pace::new(self.limits.clone()));
+        let is_hurried = self.is_hurried.clone();
+        let pace = Arc::new(Pace { is_hurried, ..Pace::new(self.limits.clone()) });
         of_tokens.push((token.clone(), pace.clone()));
         pace
     }
@@ -344,6 +361,15 @@ mod tests {
         let reason = "900 points a minute (5 for a write, 1 for a read) would be exceeded".to_owned();
         assert_eq!(too_late, TooLate { reason, wait: Some(MINUTE + MARGIN) });
         assert_eq!(began.elapsed(), Duration::ZERO, "the wait is not begun");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_step_that_hurries_waits_for_no_turn() {
+        let paces = Paces::new(Limits::github());
+        let pace = paces.of(&SecretString::from("token"));
+        sent(&pace, [WRITE; 180]).await;
+        paces.hurry();
+        assert_eq!(sent(&pace, [WRITE, CREATION]).await, [Duration::ZERO; 2]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! The board on GitHub: written until a list shows it with every record that the list has.
 //!
 //! GitHub has no compare-and-swap for comments, so a board may be overwritten by a writer that had
-//! read less. Whoever changed the board therefore reads again, and repeats until what it reads is
+//! read less. A job that changed the board therefore reads again, and repeats until what it reads is
 //! what the board shows.
 
 use std::time::Duration;

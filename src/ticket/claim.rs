@@ -1,10 +1,10 @@
 //! Claims: which hub job starts a target, when several want to.
 //!
-//! A hub job that wants to start a target creates a record that claims it, reads the ticket, and
-//! goes on only if no earlier claim stands. Comment ids grow, and whoever created a later claim
-//! sees the earlier ones, so exactly one job goes on. A claim whose hub job is over and that
-//! records no start is void; but the job may have died right after the request, so the run is
-//! looked for before the target is started again.
+//! A hub job that wants to start a target creates a record that claims it, reads the ticket until a list shows
+//! that record, and goes on only if no earlier claim stands. Where comment ids grow, and a list that shows a
+//! claim shows those before it, exactly one job goes on; [`super::second`] finds what gets through otherwise. A
+//! claim whose hub job is over and that records no start is void; but the job may have died right after the
+//! request, so the run is looked for before the target is started again.
 //!
 //! A target whose run failed is started again by the same rules: what was claimed up to the failed
 //! start is history, and only later claims count.

@@ -87,8 +87,7 @@ impl Reason {
             }
             Self::Claimed { run_url } => format!("another hub job claimed it first: {run_url}"),
             Self::Locked { by } => format!(
-                "another hub job has claimed it by `{by}`; if no hub job is at work, delete that reference and dispatch \
-                 again"
+                "another hub job has claimed it by the reference `{by}`, and no comment tells which job that is"
             ),
             Self::Started { run_url, status } => {
                 let run = run_url.as_deref().unwrap_or("an event");
@@ -129,6 +128,9 @@ impl Reason {
     pub fn help(&self) -> Option<&str> {
         match self {
             Self::Refused { help, .. } | Self::Unclear { help, .. } => help.as_deref(),
+            Self::Locked { .. } => {
+                Some("if no hub job is at work, delete that reference, and dispatch again")
+            }
             Self::Needs { .. } => Some(
                 "run this dispatch again when that is released: by hand, on a schedule, or set `wait: true`",
             ),
@@ -139,7 +141,7 @@ impl Reason {
     /// Whether the target failed by it: somebody has to act.
     #[must_use]
     pub fn is_failure(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::Unclear { .. })
+        matches!(self, Self::Refused { .. } | Self::Unclear { .. } | Self::Locked { .. })
     }
 }
 

@@ -40,10 +40,11 @@ pub(super) fn second_starts<'a>(
     let starts = claims.flat_map(|(claim, author, dispatch)| {
         dispatch.targets.iter().map(move |start| (claim, author, dispatch, start))
     });
-    let mut first: BTreeMap<(&TargetName, Option<CommentId>), &Start> = BTreeMap::new();
+    let mut first: BTreeMap<(&TargetName, Option<CommentId>, Option<&str>), &Start> = BTreeMap::new();
     let mut second: Vec<SecondStart> = Vec::new();
     for (claim, author, dispatch, start) in starts {
-        let key = (&start.target, start.repeats);
+        // What one account writes makes no start of another one a second start.
+        let key = (&start.target, start.repeats, author);
         let is_second = match (&start.state, first.get(&key)) {
             (Word::Known(StartState::Superseded), _) => true,
             // A job that finds the run of a dead one records it once more.

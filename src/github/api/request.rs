@@ -52,7 +52,7 @@ pub(in crate::github) struct Call<'a> {
     pub(in crate::github) repeat: Repeat,
     /// The tag of the caller's copy: the answer says whether that has changed, and only then what it is now.
     pub(in crate::github) unless: Option<&'a str>,
-    /// A 404 within this time from the first try means "not yet", and the call is repeated.
+    /// A 404 within this time from when the call is made means "not yet", and the call is repeated.
     pub(in crate::github) appears_within: Duration,
     /// The pace of its token; a call without one is sent at once.
     pub(in crate::github) pace: Option<&'a Pace>,
