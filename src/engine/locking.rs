@@ -34,8 +34,8 @@ impl View<'_> {
                 liveness => liveness,
             }),
             Some(Lock::Taken { turn, since, .. }) => {
-                let is_over = self.owner_is_over(own, target, *turn)
-                    || self.now - *since >= Lag::LIMIT && self.claimants_are_over(own, target);
+                let is_over = self.owner_is_over(target, *turn)
+                    || self.now - *since >= Lag::LIMIT && self.claimants_are_over(target);
                 match standing(&|job| self.liveness(job)) {
                     Standing::Free | Standing::Uncertain(_) if !is_over => {
                         Standing::Locked { by: self.ref_of(target, *turn) }
@@ -63,8 +63,8 @@ impl View<'_> {
     }
 
     /// Whether the owner of this turn has recorded what became of its start.
-    fn owner_is_over(&self, own: &Own, target: &TargetName, turn: u32) -> bool {
-        let mut others = self.claims_of_others(own, target);
+    fn owner_is_over(&self, target: &TargetName, turn: u32) -> bool {
+        let mut others = self.claims_of_others(target);
         let is_recorded =
             |state: &Word<StartState>| *state != StartState::Claimed && *state != StartState::Yielded;
         others.any(|(_, start)| start.turn == Some(turn) && is_recorded(&start.state))
@@ -81,32 +81,28 @@ impl View<'_> {
     }
 
     /// Whether all jobs that claim the target are over, and there is one.
-    fn claimants_are_over(&self, own: &Own, target: &TargetName) -> bool {
-        let mut claims = self.claims_of_others(own, target).peekable();
+    fn claimants_are_over(&self, target: &TargetName) -> bool {
+        let mut claims = self.claims_of_others(target).peekable();
         claims.peek().is_some()
             && claims.all(|(dispatch, start)| {
                 start.state != StartState::Claimed || self.liveness(&dispatch.by) == Liveness::Ended
             })
     }
 
-    /// The claims of other records on the target, after the failure that is to be repeated.
+    /// The claims of other steps on the target, after the failure that is to be repeated.
     fn claims_of_others<'s>(
         &'s self,
-        own: &'s Own,
         target: &'s TargetName,
     ) -> impl Iterator<Item = (&'s Dispatch, &'s Start)> {
         let after = self.again(target);
-        let counts = move |comment| comment != own.comment && after.is_none_or(|after| comment > after);
-        let claims = self
-            .known
-            .log
-            .dispatches()
-            .filter(move |(comment, dispatch)| counts(comment.id) && dispatch.by != self.request.by);
+        let is_own = |comment| self.known.own.iter().any(|own| own.comment == comment);
+        let counts = move |comment| !is_own(comment) && after.is_none_or(|after| comment > after);
+        let claims = self.known.log.dispatches().filter(move |(comment, _)| counts(comment.id));
         let starts =
             claims.flat_map(|(_, dispatch)| dispatch.targets.iter().map(move |start| (dispatch, start)));
-        // A job that has left the target to another one has never had its reference.
-        let may_own =
-            |start: &Start| start.state != StartState::Waiting && start.state != StartState::Yielded;
+        // A job that has left the target to another one has never had its reference, unless it names the turn.
+        let has_left = |start: &Start| start.state == StartState::Yielded && start.turn.is_none();
+        let may_own = move |start: &Start| start.state != StartState::Waiting && !has_left(start);
         starts.filter(move |(_, start)| start.target == *target && may_own(start))
     }
 
@@ -123,7 +119,7 @@ impl View<'_> {
 }
 
 /// The step that claims a target by its reference; none where this job has it, or jobs claim by comments.
-pub(super) fn claim_by_ref(view: &View<'_>, own: &Own, ready: &Ready) -> Option<Step> {
+pub(super) fn claim_by_ref(view: &View<'_>, ready: &Ready) -> Option<Step> {
     let Claim::Ref { sha } = &view.request.claim else { return None };
     let target = ready.name();
     let turn = match view.known.locks.get(target) {
@@ -132,7 +128,7 @@ pub(super) fn claim_by_ref(view: &View<'_>, own: &Own, ready: &Ready) -> Option<
         Some(Lock::Unclear { turn }) => *turn,
         None => {
             let settled =
-                view.claims_of_others(own, target).filter(|(_, start)| start.state != StartState::Yielded);
+                view.claims_of_others(target).filter(|(_, start)| start.state != StartState::Yielded);
             let settled = settled.filter_map(|(_, start)| start.turn);
             settled.max().map_or(0, |turn| turn + 1)
         }
@@ -239,6 +235,27 @@ mod tests {
         let left = Dispatch { seq: 2, ..dispatch(50, [("web", StartState::Yielded)]) };
         story.write(Some(CommentId(1)), &Record::Dispatch(left).render());
         assert_eq!(story.run()[..2], ["start web", "edit comment 2: web started"]);
+    }
+
+    #[test]
+    fn the_rerun_of_a_job_that_may_have_created_the_reference_takes_the_next_turn() {
+        let mut story = by_ref().when(FIRST, [Says::Nothing, Says::Exists]);
+        story.run();
+        let left = story.known.own[0].record.clone();
+        assert_eq!(left.targets[0].turn, Some(0));
+        let mut rerun = by_ref().after(left).when(FIRST, [Says::Exists]);
+        rerun.request.by.attempt = 2;
+        let lines = rerun.run();
+        assert!(lines.contains(&NEXT.to_owned()) && lines.contains(&"start web".to_owned()), "{lines:#?}");
+        assert!(rerun.problems().is_empty());
+    }
+
+    #[test]
+    fn a_later_step_of_a_job_takes_the_turn_after_a_refused_one_of_an_earlier_step() {
+        let mut story = by_ref().when("start web", [Says::Refused]);
+        story.run();
+        let lines = by_ref().after(story.known.own[0].record.clone()).run();
+        assert!(lines.contains(&NEXT.to_owned()) && lines.contains(&"start web".to_owned()), "{lines:#?}");
     }
 
     #[test]

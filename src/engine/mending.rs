@@ -64,9 +64,8 @@ pub(super) fn record_second_starts(view: &View<'_>) -> Vec<Step> {
     if !own.is_empty() {
         return own;
     }
-    let cancelled = |run: Option<RunId>| run.filter(|run| is_cancelled(view, *run));
     let entries = unsettled(view).filter_map(|(second, ready)| {
-        let run = cancelled(second.run)?;
+        let run = second.run.filter(|run| is_cancelled(view, *run))?;
         let entry = ready.entry(StartState::Superseded, Some(because(second)), view.now);
         Some(Start { run: Some(run), run_url: second.run_url.clone(), ..entry })
     });

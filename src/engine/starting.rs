@@ -171,7 +171,7 @@ fn situation(view: &View<'_>, own: &Own, ready: &Ready) -> Situation {
     }
     let standing = view.standing_of_claim(own, ready.name());
     if matches!(standing, Standing::Free | Standing::Uncertain(_))
-        && let Some(step) = claim_by_ref(view, own, ready)
+        && let Some(step) = claim_by_ref(view, ready)
     {
         return Situation::Unlocked(Box::new(step));
     }
