@@ -1,13 +1,13 @@
 # The image that a workflow's step runs: one static binary and nothing else.
 
-FROM rust:1.95-slim-bookworm AS build
+FROM rust:1.95-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082 AS build
 WORKDIR /build
 # It writes into the binary which packages, in which versions, it is built from. Without that, nothing
 # that looks for vulnerable packages in images could say a word about this one.
 RUN cargo install --locked cargo-auditable@0.7.7
 # The simulated GitHub and the benchmark are not part of the action. Cargo looks for every member and
 # target that a manifest names, though, so they are here as empty files.
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock build.rs ./
 COPY tests/simulated-github/Cargo.toml tests/simulated-github/
 RUN mkdir -p tests/simulated-github/src benches \
     && touch tests/simulated-github/src/lib.rs benches/ticket.rs

@@ -49,6 +49,9 @@ get_base_image() {
     local stand_in=${shared:-}/tools/make-rust-image.sh
     ! docker image inspect "$base_image" >/dev/null 2>&1 || return 0
     if [[ -x $stand_in ]]; then
+        # What is made here has another digest, or none.
+        base_image=${base_image%@*}
+        ! docker image inspect "$base_image" >/dev/null 2>&1 || return 0
         command -v mmdebstrap >/dev/null || apt_install mmdebstrap
         "$stand_in" "$base_image"
     else
@@ -58,5 +61,6 @@ get_base_image() {
 
 build() {
     # The build reaches the crate registry the way this machine does.
-    docker build --network host --tag "$image" .
+    sed "s|^FROM .* AS build\$|FROM $base_image AS build|" Dockerfile |
+        docker build --network host --tag "$image" --file - .
 }

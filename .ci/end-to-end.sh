@@ -15,7 +15,8 @@ source .ci/docker.sh
 
 install_act() {
     python3 -m venv "$tools/act"
-    "$tools/act/bin/pip" install --quiet --disable-pip-version-check --requirement .ci/requirements-act.txt
+    "$tools/act/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+        --requirement .ci/requirements-act.txt
 }
 
 play() {

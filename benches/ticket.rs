@@ -13,14 +13,17 @@ use chrono::{DateTime, Utc};
 use release_ticket_action::names::{CommentId, Login, RunId};
 use release_ticket_action::ticket::seen::BoardData;
 use release_ticket_action::ticket::{
-    BoardStep, Comment, Dispatch, Log, Record, Report, StageReport, Start, StartState, Status, Ticket,
-    Writer, board, fold,
+    Basis, BoardStep, Comment, Dispatch, FollowedRun, Log, Record, Report, StageReport, Start, StartState,
+    Status, Ticket, Writer, board, fold,
 };
 use serde_json::Map;
 use simulated_github::World;
 
 /// Targets and records of the tickets; the first is the baseline.
 const TICKETS: [(usize, usize); 3] = [(5, 10), (100, 1_000), (300, 10_000)];
+
+/// Followed runs of one target, and the records that hold them: nobody follows so many, but a member can write them.
+const FOLLOWED: [(usize, usize); 2] = [(200, 1), (20_000, 80)];
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -45,6 +48,28 @@ fn main() -> Outcome<()> {
         let base = *baseline.get_or_insert(times);
         let told = std::array::from_fn::<String, 3, _>(|at| told(times[at], base[at]));
         writeln!(out, "{targets:>8} {records:>8} {:>22} {:>22} {:>22}", told[0], told[1], told[2])?;
+    }
+    writeln!(
+        out,
+        "\n{:>8} {:>8} {:>22} {:>22} {:>22}",
+        "runs", "records", "read", "fold", "board and basis"
+    )?;
+    let mut baseline: Option<[Duration; 3]> = None;
+    for (runs, records) in FOLLOWED {
+        let comments = followed(runs, records);
+        let log = log_of(&comments);
+        let basis = Basis { identity: Some("acme-release[bot]".into()), ..Basis::default() };
+        let times = [
+            median(|| drop(black_box(log_of(&comments)))),
+            median(|| drop(black_box(state_of(&log)))),
+            median(|| {
+                let log = log_of(&comments);
+                drop(black_box((log.next_board_step(), log.believed(&basis))));
+            }),
+        ];
+        let base = *baseline.get_or_insert(times);
+        let told = std::array::from_fn::<String, 3, _>(|at| told(times[at], base[at]));
+        writeln!(out, "{runs:>8} {records:>8} {:>22} {:>22} {:>22}", told[0], told[1], told[2])?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     writeln!(
@@ -143,13 +168,17 @@ async fn reports(targets: usize, records: usize) -> Outcome<[[usize; 2]; 2]> {
 
 /// A ticket as a long release leaves it: a dispatch, and reports of several jobs and attempts.
 fn comments(targets: usize, records: usize) -> Vec<Comment> {
-    let name = |target: usize| format!("target-{target}");
+    let name = name_of;
     let claims = (0..targets).collect::<Vec<_>>();
     let mut all: Vec<Record> = claims.chunks(80).map(|chunk| dispatch(chunk, &name)).collect();
     let reports = records.saturating_sub(all.len());
     all.extend((0..reports).map(|index| report(&name(index % targets), index % targets, index / targets)));
+    in_comments(&all)
+}
+
+fn in_comments(records: &[Record]) -> Vec<Comment> {
     let id = |at: usize| CommentId(3_000_000_000 + 17 * at as u64);
-    let comments = all.iter().enumerate().map(|(at, record)| Comment {
+    let comments = records.iter().enumerate().map(|(at, record)| Comment {
         id: id(at),
         author: Some("acme-release[bot]".into()),
         trusted: true,
@@ -183,10 +212,44 @@ fn dispatch(targets: &[usize], name: &dyn Fn(usize) -> String) -> Record {
         run_url: "https://github.com/acme/hub/actions/runs/6000".into(),
         driver: Login::parse("alice"),
         release: Some("1.4.0".into()),
+        form: None,
         targets: targets.iter().map(start).collect(),
         followed: Vec::new(),
         other: Map::new(),
     })
+}
+
+/// A dispatch's records that follow so many runs of one target.
+fn followed(runs: usize, records: usize) -> Vec<Comment> {
+    let run = |number: usize| FollowedRun {
+        target: name_of(0).into(),
+        repository: "acme/target-0".parse().expect("a repository's name"),
+        run: RunId(7_000 + number as u64),
+        attempt: 1,
+        run_url: String::new(),
+        status: "completed".into(),
+        conclusion: Some("success".into()),
+        job: None,
+        jobs: 0,
+        jobs_over: 0,
+        at: DateTime::<Utc>::UNIX_EPOCH,
+        other: Map::new(),
+    };
+    let numbers: Vec<usize> = (0..runs).collect();
+    let chunks = numbers.chunks(runs / records).enumerate();
+    let all = chunks.map(|(at, chunk)| {
+        let Record::Dispatch(mut record) = dispatch(&[at], &name_of) else {
+            unreachable!("it is a dispatch")
+        };
+        record.targets.clear();
+        record.followed = chunk.iter().map(|number| run(*number)).collect();
+        Record::Dispatch(record)
+    });
+    in_comments(&all.collect::<Vec<_>>())
+}
+
+fn name_of(target: usize) -> String {
+    format!("target-{target}")
 }
 
 /// The `nth` record of a target: ten jobs in each attempt.

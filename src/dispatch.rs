@@ -6,6 +6,8 @@
 //! receipt  what became of it
 //! ```
 
+mod approved;
+mod asker;
 mod follow;
 mod lookup;
 mod perform;
@@ -22,7 +24,9 @@ use crate::job::Job;
 use crate::outbox::Outbox;
 use crate::problem::Problem;
 use crate::receipt::Receipt;
+use crate::runner::log::NOTICE;
 use crate::ticket::{board, text};
+use asker::Asker;
 use perform::Performer;
 
 /// So many requests that start nothing are under way at once.
@@ -58,7 +62,23 @@ fn needs(common: &Common, inputs: &DispatchInputs) -> Needs {
 pub async fn run(hub: Hub<'_>, mut cancelled: Cancelled<'_>) -> Receipt {
     hub.github.tokens().need(needs(hub.common, hub.inputs));
     let mut receipt = Receipt { created: Some(false), ..Receipt::default() };
-    match unless(&mut cancelled, prepare::prepare(hub)).await {
+    let asker = match unless(&mut cancelled, asker::find(hub)).await {
+        Some(Ok(Asker::Nobody(why))) => {
+            tracing::info!(target: NOTICE, "nothing is started: {why}");
+            return receipt;
+        }
+        Some(Ok(asker)) => asker,
+        Some(Err(problems)) => {
+            receipt.delivered = Some(false);
+            receipt.problems.extend(problems);
+            return receipt;
+        }
+        None => {
+            receipt.is_cancelled = true;
+            return receipt;
+        }
+    };
+    match unless(&mut cancelled, prepare::prepare(hub, &asker)).await {
         Some(Ok((request, known))) if hub.common.dry_run => {
             let planned = unless(&mut cancelled, dry_run(hub, known, &request, &mut receipt)).await;
             receipt.is_cancelled = planned.is_none();
@@ -114,7 +134,7 @@ fn fill(receipt: &mut Receipt, known: &Known, request: &Request, hub: Hub<'_>) {
     receipt.failures.extend(failures);
     receipt.problems.extend(problems);
     receipt.delivered = Some(delivered);
-    let TicketIs::Open { issue, url, created } = &known.ticket else { return };
+    let TicketIs::Open { issue, url, created, .. } = &known.ticket else { return };
     receipt.ticket = Some((issue.clone(), url.clone()));
     receipt.created = Some(created.unwrap_or(false));
     receipt.comment = comment.map(|(id, url)| (id.0, url));

@@ -63,6 +63,7 @@ const RULES: [Rule; 19] = [
     opening::open_the_ticket,
     opening::close_duplicates,
     following::read_the_log,
+    following::ask_identity,
     following::look_at_runs,
     claiming::ask_about_other_jobs,
     following::record_runs,
@@ -70,7 +71,6 @@ const RULES: [Rule; 19] = [
     claiming::leave_alone,
     starting::record_outcomes,
     claiming::claim,
-    mending::note_second_starts,
     mending::cancel_second_starts,
     mending::record_second_starts,
     board::show_the_board_first,
@@ -82,8 +82,9 @@ const RULES: [Rule; 19] = [
 ];
 
 /// What a hub job does after it was cancelled.
-const WIND_UP: [Rule; 6] = [
+const WIND_UP: [Rule; 7] = [
     following::read_the_log,
+    following::ask_identity,
     starting::find_what_was_sent,
     waiting::cancel_runs,
     starting::record_cancellation,

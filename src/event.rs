@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::names::IssueNumber;
+use crate::names::{IssueNumber, Login};
 use crate::problem::Help;
 
 /// Why the event was refused.
@@ -41,6 +41,21 @@ impl Help for EventError {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Event {
     payload: Map<String, Value>,
+}
+
+/// An event of a kind that anybody may bring about in a public repository.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ByAnybody<'e> {
+    /// Whether it is about a pull request.
+    pub is_pull_request: bool,
+    /// Whether it is about an issue, and takes somebody who may triage.
+    pub is_label: bool,
+    /// The comment on an issue that was written, edited or deleted.
+    pub comment: Option<&'e Value>,
+    /// Whether a bot brought the event about.
+    pub is_by_bot: bool,
+    /// Who brought the event about.
+    pub sender: Option<Login>,
 }
 
 impl Event {
@@ -99,7 +114,64 @@ impl Event {
         if issue.get("pull_request").is_some() {
             return None;
         }
-        issue.get("number")?.as_u64().map(IssueNumber)
+        IssueNumber::try_from(issue.get("number")?.as_u64()?).ok()
+    }
+
+    /// The event, if it is of a kind that anybody may bring about in a public repository.
+    #[must_use]
+    pub fn by_anybody(&self) -> Option<ByAnybody<'_>> {
+        // Comments and issues, discussions, forks, pages of the wiki, stars.
+        const OF_ANYBODY: [&str; 4] = ["issue", "discussion", "forkee", "pages"];
+        let is_star = self.payload.get("action").is_some_and(|action| action == "started");
+        if !is_star && !OF_ANYBODY.iter().any(|field| self.payload.contains_key(*field)) {
+            return None;
+        }
+        let issue = self.payload.get("issue");
+        let sender = self.payload.get("sender");
+        let of_sender = |field: &str| sender?.get(field)?.as_str();
+        Some(ByAnybody {
+            is_pull_request: issue.is_some_and(|issue| issue.get("pull_request").is_some()),
+            is_label: issue.is_some() && self.is_approval(),
+            comment: self.payload.get("comment").filter(|_| issue.is_some()),
+            is_by_bot: of_sender("type") == Some("Bot"),
+            sender: of_sender("login").and_then(Login::parse),
+        })
+    }
+
+    /// The title or the body that the issue had when the event happened.
+    #[must_use]
+    pub fn issue_text(&self, field: &str) -> Option<&str> {
+        match self.payload.get("issue")?.get(field)? {
+            Value::String(text) => Some(text),
+            Value::Null => Some(""),
+            _ => None,
+        }
+    }
+
+    /// Whether somebody who may triage the issue brought the event about, by a label for example: its author
+    /// alone can edit it, and anybody can comment on it.
+    #[must_use]
+    pub fn is_approval(&self) -> bool {
+        const BY_ITS_AUTHOR: [&str; 4] = ["opened", "edited", "closed", "reopened"];
+        let action = self.payload.get("action").and_then(Value::as_str);
+        !self.payload.contains_key("comment") && action.is_some_and(|action| !BY_ITS_AUTHOR.contains(&action))
+    }
+
+    /// The texts that hold a template. Whoever caused the event may have written them.
+    #[must_use]
+    pub fn templates(&self) -> Vec<&str> {
+        let mut rest: Vec<&Value> = self.payload.values().collect();
+        let mut texts = Vec::new();
+        while let Some(value) = rest.pop() {
+            match value {
+                Value::String(text) => texts.push(text.as_str()),
+                Value::Array(values) => rest.extend(values),
+                Value::Object(values) => rest.extend(values.values()),
+                Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            }
+        }
+        texts.retain(|text| text.contains("{{") || text.contains("{%"));
+        texts
     }
 
     /// The whole payload.
@@ -138,5 +210,18 @@ mod tests {
         assert_eq!(event(r#"{"issue": {"number": 7}}"#).issue(), Some(IssueNumber(7)));
         assert_eq!(event(r#"{"issue": {"number": 7, "pull_request": {}}}"#).issue(), None);
         assert_eq!(event(r#"{"issue": "7"}"#).issue(), None);
+    }
+
+    #[test]
+    fn what_an_issues_author_or_anybody_can_do_approves_nothing() {
+        assert!(event(r#"{"action": "labeled", "issue": {"number": 7}}"#).is_approval());
+        for text in [
+            r#"{"action": "opened", "issue": {"number": 7}}"#,
+            r#"{"action": "edited", "issue": {"number": 7}}"#,
+            r#"{"action": "created", "issue": {"number": 7}, "comment": {"body": "/release"}}"#,
+            r#"{"inputs": {"release-ticket": "7"}}"#,
+        ] {
+            assert!(!event(text).is_approval(), "{text}");
+        }
     }
 }

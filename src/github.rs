@@ -8,13 +8,17 @@
 //! | [`transport`] | the HTTP client below everything else |
 //! | `pace` | how many requests GitHub allows a token, and when the next one may be sent |
 //! | [`api`] | one exchange with a server: time-outs, retries, rate limits |
+//! | `time` | which times of answers are taken |
 //! | `lag` | how far GitHub's answers may lag behind its writes |
 //! | [`needs`] | the permissions that a step needs, and where |
 //! | [`tokens`] | which token goes with which repository; it has tokens minted and revokes them |
 //! | [`client`] | a request with the token of its repository, and why it failed ([`error`]) |
-//! | [`actions`], [`contents`], [`issues`], [`refs`] | the methods |
+//! | `pages` | how long a list may be |
+//! | [`role`] | what somebody may do in a repository |
+//! | [`accounts`], [`actions`], [`contents`], [`issues`], [`refs`] | the methods |
 //! | [`once`] | how a write that must not happen twice is sent |
 
+pub mod accounts;
 pub mod actions;
 pub mod api;
 pub mod client;
@@ -25,11 +29,14 @@ mod lag;
 pub mod needs;
 pub mod once;
 mod pace;
+mod pages;
 pub mod refs;
+pub mod role;
+mod time;
 pub mod tokens;
 pub mod transport;
 
-pub use client::GitHub;
+pub use client::{GitHub, revoke_tokens};
 pub use error::GitHubError;
 pub use needs::Needs;
 pub use tokens::{Credentials, TicketToken, Tokens};

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
-use url::{Host, Url};
+use url::Url;
 
 pub use self::error::{InputError, ValueError};
 use self::reader::Reader;
@@ -22,7 +22,8 @@ use self::table::{ModeName, Takes, Words};
 use crate::github::tokens::app::App;
 use crate::github::tokens::jwt::SigningKey;
 use crate::job::{Environment, Job};
-use crate::names::{IssueRef, Login, RepoName, TicketName};
+use crate::names::{GitRef, IssueRef, Login, RepoName, TicketName};
+use crate::network::is_loopback;
 use crate::targets::{self, Defaults, Target};
 use crate::ticket::{Status, Writer};
 
@@ -355,7 +356,13 @@ fn ticket(reader: &mut Reader<'_>, job: &Job, repository: Option<&RepoName>) -> 
     match named {
         TicketName::None => None,
         TicketName::Number(number) => Some(IssueRef { repository: hub.clone(), number }),
-        TicketName::Issue(issue) => Some(issue),
+        // Whoever writes the event must not choose where this step's tokens and texts go.
+        TicketName::Issue(ticket) if repository.is_some_and(|hub| ticket.repository != *hub) => {
+            let (hub, from_event) = (hub.clone(), !reader.is_given("ticket"));
+            reader.refuse(InputError::TicketElsewhere { ticket, hub, from_event });
+            None
+        }
+        TicketName::Issue(ticket) => Some(ticket),
     }
 }
 
@@ -377,14 +384,13 @@ fn app(reader: &mut Reader<'_>) -> Option<App> {
 fn sts(reader: &mut Reader<'_>) -> Option<Sts> {
     let url = reader.parsed("sts-url", |text| {
         let url = Url::parse(text).ok().filter(|url| url.host().is_some());
+        // Text that is not an address may hold a password all the same.
+        let has_user = |url: &Url| !url.username().is_empty() || url.password().is_some();
+        if url.as_ref().map_or(text.contains('@'), has_user) {
+            return Err(ValueError::Password);
+        }
         // A job's identity is not shown to whoever listens on the way.
-        let private = |url: &Url| match url.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(Host::Ipv6(ip)) => ip.is_loopback(),
-            None => false,
-        };
-        let safe = url.filter(|url| url.scheme() == "https" || url.scheme() == "http" && private(url));
+        let safe = url.filter(|url| url.scheme() == "https" || url.scheme() == "http" && is_loopback(url));
         safe.ok_or_else(|| ValueError::Https(text.to_owned()))
     });
     let identity = reader.parsed("sts-identity", |text| {
@@ -408,6 +414,7 @@ fn job_name(reader: &Reader<'_>, job: &Job) -> String {
 
 impl DispatchInputs {
     fn read(reader: &mut Reader<'_>, job: &Job) -> Self {
+        refuse_templates_of_event(reader, job);
         let defaults = defaults(reader);
         Self {
             targets: targets_given(reader, job, &defaults),
@@ -427,6 +434,22 @@ impl DispatchInputs {
             ignore_unexpected_inputs: reader.boolean("ignore-unexpected-inputs"),
             close_on_success: reader.boolean("close-on-success"),
             claim: reader.one_of("claim").unwrap_or(ClaimMode::Comment),
+        }
+    }
+}
+
+/// The inputs that are templates, or hold some.
+const TEMPLATES: [&str; 6] = ["targets", "inputs", "release", "title", "body", "only"];
+
+/// Refuses a template that a workflow put into an input by `${{ inputs.version }}`: whoever caused the event
+/// would decide what is rendered.
+fn refuse_templates_of_event(reader: &mut Reader<'_>, job: &Job) {
+    // `${{ github.ref_name }}` leaves out how the event's `ref` begins.
+    let of_event: Vec<GitRef> = job.event.templates().into_iter().map(GitRef::from).collect();
+    for name in TEMPLATES {
+        let Some(text) = reader.verbatim(name) else { continue };
+        if of_event.iter().any(|template| text.contains(template.short().trim())) {
+            reader.refuse(InputError::TemplateOfEvent(name));
         }
     }
 }

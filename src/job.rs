@@ -70,7 +70,7 @@ pub struct IdentityRequest {
 }
 
 /// The variable that says where a job asks for its identity.
-const IDENTITY_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
+pub const IDENTITY_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
 
 /// The variable with the token for that: the one secret that the runner puts into the environment.
 pub const IDENTITY_TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";

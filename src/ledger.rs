@@ -14,9 +14,9 @@ mod pen;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 
-use crate::github::issues::{IssueComment, PAGE};
+use crate::believe;
+use crate::github::issues::IssueComment;
 use crate::github::{GitHub, GitHubError};
 use crate::names::{CommentId, IssueRef};
 use crate::problem::Problem;
@@ -62,15 +62,6 @@ pub enum Reading {
     Stale,
 }
 
-/// A log as far as it was read.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ReadLog {
-    /// This action's own comments.
-    comments: Vec<Comment>,
-    /// The newest change among all comments.
-    newest_change: DateTime<Utc>,
-}
-
 impl<'a> Ledger<'a> {
     /// The ledger of `ticket`, of which nothing was read yet.
     #[must_use]
@@ -96,23 +87,6 @@ impl<'a> Ledger<'a> {
         Ok((ledger, log))
     }
 
-    /// The log of `ticket` as an earlier step of this job read it: what changed since then is yet to
-    /// be read. A comment that was deleted since then is not noticed.
-    #[must_use]
-    pub fn resume(github: &'a GitHub, ticket: IssueRef, read: ReadLog) -> (Self, Log) {
-        let mut log = Log::default();
-        log.extend(read.comments);
-        (Self { newest_change: Some(read.newest_change), ..Self::unread(github, ticket) }, log)
-    }
-
-    /// What a later step of this job may resume, if that saves it a request.
-    #[must_use]
-    pub fn worth_resuming(&self, log: &Log) -> Option<ReadLog> {
-        let newest_change = self.newest_change?;
-        let comments: Vec<Comment> = log.own().cloned().collect();
-        (comments.len() > PAGE).then_some(ReadLog { comments, newest_change })
-    }
-
     /// GitHub, where the ticket is.
     #[must_use]
     pub fn github(&self) -> &'a GitHub {
@@ -135,9 +109,28 @@ impl<'a> Ledger<'a> {
         Ok(self.take_in(list, log))
     }
 
+    /// Reads one comment, which a list may not show yet.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn read_comment(&mut self, log: &mut Log, id: CommentId) -> Result<(), GitHubError> {
+        log.extend(self.comment(id).await?.map(Comment::from));
+        Ok(())
+    }
+
+    /// One comment; none if it is gone.
+    async fn comment(&self, id: CommentId) -> Result<Option<IssueComment>, GitHubError> {
+        let mut found: Vec<IssueComment> = self.github.comment(&self.ticket, id).await?.into_iter().collect();
+        believe::settle(self.github, &self.ticket.repository, &mut found).await;
+        Ok(found.pop())
+    }
+
     /// What changed shortly before the newest change that is known, or later.
     async fn list(&self) -> Result<Vec<IssueComment>, GitHubError> {
-        self.github.comments(&self.ticket, self.since()).await
+        let mut list = self.github.comments(&self.ticket, self.since()).await?;
+        believe::settle(self.github, &self.ticket.repository, &mut list).await;
+        Ok(list)
     }
 
     /// When the next list begins; none: with the first comment.

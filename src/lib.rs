@@ -29,12 +29,14 @@
 //! | [`plan`], [`apply`] | effects: as values that can be printed, and the one place that sends them |
 //! | [`ticket`] | what the comments of a ticket say: plain values and decisions, without network or clock |
 //! | [`ledger`] | a ticket's log on GitHub: it reads the log, writes records, and keeps the board up to date |
+//! | [`believe`] | whether the author of a record may colour the board |
 //! | [`opening`] | the one open issue of a key: found, or opened once |
 //! | [`github`] | GitHub, in layers: one method for each request, and below it tokens, retries and the client |
 //! | [`network`] | the way out: proxies, certificates, and the HTTP client for all of it |
 //! | [`inputs`], [`targets`], [`template`], [`event`], [`form`], [`job`] | the edge: text becomes values |
 //! | [`inputs::table`] | every input with its modes, default and meaning; the documentation is rendered from it |
 //! | [`workflow`] | what a target's workflow file declares, and whether inputs fit it |
+//! | [`workspace`] | which files of the workspace are read, and how much of them |
 //! | [`yaml`], [`place`] | YAML in which each value knows its line and column |
 //! | [`runner`] | the runner's log, and its files for outputs and summary |
 //! | [`outbox`] | what a step keeps for the job's next step |
@@ -63,6 +65,11 @@
 //!   is about is neither free nor released.
 //! - **A token is good for what the step needs** ([`github::needs`]), as long as the step runs
 //!   ([`github::tokens`]), and stays below GitHub's limits by itself (`github::pace`).
+//! - **What is started is what was approved**: the answers of a form are those of the approval, then those that a
+//!   record keeps (`dispatch::approved`), as GitHub shows them ([`form`]).
+//! - **A record colours the board, and decides nothing by itself.** What is done rests on the claims of this hub's own
+//!   identity and on GitHub's word ([`ticket::basis`], [`ticket::Log::believed`]). Who may write records is settled in
+//!   [`believe`], who may start something by an event on an issue in `dispatch::asker`.
 //! - **Markers are data from outside** ([`ticket::marker`]), and text from outside is made safe for
 //!   the place where it lands ([`ticket::text`], [`runner::log`]).
 //!
@@ -83,6 +90,7 @@
 //! CONTRIBUTING.md lists the steps of each of these, with the tests.
 
 pub mod apply;
+pub mod believe;
 pub mod cancel;
 pub mod dispatch;
 pub mod engine;
@@ -108,4 +116,5 @@ pub mod targets;
 pub mod template;
 pub mod ticket;
 pub mod workflow;
+pub mod workspace;
 pub mod yaml;

@@ -18,6 +18,9 @@ pub enum NameError {
     /// Not a ticket.
     #[error("`{0}` is not a ticket; write `12`, `#12`, `owner/name#12` or the issue's URL")]
     Issue(String),
+    /// Not the name of an account or a team.
+    #[error("`{0}` is not a login; write `alice` or `org/team`")]
+    Login(String),
 }
 
 impl Help for NameError {
@@ -131,13 +134,69 @@ impl Ord for RepoName {
     }
 }
 
+/// Whole numbers from outside: ids of GitHub, and how often a record was written.
+pub mod number {
+    use serde::{Deserialize, Deserializer};
+
+    /// What is larger is no number that GitHub or this action hands out. Every reader of JSON reads up to here
+    /// alike: <https://www.rfc-editor.org/rfc/rfc8259#section-6>.
+    pub const MAX: u64 = 1 << 53;
+
+    /// The number is above [`MAX`].
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+    #[error("{0} is larger than any number of GitHub")]
+    pub struct TooLarge(u64);
+
+    /// The number, if it is one that is handed out.
+    ///
+    /// # Errors
+    ///
+    /// When it is too large.
+    pub const fn bounded(number: u64) -> Result<u64, TooLarge> {
+        if number > MAX { Err(TooLarge(number)) } else { Ok(number) }
+    }
+
+    /// The number after this one; the largest has none after it.
+    #[must_use]
+    pub const fn next(number: u64) -> u64 {
+        if number < MAX { number + 1 } else { MAX }
+    }
+
+    /// Reads a bounded number.
+    ///
+    /// # Errors
+    ///
+    /// When it is none, or too large.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        bounded(u64::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+
+    /// Reads a bounded number, or none.
+    ///
+    /// # Errors
+    ///
+    /// When it is neither, or too large.
+    pub fn option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+        let number = Option::<u64>::deserialize(deserializer)?;
+        number.map(bounded).transpose().map_err(serde::de::Error::custom)
+    }
+}
+
 /// Declares ids that GitHub hands out as numbers.
 macro_rules! numbers {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(transparent)]
+        #[serde(try_from = "u64")]
         pub struct $name(pub u64);
+
+        impl TryFrom<u64> for $name {
+            type Error = number::TooLarge;
+
+            fn try_from(id: u64) -> Result<Self, number::TooLarge> {
+                number::bounded(id).map(Self)
+            }
+        }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -229,6 +288,12 @@ impl WorkflowFile {
         (plain && !file.is_empty()).then(|| Self(file.to_owned()))
     }
 
+    /// Whether `path`, as GitHub names the workflow of a run, is this file: `.github/workflows/release.yml@main`.
+    #[must_use]
+    pub fn is_at(&self, path: &str) -> bool {
+        path.split('@').next() == Some(&self.path())
+    }
+
     /// Where the file is in its repository.
     #[must_use]
     pub fn path(&self) -> String {
@@ -276,10 +341,7 @@ impl FromStr for TicketName {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let text = text.trim();
         let refuse = || NameError::Issue(text.to_owned());
-        let number = |digits: &str| match digits.parse() {
-            Ok(number) if number > 0 => Ok(IssueNumber(number)),
-            _ => Err(refuse()),
-        };
+        let number = |digits: &str| issue_number(digits).ok_or_else(refuse);
         if matches!(text, "" | "0" | "-1" | "#0") {
             return Ok(Self::None);
         }
@@ -302,14 +364,34 @@ fn issue_of_url(text: &str) -> Option<IssueRef> {
     let url = url::Url::parse(text).ok()?;
     let parts: Vec<&str> = url.path_segments()?.collect();
     let [owner, name, "issues" | "pull", digits, ..] = parts[..] else { return None };
-    let number = digits.parse().ok().filter(|number| *number > 0)?;
-    Some(IssueRef { repository: format!("{owner}/{name}").parse().ok()?, number: IssueNumber(number) })
+    Some(IssueRef { repository: format!("{owner}/{name}").parse().ok()?, number: issue_number(digits)? })
+}
+
+fn issue_number(digits: &str) -> Option<IssueNumber> {
+    let number: u64 = digits.parse().ok()?;
+    IssueNumber::try_from(number).ok().filter(|_| number > 0)
 }
 
 /// The name of an account, without `@`.
+///
+/// No text becomes a login that is not one, also where a record is read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct Login(String);
+
+impl TryFrom<String> for Login {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        Self::parse(&text).ok_or(NameError::Login(text))
+    }
+}
+
+impl From<Login> for String {
+    fn from(login: Login) -> Self {
+        login.0
+    }
+}
 
 impl Login {
     /// Takes a login as people write it: `alice`, `@alice`, or a team `@acme/release`.
@@ -322,7 +404,9 @@ impl Login {
         let name = text.strip_prefix('@').unwrap_or(text);
         let bare = name.strip_suffix("[bot]").unwrap_or(name);
         let fits = |part: &str| {
-            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+            !part.is_empty()
+                && part.len() <= 100
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         };
         (bare.split('/').count() <= 2 && bare.split('/').all(fits)).then(|| Self(name.to_owned()))
     }
@@ -426,6 +510,9 @@ mod tests {
         }
         for text in ["", "@", "alice bob", "alice\nbob", "a](x)", "@a/b/c", "<b>"] {
             assert_eq!(Login::parse(text), None, "{text}");
+            assert!(serde_json::from_value::<Login>(text.into()).is_err(), "{text}");
         }
+        let read: Login = serde_json::from_value("alice".into()).expect("a login");
+        assert_eq!(serde_json::to_value(&read).expect("JSON"), "alice");
     }
 }

@@ -22,8 +22,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tower::Service;
+use url::{Host, Url};
 
-use crate::job::Environment;
+use crate::job::{Environment, IDENTITY_URL};
 use crate::problem::Help;
 use route::Route;
 
@@ -173,6 +174,17 @@ where
     }
 }
 
+/// Whether an address leads to this machine.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
 /// The value of a variable, unless that is blank.
 fn given<'a>(environment: &'a Environment, variable: &str) -> Option<&'a str> {
     environment.get(variable).map(|value| value.trim()).filter(|value| !value.is_empty())
@@ -198,7 +210,15 @@ fn proxies(environment: &Environment) -> Result<Matcher, NetworkError> {
     }
     let value = |found: Option<(&str, &str)>| found.map(|(_, value)| value.to_owned()).unwrap_or_default();
     let no = without_ports(&value(first_of(["no_proxy", "NO_PROXY"])));
+    let no = [no].into_iter().chain(identity_host(environment)).collect::<Vec<_>>().join(",");
     Ok(Matcher::builder().http(value(http)).https(value(https)).no(no).build())
+}
+
+/// The host at which a job asks for its identity, if that is this machine: no proxy leads there, and none is to
+/// see the token that the job asks with.
+fn identity_host(environment: &Environment) -> Option<String> {
+    let url = Url::parse(given(environment, IDENTITY_URL)?).ok().filter(is_loopback)?;
+    url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned())
 }
 
 /// Whether the matcher takes this for an HTTP proxy; it ignores a value that it does not understand.

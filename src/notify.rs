@@ -8,6 +8,8 @@ mod cause;
 mod in_issue;
 mod on_ticket;
 
+use std::collections::BTreeSet;
+
 use crate::cancel::{Cancelled, WINDING_UP, unless};
 use crate::github::needs::{Level, Permission};
 use crate::github::{GitHub, GitHubError, Needs};
@@ -19,6 +21,9 @@ use crate::problem::Problem;
 use crate::receipt::Receipt;
 use crate::runner::log::NOTICE;
 use crate::ticket::{Notice, Status, Writer, text};
+
+/// As many newer runs are asked for at most: more of them, and all invented, are somebody's noise.
+const RUNS_ASKED: usize = 3;
 
 /// What notifying needs. With a ticket an issue where it happened is the way out only.
 fn needs(job: &Job, common: &Common) -> Needs {
@@ -66,7 +71,7 @@ async fn notify(job: &Job, common: &Common, inputs: &NotifyInputs, github: &GitH
     if let (Some(ticket), Some((_one_step_at_a_time, facts))) = (&common.ticket, read) {
         receipt.ticket = Some((ticket.clone(), job.issue_url(ticket)));
         let notified = match facts {
-            Ok(facts) => on_ticket(job, common, inputs, &notice, facts, &mut receipt).await,
+            Ok(facts) => on_ticket(job, common, inputs, github, &notice, facts, &mut receipt).await,
             Err(error) => Err(error),
         };
         let Err(error) = notified else { return receipt };
@@ -103,13 +108,15 @@ async fn on_ticket(
     job: &Job,
     common: &Common,
     inputs: &NotifyInputs,
+    github: &GitHub,
     notice: &Notice,
     mut facts: on_ticket::Facts<'_>,
     receipt: &mut Receipt,
 ) -> Result<(), GitHubError> {
     let ticket = &facts.ticket().clone();
     let mention = cause::mention(inputs, facts.log.ticket().driver.as_ref(), job);
-    let effects = on_ticket::decide(&facts.log, ticket, notice, mention, common.comment_mode);
+    let newest = newest_age(job, github, notice, on_ticket::writers(&facts.log, notice)).await;
+    let effects = on_ticket::decide(&facts.log, ticket, notice, newest, mention, common.comment_mode);
     if common.dry_run {
         receipt.plan = Some(effects.into_iter().collect());
         return Ok(());
@@ -147,6 +154,37 @@ fn say_it_here(receipt: &mut Receipt, notice: &Notice, problems: Vec<Problem>) {
 }
 
 /// What tells an older attempt's word from a newer one's.
-fn age(by: &Writer) -> (RunId, u32) {
+type Age = (RunId, u32);
+
+fn age(by: &Writer) -> Age {
     (by.run, by.attempt)
+}
+
+/// The newest attempt that said something of the same failure: this one, unless one of the `others` is newer.
+///
+/// Whoever may write issues can name any run, so GitHub is asked whether a newer one of this repository exists.
+/// One that does not, or that this step may not see, silences no failure.
+async fn newest_age(
+    job: &Job,
+    github: &GitHub,
+    notice: &Notice,
+    others: impl IntoIterator<Item = &Writer>,
+) -> Age {
+    let mine = age(&notice.by);
+    let here = others.into_iter().filter(|by| by.repository == job.repository).map(age);
+    let newer: BTreeSet<Age> = here.filter(|age| *age > mine).collect();
+    for (run, attempt) in newer.into_iter().rev().take(RUNS_ASKED) {
+        let exists = match github.run(&job.repository, run).await {
+            Ok(found) => found.is_some_and(|run| run.run_attempt.is_none_or(|newest| newest >= attempt)),
+            Err(error) => {
+                tracing::info!("whether run {run} is newer cannot be seen: {error}");
+                // A failure that stays open is seen; one that is resolved too early is not.
+                notice.status == Status::Success
+            }
+        };
+        if exists {
+            return (run, attempt);
+        }
+    }
+    mine
 }

@@ -8,6 +8,7 @@
 
 use chrono::TimeDelta;
 
+use crate::believe;
 use crate::github::issues::{Issue, IssueComment};
 use crate::github::once::{look_for, sent_once};
 use crate::github::{GitHub, GitHubError};
@@ -51,11 +52,18 @@ pub struct Found {
 ///
 /// When GitHub refuses or does not answer.
 pub async fn find(github: &GitHub, repository: &RepoName, key: &Key) -> Result<Lookup, GitHubError> {
-    let lookup = look_up(github.open_issues(repository).await?, repository, key);
+    let lookup = look_up(open_issues(github, repository).await?, repository, key);
     if let Lookup::Found(found) = &lookup {
         github.expect(&IssueRef { repository: repository.clone(), number: found.issue.number });
     }
     Ok(lookup)
+}
+
+/// The open issues, and which of them may be this action's.
+async fn open_issues(github: &GitHub, repository: &RepoName) -> Result<Vec<Issue>, GitHubError> {
+    let mut issues = github.open_issues(repository).await?;
+    believe::settle(github, repository, &mut issues).await;
+    Ok(issues)
 }
 
 /// The issue of `key` in a list of open issues.
@@ -97,7 +105,8 @@ pub async fn find_closed(
     key: &Key,
     label: &str,
 ) -> Result<Option<Issue>, GitHubError> {
-    let issues = github.closed_issues(repository, label).await?;
+    let mut issues = github.closed_issues(repository, label).await?;
+    believe::settle(github, repository, &mut issues).await;
     let same = |issue: &Issue| has_key(issue, key) && !issue.is_duplicate();
     Ok(issues.into_iter().filter(same).max_by_key(|issue| issue.closed_at))
 }
@@ -112,7 +121,7 @@ pub async fn open(github: &GitHub, new: &NewIssue) -> Result<Opened, GitHubError
     let mine = sent_once(
         async || github.create_issue(&new.repository, &new.title, &new.body, &new.labels, assignee).await,
         async || {
-            let issues = github.open_issues(&new.repository).await?;
+            let issues = open_issues(github, &new.repository).await?;
             let ours = |issue: &Issue| issue.is_trusted() && issue.body.as_deref() == Some(new.body.as_str());
             Ok(issues.into_iter().find(ours))
         },
@@ -155,7 +164,7 @@ async fn list_with(
     mine: IssueNumber,
 ) -> Result<Vec<Issue>, GitHubError> {
     let list = async || {
-        let issues = github.open_issues(repository).await?;
+        let issues = open_issues(github, repository).await?;
         Ok(Some(issues).filter(|issues| issues.iter().any(|issue| issue.number == mine)))
     };
     let not_listed = || GitHubError::NotListed(IssueRef { repository: repository.clone(), number: mine });

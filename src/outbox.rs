@@ -1,19 +1,22 @@
 //! The outbox: what a step keeps for the job's next step, in a file below `RUNNER_TEMP`.
 //!
 //! A step puts the job's record here before it sends it, so that a report which could not be
-//! delivered goes out with the job's next one. The ticket's log lies beside it, which saves the next
-//! step requests. The file is locked while a step works, so that steps which run in parallel come
-//! one after the other.
+//! delivered goes out with the job's next one. The file is locked while a step works, so that steps
+//! which run in parallel come one after the other.
+//!
+//! Every step of the job can write here, a build tool too, which has no token. So the file counts only if it
+//! is a file of its own and holds nothing but records of this job; and a comment that it names is edited only
+//! if GitHub shows that comment as the job's record ([`crate::report`]).
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Seek, Write};
+use std::io::{Error, ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::ReadLog;
 use crate::names::{CommentId, IssueRef};
 use crate::ticket::{Report, Writer};
 
@@ -21,14 +24,17 @@ use crate::ticket::{Report, Writer};
 const LOCK_LIMIT: Duration = Duration::from_secs(600);
 const LOCK_POLL: Duration = Duration::from_millis(50);
 
+/// What is longer was not written by a step: a record fits a comment, and a job has few tickets.
+const SIZE_LIMIT: u64 = 4 << 20;
+
 /// The outbox of a job, locked until it is dropped.
 ///
 /// Where the steps share no folder, each step has an outbox of its own and the next one finds nothing.
 #[derive(Debug)]
 pub struct Outbox {
     file: Option<File>,
-    /// The file's path; the logs of tickets lie beside it.
-    path: PathBuf,
+    /// Whether the file tells what the steps before have written.
+    is_complete: bool,
     contents: Contents,
 }
 
@@ -53,11 +59,17 @@ pub struct JobRecord {
 impl Outbox {
     /// Opens the outbox of `writer`'s job below `temp`, waiting while another step has it.
     pub async fn lock(temp: Option<&Path>, writer: &Writer) -> Self {
-        let alone = Self { file: None, path: PathBuf::new(), contents: Contents::default() };
+        let alone = Self { file: None, is_complete: false, contents: Contents::default() };
         let Some(temp) = temp else { return alone };
-        let path = file_of(temp, writer);
-        match open_locked(&path).await {
-            Ok((file, contents)) => Self { file: Some(file), path, contents },
+        match open_locked(&file_of(temp, writer)).await {
+            Ok((file, text)) => {
+                let contents = Contents::parse(&text, writer);
+                Self {
+                    file: Some(file),
+                    is_complete: contents.is_some(),
+                    contents: contents.unwrap_or_default(),
+                }
+            }
             Err(error) => {
                 tracing::debug!(
                     "steps of this job share nothing: {} cannot be used: {error}",
@@ -68,10 +80,10 @@ impl Outbox {
         }
     }
 
-    /// Whether the next step will find what this one keeps.
+    /// Whether what is not kept here was not written by an earlier step either.
     #[must_use]
-    pub fn is_shared(&self) -> bool {
-        self.file.is_some()
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
     }
 
     /// The job's record on `ticket`, if an earlier step kept one.
@@ -91,44 +103,31 @@ impl Outbox {
         }
         saved.is_ok()
     }
+}
 
-    /// The log of `ticket` as an earlier step read it.
-    #[must_use]
-    pub fn log(&self, ticket: &IssueRef) -> Option<ReadLog> {
-        self.file.as_ref()?;
-        serde_json::from_slice(&std::fs::read(self.log_path(ticket)).ok()?).ok()
-    }
-
-    /// Keeps the log of `ticket` for a later step. A log saves requests and nothing else, so this may fail.
-    pub fn keep_log(&self, ticket: &IssueRef, log: &ReadLog) {
-        if !self.is_shared() {
-            return;
+impl Contents {
+    /// What the steps before have kept; `None` if a file says something that no step of this job writes.
+    fn parse(text: &[u8], writer: &Writer) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self::default());
         }
-        let text = serde_json::to_vec(log).expect("the log has string keys");
-        if let Err(error) = std::fs::write(self.log_path(ticket), text) {
-            tracing::debug!("the log of {ticket} is not kept for the next step: {error}");
-        }
-    }
-
-    fn log_path(&self, ticket: &IssueRef) -> PathBuf {
-        let repository = &ticket.repository;
-        self.path.with_extension(format!(
-            "{}-{}-{}.log",
-            repository.owner(),
-            repository.name(),
-            ticket.number
-        ))
+        let contents: Self = serde_json::from_slice(text).ok()?;
+        let is_ours = contents.records.values().all(|kept| kept.record.by == *writer);
+        is_ours.then_some(contents)
     }
 }
 
-async fn open_locked(path: &Path) -> std::io::Result<(File, Contents)> {
-    // The runner makes the folder above. Where it is missing nothing is mounted there, and a folder made
-    // now would be gone with this step's container.
-    match path.parent().map_or(Ok(()), std::fs::create_dir) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
+async fn open_locked(path: &Path) -> std::io::Result<(File, Vec<u8>)> {
+    make_folder(path.parent().expect("the file is in a folder"))?;
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true);
+    // This step may write where the job's other steps may not: neither through a link of theirs, nor for as
+    // long as a pipe of theirs waits for a reader.
+    let mut file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.nlink() != 1 {
+        return Err(Error::other("it is not a file of its own"));
     }
-    let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
     let started = tokio::time::Instant::now();
     loop {
         match file.try_lock() {
@@ -137,14 +136,25 @@ async fn open_locked(path: &Path) -> std::io::Result<(File, Contents)> {
                 tokio::time::sleep(LOCK_POLL).await
             }
             Err(TryLockError::WouldBlock) => {
-                return Err(std::io::Error::other("another step of this job holds it for too long"));
+                return Err(Error::other("another step of this job holds it for too long"));
             }
             Err(TryLockError::Error(error)) => return Err(error),
         }
     }
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
-    Ok((file, serde_json::from_str(&text).unwrap_or_default()))
+    let mut text = Vec::new();
+    (&mut file).take(SIZE_LIMIT).read_to_end(&mut text)?;
+    Ok((file, text))
+}
+
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    // The runner makes the folder above. Where it is missing nothing is mounted there, and a folder made
+    // now would be gone with this step's container.
+    match std::fs::create_dir(folder) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let is_folder = std::fs::symlink_metadata(folder)?.is_dir();
+    is_folder.then_some(()).ok_or_else(|| Error::other("its folder is something else"))
 }
 
 fn file_of(temp: &Path, writer: &Writer) -> PathBuf {

@@ -75,3 +75,12 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     }
     messages
 }
+
+/// At most the first `limit` characters of `text`, with a word where there are more.
+#[must_use]
+pub fn excerpt(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}… (cut)", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,7 +1,8 @@
 //! The mode `report`: puts a stage's status, message and link on the ticket.
 //!
-//! The steps of a job share its record in the job's own folder, so a report writes and reads at the same time.
-//! Where there is no such folder the record is first looked for in the ticket.
+//! The steps of a job share its record in the job's own folder, so the first report writes and reads at the
+//! same time. A later one reads first: it edits only what GitHub shows as this job's record, whatever the folder
+//! says. Where there is no such folder the record is looked for in the ticket.
 
 use std::cmp::Reverse;
 
@@ -68,11 +69,8 @@ async fn report(job: &Job, common: &Common, inputs: &ReportInputs, github: &GitH
     let mut state = Outbox::lock(job.temp.as_deref(), &writer).await;
     let mut receipt =
         Receipt { ticket: Some((ticket.clone(), job.issue_url(&ticket))), ..Receipt::default() };
-    let (mut ledger, mut log) = match state.log(&ticket) {
-        Some(read) => Ledger::resume(github, ticket.clone(), read),
-        None => (Ledger::unread(github, ticket.clone()), Log::default()),
-    };
-    let (known, unread) = match read(&mut ledger, &mut log, &state, &writer).await {
+    let (mut ledger, mut log) = (Ledger::unread(github, ticket.clone()), Log::default());
+    let (known, unread) = match read(&mut ledger, &mut log, &state, &writer, common.comment_mode).await {
         Ok(known) => (known, None),
         Err(error) => (state.kept(&ticket).cloned(), Some(error)),
     };
@@ -87,30 +85,43 @@ async fn report(job: &Job, common: &Common, inputs: &ReportInputs, github: &GitH
     }
 }
 
-/// The job's record as it is kept; looked for in the ticket where that is not sure.
+/// The job's record as it is kept; looked for in the ticket where one may be there.
 async fn read(
     ledger: &mut Ledger<'_>,
     log: &mut Log,
     state: &Outbox,
     writer: &Writer,
+    mode: CommentMode,
 ) -> Result<Option<JobRecord>, GitHubError> {
     let kept = state.kept(ledger.ticket()).cloned();
-    let is_sure = kept.as_ref().map_or(state.is_shared(), |kept| kept.comment.is_some() || !kept.sent);
-    if is_sure {
+    let is_new = match &kept {
+        None => state.is_complete(),
+        Some(JobRecord { comment: None, sent, .. }) => !sent,
+        Some(JobRecord { comment: Some(_), .. }) => mode == CommentMode::New,
+    };
+    if is_new {
         return Ok(kept);
     }
     ledger.read_changes(log).await?;
+    // An earlier step may have written it a moment ago, and lists lag.
+    let unlisted = kept.as_ref().and_then(|kept| kept.comment).filter(|id| !log.has_record(*id));
+    if let Some(comment) = unlisted {
+        ledger.read_comment(log, comment).await?;
+    }
     Ok(recovered(log, writer, kept))
 }
 
 /// The record in the ticket, together with what was kept and may not have arrived.
 fn recovered(log: &Log, writer: &Writer, kept: Option<JobRecord>) -> Option<JobRecord> {
+    let comment = kept.as_ref().and_then(|kept| kept.comment);
     // Of several that say the same the first is the original; a person may have copied it.
     let newest = log
         .reports()
         .filter(|(_, report)| &report.by == writer)
-        .max_by_key(|(comment, report)| (report.seq, Reverse(comment.id)));
-    let Some((comment, found)) = newest else { return kept.map(|kept| JobRecord { sent: false, ..kept }) };
+        .max_by_key(|(found, report)| (Some(found.id) == comment, report.seq, Reverse(found.id)));
+    let Some((comment, found)) = newest else {
+        return kept.map(|kept| JobRecord { comment: None, sent: false, ..kept });
+    };
     let record = match kept {
         Some(kept) if kept.record.seq > found.seq => kept.record,
         _ => found.clone(),
@@ -130,6 +141,7 @@ fn decide(known: Option<JobRecord>, mode: CommentMode, fresh: Report, report: St
         kept.record.stages.clear();
     }
     let seq = kept.record.seq;
+    kept.record.run_url.clone_from(&fresh.run_url);
     kept.record.add(report.clone());
     if !Record::Report(kept.record.clone()).fits() {
         let mut record = Report { seq, ..fresh };
@@ -164,9 +176,13 @@ async fn apply(
         Ok(Applied::Written(comment)) => {
             receipt.summary = summary(&kept.record, &receipt);
             state.keep(&ticket, JobRecord { comment: Some(comment.id), record: kept.record, sent: true });
-            receipt.delivered = Some(true);
+            receipt.delivered = Some(comment.trusted);
+            if comment.trusted {
+                tracing::info!("reported to {ticket}");
+            } else {
+                receipt.problems.push(comment.not_believed(&ticket.repository));
+            }
             receipt.comment = Some((comment.id.0, comment.url));
-            tracing::info!("reported to {ticket}");
         }
         Ok(_) => {}
         Err(error) => return undelivered(receipt, common, state, kept, &ticket, &error),
@@ -176,9 +192,6 @@ async fn apply(
         receipt.problems.push(Problem::of(&what, &error));
     }
     receipt.problems.extend(second_start(log, &by));
-    if let Some(log) = ledger.worth_resuming(log) {
-        state.keep_log(&ticket, &log);
-    }
     receipt
 }
 

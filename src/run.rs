@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::cancel::REVOKING;
 use crate::dispatch::Hub;
 use crate::github::tokens::sts::TokenService;
-use crate::github::{Credentials, GitHub, TicketToken, Tokens, transport};
+use crate::github::{self, Credentials, GitHub, TicketToken, Tokens, transport};
 use crate::inputs::{self, Common, Inputs, Mode, Sts};
 use crate::job::{Clock, Environment, IDENTITY_TOKEN, Job};
 use crate::names::RepoName;
@@ -60,7 +60,7 @@ pub async fn run(environment: &Environment, clock: Clock, cancelled: impl Future
         }
     };
     let prepared = prepare(&job, &given, environment);
-    let (inputs, github) = match prepared {
+    let (inputs, network, github) = match prepared {
         Ok(prepared) => prepared,
         Err(problems) => {
             annotate(&problems);
@@ -74,6 +74,7 @@ pub async fn run(environment: &Environment, clock: Clock, cancelled: impl Future
             return Exit::Invalid;
         }
     };
+    revoke_after_a_panic(&job, network, &github);
     let receipt = perform(&job, &inputs, &github, cancelled).await;
     finish(&job, &inputs.common, &receipt)
 }
@@ -105,7 +106,7 @@ fn prepare(
     job: &Job,
     given: &BTreeMap<String, String>,
     environment: &Environment,
-) -> Result<(Inputs, GitHub), Vec<Problem>> {
+) -> Result<(Inputs, Network, GitHub), Vec<Problem>> {
     let inputs = Inputs::read(given, job)
         .map_err(|problems| problems.iter().map(Problem::from).collect::<Vec<_>>())?;
     let network = network(environment).map_err(|problem| vec![problem])?;
@@ -120,7 +121,33 @@ fn prepare(
         TokenService::new(octocrab, url, identity, hub, job_identity, job.clock, patience)
     };
     let github = GitHub::new(octocrab, tokens(&inputs, exchange), job.clock, patience);
-    Ok((inputs, github))
+    Ok((inputs, network, github))
+}
+
+/// Has what was minted revoked when this program fails by a mistake of its own. A panic ends the process
+/// without coming back to [`perform`]: unwinding would make the image a tenth larger.
+fn revoke_after_a_panic(job: &Job, network: Network, github: &GitHub) {
+    let (api_url, clock, tokens) = (job.api_url.clone(), job.clock, github.tokens().unrevoked().clone());
+    std::panic::set_hook(Box::new(move |panic| {
+        let problem = Problem::new(format!("the action itself failed: {panic}"));
+        let help = "run the job again: it finishes what is missing and repeats nothing; and report this failure \
+                    to the authors of the action";
+        tracing::error!("{}", problem.help(help));
+        // The runtime of the step stands still while this runs, and with it the step's connections.
+        let revoke = || -> Option<()> {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+            runtime.block_on(async {
+                let octocrab = transport::over_network(&api_url, &network).ok()?;
+                github::revoke_tokens(octocrab, &tokens, clock, REVOKE_LIMIT).await;
+                Some(())
+            })
+        };
+        std::thread::scope(|scope| {
+            let revoking = std::thread::Builder::new().spawn_scoped(scope, revoke);
+            // Whatever happens there, the process ends.
+            let _ = revoking.map(|thread| thread.join());
+        });
+    }));
 }
 
 /// The way out. A certificate that cannot be read is a warning: the servers may not need it.

@@ -1,34 +1,91 @@
 //! Templates: MiniJinja with undefined variables refused, so that a typing error never becomes an
 //! empty input of a release.
 
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
 use minijinja::value::ValueKind;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::names::{IssueRef, Login, RepoName};
-use crate::problem::Help;
+use crate::problem::{Help, excerpt};
+
+/// The most bytes of a template: half of what GitHub takes of any text.
+pub const TEMPLATE_LIMIT: usize = 32 * 1024;
+
+/// What a template may spend ([`Environment::set_fuel`]): as many instructions, or 64 bytes of text for each
+/// of them, which is 3 MB. A list of a hundred targets takes a thousand.
+const FUEL: u64 = 50_000;
+
+/// How long a template may take. Fuel ends it in milliseconds, except where a few instructions make a text of a
+/// list of lists of lists: MiniJinja charges for that text when it is there.
+const TIME_LIMIT: Duration = Duration::from_secs(5);
+
+/// The stack of a template: MiniJinja calls itself for each operator of a row, and for each list within a list.
+/// This is enough for a template of [`TEMPLATE_LIMIT`] that is one row of operators. Memory is taken for the part
+/// that is used.
+const STACK: usize = 256 * 1024 * 1024;
+
+/// The most characters of a template, and of the reason, that an error quotes.
+const QUOTE_LIMIT: usize = 200;
 
 /// Why a template does not render.
 #[derive(Debug, thiserror::Error)]
 #[error("the template `{template}` does not render: {reason}")]
 pub struct TemplateError {
-    /// The template's text.
+    /// The template's text, or the beginning of a long one.
     pub template: String,
     /// Why.
-    pub reason: String,
+    pub reason: Reason,
+}
+
+/// What is wrong with a template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// It is malformed, or names something that does not exist.
+    #[error("{0}")]
+    Template(String),
+    /// It has more bytes than [`TEMPLATE_LIMIT`].
+    #[error("it is longer than {TEMPLATE_LIMIT} bytes")]
+    TooLong,
+    /// It does too much, or makes a text that is too long.
+    #[error("it takes too much time or memory")]
+    TooMuch,
+}
+
+impl TemplateError {
+    fn new(template: &str, reason: Reason) -> Self {
+        Self { template: excerpt(template, QUOTE_LIMIT), reason }
+    }
 }
 
 impl Help for TemplateError {
     fn help(&self) -> Option<String> {
-        let help = "correct the name; or, if it may be missing, write `{{ inputs.name | default('') }}`";
+        let help = match self.reason {
+            Reason::Template(_) => {
+                "correct the name; or, if it may be missing, write `{{ inputs.name | default('') }}`"
+            }
+            Reason::TooLong => "shorten it",
+            Reason::TooMuch => "simplify it: fewer rounds of its loops, and shorter texts",
+        };
         Some(help.to_owned())
     }
 }
 
-/// MiniJinja's message, without the line of a template that is quoted whole.
-fn reason(error: &minijinja::Error) -> String {
-    error.detail().map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()))
+impl From<minijinja::Error> for Reason {
+    /// MiniJinja's message, without the line of a template that is quoted whole.
+    fn from(error: minijinja::Error) -> Self {
+        if error.kind() == ErrorKind::OutOfFuel {
+            return Self::TooMuch;
+        }
+        let reason = error
+            .detail()
+            .map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()));
+        Self::Template(excerpt(&reason, QUOTE_LIMIT))
+    }
 }
 
 /// The values that templates see.
@@ -124,10 +181,33 @@ pub fn driver_value(driver: Option<&Login>) -> String {
 ///
 /// # Errors
 ///
-/// When the template is malformed or names something that does not exist.
+/// When the template is malformed, names something that does not exist, or is too much to render.
 pub fn render(template: &str, values: &Values) -> Result<String, TemplateError> {
+    let refused = |reason| TemplateError::new(template, reason);
+    if !["{{", "{%", "{#"].iter().any(|opening| template.contains(opening)) {
+        return Ok(template.to_owned());
+    }
+    if template.len() > TEMPLATE_LIMIT {
+        return Err(refused(Reason::TooLong));
+    }
+    // MiniJinja drops one line break at the end; the template's own stays.
+    let (text, values) = (format!("{template}\n"), minijinja::Value::from(minijinja::value::Serde(values)));
+    let (sender, rendered) = mpsc::channel();
+    let rendering = thread::Builder::new().stack_size(STACK).spawn(move || {
+        // Nobody waits for a text that comes too late.
+        let _ = sender.send(environment().render_str(&text, values));
+    });
+    rendering.map_err(|error| refused(Reason::Template(error.to_string())))?;
+    match rendered.recv_timeout(TIME_LIMIT) {
+        Ok(rendered) => rendered.map_err(|error| refused(error.into())),
+        Err(_) => Err(refused(Reason::TooMuch)),
+    }
+}
+
+fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL));
     // MiniJinja writes `True` and `['a']` as Python does; workflows and YAML take `true` and `["a"]`.
     environment.set_formatter(|out, state, value| match value.kind() {
         ValueKind::Bool | ValueKind::Seq | ValueKind::Map => {
@@ -138,10 +218,7 @@ pub fn render(template: &str, values: &Values) -> Result<String, TemplateError> 
         }
         _ => minijinja::escape_formatter(out, state, value),
     });
-    // MiniJinja drops one line break at the end; the template's own stays.
     environment
-        .render_str(&format!("{template}\n"), minijinja::value::Serde(values))
-        .map_err(|error| TemplateError { template: template.to_owned(), reason: reason(&error) })
 }
 
 #[cfg(test)]
@@ -189,5 +266,67 @@ mod tests {
             let error = render(template, &values()).expect_err(template).to_string();
             assert!(error.contains(template), "{error}");
         }
+    }
+
+    #[test]
+    fn a_template_of_any_shape_renders_or_is_refused() {
+        let long = |from: &str, part: &str, to: &str| {
+            let parts = (TEMPLATE_LIMIT - from.len() - to.len()) / part.len();
+            format!("{from}{}{to}", part.repeat(parts))
+        };
+        // Each goes as deep into MiniJinja as its length allows.
+        for template in [
+            long("{{ ", "-", "1 }}"),
+            long("{{ ", "not ", "1 }}"),
+            long("{{ ", "1 if 1 else ", "1 }}"),
+            long("{{ 1", "+1", " }}"),
+            long("{{ 1", "~1", " }}"),
+            long("{{ 1", "**1", " }}"),
+            long("{{ 1", "<1", " }}"),
+            long("{{ 1", " and 1", " }}"),
+            long("{{ 1", "|d", " }}"),
+            long("{{ 1", " is odd", " }}"),
+            long("{{ hub", ".a", " }}"),
+            long("{{ hub", "[1]", " }}"),
+            long("{{ hub", "()", " }}"),
+            long("{{ ", "(", ""),
+            long("{{ ", "[", ""),
+            long("{{ ", "{1:", ""),
+            long("", "{% if 1 %}", ""),
+            long("", "{% for x in [1] %}", ""),
+            long("{% if 0 %}", "{% elif 1 %}", "{% endif %}"),
+            long("", "{{", ""),
+            long("", "{#", ""),
+            "{% set list = namespace(of=1) %}{% for i in range(9999) %}{% set list.of = [list.of] %}{% endfor %}{{ \
+             list.of }}"
+                .to_owned(),
+        ] {
+            if let Err(error) = render(&template, &values()) {
+                assert!(error.to_string().len() < 600, "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_template_of_any_greed_is_refused() {
+        for template in [
+            "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+            "{{ 'x' * 99999999 }}",
+            "{% set text = namespace(of='x') %}{% for i in range(99) %}{% set text.of = text.of ~ text.of %}{% endfor %}",
+            "{% set text = 'a' * 999999 %}{{ text | replace('a', text) }}",
+            "{{ ('\\n' * 99999) | indent(99999) }}",
+            "{{ range(99999) | join('x' * 99999) }}",
+            "{{ '%999999999d' | format(1) }}",
+            "{{ range(99999) | batch(1) | list }}",
+        ] {
+            let refused = render(template, &values()).expect_err(template);
+            assert_eq!(refused.reason, Reason::TooMuch, "{template}: {refused}");
+        }
+        let long = " ".repeat(TEMPLATE_LIMIT);
+        assert_eq!(
+            render(&format!("{{{{ 1 }}}}{long}"), &values()).expect_err("long").reason,
+            Reason::TooLong
+        );
+        assert_eq!(render(&format!("{long} \n"), &values()).expect("plain text"), format!("{long} \n"));
     }
 }

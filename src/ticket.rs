@@ -10,10 +10,12 @@
 //!   comment that holds a record.
 //! - [`log`] reads comments, [`mod@fold`] turns records into the [`state`] of the release, [`board`] renders
 //!   that, and [`seen`] says which records a board was folded from.
+//! - [`basis`] says which of all that decisions rest on.
 //! - [`claim`] settles which hub job starts a target, [`second`] finds starts that got through all the same,
 //!   and [`reason`] says why a target is not started.
 //! - [`key`] finds issues again; [`marker`] and [`text`] guard the borders.
 
+pub mod basis;
 pub mod board;
 pub mod claim;
 pub mod fold;
@@ -30,6 +32,7 @@ pub mod state;
 pub mod status;
 pub mod text;
 
+pub use basis::Basis;
 pub use fold::fold;
 pub use key::Key;
 pub use log::{BoardStep, Comment, Log};

@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
 # image.sh COMMAND: the image of a release, made as .github/workflows/release.yml asks for it.
 #
-#   build PLATFORM           builds the image for this machine's platform (amd64, arm64) and pushes it
+#   build PLATFORM ARCHIVE   builds the image for this machine's platform (amd64, arm64) into an archive
+#   push ARCHIVE DIGEST      pushes what was built, if the archive holds what has that digest
 #   join DIGEST…             makes one image for all platforms out of those that were pushed
 #   sboms DIGEST FOLDER      writes the SBOM of each platform's image into a folder
 #   sbom REFERENCE PLATFORM  prints the SBOM of an image
 #
 # The variables IMAGE, VERSION and those of every runner say what to make. What is pushed is only ever
 # named by its digest; the tag is there for people who look through the registry.
+#
+# `build` and `sbom` run what others wrote: build scripts of dependencies. So they run in jobs that may publish
+# nothing, and hand over what they made; `push` and `join` run nothing of it.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -22,27 +26,47 @@ fail() {
 }
 
 build() {
-    local platform=$1 digest
-    # The builder of the engine itself cannot push by digest.
+    local platform=$1 archive=$2
+    # The builder of the engine itself cannot write an archive.
     docker buildx create --use >/dev/null
+    of_platform "$platform" --output "type=local,dest=$work/root"
+    says_what_it_is "$work/root/release-ticket-action"
+    of_platform "$platform" --provenance mode=max --output "type=oci,dest=$archive"
+    printf '%s=%s\n' "$platform" "$(digest_of "$archive")" >>"$GITHUB_OUTPUT"
+}
+
+# of_platform PLATFORM OPTION…
+of_platform() {
+    local platform=$1
+    shift
     docker buildx build . \
         --platform "linux/$platform" \
         --label "org.opencontainers.image.source=$GITHUB_SERVER_URL/$GITHUB_REPOSITORY" \
         --label "org.opencontainers.image.revision=$GITHUB_SHA" \
         --label "org.opencontainers.image.version=$VERSION" \
-        --provenance mode=max \
-        --output "type=image,name=$IMAGE,push-by-digest=true,name-canonical=true,push=true" \
-        --metadata-file "$work/metadata.json"
-    digest=$(jq --raw-output '."containerimage.digest"' "$work/metadata.json")
-    says_what_it_is "$IMAGE@$digest"
-    printf '%s=%s\n' "$platform" "$digest" >>"$GITHUB_OUTPUT"
+        "$@"
+}
+
+# The digest of the one thing that an archive holds: https://github.com/opencontainers/image-spec/blob/main/image-index.md
+digest_of() {
+    local archive=$1 digests
+    digests=$(tar --extract --to-stdout --file "$archive" index.json | jq --raw-output '.manifests[].digest')
+    [[ $digests =~ ^sha256:[0-9a-f]{64}$ ]] || fail "$archive does not hold one image but: $digests"
+    printf '%s' "$digests"
+}
+
+push() {
+    local archive=$1 digest=$2
+    [[ $(digest_of "$archive") == "$digest" ]] || fail "$archive does not hold $digest"
+    # It refuses what does not have that digest.
+    skopeo copy --all --preserve-digests "oci-archive:$archive" "docker://$IMAGE@$digest"
 }
 
 says_what_it_is() {
     local status=0 said
-    said=$(docker run --rm "$1" 2>&1) || status=$?
+    said=$(env --ignore-environment "$1" 2>&1) || status=$?
     [[ $status == 2 && $said == *'is a GitHub Action'* ]] ||
-        fail "without inputs the image exits with $status and says: $said"
+        fail "without inputs the binary exits with $status and says: $said"
 }
 
 join() {
@@ -88,6 +112,6 @@ sbom() {
 
 command=${1:-}
 case $command in
-build | join | sboms | sbom) "$@" ;;
+build | push | join | sboms | sbom) "$@" ;;
 *) fail "image.sh has no command named \`$command\`" ;;
 esac

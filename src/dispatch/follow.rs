@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde_json::Map;
 
-use crate::engine::step::RunOf;
+use crate::engine::step::{RunOf, Sighting};
 use crate::github::actions::{Fresh, RunJob, RunJobs, Tag, WorkflowRun};
 use crate::github::{GitHub, GitHubError};
 use crate::names::TargetName;
@@ -118,13 +118,24 @@ impl Seen {
     }
 
     /// The run as it was last seen.
-    pub(super) fn run(&self) -> Option<FollowedRun> {
+    pub(super) fn sighting(&self) -> Option<Sighting> {
         let run = self.run.as_ref()?;
+        Some(Sighting {
+            run: self.followed(run),
+            workflow: run.path.clone(),
+            created_at: run.created_at,
+            title: run.title().to_owned(),
+            actor: run.actor().map(str::to_owned),
+            event: run.event.clone(),
+        })
+    }
+
+    fn followed(&self, run: &WorkflowRun) -> FollowedRun {
         let RunOf { target, repository, run: id } = &self.of;
         let attempt = run.run_attempt.unwrap_or(1);
         let jobs = self.jobs.as_ref();
         let listed = jobs.map(|jobs| jobs.jobs.as_slice()).unwrap_or_default();
-        Some(FollowedRun {
+        FollowedRun {
             target: target.clone(),
             repository: repository.clone(),
             run: *id,
@@ -141,7 +152,7 @@ impl Seen {
             jobs_over: listed.iter().filter(|job| has_ended(job)).count(),
             at: self.since,
             other: Map::new(),
-        })
+        }
     }
 }
 

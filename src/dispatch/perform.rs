@@ -27,6 +27,8 @@ pub(super) struct Performer<'a> {
     github: &'a GitHub,
     ledger: Option<Ledger<'a>>,
     follower: Follower,
+    /// Whether it only asks: a dry run changes nothing.
+    only_asks: bool,
     /// What was last said of each target.
     lines: BTreeMap<TargetName, String>,
 }
@@ -37,7 +39,7 @@ impl<'a> Performer<'a> {
             TicketIs::Open { issue, .. } => Some(Ledger::unread(github, issue.clone())),
             TicketIs::New(_) => None,
         };
-        Self { github, ledger, follower: Follower::default(), lines: BTreeMap::new() }
+        Self { github, ledger, follower: Follower::default(), only_asks: false, lines: BTreeMap::new() }
     }
 
     /// Does what comes next, until nothing does.
@@ -58,6 +60,7 @@ impl<'a> Performer<'a> {
 
     /// Does what comes next as long as it only asks; then asks for what jobs that have ended may have started.
     pub(super) async fn ask(&mut self, known: &mut Known, request: &Request) {
+        self.only_asks = true;
         loop {
             let steps = next(known, request, self.github.clock().now());
             if steps.is_empty() || !steps.iter().all(Step::is_question) {
@@ -113,7 +116,7 @@ impl<'a> Performer<'a> {
                 let done = match means {
                     Means::Look(mut seen) => {
                         let looked = tokio::time::timeout(look_limit, seen.look(github)).await;
-                        Done::Looked(looked_at(&seen, looked), seen)
+                        Done::Looked(looked_at(&seen, looked, github).await, seen)
                     }
                     Means::Pen(pen) => Done::Written(write(&step, pen).await),
                     Means::Request => Done::Answered(aside(&step, github).await),
@@ -152,6 +155,7 @@ impl<'a> Performer<'a> {
                 let Some(ledger) = &mut self.ledger else { return Answer::Done };
                 reading_answer(ledger.read_changes(&mut known.log).await, ledger)
             }
+            Step::AskIdentity => self.ask_identity(known).await,
             Step::Apply(effect) => self.apply(effect, known).await,
             Step::Pause { until, reason } => {
                 self.say_how_it_stands(reason, known, request);
@@ -161,6 +165,25 @@ impl<'a> Performer<'a> {
             }
             Step::StartAgain(_) | Step::Refuse { .. } => Answer::Done,
             Step::AskHubRun(_) | Step::LookAtRun(_) | Step::FindRun(_) => aside(step, self.github).await,
+        }
+    }
+
+    /// Under which account this step writes. Where only a write would tell, a dry run takes the first claim for this
+    /// hub's own.
+    async fn ask_identity(&self, known: &Known) -> Answer {
+        let TicketIs::Open { issue, .. } = &known.ticket else { return Answer::Identity(None) };
+        match self.github.identity(issue, !self.only_asks).await {
+            Ok(Some(identity)) => Answer::Identity(Some(identity)),
+            Ok(None) if self.only_asks => {
+                let first = known.log.first_claimant().map(str::to_owned);
+                let account = first.as_deref().unwrap_or("nobody");
+                tracing::info!(
+                    "the plan takes the claims of {account} for this hub's own: only a write would tell"
+                );
+                Answer::Identity(first)
+            }
+            Ok(None) => Answer::Identity(None),
+            Err(error) => Answer::Failed(failure(&error)),
         }
     }
 
@@ -244,7 +267,11 @@ fn is_independent(step: &Step) -> bool {
                     | Effect::PinBoard { .. }
             )
         }
-        Step::ReadLog | Step::StartAgain(_) | Step::Refuse { .. } | Step::Pause { .. } => false,
+        Step::ReadLog
+        | Step::AskIdentity
+        | Step::StartAgain(_)
+        | Step::Refuse { .. }
+        | Step::Pause { .. } => false,
     }
 }
 
@@ -311,10 +338,16 @@ fn failure(error: &GitHubError) -> Failure {
     }
 }
 
-fn looked_at(seen: &Seen, looked: Result<Result<(), GitHubError>, tokio::time::error::Elapsed>) -> Answer {
+async fn looked_at(
+    seen: &Seen,
+    looked: Result<Result<(), GitHubError>, tokio::time::error::Elapsed>,
+    github: &GitHub,
+) -> Answer {
     let RunOf { target, repository, run } = seen.of();
     match looked {
-        Ok(Ok(())) => seen.run().map_or(Answer::Done, |run| Answer::Run(Box::new(run))),
+        Ok(Ok(())) => seen.sighting().map_or(Answer::Done, |sighting| Answer::Run(Box::new(sighting))),
+        // "Not found" may also mean "not for this token", unless the repository can be seen.
+        Ok(Err(error)) if error.is_gone() && github.repository(repository).await.is_ok() => Answer::NoRun,
         Ok(Err(error)) => {
             tracing::info!("cannot look at {target}, run {run} of {repository}, this time: {error}");
             Answer::Failed(failure(&error))

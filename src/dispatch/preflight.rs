@@ -20,8 +20,7 @@ use crate::workflow::{Declared, LONGEST_INPUTS};
 
 /// What is wrong with a template in `place`.
 pub(super) fn template_problem(place: &str, error: &TemplateError) -> Problem {
-    let help = "correct the name; or, if it may be missing, write `{{ inputs.name | default('') }}`";
-    Problem::new(format!("{place}: {error}")).help(help)
+    Problem::of(place, error)
 }
 
 /// What starting `targets` needs. A workflow file that cannot be read is not checked.

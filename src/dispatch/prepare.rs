@@ -2,10 +2,10 @@
 //! the first effect. All that is wrong is reported at once.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::asker::Asker;
 use super::preflight::{self, template_problem};
 use super::{Hub, lookup};
 use crate::engine::wording::Wording;
@@ -17,21 +17,28 @@ use crate::names::TargetName;
 use crate::problem::Problem;
 use crate::targets::{self, Listed, did_you_mean};
 use crate::template::{self, HubValues, RunValues, Values};
+use crate::workspace::{self, FileError};
 
 /// Reads and checks everything before the first effect.
 ///
 /// # Errors
 ///
 /// With all problems, in the order of their places.
-pub(super) async fn prepare(hub: Hub<'_>) -> Result<(Request, Known), Vec<Problem>> {
+pub(super) async fn prepare(hub: Hub<'_>, asker: &Asker) -> Result<(Request, Known), Vec<Problem>> {
     let Hub { job, common, inputs, github } = hub;
     let named = lookup::read_named(hub).await?;
-    let mut wording = wording(hub, &named.form, named.release.clone().unwrap_or_default());
+    let approved = named.approved;
+    refuse(approved.problems(templates(inputs)))?;
+    let mut wording = wording(hub, &approved.answers, named.release.clone().unwrap_or_default());
     if let Some(template) = &inputs.release {
         let release = early(&wording, "`release`", template)?;
         wording.values.release = release.trim().to_owned();
     }
     let listed = list_targets(hub, &wording).await?;
+    wording.body = body_template(hub).await?;
+    let of_targets =
+        listed.targets.iter().flat_map(|target| &target.inputs).map(|input| input.template.as_str());
+    refuse(approved.problems(of_targets.chain(wording.body.as_deref())))?;
     let mut problems = Vec::new();
     let only = only(hub, &wording, &listed).unwrap_or_else(|found| {
         problems.extend(found);
@@ -39,7 +46,6 @@ pub(super) async fn prepare(hub: Hub<'_>) -> Result<(Request, Known), Vec<Proble
     });
     let names: Vec<TargetName> = listed.targets.iter().map(|target| target.name.clone()).collect();
     wording.values.targets = names.iter().map(ToString::to_string).collect();
-    wording.body = body_template(hub).await?;
     let is_meant = |name: &TargetName| only.as_ref().is_none_or(|only| only.contains(name));
     let targets: Vec<_> = listed.targets.into_iter().filter(|target| is_meant(&target.name)).collect();
     github.tokens().need(preflight::needs(&targets));
@@ -64,10 +70,13 @@ pub(super) async fn prepare(hub: Hub<'_>) -> Result<(Request, Known), Vec<Proble
         by: common.writer(job),
         run_url: job.run_url(),
         driver: inputs.driver.clone(),
+        // Whoever runs the hub's workflow is the driver of a new ticket, and not of one that has a driver.
+        is_new_driver: inputs.driver.as_ref() != job.actor.as_ref(),
         release: wording.release(),
+        form: approved.unrecorded,
         targets,
         listed: names,
-        retry: retry(inputs),
+        retry: retry(inputs, only.as_ref(), asker),
         follow: inputs.wait.map(|wait| Follow { timeout: wait.timeout, interval: wait.interval }),
         cancel_runs: inputs.cancel_on_timeout,
         close: inputs.close_on_success,
@@ -78,6 +87,22 @@ pub(super) async fn prepare(hub: Hub<'_>) -> Result<(Request, Known), Vec<Proble
         wind_up: false,
     };
     Ok((request, Known::new(ticket, duplicates)))
+}
+
+/// The templates that the step itself gives.
+fn templates(inputs: &DispatchInputs) -> impl Iterator<Item = &str> + Clone {
+    fn of<T>(listing: Option<&Listing<T>>) -> Option<&str> {
+        match listing? {
+            Listing::Template(template) => Some(template),
+            Listing::Given(_) => None,
+        }
+    }
+    let texts = [&inputs.release, &inputs.title, &inputs.body].map(Option::as_deref);
+    texts.into_iter().chain([of(inputs.targets.as_ref()), of(inputs.only.as_ref())]).flatten()
+}
+
+fn refuse(problems: Vec<Problem>) -> Result<(), Vec<Problem>> {
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 /// How targets are claimed. A reference needs a commit of the hub: that of the run.
@@ -96,8 +121,9 @@ fn claim(hub: Hub<'_>) -> Result<Claim, Vec<Problem>> {
     }
 }
 
-fn retry(inputs: &DispatchInputs) -> Retry {
-    match (inputs.retry_failed, &inputs.only) {
+fn retry(inputs: &DispatchInputs, only: Option<&BTreeSet<TargetName>>, asker: &Asker) -> Retry {
+    match (inputs.retry_failed, only) {
+        _ if *asker == Asker::Record => Retry::Nothing,
         (true, _) => Retry::Failed,
         (false, Some(_)) => Retry::Named,
         (false, None) => Retry::Nothing,
@@ -146,7 +172,9 @@ async fn list_targets(hub: Hub<'_>, wording: &Wording) -> Result<Listed, Vec<Pro
         }
         Some(Listing::Template(template)) => {
             let text = early(wording, "`targets`", template)?;
-            return Ok(targets::parse_input(&text, &job.repository, &inputs.defaults));
+            if !text.trim().is_empty() {
+                return Ok(targets::parse_input(&text, &job.repository, &inputs.defaults));
+            }
         }
         None => {}
     }
@@ -177,8 +205,11 @@ fn only(
         None => return Ok(None),
         Some(Listing::Given(names)) => names.clone(),
         Some(Listing::Template(template)) => {
-            let list = inputs::list_of(&early(wording, "`only`", template)?);
-            list.map_err(|error| vec![Problem::new(format!("`only`: {error}"))])?
+            let text = early(wording, "`only`", template)?;
+            if text.trim().is_empty() {
+                return Ok(None);
+            }
+            inputs::list_of(&text).map_err(|error| vec![Problem::new(format!("`only`: {error}"))])?
         }
     };
     let known = || listed.targets.iter().map(|target| &target.name);
@@ -221,14 +252,10 @@ async fn body_template(hub: Hub<'_>) -> Result<Option<String>, Vec<Problem>> {
 /// A file of the repository whose workflow runs: from the workspace, else at the run's commit.
 async fn hub_file(hub: Hub<'_>, path: &str) -> Result<Option<String>, Vec<Problem>> {
     let Hub { job, github, .. } = hub;
-    let inside = Path::new(path);
-    let stays =
-        inside.is_relative() && !inside.components().any(|part| part == std::path::Component::ParentDir);
-    if !stays {
-        return Err(vec![Problem::new(format!("`{path}` leads out of the repository"))]);
-    }
+    let refused = |error: FileError| vec![Problem::from(&error)];
+    workspace::check_path(path).map_err(refused)?;
     if let Some(workspace) = &job.workspace
-        && let Ok(text) = std::fs::read_to_string(workspace.join(inside))
+        && let Some(text) = workspace::read(workspace, path).map_err(refused)?
     {
         return Ok(Some(text));
     }

@@ -19,7 +19,7 @@ pub(super) fn ask_about_other_jobs(view: &View<'_>) -> Vec<Step> {
     let has_yielded = entries.any(|start| start.state == StartState::Yielded);
     let before = view.known.own.iter().map(|own| own.comment).max();
     let before = before.filter(|_| !has_yielded && !view.is_locked_out());
-    let claimants = claim::claimants(&view.known.log, before);
+    let claimants = claim::claimants(view.claims(), before);
     let jobs: BTreeSet<&Writer> = claimants.chain(mending::other_jobs(view)).collect();
     let is_unknown =
         |job: &&Writer| view.settled_liveness(job).is_none() && !view.known.round.jobs.contains_key(*job);
@@ -75,9 +75,7 @@ pub(super) fn claim(view: &View<'_>) -> Vec<Step> {
     }
     let entries: Vec<Start> = claimed.into_iter().chain(waiting).collect();
     let records = entries.chunks(TARGETS_PER_RECORD).zip(view.last_seq() + 1..);
-    records
-        .map(|(chunk, seq)| view.write(None, view.request.record(seq, chunk.to_vec(), Vec::new())))
-        .collect()
+    records.map(|(chunk, seq)| view.write(None, view.record(seq, chunk.to_vec(), Vec::new()))).collect()
 }
 
 /// Whether this step may claim the target: not twice, as a start that was refused is for the next
@@ -97,7 +95,7 @@ fn may_claim(view: &View<'_>, ready: &Ready) -> bool {
 
 /// Whether the log does not know yet that a target waits, and for what.
 fn waiting_entry_is_missing(view: &View<'_>, ready: &Ready) -> bool {
-    let mut entries = view.known.log.dispatches().flat_map(|(_, dispatch)| &dispatch.targets);
+    let mut entries = view.claims().own().flat_map(|(_, dispatch)| &dispatch.targets);
     !entries.any(|start| {
         start.target == *ready.name()
             && (start.state != StartState::Waiting || start.needs == ready.target.needs)

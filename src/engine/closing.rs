@@ -8,7 +8,7 @@ use super::verdict::Verdict;
 use super::view::View;
 use crate::names::TargetName;
 use crate::plan::Effect;
-use crate::ticket::{Log, Reason, Target};
+use crate::ticket::{Reason, Target, Ticket};
 
 const LAST_WORD: &str = "🎉 Every target is released, so this ticket is closed.";
 
@@ -25,7 +25,7 @@ pub(super) fn end(view: &View<'_>) -> Vec<Step> {
     }
     // A record of a newer release may ask for more than this one can read.
     let is_wanted = view.request.close && !view.known.is_closed && view.ticket.unreadable.is_empty();
-    if is_wanted && is_done(&view.known.log, &view.request.listed) && !results::went_wrong(view) {
+    if is_wanted && is_done(&view.ticket, &view.request.listed) && !results::went_wrong(view) {
         let last_word = Some(LAST_WORD.to_owned());
         return vec![Step::Apply(Effect::CloseIssue { issue: view.issue.clone(), last_word })];
     }
@@ -51,8 +51,7 @@ fn say_what_waits(view: &View<'_>) -> Vec<Step> {
 
 /// Whether every target of the ticket and every one that is `listed` is released, and no failure is open.
 #[must_use]
-pub fn is_done(log: &Log, listed: &[TargetName]) -> bool {
-    let ticket = log.ticket();
+pub fn is_done(ticket: &Ticket, listed: &[TargetName]) -> bool {
     let is_released = |target: &Target| target.status.is_released();
     ticket.notices.is_empty()
         && ticket.targets.values().all(is_released)

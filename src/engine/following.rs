@@ -1,13 +1,16 @@
 //! The ticket and the runs as they stand now: read, looked at, and recorded where they have changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::board::update_board;
-use super::known::{Due, Known, Lag, TicketIs};
+use super::known::{Doubt, Due, Identity, Lag, TicketIs};
 use super::step::{Pause, RunOf, Step};
 use super::view::{TARGETS_PER_RECORD, View};
 use crate::names::{RunId, TargetName};
 use crate::ticket::{FollowedRun, StartState, Writer};
+
+/// So many runs that reports name, and that are not their target's, are asked about in a step.
+const DOUBTS_PER_TARGET: usize = 5;
 
 pub(super) fn read_the_log(view: &View<'_>) -> Vec<Step> {
     let is_open = matches!(view.known.ticket, TicketIs::Open { .. });
@@ -22,15 +25,74 @@ pub(super) fn read_the_log(view: &View<'_>) -> Vec<Step> {
     [Step::ReadLog].into_iter().chain(board).collect()
 }
 
+/// Asks under which account this step writes, where claims are there: only those of the same account count.
+pub(super) fn ask_identity(view: &View<'_>) -> Vec<Step> {
+    if view.known.log.first_claimant().is_none() {
+        return Vec::new();
+    }
+    match view.known.identity {
+        Identity::NotAsked => vec![Step::AskIdentity],
+        // A record that claims nothing tells.
+        Identity::Unknown if view.known.own.is_empty() && !view.request.wind_up => {
+            vec![view.write(None, view.record(view.last_seq() + 1, Vec::new(), Vec::new()))]
+        }
+        Identity::Unknown | Identity::Is(_) => Vec::new(),
+    }
+}
+
 /// Looks at the runs that were not looked at since the last pause; where nobody follows them, only before
-/// anything is claimed, and only if they decide something.
+/// anything is claimed.
 pub(super) fn look_at_runs(view: &View<'_>) -> Vec<Step> {
-    let follows = view.request.follow.is_some();
-    if !view.request.runs_decide() || !follows && !view.known.own.is_empty() {
+    let has_claimed = view.known.own.iter().any(|own| !own.record.targets.is_empty());
+    if view.request.follow.is_none() && has_claimed {
         return Vec::new();
     }
     let is_new = |of: &RunOf| !view.known.round.runs.contains(&(of.target.clone(), of.run));
-    runs(view).into_iter().filter(is_new).map(Step::LookAtRun).collect()
+    // A run that has ended may be run again: that is for those to know who start or follow something.
+    let is_open = |of: &RunOf| view.request.runs_decide() || !has_ended(view, &of.target, of.run);
+    let looks = runs(view).into_iter().chain(doubtful_runs(view)).filter(|of| is_new(of) && is_open(of));
+    looks.map(Step::LookAtRun).collect()
+}
+
+/// The newest run of each target that only its own repository's reports name. GitHub says whether it is one of the
+/// target: then what it reports counts.
+fn doubtful_runs(view: &View<'_>) -> Vec<RunOf> {
+    let mut newest: BTreeMap<&TargetName, RunId> = BTreeMap::new();
+    let second = view.ticket.second_starts.iter();
+    let second: BTreeSet<_> = second.filter_map(|second| Some((&second.repository, second.run?))).collect();
+    let ready = |name: &str| view.request.targets.iter().find(|ready| ready.name().as_str() == name);
+    for (_, report) in view.known.log.reports() {
+        let default = report.by.repository.name();
+        for stage in &report.stages {
+            let Some(ready) = ready(stage.target.as_ref().map_or(default, TargetName::as_str)) else {
+                continue;
+            };
+            if ready.target.repository != report.by.repository {
+                continue;
+            }
+            let name = ready.name();
+            let of_target = view.ticket.targets.get(name).and_then(|target| target.run.as_ref());
+            let is_newer = of_target.is_none_or(|run| report.by.run > run.id);
+            let is_second = second.contains(&(&report.by.repository, report.by.run));
+            let doubt = view.known.doubts.get(&(name.clone(), report.by.run));
+            if is_newer && !is_second && doubt != Some(&Doubt::Refuted) {
+                let known = newest.entry(name).or_insert(report.by.run);
+                *known = (*known).max(report.by.run);
+            }
+        }
+    }
+    let refuted = |name: &TargetName| {
+        let doubts = view.known.doubts.iter();
+        doubts.filter(|((of, _), doubt)| of == name && **doubt == Doubt::Refuted).count()
+    };
+    let is_seen = |name: &TargetName| !view.known.sight.get(name).is_some_and(|sight| sight.is_unseen);
+    let doubtful = newest.into_iter().filter(|(name, _)| is_seen(name) && refuted(name) < DOUBTS_PER_TARGET);
+    doubtful
+        .filter_map(|(name, run)| {
+            let repository = ready(name.as_str())?.target.repository.clone();
+            Some(RunOf { target: name.clone(), repository, run })
+        })
+        .collect()
 }
 
 /// The runs of the targets and of all that they need, as far as they are known and can be seen.
@@ -42,7 +104,7 @@ pub(super) fn runs(view: &View<'_>) -> Vec<RunOf> {
     while let Some(name) = names.pop() {
         let Some(target) = view.ticket.targets.get(name).filter(|_| passed.insert(name)) else { continue };
         names.extend(&target.needs);
-        let is_unseen = view.known.sight.get(name).is_some_and(|sight| sight.is_unseen);
+        let is_unseen = view.known.sight.get(name).is_some_and(|sight| sight.is_unseen || sight.is_lost);
         if let Some(run) = target.run.as_ref().filter(|_| !is_unseen) {
             let repository = run.repository.clone();
             runs.push(RunOf { target: name.clone(), repository, run: run.id });
@@ -57,8 +119,7 @@ pub(super) fn record_runs(view: &View<'_>) -> Vec<Step> {
     if view.known.round.recording_failed {
         return Vec::new();
     }
-    let mut news: Vec<FollowedRun> =
-        view.known.runs.values().filter(|run| is_news(view, run)).cloned().collect();
+    let mut news = news(view);
     if news.is_empty() {
         return Vec::new();
     }
@@ -82,24 +143,47 @@ pub(super) fn record_runs(view: &View<'_>) -> Vec<Step> {
     }
     for chunk in news.chunks(TARGETS_PER_RECORD) {
         seq += 1;
-        steps.push(view.write(None, view.request.record(seq, Vec::new(), chunk.to_vec())));
+        steps.push(view.write(None, view.record(seq, Vec::new(), chunk.to_vec())));
     }
     steps
 }
 
-/// Whether what was seen of a run says more than the ticket does.
-fn is_news(view: &View<'_>, run: &FollowedRun) -> bool {
-    let target = view.ticket.targets.get(&run.target);
+/// What was seen of runs and is not recorded yet.
+fn news(view: &View<'_>) -> Vec<FollowedRun> {
+    let recorded = recorded(view);
+    let news = view.known.runs.values().filter(|run| is_news(view, run, &recorded));
+    news.cloned().collect()
+}
+
+/// The targets of which something was seen that could not be recorded.
+pub(super) fn unrecorded(view: &View<'_>) -> Vec<TargetName> {
+    if !view.known.round.recording_failed {
+        return Vec::new();
+    }
+    news(view).into_iter().map(|run| run.target).collect()
+}
+
+/// Whether what was seen of a run says more than the records of this hub's own identity.
+fn is_news(view: &View<'_>, run: &FollowedRun, recorded: &Recorded<'_>) -> bool {
+    let target = view.known.log.ticket().targets.get(&run.target);
     // A dispatch that does not wait says only what decides something: each word is a comment.
     let decides = run.has_ended() || target.is_some_and(|target| target.status.is_bad());
     if view.request.follow.is_none() && !decides {
         return false;
     }
-    let known = target.and_then(|target| target.followed.as_ref());
     // Where another hub job has seen more of it, it is enough to have said so once.
-    let recorded = view.known.own.iter().flat_map(|own| &own.record.followed);
-    let recorded = recorded.filter(|known| known.target == run.target);
-    !known.into_iter().chain(recorded).any(|known| is_same(known, run))
+    !recorded.get(&run.target).into_iter().flatten().any(|known| is_same(known, run))
+}
+
+/// The runs of each target as the records of this hub's own identity have them.
+type Recorded<'v> = BTreeMap<&'v TargetName, Vec<&'v FollowedRun>>;
+
+fn recorded<'v>(view: &'v View<'_>) -> Recorded<'v> {
+    let mut recorded = Recorded::new();
+    for run in view.claims().own().flat_map(|(_, claim)| &claim.followed) {
+        recorded.entry(&run.target).or_default().push(run);
+    }
+    recorded
 }
 
 /// Whether a run stands as it did, whenever that was.
@@ -113,7 +197,7 @@ pub(super) fn started_runs(view: &View<'_>) -> Vec<RunOf> {
     let by = &view.request.by;
     let is_ours =
         |writer: &Writer| writer.repository == by.repository && writer.run == by.run && writer.job == by.job;
-    let ours = view.known.log.dispatches().filter(|(_, dispatch)| is_ours(&dispatch.by));
+    let ours = view.claims().own().filter(|(_, dispatch)| is_ours(&dispatch.by));
     let recorded = ours.flat_map(|(_, dispatch)| &dispatch.targets).filter_map(|start| {
         let repository = start.repository.clone();
         Some(RunOf { target: start.target.clone(), repository, run: start.run? })
@@ -123,11 +207,11 @@ pub(super) fn started_runs(view: &View<'_>) -> Vec<RunOf> {
         let repository = ready.target.repository.clone();
         Some(RunOf { target: ready.name().clone(), repository, run: *run })
     });
-    recorded.chain(settled).filter(|of| !has_ended(view.known, &of.target, of.run)).collect()
+    recorded.chain(settled).filter(|of| !has_ended(view, &of.target, of.run)).collect()
 }
 
-fn has_ended(known: &Known, target: &TargetName, run: RunId) -> bool {
-    let target = known.log.ticket().targets.get(target);
+fn has_ended(view: &View<'_>, target: &TargetName, run: RunId) -> bool {
+    let target = view.ticket.targets.get(target);
     let followed = target.and_then(|target| target.followed.as_ref());
     followed.is_some_and(|followed| followed.run == run && followed.has_ended())
 }
@@ -136,6 +220,7 @@ fn has_ended(known: &Known, target: &TargetName, run: RunId) -> bool {
 mod tests {
     use std::time::Duration;
 
+    use crate::engine::Retry;
     use crate::engine::testing::{Says, Story, dispatch, target};
     use crate::ticket::StartState;
 
@@ -182,16 +267,38 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_does_not_follow_looks_only_at_runs_that_decide_something() {
-        let lines = Story::of([target("web")]).after(started()).run();
-        assert!(!lines.contains(&"look at web".to_owned()), "{lines:#?}");
+    fn only_claims_of_the_account_under_which_the_step_writes_count() {
+        let ask = "ask whose token it is".to_owned();
+        let lines = Story::of([target("web")]).not_knowing_its_account().run();
+        assert!(!lines.contains(&ask), "nobody has claimed anything: {lines:#?}");
+        let lines = Story::of([target("web")]).not_knowing_its_account().after(started()).run();
+        assert_eq!(lines[1..3], [ask.clone(), "look at web".to_owned()]);
+        assert!(!lines.contains(&"start web".to_owned()), "{lines:#?}");
+        // Where nobody says it, a record that claims nothing tells, before anything is decided.
+        for (retry, starts) in [(Retry::Nothing, false), (Retry::Failed, true)] {
+            let story = Story::of([target("web")]).not_knowing_its_account().after(started()).retrying(retry);
+            let lines = story.always(&ask, Says::Refused).always("look at web", Says::Failed).run();
+            assert_eq!(lines[2..4], ["comment: ", "look at web"]);
+            assert_eq!(lines.contains(&"start web".to_owned()), starts, "{lines:#?}");
+        }
+    }
+
+    #[test]
+    fn a_job_that_does_not_follow_looks_once_at_runs_that_have_not_ended() {
+        let mut story = Story::of([target("web")]).after(started());
+        let lines = story.run();
+        assert_eq!(lines[1..3], ["look at web", "comment: web released"]);
+        let mut again = Story::of([target("web")]);
+        again.known.log = story.known.log;
+        let lines = again.run();
+        assert!(!lines.contains(&"look at web".to_owned()), "it has ended: {lines:#?}");
         let lines = Story::of([target("docs").needing(["web"])]).after(started()).run();
-        assert_eq!(lines[..3], ["read", "look at web", "comment: web released"]);
+        assert_eq!(lines[1..3], ["look at web", "comment: web released"]);
         assert!(lines.contains(&"start docs".to_owned()), "{lines:#?}");
         // A run that goes on decides nothing, so it is not worth a comment.
         let story = Story::of([target("docs").needing(["web"])]).after(started());
         let lines = story.when("look at web", [Says::GoesOn]).run();
-        assert_eq!(lines[..3], ["read", "look at web", "comment: docs waiting"]);
+        assert_eq!(lines[1..3], ["look at web", "comment: docs waiting"]);
     }
 
     #[test]
@@ -221,7 +328,7 @@ mod tests {
             [
                 write,
                 "board",
-                "pause: runs of web, api",
+                "pause: runs of api, web",
                 "read",
                 "look at api | look at web",
                 write,

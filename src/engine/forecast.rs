@@ -3,17 +3,16 @@
 use chrono::{DateTime, Utc};
 use serde_json::Map;
 
-use super::known::Known;
+use super::known::{Identity, Known};
 use super::request::Request;
-use super::step::{Answer, Pause, RunOf, Step};
+use super::step::{Answer, Pause, RunOf, Sighting, Step};
 use super::{next, waiting};
 use crate::engine::view::View;
-use crate::names::{CommentId, IssueNumber, IssueRef, RunId, TargetName};
+use crate::names::{CommentId, IssueNumber, IssueRef, RunId, TargetName, number};
 use crate::plan::{Applied, Board, Created, Effect, Plan};
 use crate::ticket::claim::Liveness;
 use crate::ticket::{
-    BoardStep, Comment, FollowedRun, Log, Record, Report, StageReport, StartState, Status, TargetStatus,
-    Writer,
+    BoardStep, Comment, FollowedRun, Record, Report, StageReport, StartState, Status, TargetStatus, Writer,
 };
 
 /// More steps are taken by no release; a forecast that goes on is an error of the rules.
@@ -89,8 +88,14 @@ fn assume(step: &Step, known: &mut Known, request: &Request, now: DateTime<Utc>)
             report_what_no_run_tells(known, request, now);
             Answer::Done
         }
+        // Without a write nobody may know it: then the first claim is taken for this hub's own.
+        Step::AskIdentity => Answer::Identity(known.log.first_claimant().map(str::to_owned)),
         Step::AskHubRun(_) => Answer::HubRun(Liveness::Ended),
-        Step::LookAtRun(of) => Answer::Run(Box::new(look_at(of, known, now))),
+        Step::LookAtRun(of) => {
+            let run = look_at(of, known, now);
+            let (title, workflow, actor, event) = (String::new(), None, None, None);
+            Answer::Run(Box::new(Sighting { run, workflow, created_at: now, title, actor, event }))
+        }
         Step::FindRun(_) => Answer::Runs(Vec::new()),
         Step::Apply(Effect::OpenIssue(new)) => Answer::Applied(Applied::Opened {
             issue: IssueRef { repository: new.repository.clone(), number: IssueNumber(0) },
@@ -98,7 +103,7 @@ fn assume(step: &Step, known: &mut Known, request: &Request, now: DateTime<Utc>)
             created: true,
         }),
         Step::Apply(Effect::WriteRecord { comment, record, .. }) => {
-            Answer::Applied(Applied::Written(write(&mut known.log, *comment, record, now)))
+            Answer::Applied(Applied::Written(write(known, *comment, record, now)))
         }
         Step::Apply(Effect::UpdateBoard { .. }) if !known.log.has_records() => {
             Answer::Applied(Applied::Board(None))
@@ -122,21 +127,25 @@ fn assume(step: &Step, known: &mut Known, request: &Request, now: DateTime<Utc>)
 /// A run that is newer than all that are there.
 fn run_to_be(target: &TargetName, request: &Request) -> RunId {
     let position = request.targets.iter().position(|ready| ready.name() == target).unwrap_or_default();
-    RunId(u64::MAX / 2 + position as u64)
+    RunId(number::MAX / 2 + position as u64)
 }
 
-fn write(log: &mut Log, comment: Option<CommentId>, record: &Record, now: DateTime<Utc>) -> Comment {
-    let next = || CommentId(log.last_id().map_or(1, |id| id.0.saturating_add(1)));
+fn write(known: &mut Known, comment: Option<CommentId>, record: &Record, now: DateTime<Utc>) -> Comment {
+    let next = || CommentId(known.log.last_id().map_or(1, |id| id.0.saturating_add(1)));
+    let author = match &known.identity {
+        Identity::Is(login) => login.clone(),
+        Identity::NotAsked | Identity::Unknown => "this step".to_owned(),
+    };
     let written = Comment {
         id: comment.unwrap_or_else(next),
-        author: None,
+        author: Some(author),
         trusted: true,
         body: record.render(),
         created_at: now,
         updated_at: now,
         url: String::new(),
     };
-    log.extend([written.clone()]);
+    known.log.extend([written.clone()]);
     written
 }
 
@@ -187,7 +196,7 @@ fn report_what_no_run_tells(known: &mut Known, request: &Request, now: DateTime<
     for (target, repository) in silent {
         let by = Writer {
             repository,
-            run: RunId(u64::MAX),
+            run: RunId(number::MAX),
             attempt: 1,
             job: "release".to_owned(),
             check_run: None,
@@ -204,7 +213,7 @@ fn report_what_no_run_tells(known: &mut Known, request: &Request, now: DateTime<
             other: Map::new(),
         };
         let report = Report { by, seq: 1, run_url: String::new(), stages: vec![stage], other: Map::new() };
-        write(&mut known.log, None, &Record::Report(report), now);
+        write(known, None, &Record::Report(report), now);
     }
 }
 
@@ -233,14 +242,16 @@ mod tests {
         bring the board of hub#1 up to date
         wait for docs, web and api
         edit comment 1 on hub#1: web and api started; docs waiting; api queued; web released
+        bring the board of hub#1 up to date
+        wait for docs and api
+        edit comment 1 on hub#1: web and api started; docs waiting; web and api released
         comment on hub#1: docs claimed
         bring the board of hub#1 up to date
         start docs when web and api are released: release.yml in acme/docs at main
         edit comment 3 on hub#1: docs started
         edit comment 3 on hub#1: docs started; docs queued
         bring the board of hub#1 up to date
-        wait for docs and api
-        edit comment 1 on hub#1: web and api started; docs waiting; web and api released
+        wait for docs
         edit comment 3 on hub#1: docs started; docs released
         bring the board of hub#1 up to date
         close hub#1, saying: 🎉 Every target is released, so this ticket is closed.
@@ -272,7 +283,7 @@ mod tests {
         bring the board of hub#1 up to date
         pin the board of hub#1
         start api: release.yml in acme/api at main
-        edit comment 2 on hub#1: api started
+        edit comment 3 on hub#1: api started
         bring the board of hub#1 up to date
         ");
         assert_eq!(format!("{:?}", story.known), before);

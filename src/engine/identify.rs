@@ -22,7 +22,8 @@ pub(super) fn identify(search: &Search, candidates: &[Candidate]) -> Found {
     let named: Vec<&Candidate> = ours.iter().copied().filter(|run| holds(&run.title, &ticket)).collect();
     match (&ours[..], &named[..]) {
         ([], _) => Found::Nothing,
-        ([run], _) | (_, [run]) => Found::One(run.run, run.url.clone()),
+        (_, [run]) => Found::One(run.run, run.url.clone()),
+        ([run], _) if !search.must_name_ticket => Found::One(run.run, run.url.clone()),
         _ => Found::Several(ours.iter().map(|run| run.url.clone()).collect()),
     }
 }
@@ -39,13 +40,13 @@ fn could_be(search: &Search, run: &Candidate) -> bool {
 }
 
 /// Whether `title` holds the ticket's name, and not one that only begins like it.
-fn holds(title: &str, ticket: &str) -> bool {
+pub(super) fn holds(title: &str, ticket: &str) -> bool {
     let behind = |at: usize| title[at + ticket.len()..].chars().next();
     title.match_indices(ticket).any(|(at, _)| !behind(at).is_some_and(|c| c.is_ascii_digit()))
 }
 
 /// Whether `title` holds another ticket of the same hub.
-fn names_another(title: &str, ticket: &IssueRef) -> bool {
+pub(super) fn names_another(title: &str, ticket: &IssueRef) -> bool {
     let hub = format!("{}#", ticket.repository);
     let is_number = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
     let names_some = title.match_indices(&hub).any(|(at, _)| is_number(&title[at + hub.len()..]));
@@ -72,6 +73,7 @@ mod tests {
             actor: Some("acme-release[bot]".into()),
             ticket: IssueRef { repository: "acme/hub".parse().expect("a name"), number: IssueNumber(12) },
             known_runs: BTreeSet::from([RunId(9)]),
+            must_name_ticket: false,
         }
     }
 
@@ -94,6 +96,14 @@ mod tests {
         // The other ticket's run is not ours, so the one without a name is.
         assert_eq!(found("Release for acme/hub#123"), Found::One(RunId(2), "u/2".into()));
         assert_eq!(found("Release"), Found::Several(vec!["u/1".into(), "u/2".into()]));
+    }
+
+    #[test]
+    fn a_run_that_only_another_account_claims_has_to_name_the_ticket() {
+        let search = Search { must_name_ticket: true, ..search() };
+        assert_eq!(identify(&search, &[run(1, "acme/hub#12")]), Found::One(RunId(1), "u/1".into()));
+        assert_eq!(identify(&search, &[run(1, "Release")]), Found::Several(vec!["u/1".into()]));
+        assert_eq!(identify(&search, &[run(1, "acme/hub#13")]), Found::Nothing);
     }
 
     #[test]

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::ready::Ready;
 use super::request::Request;
 use super::step::{Failure, Pause, Step};
 use crate::names::{CommentId, IssueRef, RunId, TargetName};
 use crate::plan::{Effect, NewIssue};
 use crate::problem::Problem;
 use crate::ticket::claim::Liveness;
-use crate::ticket::{Dispatch, FollowedRun, Log, Reason, StartState, Writer};
+use crate::ticket::{Basis, Dispatch, FollowedRun, Log, Reason, StartState, Writer};
 
 /// The run of a start that may have happened is looked for at these times: GitHub's lists lag behind
 /// its writes.
@@ -41,6 +42,8 @@ pub enum TicketIs {
         url: String,
         /// Whether this step opened it; unknown where it was there before.
         created: Option<bool>,
+        /// When it was opened, by GitHub's clock, where that was read.
+        opened_at: Option<DateTime<Utc>>,
     },
     /// It has to be opened.
     New(Box<NewIssue>),
@@ -55,6 +58,8 @@ pub struct Known {
     pub duplicates: Vec<IssueRef>,
     /// The ticket's log, as far as it was read.
     pub log: Log,
+    /// Under which account this step writes.
+    pub(super) identity: Identity,
     /// When the job began to wait for runs.
     pub(super) waits_since: Option<DateTime<Utc>>,
     /// Whether the log was read since this job last claimed a target, with that claim in it.
@@ -67,6 +72,8 @@ pub struct Known {
     /// How runs of targets stood when this step looked last.
     pub(super) runs: BTreeMap<TargetName, FollowedRun>,
     pub(super) sight: BTreeMap<TargetName, Sight>,
+    /// The runs that reports name and that are not, or not yet, known as their target's.
+    pub(super) doubts: BTreeMap<(TargetName, RunId), Doubt>,
     /// The hub jobs of which nothing new is to be learnt.
     pub(super) settled_jobs: BTreeMap<Writer, Liveness>,
     /// The failed targets that are started again, each with the claim that started its failed run.
@@ -92,6 +99,26 @@ pub struct Known {
     pub(super) stopped: Option<Problem>,
     /// What went wrong on the way.
     pub(super) problems: Vec<Problem>,
+}
+
+/// What a job knows of the account under which it writes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Identity {
+    /// Nobody has asked.
+    NotAsked,
+    /// It is known when this step has written something.
+    Unknown,
+    /// This one.
+    Is(String),
+}
+
+/// Why a run that a report names does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Doubt {
+    /// GitHub has not shown it since then.
+    NotShown(DateTime<Utc>),
+    /// It is not the target's.
+    Refuted,
 }
 
 /// What was asked since the job last paused.
@@ -285,6 +312,7 @@ impl Known {
             ticket,
             duplicates,
             log: Log::default(),
+            identity: Identity::NotAsked,
             waits_since: None,
             has_read: false,
             lag: None,
@@ -292,6 +320,7 @@ impl Known {
             own: Vec::new(),
             runs: BTreeMap::new(),
             sight: BTreeMap::new(),
+            doubts: BTreeMap::new(),
             settled_jobs: BTreeMap::new(),
             again: None,
             left: BTreeSet::new(),
@@ -313,6 +342,22 @@ impl Known {
     #[must_use]
     pub fn stopped(&self) -> Option<&Problem> {
         self.stopped.as_ref()
+    }
+
+    /// What decisions rest on.
+    pub(super) fn basis(&self, request: &Request) -> Basis {
+        let identity = match &self.identity {
+            Identity::Is(login) => Some(login.clone()),
+            Identity::NotAsked | Identity::Unknown => None,
+        };
+        let target = |ready: &Ready| (ready.name().clone(), ready.target.repository.clone());
+        let unseen = self.sight.iter().filter(|(_, sight)| sight.is_unseen).map(|(name, _)| name.clone());
+        Basis {
+            identity,
+            repositories: request.targets.iter().map(target).collect(),
+            runs: self.runs.clone(),
+            unseen: unseen.collect(),
+        }
     }
 
     /// How long the job goes on waiting; none if it does not wait.

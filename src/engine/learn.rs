@@ -2,15 +2,22 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::identify::{Found, identify};
-use super::known::{Attempt, Board, Cause, Due, Known, Lag, Lock, Outcome, Own, Phase, Round, TicketIs};
+use super::identify::{Found, holds, identify, names_another};
+use super::known::{
+    Attempt, Board, Cause, Doubt, Due, Identity, Known, Lag, Lock, Outcome, Own, Phase, Round, Sight,
+    TicketIs,
+};
+use super::ready::Ready;
 use super::request::Request;
-use super::step::{Answer, Failure, Pause, RunOf, Search, Step};
+use super::step::{Answer, Failure, Pause, RunOf, Search, Sighting, Step};
 use crate::names::{CommentId, TargetName};
 use crate::plan::{Applied, Created, Effect, NewRef};
 use crate::problem::Problem;
-use crate::ticket::claim::Liveness;
-use crate::ticket::{Comment, Dispatch, Reason, Record, Start, StartState, Writer};
+use crate::ticket::claim::{Claims, Liveness};
+use crate::ticket::{Comment, Dispatch, FollowedRun, Reason, Record, Start, StartState, Writer};
+
+/// A run may seem this much older than what it was started by.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(60);
 
 /// A refusal to show a run is believed when GitHub has refused for so long.
 const REFUSED_FOR: TimeDelta = TimeDelta::seconds(60);
@@ -24,7 +31,16 @@ impl Known {
             (Step::ReadLog, _) => {
                 (self.has_read, self.round.is_read, self.lag) = (true, true, None);
                 if request.wind_up {
-                    self.adopt_records_of(&request.by);
+                    self.adopt_records_of(request);
+                }
+            }
+            (Step::AskIdentity, answer) => {
+                self.identity = match answer {
+                    Answer::Identity(Some(login)) => Identity::Is(login),
+                    _ => Identity::Unknown,
+                };
+                if request.wind_up {
+                    self.adopt_records_of(request);
                 }
             }
             (Step::AskHubRun(job), answer) => self.hub_run(job, answer),
@@ -85,8 +101,9 @@ impl Known {
     }
 
     /// Takes every claim of this job as its own, whichever of its steps wrote it.
-    fn adopt_records_of(&mut self, by: &Writer) {
-        let ours = self.log.dispatches().filter(|(_, dispatch)| dispatch.by == *by);
+    fn adopt_records_of(&mut self, request: &Request) {
+        let claims = Claims { log: &self.log, basis: &self.basis(request) };
+        let ours = claims.own().filter(|(_, dispatch)| dispatch.by == request.by);
         self.own = ours.map(|(comment, dispatch)| own(comment.clone(), dispatch.clone())).collect();
     }
 
@@ -112,33 +129,161 @@ impl Known {
     fn looked(&mut self, of: &RunOf, answer: Answer, request: &Request, now: DateTime<Utc>) {
         self.round.runs.insert((of.target.clone(), of.run));
         match answer {
-            Answer::Run(run) => {
-                self.sight.remove(&of.target);
-                self.runs.insert(of.target.clone(), *run);
-            }
-            Answer::Failed(failure) => self.unseen(of, &failure, request, now),
+            Answer::Run(sighting) => match self.misfit(of, &sighting, request) {
+                None => {
+                    self.sight.remove(&of.target);
+                    self.doubts.remove(&(of.target.clone(), of.run));
+                    // Answers come in any order.
+                    let is_older = |known: &FollowedRun| known.run > of.run;
+                    if !self.runs.get(&of.target).is_some_and(is_older) {
+                        self.runs.insert(of.target.clone(), sighting.run);
+                    }
+                }
+                Some(misfit) => self.misfits(of, self.known_run(of, request), &misfit),
+            },
+            Answer::Failed(failure) if self.known_run(of, request) => self.unseen(of, &failure, request, now),
+            Answer::NoRun if self.known_run(of, request) => self.unseen(of, &no_run(of), request, now),
+            Answer::Failed(failure) if failure.is_final => self.doubt(of, false, request, now),
+            Answer::NoRun => self.doubt(of, true, request, now),
             _ => {}
+        }
+    }
+
+    /// Whether this hub's own records, or GitHub, say that the run is the target's.
+    fn known_run(&self, of: &RunOf, request: &Request) -> bool {
+        let ticket = self.log.believed(&self.basis(request));
+        let run = ticket.targets.get(&of.target).and_then(|target| target.run.as_ref());
+        run.is_some_and(|run| run.id == of.run && run.repository == of.repository)
+    }
+
+    /// Why a run is not the target's: it is one of another workflow, or older than the first claim on the target;
+    /// where nobody has claimed it, than the ticket.
+    fn misfit(&self, of: &RunOf, sighting: &Sighting, request: &Request) -> Option<String> {
+        let basis = self.basis(request);
+        let claims = Claims { log: &self.log, basis: &basis };
+        let starts =
+            claims.own().flat_map(|(comment, claim)| claim.targets.iter().map(move |start| (comment, start)));
+        let starts = starts.filter(|(_, start)| start.target == of.target && !start.state.is_passive());
+        let claimed: Vec<(&Comment, &Start)> = starts.collect();
+        let listed =
+            request.targets.iter().find(|ready| *ready.name() == of.target).and_then(Ready::workflow);
+        let mut workflows =
+            claimed.iter().filter_map(|(_, start)| start.workflow.as_ref()).chain(listed).peekable();
+        if let (Some(file), Some(workflow)) = (&sighting.workflow, workflows.peek().copied())
+            && !workflows.any(|workflow| workflow.is_at(file))
+        {
+            return Some(format!("it is a run of {file}, and the workflow of {} is {workflow}", of.target));
+        }
+        // A run that this hub has recorded as the target's was identified then.
+        if claimed.iter().any(|(_, start)| start.run == Some(of.run)) {
+            return None;
+        }
+        if let Some(why) = self.of_something_else(of, sighting, &claimed, claims) {
+            return Some(why);
+        }
+        let opened_at = match &self.ticket {
+            TicketIs::Open { opened_at, .. } => *opened_at,
+            TicketIs::New(_) => None,
+        };
+        let claimed_at = claimed.iter().map(|(comment, _)| comment.created_at).min();
+        match claimed_at.or(opened_at) {
+            Some(since) if sighting.created_at + CLOCKS_DIFFER >= since => None,
+            Some(_) => Some(format!("it is older than the claim on {}", of.target)),
+            None => Some(format!("nobody has claimed {}", of.target)),
+        }
+    }
+
+    /// Why a run that no claim on the target records is one of another target or ticket.
+    fn of_something_else(
+        &self,
+        of: &RunOf,
+        sighting: &Sighting,
+        claimed: &[(&Comment, &Start)],
+        claims: Claims<'_>,
+    ) -> Option<String> {
+        let is_run = |start: &&Start| start.run == Some(of.run) && start.repository == of.repository;
+        if let Some(start) = claims.own().flat_map(|(_, claim)| &claim.targets).find(is_run) {
+            return Some(format!("it is the run of {}", start.target));
+        }
+        let TicketIs::Open { issue, .. } = &self.ticket else { return None };
+        if names_another(&sighting.title, issue) {
+            return Some("its name holds another ticket".to_owned());
+        }
+        let is_named = holds(&sighting.title, &issue.to_string());
+        let is_by_event = claimed.iter().any(|(_, start)| start.workflow.is_none());
+        if is_by_event {
+            let is_other = sighting.event.as_deref().is_some_and(|event| event != "repository_dispatch");
+            return (is_other && !is_named).then(|| "no event of a dispatch started it".to_owned());
+        }
+        // What a dispatch has started it has recorded, unless GitHub did not say which run that is.
+        let is_nameless =
+            |(_, start): &(&Comment, &Start)| start.state == StartState::Started && start.run.is_none();
+        let is_dispatched = sighting.actor.as_deref().is_some_and(|actor| {
+            actor.ends_with("[bot]")
+                || matches!(&self.identity, Identity::Is(own) if own.eq_ignore_ascii_case(actor))
+        });
+        (is_dispatched && !is_named && !claimed.iter().any(is_nameless))
+            .then(|| "a bot started it, and its name does not hold the ticket".to_owned())
+    }
+
+    fn misfits(&mut self, of: &RunOf, is_known: bool, misfit: &str) {
+        let RunOf { target, repository, run } = of;
+        self.doubts.insert((target.clone(), *run), Doubt::Refuted);
+        let what = format!("run {run} of {repository} does not count for {target}: {misfit}");
+        if is_known {
+            self.sight.insert(target.clone(), Sight { is_lost: true, ..Sight::default() });
+            let help = "look who has edited the records of the ticket".to_owned();
+            self.problems.push(Problem::new(what).help(help));
+        } else {
+            tracing::warn!("{what}");
+        }
+    }
+
+    /// A run that only a report names, and that GitHub does not show. A run that has just begun may be missing in
+    /// a replica.
+    fn doubt(&mut self, of: &RunOf, is_certain: bool, request: &Request, now: DateTime<Utc>) {
+        let ticket = self.log.believed(&self.basis(request));
+        let target = ticket.targets.get(&of.target);
+        let key = (of.target.clone(), of.run);
+        let Doubt::NotShown(since) = *self.doubts.entry(key.clone()).or_insert(Doubt::NotShown(now)) else {
+            return;
+        };
+        if now - since < REFUSED_FOR && request.follow.is_some() {
+            return;
+        }
+        self.doubts.insert(key, Doubt::Refuted);
+        let is_nameless = target.is_some_and(|target| target.start.is_some() && target.run.is_none());
+        if is_nameless && !is_certain {
+            // GitHub shows no run of this target: its reports are all there is.
+            self.sight.entry(of.target.clone()).or_default().is_unseen = true;
+        } else {
+            let RunOf { target, repository, run } = of;
+            tracing::warn!(
+                "GitHub shows no run {run} in {repository}, so what it reports for {target} does not count"
+            );
         }
     }
 
     /// A run that may not be seen, or not any more. A run that was just started may be missing in a replica,
     /// so a refusal is believed when it has lasted for a while.
     fn unseen(&mut self, of: &RunOf, failure: &Failure, request: &Request, now: DateTime<Utc>) {
-        let target = self.log.ticket().targets.get(&of.target);
+        let ticket = self.log.believed(&self.basis(request));
+        let target = ticket.targets.get(&of.target);
         let is_released = target.is_some_and(|target| target.status.is_released());
-        let by_event =
-            target.and_then(|target| target.start.as_ref()).is_some_and(|start| start.workflow.is_none());
+        let start = target.and_then(|target| target.start.as_ref());
+        let by_event = start.is_some_and(|start| start.workflow.is_none());
+        let is_young = start.is_some_and(|start| now - start.at < REFUSED_FOR);
         let sight = self.sight.entry(of.target.clone()).or_default();
         if !failure.is_final {
             return;
         }
         let refused_for = now - *sight.refused_since.get_or_insert(now);
-        if refused_for < REFUSED_FOR && request.follow.is_some() && !is_released {
+        if is_young || refused_for < REFUSED_FOR && request.follow.is_some() && !is_released {
             return;
         }
         sight.is_unseen = true;
         // A target that is released has said all there is; one that was started by an event reports itself.
-        sight.is_lost = !is_released && !by_event;
+        sight.is_lost = !is_released && !by_event && request.runs_decide();
         if sight.is_lost {
             let RunOf { target, repository, run } = of;
             self.problems.push(problem(
@@ -162,6 +307,8 @@ impl Known {
                 Phase::Settled(Outcome::of(StartState::Unknown, several(search, runs)))
             }
             Ok(Found::Nothing) => match phase {
+                // What another account says is looked for once.
+                None if search.must_name_ticket => Phase::Cleared,
                 None => Phase::Listing { since: now, looks: 1, cause: Cause::Died },
                 Some(Phase::Listing { since, looks, cause }) if looks + 1 < cause.looks() => {
                     Phase::Listing { since, looks: looks + 1, cause }
@@ -190,7 +337,8 @@ impl Known {
     fn applied(&mut self, effect: &Effect, answer: Answer, request: &Request, now: DateTime<Utc>) {
         match (effect, answer) {
             (Effect::OpenIssue(_), Answer::Applied(Applied::Opened { issue, url, created })) => {
-                self.ticket = TicketIs::Open { issue, url, created: Some(created) };
+                let opened_at = Some(now).filter(|_| created);
+                self.ticket = TicketIs::Open { issue, url, created: Some(created), opened_at };
                 // Nobody has written to a ticket that this step has just opened; who does so now is read
                 // after the claim.
                 (self.has_read, self.round.is_read) = (created, created);
@@ -219,8 +367,8 @@ impl Known {
             }
             (Effect::CancelRun { target, repository, run }, answer) => {
                 self.cancelled.insert(*run);
-                let mut second = self.log.ticket().second_starts.iter();
-                let is_second = second.any(|second| second.run == Some(*run));
+                let ticket = self.log.believed(&self.basis(request));
+                let is_second = ticket.second_starts.iter().any(|second| second.run == Some(*run));
                 match &answer {
                     Answer::Failed(_) if is_second => {
                         self.uncancelled.insert(*run);
@@ -258,7 +406,13 @@ impl Known {
         let before = index.map_or(&[][..], |index| &self.own[index].record.targets);
         let news: Vec<&Start> = record.targets.iter().filter(|start| !before.contains(start)).collect();
         match answer {
+            Answer::Applied(Applied::Written(written)) if !written.trusted => {
+                self.stopped = Some(written.not_believed(&request.wording.hub));
+            }
             Answer::Applied(Applied::Written(written)) => {
+                if let Some(author) = &written.author {
+                    self.identity = Identity::Is(author.clone());
+                }
                 self.board.due = self.board.due.max(Due::Later);
                 match index {
                     Some(index) => {
@@ -320,6 +474,17 @@ impl Known {
             Answer::Failed(failure) => Phase::Settled(Outcome::failed(failure)),
             _ => return,
         };
+    }
+}
+
+fn no_run(of: &RunOf) -> Failure {
+    Failure {
+        what: format!("{} has no run {} any more", of.repository, of.run),
+        help: Some(
+            "look who has deleted it, and start the target again with `retry-failed: true`".to_owned(),
+        ),
+        is_final: true,
+        is_without_effect: true,
     }
 }
 

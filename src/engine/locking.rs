@@ -24,9 +24,8 @@ impl View<'_> {
     /// How a target stands that this job claims by its record `own`.
     pub(super) fn standing_of_claim(&self, own: &Own, target: &TargetName) -> Standing {
         let others = Counting { after: self.again(target), before: None, except: Some(own.comment) };
-        let standing = |liveness: &dyn Fn(&Writer) -> Liveness| {
-            claim::standing(&self.known.log, target, others, liveness)
-        };
+        let standing =
+            |liveness: &dyn Fn(&Writer) -> Liveness| claim::standing(self.claims(), target, others, liveness);
         match self.known.locks.get(target) {
             // A job without the reference starts nothing. One that had it before may have.
             Some(Lock::Held { .. }) => standing(&|job| match self.liveness(job) {
@@ -37,7 +36,7 @@ impl View<'_> {
                 let is_over = self.owner_is_over(target, *turn)
                     || self.now - *since >= Lag::LIMIT && self.claimants_are_over(target);
                 match standing(&|job| self.liveness(job)) {
-                    Standing::Free | Standing::Uncertain(_) if !is_over => {
+                    Standing::Free | Standing::Uncertain(_) | Standing::ClaimedByOthers(_) if !is_over => {
                         Standing::Locked { by: self.ref_of(target, *turn) }
                     }
                     standing => standing,
@@ -97,7 +96,7 @@ impl View<'_> {
         let after = self.again(target);
         let is_own = |comment| self.known.own.iter().any(|own| own.comment == comment);
         let counts = move |comment| !is_own(comment) && after.is_none_or(|after| comment > after);
-        let claims = self.known.log.dispatches().filter(move |(comment, _)| counts(comment.id));
+        let claims = self.claims().own().filter(move |(comment, _)| counts(comment.id));
         let starts =
             claims.flat_map(|(_, dispatch)| dispatch.targets.iter().map(move |start| (dispatch, start)));
         // A job that has left the target to another one has never had its reference, unless it names the turn.
@@ -124,13 +123,13 @@ pub(super) fn claim_by_ref(view: &View<'_>, ready: &Ready) -> Option<Step> {
     let target = ready.name();
     let turn = match view.known.locks.get(target) {
         Some(Lock::Held { .. }) => return None,
-        Some(Lock::Taken { turn, .. }) => turn + 1,
+        Some(Lock::Taken { turn, .. }) => turn.saturating_add(1),
         Some(Lock::Unclear { turn }) => *turn,
         None => {
             let settled =
                 view.claims_of_others(target).filter(|(_, start)| start.state != StartState::Yielded);
             let settled = settled.filter_map(|(_, start)| start.turn);
-            settled.max().map_or(0, |turn| turn + 1)
+            settled.max().map_or(0, |turn| turn.saturating_add(1))
         }
     };
     Some(Step::Apply(Effect::CreateRef(NewRef {

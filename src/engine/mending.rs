@@ -1,6 +1,6 @@
 //! Mending: what lag has let through is undone. Of two starts of one target the later claim loses: its run is
 //! cancelled, the ticket says so, and its job fails. Another job that sees it does the same, and fails if that job
-//! is over.
+//! is over. Only claims of this hub's own identity make a start a second one.
 
 use super::ready::Ready;
 use super::starting::rewrite_records;
@@ -9,36 +9,16 @@ use super::view::View;
 use crate::names::RunId;
 use crate::plan::Effect;
 use crate::ticket::claim::Liveness;
-use crate::ticket::{Reason, SecondStart, Start, StartState, Word, Writer};
+use crate::ticket::{Reason, SecondStart, Start, StartState, Writer};
 
 /// The hub jobs of other second starts.
 pub(super) fn other_jobs<'v>(view: &'v View<'_>) -> impl Iterator<Item = &'v Writer> {
     unsettled(view).map(|(second, _)| &second.by).filter(|by| **by != view.request.by)
 }
 
-/// Makes itself known, if this job has written nothing yet: only by its own words it learns under which account
-/// it writes, and so which other starts were made by this hub.
-pub(super) fn note_second_starts(view: &View<'_>) -> Vec<Step> {
-    if !view.known.own.is_empty() {
-        return Vec::new();
-    }
-    let is_noted = |start: &Start| {
-        start.because.as_ref().is_some_and(|because| matches!(because, Word::Known(Reason::Second { .. })))
-    };
-    let entries: Vec<Start> = unsettled(view)
-        .filter(|(second, _)| {
-            let mut entries = view.known.log.dispatches().flat_map(|(_, dispatch)| &dispatch.targets);
-            !entries.any(|start| start.target == second.target && is_noted(start))
-        })
-        .map(|(second, ready)| ready.entry(StartState::Yielded, Some(because(second)), view.now))
-        .collect();
-    new_record(view, entries)
-}
-
 /// Cancels the runs that came second, whoever has started them.
 pub(super) fn cancel_second_starts(view: &View<'_>) -> Vec<Step> {
-    let second = unsettled(view).filter(|(second, _)| may_cancel(view, second));
-    let cancel = second.filter_map(|(second, _)| {
+    let cancel = unsettled(view).filter_map(|(second, _)| {
         let run = second.run.filter(|run| !view.known.cancelled.contains(run))?;
         let (target, repository) = (second.target.clone(), second.repository.clone());
         Some(Step::Apply(Effect::CancelRun { target, repository, run }))
@@ -84,7 +64,7 @@ fn new_record(view: &View<'_>, entries: Vec<Start>) -> Vec<Step> {
     if entries.is_empty() {
         return Vec::new();
     }
-    vec![view.write(None, view.request.record(view.last_seq() + 1, entries, Vec::new()))]
+    vec![view.write(None, view.record(view.last_seq() + 1, entries, Vec::new()))]
 }
 
 /// The second starts of targets that this job was given, as far as nobody has recorded their end.
@@ -96,13 +76,6 @@ fn unsettled<'v>(view: &'v View<'_>) -> impl Iterator<Item = (&'v SecondStart, &
             |ready: &&Ready| *ready.name() == second.target && ready.target.repository == second.repository;
         Some((second, targets.find(is_listed)?))
     })
-}
-
-/// Whether the run was started by this job, or by the account that writes its records: what others write on the
-/// ticket cancels nothing.
-fn may_cancel(view: &View<'_>, second: &SecondStart) -> bool {
-    let is_own_account = view.known.own.iter().any(|own| own.author.is_some() && own.author == second.author);
-    second.by == view.request.by || is_own_account
 }
 
 /// Whether this job has undone the second start, and no other job can fail for it.
@@ -165,19 +138,19 @@ mod tests {
     }
 
     #[test]
-    fn a_later_job_with_nothing_to_start_notes_the_second_run_cancels_it_and_records_that_once() {
+    fn a_later_job_with_nothing_to_start_cancels_the_second_run_and_records_that_once() {
         let mut story = Story::of([target("web")]).after(started(50)).after(started(60));
         assert_eq!(
             story.run(),
             [
                 "read",
+                "look at web",
                 "ask for hub run 60",
-                "leave web alone: it was started already by its run",
-                "comment: web left to another job",
-                "read | board",
+                "comment: web released",
+                "leave web alone: it is released already",
                 "cancel web, run 61 of acme/web",
                 "comment: web started second",
-                "read | board",
+                "read | board"
             ]
         );
         let mut later = Story::of([target("web")]);

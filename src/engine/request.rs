@@ -9,8 +9,9 @@ use serde_json::Map;
 
 use super::ready::Ready;
 use super::wording::Wording;
+use crate::form::Answers;
 use crate::names::{Login, TargetName};
-use crate::ticket::{Dispatch, FollowedRun, Start, Writer};
+use crate::ticket::{Dispatch, FollowedRun, Start, Word, Writer};
 
 /// What a hub job is asked to do.
 #[derive(Debug, Clone)]
@@ -21,8 +22,12 @@ pub struct Request {
     pub run_url: String,
     /// Who is responsible for the release.
     pub driver: Option<Login>,
+    /// Whether the step was given a driver: else the one stays that the ticket has.
+    pub is_new_driver: bool,
     /// The name or version of the release.
     pub release: Option<String>,
+    /// The answers of the ticket's form that are recorded, for the dispatches after this one.
+    pub form: Option<Answers>,
     /// The targets that are to be released, in the order of the list.
     pub targets: Vec<Ready>,
     /// The names of all targets that are listed, also of those that are left alone.
@@ -113,6 +118,7 @@ impl Request {
             run_url: self.run_url.clone(),
             driver: self.driver.clone(),
             release: self.release.clone(),
+            form: self.form.clone().map(Word::Known),
             targets,
             followed,
             other: Map::new(),

@@ -111,7 +111,7 @@ fn failures(view: &View<'_>) -> Vec<Problem> {
 }
 
 fn failure(view: &View<'_>, ready: &Ready) -> Option<Problem> {
-    let (name, ticket) = (ready.name(), view.ticket);
+    let (name, ticket) = (ready.name(), &*view.ticket);
     let is_waiting = |target: &Target| target.status == TargetStatus::Waiting;
     if ticket.targets.get(name).is_none_or(is_waiting)
         && let Verdict::Hold(because @ Reason::Unreadable { .. }) = view.verdict(ready)
@@ -227,7 +227,7 @@ pub fn summary(ticket: &Ticket) -> String {
 /// The targets that were started and whose run GitHub does not tell: only their reports can end them.
 #[must_use]
 pub fn silent(known: &Known, request: &Request) -> Vec<TargetName> {
-    let ticket = known.log.ticket();
+    let ticket = known.log.believed(&known.basis(request));
     let names = request.targets.iter().map(Ready::name);
     let silent = names.filter(|name| {
         let Some(target) = ticket.targets.get(*name) else { return false };
@@ -240,11 +240,11 @@ pub fn silent(known: &Known, request: &Request) -> Vec<TargetName> {
 /// How each target stands, as a line for the log.
 #[must_use]
 pub fn lines(known: &Known, request: &Request) -> Vec<(TargetName, String)> {
-    let ticket = known.log.ticket();
+    let ticket = known.log.believed(&known.basis(request));
     let lines = request.targets.iter().filter_map(|ready| {
         let target = ticket.targets.get(ready.name())?;
         let link = target.run.as_ref().and_then(|run| run.url.as_deref()).unwrap_or_default();
-        let standing = format!("{}{}", board::standing(ticket, target), remark(target));
+        let standing = format!("{}{}", board::standing(&ticket, target), remark(target));
         Some((ready.name().clone(), format!("{}  {standing}  {link}", ready.name()).trim_end().to_owned()))
     });
     lines.collect()

@@ -52,10 +52,12 @@ fn outcome(view: &View<'_>, own: &Own, ready: &Ready, claimed_at: DateTime<Utc>)
             leave(Reason::Locked { by })
         }
         Standing::Held { .. } | Standing::Locked { .. } => None,
-        Standing::Uncertain(claims) if ready.workflow().is_none() && !may_send_again(view, &claims) => {
+        Standing::Uncertain(claims) | Standing::ClaimedByOthers(claims)
+            if ready.workflow().is_none() && !may_send_again(view, &claims) =>
+        {
             Some(Outcome::of(StartState::Unknown, uncertain_event(ready)))
         }
-        Standing::Free | Standing::Uncertain(_) => None,
+        Standing::Free | Standing::Uncertain(_) | Standing::ClaimedByOthers(_) => None,
     }
 }
 
@@ -75,7 +77,7 @@ fn run_url_of(view: &View<'_>, claim: CommentId) -> String {
 /// the hub's run that claimed it.
 fn may_send_again(view: &View<'_>, claims: &[CommentId]) -> bool {
     let is_ours = |claim: &CommentId| {
-        let mut dispatches = view.known.log.dispatches();
+        let mut dispatches = view.claims().own();
         dispatches.any(|(comment, dispatch)| comment.id == *claim && dispatch.by.run == view.request.by.run)
     };
     view.request.retry == Retry::Failed && !claims.iter().any(is_ours)
@@ -170,14 +172,14 @@ fn situation(view: &View<'_>, own: &Own, ready: &Ready) -> Situation {
         return Situation::Listing { due, look_since: own.created_at };
     }
     let standing = view.standing_of_claim(own, ready.name());
-    if matches!(standing, Standing::Free | Standing::Uncertain(_))
+    if matches!(standing, Standing::Free | Standing::Uncertain(_) | Standing::ClaimedByOthers(_))
         && let Some(step) = claim_by_ref(view, ready)
     {
         return Situation::Unlocked(Box::new(step));
     }
     match standing {
         Standing::Held { .. } | Standing::Locked { .. } => Situation::Held,
-        Standing::Uncertain(claims) if phase != Some(&Phase::Cleared) => {
+        Standing::Uncertain(claims) | Standing::ClaimedByOthers(claims) if phase != Some(&Phase::Cleared) => {
             let look_since = created_at(view, &claims);
             match (due, look_since) {
                 (Some(due), Some(look_since)) => Situation::Listing { due, look_since },
@@ -219,7 +221,7 @@ fn created_at(view: &View<'_>, claims: &[CommentId]) -> Option<DateTime<Utc>> {
 pub(super) fn searches(view: &View<'_>) -> Vec<Step> {
     let searches = view.request.targets.iter().filter_map(|ready| {
         match (view.verdict(ready), view.standing(ready.name(), None)) {
-            (Verdict::Start, Standing::Uncertain(claims)) => {
+            (Verdict::Start, Standing::Uncertain(claims) | Standing::ClaimedByOthers(claims)) => {
                 search(view, None, ready, created_at(view, &claims)?).map(Step::FindRun)
             }
             _ => None,
@@ -231,6 +233,9 @@ pub(super) fn searches(view: &View<'_>) -> Vec<Step> {
 /// What identifies the target's run; none if an event starts it. The job's own claim says as whom it starts.
 fn search(view: &View<'_>, own: Option<&Own>, ready: &Ready, since: DateTime<Utc>) -> Option<Search> {
     let (repository, workflow) = (&ready.target.repository, ready.workflow()?);
+    let standing = own
+        .map_or_else(|| view.standing(ready.name(), None), |own| view.standing_of_claim(own, ready.name()));
+    let must_name_ticket = matches!(standing, Standing::ClaimedByOthers(_));
     let server = &view.request.wording.server_url;
     Some(Search {
         target: ready.name().clone(),
@@ -239,9 +244,10 @@ fn search(view: &View<'_>, own: Option<&Own>, ready: &Ready, since: DateTime<Utc
         page: format!("{server}/{repository}/actions/workflows/{workflow}"),
         git_ref: ready.git_ref.clone(),
         since,
-        actor: own.and_then(|own| own.author.clone()).filter(|_| ready.same_account),
+        actor: own.and_then(|own| own.author.clone()).filter(|_| ready.same_account && !must_name_ticket),
         ticket: view.issue.clone(),
         known_runs: view.known_runs(),
+        must_name_ticket,
     })
 }
 

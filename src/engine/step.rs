@@ -15,6 +15,8 @@ use crate::ticket::{FollowedRun, Reason, Writer};
 pub enum Step {
     /// Read what changed on the ticket.
     ReadLog,
+    /// Ask under which account this step writes.
+    AskIdentity,
     /// Ask whether another hub job is still at work.
     AskHubRun(Writer),
     /// Look how a run of a target stands.
@@ -63,6 +65,23 @@ pub struct RunOf {
     pub run: RunId,
 }
 
+/// A run as GitHub shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sighting {
+    /// How it stands.
+    pub run: FollowedRun,
+    /// The file of its workflow; none if GitHub does not say.
+    pub workflow: Option<String>,
+    /// When it was created, by GitHub's clock.
+    pub created_at: DateTime<Utc>,
+    /// What it is called; blank if it has no name.
+    pub title: String,
+    /// Who started it, where GitHub says so.
+    pub actor: Option<String>,
+    /// By which event it was started, where GitHub says so.
+    pub event: Option<String>,
+}
+
 /// What identifies the run of a start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search {
@@ -84,6 +103,8 @@ pub struct Search {
     pub ticket: IssueRef,
     /// The runs that claims record: it is none of them.
     pub known_runs: BTreeSet<RunId>,
+    /// Whether its name has to hold the ticket: only another account than this hub's says that it was started.
+    pub must_name_ticket: bool,
 }
 
 /// A run that could be the one that is looked for.
@@ -114,8 +135,12 @@ pub enum Answer {
     HubRun(Liveness),
     /// Nobody can tell whether the other hub job is at work.
     HubRunUnknown,
+    /// This step writes under this account; none if that cannot be had before it has written something.
+    Identity(Option<String>),
     /// The run stands so.
-    Run(Box<FollowedRun>),
+    Run(Box<Sighting>),
+    /// There is no such run, although the repository can be seen.
+    NoRun,
     /// These runs could be the one.
     Runs(Vec<Candidate>),
     /// It failed.
@@ -145,6 +170,9 @@ impl Step {
     /// Whether the step only asks GitHub for something.
     #[must_use]
     pub fn is_question(&self) -> bool {
-        matches!(self, Self::ReadLog | Self::AskHubRun(_) | Self::LookAtRun(_) | Self::FindRun(_))
+        matches!(
+            self,
+            Self::ReadLog | Self::AskIdentity | Self::AskHubRun(_) | Self::LookAtRun(_) | Self::FindRun(_)
+        )
     }
 }

@@ -11,14 +11,18 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 pub(super) use given::{HUB_RUN, dispatch, target, ticket};
-use given::{candidate, followed_run, request};
+use given::{candidate, request, sighting};
 
+use super::known::Identity;
 use super::step::{Answer, Failure, Pause, Step};
 use super::{Follow, Known, Ready, Request, Retry, TicketIs, next, results};
 use crate::names::{CommentId, RunId, TargetName};
 use crate::plan::{Applied, Board, Created, Effect};
 use crate::ticket::claim::Liveness;
 use crate::ticket::{Comment, Dispatch, Record};
+
+/// The account of all hub jobs.
+const OWN: &str = "acme-release[bot]";
 
 /// What GitHub answers.
 #[derive(Debug, Clone, Copy)]
@@ -67,15 +71,23 @@ impl Story {
 
     pub(super) fn of_many(targets: Vec<Ready>) -> Self {
         let now = DateTime::UNIX_EPOCH;
-        let ticket = TicketIs::Open { issue: ticket(), url: String::new(), created: None };
+        let ticket = TicketIs::Open { issue: ticket(), url: String::new(), created: None, opened_at: None };
+        let mut known = Known::new(ticket, Vec::new());
+        known.identity = Identity::Is(OWN.to_owned());
         Self {
-            known: Known::new(ticket, Vec::new()),
+            known,
             request: request(targets),
             now,
             answers: BTreeMap::new(),
             always: BTreeMap::new(),
             runs: HUB_RUN,
         }
+    }
+
+    /// The job does not know yet under which account it writes.
+    pub(super) fn not_knowing_its_account(mut self) -> Self {
+        self.known.identity = Identity::NotAsked;
+        self
     }
 
     /// The job follows the runs for an hour, and looks every minute.
@@ -162,7 +174,7 @@ impl Story {
         let next = CommentId(self.known.log.last_id().map_or(1, |id| id.0 + 1));
         let written = Comment {
             id: comment.unwrap_or(next),
-            author: Some("acme-release[bot]".to_owned()),
+            author: Some(OWN.to_owned()),
             trusted: true,
             body: body.to_owned(),
             created_at: self.now,
@@ -175,8 +187,9 @@ impl Story {
 
     fn good_answer(&mut self, step: &Step) -> Answer {
         match step {
+            Step::AskIdentity => Answer::Identity(Some(OWN.to_owned())),
             Step::AskHubRun(_) => Answer::HubRun(Liveness::Ended),
-            Step::LookAtRun(of) => Answer::Run(Box::new(followed_run(of, "completed", Some("success")))),
+            Step::LookAtRun(of) => Answer::Run(Box::new(sighting(of, "completed", Some("success")))),
             Step::FindRun(_) => Answer::Runs(Vec::new()),
             Step::Pause { until, .. } => {
                 self.now = *until;
@@ -209,7 +222,7 @@ fn answer_of(step: &Step, says: Says) -> Answer {
         Answer::Failed(Failure { what, help: None, is_final, is_without_effect: is_final })
     };
     let run = |status, conclusion| match step {
-        Step::LookAtRun(of) => Answer::Run(Box::new(followed_run(of, status, conclusion))),
+        Step::LookAtRun(of) => Answer::Run(Box::new(sighting(of, status, conclusion))),
         _ => panic!("{step:?} does not look at a run"),
     };
     match says {
@@ -239,6 +252,7 @@ fn answer_of(step: &Step, says: Says) -> Answer {
 fn words(step: &Step) -> String {
     match step {
         Step::ReadLog => "read".to_owned(),
+        Step::AskIdentity => "ask whose token it is".to_owned(),
         Step::AskHubRun(job) => format!("ask for hub run {}", job.run),
         Step::LookAtRun(of) => format!("look at {}", of.target),
         Step::FindRun(search) => format!("find {}", search.target),

@@ -39,7 +39,9 @@ impl View<'_> {
                 );
             }
             // Somebody released it by hand.
-            (Standing::Free, Some(status)) if status.is_released() && self.again(name).is_none() => {
+            (Standing::Free | Standing::ClaimedByOthers(_), Some(status))
+                if status.is_released() && self.again(name).is_none() =>
+            {
                 return Verdict::Hold(Reason::Released { status });
             }
             _ => {}
@@ -65,7 +67,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::testing::{Story, dispatch, target};
+    use crate::engine::TicketIs;
+    use crate::engine::testing::{Says, Story, dispatch, target};
     use crate::names::CommentId;
     use crate::ticket::{Dispatch, Record, StartState, Word};
 
@@ -156,9 +159,28 @@ mod tests {
     #[test]
     fn a_target_that_somebody_has_released_by_hand_is_not_started() {
         let mut story = web();
+        story.known.ticket = match story.known.ticket {
+            TicketIs::Open { issue, url, created, .. } => {
+                TicketIs::Open { issue, url, created, opened_at: Some(story.now) }
+            }
+            new => new,
+        };
         story.write(None, &released_by_hand().render());
+        let lines = story.run();
+        assert_eq!(lines[..2], ["read", "look at web"]);
+        assert!(!lines.contains(&"start web".to_owned()), "{lines:#?}");
         let because = Reason::Released { status: TargetStatus::Released };
         assert_eq!(verdict(&story), Verdict::Hold(because));
+    }
+
+    #[test]
+    fn a_report_of_a_release_by_hand_counts_for_nothing_where_github_says_something_else() {
+        for says in [Says::Refused, Says::Nothing] {
+            let mut story = web();
+            story.write(None, &released_by_hand().render());
+            let lines = story.when("look at web", [says]).run();
+            assert!(lines.contains(&"start web".to_owned()), "{lines:#?}");
+        }
     }
 
     fn released_by_hand() -> Record {

@@ -1,6 +1,7 @@
 //! What the rules look at: the known, the request and the time, with the questions that several ask.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -10,8 +11,8 @@ use super::request::{Request, Retry};
 use super::step::Step;
 use crate::names::{CommentId, IssueNumber, IssueRef, RunId, TargetName};
 use crate::plan::Effect;
-use crate::ticket::claim::{self, Counting, Liveness, Standing};
-use crate::ticket::{Dispatch, Record, StartState, Ticket, Writer};
+use crate::ticket::claim::{self, Claims, Counting, Liveness, Standing};
+use crate::ticket::{Basis, Dispatch, FollowedRun, Record, Start, StartState, Ticket, Writer};
 
 /// So many targets share a record, so that it fits a comment.
 pub(super) const TARGETS_PER_RECORD: usize = 40;
@@ -21,8 +22,10 @@ pub(super) struct View<'a> {
     pub(super) known: &'a Known,
     pub(super) request: &'a Request,
     pub(super) now: DateTime<Utc>,
-    /// The state of the release by the log.
-    pub(super) ticket: &'a Ticket,
+    /// What decisions rest on.
+    pub(super) basis: Basis,
+    /// The state of the release, as far as decisions may rest on it.
+    pub(super) ticket: Arc<Ticket>,
     /// The ticket's issue.
     pub(super) issue: IssueRef,
 }
@@ -33,7 +36,21 @@ impl<'a> View<'a> {
             TicketIs::Open { issue, .. } => issue.clone(),
             TicketIs::New(new) => IssueRef { repository: new.repository.clone(), number: IssueNumber(0) },
         };
-        Self { known, request, now, ticket: known.log.ticket(), issue }
+        let basis = known.basis(request);
+        let ticket = known.log.believed(&basis);
+        Self { known, request, now, basis, ticket, issue }
+    }
+
+    /// The claims on the ticket.
+    pub(super) fn claims(&self) -> Claims<'_> {
+        Claims { log: &self.known.log, basis: &self.basis }
+    }
+
+    /// This job's next record. The driver of the ticket stays, unless the step was given another one.
+    pub(super) fn record(&self, seq: u64, targets: Vec<Start>, followed: Vec<FollowedRun>) -> Dispatch {
+        let record = self.request.record(seq, targets, followed);
+        let of_ticket = self.ticket.driver.clone().filter(|_| !self.request.is_new_driver);
+        Dispatch { driver: of_ticket.or(record.driver), ..record }
     }
 
     /// The step that writes one of this job's records.
@@ -55,7 +72,7 @@ impl<'a> View<'a> {
     /// How the target stands by the claims that count for this job.
     pub(super) fn standing(&self, target: &TargetName, before: Option<CommentId>) -> Standing {
         let counting = Counting { after: self.again(target), before, except: None };
-        claim::standing(&self.known.log, target, counting, |job| self.liveness(job))
+        claim::standing(self.claims(), target, counting, |job| self.liveness(job))
     }
 
     /// Whether another hub job is at work, as far as it was asked about: who was not is taken to be.
@@ -85,20 +102,20 @@ impl<'a> View<'a> {
         if target.followed.as_ref().is_some_and(|run| !run.has_ended()) {
             return None;
         }
-        let after = claim::start_of(&self.known.log, name, target.run.as_ref().map(|run| run.id))?;
+        let after = claim::start_of(self.claims(), name, target.run.as_ref().map(|run| run.id))?;
         match self.request.retry {
             Retry::Nothing => None,
             Retry::Failed => Some(after),
             Retry::Named => {
-                let (_, dispatch) = self.known.log.dispatches().find(|(comment, _)| comment.id == after)?;
+                let (_, dispatch) = self.claims().own().find(|(comment, _)| comment.id == after)?;
                 (dispatch.by.run != self.request.by.run).then_some(after)
             }
         }
     }
 
-    /// The runs that any claim records, or that this job knows and has not recorded yet.
+    /// The runs that any claim of this hub records, or that this job knows and has not recorded yet.
     pub(super) fn known_runs(&self) -> BTreeSet<RunId> {
-        let recorded = self.known.log.dispatches().flat_map(|(_, dispatch)| &dispatch.targets);
+        let recorded = self.claims().own().flat_map(|(_, dispatch)| &dispatch.targets);
         let outcomes = self.known.starts.values().filter_map(Attempt::outcome);
         let settled = outcomes.filter_map(|outcome| outcome.run.as_ref()).map(|(run, _)| *run);
         recorded.filter_map(|start| start.run).chain(settled).collect()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::following::{runs, started_runs};
+use super::following::{runs, started_runs, unrecorded};
 use super::known::later;
 use super::ready::Ready;
 use super::step::{Pause, Step};
@@ -23,7 +23,8 @@ pub(super) fn wait(view: &View<'_>) -> Vec<Step> {
     else {
         return Vec::new();
     };
-    let open = open_targets(view);
+    let mut open = open_targets(view);
+    open.extend(unrecorded(view).into_iter().filter(|name| !open.contains(name)).collect::<Vec<_>>());
     if open.is_empty() || view.now >= deadline {
         return Vec::new();
     }

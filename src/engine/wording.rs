@@ -84,8 +84,16 @@ impl Wording {
         Ok(text::title(&self.early(self.title.as_deref().unwrap_or(TITLE))?))
     }
 
+    /// The template is the hub's; what it fills in comes from anywhere.
     fn body(&self) -> Result<String, TemplateError> {
-        self.early(self.body.as_deref().unwrap_or(BODY))
+        let values = Values {
+            release: text::lines(&self.values.release),
+            inputs: harmless(&self.values.inputs),
+            form: harmless(&self.values.form),
+            event: harmless(&self.values.event),
+            ..self.values.clone()
+        };
+        template::render(self.body.as_deref().unwrap_or(BODY), &values)
     }
 
     /// The inputs of a target's workflow as far as they render, and why the others do not.
@@ -154,6 +162,19 @@ impl Wording {
             key: key.clone(),
         })
     }
+}
+
+/// The same values, with all texts as they may stand in Markdown.
+fn harmless(values: &Map<String, Value>) -> Map<String, Value> {
+    fn value(of: &Value) -> Value {
+        match of {
+            Value::String(text) => Value::String(text::lines(text)),
+            Value::Array(list) => list.iter().map(value).collect(),
+            Value::Object(map) => Value::Object(harmless(map)),
+            other => other.clone(),
+        }
+    }
+    values.iter().map(|(name, of)| (name.clone(), value(of))).collect()
 }
 
 fn target_values(ready: &Ready) -> TargetValues {

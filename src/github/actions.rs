@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::api::{ApiError, EnterpriseRelease, Repeat};
 use super::client::{GitHub, Request, path_part};
 use super::error::GitHubError;
+use super::time::time;
 use crate::names::{GitRef, RepoName, RunId, WorkflowFile};
 
 /// A workflow run, as far as it is read.
@@ -30,11 +31,16 @@ pub struct WorkflowRun {
     #[serde(default)]
     pub run_attempt: Option<u32>,
     /// When it was created.
+    #[serde(deserialize_with = "time")]
     pub created_at: DateTime<Utc>,
+    /// The file of its workflow, `.github/workflows/release.yml`; a ref may follow.
+    #[serde(default)]
+    pub path: Option<String>,
     #[serde(default)]
     actor: Option<Actor>,
+    /// By which event it was started.
     #[serde(default)]
-    event: Option<String>,
+    pub event: Option<String>,
     #[serde(default)]
     head_branch: Option<String>,
 }

@@ -38,6 +38,13 @@ pub(super) use request::{Call, Repeat};
 /// How long one exchange may take.
 const EXCHANGE_LIMIT: Duration = Duration::from_secs(30);
 
+/// The most bytes of an answer: a hundred comments of 65,536 characters, each up to six bytes long in JSON, and
+/// room for the rest. Strangers may write such comments, and must not make a ticket unreadable by it.
+const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
+
+/// The most bytes of a refusal that are looked at for a message.
+const REFUSAL_LIMIT: usize = 64 * 1024;
+
 /// A server that is asked with whatever token a call brings.
 #[derive(Debug)]
 pub(super) struct Api {
@@ -125,14 +132,18 @@ impl Api {
             .map_err(|error| ApiError::Unexpected { request: line.clone(), reason: error.to_string() })?;
 
         let started = Instant::now();
-        let exchange = async { transport::body_of(self.octocrab.execute(built).await?).await };
+        let exchange = async {
+            let response = self.octocrab.execute(built).await?;
+            let is_good = is_good(response.status());
+            transport::body_of(response, if is_good { ANSWER_LIMIT } else { REFUSAL_LIMIT }).await
+        };
         let answered = tokio::time::timeout(EXCHANGE_LIMIT, exchange).await;
         let took = started.elapsed().as_millis();
         let (parts, body) = match answered {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
                 tracing::debug!(target: "request", request = %line, took, "no answer");
-                return Err(broken(line, &error));
+                return Err(broken(line, error.as_ref()));
             }
             Err(_) => {
                 tracing::debug!(target: "request", request = %line, took, "no answer in time");
@@ -151,10 +162,18 @@ impl Api {
             request_id = header("x-github-request-id"),
         );
         self.note_release(&parts.headers);
-        if parts.status.is_success() || parts.status == StatusCode::NOT_MODIFIED {
-            return Ok(Answer { request: line, status: parts.status, headers: parts.headers, body });
+        match body {
+            Some(body) if is_good(parts.status) => {
+                Ok(Answer { request: line, status: parts.status, headers: parts.headers, body })
+            }
+            None if is_good(parts.status) => {
+                Err(ApiError::TooLong { request: line, limit: format!("{ANSWER_LIMIT} bytes") })
+            }
+            body => {
+                let body = body.unwrap_or_default();
+                Err(refusal::error_of(line, parts.status, &parts.headers, &body, self.clock.now()))
+            }
         }
-        Err(refusal::error_of(line, parts.status, &parts.headers, &body, self.clock.now()))
     }
 
     /// Notes the server's release: `enterprise-server@3.20.1`.
@@ -169,12 +188,16 @@ impl Api {
     }
 }
 
+fn is_good(status: StatusCode) -> bool {
+    status.is_success() || status == StatusCode::NOT_MODIFIED
+}
+
 fn may_repeat(error: &ApiError, repeat: Repeat) -> bool {
     match error {
         ApiError::RateLimited { .. } => true,
         ApiError::Unreachable { obstacle, .. } => obstacle.is_none_or(Obstacle::may_pass),
         ApiError::Unclear { .. } => repeat == Repeat::Freely,
-        ApiError::Refused { .. } | ApiError::Unexpected { .. } => false,
+        ApiError::Refused { .. } | ApiError::TooLong { .. } | ApiError::Unexpected { .. } => false,
     }
 }
 
@@ -242,7 +265,7 @@ fn builder(call: &Call<'_>) -> http::request::Builder {
 }
 
 /// A connection that could not be opened had no effect; one that broke later is unclear.
-fn broken(request: RequestLine, error: &octocrab::Error) -> ApiError {
+fn broken(request: RequestLine, error: &(dyn std::error::Error + 'static)) -> ApiError {
     let mut reasons = Vec::new();
     let mut unopened = false;
     for cause in obstacle::causes(error).skip(1) {

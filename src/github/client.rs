@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use octocrab::Octocrab;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::api::{Answer, Api, ApiError, Call, EnterpriseRelease, Repeat, RequestLine};
 use super::error::GitHubError;
 use super::lag::Expected;
 use super::pace::{Limits, Pace, Paces};
-use super::tokens::Tokens;
+use super::role::Roles;
+use super::tokens::{Tokens, Unrevoked};
 use crate::job::Clock;
 use crate::names::{IssueRef, RepoName};
 
@@ -23,13 +24,15 @@ pub struct GitHub {
     tokens: Tokens,
     expected: Expected,
     paces: Paces,
+    pub(super) roles: Roles,
 }
 
 /// A request to a repository, before it has a token.
 pub(super) struct Request<'a> {
     method: Method,
+    /// Whose token goes with it.
     repository: &'a RepoName,
-    /// Below `/repos/owner/name`, with its query.
+    /// With its query.
     path: String,
     body: Option<Value>,
     repeat: Repeat,
@@ -44,16 +47,23 @@ impl<'a> Request<'a> {
         Self::new(Method::GET, repository, path, Repeat::Freely)
     }
 
+    /// A question that is not about `repository`, asked with its token.
+    pub(super) fn outside(repository: &'a RepoName, path: &str) -> Self {
+        Self { path: path.to_owned(), ..Self::get(repository, "") }
+    }
+
+    /// A request about what is at `path` below `/repos/owner/name`.
     pub(super) fn new(
         method: Method,
         repository: &'a RepoName,
         path: impl Into<String>,
         repeat: Repeat,
     ) -> Self {
+        let path: String = path.into();
         Self {
             method,
             repository,
-            path: path.into(),
+            path: format!("/repos/{repository}{path}"),
             body: None,
             repeat,
             unless: None,
@@ -77,9 +87,8 @@ impl<'a> Request<'a> {
     }
 
     fn with<'t>(&'t self, bearer: &'t SecretString, pace: &'t Pace) -> Call<'t> {
-        let path = format!("/repos/{}{}", self.repository, self.path);
         Call {
-            line: RequestLine { method: self.method.clone(), path },
+            line: RequestLine { method: self.method.clone(), path: self.path.clone() },
             body: self.body.as_ref(),
             bearer,
             repeat: self.repeat,
@@ -99,6 +108,7 @@ impl GitHub {
             tokens,
             expected: Expected::default(),
             paces: Paces::new(Limits::github()),
+            roles: Roles::default(),
         }
     }
 
@@ -111,12 +121,7 @@ impl GitHub {
     /// Revokes the minted tokens, as far as that is done `within` this time. Nothing can be asked
     /// afterwards.
     pub async fn revoke_tokens(&self, within: Duration) {
-        let revoked = tokio::time::timeout(within, self.tokens.revoke(&self.api)).await;
-        if revoked.is_err() {
-            tracing::info!(
-                "there was no time left to revoke every token; they end by themselves within the hour"
-            );
-        }
+        revoke(&self.api, self.tokens.unrevoked(), within).await;
     }
 
     /// The time.
@@ -172,12 +177,39 @@ impl GitHub {
         token.map_err(|error| GitHubError::NoToken(Box::new(error)))
     }
 
+    /// The name of the App that acts in `repository`, if it is one whose key this step has.
+    pub(super) async fn app_of(&self, repository: &RepoName) -> Result<Option<String>, GitHubError> {
+        let slug = self.tokens.app_of(&self.api, repository).await;
+        slug.map_err(|error| GitHubError::NoToken(Box::new(error)))
+    }
+
+    /// Whether the token for `repository` is one of an App's installation, by
+    /// [its prefix](https://docs.github.com/authentication/keeping-your-account-and-data-secure/about-authentication-to-github#githubs-token-formats).
+    pub(super) async fn is_of_installation(&self, repository: &RepoName) -> Result<bool, GitHubError> {
+        let token = self.tokens.for_repository(&self.api, repository).await;
+        let token = token.map_err(|error| GitHubError::NoToken(Box::new(error)))?;
+        Ok(token.expose_secret().starts_with("ghs_"))
+    }
+
     /// Names the permission that the token lacks, if GitHub refused for that.
     fn explain(&self, repository: &RepoName, refusal: ApiError) -> GitHubError {
         match self.tokens.lack(repository, &refusal) {
             Some(lack) => GitHubError::Forbidden { refusal, lack: Box::new(lack) },
             None => refusal.into(),
         }
+    }
+}
+
+/// Revokes `tokens` over a way of its own, as far as that is done `within` this time.
+pub async fn revoke_tokens(octocrab: Octocrab, tokens: &Unrevoked, clock: Clock, within: Duration) {
+    revoke(&Api::new(octocrab, clock, within), tokens, within).await;
+}
+
+async fn revoke(api: &Api, tokens: &Unrevoked, within: Duration) {
+    if tokio::time::timeout(within, tokens.revoke(api)).await.is_err() {
+        tracing::info!(
+            "there was no time left to revoke every token; they end by themselves within the hour"
+        );
     }
 }
 

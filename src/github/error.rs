@@ -29,6 +29,12 @@ pub enum GitHubError {
     /// GitHub took an issue and does not list it, so nobody can tell whether it is the only one of its kind.
     #[error("{0} was opened, and GitHub does not list it yet")]
     NotListed(IssueRef),
+    /// The board shows a record of which nobody can tell whether it is to be believed.
+    #[error("the board shows {url}, and GitHub does not say whether its author may write records")]
+    Unsettled {
+        /// The record.
+        url: String,
+    },
 }
 
 impl GitHubError {
@@ -62,7 +68,7 @@ impl GitHubError {
     fn api(&self) -> Option<&ApiError> {
         match self {
             Self::Api(error) | Self::Forbidden { refusal: error, .. } => Some(error),
-            Self::NoToken(_) | Self::NotListed(_) => None,
+            Self::NoToken(_) | Self::NotListed(_) | Self::Unsettled { .. } => None,
         }
     }
 }
@@ -80,6 +86,10 @@ impl Help for GitHubError {
             Self::Forbidden { lack, .. } => Some(lack.remedy()),
             Self::NoToken(error) => error.help(),
             Self::NotListed(_) => Some("run the job again: it finds the issue".to_owned()),
+            Self::Unsettled { .. } => Some(
+                "the record is safe; the next job that may ask for its author's role writes the board"
+                    .to_owned(),
+            ),
         }
     }
 }

@@ -4,16 +4,17 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use futures::StreamExt;
 use http::{Method, StatusCode};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::api::Repeat;
 use super::client::{GitHub, Request};
 use super::error::GitHubError;
 use super::lag;
+pub use super::pages::PAGE;
+use super::pages::{Extent, PAGES_LIMIT};
+use super::time::{optional_time, time};
 use crate::names::{CommentId, IssueNumber, IssueRef, Login, RepoName};
-
-/// The most that a list gives at once.
-pub const PAGE: usize = 100;
 
 /// As many pages of a long list are read at the same time.
 const PAGES_AT_ONCE: usize = 8;
@@ -23,6 +24,9 @@ const PAGES_AT_ONCE: usize = 8;
 pub struct Issue {
     /// Its number.
     pub number: IssueNumber,
+    /// Its title.
+    #[serde(default)]
+    pub title: String,
     /// Its text; GitHub says null for none.
     #[serde(default)]
     pub body: Option<String>,
@@ -30,8 +34,10 @@ pub struct Issue {
     pub state: String,
     /// The issue in the browser.
     pub html_url: String,
+    /// When it was opened.
+    pub created_at: DateTime<Utc>,
     /// When it was closed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_time")]
     pub closed_at: Option<DateTime<Utc>>,
     /// Its labels.
     #[serde(default)]
@@ -47,15 +53,18 @@ pub struct Issue {
     user: Option<Account>,
     #[serde(default)]
     author_association: Association,
+    /// What the author's role says, where the association does not settle it.
+    #[serde(skip)]
+    by_role: Option<bool>,
     #[serde(default)]
-    pull_request: Option<serde_json::Value>,
+    pull_request: Option<IgnoredAny>,
 }
 
 impl Issue {
     /// Whether the author may leave data for this action in the body.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
-        is_trusted(self.user.as_ref(), self.author_association)
+        self.by_role == Some(true) || is_trusted(self.user.as_ref(), self.author_association)
     }
 
     /// Whether `login` is assigned.
@@ -112,16 +121,89 @@ pub struct IssueComment {
     /// The comment in the browser.
     pub html_url: String,
     /// When it was created.
+    #[serde(deserialize_with = "time")]
     pub created_at: DateTime<Utc>,
     /// When it was last edited.
+    #[serde(deserialize_with = "time")]
     pub updated_at: DateTime<Utc>,
+    #[serde(default)]
+    issue_url: String,
     #[serde(default)]
     user: Option<Account>,
     #[serde(default)]
     author_association: Association,
+    /// What the author's role says, where the association does not settle it.
+    #[serde(skip)]
+    by_role: Option<bool>,
+    /// Whether nobody could tell the author's role.
+    #[serde(skip)]
+    pub is_unsettled: bool,
+}
+
+/// A text with an author, who may be one that is believed.
+pub trait Authored {
+    /// The text.
+    fn text(&self) -> &str;
+    /// The account that wrote it; none if the account is gone.
+    fn author(&self) -> Option<&str>;
+    /// Where it is in the browser.
+    fn url(&self) -> &str;
+    /// Whether the author is believed, as far as that is settled.
+    fn is_trusted(&self) -> bool;
+    /// Notes whether the author is believed; none if nobody can tell.
+    fn settle(&mut self, by_role: Option<bool>);
+}
+
+impl Authored for Issue {
+    fn text(&self) -> &str {
+        self.body.as_deref().unwrap_or_default()
+    }
+
+    fn author(&self) -> Option<&str> {
+        self.user.as_ref().map(|user| user.login.as_str())
+    }
+
+    fn url(&self) -> &str {
+        &self.html_url
+    }
+
+    fn is_trusted(&self) -> bool {
+        Self::is_trusted(self)
+    }
+
+    fn settle(&mut self, by_role: Option<bool>) {
+        self.by_role = by_role;
+    }
+}
+
+impl Authored for IssueComment {
+    fn text(&self) -> &str {
+        &self.body
+    }
+
+    fn author(&self) -> Option<&str> {
+        Self::author(self)
+    }
+
+    fn url(&self) -> &str {
+        &self.html_url
+    }
+
+    fn is_trusted(&self) -> bool {
+        Self::is_trusted(self)
+    }
+
+    fn settle(&mut self, by_role: Option<bool>) {
+        (self.by_role, self.is_unsettled) = (by_role, by_role.is_none());
+    }
 }
 
 impl IssueComment {
+    /// Whether it is a comment of this issue, and not of another one in the same repository.
+    fn is_on(&self, issue: IssueNumber) -> bool {
+        self.issue_url.rsplit('/').next() == Some(issue.to_string().as_str())
+    }
+
     /// The account that wrote it; none if the account is gone.
     #[must_use]
     pub fn author(&self) -> Option<&str> {
@@ -132,7 +214,7 @@ impl IssueComment {
     /// repository.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
-        is_trusted(self.user.as_ref(), self.author_association)
+        self.by_role == Some(true) || is_trusted(self.user.as_ref(), self.author_association)
     }
 }
 
@@ -179,10 +261,11 @@ impl GitHub {
     ///
     /// When GitHub refuses or does not answer.
     pub async fn open_issues(&self, repository: &RepoName) -> Result<Vec<Issue>, GitHubError> {
-        let mut issues = Vec::new();
+        let (mut issues, mut extent) = (Vec::new(), Extent::default());
         for page in 1.. {
             let path = format!("/issues?state=open&sort=created&direction=desc&per_page={PAGE}&page={page}");
             let answer = self.send(Request::get(repository, path)).await?;
+            extent.add(&answer)?;
             issues.extend(answer.json::<Vec<Issue>>()?);
             if !answer.has_next_page() {
                 break;
@@ -294,28 +377,33 @@ impl GitHub {
             let path = format!("/issues/{}/comments?per_page={PAGE}&page={page}{since}", issue.number);
             self.send(Request::get(&issue.repository, path).appears_within(self.lag_of(issue))).await
         };
-        let first = page(1).await?;
+        let (first, mut extent) = (page(1).await?, Extent::default());
+        extent.add(&first)?;
         let mut comments: Vec<IssueComment> = first.json()?;
         let mut next = first.has_next_page().then_some(2);
         // A comment that is edited meanwhile moves to the back of the list of what changed, and those
         // behind it move to the front: only the list of all keeps its order, and may be read at once.
         if let Some(last) = first.last_page().filter(|_| since.is_empty()) {
+            let last = last.min(PAGES_LIMIT);
             let mut rest = futures::stream::iter(2..=last).map(&page).buffered(PAGES_AT_ONCE);
             while let Some(answer) = rest.next().await {
                 let answer = answer?;
+                extent.add(&answer)?;
                 comments.extend(answer.json::<Vec<IssueComment>>()?);
                 next = answer.has_next_page().then_some(last + 1);
             }
         }
         while let Some(number) = next {
             let answer = page(number).await?;
+            extent.add(&answer)?;
             comments.extend(answer.json::<Vec<IssueComment>>()?);
             next = answer.has_next_page().then_some(number + 1);
         }
         Ok(comments)
     }
 
-    /// One comment; none if it was deleted, which is certain only when GitHub's lag is over.
+    /// One comment of the issue; none if it is not there or was deleted, which is certain only when GitHub's lag
+    /// is over.
     ///
     /// # Errors
     ///
@@ -327,7 +415,10 @@ impl GitHub {
     ) -> Result<Option<IssueComment>, GitHubError> {
         let request = Request::get(&issue.repository, format!("/issues/comments/{id}"));
         match self.send(request.appears_within(lag::COMMENT)).await {
-            Ok(answer) => Ok(Some(answer.json()?)),
+            // GitHub takes the id of any comment of the repository.
+            Ok(answer) => {
+                Ok(Some(answer.json::<IssueComment>()?).filter(|comment| comment.is_on(issue.number)))
+            }
             Err(error) if error.is_gone() => Ok(None),
             Err(error) => Err(error),
         }

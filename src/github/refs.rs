@@ -10,6 +10,7 @@ use serde_json::json;
 use super::api::{ApiError, Repeat};
 use super::client::{GitHub, Request, path_part};
 use super::error::GitHubError;
+use super::pages::Extent;
 use crate::names::{Created, RepoName};
 
 impl GitHub {
@@ -50,11 +51,12 @@ impl GitHub {
             r#ref: String,
         }
         let path = format!("/git/matching-refs/{}", path_of(prefix));
-        let mut names = Vec::new();
+        let (mut names, mut extent) = (Vec::new(), Extent::default());
         for page in 1.. {
             // No page is documented, so none is named before GitHub links to one.
             let query = if page == 1 { String::new() } else { format!("?page={page}") };
             let answer = self.send(Request::get(repository, format!("{path}{query}"))).await?;
+            extent.add(&answer)?;
             names.extend(answer.json::<Vec<Reference>>()?.into_iter().map(|reference| reference.r#ref));
             if !answer.has_next_page() {
                 break;
@@ -161,6 +163,14 @@ mod tests {
         assert_eq!(names, ["refs/acme/v1 first", "refs/acme/v2"]);
         let path = "GET /repos/acme/web/git/matching-refs/acme/v%25";
         assert_eq!(*requests.lock().expect("no panic"), [path.to_owned(), format!("{path}?page=2")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn references_without_an_end_are_not_followed_for_ever() {
+        let (github, requests) = client(vec![(200, r#"[{"ref":"refs/acme/v1 first"}]"#); 201]);
+        let error = github.matching_refs(&web(), "refs/acme/").await.expect_err("too many");
+        assert!(error.to_string().ends_with("was answered with more than 200 pages"), "{error}");
+        assert_eq!(requests.lock().expect("no panic").len(), 201);
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,16 +12,16 @@ pub mod jwt;
 mod lack;
 mod secret;
 pub mod sts;
+mod unrevoked;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-use super::api::{Api, ApiError, Call, grants};
+use super::api::{Api, ApiError, grants};
 use super::needs::Needs;
 use crate::names::RepoName;
 use crate::problem::Help;
@@ -34,6 +34,7 @@ pub use identity::IdentityError;
 pub use lack::{Grantee, Lack};
 pub use secret::Mask;
 pub(crate) use secret::is_printable;
+pub use unrevoked::Unrevoked;
 
 /// A token that ends so soon is replaced before it is used; one that lasts no longer than twice that,
 /// after half its time.
@@ -73,18 +74,17 @@ pub struct Tokens {
     mask: Mask,
     needs: Mutex<Needs>,
     // Held while a token is minted, so that all who need it wait for the same one.
-    minted: tokio::sync::Mutex<Minted>,
+    in_use: tokio::sync::Mutex<InUse>,
+    unrevoked: Unrevoked,
 }
 
-/// The tokens that were minted so far.
+/// The minted tokens that requests use.
 #[derive(Debug, Default)]
-struct Minted {
-    /// In use, by the owner of the repositories in lower case.
+struct InUse {
+    /// By the owner of the repositories in lower case.
     of_owners: BTreeMap<String, Installed>,
-    /// In use for the ticket's repository, and until when.
+    /// For the ticket's repository, and until when.
     exchanged: Option<(SecretString, Instant)>,
-    /// Replaced, and still to be revoked.
-    replaced: Vec<SecretString>,
 }
 
 /// The App's token for the repositories of one owner.
@@ -99,7 +99,14 @@ impl Tokens {
     /// Tokens by `credentials`; a minted token is given to `mask` first.
     #[must_use]
     pub fn new(credentials: Credentials, mask: Mask) -> Self {
-        Self { credentials, mask, needs: Mutex::default(), minted: tokio::sync::Mutex::default() }
+        let (needs, in_use) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { credentials, mask, needs, in_use, unrevoked: Unrevoked::default() }
+    }
+
+    /// The tokens that are still to be revoked.
+    #[must_use]
+    pub fn unrevoked(&self) -> &Unrevoked {
+        &self.unrevoked
     }
 
     /// Says what the step needs from now on, beside what it needed before.
@@ -128,16 +135,31 @@ impl Tokens {
     }
 
     async fn of_service(&self, service: &TokenService) -> Result<SecretString, StsError> {
-        let mut minted = self.minted.lock().await;
-        if let Some((token, fresh_until)) = &minted.exchanged
+        let mut in_use = self.in_use.lock().await;
+        if let Some((token, fresh_until)) = &in_use.exchanged
             && Instant::now() < *fresh_until
         {
             return Ok(token.clone());
         }
         let token = service.exchange(self.mask).await?;
-        let before = minted.exchanged.replace((token.clone(), Instant::now() + LASTS - FRESH));
-        minted.replaced.extend(before.map(|(before, _)| before));
+        self.unrevoked.add(token.clone());
+        in_use.exchanged = Some((token.clone(), Instant::now() + LASTS - FRESH));
         Ok(token)
+    }
+
+    /// The name of the App that acts in `repository`, if it is one whose key this step has.
+    pub(super) async fn app_of(
+        &self,
+        api: &Api,
+        repository: &RepoName,
+    ) -> Result<Option<String>, TokenError> {
+        if !matches!(self.credentials.source(repository), Some(Source::App(_))) {
+            return Ok(None);
+        }
+        self.for_repository(api, repository).await?;
+        let in_use = self.in_use.lock().await;
+        let installed = in_use.of_owners.get(&repository.owner().to_ascii_lowercase());
+        Ok(installed.and_then(|installed| installed.token.app.clone()))
     }
 
     async fn of_app(&self, app: &App, api: &Api, repository: &RepoName) -> Result<SecretString, AppError> {
@@ -148,19 +170,19 @@ impl Tokens {
         };
         let mut needs = self.needs.lock().unwrap_or_else(PoisonError::into_inner).of(are_the_apps);
         needs.see(repository);
-        let mut minted = self.minted.lock().await;
-        let known = minted.of_owners.get(&owner);
+        let mut in_use = self.in_use.lock().await;
+        let known = in_use.of_owners.get(&owner);
         if !known.is_some_and(|known| known.needs.cover(&needs) && Instant::now() < known.fresh_until) {
             if let Some(known) = known {
                 needs.extend(known.needs.clone());
             }
             let token = app.mint(api, self.mask, repository, &needs).await?;
+            self.unrevoked.add(token.secret.clone());
             let lasts = token.lasts.to_std().unwrap_or_default();
             let fresh_until = Instant::now() + lasts - FRESH.min(lasts / 2);
-            let before = minted.of_owners.insert(owner.clone(), Installed { token, needs, fresh_until });
-            minted.replaced.extend(before.map(|before| before.token.secret));
+            in_use.of_owners.insert(owner.clone(), Installed { token, needs, fresh_until });
         }
-        let Installed { token, needs, .. } = &minted.of_owners[&owner];
+        let Installed { token, needs, .. } = &in_use.of_owners[&owner];
         let (app, settings) = (app.id.clone(), token.settings.clone());
         if !token.repositories.contains(repository) {
             return Err(AppError::NotSelected { app, repository: repository.clone(), settings });
@@ -192,31 +214,10 @@ impl Tokens {
 
     /// Drops a token that GitHub refuses; says whether there will be another.
     pub(super) async fn forget(&self, refused: &SecretString) -> bool {
-        let mut minted = self.minted.lock().await;
+        let mut in_use = self.in_use.lock().await;
         let is_refused = |secret: &SecretString| secret.expose_secret() == refused.expose_secret();
-        let owner = minted.of_owners.iter().find(|(_, known)| is_refused(&known.token.secret));
-        if let Some(owner) = owner.map(|(owner, _)| owner.clone()) {
-            let gone = minted.of_owners.remove(&owner);
-            minted.replaced.extend(gone.map(|gone| gone.token.secret));
-        }
-        if let Some((gone, _)) = minted.exchanged.take_if(|(known, _)| is_refused(known)) {
-            minted.replaced.push(gone);
-        }
-        // Perhaps it was replaced meanwhile.
-        minted.replaced.iter().any(is_refused)
-    }
-
-    /// Revokes every minted token, each with one request. A token that cannot be revoked ends by itself.
-    pub(super) async fn revoke(&self, api: &Api) {
-        let Minted { of_owners, exchanged, replaced } = std::mem::take(&mut *self.minted.lock().await);
-        let in_use = of_owners.into_values().map(|known| known.token.secret);
-        let secrets = in_use.chain(exchanged.map(|(token, _)| token)).chain(replaced);
-        let revoked = secrets.map(|secret| async move {
-            let call = Call::new(Method::DELETE, "/installation/token", None, &secret);
-            if let Err(error) = api.send_once(&call).await {
-                tracing::debug!("a token is not revoked, and ends by itself within the hour: {error}");
-            }
-        });
-        futures::future::join_all(revoked).await;
+        in_use.of_owners.retain(|_, known| !is_refused(&known.token.secret));
+        in_use.exchanged.take_if(|(known, _)| is_refused(known));
+        self.unrevoked.has(refused)
     }
 }

@@ -6,7 +6,7 @@
 //! Any other [`tower::Service`] can stand in for the network.
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use octocrab::service::middleware::base_uri::BaseUriLayer;
 use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
 use tower::Service;
@@ -14,7 +14,7 @@ use tower::Service;
 use crate::network::Network;
 use crate::problem::Help;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why there is no way to GitHub.
 #[derive(Debug, thiserror::Error)]
@@ -73,13 +73,19 @@ where
     }
 }
 
-/// The whole body of an answer.
+/// The whole body of an answer; none of one that has more than `limit` bytes.
 pub(super) async fn body_of<B>(
     response: http::Response<B>,
-) -> Result<(http::response::Parts, Bytes), B::Error>
+    limit: usize,
+) -> Result<(http::response::Parts, Option<Bytes>), BoxError>
 where
     B: http_body::Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
 {
     let (parts, body) = response.into_parts();
-    Ok((parts, body.collect().await?.to_bytes()))
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => Ok((parts, Some(body.to_bytes()))),
+        Err(error) if error.is::<LengthLimitError>() => Ok((parts, None)),
+        Err(error) => Err(error),
+    }
 }

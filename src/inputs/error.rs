@@ -1,7 +1,7 @@
 //! What can be wrong with the inputs of the step.
 
 use crate::github::tokens::jwt::KeyError;
-use crate::names::NameError;
+use crate::names::{IssueRef, NameError, RepoName};
 use crate::problem::{Help, Problem};
 use crate::targets::TargetsError;
 
@@ -58,6 +58,22 @@ pub enum InputError {
     /// The event names a ticket in a way that cannot be read.
     #[error("the event's input `release-ticket`")]
     TicketOfEvent(#[source] NameError),
+    /// The ticket is in another repository than the one that the step names.
+    #[error(
+        "{} names {ticket}, and input `repository` names {hub}",
+        if *.from_event { "the event's input `release-ticket`" } else { "input `ticket`" }
+    )]
+    TicketElsewhere {
+        /// The ticket.
+        ticket: IssueRef,
+        /// The repository that the step names.
+        hub: RepoName,
+        /// Whether the event names the ticket, and not the step.
+        from_event: bool,
+    },
+    /// The template came with the event.
+    #[error("input `{0}` holds a template that came with the event")]
+    TemplateOfEvent(&'static str),
     /// The inputs of the targets are not a mapping.
     #[error("input {0}")]
     Mapping(TargetsError),
@@ -70,6 +86,18 @@ impl Help for InputError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Target(problem) => problem.help.clone(),
+            Self::TicketElsewhere { hub, from_event: false, .. } => {
+                Some(format!("name a ticket of {hub}; or leave `repository` out, and the ticket decides"))
+            }
+            Self::TicketElsewhere { hub, from_event: true, .. } => Some(format!(
+                "start the run with a ticket of {hub}; or leave `repository` out, if whoever starts the run may \
+                 choose the repository"
+            )),
+            Self::TemplateOfEvent(_) => Some(
+                "what people type is a value: write `{{ inputs.NAME }}`, or `{{ event.PATH }}`, in place of \
+                 `${{ inputs.NAME }}` and `${{ github.event.PATH }}`"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }
@@ -81,12 +109,20 @@ pub enum ValueError {
     /// Not a time.
     #[error("`{0}` is not a duration; write `90s`, `15m` or `1h 30m`")]
     Duration(String),
+    /// A time that no run of a workflow lasts.
+    #[error("`{0}` is more than the 35 days that a workflow run may last")]
+    LongDuration(String),
     /// Not a number, or too small.
     #[error("`{0}` is not a whole number from 1 on")]
     Number(String),
     /// Not an address to which a job's identity may be sent.
     #[error("`{0}` is not an https address")]
     Https(String),
+    /// An address with a user or a password, which is not quoted.
+    #[error(
+        "an address without a user and a password is needed; the job's identity is all that the service is shown"
+    )]
+    Password,
     /// Not the name of a trust policy.
     #[error("`{0}` is not NAME of a file NAME.sts.yaml")]
     Policy(String),

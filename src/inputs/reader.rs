@@ -13,6 +13,9 @@ use crate::github::tokens;
 use crate::names::Login;
 use crate::ticket::Status;
 
+/// How long a [workflow run](https://docs.github.com/actions/reference/limits) may last, which no wait outlasts.
+const LONGEST: Duration = Duration::from_secs(35 * 24 * 60 * 60);
+
 /// The inputs of a step, and what is wrong with those that were read.
 ///
 /// An input that cannot be read counts as absent from then on, since the step will fail.
@@ -108,7 +111,9 @@ impl<'a> Reader<'a> {
 
     pub(super) fn duration(&mut self, name: &'static str) -> Duration {
         let duration = self.parsed(name, |text| {
-            humantime::parse_duration(text).map_err(|_| ValueError::Duration(text.to_owned()))
+            let duration = humantime::parse_duration(text);
+            let duration = duration.map_err(|_| ValueError::Duration(text.to_owned()))?;
+            if duration <= LONGEST { Ok(duration) } else { Err(ValueError::LongDuration(text.to_owned())) }
         });
         duration.unwrap_or_default()
     }

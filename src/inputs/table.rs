@@ -215,7 +215,7 @@ pub const INPUTS: &[Input] = &[
         "repository",
         Repository,
         Derived("the ticket's repository, else the current one"),
-        "the hub: `owner/name`, or `name` for the same owner",
+        "the hub: `owner/name`, or `name` for the same owner; a ticket of another repository is refused",
     ),
     every_mode(
         "ticket",

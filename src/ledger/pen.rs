@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::believe;
 use crate::github::issues::IssueComment;
 use crate::github::once::sent_once;
 use crate::github::{GitHub, GitHubError};
@@ -34,7 +35,12 @@ impl Pen<'_> {
 
     pub(super) async fn put(&self, comment: Option<CommentId>, body: &str) -> Result<Comment, GitHubError> {
         match comment {
-            Some(id) => self.github.edit_comment(&self.ticket, id, body).await.map(Comment::from),
+            Some(id) => {
+                let mut edited = [self.github.edit_comment(&self.ticket, id, body).await?];
+                believe::settle(self.github, &self.ticket.repository, &mut edited).await;
+                let [edited] = edited;
+                Ok(edited.into())
+            }
             None => self.create(body).await,
         }
     }
@@ -45,12 +51,16 @@ impl Pen<'_> {
         let created = sent_once(
             async || self.github.create_comment(&self.ticket, body).await,
             async || {
-                let ours = |comment: &IssueComment| {
-                    comment.is_trusted() && comment.body.lines().next() == Some(first_line)
-                };
-                Ok(self.github.comments(&self.ticket, self.since).await?.into_iter().find(ours))
+                let is_same = |comment: &IssueComment| comment.body.lines().next() == Some(first_line);
+                let mut found = self.github.comments(&self.ticket, self.since).await?;
+                found.retain(is_same);
+                believe::settle(self.github, &self.ticket.repository, &mut found).await;
+                Ok(found.into_iter().find(IssueComment::is_trusted))
             },
         );
-        created.await.map(Comment::from)
+        let mut created = [created.await?];
+        believe::settle(self.github, &self.ticket.repository, &mut created).await;
+        let [created] = created;
+        Ok(created.into())
     }
 }

@@ -2,13 +2,14 @@
 
 use chrono::TimeDelta;
 
-use super::age;
+use super::{age, newest_age};
 use crate::apply;
+use crate::believe;
 use crate::github::issues::Issue;
 use crate::github::{GitHub, GitHubError};
 use crate::inputs::{CommentMode, Common, NotifyInputs};
 use crate::job::Job;
-use crate::names::{CommentId, IssueRef, Login, RunId};
+use crate::names::{CommentId, IssueRef, Login};
 use crate::opening::{self, Lookup};
 use crate::plan::{Applied, Effect, NewIssue};
 use crate::problem::Problem;
@@ -35,8 +36,8 @@ pub(super) enum Facts {
 pub(super) struct Earlier {
     issue: IssueRef,
     url: String,
-    /// The newest run and attempt that said something in it.
-    newest: Option<(RunId, u32)>,
+    /// Whether a newer run, or a newer attempt, has said something in it.
+    is_outdated: bool,
     /// The last comment that did.
     comment: Option<CommentId>,
 }
@@ -72,17 +73,19 @@ pub(super) async fn read(
 /// What was said of the same failure in its issue.
 async fn earlier(job: &Job, github: &GitHub, opened: Issue, notice: &Notice) -> Result<Earlier, GitHubError> {
     let of = |body: &str| match Record::parse(&Marker::find(body)?.ok()?) {
-        Ok(Some(Record::Notice(known))) if known.fingerprint == notice.fingerprint => Some(age(&known.by)),
+        Ok(Some(Record::Notice(known))) if known.fingerprint == notice.fingerprint => Some(known.by),
         _ => None,
     };
     let issue = IssueRef { repository: job.repository.clone(), number: opened.number };
     let first = opened.body.as_deref().and_then(of);
-    let comments = github.comments(&issue, None).await?;
+    let mut comments = github.comments(&issue, None).await?;
+    believe::settle(github, &issue.repository, &mut comments).await;
     let trusted = comments.iter().filter(|comment| comment.is_trusted());
     let notices: Vec<_> = trusted.filter_map(|comment| Some((comment.id, of(&comment.body)?))).collect();
-    let newest = notices.iter().map(|(_, age)| *age).chain(first).max();
+    let writers = notices.iter().map(|(_, by)| by).chain(&first);
+    let is_outdated = newest_age(job, github, notice, writers).await > age(&notice.by);
     let comment = notices.last().map(|(id, _)| *id);
-    Ok(Earlier { issue, url: opened.html_url, newest, comment })
+    Ok(Earlier { issue, url: opened.html_url, is_outdated, comment })
 }
 
 /// The texts of a notice in an issue.
@@ -116,19 +119,18 @@ pub(super) fn decide(
     texts: &Texts,
 ) -> Vec<Effect> {
     let is_success = notice.status == Status::Success;
-    let is_outdated = |earlier: &Earlier| earlier.newest.is_some_and(|newest| newest > age(&notice.by));
     let write = |earlier: &Earlier, comment| Effect::WriteComment {
         issue: earlier.issue.clone(),
         comment,
         body: texts.body.clone(),
     };
     match facts {
-        Facts::Open { issue, .. } if is_success && is_outdated(issue) => Vec::new(),
+        Facts::Open { issue, .. } if is_success && issue.is_outdated => Vec::new(),
         Facts::Open { issue, duplicates } => {
             let of = issue.issue.number;
             let mut effects: Vec<Effect> =
                 duplicates.iter().map(|issue| Effect::CloseDuplicate { issue: issue.clone(), of }).collect();
-            let edits = common.comment_mode == CommentMode::Update && !is_success && !is_outdated(issue);
+            let edits = common.comment_mode == CommentMode::Update && !is_success && !issue.is_outdated;
             effects.push(write(issue, issue.comment.filter(|_| edits)));
             if is_success {
                 effects.push(Effect::CloseIssue { issue: issue.issue.clone(), last_word: None });
@@ -138,7 +140,7 @@ pub(super) fn decide(
         Facts::Nothing if is_success => Vec::new(),
         Facts::Nothing => vec![open(job, notice, texts, None)],
         Facts::ClosedLongAgo { issue } => vec![open(job, notice, texts, Some(issue))],
-        Facts::Closed { issue } if is_outdated(issue) => Vec::new(),
+        Facts::Closed { issue } if issue.is_outdated => Vec::new(),
         Facts::Closed { issue } => {
             vec![Effect::ReopenIssue { issue: issue.issue.clone() }, write(issue, None)]
         }

@@ -2,16 +2,16 @@
 
 use std::cmp::Reverse;
 
-use super::age;
+use super::{Age, age};
 use crate::apply;
 use crate::github::{GitHub, GitHubError};
 use crate::inputs::CommentMode;
 use crate::ledger::Ledger;
-use crate::names::{CommentId, IssueRef, Login};
+use crate::names::{CommentId, IssueRef, Login, number};
 use crate::plan::{Applied, Effect};
 use crate::problem::Problem;
 use crate::receipt::Receipt;
-use crate::ticket::{Comment, Log, Notice, Record, Status, text};
+use crate::ticket::{Comment, Log, Notice, Record, Status, Writer, text};
 
 /// The ticket's log, and the way to it.
 pub(super) struct Facts<'a> {
@@ -30,15 +30,26 @@ pub(super) async fn read<'a>(ticket: &IssueRef, github: &'a GitHub) -> Result<Fa
     Ok(Facts { ledger, log })
 }
 
+/// The notices of the same failure, and the comments that hold them.
+fn same<'a>(log: &'a Log, notice: &'a Notice) -> impl Iterator<Item = (&'a Comment, &'a Notice)> {
+    log.notices().filter(|(_, known)| known.fingerprint == notice.fingerprint)
+}
+
+/// Whoever said something of the same failure.
+pub(super) fn writers<'a>(log: &'a Log, notice: &'a Notice) -> impl Iterator<Item = &'a Writer> {
+    same(log, notice).map(|(_, known)| &known.by)
+}
+
 /// The effects of a notice that pings `mention`; none if a success resolves nothing.
 pub(super) fn decide(
     log: &Log,
     ticket: &IssueRef,
     notice: &Notice,
+    newest: Age,
     mention: Vec<Login>,
     mode: CommentMode,
 ) -> Vec<Effect> {
-    let Some((comment, notice)) = place(log, notice, mode) else { return Vec::new() };
+    let Some((comment, notice)) = place(log, notice, newest, mode) else { return Vec::new() };
     let record = Box::new(Record::Notice(notice.mentioning(mention)));
     vec![
         Effect::WriteRecord { issue: ticket.clone(), comment, record },
@@ -47,9 +58,11 @@ pub(super) fn decide(
 }
 
 /// The notice to write and the comment to write it into; nothing if a success resolves nothing.
-fn place(log: &Log, notice: &Notice, mode: CommentMode) -> Option<(Option<CommentId>, Notice)> {
-    let same = || log.notices().filter(|(_, known)| known.fingerprint == notice.fingerprint);
-    let newest = same()
+fn place(log: &Log, notice: &Notice, newest: Age, mode: CommentMode) -> Option<(Option<CommentId>, Notice)> {
+    // Of runs in other repositories nobody asks GitHub.
+    let is_believed = |by: &Writer| by.repository != notice.by.repository || age(by) <= newest;
+    let newest = same(log, notice)
+        .filter(|(_, known)| is_believed(&known.by))
         .max_by_key(|(comment, known)| (known.by.run, known.by.attempt, known.seq, Reverse(comment.id)));
     let resolvable = |known: &Notice| known.status != Status::Success && age(&known.by) <= age(&notice.by);
     if notice.status == Status::Success && !newest.is_some_and(|(_, known)| resolvable(known)) {
@@ -58,7 +71,7 @@ fn place(log: &Log, notice: &Notice, mode: CommentMode) -> Option<(Option<Commen
     // The same failure's notice passes on from run to run; a newer run's is not ours to overwrite.
     let known = newest.filter(|(_, known)| mode == CommentMode::Update && age(&known.by) <= age(&notice.by));
     let known_seq = known.map_or(0, |(_, known)| known.seq);
-    let seq = log.last_seq(&notice.by).max(known_seq) + 1;
+    let seq = number::next(log.last_seq(&notice.by).max(known_seq));
     // What a newer release wrote into it stays.
     let other = known.map(|(_, known)| known.other.clone()).unwrap_or_default();
     Some((known.map(|(comment, _)| comment.id), Notice { seq, other, ..notice.clone() }))
@@ -80,8 +93,12 @@ pub(super) async fn apply(
     for effect in effects {
         let applied = apply::apply(effect, &mut facts.ledger, &mut facts.log).await;
         match (effect, applied) {
-            (_, Ok(Applied::Written(Comment { id, url: comment_url, .. }))) => {
-                receipt.delivered = Some(true);
+            (_, Ok(Applied::Written(comment))) => {
+                receipt.delivered = Some(comment.trusted);
+                if !comment.trusted {
+                    receipt.problems.push(comment.not_believed(&ticket.repository));
+                }
+                let Comment { id, url: comment_url, .. } = comment;
                 receipt.comment = Some((id.0, comment_url));
                 receipt.issue = receipt.ticket.clone();
                 receipt.summary = format!("Notified on {}.\n", text::link(&ticket.to_string(), url));

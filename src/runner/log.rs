@@ -3,7 +3,7 @@
 //! The runner takes `::command::` at the start of a line and `##[command]` anywhere for a command
 //! to itself, so text from outside is made inert before it is printed.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -14,6 +14,8 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::problem::excerpt;
 
 /// Events of this target become a notice on the run's page.
 pub const NOTICE: &str = "notice";
@@ -41,11 +43,31 @@ pub fn mask(secret: &str) {
     let _ = std::io::Write::write_fmt(&mut out, format_args!("::add-mask::{}\n", escape_data(secret)));
 }
 
+/// The most characters of a message in the log: as many as a text on GitHub has.
+const MESSAGE_LIMIT: usize = 65_536;
+
+/// Text in which nothing moves a terminal's cursor or turns the direction of what is around it: such
+/// characters are written as their codes.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let is_hidden = |c: char| match c {
+        '\n' | '\t' => false,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        c => c.is_control(),
+    };
+    // The runner ends a line at a lone carriage return too.
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown
+}
+
 /// Text from outside that the runner takes for text.
 #[must_use]
 pub fn inert(text: &str) -> String {
-    // The runner ends a line at a lone carriage return too.
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let text = visible(text);
     let lines = text.lines().map(|line| {
         let line = line.replace("##[", "#\u{200b}#[");
         if line.trim_start().starts_with("::") { line.replacen("::", ":\u{200b}:", 1) } else { line }
@@ -122,10 +144,11 @@ impl Said {
 
 impl Visit for Said {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let text = excerpt(&visible(&format!("{value:?}")), MESSAGE_LIMIT);
         if field.name() == "message" {
-            let _ = write!(self.message, "{value:?}");
+            self.message = text;
         } else {
-            self.fields.push((field.name(), format!("{value:?}")));
+            self.fields.push((field.name(), text));
         }
     }
 
@@ -146,6 +169,10 @@ mod tests {
             assert!(!line.trim_start().starts_with("::") && !line.contains("##["), "{line}");
         }
         assert_eq!(inert.lines().count(), 4);
+        assert_eq!(
+            visible("\u{1b}[2J\u{9b}1A\u{7}a\u{202e}b\u{2028}c\td\re\u{85}"),
+            "\\u{1b}[2J\\u{9b}1A\\u{7}a\\u{202e}b\\u{2028}c\td\ne\\u{85}"
+        );
         assert_eq!(escape_data("50%\r\n::x::"), "50%25%0D%0A::x::");
     }
 }

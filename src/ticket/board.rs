@@ -62,8 +62,17 @@ pub fn standing(ticket: &Ticket, target: &Target) -> String {
     let attempt = target.run.as_ref().map(|run| format!("attempt {}", run.attempt)).unwrap_or_default();
     let because = because(ticket, target, |name| name.to_string()).filter(|_| !target.status.is_bad());
     let because = because.map(|because| because.trim_start_matches("it waits ").to_owned());
-    let label = target.status.label();
+    let label = label(target);
     format!("{label}  {stage}{attempt}{}", because.unwrap_or_default()).trim_end().to_owned()
+}
+
+/// How a target stands, and how it was reported to have ended where GitHub says something else.
+fn label(target: &Target) -> String {
+    let label = target.status.label();
+    match target.reported {
+        Some(reported) => format!("{label} (reported: {})", reported.label()),
+        None => label.to_owned(),
+    }
 }
 
 /// Why the target is not started, as a clause; `name` renders the name of another target.

@@ -6,11 +6,15 @@
 //! claim whose hub job is over and that records no start is void; but the job may have died right after the
 //! request, so the run is looked for before the target is started again.
 //!
+//! Only claims of this hub's own identity count. What another account claims keeps nobody from starting the target,
+//! and makes a job look for the run first: the account of the hub may have been another one.
+//!
 //! A target whose run failed is started again by the same rules: what was claimed up to the failed
 //! start is history, and only later claims count.
 
-use super::log::Log;
-use super::record::{Start, Writer};
+use super::basis::Basis;
+use super::log::{Comment, Log};
+use super::record::{Dispatch, Start, Writer};
 use super::status::{StartState, Word};
 use crate::names::{CommentId, RunId, TargetName};
 
@@ -51,6 +55,8 @@ pub enum Standing {
     },
     /// It may have been started by claims that record no run: look before starting it again.
     Uncertain(Vec<CommentId>),
+    /// Other accounts than this hub's say that they claimed it: look before starting it.
+    ClaimedByOthers(Vec<CommentId>),
     /// A record that this release cannot read may hold it.
     Unreadable(CommentId),
 }
@@ -74,18 +80,40 @@ impl Counting {
     }
 }
 
+/// The claims on a ticket, as those of this hub's own identity and those of others.
+#[derive(Debug, Clone, Copy)]
+pub struct Claims<'a> {
+    /// The ticket's log.
+    pub log: &'a Log,
+    /// Which account is this hub's.
+    pub basis: &'a Basis,
+}
+
+impl<'a> Claims<'a> {
+    /// The claims of this hub's own identity, oldest first.
+    pub fn own(self) -> impl Iterator<Item = (&'a Comment, &'a Dispatch)> {
+        self.log.dispatches().filter(move |(comment, _)| self.basis.is_own(comment.author.as_deref()))
+    }
+
+    /// The claims of other accounts, oldest first; none while the own identity is not known.
+    pub fn of_others(self) -> impl Iterator<Item = (&'a Comment, &'a Dispatch)> {
+        let dispatches = self.log.dispatches().filter(move |_| self.basis.identity.is_some());
+        dispatches.filter(move |(comment, _)| !self.basis.is_own(comment.author.as_deref()))
+    }
+}
+
 /// How `target` stands by the claims that count.
 pub fn standing(
-    log: &Log,
+    claims: Claims<'_>,
     target: &TargetName,
     counting: Counting,
     liveness: impl Fn(&Writer) -> Liveness,
 ) -> Standing {
     let mut started = None;
     let mut held = None;
-    let mut unreadable = log.unreadable_hold(target);
+    let mut unreadable = claims.log.unreadable_hold(target, claims.basis);
     let mut uncertain = Vec::new();
-    for (comment, dispatch) in log.dispatches().filter(|(comment, _)| counting.holds(comment.id)) {
+    for (comment, dispatch) in claims.own().filter(|(comment, _)| counting.holds(comment.id)) {
         for start in dispatch.targets.iter().filter(|start| start.target == *target) {
             match &start.state {
                 // It waits for what only a newer release knows.
@@ -117,26 +145,41 @@ pub fn standing(
         (Some(started), _, _) => started,
         (None, Some(comment), _) => Standing::Unreadable(comment),
         (None, None, Some(held)) => held,
-        (None, None, None) if uncertain.is_empty() => Standing::Free,
-        (None, None, None) => Standing::Uncertain(uncertain),
+        (None, None, None) if !uncertain.is_empty() => Standing::Uncertain(uncertain),
+        (None, None, None) => {
+            let others = claims.of_others().filter(|(comment, _)| counting.holds(comment.id));
+            let others: Vec<CommentId> = others
+                .filter(|(_, claim)| may_have_started(claim, target))
+                .map(|(comment, _)| comment.id)
+                .collect();
+            if others.is_empty() { Standing::Free } else { Standing::ClaimedByOthers(others) }
+        }
     }
+}
+
+fn may_have_started(claim: &Dispatch, target: &TargetName) -> bool {
+    let is_nothing = |state: &Word<StartState>| {
+        state.known().is_some_and(|state| state.is_passive() || *state == StartState::Refused)
+    };
+    claim.targets.iter().any(|start| start.target == *target && !is_nothing(&start.state))
 }
 
 /// The claim that started `target`'s run `failed`: what came up to it is history for a new start.
 #[must_use]
-pub fn start_of(log: &Log, target: &TargetName, failed: Option<RunId>) -> Option<CommentId> {
+pub fn start_of(claims: Claims<'_>, target: &TargetName, failed: Option<RunId>) -> Option<CommentId> {
     // Run ids grow. A run that nobody tells was started by an event, before it failed.
     let is_it = |start: &Start| {
         let not_later = failed.is_none_or(|failed| start.run.is_none_or(|run| run <= failed));
         start.target == *target && start.state == StartState::Started && not_later
     };
-    let claims = log.dispatches().filter(|(_, dispatch)| dispatch.targets.iter().any(is_it));
-    claims.map(|(comment, _)| comment.id).max()
+    let starts = claims.own().filter(|(_, dispatch)| dispatch.targets.iter().any(is_it));
+    starts.map(|(comment, _)| comment.id).max()
 }
 
 /// The hub jobs whose liveness [`standing`] will ask for.
-pub fn claimants(log: &Log, before: Option<CommentId>) -> impl Iterator<Item = &Writer> {
-    log.dispatches()
+pub fn claimants(claims: Claims<'_>, before: Option<CommentId>) -> impl Iterator<Item = &Writer> {
+    claims
+        .own()
         .filter(move |(comment, _)| Counting { before, ..Counting::default() }.holds(comment.id))
         .filter(|(_, dispatch)| dispatch.targets.iter().any(|start| start.state == StartState::Claimed))
         .map(|(_, dispatch)| &dispatch.by)

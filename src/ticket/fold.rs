@@ -8,10 +8,14 @@
 //! unfinished. What an earlier attempt did well still counts: "re-run failed jobs" does not run
 //! those jobs again, so nobody reports them a second time.
 
+use std::cmp::Ordering;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
+use super::basis::Basis;
 use super::record::{Dispatch, Notice, Record, Report, StageReport, Start, Writer};
 use super::run::{FollowedJob, FollowedRun};
 use super::second::SecondStart;
@@ -30,66 +34,144 @@ pub(super) fn fold_without<'a>(
     records: impl IntoIterator<Item = &'a Record>,
     second_starts: Vec<SecondStart>,
 ) -> Ticket {
-    let second: BTreeSet<(&RepoName, RunId)> =
-        second_starts.iter().filter_map(|second| Some((&second.repository, second.run?))).collect();
-    let counts = |repository: &RepoName, run: RunId| !second.contains(&(repository, run));
-    let (mut dispatches, mut reports, mut notices) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut claims, mut reports, mut notices) = (Vec::new(), Vec::new(), Vec::new());
     for record in records {
         match record {
-            Record::Dispatch(dispatch) => dispatches.push(dispatch),
+            Record::Dispatch(dispatch) => claims.push(dispatch),
             Record::Report(report) => reports.push(report),
             Record::Notice(notice) => notices.push(notice),
         }
     }
-    let mut facts: BTreeMap<&str, Facts<'a>> = BTreeMap::new();
-    let mut started_as: BTreeMap<(&RepoName, RunId), &str> = BTreeMap::new();
-    for (dispatch, start) in
-        dispatches.iter().flat_map(|dispatch| dispatch.targets.iter().map(move |start| (dispatch, start)))
-    {
-        if start.run.is_some_and(|run| !counts(&start.repository, run)) {
-            continue;
+    Folding { claims, reports, notices, second_starts, basis: None }.ticket()
+}
+
+/// Folds what decisions may rest on: these claims, which are this hub's own; what `basis` has of GitHub's
+/// word; and of the reports those of runs that are known as a target's. Where GitHub shows a target's run,
+/// no report says how it ended.
+pub(super) fn believed<'a>(
+    claims: impl Iterator<Item = &'a Dispatch>,
+    reports: impl Iterator<Item = &'a Report>,
+    notices: impl Iterator<Item = &'a Notice>,
+    second_starts: Vec<SecondStart>,
+    basis: &'a Basis,
+) -> Ticket {
+    let (claims, reports, notices) = (claims.collect(), reports.collect(), notices.collect());
+    Folding { claims, reports, notices, second_starts, basis: Some(basis) }.ticket()
+}
+
+/// What is folded.
+struct Folding<'a> {
+    claims: Vec<&'a Dispatch>,
+    reports: Vec<&'a Report>,
+    notices: Vec<&'a Notice>,
+    second_starts: Vec<SecondStart>,
+    /// What decisions rest on; none: every record colours the result.
+    basis: Option<&'a Basis>,
+}
+
+impl<'a> Folding<'a> {
+    fn ticket(self) -> Ticket {
+        let facts = self.facts();
+        let newest = self.claims.iter().max_by(|a, b| {
+            let newer = order(&a.by, a.seq).cmp(&order(&b.by, b.seq));
+            newer.then_with(|| by_text(a, b))
+        });
+        let mut targets: BTreeMap<TargetName, Target> = facts
+            .iter()
+            .filter_map(|(name, facts)| Some(((*name).into(), facts.fold(self.sight(name))?)))
+            .collect();
+        let mut notices = open_notices(&self.notices);
+        notices.retain(|notice| !targets.values().any(|target| target.is_newer_than(notice)));
+        for notice in &notices {
+            targets.iter_mut().for_each(|(name, target)| {
+                target.mark_failed_by(notice, self.sight(name.as_str()));
+            });
         }
-        facts.entry(start.target.as_str()).or_default().starts.push((dispatch, start));
-        if let Some(run) = start.run {
-            let name = started_as.entry((&start.repository, run)).or_insert(start.target.as_str());
-            *name = (*name).min(start.target.as_str());
+        Ticket {
+            driver: newest.and_then(|claim| claim.driver.clone()),
+            release: newest.and_then(|claim| claim.release.clone()),
+            targets,
+            notices,
+            second_starts: self.second_starts,
+            unreadable: Vec::new(),
         }
     }
-    for (dispatch, followed) in
-        dispatches.iter().flat_map(|dispatch| dispatch.followed.iter().map(move |run| (dispatch, run)))
-    {
-        if !counts(&followed.repository, followed.run) {
-            continue;
+
+    /// All that is said of each target.
+    fn facts(&self) -> BTreeMap<&'a str, Facts<'a>> {
+        let second = self.second_starts.iter();
+        let second: BTreeSet<(&RepoName, RunId)> =
+            second.filter_map(|second| Some((&second.repository, second.run?))).collect();
+        let counts = |repository: &RepoName, run: RunId| !second.contains(&(repository, run));
+        let mut facts: BTreeMap<&'a str, Facts<'a>> = BTreeMap::new();
+        let mut started_as: BTreeMap<(&RepoName, RunId), &'a str> = BTreeMap::new();
+        for (claim, start) in
+            self.claims.iter().flat_map(|claim| claim.targets.iter().map(move |start| (*claim, start)))
+        {
+            if start.run.is_some_and(|run| !counts(&start.repository, run)) {
+                continue;
+            }
+            facts.entry(start.target.as_str()).or_default().starts.push((claim, start));
+            if let Some(run) = start.run {
+                let name = started_as.entry((&start.repository, run)).or_insert(start.target.as_str());
+                *name = (*name).min(start.target.as_str());
+            }
         }
-        facts.entry(followed.target.as_str()).or_default().followed.push((dispatch, followed));
+        let recorded =
+            self.claims.iter().flat_map(|claim| claim.followed.iter().map(move |run| (Some(*claim), run)));
+        let shown = self.basis.into_iter().flat_map(|basis| basis.runs.values().map(|run| (None, run)));
+        for (claim, followed) in recorded.chain(shown) {
+            if counts(&followed.repository, followed.run) {
+                facts.entry(followed.target.as_str()).or_default().follow(claim, followed);
+            }
+        }
+        for report in self.reports.iter().filter(|report| counts(&report.by.repository, report.by.run)) {
+            let run = (&report.by.repository, report.by.run);
+            let default = started_as.get(&run).copied().unwrap_or(report.by.repository.name());
+            for stage in &report.stages {
+                let name = stage.target.as_ref().map_or(default, TargetName::as_str);
+                if self.basis.is_none_or(|basis| is_of_target(report, name, facts.get(name), basis)) {
+                    facts.entry(name).or_default().reports.push((report, stage));
+                }
+            }
+        }
+        facts
     }
-    for report in reports.into_iter().filter(|report| counts(&report.by.repository, report.by.run)) {
-        let run = (&report.by.repository, report.by.run);
-        let default = started_as.get(&run).copied().unwrap_or(report.by.repository.name());
-        for stage in &report.stages {
-            facts
-                .entry(stage.target.as_ref().map_or(default, TargetName::as_str))
-                .or_default()
-                .reports
-                .push((report, stage));
+
+    fn sight(&self, target: &str) -> Sight {
+        match self.basis {
+            None => Sight::Recorded,
+            Some(basis) if basis.unseen.contains(target) => Sight::Unseen,
+            Some(_) => Sight::Shown,
         }
     }
-    let newest = dispatches.iter().max_by_key(|dispatch| order(&dispatch.by, dispatch.seq));
-    let mut targets: BTreeMap<TargetName, Target> =
-        facts.iter().filter_map(|(name, facts)| Some(((*name).into(), facts.fold()?))).collect();
-    let mut notices = open_notices(notices);
-    notices.retain(|notice| !targets.values().any(|target| target.is_newer_than(notice)));
-    for notice in &notices {
-        targets.values_mut().for_each(|target| target.mark_failed_by(notice));
-    }
-    Ticket {
-        driver: newest.and_then(|dispatch| dispatch.driver.clone()),
-        release: newest.and_then(|dispatch| dispatch.release.clone()),
-        targets,
-        notices,
-        second_starts,
-        unreadable: Vec::new(),
-    }
+}
+
+/// What is known of the runs of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    /// What the records say.
+    Recorded,
+    /// What GitHub says, which shows them: no report says how one of them ended.
+    Shown,
+    /// GitHub does not show them (any more).
+    Unseen,
+}
+
+/// Whether a report is one of a run that is known as the target's.
+fn is_of_target(report: &Report, name: &str, facts: Option<&Facts<'_>>, basis: &Basis) -> bool {
+    let listed = basis.repositories.get(name);
+    let starts = facts.map(|facts| &facts.starts[..]).unwrap_or_default();
+    let is_in_repository = listed == Some(&report.by.repository)
+        || starts.iter().any(|(_, start)| start.repository == report.by.repository);
+    let is_known = || {
+        let attempts = (report.by.run, 0)..=(report.by.run, u32::MAX);
+        let is_followed = facts.is_some_and(|facts| facts.followed.range(attempts).next().is_some());
+        is_followed || starts.iter().any(|(_, start)| start.run == Some(report.by.run))
+    };
+    // GitHub does not show its runs.
+    let is_blind = || basis.unseen.contains(name);
+    is_in_repository && (is_known() || is_blind())
 }
 
 /// By what one record's state is newer than another's. The job at the end decides nothing but ties.
@@ -97,12 +179,20 @@ fn order(by: &Writer, seq: u64) -> (RunId, u32, u64, &str) {
     (by.run, by.attempt, seq, &by.job)
 }
 
+/// An order of records of which one is an edited copy of the other: whichever it is, every reader takes the same.
+fn by_text(a: &impl Serialize, b: &impl Serialize) -> Ordering {
+    let texts = (serde_json::to_string(a), serde_json::to_string(b));
+    let (Ok(a), Ok(b)) = texts else { unreachable!("records have string keys and finite numbers") };
+    a.cmp(&b)
+}
+
 /// Of each fingerprint the newest notice, if it is not one of success.
-fn open_notices(notices: Vec<&Notice>) -> Vec<Notice> {
+fn open_notices(notices: &[&Notice]) -> Vec<Notice> {
     let mut newest: BTreeMap<&str, &Notice> = BTreeMap::new();
     for notice in notices {
         let known = newest.entry(&notice.fingerprint).or_insert(notice);
-        if notice_order(notice) > notice_order(known) {
+        let newer = notice_order(notice).cmp(&notice_order(known));
+        if newer.then_with(|| by_text(&notice, known)).is_gt() {
             *known = notice;
         }
     }
@@ -121,14 +211,33 @@ fn notice_order(notice: &Notice) -> ((RunId, u32, u64, &str), &Word<Status>, &st
 struct Facts<'a> {
     starts: Vec<(&'a Dispatch, &'a Start)>,
     reports: Vec<(&'a Report, &'a StageReport)>,
-    followed: Vec<(&'a Dispatch, &'a FollowedRun)>,
+    /// Each attempt of each run, as those who follow it saw it furthest, and in whose record they said so.
+    followed: BTreeMap<(RunId, u32), (Option<&'a Dispatch>, &'a FollowedRun)>,
 }
 
-impl Facts<'_> {
-    fn fold(&self) -> Option<Target> {
+impl<'a> Facts<'a> {
+    /// Keeps what was seen of a run, unless more is known. What this step itself has seen comes without a claim.
+    fn follow(&mut self, claim: Option<&'a Dispatch>, run: &'a FollowedRun) {
+        let age = |(claim, run): &(Option<&'a Dispatch>, &'a FollowedRun)| {
+            let newer = claim.map_or((true, None), |claim| (false, Some(order(&claim.by, claim.seq))));
+            (run.progress(), newer, run.words(), run.at)
+        };
+        let seen = (claim, run);
+        match self.followed.entry((run.run, run.attempt)) {
+            Entry::Vacant(entry) => drop(entry.insert(seen)),
+            Entry::Occupied(mut entry) => {
+                let newer = age(&seen).cmp(&age(entry.get()));
+                if newer.then_with(|| by_text(run, entry.get().1)).is_gt() {
+                    entry.insert(seen);
+                }
+            }
+        }
+    }
+
+    fn fold(&self, sight: Sight) -> Option<Target> {
         let start = self.newest_start();
         let reported = self.reports.iter().map(|(report, _)| report.by.run).max();
-        let followed = self.followed.iter().map(|(_, followed)| followed.run).max();
+        let followed = self.followed.keys().map(|(run, _)| *run).max();
         // A start whose run is not known (yet) is newer than every run before the hub's own run.
         let started = start.map(|(dispatch, start)| start.run.unwrap_or(dispatch.by.run));
         let newest = reported.max(followed).max(started)?;
@@ -136,9 +245,9 @@ impl Facts<'_> {
 
         let reports: Vec<_> = self.reports.iter().filter(|(report, _)| report.by.run == newest).collect();
         let attempts = reports.iter().map(|(report, _)| report.by.attempt);
-        let seen = self.followed.iter().filter(|(_, run)| run.run == newest).map(|(_, run)| run.attempt);
+        let seen = self.followed.range((newest, 0)..=(newest, u32::MAX)).map(|((_, attempt), _)| *attempt);
         let attempt = attempts.chain(seen).max().unwrap_or(1);
-        let followed = self.followed_attempt(newest, attempt);
+        let followed = self.followed.get(&(newest, attempt)).map(|(_, run)| *run);
         let (stages, older) = self.stages(newest, attempt);
 
         let heard = !reports.is_empty() || followed.is_some();
@@ -153,25 +262,31 @@ impl Facts<'_> {
             Run { repository: repository.expect("whoever names a run says where"), id, attempt, url }
         });
         let unstarted = start.filter(|_| start_is_newest && !heard).map(|(_, start)| start);
-        let (status, stage) = match unstarted.map(|start| &start.state) {
-            Some(Word::Known(StartState::Refused | StartState::Unknown)) => (TargetStatus::Failed, None),
-            Some(Word::Known(StartState::Cancelled)) => (TargetStatus::Cancelled, None),
+        let is_nameless = run.is_none() || start.is_some_and(|(_, start)| start.run.is_none());
+        let reports_decide = sight != Sight::Shown || is_nameless;
+        let decisive = followed.filter(|run| sight != Sight::Unseen || run.has_ended());
+        let (status, stage, reported) = match unstarted.map(|start| &start.state) {
+            Some(Word::Known(StartState::Refused | StartState::Unknown)) => {
+                (TargetStatus::Failed, None, None)
+            }
+            Some(Word::Known(StartState::Cancelled)) => (TargetStatus::Cancelled, None, None),
             Some(Word::Known(StartState::Waiting)) => {
                 match unstarted.and_then(|start| start.because.as_ref()) {
-                    Some(Word::Newer(_)) => (TargetStatus::Held, None),
-                    _ => (TargetStatus::Waiting, None),
+                    Some(Word::Newer(_)) => (TargetStatus::Held, None, None),
+                    _ => (TargetStatus::Waiting, None, None),
                 }
             }
-            Some(Word::Newer(_)) => (TargetStatus::Held, None),
-            _ => decide(&stages, followed),
+            Some(Word::Newer(_)) => (TargetStatus::Held, None, None),
+            _ => decide(&stages, decisive, reports_decide),
         };
         let changes = stages.iter().map(|stage| stage.at).chain(start.map(|(_, start)| start.at));
         let changes = changes.chain(followed.map(|run| run.at));
         let first = self.reports.iter().map(|(report, _)| &report.by.repository);
-        let first = first.chain(self.followed.iter().map(|(_, run)| &run.repository)).min();
+        let first = first.chain(self.followed.values().map(|(_, run)| &run.repository)).min();
         Some(Target {
             repository: start.map(|(_, start)| &start.repository).or(first)?.clone(),
             status,
+            reported,
             run,
             stage,
             because: unstarted.and_then(|start| start.because.clone()),
@@ -182,17 +297,6 @@ impl Facts<'_> {
             older,
             stages,
         })
-    }
-
-    /// An attempt of a run as those who follow it saw it last: who saw it further counts.
-    fn followed_attempt(&self, run: RunId, attempt: u32) -> Option<&FollowedRun> {
-        let seen = self.followed.iter().filter(|(_, seen)| seen.run == run && seen.attempt == attempt);
-        let furthest = seen.max_by(|(a_by, a), (b_by, b)| {
-            let further = a.progress().cmp(&b.progress());
-            let newer = order(&a_by.by, a_by.seq).cmp(&order(&b_by.by, b_by.seq));
-            further.then(newer).then_with(|| a.words().cmp(&b.words())).then(a.at.cmp(&b.at))
-        });
-        furthest.map(|(_, run)| *run)
     }
 
     /// The stages that count, in the order in which they were last reported, and all that is over.
@@ -210,13 +314,10 @@ impl Facts<'_> {
                 older.push(OldStage::new(report, stage));
             }
         }
-        let reported = |seen: &FollowedRun| {
-            outcomes.keys().any(|(run, attempt, _)| (*run, *attempt) == (seen.run, seen.attempt))
-        };
-        let past = self.followed.iter().map(|(_, seen)| (seen.run, seen.attempt));
-        let past: BTreeSet<_> = past.filter(|seen| *seen != (run, attempt)).collect();
-        let past = past.into_iter().filter_map(|(run, attempt)| self.followed_attempt(run, attempt));
-        older.extend(past.filter(|seen| !reported(seen)).map(OldStage::of_followed));
+        let reported: BTreeSet<(RunId, u32)> =
+            outcomes.keys().map(|(run, attempt, _)| (*run, *attempt)).collect();
+        let past = self.followed.iter().filter(|(of, _)| **of != (run, attempt) && !reported.contains(of));
+        older.extend(past.map(|(_, (_, seen))| OldStage::of_followed(seen)));
         stages.sort_by(|a, b| (a.at, &a.name).cmp(&(b.at, &b.name)));
         older.sort_by(|a, b| b.order().cmp(&a.order()));
         (stages, older)
@@ -236,13 +337,18 @@ impl Facts<'_> {
             }
         };
         let counting = self.starts.iter().filter(|(_, start)| counts(&start.state));
-        let newest = counting.max_by_key(|(dispatch, start)| {
-            let run = start.run.unwrap_or(dispatch.by.run);
-            let because = start.because.as_ref().map(|because| because.clause(ToString::to_string));
-            (run, order(&dispatch.by, dispatch.seq), &start.state, because, &start.needs)
+        let newest = counting.max_by(|(a_by, a), (b_by, b)| {
+            start_order(a_by, a).cmp(&start_order(b_by, b)).then_with(|| by_text(a, b))
         });
         newest.copied()
     }
+}
+
+/// By what one word on a start is newer than another.
+fn start_order<'a>(dispatch: &'a Dispatch, start: &'a Start) -> impl Ord + 'a {
+    let run = start.run.unwrap_or(dispatch.by.run);
+    let because = start.because.as_ref().map(|because| because.clause(ToString::to_string));
+    (run, order(&dispatch.by, dispatch.seq), &start.state, because, &start.needs)
 }
 
 /// A stage of an attempt of a run.
@@ -259,7 +365,8 @@ fn outcomes<'a>(
     for (report, stage) in reports {
         let key = ((report.by.run, report.by.attempt, stage.stage.as_str()), &report.by);
         let known = by_job.entry(key).or_insert((report, stage));
-        if (stage.seq, rank(stage)) > (known.1.seq, rank(known.1)) {
+        let newer = (stage.seq, rank(stage)).cmp(&(known.1.seq, rank(known.1)));
+        if newer.then_with(|| by_text(&(&report.run_url, stage), &(&known.0.run_url, known.1))).is_gt() {
             *known = (report, stage);
         }
     }
@@ -278,33 +385,40 @@ fn rank(stage: &StageReport) -> (&Word<Status>, bool, DateTime<Utc>, &Option<Str
     (&stage.status, stage.done, stage.at, &stage.message, &stage.url)
 }
 
-/// How the target stands, and the stage that decides it.
+/// How the target stands, the stage that says most about it, and how it was reported to have ended where that
+/// is something else.
 ///
-/// What the target reports itself says more than its run, until the run has ended: then the worse of
-/// the two counts.
-fn decide(stages: &[Stage], followed: Option<&FollowedRun>) -> (TargetStatus, Option<Stage>) {
+/// How a run ended is for GitHub to say, where it shows the run. What the target reports itself has more to tell,
+/// and holds the target with a word that only a newer release knows.
+fn decide(
+    stages: &[Stage],
+    followed: Option<&FollowedRun>,
+    reports_decide: bool,
+) -> (TargetStatus, Option<Stage>, Option<TargetStatus>) {
     let (reported, stage) = decide_by_reports(stages);
-    let Some(run) = followed else { return (reported, stage.cloned()) };
-    let by_run = run.standing();
-    let run_decides = match (reported, by_run) {
-        _ if stages.is_empty() => true,
-        (TargetStatus::Failed | TargetStatus::Cancelled, _) => false,
-        (_, TargetStatus::Failed | TargetStatus::Cancelled) => true,
-        (TargetStatus::Held, _) => false,
-        (_, TargetStatus::Held) => true,
-        (TargetStatus::Released | TargetStatus::Skipped, _) => false,
-        (_, TargetStatus::Released | TargetStatus::Skipped) => true,
-        (TargetStatus::Queued, TargetStatus::InProgress) => true,
-        _ => false,
+    let is_end = |status: &TargetStatus| status.is_bad() || status.is_released();
+    let Some(run) = followed else {
+        let is_open = !reports_decide && is_end(&reported);
+        let status = if is_open { TargetStatus::InProgress } else { reported };
+        return (status, stage.cloned(), is_open.then_some(reported));
     };
-    match (run_decides, stage) {
-        (false, stage) => (reported, stage.cloned()),
-        // A good end is best told by the stage that brought it about.
-        (true, Some(stage)) if by_run == TargetStatus::Released => (by_run, Some(stage.clone())),
+    let by_run = run.standing();
+    let status = match (reported, by_run) {
+        _ if stages.is_empty() => by_run,
+        (TargetStatus::Held, _) if !by_run.is_bad() => reported,
+        (TargetStatus::Skipped, TargetStatus::Released) => reported,
+        (TargetStatus::InProgress, TargetStatus::Queued) => reported,
+        _ => by_run,
+    };
+    let differs = Some(reported).filter(|reported| is_end(reported) && *reported != status);
+    let stage = match stage {
+        // What is reported says more, unless the run came to another end.
+        Some(stage) if !status.is_bad() || reported.is_bad() => Some(stage.clone()),
         // A run of which there is nothing to say has no stage.
-        (true, _) if run.job.is_none() && run.remark().is_none() && !by_run.is_bad() => (by_run, None),
-        (true, _) => (by_run, Some(Stage::of_followed(run))),
-    }
+        _ if run.job.is_none() && run.remark().is_none() && !status.is_bad() => None,
+        _ => Some(Stage::of_followed(run)),
+    };
+    (status, stage, differs)
 }
 
 fn decide_by_reports(stages: &[Stage]) -> (TargetStatus, Option<&Stage>) {
@@ -380,18 +494,21 @@ impl Target {
     }
 
     /// A notified failure of the target's newest attempt is the target's failure, even if no stage said so.
-    fn mark_failed_by(&mut self, notice: &Notice) {
+    /// Where GitHub shows the run it is only what was reported.
+    fn mark_failed_by(&mut self, notice: &Notice, sight: Sight) {
         let Some(run) = &self.run else { return };
         if run.id == notice.by.run
             && run.attempt <= notice.by.attempt
             && self.repository == notice.by.repository
         {
-            if self.status != TargetStatus::Failed {
-                self.status = if notice.status == Status::Cancelled {
-                    TargetStatus::Cancelled
-                } else {
-                    TargetStatus::Failed
-                };
+            let notified = match &notice.status {
+                status if *status == Status::Cancelled => TargetStatus::Cancelled,
+                _ => TargetStatus::Failed,
+            };
+            if self.followed.is_some() || sight == Sight::Shown {
+                self.reported = Some(notified).filter(|notified| *notified != self.status);
+            } else if self.status != TargetStatus::Failed {
+                self.status = notified;
             }
             self.changed = self.changed.max(notice.at);
         }

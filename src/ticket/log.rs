@@ -8,24 +8,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::basis::Basis;
 use super::board;
-use super::fold::fold_without;
+use super::fold::{believed, fold_without};
 use super::marker::{Kind, Marker, MarkerError};
 use super::record::{Dispatch, Notice, Record, Report, Writer};
 use super::second::{SecondStart, second_starts};
 use super::seen::{BoardData, Seen};
 use super::state::Ticket;
 use super::text;
-use crate::names::{CommentId, TargetName};
+use crate::names::{CommentId, RepoName, TargetName, number};
+use crate::problem::Problem;
 
 /// A comment as GitHub shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comment {
     /// Its id.
     pub id: CommentId,
@@ -41,6 +42,16 @@ pub struct Comment {
     pub updated_at: DateTime<Utc>,
     /// The comment in the browser.
     pub url: String,
+}
+
+impl Comment {
+    /// The problem of a record that this step has written to `hub` and that nobody will believe.
+    #[must_use]
+    pub fn not_believed(&self, hub: &RepoName) -> Problem {
+        let author = self.author.as_deref().unwrap_or("an account that is gone");
+        let what = format!("{} counts for nothing: {author} may not triage in {hub}", self.url);
+        Problem::new(what).help(format!("give {author} the role triage in {hub}, or use a token of an App"))
+    }
 }
 
 /// What a comment is to this action.
@@ -75,19 +86,37 @@ pub struct Log {
     comments: BTreeMap<CommentId, (Comment, Content)>,
     /// The comments that hold records of hub jobs: few among many, and asked for often.
     dispatches: BTreeSet<CommentId>,
+    /// The records of which no board is expected to know more than was read.
     gone: BTreeSet<CommentId>,
     folded: Folded,
+    believed: Believed,
 }
 
 /// What follows from the comments, made when it is first asked for.
 #[derive(Clone, Default)]
 struct Folded(OnceLock<Box<Derived>>);
 
+/// What decisions rest on, by the basis that was last asked for.
+#[derive(Default)]
+struct Believed(Mutex<Option<(Basis, Arc<Ticket>)>>);
+
+impl Clone for Believed {
+    fn clone(&self) -> Self {
+        Self(Mutex::new(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()))
+    }
+}
+
+impl fmt::Debug for Believed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("_")
+    }
+}
+
 #[derive(Clone)]
 struct Derived {
     ticket: Ticket,
-    /// The targets that records may hold which this release cannot read.
-    holds: Vec<(CommentId, Holds)>,
+    /// The targets that records may hold which this release cannot read, with the authors of the records.
+    holds: Vec<(CommentId, Option<String>, Holds)>,
 }
 
 impl fmt::Debug for Folded {
@@ -134,7 +163,7 @@ impl Log {
                     }
                 }
                 self.comments.insert(comment.id, (comment, content));
-                self.folded = Folded::default();
+                self.forget_folds();
             }
         }
     }
@@ -145,7 +174,16 @@ impl Log {
         self.comments.remove(&id);
         self.dispatches.remove(&id);
         self.gone.insert(id);
-        self.folded = Folded::default();
+        self.forget_folds();
+    }
+
+    /// Accepts that these records are no newer than they were read, whatever a board says.
+    pub fn accept_as_read(&mut self, records: impl IntoIterator<Item = CommentId>) {
+        self.gone.extend(records);
+    }
+
+    fn forget_folds(&mut self) {
+        (self.folded, self.believed) = (Folded::default(), Believed::default());
     }
 
     /// Whether the comment is known as a record, readable or not.
@@ -186,14 +224,6 @@ impl Log {
         self.comments.is_empty()
     }
 
-    /// The comments that are this action's own: records and boards, oldest first.
-    pub fn own(&self) -> impl Iterator<Item = &Comment> {
-        self.comments
-            .values()
-            .filter(|(_, content)| !matches!(content, Content::Foreign))
-            .map(|(comment, _)| comment)
-    }
-
     /// The claims of hub jobs, oldest first.
     pub fn dispatches(&self) -> impl Iterator<Item = (&Comment, &Dispatch)> {
         self.dispatches.iter().filter_map(|id| match self.comments.get(id)? {
@@ -203,6 +233,15 @@ impl Log {
             },
             _ => None,
         })
+    }
+
+    /// Who wrote the first claim, or the first record that may be one and that this release cannot read.
+    #[must_use]
+    pub fn first_claimant(&self) -> Option<&str> {
+        let claims = self.dispatches().map(|(comment, _)| comment);
+        let first =
+            claims.chain(self.unreadable().map(|(comment, _)| comment)).min_by_key(|comment| comment.id);
+        first.and_then(|comment| comment.author.as_deref())
     }
 
     /// The records that target jobs wrote, oldest first.
@@ -221,14 +260,15 @@ impl Log {
         })
     }
 
-    /// The highest sequence number among the records of `writer`, 0 if there is none.
+    /// The highest sequence number among the records of `writer`, 0 if there is none; low enough for more to
+    /// follow, whatever others have written in that name.
     #[must_use]
     pub fn last_seq(&self, writer: &Writer) -> u64 {
         self.records()
             .filter(|(_, record)| record.by() == writer)
             .map(|(_, record)| record.seq())
             .max()
-            .unwrap_or(0)
+            .map_or(0, |seq| seq.min(number::MAX / 2))
     }
 
     /// How many records were written at or after `since`.
@@ -248,9 +288,35 @@ impl Log {
             let unreadable = self.unread().collect();
             let records = self.records().map(|(_, record)| record);
             let ticket = Ticket { unreadable, ..fold_without(records, self.second_starts()) };
-            let holds = self.unreadable().map(|(comment, record)| (comment.id, record.holds.clone()));
+            let holds = self
+                .unreadable()
+                .map(|(comment, record)| (comment.id, comment.author.clone(), record.holds.clone()));
             Box::new(Derived { ticket, holds: holds.collect() })
         })
+    }
+
+    /// The state of the release as far as decisions may rest on it.
+    #[must_use]
+    pub fn believed(&self, basis: &Basis) -> Arc<Ticket> {
+        let mut known = self.believed.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some((of, ticket)) if of == basis => Arc::clone(ticket),
+            _ => {
+                let own = self.dispatches().filter(|(comment, _)| basis.is_own(comment.author.as_deref()));
+                let own: Vec<(&Comment, &Dispatch)> = own.collect();
+                let second = second_starts(
+                    own.iter().map(|(comment, claim)| (comment.id, comment.author.as_deref(), *claim)),
+                );
+                let reports = self.reports().map(|(_, report)| report);
+                let notices = self.notices().map(|(_, notice)| notice);
+                let claims = own.into_iter().map(|(_, claim)| claim);
+                let ticket = believed(claims, reports, notices, second, basis);
+                let unreadable = self.ticket().unreadable.clone();
+                let ticket = Arc::new(Ticket { unreadable, ..ticket });
+                *known = Some((basis.clone(), Arc::clone(&ticket)));
+                ticket
+            }
+        }
     }
 
     fn second_starts(&self) -> Vec<SecondStart> {
@@ -276,18 +342,19 @@ impl Log {
         })
     }
 
-    /// A record that this release cannot read and that may hold `target`.
+    /// A record by an account of `basis` that this release cannot read and that may hold `target`.
     ///
     /// Reports and notices never hold a target. Any other record holds those that it names in
     /// `targets`, as texts or as objects with a `target`; one that names none may hold all of them.
     #[must_use]
-    pub fn unreadable_hold(&self, target: &TargetName) -> Option<CommentId> {
+    pub fn unreadable_hold(&self, target: &TargetName, basis: &Basis) -> Option<CommentId> {
         let may_hold = |holds: &Holds| match holds {
             Holds::Nothing => false,
             Holds::These(names) => names.contains(target),
             Holds::Everything => true,
         };
-        self.derived().holds.iter().find(|(_, holds)| may_hold(holds)).map(|(comment, _)| *comment)
+        let mut own = self.derived().holds.iter().filter(|(_, author, _)| basis.is_own(author.as_deref()));
+        own.find(|(_, _, holds)| may_hold(holds)).map(|(comment, _, _)| *comment)
     }
 
     /// The board: of several the one with the lowest id.
@@ -393,6 +460,10 @@ impl Content {
         };
         let content = marker.and_then(|marker| match Self::parse(&marker) {
             Err(MarkerError::Newer) if marker.word() == Kind::Board.as_str() => Ok(Self::NewerBoard),
+            // Somebody has edited the board: the next one takes its place.
+            Err(MarkerError::Damaged) if marker.word() == Kind::Board.as_str() => {
+                Ok(Self::Board(BoardData::default()))
+            }
             Err(MarkerError::Newer) => Unreadable::of(&marker).map(Self::Unreadable),
             content => content,
         });
@@ -427,7 +498,10 @@ impl Unreadable {
         if !value.is_object() {
             return Err(MarkerError::Damaged);
         }
-        let seq = value.get("seq").and_then(Value::as_u64).unwrap_or(0);
+        let seq = match value.get("seq").and_then(Value::as_u64) {
+            Some(seq) => number::bounded(seq).map_err(|_| MarkerError::Damaged)?,
+            None => 0,
+        };
         let never_holds = [Kind::Report, Kind::Notice, Kind::Board, Kind::Ticket].map(Kind::as_str);
         let holds = if never_holds.contains(&marker.word()) {
             Holds::Nothing

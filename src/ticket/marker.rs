@@ -12,6 +12,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::error::Category;
 
+use crate::names::number;
+
 const START: &str = "<!-- release-ticket:";
 const END: &str = " -->";
 
@@ -110,7 +112,7 @@ impl<'a> Marker<'a> {
             return Err(MarkerError::Newer);
         }
         serde_json::from_str(self.json).map_err(|error| match error.classify() {
-            Category::Data => MarkerError::Newer,
+            Category::Data if !self.value().is_ok_and(|data| has_huge_number(&data)) => MarkerError::Newer,
             _ => MarkerError::Damaged,
         })
     }
@@ -125,6 +127,19 @@ impl<'a> Marker<'a> {
     }
 }
 
+/// Whether there is a number that no release writes.
+fn has_huge_number(data: &Value) -> bool {
+    match data {
+        Value::Number(number) => match number.as_u64() {
+            Some(number) => number > number::MAX,
+            None => number.as_f64().is_some_and(|number| number > number::MAX as f64),
+        },
+        Value::Array(items) => items.iter().any(has_huge_number),
+        Value::Object(fields) => fields.values().any(has_huge_number),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
+    }
+}
+
 /// Renders the marker line of `data`, without a line break.
 pub fn render(kind: Kind, data: &impl Serialize) -> String {
     let json = serde_json::to_string(data).expect("our own records have string keys and finite numbers");
@@ -135,6 +150,7 @@ pub fn render(kind: Kind, data: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::RunId;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -175,6 +191,34 @@ mod tests {
         let damaged = find("<!-- release-ticket:1 report {\"a\" -->");
         assert_eq!(damaged.data::<Value>(), Err(MarkerError::Damaged));
         assert_eq!(find("<!-- release-ticket:1 report {} -->").data::<u32>(), Err(MarkerError::Newer));
+    }
+
+    #[test]
+    fn a_number_that_nobody_hands_out_is_damage_and_not_the_word_of_a_newer_release() {
+        for (number, error) in [
+            ("9007199254740993", MarkerError::Damaged),
+            ("18446744073709551615", MarkerError::Damaged),
+            ("18446744073709551616", MarkerError::Damaged),
+            ("1e300", MarkerError::Damaged),
+            ("-1", MarkerError::Newer),
+            ("\"7\"", MarkerError::Newer),
+        ] {
+            let text = format!("<!-- release-ticket:1 report [{number}] -->");
+            let marker = Marker::find(&text).expect("a marker").expect("a whole one");
+            assert_eq!(marker.data::<[RunId; 1]>(), Err(error), "{number}");
+        }
+        let text = "<!-- release-ticket:1 report [9007199254740992] -->";
+        let marker = Marker::find(text).expect("a marker").expect("a whole one");
+        assert_eq!(marker.data(), Ok([RunId(number::MAX)]));
+    }
+
+    #[test]
+    fn a_number_that_a_newer_release_wrote_is_written_back_as_it_was() {
+        for number in ["8.88888888888889e+43", "1.5555555755555555", "0.1", "-0.0"] {
+            let line = format!("<!-- release-ticket:1 report {{\"a\":{number}}} -->");
+            let marker = Marker::find(&line).expect("a marker").expect("a whole one");
+            assert_eq!(render(Kind::Report, &marker.value().expect("JSON")), line);
+        }
     }
 
     proptest! {

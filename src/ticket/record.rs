@@ -4,14 +4,14 @@
 //! number. Fields that this release does not know are kept in `other` and written back.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::marker::{Kind, Marker, MarkerError};
 use super::reason::Reason;
 use super::run::FollowedRun;
 use super::status::{StartState, Status, Word};
-use crate::names::{CommentId, GitRef, Login, RepoName, RunId, TargetName, WorkflowFile};
+use crate::names::{CommentId, GitRef, Login, RepoName, RunId, TargetName, WorkflowFile, number};
 
 /// The job that writes a record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub struct Writer {
     pub job: String,
     /// The job's check run, where the runner tells it: a workflow that is called twice in one run
     /// has jobs of the same id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "number::option", skip_serializing_if = "Option::is_none")]
     pub check_run: Option<u64>,
 }
 
@@ -53,6 +53,7 @@ pub struct StageReport {
     /// When it was reported, by the reporter's clock: shown, never compared.
     pub at: DateTime<Utc>,
     /// The record's sequence number with which it came.
+    #[serde(deserialize_with = "number::deserialize")]
     pub seq: u64,
     /// What a newer release wrote beside.
     #[serde(flatten)]
@@ -65,6 +66,7 @@ pub struct Report {
     /// Who writes it.
     pub by: Writer,
     /// How often it was written.
+    #[serde(deserialize_with = "number::deserialize")]
     pub seq: u64,
     /// The writer's run in the browser.
     pub run_url: String,
@@ -78,7 +80,7 @@ pub struct Report {
 impl Report {
     /// Puts `report` in the place of what was known of the same stage, with the next sequence number.
     pub fn add(&mut self, report: StageReport) {
-        self.seq += 1;
+        self.seq = number::next(self.seq);
         self.stages.retain(|known| (&known.target, &known.stage) != (&report.target, &report.stage));
         self.stages.push(StageReport { seq: self.seq, ..report });
     }
@@ -136,14 +138,19 @@ pub struct Dispatch {
     /// Who writes it.
     pub by: Writer,
     /// How often it was written.
+    #[serde(deserialize_with = "number::deserialize")]
     pub seq: u64,
     /// The hub's run in the browser.
     pub run_url: String,
     /// Who is responsible for the release.
+    #[serde(default, deserialize_with = "login")]
     pub driver: Option<Login>,
     /// The name or version of the release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
+    /// The answers of the ticket's form, where this job was the first to use them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Word<Map<String, Value>>>,
     /// The targets that this job claims, and those that wait for others.
     pub targets: Vec<Start>,
     /// The runs that this job follows.
@@ -161,6 +168,7 @@ pub struct Notice {
     /// Who writes it.
     pub by: Writer,
     /// How often it was written.
+    #[serde(deserialize_with = "number::deserialize")]
     pub seq: u64,
     /// The run in the browser.
     pub run_url: String,
@@ -174,13 +182,25 @@ pub struct Notice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Who is pinged.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "logins")]
     pub mention: Vec<Login>,
     /// When it was noticed, by the reporter's clock: shown, never compared.
     pub at: DateTime<Utc>,
     /// What a newer release wrote beside.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+/// What is not a login is read as none, so that the rest of the record still counts.
+fn login<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Login>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(value.as_str().and_then(Login::parse))
+}
+
+fn logins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Login>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let texts = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+    Ok(texts.filter_map(Login::parse).collect())
 }
 
 /// Any record.
@@ -236,6 +256,29 @@ impl Record {
             Self::Dispatch(dispatch) => dispatch.seq,
             Self::Report(report) => report.seq,
             Self::Notice(notice) => notice.seq,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_not_a_login_leaves_the_rest_of_a_record_readable() {
+        let by = json!({ "repository": "acme/hub", "run": 1, "attempt": 1, "job": "dispatch" });
+        for name in [json!("![x](https://evil.example) @all"), json!(7), json!(null), json!(["alice"])] {
+            let dispatch = json!({ "by": by, "seq": 1, "run_url": "", "driver": name, "targets": [] });
+            let dispatch: Dispatch = serde_json::from_value(dispatch).expect("a record");
+            assert_eq!(dispatch.driver, None, "{name}");
+            let notice = json!({
+                "by": by, "seq": 1, "run_url": "", "fingerprint": "f", "status": "failure", "message": "",
+                "mention": ["alice", name], "at": "2026-01-05T09:00:00Z",
+            });
+            let notice: Notice = serde_json::from_value(notice).expect("a record");
+            assert_eq!(notice.mention, Vec::from_iter(Login::parse("alice")), "{name}");
         }
     }
 }

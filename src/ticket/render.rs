@@ -56,7 +56,7 @@ impl Record {
 
 impl Dispatch {
     fn lines(&self) -> String {
-        let hub_run = text::link(&format!("Hub run {}", self.by.run), &self.run_url);
+        let hub_run = text::foreign_link(&format!("Hub run {}", self.by.run), &self.run_url);
         let mut out = match (self.targets.is_empty(), self.followed.is_empty()) {
             (true, false) => format!("👀 {hub_run} follows:\n"),
             _ => format!("🚀 {hub_run} dispatches:\n"),
@@ -65,8 +65,7 @@ impl Dispatch {
             let followed = self.followed.iter().find(|run| run.target == start.target);
             let followed = followed.filter(|_| start.state != StartState::Superseded);
             let state = followed.map_or_else(|| start.line(), FollowedRun::line);
-            out +=
-                &format!("\n- **{}** ({}): {state}", text::inline(start.target.as_str()), start.repository);
+            out += &format!("\n- {} ({}): {state}", bold(&start.target), text::repository(&start.repository));
             if let Some(because) = start.because.as_ref().filter(|_| !start.state.is_passive()) {
                 let because = text::quote(&because.clause(ToString::to_string));
                 out += &format!("\n  {}", because.replace('\n', "\n  "));
@@ -74,12 +73,8 @@ impl Dispatch {
         }
         let is_listed = |run: &&FollowedRun| self.targets.iter().any(|start| start.target == run.target);
         for run in self.followed.iter().filter(|run| !is_listed(run)) {
-            out += &format!(
-                "\n- **{}** ({}): {}",
-                text::inline(run.target.as_str()),
-                run.repository,
-                run.line()
-            );
+            out +=
+                &format!("\n- {} ({}): {}", bold(&run.target), text::repository(&run.repository), run.line());
         }
         let failed = |start: &Start| start.state == StartState::Refused || start.state == StartState::Unknown;
         if let Some(driver) = self.driver.as_ref().filter(|_| self.targets.iter().any(failed)) {
@@ -91,7 +86,8 @@ impl Dispatch {
 
 impl Start {
     fn line(&self) -> String {
-        let because = || self.because.as_ref().map(|because| because.clause(bold)).unwrap_or_default();
+        let because =
+            || self.because.as_ref().map(|because| text::inline(&because.clause(bold))).unwrap_or_default();
         match self.state {
             Word::Known(StartState::Waiting) => format!("⏳ {}", because()),
             Word::Known(StartState::Claimed) => "about to start".to_owned(),
@@ -101,7 +97,7 @@ impl Start {
                 format!("🚫 {}", because())
             }
             Word::Known(StartState::Started) => {
-                text::link("started", self.run_url.as_deref().unwrap_or_default())
+                text::foreign_link("started", self.run_url.as_deref().unwrap_or_default())
             }
             Word::Known(StartState::Refused) => "❌ could not be started".to_owned(),
             Word::Known(StartState::Unknown) => "❌ nobody can tell whether it runs".to_owned(),
@@ -132,10 +128,10 @@ impl Report {
     fn lines(&self) -> String {
         let attempt =
             if self.by.attempt > 1 { format!(", attempt {}", self.by.attempt) } else { String::new() };
-        let run = text::link(&format!("run {}{attempt}", self.by.run), &self.run_url);
+        let run = text::foreign_link(&format!("run {}{attempt}", self.by.run), &self.run_url);
         let stages = self.stages.iter().map(|stage| {
             let url = stage.url.as_deref().filter(|url| *url != self.run_url);
-            let url = url.map(|url| format!(" · {}", text::link("link", url))).unwrap_or_default();
+            let url = url.map(|url| format!(" · {}", text::foreign_link("link", url))).unwrap_or_default();
             let message = stage.message.as_deref().map(|message| format!("\n\n{}\n", text::quote(message)));
             format!(
                 "\n{} **{}** {}{url} · {run}{}",
@@ -170,9 +166,9 @@ impl Notice {
             if pinged.is_empty() { pinged } else { format!("\n\n{} please have a look.", pinged.trim()) };
         format!(
             "{what} in {}, job {}: {}\n\n{}{pinged}",
-            self.by.repository,
+            text::repository(&self.by.repository),
             text::code(&self.by.job),
-            text::link(&format!("run {}{attempt}", self.by.run), &self.run_url),
+            text::foreign_link(&format!("run {}{attempt}", self.by.run), &self.run_url),
             text::quote(&self.message)
         )
     }
@@ -226,6 +222,8 @@ mod tests {
             run_url: url(1),
             driver: Login::parse("alice"),
             release: Some("1.4.0".into()),
+            // As much as a dispatch records.
+            form: Some(Word::Known(Map::from_iter([("notes".to_owned(), "x".repeat(8_000).into())]))),
             targets: (0..40).map(start).collect(),
             followed: Vec::new(),
             other: Map::new(),

@@ -115,7 +115,7 @@ impl FollowedRun {
     pub(super) fn line(&self) -> String {
         let job = self.job.as_ref().map(|job| format!(", job {}", text::code(&job.name)));
         let remark = self.remark().map(|remark| format!(": {}", text::inline(&remark)));
-        let standing = text::link(self.standing().label(), &self.run_url);
+        let standing = text::foreign_link(self.standing().label(), &self.run_url);
         format!("{standing}{}{}", job.unwrap_or_default(), remark.unwrap_or_default())
     }
 

@@ -42,6 +42,7 @@ pub(super) fn second_starts<'a>(
     });
     let mut first: BTreeMap<(&TargetName, Option<CommentId>, Option<&str>), &Start> = BTreeMap::new();
     let mut second: Vec<SecondStart> = Vec::new();
+    let mut by_run: BTreeMap<(&TargetName, RunId), usize> = BTreeMap::new();
     for (claim, author, dispatch, start) in starts {
         // What one account writes makes no start of another one a second start.
         let key = (&start.target, start.repeats, author);
@@ -59,13 +60,12 @@ pub(super) fn second_starts<'a>(
             continue;
         }
         let is_settled = start.state == StartState::Superseded;
-        let is_same = |known: &&mut SecondStart| {
-            start.run.is_some() && (&known.target, known.run) == (&start.target, start.run)
-        };
-        if let Some(known) = second.iter_mut().find(is_same) {
+        if let Some(known) = start.run.and_then(|run| by_run.get(&(&start.target, run))) {
+            let known: &mut SecondStart = &mut second[*known];
             known.is_settled |= is_settled;
             continue;
         }
+        by_run.extend(start.run.map(|run| ((&start.target, run), second.len())));
         second.push(SecondStart {
             target: start.target.clone(),
             first_url: first.get(&key).and_then(|first| first.run_url.clone()),

@@ -35,6 +35,8 @@ pub struct Target {
     pub repository: RepoName,
     /// How it stands.
     pub status: TargetStatus,
+    /// How its reports say that it ended, where GitHub says something else of its run.
+    pub reported: Option<TargetStatus>,
     /// The newest run, where it is known.
     pub run: Option<Run>,
     /// The stages of the newest run, in the order in which they were last reported.

@@ -1,10 +1,12 @@
 //! Text from people, events and targets, made safe for the place where it lands.
 //!
-//! Inline Markdown stays. What would break a table, hide or load something, or ping somebody is
-//! defused with a zero-width space, which shows the same text in prose and in code spans alike
-//! (an HTML entity or a backslash would show in a code span).
+//! Inline Markdown stays. What would break a table, hide or load something, ping somebody, or refer to an
+//! issue is defused with a zero-width space, which shows the same text in prose and in code spans alike
+//! (an HTML entity or a backslash would show in a code span). A link to an issue still leads there.
 
 use url::Url;
+
+use crate::names::RepoName;
 
 /// The most that GitHub stores in a body, one less than its limit: an over-long *issue body* may be
 /// answered with success and dropped.
@@ -47,32 +49,133 @@ pub fn first_line(text: &str) -> &str {
 }
 
 /// One line of Markdown that can neither hide, load nor ping anything.
+///
+/// It refers to no issue either: GitHub would tell the issue that it was
+/// [mentioned](https://docs.github.com/get-started/writing-on-github/working-with-advanced-formatting/autolinked-references-and-urls),
+/// or [close](https://docs.github.com/issues/tracking-your-work-with-issues/using-issues/linking-a-pull-request-to-an-issue)
+/// it.
 #[must_use]
 pub fn inline(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 8);
-    let spaced = text.trim().chars().map(|c| if c.is_whitespace() { ' ' } else { c });
-    let mut chars = spaced.filter(|c| !c.is_control() && !is_bidi_control(*c)).peekable();
-    let mut before = None;
-    while let Some(c) = chars.next() {
-        out.push(c);
-        let breaks = match (c, chars.peek()) {
-            // A tag, a comment, a declaration.
-            ('<', Some(next)) => next.is_ascii_alphabetic() || "/!?".contains(*next),
-            // An entity, which could spell any of the others.
-            ('&', Some(next)) => next.is_ascii_alphabetic() || *next == '#',
-            ('!', Some(next)) => *next == '[',
-            // GitHub takes no mention right behind a letter or digit, as in an e-mail address.
-            ('@', Some(next)) => {
-                !next.is_whitespace() && !before.is_some_and(|b: char| b.is_ascii_alphanumeric())
-            }
-            _ => false,
+    let spaced = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
+    let line: String = spaced.filter(|c| !c.is_control() && !is_bidi_control(*c)).collect();
+    let line = line.trim();
+    let mut out = String::with_capacity(line.len() + 8);
+    let mut rest = line;
+    while let Some(c) = rest.chars().next() {
+        let taken = if let Some(path) = issue_path(&out, rest) {
+            out += &format!("https://{WITHOUT_REFERENCES}{path}");
+            rest.find(path).unwrap_or_default() + path.len()
+        } else if let Some(id) = commit_id(&out, rest) {
+            out += &in_pieces(id);
+            id.len()
+        } else {
+            let means_more = means_more(&out, c, &rest[c.len_utf8()..]);
+            out.push(c);
+            out.extend(means_more.then_some(ZERO_WIDTH_SPACE));
+            c.len_utf8()
         };
-        if breaks {
-            out.push(ZERO_WIDTH_SPACE);
-        }
-        before = Some(c);
+        rest = &rest[taken..];
     }
     out
+}
+
+/// Whether GitHub makes more of `c` than a character, for what stands around it.
+fn means_more(before: &str, c: char, after: &str) -> bool {
+    let Some(next) = after.chars().next() else { return false };
+    // A backslash is not shown: `GH\-12`.
+    let shown_before = before.strip_suffix('\\').unwrap_or(before);
+    match c {
+        // A tag, a comment, a declaration.
+        '<' => next.is_ascii_alphabetic() || "/!?".contains(next),
+        // An entity, which could spell any of the others.
+        '&' => {
+            let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '#');
+            end.is_some_and(|end| end > 0 && after[end..].starts_with(';'))
+        }
+        '!' => next == '[',
+        // GitHub takes no mention right behind a letter or digit, as in an e-mail address.
+        '@' => {
+            !next.is_whitespace()
+                && next != ZERO_WIDTH_SPACE
+                && !before.ends_with(|c: char| c.is_ascii_alphanumeric())
+        }
+        // `#12`, `acme/web#12`.
+        '#' => next.is_ascii_digit(),
+        // `GH-12`.
+        '-' => next.is_ascii_digit() && ends_with_gh(shown_before),
+        // An issue of a server, or of this one, as in `[it](/acme/web/issues/12)`.
+        '/' => next.is_ascii_digit() && ISSUE_PATHS.iter().any(|kind| ends_with(shown_before, kind)),
+        // An alert: `[!NOTE]`. A task: `[x] do it`.
+        '[' => {
+            next == '!' || TICKS.iter().any(|tick| after == *tick || after.starts_with(&format!("{tick} ")))
+        }
+        _ => false,
+    }
+}
+
+const TICKS: [&str; 3] = [" ]", "x]", "X]"];
+
+/// What stands before the number in the path of an issue.
+const ISSUE_PATHS: [&str; 4] = ["issues", "pull", "pulls", "discussions"];
+
+/// GitHub leads on from here, and takes no link to it for a reference.
+const WITHOUT_REFERENCES: &str = "redirect.github.com/";
+
+/// The path of the issue whose URL on github.com `text` begins with, up to its number.
+fn issue_path<'t>(before: &str, text: &'t str) -> Option<&'t str> {
+    if before.ends_with(|c: char| c.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let address = strip_start(text, "https://").or_else(|| strip_start(text, "http://"))?;
+    let hosts = ["github.com/", "www.github.com/", WITHOUT_REFERENCES];
+    let path = hosts.into_iter().find_map(|host| strip_start(address, host))?;
+    let mut parts = path.splitn(4, '/');
+    let [owner, name, kind, number] = [(); 4].map(|()| parts.next().unwrap_or_default());
+    let is_plain = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    let is_issue = is_plain(owner)
+        && is_plain(name)
+        && ISSUE_PATHS.iter().any(|path| kind.eq_ignore_ascii_case(path))
+        && number.starts_with(|c: char| c.is_ascii_digit());
+    is_issue.then(|| &path[..path.len() - number.len()])
+}
+
+/// The commit that `text` begins with: GitHub takes 7 to 40 hexadecimal digits for one. A number is none.
+fn commit_id<'t>(before: &str, text: &'t str) -> Option<&'t str> {
+    let is_inside = |c: char| c.is_ascii_alphanumeric() || "-_./#=%+".contains(c);
+    if before.ends_with(is_inside) {
+        return None;
+    }
+    let end = text.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(text.len());
+    let (id, after) = text.split_at(end);
+    let is_number = id.len() < 40 && id.bytes().all(|b| b.is_ascii_digit());
+    let goes_on = after.starts_with(|c: char| c.is_ascii_alphanumeric() || "-_".contains(c));
+    ((7..=40).contains(&id.len()) && !is_number && !goes_on).then_some(id)
+}
+
+/// Pieces that are too short for the id of a commit.
+fn in_pieces(id: &str) -> String {
+    let mut out = String::new();
+    for (index, c) in id.chars().enumerate() {
+        if index > 0 && index % 6 == 0 {
+            out.push(ZERO_WIDTH_SPACE);
+        }
+        out.push(c);
+    }
+    out
+}
+
+fn ends_with_gh(text: &str) -> bool {
+    ends_with(text, "gh") && !text[..text.len() - 2].ends_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+fn ends_with(text: &str, end: &str) -> bool {
+    let tail = text.len().checked_sub(end.len()).and_then(|from| text.get(from..));
+    tail.is_some_and(|tail| tail.eq_ignore_ascii_case(end))
+}
+
+fn strip_start<'t>(text: &'t str, start: &str) -> Option<&'t str> {
+    let is_start = text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start));
+    is_start.then(|| &text[start.len()..])
 }
 
 /// Markdown that is safe already ([`inline`]), for a cell of a table.
@@ -96,12 +199,39 @@ pub fn in_cell(markdown: &str) -> String {
     out
 }
 
-/// Lines of Markdown inside a block quote, where no fence, list or heading can reach what follows.
+/// Lines of Markdown, each as harmless as [`inline`], of which none is a heading, a row of a table or an alert.
+#[must_use]
+pub fn lines(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let indent: String = indent.chars().filter(|c| matches!(c, ' ' | '\t')).collect();
+        format!("{indent}{}", flat(&inline(line))).trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The same inside a block quote, where no fence or list can reach what follows.
 #[must_use]
 pub fn quote(text: &str) -> String {
-    let lines: Vec<String> =
-        text.lines().map(|line| format!("> {}", inline(line)).trim_end().to_owned()).collect();
-    lines.join("\n")
+    let lines = text.lines().map(|line| format!("> {}", flat(&inline(line))).trim_end().to_owned());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A line that makes neither itself nor the line before it a heading, or a table.
+fn flat(line: &str) -> String {
+    let text = line.trim_start_matches(|c: char| c.is_ascii_digit() || " >-+*.)".contains(c));
+    let (containers, text) = line.split_at(line.len() - text.len());
+    let is_heading = text.starts_with('#');
+    // The line below a heading, or below the head of a table.
+    let is_rule = !line.is_empty() && line.chars().all(|c| "-=:|> ".contains(c));
+    match (is_heading, is_rule) {
+        (_, true) => {
+            let text = line.trim_start_matches(['>', ' ']);
+            format!("{}{ZERO_WIDTH_SPACE}{text}", &line[..line.len() - text.len()])
+        }
+        (true, false) => format!("{containers}{ZERO_WIDTH_SPACE}{text}"),
+        (false, false) => line.to_owned(),
+    }
 }
 
 /// A code span that shows `text` as it is, on one line.
@@ -111,10 +241,41 @@ pub fn code(text: &str) -> String {
     format!("`{}`", inline(if text.trim().is_empty() { "-" } else { &text }))
 }
 
+/// The name of a repository.
+#[must_use]
+pub fn repository(name: &RepoName) -> String {
+    inline(&name.to_string())
+}
+
 /// The title of an issue: one line of plain text.
 #[must_use]
 pub fn title(text: &str) -> String {
     cut(&inline(text), 250)
+}
+
+/// A link to a URL from outside, which refers to no issue; only the text where it is not a URL of the web.
+#[must_use]
+pub fn foreign_link(text: &str, url: &str) -> String {
+    match web_url(url) {
+        Some(url) => link(text, &unreferenced(&url)),
+        None => text.to_owned(),
+    }
+}
+
+/// A URL that leads to the same place, and that GitHub takes for no reference to an issue.
+fn unreferenced(url: &str) -> String {
+    if let Some(path) = issue_path("", url) {
+        let number = url.split_once(path).map_or("", |(_, number)| number);
+        return format!("https://{WITHOUT_REFERENCES}{path}{number}");
+    }
+    let mut out = String::with_capacity(url.len());
+    for c in url.chars() {
+        let is_number =
+            c.is_ascii_digit() && ISSUE_PATHS.iter().any(|kind| ends_with(&out, &format!("/{kind}/")));
+        // Another server has no such host. The code of a digit means the digit.
+        out += &if is_number { format!("%3{c}") } else { c.to_string() };
+    }
+    out
 }
 
 /// A link, `[text](url)`; only the text where the URL is not one of the web.
@@ -137,6 +298,11 @@ pub fn web_url(text: &str) -> Option<String> {
         ')' => "%29".to_owned(),
         '|' => "%7C".to_owned(),
         '\\' => "%5C".to_owned(),
+        // A code span that begins before the link would end in it, and what follows would be text.
+        '`' => "%60".to_owned(),
+        '[' => "%5B".to_owned(),
+        ']' => "%5D".to_owned(),
+        '@' => "%40".to_owned(),
         c => c.to_string(),
     };
     web.then(|| url.as_str().chars().map(escape).collect())
@@ -153,10 +319,89 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn no_code_span_before_a_link_makes_a_mention_of_its_address() {
+        let link = link("link", "https://a.example/@bob?`@alice#`@carol");
+        assert_eq!(link, "[link](https://a.example/%40bob?%60%40alice#%60%40carol)");
+    }
+
+    #[test]
     fn inline_markdown_stays() {
-        for text in ["**bold** `a < b` [x](https://a.example)", "1 < 2 & 3 > 2", "mail me@a.example", "Done!"]
-        {
+        for text in [
+            "**bold** `a < b` [x](https://a.example)",
+            "1 < 2 & 3 > 2",
+            "mail me@a.example",
+            "Done!",
+            "v1.2.3 and 1.4.0-rc.1, run 7001234567, in 3 min",
+            "[run 9](https://github.com/acme/web/actions/runs/9/job/12#step:3:1)",
+            "[v1](https://github.com/acme/web/releases/tag/v1.2.3?a=1&b=2#notes)",
+            "https://github.com/acme/web/commit/0123456789abcdef0123456789abcdef01234567",
+            "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+            "550e8400-e29b-41d4-a716-446655440000",
+            "C# 12, #release, issue 12, GH, decade",
+            "- item, 1. item, [x], [x](https://a.example)",
+        ] {
             assert_eq!(inline(text), text);
+        }
+    }
+
+    #[test]
+    fn what_github_would_link_to_an_issue_is_defused() {
+        for (text, expected) in [
+            ("fixes #1", "fixes #\u{200b}1"),
+            ("Closes: acme/web#12, web#3", "Closes: acme/web#\u{200b}12, web#\u{200b}3"),
+            ("GH-12 gh-3 high-5", "GH-\u{200b}12 gh-\u{200b}3 high-5"),
+            (
+                "resolves https://github.com/acme/web/issues/12",
+                "resolves https://redirect.github.com/acme/web/issues/12",
+            ),
+            (
+                "[x](HTTP://www.GitHub.com/a/b/PULL/7#discussion_r1)",
+                "[x](https://redirect.github.com/a/b/PULL/7#discussion_r1)",
+            ),
+            ("https://ghe.example/a/b/issues/12", "https://ghe.example/a/b/issues/\u{200b}12"),
+            ("https://github.com:443/a/b/issues/12", "https://github.com:443/a/b/issues/\u{200b}12"),
+            ("GH\\-12", "GH\\-\u{200b}12"),
+            (
+                "[x](https\\://github.com/a/b/issues\\/12)",
+                "[x](https\\://github.com/a/b/issues\\/\u{200b}12)",
+            ),
+            ("[x](/acme/web/pull/12)", "[x](/acme/web/pull/\u{200b}12)"),
+            ("at 01a2b3c4d", "at 01a2b3\u{200b}c4d"),
+            ("acme/web@0123abc", "acme/web@0123ab\u{200b}c"),
+            ("[!CAUTION]", "[\u{200b}!CAUTION]"),
+            ("- [ ] a", "- [\u{200b} ] a"),
+            ("[x] a", "[\u{200b}x] a"),
+        ] {
+            assert_eq!(inline(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_quote_holds_no_heading_table_or_alert() {
+        for (text, expected) in [
+            ("# Big\n- ## Big", "> \u{200b}# Big\n> - \u{200b}## Big"),
+            ("Big\n===\n> Big\n> --", "> Big\n> \u{200b}===\n> > Big\n> > \u{200b}--"),
+            ("a | b\n--|--", "> a | b\n> \u{200b}--|--"),
+            ("[!WARNING]\n> [!NOTE]", "> [\u{200b}!WARNING]\n> > [\u{200b}!NOTE]"),
+            ("- one\n\n`code`", "> - one\n>\n> `code`"),
+        ] {
+            assert_eq!(quote(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_foreign_link_leads_to_an_issue_and_refers_to_none() {
+        for (url, expected) in [
+            ("https://github.com/acme/web/pull/12", "[x](https://redirect.github.com/acme/web/pull/12)"),
+            ("https://ghe.example/acme/web/pull/12", "[x](https://ghe.example/acme/web/pull/%312)"),
+            (
+                "https://github.com/acme/web/actions/runs/9?a=1&b=2",
+                "[x](https://github.com/acme/web/actions/runs/9?a=1&b=2)",
+            ),
+            ("https://a.example/?`](x)[", "[x](https://a.example/?%60%5D%28x%29%5B)"),
+            ("javascript:alert(1)", "x"),
+        ] {
+            assert_eq!(foreign_link("x", url), expected);
         }
     }
 
@@ -167,12 +412,13 @@ mod tests {
             ("<!-- gone", "<\u{200b}!-- gone"),
             ("![x](https://a.example/x.png)", "!\u{200b}[x](https://a.example/x.png)"),
             ("@alice and _@acme/team_", "@\u{200b}alice and _@\u{200b}acme/team_"),
-            ("&#64;alice", "&\u{200b}#64;alice"),
+            ("&#64;alice", "&\u{200b}#\u{200b}64;alice"),
+            ("&commat;alice", "&\u{200b}commat;alice"),
             ("one\r\ntwo", "one  two"),
             ("a\u{202e}b\u{7}c", "abc"),
             ("!\u{200e}[x](https://a.example/x.png)", "!\u{200b}[x](https://a.example/x.png)"),
             ("<\u{200e}!-- gone", "<\u{200b}!-- gone"),
-            ("&\u{7}#64;alice", "&\u{200b}#64;alice"),
+            ("&\u{7}#64;alice", "&\u{200b}#\u{200b}64;alice"),
         ] {
             assert_eq!(inline(text), expected);
         }
@@ -203,7 +449,104 @@ mod tests {
         assert!(length(&cut(&"🚀".repeat(100), 50)) <= 50);
     }
 
+    /// Text of the pieces of which references, mentions and blocks are made.
+    fn hostile() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            prop::sample::select(vec![
+                "https://",
+                "HTTP://",
+                "github.com/",
+                "www.",
+                "redirect.",
+                "acme/",
+                "web/",
+                "issues/",
+                "pull/",
+                "#",
+                "GH-",
+                "12",
+                "fixes ",
+                "@",
+                "alice",
+                "0123abcdef",
+                "[!NOTE]",
+                "[x] ",
+                "- ",
+                "> ",
+                "# ",
+                "|-|",
+                "--",
+                "&",
+                "amp;",
+                "<",
+                "!",
+                "[a](",
+                ")",
+                "`",
+                " ",
+                "\n",
+                "\u{200b}",
+                ":",
+                "\\",
+                "/",
+                "."
+            ])
+            .prop_map(str::to_owned),
+            any::<char>().prop_map(String::from),
+        ];
+        prop::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat())
+    }
+
+    fn is_digit(c: char) -> bool {
+        c.is_ascii_digit()
+    }
+
     proptest! {
+        #[test]
+        fn no_text_refers_to_an_issue_or_asks_for_anything(text in hostile()) {
+            let safe = inline(&text);
+            // What a backslash escapes is shown without it.
+            let shown = ["-", "/", "#"].iter().fold(safe.clone(), |text, c| text.replace(&format!("\\{c}"), c));
+            let lower = shown.to_ascii_lowercase();
+            for mark in ["#", "gh-"] {
+                for (at, _) in lower.match_indices(mark) {
+                    let is_word = mark == "gh-" && lower[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+                    prop_assert!(is_word || !lower[at + mark.len()..].starts_with(is_digit), "{safe}");
+                }
+            }
+            for kind in ISSUE_PATHS {
+                for (at, path) in lower.match_indices(&format!("{kind}/")) {
+                    let leads_on = lower[..at].rsplit_once("https://").is_some_and(|(_, url)| url.starts_with(WITHOUT_REFERENCES));
+                    prop_assert!(leads_on || !lower[at + path.len()..].starts_with(is_digit), "{safe}");
+                }
+            }
+            prop_assert!(!safe.contains("[!") && !safe.contains("[ ] ") && !safe.contains("[x] "), "{safe}");
+            for (at, _) in safe.match_indices('@') {
+                let is_mail = safe[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+                prop_assert!(is_mail || !safe[at + 1..].starts_with(|c: char| c.is_ascii_alphanumeric()), "{safe}");
+            }
+        }
+
+        #[test]
+        fn what_is_safe_stays_as_it_is_and_shows_the_same(text in hostile()) {
+            let safe = inline(&text);
+            prop_assert_eq!(inline(&safe), safe.clone());
+            let shown = |text: &str| -> String {
+                let text = text.to_ascii_lowercase().replace("http://", "https://").replace("www.", "").replace("redirect.", "");
+                text.chars().filter(|c| !c.is_whitespace() && !c.is_control() && !is_bidi_control(*c) && *c != ZERO_WIDTH_SPACE).collect()
+            };
+            prop_assert_eq!(shown(&safe), shown(&text));
+        }
+
+        #[test]
+        fn a_quote_is_text_whatever_it_says(text in hostile()) {
+            for line in quote(&text).lines() {
+                let line = line.trim_start_matches(['>', ' ', '-']);
+                prop_assert!(!line.starts_with('#') && !line.starts_with("[!"), "{line}");
+                prop_assert!(line.is_empty() || !line.chars().all(|c| "|-=: ".contains(c)), "{line}");
+            }
+        }
+
         #[test]
         fn a_cell_is_one_line_without_live_html_or_mentions(text in any::<String>()) {
             let cell = in_cell(&inline(&text));

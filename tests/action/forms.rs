@@ -109,3 +109,237 @@ async fn an_answer_that_the_form_does_not_have_is_told() {
     let done = step(number).input("targets", "web").input("workflow", "release.yml").run_in(&acme).await;
     done.fails().says("`release`: the template `{{ form.version }}` does not render");
 }
+
+/// A hub with a targets file, and an issue with this body that a stranger wrote.
+async fn requested(body: &str) -> (Acme, u64) {
+    let acme = Acme::new().await;
+    acme.world.repository("acme/hub").file(".github/release-targets.yml", TARGETS);
+    let number = acme.world.issue("acme/hub", "Please release", body, "mallory");
+    (acme, number)
+}
+
+/// The step of a workflow that an event about the issue starts, with the issue as GitHub shows it at that time.
+fn step_on(acme: &Acme, number: u64, event: Value) -> Step {
+    let issue = acme.world.issue_view("acme/hub", number);
+    let mut payload = json!({ "issue": { "number": number, "title": issue.title, "body": issue.body } });
+    payload.as_object_mut().expect("an object").extend(event.as_object().cloned().expect("an object"));
+    step(number).event(payload).input("only", "{{ form.targets }}")
+}
+
+fn approved(acme: &Acme, number: u64) -> Step {
+    step_on(acme, number, json!({ "action": "labeled", "label": { "name": "approved" } }))
+}
+
+fn commented(acme: &Acme, number: u64) -> Step {
+    step_on(acme, number, json!({ "action": "created", "comment": { "body": "/release" } }))
+}
+
+fn by_hand(number: u64) -> Step {
+    let event = json!({ "inputs": { "release-ticket": number.to_string() } });
+    step(number).event(event).input("ticket", number).input("only", "{{ form.targets }}")
+}
+
+/// The channels with which each target was started, in the order of their names.
+fn started(acme: &Acme) -> Vec<(&'static str, String)> {
+    let channel = |name| {
+        let runs = acme.world.runs(&format!("acme/{name}"));
+        runs.into_iter().map(move |run| (name, run.inputs["channel"].as_str().unwrap_or_default().to_owned()))
+    };
+    ["api", "docs", "web"].into_iter().flat_map(channel).collect()
+}
+
+fn of(targets: &[&'static str], channel: &str) -> Vec<(&'static str, String)> {
+    targets.iter().map(|name| (*name, channel.to_owned())).collect()
+}
+
+#[tokio::test]
+async fn a_form_that_was_edited_after_its_approval_starts_nothing() {
+    for (from, to, change) in [
+        ("beta", "stable", "`channel` was `beta`, and is now `stable`"),
+        ("- [ ] api", "- [X] api", "`targets`"),
+        ("1.4.0", "1.4.0\n\n### Channel\n\nstable", "the issue asks more than once: `channel`"),
+        ("### Channel\r\n\r\nbeta", "", "`channel` was `beta`, and is now absent"),
+    ] {
+        let (acme, number) = requested(BODY).await;
+        let step = approved(&acme, number);
+        acme.world.edit_issue_body("acme/hub", number, &BODY.replace(from, to));
+        acme.world.clear_story();
+        step.run_in(&acme)
+            .await
+            .fails()
+            .says("edited after its approval")
+            .says(change)
+            .says("approve it again");
+        assert_eq!((acme.world.story().as_str(), started(&acme)), ("", Vec::new()), "{to}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_was_approved_again_starts_what_it_says_now() {
+    let (acme, number) = requested(BODY).await;
+    approved(&acme, number).run_in(&acme).await.succeeds();
+    let later = BODY.replace("beta", "stable").replace("- [ ] api", "- [X] api");
+    acme.world.edit_issue_body("acme/hub", number, &later);
+    approved(&acme, number).run(600).run_in(&acme).await.succeeds();
+    let expected = [of(&["api"], "stable"), of(&["docs", "web"], "beta")].concat();
+    assert_eq!(started(&acme), expected);
+    acme.world.edit_issue_body("acme/hub", number, BODY);
+    let again = by_hand(number).run(700).input("retry-failed", true);
+    for name in ["api", "web", "docs"] {
+        acme.world
+            .runs(&format!("acme/{name}"))
+            .iter()
+            .for_each(|run| acme.world.finish_run(run.id, "failure"));
+    }
+    again.run_in(&acme).await.succeeds();
+    assert_eq!(
+        started(&acme).iter().filter(|(_, channel)| channel == "stable").count(),
+        4,
+        "the newest approval counts"
+    );
+}
+
+#[tokio::test]
+async fn an_edit_that_changes_no_answer_stops_nothing() {
+    let (acme, number) = requested(BODY).await;
+    let step = approved(&acme, number);
+    acme.world.edit_issue_body("acme/hub", number, &format!("Hello\n\n{BODY}<!-- a remark -->\n"));
+    acme.world.edit_issue_title("acme/hub", number, "Another title");
+    step.run_in(&acme).await.succeeds();
+    assert_eq!(started(&acme), of(&["docs", "web"], "beta"));
+}
+
+#[tokio::test]
+async fn a_title_that_was_edited_after_its_approval_names_no_release() {
+    let (acme, number) = requested("").await;
+    let step = approved(&acme, number).input("only", "web").input("inputs", "").input("targets", "web");
+    let step = step.input("workflow", "release.yml").input("release", "{{ event.issue.title }}");
+    acme.world.edit_issue_title("acme/hub", number, "6.6.6");
+    step.run_in(&acme).await.fails().says("its title was `Please release`, and is now `6.6.6`");
+    assert_eq!(started(&acme), []);
+}
+
+/// Who comments, who starts a workflow by hand, and who re-runs it go on with what was approved.
+#[tokio::test]
+async fn later_dispatches_go_on_with_what_was_approved() {
+    for later in [by_hand, |number| step(number).input("only", "{{ form.targets }}")] {
+        let (acme, number) = requested(BODY).await;
+        let first = approved(&acme, number);
+        let again = approved(&acme, number).attempt(2);
+        let before = BODY.replace("- [X] web", "- [ ] web");
+        acme.world.edit_issue_body("acme/hub", number, BODY);
+        first.run_in(&acme).await.succeeds();
+        acme.world.edit_issue_body(
+            "acme/hub",
+            number,
+            &before.replace("- [ ] api", "- [X] api").replace("beta", "stable"),
+        );
+        again.run_in(&acme).await.succeeds();
+        commented(&acme, number).run(600).run_in(&acme).await.succeeds();
+        later(number).run(700).run_in(&acme).await.succeeds();
+        let edited = step_on(&acme, number, json!({ "action": "edited" }));
+        edited.run(800).run_in(&acme).await.succeeds();
+        assert_eq!(started(&acme), of(&["docs", "web"], "beta"));
+        assert!(
+            acme.records(number)[0].body.contains(r#""form":{"version":"1.4.0","targets":["web","docs"]"#)
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_issue_that_was_never_approved_says_what_whoever_starts_the_workflow_reads() {
+    let (acme, number) = requested(BODY).await;
+    by_hand(number).run_in(&acme).await.succeeds();
+    acme.world.edit_issue_body("acme/hub", number, &BODY.replace("- [ ] api", "- [X] api"));
+    by_hand(number).run(600).run_in(&acme).await.succeeds();
+    assert_eq!(started(&acme), of(&["docs", "web"], "beta"));
+
+    let (acme, number) = requested(BODY).await;
+    let comment = commented(&acme, number);
+    acme.world.edit_issue_body("acme/hub", number, &BODY.replace("- [ ] api", "- [X] api"));
+    comment.run_in(&acme).await.fails().says("`targets` was");
+    assert_eq!(started(&acme), []);
+}
+
+#[tokio::test]
+async fn what_github_does_not_show_of_a_form_starts_nothing() {
+    let hidden = "### Targets\n\n- [X] api\n\n### Channel\n\nstable\n";
+    for hidden in [
+        format!("<!--\n{hidden}\n-->\n\n"),
+        format!("<!-- --\n\n{hidden}\n-->\n\n"),
+        format!("[//]: # (x)\n<?\n{hidden}\n?>\n\n"),
+    ] {
+        for body in [
+            format!("{hidden}{BODY}"),
+            format!("{BODY}\n{hidden}"),
+            BODY.replace("### Channel", &format!("{hidden}### Channel")),
+        ] {
+            let (acme, number) = requested(&body).await;
+            approved(&acme, number).run_in(&acme).await.succeeds();
+            assert_eq!(started(&acme), of(&["docs", "web"], "beta"), "{body}");
+        }
+    }
+    let body = BODY.replace("beta", "beta<!-- stable -->").replace("- [ ] api", "<!--\n- [X] api\n-->");
+    let (acme, number) = requested(&body).await;
+    approved(&acme, number).run_in(&acme).await.succeeds();
+    assert_eq!(started(&acme), of(&["docs", "web"], "beta"));
+}
+
+#[tokio::test]
+async fn what_github_shows_as_code_or_as_a_quote_asks_nothing() {
+    for fence in [
+        "````\n```\n### Channel\n\nstable\n````",
+        "~~~ ```\n### Channel\n\nstable\n~~~",
+        "> ### Channel\n> stable",
+    ] {
+        let log = format!("### Log\n\n{fence}\n\n### Channel");
+        let (acme, number) = requested(&BODY.replace("### Channel", &log)).await;
+        approved(&acme, number).run_in(&acme).await.succeeds();
+        assert_eq!(started(&acme), of(&["docs", "web"], "beta"), "{fence}");
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_is_asked_twice_starts_nothing() {
+    for (place, twice) in [
+        ("_No response_", "Fine.\n\n### Channel\n\nstable"),
+        ("### Version", "### Channel\n\nstable\n\n### Version"),
+        ("_No response_", "### channel ###\n\nstable"),
+        ("_No response_", "```\ncode\n``` no end\n```\n\n### Channel\n\nstable"),
+    ] {
+        let (acme, number) = requested(&BODY.replace(place, twice)).await;
+        acme.world.clear_story();
+        approved(&acme, number).run_in(&acme).await.fails().says("the issue asks more than once: `channel`");
+        assert_eq!((acme.world.story().as_str(), started(&acme)), ("", Vec::new()), "{twice}");
+    }
+    let (acme, number) = requested(&BODY.replace("_No response_", "<details>\n\n### More\n\nstable")).await;
+    approved(&acme, number).run_in(&acme).await.fails().says("inside `<details>`").says("`more`");
+    assert_eq!(started(&acme), []);
+}
+
+/// A ticket that nobody reads as a form may have any headings.
+#[tokio::test]
+async fn headings_of_a_ticket_that_is_no_form_are_left_alone() {
+    let (acme, number) =
+        requested("## 1.4.0\n\n### Fixed\n\n- this\n\n## 1.3.0\n\n### Fixed\n\n- that\n").await;
+    let plain = |run| {
+        approved(&acme, number).run(run).input("targets", "web").input("only", "").input("release", "1.4.0")
+    };
+    let first = plain(500).input("workflow", "release.yml");
+    acme.world.edit_issue_body("acme/hub", number, "### Fixed\n\n- another\n");
+    first.run_in(&acme).await.succeeds();
+    assert_eq!(acme.world.runs("acme/web").len(), 1);
+}
+
+#[tokio::test]
+async fn answers_that_a_record_cannot_keep_are_refused_before_anything_is_started() {
+    let (acme, number) = requested(&BODY.replace("_No response_", &"x".repeat(8_000))).await;
+    acme.world.clear_story();
+    approved(&acme, number)
+        .run_in(&acme)
+        .await
+        .fails()
+        .says("room for 8000")
+        .says("shorten the longest answer");
+    assert_eq!((acme.world.story().as_str(), started(&acme)), ("", Vec::new()));
+}

@@ -1,10 +1,14 @@
 //! The action as users run it: the real binary, an environment, an event file, and a simulated
 //! GitHub over HTTP.
 
+mod answers;
+mod believed;
+mod bounds;
 mod burst;
 mod client;
 mod conformance;
 mod contract;
+mod defused;
 mod dispatch;
 mod formats;
 mod forms;
@@ -16,7 +20,9 @@ mod network;
 mod newer;
 mod notify;
 mod pacing;
+mod paths;
 mod permissions;
+mod planted;
 mod preflight;
 mod proof_of_concept;
 mod properties;

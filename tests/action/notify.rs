@@ -117,11 +117,16 @@ async fn what_was_skipped_neither_failed_nor_works_again() {
 #[tokio::test]
 async fn a_late_word_of_an_older_run_changes_nothing() {
     let acme = Acme::new().await;
-    notify(&acme, "failure").run(9_001).run_in(&acme).await.succeeds();
-    notify(&acme, "success").run(9_000).run_in(&acme).await.succeeds().says("a newer run has said more");
+    let [older, newer, newest] = [(); 3].map(|()| acme.world.start_run("acme/web", "release.yml", "push"));
+    notify(&acme, "failure").run(newer).run_in(&acme).await.succeeds();
+    acme.world.clear_exchanges();
+    notify(&acme, "success").run(older).run_in(&acme).await.succeeds().says("a newer run has said more");
+    // GitHub is asked once whether there is such a run.
+    let asked = format!("GET /repos/acme/web/actions/runs/{newer}");
+    assert_eq!(acme.requests().iter().filter(|request| **request == asked).count(), 1);
     assert!(issues(&acme)[0].is_open());
-    notify(&acme, "success").run(9_002).run_in(&acme).await.succeeds();
-    notify(&acme, "failure").run(9_000).run_in(&acme).await.succeeds().says("a newer run has said more");
+    notify(&acme, "success").run(newest).run_in(&acme).await.succeeds();
+    notify(&acme, "failure").run(older).run_in(&acme).await.succeeds().says("a newer run has said more");
     assert_eq!((issues(&acme).len(), issues(&acme)[0].is_open()), (1, false));
 }
 

@@ -137,7 +137,11 @@ impl Strict {
     /// A hub run that claimed the target, died before it started it, and is over.
     async fn leave_a_claim(&self) {
         let run = self.acme.world.start_run("acme/hub", "release.yml", "workflow_dispatch");
-        self.acme.world.token("dying-token").can_everything().acts_as("acme-release[bot]");
+        let account = match self.kind {
+            Kind::Token | Kind::App => "acme-release[bot]",
+            Kind::Service => "octo-sts[bot]",
+        };
+        self.acme.world.token("dying-token").can_everything().acts_as(account);
         let step = Step::new("dispatch").input("token", "dying-token").run(run).input("release", "1.4.0");
         self.acme.world.latency(|_, _| Duration::from_millis(20));
         let dying: Running = step.spawn_in(&self.acme);

@@ -266,6 +266,7 @@ targets:
     step(500).run_in(&acme).await.succeeds();
     let done = step(501).input("dry-run", "true").run_in(&acme).await;
     insta::assert_snapshot!(done.visible_log().replace(&acme.server.url(), "https://github.com"), @"
+    the plan takes the claims of acme-release[bot] for this hub's own: only a write would tell
     the plan (`dry-run`: nothing is changed)
     leave web alone: it was started already by https://github.com/acme/web/actions/runs/7001
     leave docs alone: it waits for api

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use release_ticket_action::event::Event;
 use release_ticket_action::inputs::{INPUTS, Inputs};
 use release_ticket_action::job::{Clock, Job};
-use release_ticket_action::names::{CommentId, Login, RunId};
+use release_ticket_action::names::{CommentId, Login, RunId, number};
 use release_ticket_action::targets::{self, Defaults};
 use release_ticket_action::ticket::marker::Marker;
 use release_ticket_action::ticket::{
@@ -42,14 +42,21 @@ fn any_text() -> impl Strategy<Value = String> {
     ]
 }
 
+/// A number that GitHub could hand out.
+fn any_number() -> impl Strategy<Value = u64> {
+    0..=number::MAX
+}
+
 fn any_writer() -> impl Strategy<Value = Writer> {
-    (1..9_u64, 1..4_u32, any_text(), any::<Option<u64>>()).prop_map(|(run, attempt, job, check_run)| Writer {
-        repository: "acme/web".parse().expect("a name"),
-        run: RunId(run),
-        attempt,
-        job,
-        check_run,
-    })
+    (1..9_u64, 1..4_u32, any_text(), prop::option::of(any_number())).prop_map(
+        |(run, attempt, job, check_run)| Writer {
+            repository: "acme/web".parse().expect("a name"),
+            run: RunId(run),
+            attempt,
+            job,
+            check_run,
+        },
+    )
 }
 
 /// A status that this release knows, or a word that a newer one writes.
@@ -105,7 +112,13 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
         Word::Newer("awaiting_approval".into()),
     ];
     let needs = prop::collection::vec(any_text(), 0..3);
-    let start = (any_text(), any_text(), prop::sample::select(states.to_vec()), any::<Option<u64>>(), needs);
+    let start = (
+        any_text(),
+        any_text(),
+        prop::sample::select(states.to_vec()),
+        prop::option::of(any_number()),
+        needs,
+    );
     let start = start.prop_map(|(target, error, state, run, needs)| Start {
         target: target.into(),
         repository: "acme/web".parse().expect("a name"),
@@ -121,7 +134,7 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
         at: at(),
         other: Map::new(),
     });
-    let followed = (any_text(), any_text(), any_text(), prop::option::of(any_text()), any::<u64>());
+    let followed = (any_text(), any_text(), any_text(), prop::option::of(any_text()), any_number());
     let followed = followed.prop_map(|(target, name, status, conclusion, run)| FollowedRun {
         target: target.into(),
         repository: "acme/web".parse().expect("a name"),
@@ -146,6 +159,7 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
             run_url: String::new(),
             driver: Login::parse("alice"),
             release,
+            form: None,
             targets,
             followed,
             other: Map::new(),

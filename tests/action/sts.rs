@@ -4,6 +4,7 @@ use simulated_github::{JobIdentity, TokenService};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use crate::proxy::{Proxy, Rules};
 use crate::support::{Acme, Done, Step};
 
 /// A trust policy as the README has it, under a heading and behind a word.
@@ -153,8 +154,8 @@ async fn a_service_that_is_not_there_is_told_after_the_budget() {
     assert_eq!(done.output("delivered"), "false");
 }
 
-/// Answers one request with 403, and repeats what it was shown.
-async fn parrot() -> String {
+/// Answers one request with 403, and repeats of what it was shown the part behind the last of these characters.
+async fn parrot(behind: char) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {
@@ -163,8 +164,8 @@ async fn parrot() -> String {
         let length = stream.read(&mut heard).await.expect("a request");
         let heard = String::from_utf8_lossy(&heard[..length]).into_owned();
         let shown = heard.lines().find_map(|line| line.strip_prefix("authorization: Bearer "));
-        let body =
-            serde_json::json!({ "message": format!("who is {}?", shown.expect("a bearer")) }).to_string();
+        let part = shown.and_then(|shown| shown.rsplit(behind).next()).expect("a bearer");
+        let body = serde_json::json!({ "message": format!("who is {part}?") }).to_string();
         let length = body.len();
         let answer = format!("HTTP/1.1 403 Forbidden\r\ncontent-length: {length}\r\n\r\n{body}");
         stream.write_all(answer.as_bytes()).await.expect("the answer is heard");
@@ -174,11 +175,18 @@ async fn parrot() -> String {
 
 #[tokio::test]
 async fn a_service_that_repeats_what_it_was_shown_does_not_bring_it_into_the_log() {
-    let sts = Sts::trusting(WEB).await;
-    let done = sts.run(sts.report().input("sts-url", parrot().await)).await;
-    done.succeeds().says("who is ***?");
-    let identity = sts.acme.world.signed_identities().pop().expect("it was signed");
-    assert!(!done.visible_log().contains(&identity) && !done.summary.contains(&identity), "{}", done.log);
+    // The whole identity, or its signature alone.
+    for behind in [' ', '.'] {
+        let sts = Sts::trusting(WEB).await;
+        let done = sts.run(sts.report().input("sts-url", parrot(behind).await)).await;
+        done.succeeds().says("who is ***?");
+        let identity = sts.acme.world.signed_identities().pop().expect("it was signed");
+        let signature = identity.rsplit('.').next().expect("a signature");
+        assert!(!done.visible_log().contains(signature) && !done.summary.contains(signature), "{}", done.log);
+        for secret in [&identity, signature] {
+            done.says(&format!("::add-mask::{secret}\n"));
+        }
+    }
 }
 
 #[tokio::test]
@@ -227,6 +235,28 @@ async fn an_identity_is_sent_to_no_address_that_others_can_listen_to() {
         let done = sts.run(sts.report().input("sts-url", url)).await;
         done.ends_with(2).says(&format!("input `sts-url`: `{url}` is not an https address"));
     }
+    for url in [
+        "https://alice:s3cret@octo-sts.dev",
+        "https://s3cret@octo-sts.dev",
+        "http://a:s3cret@127.0.0.1",
+        "a:s3cret@b",
+    ] {
+        let done = sts.run(sts.report().input("sts-url", url)).await;
+        done.ends_with(2).says("input `sts-url`: an address without a user and a password is needed");
+        assert!(!done.log.contains("s3cret") && !done.summary.contains("s3cret"), "{}", done.log);
+    }
     let done = sts.run(sts.report().input("sts-identity", "../report")).await;
     done.ends_with(2).says("`sts-identity`: `../report` is not NAME of a file NAME.sts.yaml");
+}
+
+#[tokio::test]
+async fn the_token_that_asks_for_an_identity_on_this_machine_meets_no_proxy() {
+    let sts = Sts::trusting(WEB).await;
+    let proxy = Proxy::start(Rules::default()).await;
+    let api = sts.acme.server.url().replace("127.0.0.1", "localhost");
+    let step = sts.report().variable("http_proxy", proxy.url("")).variable("GITHUB_API_URL", api);
+    assert_eq!(step.start().await.succeeds().output("delivered"), "true");
+    let asked = proxy.seen();
+    assert!(!asked.is_empty() && asked.iter().all(|asked| asked.contains("//localhost:")), "{asked:?}");
+    assert_eq!(sts.acme.world.signed_identities().len(), 1);
 }

@@ -126,6 +126,7 @@ pub(crate) struct Step {
     environment: BTreeMap<String, String>,
     event: Value,
     temp: TempDir,
+    memory: Option<u64>,
 }
 
 impl Step {
@@ -135,6 +136,7 @@ impl Step {
             environment: BTreeMap::new(),
             event: json!({}),
             temp: tempfile::tempdir().expect("a temporary folder"),
+            memory: None,
         };
         for (name, value) in [
             ("GITHUB_RUN_ATTEMPT", "1"),
@@ -204,6 +206,12 @@ impl Step {
         self.variable("RUNNER_TEMP", temp.display())
     }
 
+    /// Lets it take no more than so many bytes of memory, of which 256 MiB are the stack of a template.
+    pub(crate) fn within_memory(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
     /// A folder of its own for the job's state.
     pub(crate) fn share_temp(self) -> Self {
         let temp = self.temp.path().join("runner");
@@ -240,7 +248,17 @@ impl Step {
         {
             self.environment.entry(name.into()).or_insert_with(|| path.display().to_string());
         }
-        let process = tokio::process::Command::new(env!("CARGO_BIN_EXE_release-ticket-action"))
+        let binary = env!("CARGO_BIN_EXE_release-ticket-action");
+        let mut command = match self.memory {
+            None => tokio::process::Command::new(binary),
+            Some(bytes) => {
+                // A shell would leave out the variables whose names have hyphens.
+                let mut limited = tokio::process::Command::new("prlimit");
+                limited.args([&format!("--as={bytes}"), binary]);
+                limited
+            }
+        };
+        let process = command
             .env_clear()
             .envs(&self.environment)
             .current_dir(self.temp.path())

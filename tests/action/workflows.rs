@@ -51,6 +51,45 @@ fn keys(mapping: &Value) -> BTreeSet<&str> {
     mapping.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect()
 }
 
+/// Whether a job of this project has a token that changes something.
+fn may_write(job: &Value) -> bool {
+    job["permissions"].as_object().into_iter().flatten().any(|(_, level)| level == "write")
+}
+
+/// The commands that run what others wrote: build scripts of dependencies, and tools of other people.
+const COMPILES: [&str; 9] = [
+    "cargo",
+    "docker build",
+    "image.sh build",
+    "image.sh sbom",
+    "rustup",
+    "npm",
+    "pip",
+    "install-",
+    ".ci/run",
+];
+
+#[test]
+fn a_job_that_may_write_compiles_nothing() {
+    let mut writers = 0;
+    for (path, workflow) in
+        workflows().into_iter().filter(|(path, _)| path.starts_with(project().join(".github")))
+    {
+        for job in jobs(&workflow).filter(|job| may_write(job)) {
+            writers += 1;
+            for step in job["steps"].as_array().into_iter().flatten() {
+                let run = step["run"].as_str().unwrap_or_default();
+                let compiled: Vec<_> = COMPILES.iter().filter(|command| run.contains(*command)).collect();
+                assert!(compiled.is_empty(), "{}: {compiled:?} in {run}", path.display());
+                let uses = step["uses"].as_str().unwrap_or("actions/");
+                let is_known = uses.starts_with("actions/") || uses.starts_with("org/release-ticket-action@");
+                assert!(is_known, "{}: {uses}", path.display());
+            }
+        }
+    }
+    assert!(writers >= 5, "{writers} jobs may write: push, image, release, and two that others call");
+}
+
 /// The steps of a job that use the action.
 fn steps(job: &Value) -> impl Iterator<Item = &Value> {
     job["steps"].as_array().into_iter().flatten().filter(|step| {
@@ -111,6 +150,25 @@ fn workflows_ask_the_action_only_for_what_it_takes() {
         }
     }
     assert!(asked > 10, "{asked} steps use the action");
+}
+
+/// What `${{ }}` puts into a template is rendered as a part of it, whoever wrote it.
+#[test]
+fn what_people_type_is_never_put_into_a_template() {
+    let templates = ["targets", "inputs", "release", "title", "body", "only"];
+    let given = workflows().into_iter().filter(|(path, _)| path.starts_with(project().join("examples")));
+    let mut rendered = 0;
+    for (path, workflow) in given {
+        let calls = jobs(&workflow).filter(|job| called(job).is_some());
+        let dispatching = jobs(&workflow).flat_map(steps).filter(|step| step["with"]["mode"] == "dispatch");
+        for with in dispatching.chain(calls).map(|caller| &caller["with"]) {
+            for (name, text) in templates.iter().filter_map(|name| Some((name, with[name].as_str()?))) {
+                assert!(!text.contains("${{"), "{}: `{name}: {text}`", path.display());
+                rendered += usize::from(text.contains("{{"));
+            }
+        }
+    }
+    assert!(rendered >= 8, "{rendered} templates");
 }
 
 #[test]

@@ -13,7 +13,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use release_ticket_action::engine::step::{Candidate, RunOf, Search};
+use release_ticket_action::engine::step::{Candidate, RunOf, Search, Sighting};
 use release_ticket_action::engine::wording::Wording;
 use release_ticket_action::engine::{
     Answer, Claim, Failure, Known, Patience, Pause, Ready, Request, Retry, Step, TicketIs,
@@ -31,7 +31,7 @@ use serde_json::Map;
 use stateright::{Model, Property};
 
 use crate::knowledge::{KnownId, RequestId, Steps};
-use crate::library::{Id, LogId, Text};
+use crate::library::{ACCOUNT, Id, LogId, Text};
 use crate::store::{Lag, Pages, Reader, Store};
 
 /// What is different on purpose.
@@ -397,7 +397,7 @@ enum Fate {
 impl Claims {
     /// A job that begins.
     fn job(&self, number: usize, attempt: u32) -> Job {
-        let ticket = TicketIs::Open { issue: ticket(), url: String::new(), created: None };
+        let ticket = TicketIs::Open { issue: ticket(), url: String::new(), created: None, opened_at: None };
         let mut job = Job {
             attempt,
             is: Is::AtWork,
@@ -428,7 +428,9 @@ impl Claims {
                 run_url: format!("hub/{}", by.run),
                 by,
                 driver: None,
+                is_new_driver: false,
                 release: None,
+                form: None,
                 listed: targets.iter().map(|ready| ready.target.name.clone()).collect(),
                 targets,
                 retry,
@@ -552,7 +554,18 @@ impl State {
         let mut written = None;
         let answer = match &step {
             Step::AskHubRun(job) => Answer::HubRun(self.liveness(job)),
-            Step::LookAtRun(of) => Answer::Run(Box::new(self.look_at(of, model))),
+            Step::AskIdentity => Answer::Identity(Some(ACCOUNT.to_owned())),
+            Step::LookAtRun(of) => {
+                let run = self.look_at(of, model);
+                Answer::Run(Box::new(Sighting {
+                    run,
+                    workflow: None,
+                    created_at: DateTime::UNIX_EPOCH,
+                    title: String::new(),
+                    actor: None,
+                    event: None,
+                }))
+            }
             Step::FindRun(search) => Answer::Runs(self.candidates(search, self.runs.len(), model)),
             Step::Apply(Effect::CancelRun { run, .. }) => {
                 self.cancelled.insert(index_of(*run));
@@ -871,7 +884,7 @@ impl Job {
 
     /// Ends; what it knew matters to nobody any more.
     fn end(&mut self, is: Is) {
-        let ticket = TicketIs::Open { issue: ticket(), url: String::new(), created: None };
+        let ticket = TicketIs::Open { issue: ticket(), url: String::new(), created: None, opened_at: None };
         let nothing = Known::new(ticket, Vec::new());
         (self.is, self.reader, self.known, self.steps) =
             (is, Reader::new(), KnownId::of(nothing), Steps::none());
@@ -961,6 +974,7 @@ fn failed_before(targets: usize) -> Text {
         run_url: String::new(),
         driver: None,
         release: None,
+        form: None,
         targets: (0..targets).map(start).collect(),
         followed: (0..targets).map(|target| followed(&name(target), run_id(target), true)).collect(),
         other: Map::new(),

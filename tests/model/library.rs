@@ -10,6 +10,9 @@ use chrono::DateTime;
 use release_ticket_action::names::CommentId;
 use release_ticket_action::ticket::{BoardStep, Comment, Log};
 
+/// The account of all jobs.
+pub(crate) const ACCOUNT: &str = "github-actions[bot]";
+
 /// The text of a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Text(u32);
@@ -185,7 +188,7 @@ impl LogId {
 pub(crate) fn comment(id: Id, body: &str) -> Comment {
     Comment {
         id: CommentId(id.into()),
-        author: Some("github-actions[bot]".to_owned()),
+        author: Some(ACCOUNT.to_owned()),
         trusted: true,
         body: body.to_owned(),
         created_at: DateTime::UNIX_EPOCH,

@@ -1,9 +1,9 @@
 //! The cast of the stories: targets, a request, runs, and the records of other hub jobs.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Map;
 
-use crate::engine::step::{Candidate, RunOf};
+use crate::engine::step::{Candidate, RunOf, Sighting};
 use crate::engine::wording::Wording;
 use crate::engine::{Claim, Patience, Ready, Request, Retry};
 use crate::names::{IssueNumber, IssueRef, RunId};
@@ -73,7 +73,9 @@ pub(crate) fn request(targets: Vec<Ready>) -> Request {
         by,
         run_url: format!("runs/{HUB_RUN}"),
         driver: None,
+        is_new_driver: false,
         release: None,
+        form: None,
         listed: targets.iter().map(|ready| ready.name().clone()).collect(),
         targets,
         retry: Retry::Nothing,
@@ -116,7 +118,20 @@ pub(crate) fn candidate(run: u64) -> Candidate {
     Candidate { run: RunId(run), url: format!("runs/{run}"), title: String::new(), actor: None, created_at }
 }
 
-pub(crate) fn followed_run(of: &RunOf, status: &str, conclusion: Option<&str>) -> FollowedRun {
+/// A run of the target's workflow, which began after every claim.
+pub(crate) fn sighting(of: &RunOf, status: &str, conclusion: Option<&str>) -> Sighting {
+    let workflow = Some(".github/workflows/release.yml".to_owned());
+    Sighting {
+        run: followed_run(of, status, conclusion),
+        workflow,
+        created_at: DateTime::UNIX_EPOCH + TimeDelta::days(9),
+        title: String::new(),
+        actor: None,
+        event: None,
+    }
+}
+
+fn followed_run(of: &RunOf, status: &str, conclusion: Option<&str>) -> FollowedRun {
     FollowedRun {
         target: of.target.clone(),
         repository: of.repository.clone(),

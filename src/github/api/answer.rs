@@ -6,8 +6,9 @@ use http::StatusCode;
 use http::header::{DATE, ETAG, HeaderMap, LINK};
 use serde::de::DeserializeOwned;
 
-use super::error::ApiError;
+use super::error::{ApiError, QUOTE_LIMIT};
 use super::request::RequestLine;
+use crate::problem::excerpt;
 
 /// An answer with a good status.
 pub(in crate::github) struct Answer {
@@ -18,13 +19,18 @@ pub(in crate::github) struct Answer {
 }
 
 impl Answer {
+    /// How many bytes its body has.
+    pub(in crate::github) fn length(&self) -> usize {
+        self.body.len()
+    }
+
     pub(in crate::github) fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         serde_json::from_slice(&self.body).map_err(|error| self.unexpected(error.to_string()))
     }
 
     /// The error that this answer is when it is not what it should be.
     pub(in crate::github) fn unexpected(&self, reason: impl Into<String>) -> ApiError {
-        ApiError::Unexpected { request: self.request.clone(), reason: reason.into() }
+        ApiError::Unexpected { request: self.request.clone(), reason: excerpt(&reason.into(), QUOTE_LIMIT) }
     }
 
     /// The tag by which a later request asks whether this has changed.

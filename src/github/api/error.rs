@@ -9,6 +9,9 @@ use super::request::RequestLine;
 use crate::network::obstacle::Obstacle;
 use crate::problem::Help;
 
+/// The most characters of a server's text that an error quotes.
+pub(super) const QUOTE_LIMIT: usize = 1_000;
+
 /// Why a request failed, or why nobody knows whether it did.
 ///
 /// The reasons are text: what caused them can be neither cloned nor, where it quotes an answer with a
@@ -58,6 +61,14 @@ pub enum ApiError {
         /// Why.
         reason: String,
     },
+    /// The answer, or the list that it belongs to, is longer than any of GitHub's.
+    #[error("{request} was answered with more than {limit}")]
+    TooLong {
+        /// What was asked.
+        request: RequestLine,
+        /// What was read of it, with its unit.
+        limit: String,
+    },
     /// The answer is not what its description promises.
     #[error("{request} was answered with something else than expected: {reason}")]
     Unexpected {
@@ -72,7 +83,7 @@ impl ApiError {
     /// Whether the same request may be sent again without a second effect, because the first had none.
     #[must_use]
     pub fn is_without_effect(&self) -> bool {
-        !matches!(self, Self::Unclear { .. } | Self::Unexpected { .. })
+        !matches!(self, Self::Unclear { .. } | Self::TooLong { .. } | Self::Unexpected { .. })
     }
 
     /// The status of a refusal.
@@ -135,6 +146,11 @@ impl Help for ApiError {
             Self::Unclear { .. } => {
                 Some("run the job again: what happened already is found and not repeated".to_owned())
             }
+            Self::TooLong { .. } => Some(
+                "check what answers at the API's address (GITHUB_API_URL), and the proxies on the way there; if it \
+                 is GitHub, close issues that are done with"
+                    .to_owned(),
+            ),
             Self::Unexpected { .. } => None,
         }
     }

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::date;
-use super::error::ApiError;
+use super::error::{ApiError, QUOTE_LIMIT};
 use super::request::RequestLine;
+use crate::problem::excerpt;
 
 /// The error that an answer with a bad status is; `now` is this machine's time.
 pub(super) fn error_of(
@@ -87,7 +88,12 @@ impl Reply {
         };
         let errors = self.errors.as_array().map(Vec::as_slice).unwrap_or_default();
         let details: Vec<String> = errors.iter().map(detail).filter(|detail| !detail.is_empty()).collect();
-        if details.is_empty() { message.to_owned() } else { format!("{message} ({})", details.join("; ")) }
+        let message = if details.is_empty() {
+            message.to_owned()
+        } else {
+            format!("{message} ({})", details.join("; "))
+        };
+        excerpt(&message, QUOTE_LIMIT)
     }
 }
 

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::jwt::SigningKey;
-use super::secret::{Mask, printable};
+use super::secret::{Mask, mask_signed, printable};
 use crate::github::api::{Answer, Api, ApiError, Call};
 use crate::github::needs::{Grant, Level, Needs, Permission};
+use crate::github::time::time;
 use crate::names::RepoName;
 use crate::problem::Help;
 
@@ -180,6 +181,8 @@ pub(super) struct InstallationToken {
     pub(super) lasts: TimeDelta,
     /// The installation in the browser.
     pub(super) settings: String,
+    /// The App's name, as it stands in the name of its account.
+    pub(super) app: Option<String>,
 }
 
 /// An installation as it is described.
@@ -187,6 +190,8 @@ pub(super) struct InstallationToken {
 struct Installation {
     id: u64,
     html_url: String,
+    #[serde(default)]
+    app_slug: Option<String>,
     #[serde(default)]
     permissions: BTreeMap<String, String>,
     #[serde(default)]
@@ -262,6 +267,7 @@ impl App {
             repositories,
             lasts: minted.lasts,
             settings: installation.html_url,
+            app: installation.app_slug,
         })
     }
 
@@ -276,7 +282,7 @@ impl App {
         };
         let jwt = key.sign(&claims);
         let jwt = jwt.map_err(|source| AppError::Signing { app: app(), source })?;
-        mask(&jwt);
+        mask_signed(mask, &jwt);
         Ok(SignedIn { app: self, api, mask, jwt: jwt.into() })
     }
 }
@@ -377,6 +383,7 @@ impl SignedIn<'_> {
 struct Minted {
     #[serde(deserialize_with = "printable")]
     token: SecretString,
+    #[serde(deserialize_with = "time")]
     expires_at: DateTime<Utc>,
     #[serde(default)]
     permissions: Option<BTreeMap<String, String>>,

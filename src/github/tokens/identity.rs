@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::secret::{Mask, is_printable, printable};
+use super::secret::{Mask, is_printable, mask_signed, printable, signature_of};
 use crate::github::api::{Api, ApiError, Call};
 use crate::job::IdentityRequest;
 use crate::problem::Help;
@@ -95,13 +95,20 @@ impl Identity {
         let answer = answer.map_err(IdentityError::Unsigned)?;
         // The reason is dropped: it could quote the identity.
         let Reply { value } = answer.json().map_err(|_| IdentityError::NotInAnswer)?;
-        mask(value.expose_secret());
+        mask_signed(mask, value.expose_secret());
         Ok(Self(value))
     }
 
     /// The identity as a service takes it.
     pub(super) fn secret(&self) -> &SecretString {
         &self.0
+    }
+
+    /// `text` without the identity, and without its signature alone.
+    pub(super) fn hidden_in(&self, text: &str) -> String {
+        let identity = self.0.expose_secret();
+        let text = text.replace(identity, "***");
+        signature_of(identity).map_or_else(|| text.clone(), |signature| text.replace(signature, "***"))
     }
 
     /// The claims of the identity, for people: not the identity itself.

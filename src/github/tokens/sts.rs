@@ -145,7 +145,7 @@ impl TokenService {
             policy: self.policy_file(),
             status,
             // A service that repeats what it was given must not bring it into the log.
-            message: message.replace(identity.secret().expose_secret(), "***"),
+            message: identity.hidden_in(&message),
             claims: identity.claims(),
         }
     }

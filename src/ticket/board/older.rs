@@ -44,6 +44,6 @@ fn line(name: &TargetName, old: &OldStage) -> String {
         text::code(&stage.name),
         stage.status.label(),
         said.unwrap_or_default(),
-        text::link(&format!("attempt {} of run {}", stage.attempt, old.run), &old.run_url),
+        text::foreign_link(&format!("attempt {} of run {}", stage.attempt, old.run), &old.run_url),
     )
 }

@@ -68,8 +68,9 @@ fn blocker(ticket: &Ticket, name: &TargetName, target: &Target) -> String {
         target.stage.as_ref().map(|stage| format!(" at {}", text::code(&stage.name))).unwrap_or_default();
     let attempt =
         run.filter(|run| run.attempt > 1).map(|run| format!(", attempt {}", run.attempt)).unwrap_or_default();
-    let link =
-        run.and_then(|run| run.url.as_deref()).map(|url| format!(" · {}", text::link("failing run", url)));
+    let link = run
+        .and_then(|run| run.url.as_deref())
+        .map(|url| format!(" · {}", text::foreign_link("failing run", url)));
     let said = target.stage.as_ref().and_then(|stage| stage.message.clone());
     let said = said.or_else(|| because(ticket, target, ToString::to_string));
     let what = match (target.status, run) {
@@ -89,7 +90,7 @@ fn blocker(ticket: &Ticket, name: &TargetName, target: &Target) -> String {
 /// A second run that nobody has cancelled yet, as far as the ticket tells.
 fn second_start(second: &SecondStart) -> Option<String> {
     let link = |what: &str, url: &Option<String>| {
-        url.as_deref().map(|url| format!(" · {}", text::link(what, url))).unwrap_or_default()
+        url.as_deref().map(|url| format!(" · {}", text::foreign_link(what, url))).unwrap_or_default()
     };
     let links = [link("second run", &second.run_url), link("first run", &second.first_url)].concat();
     let line = || format!("**{}** was started twice{links}", text::inline(second.target.as_str()));
@@ -100,10 +101,10 @@ fn notice(notice: &Notice) -> String {
     let place = notice.url.as_deref().unwrap_or(&notice.run_url);
     format!(
         "{} notified, job {}: {} · {}",
-        notice.by.repository,
+        text::repository(&notice.by.repository),
         text::code(&notice.by.job),
         message(&notice.message),
-        text::link("failing run", place)
+        text::foreign_link("failing run", place)
     )
 }
 

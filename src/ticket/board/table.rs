@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::page::Page;
-use super::{because, bold, rows_by_urgency};
+use super::{because, bold, label, rows_by_urgency};
 use crate::names::TargetName;
 use crate::ticket::state::{Target, Ticket};
 use crate::ticket::status::TargetStatus;
@@ -45,7 +45,7 @@ pub(in crate::ticket) fn rows(board: &str) -> BTreeMap<String, String> {
         if line.len() > LONGEST_ROW || line.contains("<!--") {
             return None;
         }
-        Some((name.to_owned(), format!("{line}\n")))
+        Some((name.to_owned(), format!("{}\n", text::inline(line))))
     });
     rows.collect()
 }
@@ -86,12 +86,12 @@ fn row(ticket: &Ticket, name: &TargetName, target: &Target) -> String {
     });
     let run = target.run.as_ref().map(|run| {
         let words = format!("attempt {}", run.attempt);
-        run.url.as_deref().map_or_else(|| words.clone(), |url| text::link(&words, url))
+        run.url.as_deref().map_or_else(|| words.clone(), |url| text::foreign_link(&words, url))
     });
-    let release = target.release_url().map(|url| text::link(&link_name(url), url));
+    let release = target.release_url().map(|url| text::foreign_link(&link_name(url), url));
     let cells = [
         bold(name),
-        target.status.label().to_owned(),
+        label(target),
         stage.or_else(|| reason(ticket, target)).unwrap_or_default(),
         run.unwrap_or_default(),
         release.unwrap_or_default(),

@@ -36,6 +36,8 @@ pub struct Issue {
     pub duplicate_of: Option<u64>,
     /// The comments, by ascending id.
     pub comments: Vec<Comment>,
+    /// The reactions to it, in the order in which they were added.
+    pub reactions: Vec<Reaction>,
     /// When it was opened.
     pub created_at: DateTime<Utc>,
     /// When it, or anything on it, last changed.
@@ -61,6 +63,17 @@ impl Issue {
         self.comments.iter_mut().find(|comment| comment.id == id)
     }
 
+    /// Adds a reaction, and says whether it is new; of the same login and content there is one.
+    pub(crate) fn react(&mut self, login: &str, content: &str, at: DateTime<Utc>) -> (&Reaction, bool) {
+        let known =
+            self.reactions.iter().position(|known| same(&known.author, login) && known.content == content);
+        let index = known.unwrap_or(self.reactions.len());
+        if known.is_none() {
+            self.reactions.push(Reaction { author: login.into(), content: content.into(), created_at: at });
+        }
+        (&self.reactions[index], known.is_none())
+    }
+
     pub(crate) fn close(&mut self, reason: &str, by: &str, at: DateTime<Utc>) {
         self.state = "closed".into();
         self.state_reason = Some(reason.into());
@@ -77,6 +90,18 @@ impl Issue {
         self.closed_by = None;
         self.updated_at = at;
     }
+}
+
+/// A reaction to an issue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reaction {
+    /// The login of who reacted.
+    pub author: String,
+    /// `eyes`, `rocket`, `-1` and so on.
+    pub content: String,
+    /// When it was added.
+    pub created_at: DateTime<Utc>,
 }
 
 /// A comment on an issue at one moment.

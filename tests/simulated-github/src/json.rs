@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::app::{AppData, Installation};
-use crate::issue::{Comment, Issue, Label};
+use crate::issue::{Comment, Issue, Label, Reaction};
 use crate::repository::{RepositoryData, blob_sha, sha1};
 use crate::routes::apps::named_levels;
 use crate::run::{Job, Run};
@@ -128,18 +128,24 @@ pub(crate) fn profile(links: &Links, login: &str) -> Value {
 /// A person and what they may do in a repository.
 pub(crate) fn permission(links: &Links, repository: &RepositoryData, login: &str) -> Value {
     let role = repository.role(login);
+    // The word of the time before there were roles between read, write and admin.
+    let permission = match role {
+        "triage" => "read",
+        "maintain" => "write",
+        role => role,
+    };
     let rights = json!({
         "role_name": role,
         "permissions": {
             "admin": role == "admin",
-            "maintain": role == "admin",
-            "push": matches!(role, "admin" | "write"),
-            "triage": matches!(role, "admin" | "write"),
+            "maintain": matches!(role, "admin" | "maintain"),
+            "push": matches!(role, "admin" | "maintain" | "write"),
+            "triage": matches!(role, "admin" | "maintain" | "write" | "triage"),
             "pull": role != "none",
         },
     });
     json!({
-        "permission": role,
+        "permission": permission,
         "role_name": role,
         "user": merged(user(links, login), rights),
     })
@@ -363,6 +369,17 @@ fn base64_lines(text: &str) -> String {
 }
 
 // Issues.
+
+pub(crate) fn reaction(links: &Links, number: u64, reaction: &Reaction) -> Value {
+    let id = user_id(&reaction.author) * 1_000 + number;
+    json!({
+        "id": id,
+        "node_id": node_id("Reaction", id),
+        "user": user(links, &reaction.author),
+        "content": reaction.content,
+        "created_at": time(reaction.created_at),
+    })
+}
 
 fn reactions(url: &str) -> Value {
     json!({

@@ -76,7 +76,7 @@ pub use app::{App, InstallationToken};
 pub use exchange::Exchange;
 pub use fault::{Fault, Kind, Trigger};
 pub use identity::JobIdentity;
-pub use issue::{Comment, Issue};
+pub use issue::{Comment, Issue, Reaction};
 pub use key::{KeyForm, private_key};
 pub use repository::{DispatchEvent, Repository};
 pub use run::{Job, Run, Step};

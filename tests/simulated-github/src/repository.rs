@@ -56,6 +56,9 @@ pub(crate) struct RepositoryData {
     pub(crate) archived: bool,
     pub(crate) created_at: DateTime<Utc>,
     members: BTreeMap<String, String>,
+    /// The members, in lower case, of whom only they themselves and some tokens may know.
+    private_members: BTreeSet<String>,
+    roles: BTreeMap<String, String>,
     assignable: BTreeSet<String>,
     pub(crate) labels: Vec<Label>,
     pub(crate) issues: BTreeMap<u64, Slot>,
@@ -79,6 +82,8 @@ impl RepositoryData {
             archived: false,
             created_at,
             members: BTreeMap::new(),
+            private_members: BTreeSet::new(),
+            roles: BTreeMap::new(),
             assignable: BTreeSet::new(),
             labels: Vec::new(),
             issues: BTreeMap::new(),
@@ -121,8 +126,16 @@ impl RepositoryData {
         self.belongs(login) || self.assignable.iter().any(|one| same(one, login))
     }
 
-    /// The role and permission that GitHub names for a person.
-    pub(crate) fn role(&self, login: &str) -> &'static str {
+    /// Whether only a person themselves, and some tokens, may know that they are a member.
+    pub(crate) fn hides(&self, login: &str) -> bool {
+        self.private_members.contains(&login.to_ascii_lowercase())
+    }
+
+    /// The role that GitHub names for a person.
+    pub(crate) fn role(&self, login: &str) -> &str {
+        if let Some(role) = self.roles.get(&login.to_ascii_lowercase()) {
+            return role;
+        }
         match self.association(login).as_str() {
             "OWNER" => "admin",
             "MEMBER" | "COLLABORATOR" => "write",
@@ -361,6 +374,21 @@ impl Repository {
     /// The first three can be assigned.
     pub fn member(&self, login: &str, association: &str) -> Self {
         self.change(|data| data.set_member(login, association))
+    }
+
+    /// Makes a person a member whose membership is private: tokens that may not see it are told `CONTRIBUTOR`.
+    pub fn private_member(&self, login: &str) -> Self {
+        self.change(|data| {
+            data.set_member(login, "MEMBER");
+            data.private_members.insert(login.to_ascii_lowercase());
+        })
+    }
+
+    /// Gives a person a role: `read`, `triage`, `write`, `maintain` or `admin`.
+    pub fn role(&self, login: &str, role: &str) -> Self {
+        self.change(|data| {
+            data.roles.insert(login.to_ascii_lowercase(), role.into());
+        })
     }
 
     /// Lets a person be assigned to issues.

@@ -308,6 +308,7 @@ impl State {
             lock_reason: None,
             duplicate_of: None,
             comments: Vec::new(),
+            reactions: Vec::new(),
             created_at: now,
             updated_at: now,
             closed_at: None,

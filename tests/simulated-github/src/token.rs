@@ -46,6 +46,8 @@ impl Level {
 pub(crate) struct TokenData {
     pub(crate) actor: String,
     pub(crate) everything: bool,
+    /// Whether it is told of private members of organizations.
+    pub(crate) sees_members: bool,
     pub(crate) revoked: bool,
     pub(crate) expires_at: Option<DateTime<Utc>>,
     /// The installation that it is a token of.
@@ -59,6 +61,7 @@ impl Default for TokenData {
         Self {
             actor: "github-actions[bot]".into(),
             everything: false,
+            sees_members: false,
             revoked: false,
             expires_at: None,
             installation: None,
@@ -158,6 +161,11 @@ impl Token {
     /// Grants every permission in every repository.
     pub fn can_everything(&self) -> Self {
         self.change(|token| token.everything = true)
+    }
+
+    /// Lets it see private members of organizations.
+    pub fn sees_members(&self) -> Self {
+        self.change(|token| token.sees_members = true)
     }
 
     /// Takes push access away: labels and assignees of new issues are dropped in silence,

@@ -9,6 +9,7 @@ mod assignees;
 mod comments;
 mod issues;
 mod labels;
+mod reactions;
 mod refs;
 mod repos;
 mod runs;
@@ -22,7 +23,7 @@ use axum::http::{Method, StatusCode};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::call::{Answer, Call, Reply};
+use crate::call::{Answer, Call, Payload, Reply};
 use crate::repository::RepoKey;
 use crate::state::State;
 use crate::token::{Caller, Level};
@@ -94,6 +95,7 @@ fn table() -> Vec<(Method, &'static str, Access, Handler)> {
         (DELETE, "/repos/{owner}/{repo}/issues/comments/{comment_id}", Write(CONVERSATION), comments::delete),
         (PUT, "/repos/{owner}/{repo}/issues/comments/{comment_id}/pin", Write(CONVERSATION), comments::pin),
         (DELETE, "/repos/{owner}/{repo}/issues/comments/{comment_id}/pin", Write(CONVERSATION), comments::unpin),
+        (POST, "/repos/{owner}/{repo}/issues/{issue_number}/reactions", Write(CONVERSATION), reactions::create),
         (GET, "/repos/{owner}/{repo}/issues/{issue_number}/labels", Read(CONVERSATION), labels::of_issue),
         (POST, "/repos/{owner}/{repo}/issues/{issue_number}/labels", Write(CONVERSATION), labels::add),
         (PUT, "/repos/{owner}/{repo}/issues/{issue_number}/labels", Write(CONVERSATION), labels::set),
@@ -197,6 +199,7 @@ fn route(state: &mut State, request: &Request, lag: Duration) -> Answer {
         _ => Duration::ZERO,
     };
     let body = parsed(&request.body)?;
+    let (viewer, repository) = (caller.clone(), key.clone());
     let reply = state.lagging(lag, token.as_deref(), |state| {
         (route.handler)(Call {
             now: state.second(),
@@ -210,7 +213,12 @@ fn route(state: &mut State, request: &Request, lag: Duration) -> Answer {
             accept: request.accept.clone(),
         })
     });
-    let reply = reply.map(|reply| accepted_permissions(reply, route.access));
+    let reply = reply.map(|mut reply| {
+        if let Payload::Json(body) = &mut reply.body {
+            hide_members(body, state, &viewer, &repository);
+        }
+        accepted_permissions(reply, route.access)
+    });
     if route.creates && reply.is_ok() {
         state.limits.note_content(token.as_deref(), now);
     }
@@ -251,6 +259,27 @@ fn parsed(body: &[u8]) -> Result<Value, Reply> {
         return Ok(Value::Null);
     }
     serde_json::from_slice(body).map_err(|_| Reply::refusal(StatusCode::BAD_REQUEST, "Problems parsing JSON"))
+}
+
+/// What a private member is to the repository, for those who may not know: `CONTRIBUTOR`.
+fn hide_members(body: &mut Value, state: &State, viewer: &Caller, repository: &RepoKey) {
+    match body {
+        Value::Array(items) => {
+            items.iter_mut().for_each(|item| hide_members(item, state, viewer, repository));
+        }
+        Value::Object(object) if object.get("author_association").is_some_and(|is| is == "MEMBER") => {
+            let author = object["user"]["login"].as_str().unwrap_or_default();
+            let sees = viewer
+                .secret()
+                .and_then(|secret| state.token(secret))
+                .is_some_and(|token| token.sees_members);
+            let is_hidden = state.repository(repository).is_some_and(|repository| repository.hides(author));
+            if is_hidden && !sees && !viewer.is(author) {
+                object["author_association"] = "CONTRIBUTOR".into();
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Finds the repository in the path, as far as the caller may see it and do what it wants.

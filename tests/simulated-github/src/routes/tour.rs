@@ -80,6 +80,8 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("PUT", "/repos/acme/web/issues/2/lock", r#"{"lock_reason":"resolved"}"#),
     ("DELETE", "/repos/acme/web/issues/2/lock", ""),
     ("POST", "/repos/acme/web/issues/1/comments", r#"{"body":"Hello"}"#),
+    ("POST", "/repos/acme/web/issues/1/reactions", r#"{"content":"eyes"}"#),
+    ("POST", "/repos/acme/web/issues/1/reactions", r#"{"content":"eyes"}"#),
     ("GET", "/repos/acme/web/issues/1/comments?since=2026-01-01T00:00:00Z&per_page=100", ""),
     ("GET", "/repos/acme/web/issues/comments?sort=updated", ""),
     ("GET", "/repos/acme/web/issues/comments/1001", ""),

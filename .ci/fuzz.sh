@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# fuzz.sh FOLDER [SECONDS]: runs each fuzz target for so many seconds, 20 by default, from its seeds and from
+# what earlier runs found below FOLDER.
+#
+# It needs cargo-fuzz. An input that breaks a target is kept below FOLDER, and its path is printed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+folder=$1
+seconds=${2:-20}
+failed=0
+
+# Without a sanitizer, which only finds what unsafe code does; and with a stable compiler.
+cargo_fuzz() {
+    cargo fuzz "$1" --sanitizer none --target-dir target/fuzz "${@:2}"
+}
+
+cargo_fuzz build
+readarray -t targets < <(cargo fuzz list)
+for target in "${targets[@]}"; do
+    mkdir -p "$folder/$target"
+    if cargo_fuzz run "$target" "$folder/$target" "fuzz/seeds/$target" -- \
+        -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+        -artifact_prefix="$folder/broken-$target-" >"$folder/$target.log" 2>&1; then
+        printf '%s: %s executions\n' "$target" \
+            "$(sed -n 's/^stat::number_of_executed_units: *//p' "$folder/$target.log")"
+    else
+        failed=1
+        printf '%s is broken:\n' "$target"
+        tail -n 60 "$folder/$target.log"
+    fi
+done
+exit "$failed"

@@ -1,0 +1,79 @@
+//! Who asks for a dispatch, where an event started the hub's run that anybody can bring about.
+//!
+//! Anybody may comment on a public hub's issues and discussions, and a token for issues is all that it takes to label
+//! one. So such an event starts something only if GitHub lets whoever brought it about do so: a label and the like take
+//! the role triage, all others write. A record that arrives on a ticket of this hub is the exception: the
+//! dispatch looks at what has become ready, and that rests on GitHub's word.
+
+use serde_json::Value;
+
+use super::Hub;
+use super::lookup::identity;
+use crate::github::issues::IssueComment;
+use crate::github::role::Role;
+use crate::ledger::Ledger;
+use crate::problem::Problem;
+use crate::ticket::Basis;
+use crate::ticket::claim::Claims;
+use crate::ticket::marker::{Kind, Marker};
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// Somebody who may ask for all that the step does.
+    Permitted,
+    /// A record that arrived on a ticket of this hub: it starts nothing a second time.
+    Record,
+    /// Nobody who may, and why.
+    Nobody(String),
+}
+
+/// Asks GitHub what whoever brought the event about may do.
+pub(super) async fn find(hub: Hub<'_>) -> Result<Asker, Vec<Problem>> {
+    let Some(event) = hub.job.event.by_anybody() else { return Ok(Asker::Permitted) };
+    let nobody = |why: String| Ok(Asker::Nobody(why));
+    if event.is_pull_request {
+        return nobody("the event is about a pull request".to_owned());
+    }
+    let record = event.comment.and_then(record_kind);
+    if matches!(record, Some(Kind::Board | Kind::Dispatch | Kind::Ticket)) {
+        return nobody("the comment is one of a dispatch itself".to_owned());
+    }
+    let Some(sender) = event.sender.as_ref().or(hub.job.actor.as_ref()) else {
+        return nobody("the event does not say who brought it about".to_owned());
+    };
+    let needed = if event.is_label { Role::Triage } else { Role::Write };
+    let hub_name = &hub.common.hub;
+    let role = if event.is_by_bot || sender.is_bot() {
+        None
+    } else {
+        let role = hub.github.role(hub_name, sender).await;
+        let doing = format!("cannot tell whether {sender} may start a release in {hub_name}");
+        Some(role.map_err(|error| vec![Problem::of(&doing, &error)])?)
+    };
+    match role {
+        Some(role) if role >= needed => Ok(Asker::Permitted),
+        // The hub reads the record itself, and believes it or not.
+        _ if record.is_some() && has_dispatched(hub).await? => Ok(Asker::Record),
+        None => nobody(format!("{sender} is a bot, and what bots write on issues starts nothing")),
+        Some(_) => nobody(format!("{sender} may not {needed} in {hub_name}")),
+    }
+}
+
+/// What kind of record a comment of the event is.
+fn record_kind(comment: &Value) -> Option<Kind> {
+    let body = comment.get("body")?.as_str()?;
+    let marker = Marker::find(body)?.ok()?;
+    let is_trusted =
+        || serde_json::from_value::<IssueComment>(comment.clone()).is_ok_and(|comment| comment.is_trusted());
+    marker.kind().filter(|_| is_trusted())
+}
+
+/// Whether this hub's own identity has dispatched anything by the ticket.
+async fn has_dispatched(hub: Hub<'_>) -> Result<bool, Vec<Problem>> {
+    let Some(ticket) = &hub.common.ticket else { return Ok(false) };
+    let read = Ledger::read(hub.github, ticket.clone()).await;
+    let (_, log) = read.map_err(|error| vec![Problem::of(&format!("cannot read {ticket}"), &error)])?;
+    let basis = Basis { identity: identity(ticket, &log, hub).await?, ..Basis::default() };
+    Ok(Claims { log: &log, basis: &basis }.own().next().is_some())
+}

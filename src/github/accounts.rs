@@ -1,0 +1,98 @@
+//! Accounts: under which one this step writes, and what GitHub lets one do in a repository.
+
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::api::Repeat;
+use super::client::{GitHub, Request, path_part};
+use super::error::GitHubError;
+use super::role::{AskedRole, Role};
+use crate::names::{IssueRef, Login, RepoName};
+
+impl GitHub {
+    /// The account under which this step writes to `issue`; none if GitHub does not say.
+    ///
+    /// An App's account has the App's name. Who has given a token is asked for. A token of an installation, such as
+    /// `github.token`, belongs to nobody; the answer to a write names its account. The one write that changes nothing
+    /// that people read is a reaction to the issue, which is there once however often it is sent:
+    /// <https://docs.github.com/rest/reactions/reactions#create-reaction-for-an-issue>. `may_write`: whether that is
+    /// allowed.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub does not answer.
+    pub async fn identity(&self, issue: &IssueRef, may_write: bool) -> Result<Option<String>, GitHubError> {
+        #[derive(Deserialize)]
+        struct Account {
+            login: String,
+        }
+        #[derive(Deserialize)]
+        struct Reaction {
+            user: Option<Account>,
+        }
+        let repository = &issue.repository;
+        if let Some(slug) = self.app_of(repository).await? {
+            return Ok(Some(format!("{slug}[bot]")));
+        }
+        if !self.is_of_installation(repository).await? {
+            match self.send(Request::outside(repository, "/user")).await {
+                Ok(answer) => return Ok(Some(answer.json::<Account>()?.login)),
+                Err(error) if !error.is_final() => return Err(error),
+                Err(error) => tracing::debug!("GitHub does not say whose token it is: {error}"),
+            }
+        }
+        if !may_write {
+            return Ok(None);
+        }
+        let path = format!("/issues/{}/reactions", issue.number);
+        let request = Request::new(Method::POST, repository, path, Repeat::Freely);
+        let request = request.body(json!({ "content": "eyes" })).appears_within(self.lag_of(issue));
+        match self.send(request).await {
+            Ok(answer) => Ok(answer.json::<Reaction>()?.user.map(|user| user.login)),
+            Err(error) if !error.is_final() => Err(error),
+            Err(error) => {
+                tracing::debug!("GitHub does not say under which account this step writes: {error}");
+                Ok(None)
+            }
+        }
+    }
+
+    /// What GitHub lets `login` do in `repository`, asked once in a step; none if it was asked about `most` others.
+    pub async fn role_once(&self, repository: &RepoName, login: &Login, most: usize) -> Option<AskedRole> {
+        let key = (repository.clone(), login.as_str().to_ascii_lowercase());
+        let mut roles = self.roles.lock().await;
+        if let Some(role) = roles.get(&key) {
+            return Some(AskedRole { role: role.clone(), is_new: false });
+        }
+        if roles.len() >= most {
+            return None;
+        }
+        let role = self.role(repository, login).await.map_err(|error| error.to_string());
+        roles.insert(key, role.clone());
+        Some(AskedRole { role, is_new: true })
+    }
+
+    /// What GitHub lets `login` do in `repository`.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn role(&self, repository: &RepoName, login: &Login) -> Result<Role, GitHubError> {
+        #[derive(Deserialize)]
+        struct Permission {
+            permission: String,
+            #[serde(default)]
+            role_name: Option<String>,
+        }
+        let path = format!("/collaborators/{}/permission", path_part(login.as_str()));
+        let Permission { permission, role_name } = match self.send(Request::get(repository, path)).await {
+            Ok(answer) => answer.json()?,
+            // GitHub knows nobody of this name.
+            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => return Ok(Role::Read),
+            Err(error) => return Err(error),
+        };
+        let role = role_name.as_deref().and_then(Role::named).max(Role::named(&permission));
+        Ok(role.unwrap_or(Role::Read))
+    }
+}

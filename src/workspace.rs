@@ -1,0 +1,95 @@
+//! Files of the workspace, where the job has checked out its repository.
+//!
+//! A workspace may hold what others wrote: the files of a pull request, or what an earlier step unpacked. A
+//! symbolic link among them must not turn this step's own environment into the text of a ticket.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Component, Path};
+
+use crate::problem::Help;
+
+/// The most bytes of a file: more than any text that an issue takes, and than any list of targets.
+pub const FILE_LIMIT: u64 = 1024 * 1024;
+
+/// Why a file of the workspace is not read.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It is named by a path that is absolute, or climbs above the workspace.
+    #[error("`{0}` leads out of the repository")]
+    Elsewhere(String),
+    /// It is behind a symbolic link to a place outside the workspace.
+    #[error("`{0}` is behind a symbolic link that leads out of the workspace")]
+    Linked(String),
+    /// It is a folder, a device or a pipe.
+    #[error("`{0}` is not a file")]
+    NotAFile(String),
+    /// It has more bytes than [`FILE_LIMIT`].
+    #[error("`{0}` is longer than {FILE_LIMIT} bytes")]
+    TooLong(String),
+    /// It cannot be read, or holds something else than text.
+    #[error("`{path}` of the workspace cannot be read")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Help for FileError {
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Elsewhere(_) => "name a file by its path from the root of the repository",
+            Self::Linked(_) => "put the file itself there, or name the file that the link leads to",
+            Self::NotAFile(_) | Self::TooLong(_) => "name another file",
+            Self::Unreadable { .. } => "give a file of UTF-8 text that the action's container may read",
+        };
+        Some(help.to_owned())
+    }
+}
+
+/// Whether `path` stays inside the repository, as far as it is written.
+///
+/// # Errors
+///
+/// When it does not.
+pub fn check_path(path: &str) -> Result<(), FileError> {
+    let climbs = Path::new(path).components().any(|part| part == Component::ParentDir);
+    if climbs || Path::new(path).is_absolute() { Err(FileError::Elsewhere(path.to_owned())) } else { Ok(()) }
+}
+
+/// The text of a file of `workspace`; none if there is no such file.
+///
+/// # Errors
+///
+/// When the path leads out of the workspace, also by a symbolic link, or to anything but a text of at most
+/// [`FILE_LIMIT`] bytes.
+pub fn read(workspace: &Path, path: &str) -> Result<Option<String>, FileError> {
+    check_path(path)?;
+    let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
+    let found = workspace.canonicalize().and_then(|root| Ok((workspace.join(path).canonicalize()?, root)));
+    let (file, root) = match found {
+        Ok(found) => found,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(unreadable(error)),
+    };
+    if !file.starts_with(&root) {
+        return Err(FileError::Linked(path.to_owned()));
+    }
+    // Before it is opened: that would wait for a writer of a pipe.
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(FileError::NotAFile(path.to_owned()));
+    }
+    let mut bytes = Vec::new();
+    // The length that the file system tells may be wrong.
+    let read = File::open(file).and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut bytes));
+    if read.map_err(unreadable)? as u64 > FILE_LIMIT {
+        return Err(FileError::TooLong(path.to_owned()));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error));
+    text.map(Some).map_err(unreadable)
+}
