@@ -242,8 +242,6 @@ impl Known {
     /// A run that only a report names, and that GitHub does not show. A run that has just begun may be missing in
     /// a replica.
     fn doubt(&mut self, of: &RunOf, is_certain: bool, request: &Request, now: DateTime<Utc>) {
-        let ticket = self.log.believed(&self.basis(request));
-        let target = ticket.targets.get(&of.target);
         let key = (of.target.clone(), of.run);
         let Doubt::NotShown(since) = *self.doubts.entry(key.clone()).or_insert(Doubt::NotShown(now)) else {
             return;
@@ -252,6 +250,8 @@ impl Known {
             return;
         }
         self.doubts.insert(key, Doubt::Refuted);
+        let ticket = self.log.believed(&self.basis(request));
+        let target = ticket.targets.get(&of.target);
         let is_nameless = target.is_some_and(|target| target.start.is_some() && target.run.is_none());
         if is_nameless && !is_certain {
             // GitHub shows no run of this target: its reports are all there is.

@@ -11,7 +11,7 @@ use super::role::{AskedRole, Role};
 use crate::names::{IssueRef, Login, RepoName};
 
 impl GitHub {
-    /// The account under which this step writes to `issue`; none if GitHub does not say.
+    /// The account under which this step writes to `issue`, asked once in a step; none if GitHub does not say.
     ///
     /// An App's account has the App's name. Who has given a token is asked for. A token of an installation, such as
     /// `github.token`, belongs to nobody; the answer to a write names its account. The one write that changes nothing
@@ -23,6 +23,16 @@ impl GitHub {
     ///
     /// When GitHub does not answer.
     pub async fn identity(&self, issue: &IssueRef, may_write: bool) -> Result<Option<String>, GitHubError> {
+        let mut identities = self.identities.lock().await;
+        if let Some(login) = identities.get(&issue.repository) {
+            return Ok(Some(login.clone()));
+        }
+        let identity = self.ask_identity(issue, may_write).await?;
+        identities.extend(identity.clone().map(|login| (issue.repository.clone(), login)));
+        Ok(identity)
+    }
+
+    async fn ask_identity(&self, issue: &IssueRef, may_write: bool) -> Result<Option<String>, GitHubError> {
         #[derive(Deserialize)]
         struct Account {
             login: String,

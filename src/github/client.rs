@@ -1,6 +1,7 @@
 //! A request of this action to GitHub: with the token of its repository, and with another one if
 //! GitHub does not take that any more.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -25,6 +26,8 @@ pub struct GitHub {
     expected: Expected,
     paces: Paces,
     pub(super) roles: Roles,
+    /// The accounts under which this step writes, as far as it knows them.
+    pub(super) identities: tokio::sync::Mutex<BTreeMap<RepoName, String>>,
 }
 
 /// A request to a repository, before it has a token.
@@ -109,6 +112,7 @@ impl GitHub {
             expected: Expected::default(),
             paces: Paces::new(Limits::github()),
             roles: Roles::default(),
+            identities: tokio::sync::Mutex::default(),
         }
     }
 

@@ -645,3 +645,14 @@ async fn a_hub_with_another_account_follows_what_the_earlier_one_started() {
     assert_eq!(count(&acme, "web"), 1);
     done.succeeds();
 }
+
+#[tokio::test]
+async fn under_which_account_a_step_writes_is_asked_for_once() {
+    let acme = Acme::new().await;
+    let ticket = acme.dispatched("web").await;
+    acme.world.clear_exchanges();
+    let step = dispatch(&acme, "web, api").input("ticket", format!("acme/hub#{ticket}"));
+    step.run_in(&acme).await.succeeds();
+    let asked = acme.requests().into_iter().filter(|line| line.ends_with("/reactions"));
+    assert_eq!((asked.count(), count(&acme, "web"), count(&acme, "api")), (1, 1, 1));
+}
