@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# fuzz.sh FOLDER [SECONDS]: runs each fuzz target for so many seconds, 20 by default, from its seeds and from
-# what earlier runs found below FOLDER.
+# fuzz.sh FOLDER [SECONDS]: runs each fuzz target from its seeds and from what earlier runs found below FOLDER: for
+# so many seconds, with other random numbers each time; without SECONDS always with the same ones and for as many
+# executions, so that a check fails for what a change has brought.
 #
 # It needs cargo-fuzz. An input that breaks a target is kept below FOLDER, and its path is printed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 folder=$1
-seconds=${2:-20}
+seconds=${2:-}
+limits=(-seed=1 -runs=50000)
+[[ -z $seconds ]] || limits=(-max_total_time="$seconds")
 failed=0
 
 # Without a sanitizer, which only finds what unsafe code does; and with a stable compiler.
@@ -20,7 +23,7 @@ readarray -t targets < <(cargo fuzz list)
 for target in "${targets[@]}"; do
     mkdir -p "$folder/$target"
     if cargo_fuzz run "$target" "$folder/$target" "fuzz/seeds/$target" -- \
-        -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+        "${limits[@]}" -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
         -artifact_prefix="$folder/broken-$target-" >"$folder/$target.log" 2>&1; then
         printf '%s: %s executions\n' "$target" \
             "$(sed -n 's/^stat::number_of_executed_units: *//p' "$folder/$target.log")"

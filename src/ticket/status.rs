@@ -6,11 +6,12 @@
 
 use std::cmp::Ordering;
 
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// A word as a record holds it: one that this release knows, or one that a newer release wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(untagged)]
 pub enum Word<T> {
     /// This release knows it.
@@ -42,6 +43,14 @@ impl<T> Word<T> {
             Self::Newer(Value::String(word)) => Some(word.clone()),
             Self::Newer(value) => Some(value.to_string()),
         }
+    }
+}
+
+/// Read as a value first, in which each key stands once: what is written back is then read as the same again.
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Word<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Ok(T::deserialize(&value).map_or_else(|_| Self::Newer(value), Self::Known))
     }
 }
 
@@ -289,6 +298,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::ticket::Reason;
 
     #[test]
     fn a_word_of_a_newer_release_is_written_back_as_it_was() {
@@ -299,6 +309,14 @@ mod tests {
         }
         let word: Word<StartState> = serde_json::from_value(json!("started")).expect("a word");
         assert_eq!(word, StartState::Started);
+    }
+
+    #[test]
+    fn a_word_with_a_key_that_stands_twice_is_read_the_same_when_it_was_written_back() {
+        let text = r#"{ "reason": "refused", "error": "403", "error": "422" }"#;
+        let word: Word<Reason> = serde_json::from_str(text).expect("any value is a word");
+        let again = serde_json::to_string(&word).expect("JSON");
+        assert_eq!(serde_json::from_str::<Word<Reason>>(&again).expect("a word"), word);
     }
 
     #[test]
