@@ -14,7 +14,7 @@ use release_ticket_action::names::{CommentId, Login, RunId};
 use release_ticket_action::ticket::seen::BoardData;
 use release_ticket_action::ticket::{
     Basis, BoardStep, Comment, Dispatch, FollowedRun, Log, Record, Report, StageReport, Start, StartState,
-    Status, Ticket, Writer, board, fold,
+    Status, Ticket, Watch, Writer, board, fold,
 };
 use serde_json::Map;
 use simulated_github::World;
@@ -212,7 +212,11 @@ fn dispatch(targets: &[usize], name: &dyn Fn(usize) -> String) -> Record {
         run_url: "https://github.com/acme/hub/actions/runs/6000".into(),
         driver: Login::parse("alice"),
         release: Some("1.4.0".into()),
+        workflow_url: None,
+        close: false,
         form: None,
+        left_out: Vec::new(),
+        watch: Watch::default(),
         targets: targets.iter().map(start).collect(),
         followed: Vec::new(),
         other: Map::new(),
@@ -232,6 +236,8 @@ fn followed(runs: usize, records: usize) -> Vec<Comment> {
         job: None,
         jobs: 0,
         jobs_over: 0,
+        reviews: Vec::new(),
+        reports: 0,
         at: DateTime::<Utc>::UNIX_EPOCH,
         other: Map::new(),
     };

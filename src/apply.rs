@@ -8,6 +8,7 @@ use crate::ledger::{Ledger, Pen};
 use crate::names::{IssueRef, RepoName};
 use crate::opening;
 use crate::plan::{Applied, Effect, EventStart, WorkflowStart};
+use crate::problem::Problem;
 use crate::runner::log::NOTICE;
 use crate::ticket::{Comment, Log};
 
@@ -86,7 +87,7 @@ pub async fn send(effect: &Effect, github: &GitHub) -> Result<Applied, GitHubErr
         Effect::PinBoard { issue, comment } => {
             // A server that cannot pin, or a token that may not, takes nothing from the release.
             if let Err(error) = github.pin_comment(issue, *comment).await {
-                tracing::info!("the board of {issue} is not pinned: {error}");
+                tracing::info!("{}", Problem::of(&format!("the board of {issue} is not pinned"), &error));
             }
         }
         Effect::StartWorkflow(WorkflowStart { repository, workflow, git_ref, inputs, .. }) => {
@@ -104,7 +105,8 @@ pub async fn send(effect: &Effect, github: &GitHub) -> Result<Applied, GitHubErr
         Effect::DeleteRefs { repository, prefix } => {
             // What is left is untidy, and no reason to fail.
             if let Err(error) = delete_refs(github, repository, prefix).await {
-                tracing::warn!("the references {prefix}* of {repository} are not all deleted: {error}");
+                let what = format!("the references {prefix}* of {repository} are not all deleted");
+                tracing::warn!("{}", Problem::of(&what, &error));
             }
         }
         Effect::CancelRun { target, repository, run } => {

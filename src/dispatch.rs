@@ -8,11 +8,15 @@
 
 mod approved;
 mod asker;
+mod closed;
 mod follow;
 mod lookup;
+mod outlook;
 mod perform;
 mod preflight;
 mod prepare;
+mod reading;
+mod stop;
 
 use crate::cancel::{Cancelled, WINDING_UP, unless};
 use crate::engine::results::{self, Results};
@@ -27,7 +31,10 @@ use crate::receipt::Receipt;
 use crate::runner::log::NOTICE;
 use crate::ticket::{board, text};
 use asker::Asker;
+use outlook::Outlook;
 use perform::Performer;
+use stop::Stop;
+use tokio::time::Instant;
 
 /// So many requests that start nothing are under way at once.
 const READS_AT_ONCE: usize = 32;
@@ -74,11 +81,12 @@ pub async fn run(hub: Hub<'_>, mut cancelled: Cancelled<'_>) -> Receipt {
             return receipt;
         }
         None => {
-            receipt.is_cancelled = true;
+            Outlook::of(hub).fill(&mut receipt, hub.common.dry_run);
             return receipt;
         }
     };
-    match unless(&mut cancelled, prepare::prepare(hub, &asker)).await {
+    let mut outlook = Outlook::of(hub);
+    match unless(&mut cancelled, prepare::prepare(hub, &asker, &mut outlook)).await {
         Some(Ok((request, known))) if hub.common.dry_run => {
             let planned = unless(&mut cancelled, dry_run(hub, known, &request, &mut receipt)).await;
             receipt.is_cancelled = planned.is_none();
@@ -88,8 +96,7 @@ pub async fn run(hub: Hub<'_>, mut cancelled: Cancelled<'_>) -> Receipt {
             receipt.delivered = Some(false);
             receipt.problems.extend(problems);
         }
-        // Nothing was changed yet.
-        None => receipt.is_cancelled = true,
+        None => outlook.fill(&mut receipt, hub.common.dry_run),
     }
     receipt
 }
@@ -110,37 +117,48 @@ async fn work(
 ) {
     let lock = unless(&mut cancelled, Outbox::lock(hub.job.temp.as_deref(), &request.by)).await;
     let Some(_one_step_at_a_time) = lock else {
-        receipt.is_cancelled = true;
+        (receipt.is_cancelled, request.wind_up) = (true, true);
+        fill(receipt, &known, &request, hub);
+        receipt.delivered = Some(false);
         return;
     };
-    let mut performer = Performer::new(hub.github, &known);
-    if unless(&mut cancelled, performer.drive(&mut known, &request)).await.is_none() {
-        receipt.is_cancelled = true;
-        hub.github.hurry();
-        request.wind_up = true;
-        known.wind_up();
-        let wind_up = tokio::time::timeout(WINDING_UP, performer.drive(&mut known, &request)).await;
-        receipt
-            .problems
-            .extend(wind_up.err().map(|_| Problem::new("there was no time left to say so on the ticket")));
+    let (mut performer, stop) = (Performer::new(hub.github, &known), Stop::default());
+    let mut driving = Box::pin(performer.drive(&mut known, &request, &stop));
+    if unless(&mut cancelled, &mut driving).await.is_some() {
+        drop(driving);
+        return fill(receipt, &known, &request, hub);
     }
+    let until = Instant::now() + WINDING_UP;
+    hub.github.hurry();
+    stop.once_created(driving).await;
+    (receipt.is_cancelled, request.wind_up) = (true, true);
+    known.wind_up();
+    let to_the_end = Stop::default();
+    let wind_up = performer.drive(&mut known, &request, &to_the_end);
+    let in_time = tokio::time::timeout_at(until, wind_up).await.is_ok();
     fill(receipt, &known, &request, hub);
+    if !in_time {
+        receipt.problems.push(Problem::new("there was no time left to say so on the ticket"));
+    }
+    if !in_time || receipt.ticket.is_none() {
+        receipt.delivered = Some(false);
+    }
 }
 
 /// Writes what became of it all into the receipt.
 fn fill(receipt: &mut Receipt, known: &Known, request: &Request, hub: Hub<'_>) {
-    let Results { comment, targets, failures, problems, delivered } =
+    let Results { comment, targets, waiting_for, failures, problems, delivered } =
         results::results(known, request, hub.job.clock.now());
     receipt.failures.extend(failures);
     receipt.problems.extend(problems);
     receipt.delivered = Some(delivered);
+    receipt.results = Some(serde_json::Value::from(targets).to_string());
     let TicketIs::Open { issue, url, created, .. } = &known.ticket else { return };
     receipt.ticket = Some((issue.clone(), url.clone()));
     receipt.created = Some(created.unwrap_or(false));
     receipt.comment = comment.map(|(id, url)| (id.0, url));
-    receipt.results = Some(serde_json::Value::from(targets).to_string());
+    receipt.waiting_for = waiting_for;
     let ticket = known.log.ticket();
-    receipt.summary =
-        format!("### {}\n\n{}\n", text::link(&issue.to_string(), url), results::summary(ticket));
+    receipt.summary = format!("### {}\n\n{}\n", text::link(&issue.to_string(), url), board::summary(ticket));
     tracing::info!("{}", board::plain(ticket));
 }

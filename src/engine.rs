@@ -12,13 +12,15 @@
 //! job has ended. So a dry run prints what happens ([`forecast()`]), a re-run finishes what is missing, and a
 //! job that is cancelled winds up by the same rules.
 //!
-//! Each rule is a function in the file of what it is about: `opening`, `following`, `claiming`, `starting`,
-//! `mending`, `board`, `waiting`, `closing`. `verdict` says whether a target is started, and if not, why. A rule gives no steps
+//! Each rule is a function in the file of what it is about: `opening`, `following`, `earlier`, `claiming`, `starting`,
+//! `mending`, `watching`, `pinging`, `board`, `waiting`, `closing`. `verdict` says whether a target is started, and if not,
+//! why. A rule gives no steps
 //! once [`Known`] holds what came of them, so `learn` has to keep the answer of every step, a failure too.
 
 mod board;
 mod claiming;
 pub mod closing;
+pub mod earlier;
 mod following;
 pub mod forecast;
 mod identify;
@@ -27,6 +29,7 @@ mod learn;
 mod locking;
 mod mending;
 mod opening;
+mod pinging;
 pub mod ready;
 pub mod request;
 pub mod results;
@@ -37,6 +40,7 @@ mod testing;
 mod verdict;
 mod view;
 mod waiting;
+mod watching;
 pub mod wording;
 
 use chrono::{DateTime, Utc};
@@ -59,7 +63,7 @@ pub fn searches(known: &Known, request: &Request, now: DateTime<Utc>) -> Vec<Ste
 type Rule = fn(&View<'_>) -> Vec<Step>;
 
 /// What a hub job does, the most urgent first.
-const RULES: [Rule; 19] = [
+const RULES: [Rule; 22] = [
     opening::open_the_ticket,
     opening::close_duplicates,
     following::read_the_log,
@@ -67,6 +71,7 @@ const RULES: [Rule; 19] = [
     following::look_at_runs,
     claiming::ask_about_other_jobs,
     following::record_runs,
+    earlier::take_over,
     claiming::start_failed_targets_again,
     claiming::leave_alone,
     starting::record_outcomes,
@@ -75,6 +80,8 @@ const RULES: [Rule; 19] = [
     mending::record_second_starts,
     board::show_the_board_first,
     starting::start,
+    watching::record_the_watch,
+    pinging::ping,
     board::show_the_board,
     waiting::wait,
     waiting::cancel_runs,
@@ -82,12 +89,13 @@ const RULES: [Rule; 19] = [
 ];
 
 /// What a hub job does after it was cancelled.
-const WIND_UP: [Rule; 7] = [
+const WIND_UP: [Rule; 8] = [
     following::read_the_log,
     following::ask_identity,
     starting::find_what_was_sent,
     waiting::cancel_runs,
     starting::record_cancellation,
+    watching::record_the_watch,
     board::show_the_board,
     closing::nothing_more,
 ];

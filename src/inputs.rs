@@ -25,7 +25,7 @@ use crate::job::{Environment, Job};
 use crate::names::{GitRef, IssueRef, Login, RepoName, TicketName};
 use crate::network::is_loopback;
 use crate::targets::{self, Defaults, Target};
-use crate::ticket::{Status, Writer};
+use crate::ticket::{PingsFor, Status, Writer};
 
 /// The inputs, read and checked.
 #[derive(Debug)]
@@ -54,6 +54,8 @@ pub struct Common {
     /// Where the ticket is. Only a dispatch looks for one or opens it; without one the other modes write
     /// nothing to the hub.
     pub ticket_repository: Option<RepoName>,
+    /// Whether that is the repository in which the job runs: its own token could write the ticket.
+    pub is_ticket_here: bool,
     /// Whether each step writes a comment of its own.
     pub comment_mode: CommentMode,
     /// Whether to print the plan and stop.
@@ -215,6 +217,10 @@ pub struct DispatchInputs {
     pub ignore_unexpected_inputs: bool,
     /// Whether the ticket is closed when every target is released.
     pub close_on_success: bool,
+    /// When somebody is pinged.
+    pub pings: PingsFor,
+    /// Whether a release is started again whose ticket was closed.
+    pub release_again: bool,
     /// How hub jobs settle who starts a target.
     pub claim: ClaimMode,
 }
@@ -234,6 +240,8 @@ pub struct ReportInputs {
     pub url: Option<String>,
     /// Whether this stage ends the target's release.
     pub done: bool,
+    /// When somebody is pinged.
+    pub pings: PingsFor,
 }
 
 /// The inputs of `notify`.
@@ -322,8 +330,10 @@ impl Common {
         let hub = hub.unwrap_or_else(|| job.repository.clone());
         let of_ticket = ticket.as_ref().map(|ticket| ticket.repository.clone());
         let of_new_ticket = || (reader.mode() == Some(ModeName::Dispatch)).then(|| hub.clone());
+        let ticket_repository = of_ticket.or_else(of_new_ticket);
         Self {
-            ticket_repository: of_ticket.or_else(of_new_ticket),
+            is_ticket_here: ticket_repository.as_ref() == Some(&job.repository),
+            ticket_repository,
             comment_mode: reader.one_of("comment-mode").unwrap_or(CommentMode::Update),
             token: reader.secret("token"),
             ticket_token: reader.secret("ticket-token"),
@@ -333,7 +343,7 @@ impl Common {
             ticket,
             dry_run: reader.boolean("dry-run"),
             fail_on_error: reader.boolean("fail-on-error"),
-            retry_timeout: reader.duration("retry-timeout"),
+            retry_timeout: reader.duration("retry-timeout").unwrap_or_default(),
             job_name: job_name(reader, job),
             check_run: reader.text("check-run-id").and_then(|id| id.parse().ok()),
         }
@@ -433,6 +443,8 @@ impl DispatchInputs {
             retry_failed: reader.boolean("retry-failed"),
             ignore_unexpected_inputs: reader.boolean("ignore-unexpected-inputs"),
             close_on_success: reader.boolean("close-on-success"),
+            pings: reader.some_of("ping"),
+            release_again: reader.boolean("release-again"),
             claim: reader.one_of("claim").unwrap_or(ClaimMode::Comment),
         }
     }
@@ -471,6 +483,7 @@ fn defaults(reader: &mut Reader<'_>) -> Defaults {
         git_ref: reader.text("ref").map(Into::into),
         inputs: inputs.unwrap_or_default(),
         event_type: event_type.filter(|_| by_event),
+        stale_after: reader.duration("stale-after"),
     }
 }
 
@@ -503,7 +516,8 @@ fn is_expression(text: &str) -> bool {
 
 /// Whether to wait, how long and how often. The times are checked even if there is nothing to wait for.
 fn wait(reader: &mut Reader<'_>) -> Option<Wait> {
-    let wait = Wait { timeout: reader.duration("wait-timeout"), interval: reader.duration("wait-interval") };
+    let mut duration = |name| reader.duration(name).unwrap_or_default();
+    let wait = Wait { timeout: duration("wait-timeout"), interval: duration("wait-interval") };
     if wait.interval.is_zero() {
         reader.refuse(InputError::NoInterval);
     }
@@ -518,6 +532,7 @@ impl ReportInputs {
             message: reader.text("message"),
             url: reader.text("url"),
             done: reader.boolean("done"),
+            pings: reader.some_of("ping"),
             status: reader.status("status")?,
         })
     }

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 
 use crate::event::{Event, EventError};
-use crate::names::{Login, RepoName, RunId};
+use crate::names::{Login, RepoName, RunId, WorkflowFile};
 use crate::problem::Help;
 
 /// The environment of the process, read once.
@@ -88,6 +88,8 @@ pub struct Job {
     pub id: String,
     /// The workflow's name, or its file.
     pub workflow: String,
+    /// The runs of the workflow in the browser, where the runner says which file it is.
+    pub workflow_url: Option<String>,
     /// The full name of what is run, `refs/heads/main`.
     pub git_ref: String,
     /// The commit that is run.
@@ -139,8 +141,13 @@ impl Job {
         let (Some(repository), Some(run)) = (repository, run) else {
             return Err(JobError::Variables(missing));
         };
+        let server_url = url("GITHUB_SERVER_URL", "https://github.com");
+        let workflow_url = get("GITHUB_WORKFLOW_REF")
+            .and_then(|workflow| workflow_file(workflow, &repository))
+            .map(|file| format!("{server_url}/{repository}/actions/workflows/{file}"));
         Ok(Self {
             repository,
+            workflow_url,
             run: RunId(run),
             attempt: get("GITHUB_RUN_ATTEMPT").and_then(|attempt| attempt.parse().ok()).unwrap_or(1),
             id: text("GITHUB_JOB").unwrap_or_else(|| "job".to_owned()),
@@ -148,7 +155,7 @@ impl Job {
             git_ref: text("GITHUB_REF").unwrap_or_default(),
             sha: text("GITHUB_SHA"),
             actor: get("GITHUB_ACTOR").and_then(Login::parse),
-            server_url: url("GITHUB_SERVER_URL", "https://github.com"),
+            server_url,
             api_url: url("GITHUB_API_URL", "https://api.github.com"),
             workspace: text("GITHUB_WORKSPACE").map(PathBuf::from),
             temp: text("RUNNER_TEMP").map(PathBuf::from),
@@ -175,4 +182,10 @@ impl Job {
     pub fn issue_url(&self, issue: &crate::names::IssueRef) -> String {
         format!("{}/{}/issues/{}", self.server_url, issue.repository, issue.number)
     }
+}
+
+/// The file of `owner/name/.github/workflows/release.yml@refs/heads/main`, if it is one of `repository`.
+fn workflow_file(workflow: &str, repository: &RepoName) -> Option<WorkflowFile> {
+    let (path, _) = workflow.split_once('@')?;
+    WorkflowFile::parse(path.strip_prefix(&format!("{repository}/"))?)
 }

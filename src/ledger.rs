@@ -76,6 +76,13 @@ impl<'a> Ledger<'a> {
         }
     }
 
+    /// The ledger of `ticket`, whose log was read just now.
+    #[must_use]
+    pub fn of_log(github: &'a GitHub, ticket: IssueRef, log: &Log) -> Self {
+        let newest_change = log.records().map(|(comment, _)| comment.updated_at).max();
+        Self { newest_change, is_read: true, ..Self::unread(github, ticket) }
+    }
+
     /// Reads the whole log of `ticket`.
     ///
     /// # Errors

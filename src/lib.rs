@@ -30,6 +30,7 @@
 //! | [`ticket`] | what the comments of a ticket say: plain values and decisions, without network or clock |
 //! | [`ledger`] | a ticket's log on GitHub: it reads the log, writes records, and keeps the board up to date |
 //! | [`believe`] | whether the author of a record may colour the board |
+//! | [`runs`] | GitHub's runs as a ticket keeps them |
 //! | [`opening`] | the one open issue of a key: found, or opened once |
 //! | [`github`] | GitHub, in layers: one method for each request, and below it tokens, retries and the client |
 //! | [`network`] | the way out: proxies, certificates, and the HTTP client for all of it |
@@ -37,6 +38,7 @@
 //! | [`inputs::table`] | every input with its modes, default and meaning; the documentation is rendered from it |
 //! | [`workflow`] | what a target's workflow file declares, and whether inputs fit it |
 //! | [`workspace`] | which files of the workspace are read, and how much of them |
+//! | [`duration`] | durations as people write them |
 //! | [`yaml`], [`place`] | YAML in which each value knows its line and column |
 //! | [`runner`] | the runner's log, and its files for outputs and summary |
 //! | [`outbox`] | what a step keeps for the job's next step |
@@ -61,6 +63,8 @@
 //!   through all the same is found by every reader alike ([`ticket::second`]), and undone by the engine.
 //! - **What is planned is what is done.** A dry run prints what [`engine::next`] gives if every answer is
 //!   good ([`engine::forecast()`]), and the model of the tests drives the same function in every order.
+//! - **A ticket that was closed is not used again.** What it has released, the next one takes over
+//!   ([`engine::earlier`]), by GitHub's word and before anything is claimed; `dispatch::closed` asks for it.
 //! - **Words of newer releases are kept, and hold** ([`ticket::status::Word`]): a target that such a word
 //!   is about is neither free nor released.
 //! - **A token is good for what the step needs** ([`github::needs`]), as long as the step runs
@@ -70,6 +74,7 @@
 //! - **A record colours the board, and decides nothing by itself.** What is done rests on the claims of this hub's own
 //!   identity and on GitHub's word ([`ticket::basis`], [`ticket::Log::believed`]). Who may write records is settled in
 //!   [`believe`], who may start something by an event on an issue in `dispatch::asker`.
+//! - **One function says who acts next** ([`ticket::need`]): the board's box, the pings and the summary repeat it.
 //! - **Markers are data from outside** ([`ticket::marker`]), and text from outside is made safe for
 //!   the place where it lands ([`ticket::text`], [`runner::log`]).
 //!
@@ -81,6 +86,7 @@
 //! | a rule or a step of the hub | [`engine`] |
 //! | an effect | [`plan`], [`apply`] |
 //! | why a target is not started | [`ticket::reason`] |
+//! | who acts next, and when somebody is pinged | [`ticket::need`], [`ticket::ping`] |
 //! | a section of the board | [`ticket::board`], a file for each |
 //! | a word of a record | [`ticket::status`] |
 //! | a field of a record | [`ticket::record`] |
@@ -93,6 +99,7 @@ pub mod apply;
 pub mod believe;
 pub mod cancel;
 pub mod dispatch;
+pub mod duration;
 pub mod engine;
 pub mod event;
 pub mod form;
@@ -112,6 +119,7 @@ pub mod receipt;
 pub mod report;
 pub mod run;
 pub mod runner;
+pub mod runs;
 pub mod targets;
 pub mod template;
 pub mod ticket;

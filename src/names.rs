@@ -134,6 +134,27 @@ impl Ord for RepoName {
     }
 }
 
+/// Logins in records: what is none is left out, so that the rest of the record still counts.
+pub(crate) mod login {
+    use serde::{Deserialize, Deserializer};
+    use serde_json::Value;
+
+    use super::Login;
+
+    /// Reads a login.
+    pub(crate) fn option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Login>, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Ok(value.as_str().and_then(Login::parse))
+    }
+
+    /// Reads a list of logins.
+    pub(crate) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Login>, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let texts = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+        Ok(texts.filter_map(Login::parse).collect())
+    }
+}
+
 /// Whole numbers from outside: ids of GitHub, and how often a record was written.
 pub mod number {
     use serde::{Deserialize, Deserializer};
@@ -160,6 +181,12 @@ pub mod number {
     #[must_use]
     pub const fn next(number: u64) -> u64 {
         if number < MAX { number + 1 } else { MAX }
+    }
+
+    /// Whether a count is none, so that a record need not hold it.
+    #[must_use]
+    pub fn is_zero(number: &u64) -> bool {
+        *number == 0
     }
 
     /// Reads a bounded number.

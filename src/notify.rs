@@ -15,11 +15,12 @@ use crate::github::needs::{Level, Permission};
 use crate::github::{GitHub, GitHubError, Needs};
 use crate::inputs::{Common, NotifyInputs};
 use crate::job::Job;
-use crate::names::RunId;
+use crate::names::{Login, RunId};
 use crate::outbox::Outbox;
 use crate::problem::Problem;
 use crate::receipt::Receipt;
 use crate::runner::log::NOTICE;
+use crate::ticket::pinging::pinged_for_failure;
 use crate::ticket::{Notice, Status, Writer, text};
 
 /// As many newer runs are asked for at most: more of them, and all invented, are somebody's noise.
@@ -47,50 +48,65 @@ pub async fn run(
     mut cancelled: Cancelled<'_>,
 ) -> Receipt {
     github.tokens().need(needs(job, common));
-    let mut notifying = Box::pin(notify(job, common, inputs, github));
-    if let Some(receipt) = unless(&mut cancelled, &mut notifying).await {
+    let mut receipt = Receipt { created: Some(false), ..Receipt::default() };
+    let mut notifying = Box::pin(notify(job, common, inputs, github, &mut receipt));
+    if unless(&mut cancelled, &mut notifying).await.is_some() {
+        drop(notifying);
         return receipt;
     }
     github.hurry();
-    let in_time = tokio::time::timeout(WINDING_UP, notifying).await;
-    let out_of_time =
-        || Receipt { problems: vec![Problem::new("there was no time left to notify")], ..Receipt::default() };
-    Receipt { is_cancelled: true, ..in_time.unwrap_or_else(|_| out_of_time()) }
+    let in_time = tokio::time::timeout(WINDING_UP, notifying).await.is_ok();
+    receipt.is_cancelled = true;
+    if !in_time {
+        out_of_time(&mut receipt, common.dry_run);
+    }
+    receipt
 }
 
-async fn notify(job: &Job, common: &Common, inputs: &NotifyInputs, github: &GitHub) -> Receipt {
-    let mut receipt = Receipt { created: Some(false), ..Receipt::default() };
+/// The time to wind up was over, before or after it was said what went wrong.
+fn out_of_time(receipt: &mut Receipt, dry_run: bool) {
+    if receipt.comment.is_some() || receipt.issue.is_some() {
+        let what = "there was no time left for what comes after the notice, such as the board";
+        receipt.problems.push(Problem::new(what));
+        return;
+    }
+    receipt.problems.push(Problem::new("there was no time left to notify"));
+    if receipt.ticket.is_some() && !dry_run {
+        receipt.delivered = Some(false);
+    }
+}
+
+async fn notify(job: &Job, common: &Common, inputs: &NotifyInputs, github: &GitHub, receipt: &mut Receipt) {
     if inputs.status == Status::Skipped {
         tracing::info!(target: NOTICE, "everything was skipped, so there is nothing to notify");
         receipt.summary = "Everything was skipped: nothing is notified.\n".to_owned();
-        return receipt;
+        return;
     }
+    receipt.ticket = common.ticket.clone().map(|ticket| (ticket.clone(), job.issue_url(&ticket)));
     let (notice, read) =
         tokio::join!(cause::notice(job, common, inputs, github), read_ticket(job, common, github));
     let mut unwritable = None;
     if let (Some(ticket), Some((_one_step_at_a_time, facts))) = (&common.ticket, read) {
-        receipt.ticket = Some((ticket.clone(), job.issue_url(ticket)));
         let notified = match facts {
-            Ok(facts) => on_ticket(job, common, inputs, github, &notice, facts, &mut receipt).await,
+            Ok(facts) => on_ticket(job, common, inputs, github, &notice, facts, receipt).await,
             Err(error) => Err(error),
         };
-        let Err(error) = notified else { return receipt };
+        let Err(error) = notified else { return };
         receipt.delivered = Some(false);
         let problem = Problem::of(&format!("cannot notify on the ticket {ticket}"), &error);
         // Where GitHub itself does not answer, another issue would be out of reach too.
         if !error.is_final() {
-            say_it_here(&mut receipt, &notice, vec![problem]);
-            return receipt;
+            say_it_here(receipt, &notice, vec![problem]);
+            return;
         }
         tracing::warn!("{problem}");
         unwritable = Some(problem);
     }
-    let in_issue = in_issue(job, common, inputs, github, &notice, unwritable.as_ref(), &mut receipt).await;
+    let in_issue = in_issue(job, common, inputs, github, &notice, unwritable.as_ref(), receipt).await;
     if let Err(error) = in_issue {
         let refused = Problem::of(&format!("cannot notify in an issue of {}", job.repository), &error);
-        say_it_here(&mut receipt, &notice, unwritable.into_iter().chain([refused]).collect());
+        say_it_here(receipt, &notice, unwritable.into_iter().chain([refused]).collect());
     }
-    receipt
 }
 
 /// The ticket, if there is one, and the lock that lets the steps of a job write to it one after the other.
@@ -114,7 +130,12 @@ async fn on_ticket(
     receipt: &mut Receipt,
 ) -> Result<(), GitHubError> {
     let ticket = &facts.ticket().clone();
-    let mention = cause::mention(inputs, facts.log.ticket().driver.as_ref(), job);
+    let mut mention = cause::mention(inputs, facts.log.ticket().driver.as_ref(), job);
+    if inputs.mention.is_empty() {
+        // The report of the same failure has pinged the driver.
+        let pinged = |login: &Login| pinged_for_failure(&facts.log, &notice.by).any(|known| known == login);
+        mention.retain(|login| !pinged(login));
+    }
     let newest = newest_age(job, github, notice, on_ticket::writers(&facts.log, notice)).await;
     let effects = on_ticket::decide(&facts.log, ticket, notice, newest, mention, common.comment_mode);
     if common.dry_run {
@@ -177,7 +198,7 @@ async fn newest_age(
         let exists = match github.run(&job.repository, run).await {
             Ok(found) => found.is_some_and(|run| run.run_attempt.is_none_or(|newest| newest >= attempt)),
             Err(error) => {
-                tracing::info!("whether run {run} is newer cannot be seen: {error}");
+                tracing::info!("{}", Problem::of(&format!("cannot see whether run {run} is newer"), &error));
                 // A failure that stays open is seen; one that is resolved too early is not.
                 notice.status == Status::Success
             }

@@ -3,8 +3,10 @@
 //! A ticket is found by its release or by the hub's run, an issue of notify by its fingerprint.
 //! Issues have no unique keys on GitHub, so a job that opened one reads the list again until its own issue
 //! is in it: then every issue that was opened before is in it too. Of several with the same key the lowest
-//! number stays. A job that opened another one closes that as a duplicate, and so does, at any later time,
-//! a job that finds two.
+//! number stays, unless another one continues it: then it was closed, and somebody has reopened it. A job that opened
+//! another one closes that as a duplicate, and so does, at any later time, a job that finds two.
+
+use std::cmp::Reverse;
 
 use chrono::TimeDelta;
 
@@ -14,8 +16,9 @@ use crate::github::once::{look_for, sent_once};
 use crate::github::{GitHub, GitHubError};
 use crate::names::{IssueNumber, IssueRef, RepoName};
 use crate::plan::NewIssue;
+use crate::problem::Problem;
 use crate::runner::log::NOTICE;
-use crate::ticket::{Key, Word};
+use crate::ticket::{Key, Word, key};
 
 /// The issue of a key.
 #[derive(Debug, Clone)]
@@ -40,13 +43,13 @@ pub enum Lookup {
 /// The open issue of a key as it was found.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// The issue with the lowest number.
+    /// The issue with the lowest number, unless another one continues it.
     pub issue: Issue,
-    /// The later ones.
+    /// The others.
     pub duplicates: Vec<IssueRef>,
 }
 
-/// The open issue of `key` with the lowest number, if there is one.
+/// The open issue of `key`, if there is one.
 ///
 /// # Errors
 ///
@@ -57,6 +60,16 @@ pub async fn find(github: &GitHub, repository: &RepoName, key: &Key) -> Result<L
         github.expect(&IssueRef { repository: repository.clone(), number: found.issue.number });
     }
     Ok(lookup)
+}
+
+/// Every open issue of `key`.
+///
+/// # Errors
+///
+/// When GitHub refuses or does not answer.
+pub async fn find_open(github: &GitHub, repository: &RepoName, key: &Key) -> Result<Vec<Issue>, GitHubError> {
+    let issues = open_issues(github, repository).await?;
+    Ok(issues.into_iter().filter(|issue| has_key(issue, key)).collect())
 }
 
 /// The open issues, and which of them may be this action's.
@@ -73,12 +86,23 @@ fn look_up(mut issues: Vec<Issue>, repository: &RepoName, key: &Key) -> Lookup {
         issues.iter().find(|issue| key_of(issue).is_some_and(|key| key.is_newer())).map(issue_ref);
     issues.retain(|issue| has_key(issue, key));
     issues.sort_by_key(|issue| issue.number);
-    let mut issues = issues.into_iter();
-    let Some(issue) = issues.next() else {
+    if issues.is_empty() {
         return unreadable.map_or(Lookup::Absent, Lookup::Unreadable);
-    };
-    let duplicates = issues.map(|later| issue_ref(&later)).collect();
+    }
+    let issue = issues.remove(last_of_chain(&issues));
+    let duplicates = issues.iter().map(issue_ref).collect();
     Lookup::Found(Box::new(Found { issue, duplicates }))
+}
+
+/// Where the first of these issues is; where another one continues it, somebody has reopened it: that one.
+fn last_of_chain(issues: &[Issue]) -> usize {
+    let mut last = 0;
+    while let Some(next) =
+        issues.iter().position(|issue| continues(issue).is_some_and(|earlier| earlier == issues[last].number))
+    {
+        last = next;
+    }
+    last
 }
 
 /// Closes an issue that came second to `first`. That it stays open is untidy, and no reason to fail.
@@ -90,11 +114,13 @@ pub async fn close_as_duplicate(github: &GitHub, duplicate: &IssueRef, first: Is
         Err(error) => Err(error),
     };
     if let Err(error) = closed {
-        tracing::warn!("{duplicate} is a duplicate of #{first}, and cannot be closed as such: {error}");
+        let what = format!("{duplicate} is a duplicate of #{first}, and cannot be closed as such");
+        tracing::warn!("{}", Problem::of(&what, &error));
     }
 }
 
-/// The closed issue of `key` that was closed last, if there is one with this label.
+/// The closed issues of `key` with this label, the newest first: a later one takes over from an earlier one, whichever
+/// was closed last.
 ///
 /// # Errors
 ///
@@ -104,11 +130,35 @@ pub async fn find_closed(
     repository: &RepoName,
     key: &Key,
     label: &str,
-) -> Result<Option<Issue>, GitHubError> {
+) -> Result<Vec<Issue>, GitHubError> {
     let mut issues = github.closed_issues(repository, label).await?;
     believe::settle(github, repository, &mut issues).await;
-    let same = |issue: &Issue| has_key(issue, key) && !issue.is_duplicate();
-    Ok(issues.into_iter().filter(same).max_by_key(|issue| issue.closed_at))
+    issues.retain(|issue| has_key(issue, key) && !issue.is_duplicate());
+    issues.sort_by_key(|issue| Reverse(issue.number));
+    Ok(issues)
+}
+
+/// The issue of `key` with this number, if it has that key and this action, or somebody who may, opened it.
+///
+/// # Errors
+///
+/// When GitHub refuses or does not answer.
+pub async fn find_numbered(
+    github: &GitHub,
+    issue: &IssueRef,
+    key: &Key,
+) -> Result<Option<Issue>, GitHubError> {
+    let mut found = [github.issue(issue).await?];
+    believe::settle(github, &issue.repository, &mut found).await;
+    let [found] = found;
+    Ok(Some(found).filter(|found| has_key(found, key)))
+}
+
+/// The earlier issue that an issue of this action takes over from.
+#[must_use]
+pub fn continues(issue: &Issue) -> Option<IssueNumber> {
+    let body = issue.body.as_deref().filter(|_| issue.is_trusted())?;
+    key::continues(body).filter(|earlier| *earlier < issue.number)
 }
 
 /// Opens an issue, unless another job opens one with the same key at the same time and comes first.

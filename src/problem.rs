@@ -76,11 +76,41 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     messages
 }
 
-/// At most the first `limit` characters of `text`, with a word where there are more.
+/// At most the first `limit` characters of `text`, as whole sentences or words, with a word where there are more.
 #[must_use]
 pub fn excerpt(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
-        Some((end, _)) => format!("{}… (cut)", &text[..end]),
+        Some((end, _)) => format!("{}… (cut)", whole_words(&text[..end])),
         None => text.to_owned(),
+    }
+}
+
+/// How far the end of a sentence, and that of a word, may be before the end of a text that is cut, in bytes.
+const SENTENCE: usize = 200;
+const WORD: usize = 80;
+
+/// The beginning of `text`, a text that was cut, up to the end of its last sentence or else of its last word; all of it
+/// if neither is near its end.
+#[must_use]
+pub fn whole_words(text: &str) -> &str {
+    let near = |within: usize| text.len().saturating_sub(within.min(text.len() / 2));
+    let ends = text.char_indices().filter(|(_, c)| c.is_whitespace()).map(|(end, _)| end);
+    let ends: Vec<usize> = ends.filter(|end| *end >= near(SENTENCE)).collect();
+    let is_sentence = |end: &&usize| text[..**end].ends_with(['.', '!', '?', ';']);
+    let word = || ends.last().filter(|end| **end >= near(WORD));
+    let end = ends.iter().rfind(is_sentence).or_else(word);
+    end.map_or(text, |end| text[..*end].trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_at_the_end_of_a_sentence_or_of_a_word() {
+        assert_eq!(excerpt("It failed. Look at the log of the job.", 20), "It failed.… (cut)");
+        assert_eq!(excerpt("It failed in the second job", 20), "It failed in the… (cut)");
+        assert_eq!(excerpt("a-name-that-is-too-long-for-this", 20), "a-name-that-is-too-l… (cut)");
+        assert_eq!(excerpt("It failed.", 20), "It failed.");
     }
 }

@@ -19,6 +19,8 @@ pub struct Receipt {
     pub plan: Option<Plan>,
     /// What became of the targets, as JSON.
     pub results: Option<String>,
+    /// What only people can go on with: `review web`.
+    pub waiting_for: Vec<String>,
     /// Whether the ticket could be written; none where there was nothing to write.
     pub delivered: Option<bool>,
     /// Markdown for the job summary.
@@ -54,6 +56,7 @@ impl Receipt {
             ("issue-url", url(&self.issue)),
             ("plan", self.plan.as_ref().map(Plan::to_json).unwrap_or_default()),
             ("results", self.results.clone().unwrap_or_default()),
+            ("waiting-for", self.waiting_for.join(", ")),
             ("delivered", flag(self.delivered)),
         ]
     }

@@ -15,13 +15,16 @@ use crate::github::{GitHub, GitHubError, Needs};
 use crate::inputs::{CommentMode, Common, ReportInputs};
 use crate::job::Job;
 use crate::ledger::Ledger;
-use crate::names::{IssueRef, TargetName};
+use crate::names::{IssueRef, TargetName, number};
 use crate::outbox::{JobRecord, Outbox};
 use crate::plan::{Applied, Effect};
 use crate::problem::Problem;
 use crate::receipt::Receipt;
 use crate::runner::log::NOTICE;
-use crate::ticket::{Log, Record, Report, StageReport, Status, Writer, text};
+use crate::targets::did_you_mean;
+use crate::ticket::pinging::{self, Due, Pinger};
+use crate::ticket::state::Run;
+use crate::ticket::{Log, PingFor, Record, Report, StageReport, Status, Target, Ticket, Writer, text};
 
 /// What a report needs.
 fn needs(common: &Common) -> Needs {
@@ -38,17 +41,28 @@ pub async fn run(
     mut cancelled: Cancelled<'_>,
 ) -> Receipt {
     github.tokens().need(needs(common));
-    if let Some(receipt) = unless(&mut cancelled, report(job, common, inputs, github)).await {
+    let mut receipt = Receipt::default();
+    if unless(&mut cancelled, report(job, common, inputs, github, &mut receipt)).await.is_some() {
         return receipt;
     }
     github.hurry();
+    // The second report says again what the first one had to say; where the first one was written stays known.
+    let delivered = (receipt.ticket.is_some() && !common.dry_run).then_some(false);
+    receipt = Receipt { is_cancelled: true, delivered, problems: Vec::new(), ..receipt };
     let inputs = cancelled_stage(inputs);
-    let wind_up = tokio::time::timeout(WINDING_UP, report(job, common, &inputs, github)).await;
-    let out_of_time = || {
-        let problem = Problem::new("there was no time left to say so on the ticket");
-        Receipt { problems: vec![problem], ..Receipt::default() }
-    };
-    Receipt { is_cancelled: true, ..wind_up.unwrap_or_else(|_| out_of_time()) }
+    let wind_up = report(job, common, &inputs, github, &mut receipt);
+    if tokio::time::timeout(WINDING_UP, wind_up).await.is_err() {
+        receipt.problems.push(out_of_time(receipt.delivered));
+    }
+    receipt
+}
+
+/// The time to wind up was over, before or after the report was written.
+fn out_of_time(delivered: Option<bool>) -> Problem {
+    Problem::new(match delivered {
+        Some(true) => "there was no time left to bring the board up to date; the next report does",
+        _ => "there was no time left to say so on the ticket",
+    })
 }
 
 /// A stage that had not ended is cancelled with the step.
@@ -63,12 +77,11 @@ fn cancelled_stage(inputs: &ReportInputs) -> ReportInputs {
 }
 
 /// Reads the job's record, adds the stage, and applies the plan.
-async fn report(job: &Job, common: &Common, inputs: &ReportInputs, github: &GitHub) -> Receipt {
-    let Some(ticket) = common.ticket.clone() else { return no_ticket(inputs) };
+async fn report(job: &Job, common: &Common, inputs: &ReportInputs, github: &GitHub, receipt: &mut Receipt) {
+    let Some(ticket) = common.ticket.clone() else { return no_ticket(inputs, receipt) };
+    receipt.ticket = Some((ticket.clone(), job.issue_url(&ticket)));
     let writer = common.writer(job);
     let mut state = Outbox::lock(job.temp.as_deref(), &writer).await;
-    let mut receipt =
-        Receipt { ticket: Some((ticket.clone(), job.issue_url(&ticket))), ..Receipt::default() };
     let (mut ledger, mut log) = (Ledger::unread(github, ticket.clone()), Log::default());
     let (known, unread) = match read(&mut ledger, &mut log, &state, &writer, common.comment_mode).await {
         Ok(known) => (known, None),
@@ -77,11 +90,8 @@ async fn report(job: &Job, common: &Common, inputs: &ReportInputs, github: &GitH
     let kept = decide(known, common.comment_mode, fresh(job, writer), stage_report(job, inputs));
     match unread {
         Some(error) => undelivered(receipt, common, &mut state, kept, &ticket, &error),
-        None if common.dry_run => {
-            receipt.plan = Some(plan(&kept, &ticket).into_iter().collect());
-            receipt
-        }
-        None => apply(receipt, common, kept, &mut ledger, &mut log, &mut state).await,
+        None if common.dry_run => receipt.plan = Some(plan(&kept, &ticket).into_iter().collect()),
+        None => apply(receipt, common, inputs, kept, &mut ledger, &mut log, &mut state).await,
     }
 }
 
@@ -161,20 +171,21 @@ fn plan(kept: &JobRecord, ticket: &IssueRef) -> [Effect; 2] {
 }
 
 async fn apply(
-    mut receipt: Receipt,
+    receipt: &mut Receipt,
     common: &Common,
+    inputs: &ReportInputs,
     kept: JobRecord,
     ledger: &mut Ledger<'_>,
     log: &mut Log,
     state: &mut Outbox,
-) -> Receipt {
+) {
     let ticket = ledger.ticket().clone();
     state.keep(&ticket, JobRecord { sent: true, ..kept.clone() });
     let [write, update_board] = plan(&kept, &ticket);
     let by = kept.record.by.clone();
     match apply::apply_beside_reading(&write, ledger, log).await {
         Ok(Applied::Written(comment)) => {
-            receipt.summary = summary(&kept.record, &receipt);
+            receipt.summary = summary(&kept.record, receipt);
             state.keep(&ticket, JobRecord { comment: Some(comment.id), record: kept.record, sent: true });
             receipt.delivered = Some(comment.trusted);
             if comment.trusted {
@@ -187,12 +198,125 @@ async fn apply(
         Ok(_) => {}
         Err(error) => return undelivered(receipt, common, state, kept, &ticket, &error),
     }
-    if let Err(error) = apply::apply(&update_board, ledger, log).await {
+    if let Err(error) = show(&by, inputs, &update_board, receipt, ledger, log).await {
         let what = format!("the report is on {ticket}, and its board is not up to date until the next one");
         receipt.problems.push(Problem::of(&what, &error));
     }
+    close(inputs, log, ledger).await;
     receipt.problems.extend(second_start(log, &by));
-    receipt
+    if let Some(problem) = unlisted(log, &by) {
+        tracing::warn!("{problem}");
+    }
+}
+
+/// Brings the board up to date, and mentions whoever has to know: also for what another job has reported meanwhile.
+async fn show(
+    by: &Writer,
+    inputs: &ReportInputs,
+    update_board: &Effect,
+    receipt: &mut Receipt,
+    ledger: &mut Ledger<'_>,
+    log: &mut Log,
+) -> Result<(), GitHubError> {
+    receipt.problems.extend(ping(by, inputs, log, ledger).await);
+    apply::apply(update_board, ledger, log).await?;
+    if !due(log, inputs, by).is_empty() {
+        receipt.problems.extend(ping(by, inputs, log, ledger).await);
+        apply::apply(update_board, ledger, log).await?;
+    }
+    Ok(())
+}
+
+/// Mentions whoever has to know what this report says. Where a hub job follows the runs, that job does it.
+async fn ping(by: &Writer, inputs: &ReportInputs, log: &mut Log, ledger: &mut Ledger<'_>) -> Option<Problem> {
+    if due(log, inputs, by).is_empty() {
+        return None;
+    }
+    // Others may have said the same meanwhile. Where that cannot be read, one mention too many is better than none.
+    if let Err(error) = ledger.read_changes(log).await {
+        tracing::info!("the ticket cannot be read once more: {error}");
+    }
+    let ticket = log.ticket();
+    let pinger = Pinger {
+        by: by.clone(),
+        seq: number::next(log.last_seq(by)),
+        run_url: log.reports().find(|(_, report)| report.by == *by)?.1.run_url.clone(),
+        driver: ticket.driver.clone().filter(|driver| !driver.is_bot()),
+        at: ledger.github().clock().now(),
+    };
+    let notice = pinging::notice(ticket, due(log, inputs, by), pinger)?;
+    let (issue, record) = (ledger.ticket().clone(), Box::new(Record::Notice(notice)));
+    let write = Effect::WriteRecord { issue, comment: None, record };
+    let written = apply::apply(&write, ledger, log).await;
+    written.err().map(|error| Problem::of("cannot mention anybody on the ticket", &error))
+}
+
+/// The pings that are due by this report, and that nobody has sent.
+fn due(log: &Log, inputs: &ReportInputs, by: &Writer) -> Vec<Due> {
+    let ticket = log.ticket();
+    let says_bad_end = matches!(inputs.status, Status::Failure | Status::Cancelled);
+    let is_ours = |_: &TargetName, target: &Target| {
+        let is_run = |run: &Run| run.id == by.run && run.repository == by.repository;
+        says_bad_end && target.follower.is_none() && target.run.as_ref().is_some_and(is_run)
+    };
+    let is_done = is_last(inputs, ticket) && ticket.follower.is_none() && !is_overtaken(log, by);
+    let mut due = pinging::due(ticket, &inputs.pings, by, is_done, is_ours);
+    // Of several jobs that fail at once the one with the first record does it.
+    let is_meant = |due: &Due| due.ping.moment != PingFor::Failure || is_first_to_fail(log, by);
+    due.retain(|due| !pinging::is_pinged(log, &due.ping) && is_meant(due));
+    due
+}
+
+/// Whether no earlier record of another job of the same attempt says that it failed.
+fn is_first_to_fail(log: &Log, by: &Writer) -> bool {
+    let own = log.reports().find(|(_, report)| report.by == *by).map(|(comment, _)| comment.id);
+    let is_bad = |stage: &StageReport| stage.status == Status::Failure || stage.status == Status::Cancelled;
+    let is_of_attempt = |of: &Writer| {
+        (&of.repository, of.run, of.attempt) == (&by.repository, by.run, by.attempt) && of != by
+    };
+    !log.reports().any(|(comment, report)| {
+        is_of_attempt(&report.by) && report.stages.iter().any(is_bad) && Some(comment.id) < own
+    })
+}
+
+/// Whether another job has reported a last stage later, by GitHub's clock: then that job says that all is over.
+fn is_overtaken(log: &Log, by: &Writer) -> bool {
+    let own =
+        log.reports().filter(|(_, report)| report.by == *by).map(|(comment, _)| comment.updated_at).max();
+    let is_last = |report: &Report| report.by != *by && report.stages.iter().any(|stage| stage.done);
+    log.reports().any(|(comment, report)| is_last(report) && Some(comment.updated_at) > own)
+}
+
+/// Whether this report says that the release is over.
+fn is_last(inputs: &ReportInputs, ticket: &Ticket) -> bool {
+    inputs.done
+        && !ticket.targets.is_empty()
+        && ticket.unreadable.is_empty()
+        && ticket.is_done(&ticket.left_out)
+}
+
+/// Closes the ticket where the hub wants that and this was the last report. A token that may not leaves that to the
+/// hub's next dispatch.
+async fn close(inputs: &ReportInputs, log: &mut Log, ledger: &mut Ledger<'_>) {
+    let ticket = log.ticket();
+    if !log.closes_when_done() || ticket.follower.is_some() || !is_last(inputs, ticket) {
+        return;
+    }
+    let close = Effect::CloseIssue { issue: ledger.ticket().clone(), last_word: None };
+    if let Err(error) = apply::apply(&close, ledger, log).await {
+        tracing::info!("the ticket stays open until the hub's next dispatch: {error}");
+    }
+}
+
+/// No dispatch of the ticket lists the target of this report.
+fn unlisted(log: &Log, by: &Writer) -> Option<Problem> {
+    let ticket = log.ticket();
+    let is_ours = |run: &Run| run.id == by.run && run.repository == by.repository;
+    let mut unlisted = ticket.unlisted.iter();
+    let (name, _) = unlisted.find(|(_, target)| target.run.as_ref().is_some_and(is_ours))?;
+    let help = did_you_mean(name.as_str(), ticket.targets.keys().map(TargetName::as_str));
+    let what = format!("no dispatch of the ticket lists the target `{name}`, so this report does not count");
+    Some(Problem::new(what).help(help))
 }
 
 /// This run was started although another claim came first: what it reports does not count.
@@ -206,13 +330,13 @@ fn second_start(log: &Log, by: &Writer) -> Option<Problem> {
 
 /// The ticket cannot be written: the report waits for the job's next step.
 fn undelivered(
-    mut receipt: Receipt,
+    receipt: &mut Receipt,
     common: &Common,
     state: &mut Outbox,
     kept: JobRecord,
     ticket: &IssueRef,
     error: &GitHubError,
-) -> Receipt {
+) {
     receipt.delivered = Some(false);
     let mut what = format!("cannot report to {ticket}");
     let sent = !error.is_without_effect();
@@ -222,16 +346,14 @@ fn undelivered(
     let problem = Problem::of(&what, error);
     receipt.summary = format!("⚠️ {}\n", text::inline(&problem.what));
     receipt.problems.push(problem);
-    receipt
 }
 
 /// No ticket is a normal answer: the workflow was started by hand, or without a release.
-fn no_ticket(inputs: &ReportInputs) -> Receipt {
+fn no_ticket(inputs: &ReportInputs, receipt: &mut Receipt) {
     let stage = &inputs.stage;
     let status = inputs.status.as_str();
     tracing::info!(target: NOTICE, "there is no release ticket, so {stage} ({status}) is not reported");
-    let summary = format!("No release ticket: {} is not reported.\n", text::code(stage));
-    Receipt { summary, ..Receipt::default() }
+    receipt.summary = format!("No release ticket: {} is not reported.\n", text::code(stage));
 }
 
 fn summary(record: &Report, receipt: &Receipt) -> String {
@@ -272,5 +394,5 @@ fn stage_report(job: &Job, inputs: &ReportInputs) -> StageReport {
 }
 
 fn one_line(name: &str) -> String {
-    text::cut(&name.split_whitespace().collect::<Vec<_>>().join(" "), 100)
+    text::cut_name(&name.split_whitespace().collect::<Vec<_>>().join(" "), 100)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::cancel::REVOKING;
 use crate::dispatch::Hub;
 use crate::github::tokens::sts::TokenService;
-use crate::github::{self, Credentials, GitHub, TicketToken, Tokens, transport};
+use crate::github::{self, Credentials, GitHub, TicketPlace, TicketToken, Tokens, transport};
 use crate::inputs::{self, Common, Inputs, Mode, Sts};
 use crate::job::{Clock, Environment, IDENTITY_TOKEN, Job};
 use crate::names::RepoName;
@@ -170,7 +170,11 @@ pub fn tokens(inputs: &Inputs, exchange: impl FnOnce(&Sts, &RepoName) -> TokenSe
             (None, Some(sts)) => Some(TicketToken::Exchanged(Box::new(exchange(sts, hub)))),
             (None, None) => None,
         });
-    let credentials = Credentials { token: common.token.clone(), ticket, app: common.app.clone() };
+    let place = common
+        .ticket_repository
+        .clone()
+        .map(|repository| TicketPlace { repository, is_here: common.is_ticket_here });
+    let credentials = Credentials { token: common.token.clone(), ticket, app: common.app.clone(), place };
     Tokens::new(credentials, log::mask)
 }
 

@@ -17,7 +17,9 @@
 pub mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use crate::duration;
 use crate::names::{GitRef, RepoName, TargetName, WorkflowFile};
 use crate::place::Place;
 use crate::problem::{Help, Problem};
@@ -59,6 +61,8 @@ pub struct Target {
     pub inputs: Vec<Input>,
     /// The names of the targets that are released before this one is started.
     pub needs: Vec<TargetName>,
+    /// How long it may stay as it is after its start, before it is marked as stuck; none: for ever.
+    pub stale_after: Option<Duration>,
     /// Where it is listed.
     pub place: Place,
 }
@@ -94,6 +98,8 @@ pub struct Defaults {
     pub inputs: Vec<Input>,
     /// Send this event to the repositories instead of starting workflows.
     pub event_type: Option<String>,
+    /// How long a target may stay as it is before it is marked as stuck.
+    pub stale_after: Option<Duration>,
 }
 
 /// Reads the targets file `text`, which was found at `path`.
@@ -264,6 +270,7 @@ impl<'a> Reader<'a> {
             git_ref: text(&keys, "ref").map(GitRef::from).or_else(|| given.git_ref.clone()),
             inputs: merged(&given.inputs, keys.get("inputs").copied()),
             event_type: given.event_type.clone(),
+            stale_after: self.duration(&keys, "stale-after").or(given.stale_after),
         }
     }
 
@@ -287,7 +294,9 @@ impl<'a> Reader<'a> {
         if let Some(needs) = keys.get("needs") {
             self.needs.extend(texts(needs).into_iter().map(|needed| (name.clone(), needed)));
         }
+        let stale_after = self.duration(&keys, "stale-after").or(defaults.stale_after);
         self.listed.targets.push(Target {
+            stale_after,
             git_ref: text(&keys, "ref").map(GitRef::from).or_else(|| defaults.git_ref.clone()),
             inputs: merged(&defaults.inputs, keys.get("inputs").copied()),
             needs: Vec::new(),
@@ -323,6 +332,17 @@ impl<'a> Reader<'a> {
             Ok(repository) => Some((keys, repository)),
             Err(error) => {
                 self.refuse(place_of(&keys, "repository", &node.place), error, "name a repository of GitHub");
+                None
+            }
+        }
+    }
+
+    fn duration(&mut self, keys: &Keys<'_>, key: &str) -> Option<Duration> {
+        let node = keys.get(key)?;
+        match duration::parse(node.value.to_text().trim()) {
+            Ok(duration) => Some(duration),
+            Err(error) => {
+                self.refuse(&node.place, format_args!("`{key}`: {error}"), "write a number with its unit");
                 None
             }
         }
@@ -473,7 +493,11 @@ fn merged(below: &[Input], above: Option<&Placed<Node>>) -> Vec<Input> {
 
 /// What to write instead of `word`: the known word that is most like it, or all known words.
 pub(crate) fn did_you_mean<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
-    let likeness = |known: &str| strsim::jaro_winkler(&word.to_lowercase(), &known.to_lowercase());
+    let likeness = |known: &str| {
+        let (word, known) = (word.to_lowercase(), known.to_lowercase());
+        // Of two letters that changed places in a short word little else is alike.
+        if strsim::osa_distance(&word, &known) <= 1 { 1.0 } else { strsim::jaro_winkler(&word, &known) }
+    };
     let closest = known.clone().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     match closest.filter(|closest| likeness(closest) > 0.8) {
         Some(closest) => format!("did you mean `{closest}`?"),

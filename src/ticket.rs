@@ -11,6 +11,8 @@
 //! - [`log`] reads comments, [`mod@fold`] turns records into the [`state`] of the release, [`board`] renders
 //!   that, and [`seen`] says which records a board was folded from.
 //! - [`basis`] says which of all that decisions rest on.
+//! - [`need`] says who acts next and on what, [`ping`] and [`pinging`] when somebody is pinged for it, [`watch`] what a
+//!   hub job does about the runs, and [`followers`] which job follows them.
 //! - [`claim`] settles which hub job starts a target, [`second`] finds starts that got through all the same,
 //!   and [`reason`] says why a target is not started.
 //! - [`key`] finds issues again; [`marker`] and [`text`] guard the borders.
@@ -19,9 +21,13 @@ pub mod basis;
 pub mod board;
 pub mod claim;
 pub mod fold;
+pub mod followers;
 pub mod key;
 pub mod log;
 pub mod marker;
+pub mod need;
+pub mod ping;
+pub mod pinging;
 pub mod reason;
 pub mod record;
 mod render;
@@ -31,14 +37,19 @@ pub mod seen;
 pub mod state;
 pub mod status;
 pub mod text;
+pub mod watch;
+pub mod writer;
 
 pub use basis::Basis;
 pub use fold::fold;
 pub use key::Key;
 pub use log::{BoardStep, Comment, Log};
+pub use ping::{Ping, PingFor, PingsFor};
 pub use reason::Reason;
-pub use record::{Dispatch, Notice, Record, Report, StageReport, Start, Writer};
-pub use run::{FollowedJob, FollowedRun};
+pub use record::{Dispatch, Notice, Record, Report, StageReport, Start};
+pub use run::{FollowedJob, FollowedRun, Review};
 pub use second::SecondStart;
 pub use state::{Target, Ticket};
 pub use status::{StartState, Status, TargetStatus, Word};
+pub use watch::{Stuck, Watch};
+pub use writer::Writer;

@@ -8,7 +8,7 @@
 use serde_json::Value;
 
 use super::Hub;
-use super::lookup::identity;
+use super::reading::identity;
 use crate::github::issues::IssueComment;
 use crate::github::role::Role;
 use crate::ledger::Ledger;

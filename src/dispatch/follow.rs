@@ -2,7 +2,8 @@
 //! as it goes.
 //!
 //! While a run has jobs that are at work only the jobs are asked for, else only the run; and both with
-//! the tag of the last answer, so that what has not changed costs nothing of the rate limit.
+//! the tag of the last answer, so that what has not changed costs nothing of the rate limit. Who has to
+//! approve a run that waits is asked once a change.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +11,16 @@ use chrono::{DateTime, Utc};
 use serde_json::Map;
 
 use crate::engine::step::{RunOf, Sighting};
-use crate::github::actions::{Fresh, RunJob, RunJobs, Tag, WorkflowRun};
+use crate::github::actions::{Fresh, PendingDeployment, RunJob, RunJobs, Tag, WorkflowRun};
 use crate::github::{GitHub, GitHubError};
-use crate::names::TargetName;
-use crate::ticket::{FollowedJob, FollowedRun};
+use crate::names::{RepoName, TargetName};
+use crate::ticket::{FollowedJob, FollowedRun, Review};
+
+/// So many environments of a run are recorded.
+const MOST_REVIEWS: usize = 4;
+
+/// So often GitHub is asked what a run waits for, until it has an answer: the run may be newer than the answer.
+const QUESTIONS_A_CHANGE: u8 = 3;
 
 /// What is known of the runs that were looked at.
 #[derive(Debug, Default)]
@@ -29,6 +36,10 @@ pub(super) struct Seen {
     run_tag: Option<Tag>,
     jobs: Option<RunJobs>,
     jobs_tag: Option<Tag>,
+    /// The environments that it waits for.
+    reviews: Vec<Review>,
+    /// How often GitHub is still asked for them.
+    questions: u8,
     /// When it was first seen as it is.
     since: DateTime<Utc>,
 }
@@ -50,7 +61,16 @@ impl Follower {
 
 impl Seen {
     fn new(of: RunOf, now: DateTime<Utc>) -> Self {
-        Self { of, run: None, run_tag: None, jobs: None, jobs_tag: None, since: now }
+        Self {
+            of,
+            run: None,
+            run_tag: None,
+            jobs: None,
+            jobs_tag: None,
+            reviews: Vec::new(),
+            questions: QUESTIONS_A_CHANGE,
+            since: now,
+        }
     }
 
     /// Which run.
@@ -73,6 +93,7 @@ impl Seen {
                 self.look_at_jobs(github).await?;
             }
         }
+        self.look_at_reviews(github).await;
         Ok(())
     }
 
@@ -88,6 +109,7 @@ impl Seen {
             (self.jobs, self.jobs_tag) = (None, None);
         }
         (self.run, self.run_tag, self.since) = (Some(run), tag, github.clock().now());
+        self.questions = QUESTIONS_A_CHANGE;
         Ok(true)
     }
 
@@ -96,8 +118,46 @@ impl Seen {
         let jobs = github.jobs_since(repository, *run, self.jobs_tag.as_ref()).await?;
         if let Fresh::Changed((jobs, tag)) = jobs {
             (self.jobs, self.jobs_tag, self.since) = (Some(jobs), tag, github.clock().now());
+            self.questions = QUESTIONS_A_CHANGE;
         }
         Ok(())
+    }
+
+    /// Asks for the environments that the run waits for: once a change, and when a wait timer is over.
+    ///
+    /// They only say more of what is known. So a refusal means that nobody knows them, and a bad answer that the
+    /// next look asks again.
+    async fn look_at_reviews(&mut self, github: &GitHub) {
+        if !self.waits_for_environment() {
+            self.reviews.clear();
+            return;
+        }
+        let now = github.clock().now();
+        let is_over = |review: &Review| review.timer_ends.is_some_and(|ends| ends <= now);
+        if self.questions == 0 && !self.reviews.iter().any(is_over) {
+            return;
+        }
+        let RunOf { target, repository, run } = &self.of;
+        let answer = github.pending_deployments(repository, *run).await;
+        let answer = answer.inspect_err(|error| {
+            tracing::info!("GitHub does not say who reviews {target}, run {run} of {repository}: {error}");
+        });
+        let (reviews, left) = match answer {
+            Ok(pending) if pending.is_empty() => (Vec::new(), self.questions.saturating_sub(1)),
+            Ok(pending) => (reviews(&pending, repository, now), 0),
+            Err(error) if error.is_final() => (Vec::new(), 0),
+            Err(_) => return,
+        };
+        self.questions = left;
+        if self.reviews != reviews {
+            (self.reviews, self.since) = (reviews, now);
+        }
+    }
+
+    /// Whether an environment keeps the run, or one of its jobs while others are at work.
+    fn waits_for_environment(&self) -> bool {
+        let mut jobs = self.jobs.iter().flat_map(|jobs| &jobs.jobs);
+        self.is(WAITING) || self.is("in_progress") && jobs.any(waits)
     }
 
     fn is(&self, status: &str) -> bool {
@@ -107,6 +167,7 @@ impl Seen {
     /// Whether the jobs have nothing to add: the run has not begun, or all went well.
     fn is_dull(&self) -> bool {
         self.run.as_ref().is_none_or(|run| match run.status.as_deref() {
+            Some(WAITING) => false,
             Some("completed") => run.conclusion.as_deref() == Some("success"),
             _ => true,
         })
@@ -124,10 +185,18 @@ impl Seen {
             run: self.followed(run),
             workflow: run.path.clone(),
             created_at: run.created_at,
+            changed_at: self.changed_at(run),
             title: run.title().to_owned(),
             actor: run.actor().map(str::to_owned),
             event: run.event.clone(),
         })
+    }
+
+    /// When the run or one of its jobs changed last.
+    fn changed_at(&self, run: &WorkflowRun) -> DateTime<Utc> {
+        let jobs = self.jobs.iter().flat_map(|jobs| &jobs.jobs);
+        let times = jobs.flat_map(|job| [job.started_at, job.completed_at]).flatten();
+        times.chain(run.updated_at).max().unwrap_or(run.created_at)
     }
 
     fn followed(&self, run: &WorkflowRun) -> FollowedRun {
@@ -135,7 +204,7 @@ impl Seen {
         let attempt = run.run_attempt.unwrap_or(1);
         let jobs = self.jobs.as_ref();
         let listed = jobs.map(|jobs| jobs.jobs.as_slice()).unwrap_or_default();
-        FollowedRun {
+        let followed_run = FollowedRun {
             target: target.clone(),
             repository: repository.clone(),
             run: *id,
@@ -147,13 +216,38 @@ impl Seen {
             },
             status: run.status.clone().unwrap_or_else(|| "unknown".to_owned()),
             conclusion: run.conclusion.clone(),
-            job: telling(listed).map(followed),
+            job: None,
             jobs: jobs.map_or(0, |jobs| jobs.total_count),
             jobs_over: listed.iter().filter(|job| has_ended(job)).count(),
+            reviews: self.reviews.clone(),
+            reports: 0,
             at: self.since,
             other: Map::new(),
-        }
+        };
+        let reviewed = listed.iter().find(|job| followed_run.needs_review() && waits(job));
+        FollowedRun { job: reviewed.or_else(|| telling(listed)).map(FollowedJob::from), ..followed_run }
     }
+}
+
+const WAITING: &str = "waiting";
+
+/// Whether an environment keeps the job.
+fn waits(job: &RunJob) -> bool {
+    job.status.as_deref() == Some(WAITING)
+}
+
+/// What a run waits for: what somebody has to approve first. A wait timer that is over keeps nothing.
+fn reviews(pending: &[PendingDeployment], repository: &RepoName, now: DateTime<Utc>) -> Vec<Review> {
+    let reviews = pending.iter().map(|pending| {
+        let timer_ends = pending.timer_ends().filter(|ends| *ends > now);
+        Review::new(pending.environment(), pending.reviewers(repository.owner()), timer_ends)
+    });
+    let mut reviews: Vec<Review> = reviews.collect();
+    reviews.sort_by_cached_key(|review| {
+        (review.reviewers.is_empty(), review.is_timer(), review.environment.clone())
+    });
+    reviews.truncate(MOST_REVIEWS);
+    reviews
 }
 
 fn has_ended(job: &RunJob) -> bool {
@@ -169,13 +263,4 @@ fn telling(jobs: &[RunJob]) -> Option<&RunJob> {
     .or_else(|| first(&|job| job.conclusion.as_deref() == Some("cancelled")))
     .or_else(|| first(&|job| job.status.as_deref() == Some("in_progress")))
     .or_else(|| first(&|job| !has_ended(job)))
-}
-
-fn followed(job: &RunJob) -> FollowedJob {
-    FollowedJob {
-        name: job.name.clone(),
-        status: job.status.clone().unwrap_or_else(|| "unknown".to_owned()),
-        conclusion: job.conclusion.clone(),
-        url: job.html_url.clone(),
-    }
 }

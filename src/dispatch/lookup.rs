@@ -3,24 +3,28 @@
 
 use super::Hub;
 use super::approved::{self, Approved, IssueText, TicketEvent};
+use super::closed::{self, Read, Release};
 use super::preflight::template_problem;
+use super::reading::{failed, identity, read_log};
 use crate::believe;
-use crate::engine::TicketIs;
-use crate::engine::closing::is_done;
-use crate::engine::wording::Wording;
-use crate::github::{GitHub, GitHubError};
+use crate::engine::wording::Follows;
+use crate::engine::{Known, TicketIs};
+use crate::github::issues::Issue;
 use crate::job::Job;
-use crate::ledger::Ledger;
-use crate::names::{IssueRef, TargetName};
+use crate::names::IssueRef;
 use crate::opening::{self, Lookup};
 use crate::problem::Problem;
+use crate::runner::log::NOTICE;
 use crate::ticket::claim::Claims;
-use crate::ticket::{Basis, Key, Log, Word, Writer};
+use crate::ticket::{Basis, Key, Log, Start, Word};
+
+/// So many closed tickets of a release are read.
+const TICKETS_READ: usize = 20;
 
 /// A ticket that the step names, if it names one.
 #[derive(Default)]
 pub(super) struct Named {
-    pub(super) ticket: Option<TicketIs>,
+    pub(super) issue: Option<Issue>,
     /// What its author wrote, as far as that was approved.
     pub(super) approved: Approved,
     /// The release that it was opened for, or dispatched before.
@@ -60,9 +64,7 @@ pub(super) async fn read_named(hub: Hub<'_>) -> Result<Named, Vec<Problem>> {
     let recorded = log.believed(&basis).release.clone();
     let release = key.or_else(|| recorded.filter(|_| asks_for_release));
     let approved = approved::decide(event, approved::recorded(Claims { log: &log, basis: &basis }), now);
-    let opened_at = Some(issue.created_at);
-    let ticket = TicketIs::Open { issue: ticket.clone(), url: issue.html_url, created: None, opened_at };
-    Ok(Named { ticket: Some(ticket), approved, release })
+    Ok(Named { issue: Some(issue), approved, release })
 }
 
 /// What the event says of `ticket`, if it is about that issue.
@@ -74,30 +76,103 @@ fn event_of<'j>(ticket: &IssueRef, job: &'j Job) -> Option<TicketEvent<'j>> {
     Some(TicketEvent { issue, is_approval: event.is_approval() })
 }
 
-/// The ticket to use, and open ones of the same release that came second.
-pub(super) async fn find(
-    hub: Hub<'_>,
-    named: Option<TicketIs>,
-    wording: &Wording,
-    listed: &[TargetName],
-) -> Result<(TicketIs, Vec<IssueRef>), Vec<Problem>> {
-    if let Some(ticket) = named {
-        return Ok((ticket, Vec::new()));
+/// The ticket to use.
+pub(super) struct Found {
+    ticket: TicketIs,
+    /// Open tickets of the same release that came second.
+    duplicates: Vec<IssueRef>,
+    /// The ticket's log and the account under which this step writes, where they were read.
+    log: Option<(Log, Option<String>)>,
+    /// What earlier tickets have released.
+    inherited: Vec<Start>,
+}
+
+impl Found {
+    fn new(ticket: TicketIs) -> Self {
+        Self { ticket, duplicates: Vec::new(), log: None, inherited: Vec::new() }
     }
-    let Hub { job, common, github, .. } = hub;
-    let key = wording.release().map_or(Key::Run(job.run), Key::Release);
-    let found = opening::find(github, &common.hub, &key).await;
-    let found = found.map_err(failed(format!("cannot look for a ticket in {}", common.hub)))?;
+
+    fn read(read: Read) -> Self {
+        Self { log: Some((read.log.clone(), read.identity.clone())), ..Self::new(read.ticket()) }
+    }
+
+    /// The ticket that is there, and its address in the browser.
+    pub(super) fn open_ticket(&self) -> Option<(IssueRef, String)> {
+        match &self.ticket {
+            TicketIs::Open { issue, url, .. } => Some((issue.clone(), url.clone())),
+            TicketIs::New(_) => None,
+        }
+    }
+
+    /// What a job knows that begins now.
+    pub(super) fn known(self) -> Known {
+        let known = Known::new(self.ticket, self.duplicates).taking_over(self.inherited);
+        match self.log {
+            Some((log, identity)) => known.with_log(log, identity),
+            None => known,
+        }
+    }
+}
+
+/// The ticket to use, and open ones of the same release that came second.
+pub(super) async fn find(release: Release<'_>, named: Named) -> Result<Found, Vec<Problem>> {
+    let Release { hub, key, .. } = release;
+    if let Some(issue) = named.issue {
+        let key = Key::of(issue.body.as_deref().unwrap_or_default());
+        let Some(Word::Known(key)) = key else { return Ok(Found::new(ticket_of(release, &issue))) };
+        refuse_reopened(Release { key: &key, ..release }, &issue).await?;
+        return open(Release { key: &key, ..release }, &issue).await;
+    }
+    let found = opening::find(hub.github, &hub.common.hub, key).await;
+    let found = found.map_err(failed(format!("cannot look for a ticket in {}", hub.common.hub)))?;
     match found {
         Lookup::Found(found) => {
             let opening::Found { issue, duplicates } = *found;
-            let (url, opened_at) = (issue.html_url, Some(issue.created_at));
-            let issue = IssueRef { repository: common.hub.clone(), number: issue.number };
-            Ok((TicketIs::Open { issue, url, created: None, opened_at }, duplicates))
+            if hub.inputs.release_again && hub.job.attempt == 1 {
+                let issue = release.issue(issue.number);
+                tracing::info!(target: NOTICE, "`release-again` changes nothing: {issue} is open");
+            }
+            refuse_reopened(release, &issue).await?;
+            match own_beside(release, &issue, &duplicates).await? {
+                Some(own) => Ok(own),
+                None => Ok(Found { duplicates, ..open(release, &issue).await? }),
+            }
         }
         Lookup::Unreadable(issue) => Err(vec![unreadable(&issue)]),
-        Lookup::Absent => Ok((find_closed(hub, key, wording, listed).await?, Vec::new())),
+        Lookup::Absent => find_closed(release).await,
     }
+}
+
+/// Refuses a ticket that somebody has opened again although a later one goes on with the release: what that one has
+/// started would be started a second time.
+async fn refuse_reopened(release: Release<'_>, issue: &Issue) -> Result<(), Vec<Problem>> {
+    if !issue.is_reopened() || !matches!(release.key, Key::Release(_)) {
+        return Ok(());
+    }
+    let mut later = closed_tickets(release).await?;
+    let open = opening::find_open(release.hub.github, &release.hub.common.hub, release.key).await;
+    later.extend(open.map_err(failed(format!("cannot look for a ticket in {}", release.hub.common.hub)))?);
+    later.retain(|other| other.number > issue.number && other.comments > 0);
+    let Some(newest) = later.into_iter().max_by_key(|other| other.number) else { return Ok(()) };
+    let (first, newest) = (release.issue(issue.number), release.issue(newest.number));
+    let what =
+        format!("{first} was opened again, and {newest} goes on with this release since it was closed");
+    Err(vec![Problem::new(what).help(format!("close {first}; reopen {newest} if it is closed"))])
+}
+
+fn ticket_of(release: Release<'_>, issue: &Issue) -> TicketIs {
+    let (url, opened_at) = (issue.html_url.clone(), Some(issue.created_at));
+    TicketIs::Open { issue: release.issue(issue.number), url, created: None, opened_at }
+}
+
+/// An open ticket, with what it takes over from the one that it continues.
+async fn open(release: Release<'_>, issue: &Issue) -> Result<Found, Vec<Problem>> {
+    let Some(earlier) = opening::continues(issue) else {
+        return Ok(Found::new(ticket_of(release, issue)));
+    };
+    let read = Read::of(issue, release).await?;
+    let inherited = closed::inherited_by(release, &read, earlier).await?;
+    Ok(Found { inherited, ..Found::read(read) })
 }
 
 fn unreadable(issue: &IssueRef) -> Problem {
@@ -110,62 +185,128 @@ fn unreadable(issue: &IssueRef) -> Problem {
     Problem::new(what).help(help)
 }
 
-/// No ticket is open: one that this run closed itself is used again; else a new one is opened.
-async fn find_closed(
-    hub: Hub<'_>,
-    key: Key,
-    wording: &Wording,
-    listed: &[TargetName],
-) -> Result<TicketIs, Vec<Problem>> {
-    let Hub { job, common, inputs, github } = hub;
-    let new = |continues: Option<&IssueRef>| {
-        let new = wording.new_issue(&key, continues);
-        let new = new.map_err(|error| vec![template_problem("the ticket's text", &error)])?;
-        Ok(TicketIs::New(Box::new(new)))
+/// The own ticket of a run that is run again, where another one is open.
+///
+/// # Errors
+///
+/// When that ticket was closed before everything was released: the run never goes on with another one.
+async fn own_beside(
+    release: Release<'_>,
+    open: &Issue,
+    duplicates: &[IssueRef],
+) -> Result<Option<Found>, Vec<Problem>> {
+    let Release { hub, key, .. } = release;
+    if hub.job.attempt == 1 || !matches!(key, Key::Release(_)) {
+        return Ok(None);
+    }
+    let read = Read::of(open, release).await?;
+    // What an earlier one has released is asked for in any case.
+    let is_first = opening::continues(open).is_none();
+    let go_on = |read| is_first.then(|| Found { duplicates: duplicates.to_vec(), ..Found::read(read) });
+    if read.is_own(release) {
+        return Ok(go_on(read));
+    }
+    let mut others = closed_tickets(release).await?;
+    for duplicate in duplicates {
+        let issue = opening::find_numbered(hub.github, duplicate, key).await;
+        others.extend(issue.map_err(failed(format!("cannot read {duplicate}")))?);
+    }
+    match own_among(release, &others).await? {
+        None => Ok(go_on(read)),
+        Some(own) if own.is_closed() && own.is_done(release).await? => Ok(Some(Found::read(own))),
+        Some(own) => Err(vec![not_with_another(&own, &read.issue)]),
+    }
+}
+
+fn not_with_another(own: &Read, open: &IssueRef) -> Problem {
+    let what = if own.is_closed() {
+        format!("this run's ticket {} was closed before everything was released", own.issue)
+    } else {
+        format!("this run's ticket is {}, and another one of the same release is open", own.issue)
     };
+    Problem::new(what).help(format!("start a new run: it goes on with {open}"))
+}
+
+/// No ticket is open: one that this run closed itself is used again; else a new one is opened.
+async fn find_closed(release: Release<'_>) -> Result<Found, Vec<Problem>> {
+    let Release { hub, key, .. } = release;
     // Without a name a release has one run, so only that run's later attempts can come upon a closed ticket.
-    let may_be_closed = matches!(key, Key::Release(_)) || job.attempt > 1;
-    let Some(label) = inputs.labels.first().filter(|_| may_be_closed) else { return new(None) };
-    let closed = opening::find_closed(github, &common.hub, &key, label).await;
-    let closed = closed.map_err(failed(format!("cannot look for a closed ticket in {}", common.hub)))?;
-    let Some(closed) = closed else { return new(None) };
-    let issue = IssueRef { repository: common.hub.clone(), number: closed.number };
-    // The run of a job that closed its ticket may be run again.
-    if job.attempt > 1 {
-        let log = read_log(&issue, github).await?;
-        // The engine asks GitHub about the runs, and goes on if one of them has not ended well.
-        let identity = identity(&issue, &log, hub).await?;
-        let unseen = listed.iter().cloned().collect();
-        let basis = Basis { identity, unseen, ..Basis::default() };
-        let ours = |by: &Writer| by.repository == job.repository && by.run == job.run;
-        let is_ours = Claims { log: &log, basis: &basis }.own().any(|(_, dispatch)| ours(&dispatch.by));
-        if is_ours && is_done(&log.believed(&basis), listed) {
-            let (url, opened_at) = (closed.html_url, Some(closed.created_at));
-            return Ok(TicketIs::Open { issue, url, created: None, opened_at });
+    if matches!(key, Key::Run(_)) && hub.job.attempt == 1 {
+        return new(release, Follows::Nothing);
+    }
+    let tickets = closed_tickets(release).await?;
+    let Some(newest) = tickets.first() else { return new(release, Follows::Nothing) };
+    if hub.job.attempt > 1
+        && let Some(own) = own_among(release, &tickets).await?
+    {
+        return if own.is_done(release).await? {
+            Ok(Found::read(own))
+        } else {
+            Err(vec![not_done(&own, key)])
+        };
+    }
+    let dispatched = first_dispatched(release, &tickets).await?;
+    let number = dispatched.as_ref().map_or(newest.number, |read| read.issue.number);
+    let inherited = match dispatched {
+        Some(read) => closed::inherited_from(release, read).await?,
+        None => Vec::new(),
+    };
+    let follows =
+        if hub.inputs.release_again { Follows::Repeats(number) } else { Follows::Continues(number) };
+    Ok(Found { inherited, ..new(release, follows)? })
+}
+
+fn new(release: Release<'_>, follows: Follows) -> Result<Found, Vec<Problem>> {
+    let new = release.wording.new_issue(release.key, follows);
+    let new = new.map_err(|error| vec![template_problem("the ticket's text", &error)])?;
+    Ok(Found::new(TicketIs::New(Box::new(new))))
+}
+
+/// The closed tickets of the release, those that were closed last first.
+async fn closed_tickets(release: Release<'_>) -> Result<Vec<Issue>, Vec<Problem>> {
+    let Release { hub, key, .. } = release;
+    let Some(label) = hub.inputs.labels.first() else { return Ok(Vec::new()) };
+    let closed = opening::find_closed(hub.github, &hub.common.hub, key, label).await;
+    closed.map_err(failed(format!("cannot look for a closed ticket in {}", hub.common.hub)))
+}
+
+/// The ticket of this run among these.
+async fn own_among(release: Release<'_>, tickets: &[Issue]) -> Result<Option<Read>, Vec<Problem>> {
+    // No other run has a ticket by this key.
+    let is_own_by_key = matches!(release.key, Key::Run(_));
+    for issue in tickets.iter().filter(|issue| is_own_by_key || issue.comments > 0).take(TICKETS_READ) {
+        let read = Read::of(issue, release).await?;
+        if is_own_by_key || read.is_own(release) {
+            return Ok(Some(read));
         }
     }
-    new(Some(&issue).filter(|_| matches!(key, Key::Release(_))))
+    Ok(None)
 }
 
-/// Under which account this step writes, if the log has claims that may be its own. Where only a write would tell,
-/// a dry run takes the first claim for this hub's own.
-pub(super) async fn identity(
-    ticket: &IssueRef,
-    log: &Log,
-    hub: Hub<'_>,
-) -> Result<Option<String>, Vec<Problem>> {
-    let Some(first) = log.first_claimant() else { return Ok(None) };
-    let identity = hub.github.identity(ticket, !hub.common.dry_run).await;
-    let identity =
-        identity.map_err(failed(format!("cannot tell under which account this step writes to {ticket}")))?;
-    Ok(identity.or_else(|| hub.common.dry_run.then(|| first.to_owned())))
+/// The first of these tickets by which this hub has dispatched anything; where there is none, another account.
+async fn first_dispatched(release: Release<'_>, tickets: &[Issue]) -> Result<Option<Read>, Vec<Problem>> {
+    let mut by_others = None;
+    for issue in tickets.iter().filter(|issue| issue.comments > 0).take(TICKETS_READ) {
+        let read = Read::of(issue, release).await?;
+        if read.is_of_hub() {
+            return Ok(Some(read));
+        }
+        by_others = by_others.or(Some(read).filter(Read::was_dispatched));
+    }
+    if let Some(read) = &by_others {
+        tracing::warn!(
+            "{}, which is closed, was dispatched by another account: its records count for nothing",
+            read.issue
+        );
+    }
+    Ok(by_others)
 }
 
-async fn read_log(ticket: &IssueRef, github: &GitHub) -> Result<Log, Vec<Problem>> {
-    let read = Ledger::read(github, ticket.clone()).await;
-    read.map(|(_, log)| log).map_err(failed(format!("cannot read {ticket}")))
-}
-
-fn failed(doing: String) -> impl FnOnce(GitHubError) -> Vec<Problem> {
-    move |error| vec![Problem::of(&doing, &error)]
+fn not_done(own: &Read, key: &Key) -> Problem {
+    let new = match key {
+        Key::Run(_) => "a new run starts everything again, on a ticket of its own",
+        _ => "or start a new run, which opens a new ticket and takes over what is released",
+    };
+    Problem::new(format!("this run's ticket {} was closed before everything was released", own.issue))
+        .help(format!("reopen {} and run the job again; {new}", own.issue))
 }

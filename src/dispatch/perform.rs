@@ -7,6 +7,7 @@ use futures::StreamExt;
 
 use super::READS_AT_ONCE;
 use super::follow::{Follower, Seen};
+use super::stop::Stop;
 use crate::apply;
 use crate::engine::step::{Candidate, RunOf, Search};
 use crate::engine::{Answer, Failure, Known, Pause, Request, Step, TicketIs, next, results, searches};
@@ -14,7 +15,7 @@ use crate::github::{GitHub, GitHubError};
 use crate::ledger::{Ledger, Pen, Reading};
 use crate::names::TargetName;
 use crate::plan::{Applied, Effect};
-use crate::problem::Help;
+use crate::problem::{Help, Problem};
 use crate::runner::log::NOTICE;
 use crate::ticket::claim::Liveness;
 use crate::ticket::{Comment, Writer};
@@ -36,22 +37,25 @@ pub(super) struct Performer<'a> {
 impl<'a> Performer<'a> {
     pub(super) fn new(github: &'a GitHub, known: &Known) -> Self {
         let ledger = match &known.ticket {
+            TicketIs::Open { issue, .. } if !known.log.is_empty() => {
+                Some(Ledger::of_log(github, issue.clone(), &known.log))
+            }
             TicketIs::Open { issue, .. } => Some(Ledger::unread(github, issue.clone())),
             TicketIs::New(_) => None,
         };
         Self { github, ledger, follower: Follower::default(), only_asks: false, lines: BTreeMap::new() }
     }
 
-    /// Does what comes next, until nothing does.
-    pub(super) async fn drive(&mut self, known: &mut Known, request: &Request) {
-        loop {
+    /// Does what comes next, until nothing does or it is to `stop`.
+    pub(super) async fn drive(&mut self, known: &mut Known, request: &Request, stop: &Stop) {
+        while !stop.is_due() {
             let now = self.github.clock().now();
             let steps = next(known, request, now);
             if steps.is_empty() {
                 break;
             }
             known.send(&steps, now);
-            self.perform(steps, known, request).await;
+            self.perform(steps, known, request, stop).await;
         }
         if request.follow.is_some() {
             self.say_what_changed(known, request);
@@ -66,13 +70,20 @@ impl<'a> Performer<'a> {
             if steps.is_empty() || !steps.iter().all(Step::is_question) {
                 break;
             }
-            self.perform(steps, known, request).await;
+            self.perform(steps, known, request, &Stop::default()).await;
         }
         let searches = searches(known, request, self.github.clock().now());
-        self.perform(searches, known, request).await;
+        self.perform(searches, known, request, &Stop::default()).await;
     }
 
-    async fn perform(&mut self, steps: Vec<Step>, known: &mut Known, request: &Request) {
+    /// Performs steps, and folds their answers in.
+    pub(super) async fn perform(
+        &mut self,
+        steps: Vec<Step>,
+        known: &mut Known,
+        request: &Request,
+        stop: &Stop,
+    ) {
         if let [Step::ReadLog, Step::Apply(Effect::UpdateBoard { .. })] = &steps[..] {
             return self.read_beside_board(&steps, known, request).await;
         }
@@ -81,9 +92,10 @@ impl<'a> Performer<'a> {
             self.perform_aside(aside, known, request).await;
         }
         for step in in_turn {
-            let answer = self.perform_one(&step, known, request).await;
+            let performing = self.perform_one(&step, known, request);
+            let answer = if creates(&step) { stop.creating(performing).await } else { performing.await };
             known.learn(&step, answer, request, self.github.clock().now());
-            if known.stopped().is_some() {
+            if known.stopped().is_some() || stop.is_due() {
                 break;
             }
         }
@@ -251,6 +263,11 @@ async fn write(step: &Step, pen: Option<Pen<'_>>) -> Result<Comment, GitHubError
     }
 }
 
+/// Whether a step creates the ticket or a record on it.
+fn creates(step: &Step) -> bool {
+    matches!(step, Step::Apply(Effect::OpenIssue(_) | Effect::WriteRecord { comment: None, .. }))
+}
+
 /// Whether a step may be performed beside others.
 fn is_independent(step: &Step) -> bool {
     match step {
@@ -319,7 +336,7 @@ fn reading_answer(reading: Result<Reading, GitHubError>, ledger: &Ledger<'_>) ->
             Answer::Stale
         }
         Err(error) => {
-            tracing::warn!("cannot read {} this time: {error}", ledger.ticket());
+            tracing::warn!("{}", this_time(&format!("cannot read {} this time", ledger.ticket()), &error));
             Answer::Failed(failure(&error))
         }
     }
@@ -338,6 +355,12 @@ fn failure(error: &GitHubError) -> Failure {
     }
 }
 
+/// What failed, with a remedy only if asking again does not help: this step asks again.
+fn this_time(doing: &str, error: &GitHubError) -> Problem {
+    let problem = Problem::of(doing, error);
+    if error.is_final() { problem } else { Problem { help: None, ..problem } }
+}
+
 async fn looked_at(
     seen: &Seen,
     looked: Result<Result<(), GitHubError>, tokio::time::error::Elapsed>,
@@ -349,7 +372,8 @@ async fn looked_at(
         // "Not found" may also mean "not for this token", unless the repository can be seen.
         Ok(Err(error)) if error.is_gone() && github.repository(repository).await.is_ok() => Answer::NoRun,
         Ok(Err(error)) => {
-            tracing::info!("cannot look at {target}, run {run} of {repository}, this time: {error}");
+            let what = format!("cannot look at {target}, run {run} of {repository}, this time");
+            tracing::info!("{}", this_time(&what, &error));
             Answer::Failed(failure(&error))
         }
         Err(_) => {
@@ -375,7 +399,7 @@ async fn find_run(search: &Search, github: &GitHub) -> Answer {
                 .collect(),
         ),
         Err(error) => {
-            tracing::warn!("cannot look for the run of {}: {error}", search.target);
+            tracing::warn!("{}", this_time(&format!("cannot look for the run of {}", search.target), &error));
             Answer::Failed(failure(&error))
         }
     }
@@ -397,16 +421,13 @@ async fn ask_hub_run(job: &Writer, github: &GitHub) -> Answer {
             Answer::HubRunUnknown
         }
         Err(error) if error.is_final() => {
-            let help = error.help().unwrap_or_default();
-            tracing::warn!(
-                "cannot tell whether hub run {run} has ended, so its claims stand: {error}\nhelp: {help}"
-            );
+            let what = format!("cannot tell whether hub run {run} has ended, so its claims stand");
+            tracing::warn!("{}", Problem::of(&what, &error));
             Answer::HubRunUnknown
         }
         Err(error) => {
-            tracing::warn!(
-                "cannot tell this time whether hub run {run} has ended, so its claims stand: {error}"
-            );
+            let what = format!("cannot tell this time whether hub run {run} has ended, so its claims stand");
+            tracing::warn!("{}", this_time(&what, &error));
             Answer::Failed(failure(&error))
         }
     }

@@ -41,6 +41,13 @@ pub(super) fn needs(targets: &[Target]) -> Needs {
     })
 }
 
+/// What it takes to see the runs of targets that a step does not start.
+pub(super) fn sees(targets: &[Target]) -> Needs {
+    targets.iter().fold(Needs::default(), |needs, target| {
+        needs.may(&target.repository, Permission::Actions, Level::Read)
+    })
+}
+
 /// Checks that every target can be reached, and completes it with what its repository says. Those
 /// that cannot be used are missing, and told in the problems.
 pub(super) async fn reach(targets: Vec<Target>, hub: Hub<'_>) -> (Vec<Ready>, Vec<Problem>) {

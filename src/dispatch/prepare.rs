@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::asker::Asker;
+use super::closed::Release;
+use super::outlook::Outlook;
 use super::preflight::{self, template_problem};
 use super::{Hub, lookup};
 use crate::engine::wording::Wording;
@@ -17,17 +19,22 @@ use crate::names::TargetName;
 use crate::problem::Problem;
 use crate::targets::{self, Listed, did_you_mean};
 use crate::template::{self, HubValues, RunValues, Values};
+use crate::ticket::Key;
 use crate::workspace::{self, FileError};
 
-/// Reads and checks everything before the first effect.
+/// Reads and checks everything before the first effect, and notes in `outlook` what is known on the way.
 ///
 /// # Errors
 ///
 /// With all problems, in the order of their places.
-pub(super) async fn prepare(hub: Hub<'_>, asker: &Asker) -> Result<(Request, Known), Vec<Problem>> {
+pub(super) async fn prepare(
+    hub: Hub<'_>,
+    asker: &Asker,
+    outlook: &mut Outlook,
+) -> Result<(Request, Known), Vec<Problem>> {
     let Hub { job, common, inputs, github } = hub;
     let named = lookup::read_named(hub).await?;
-    let approved = named.approved;
+    let approved = &named.approved;
     refuse(approved.problems(templates(inputs)))?;
     let mut wording = wording(hub, &approved.answers, named.release.clone().unwrap_or_default());
     if let Some(template) = &inputs.release {
@@ -47,11 +54,20 @@ pub(super) async fn prepare(hub: Hub<'_>, asker: &Asker) -> Result<(Request, Kno
     let names: Vec<TargetName> = listed.targets.iter().map(|target| target.name.clone()).collect();
     wording.values.targets = names.iter().map(ToString::to_string).collect();
     let is_meant = |name: &TargetName| only.as_ref().is_none_or(|only| only.contains(name));
-    let targets: Vec<_> = listed.targets.into_iter().filter(|target| is_meant(&target.name)).collect();
+    let targets: Vec<_> = listed.targets.iter().filter(|target| is_meant(&target.name)).cloned().collect();
     github.tokens().need(preflight::needs(&targets));
-    // The ticket is found without the targets.
-    let (reached, found) =
-        tokio::join!(preflight::reach(targets, hub), lookup::find(hub, named.ticket, &wording, &names));
+    outlook.targets = targets.iter().map(|target| (target.name.clone(), target.repository.clone())).collect();
+    let meant = targets.iter().map(|target| target.name.clone()).collect();
+    let unrecorded = approved.unrecorded.clone();
+    let key = wording.release().map_or(Key::Run(job.run), Key::Release);
+    let release = Release { hub, key: &key, wording: &wording, listed: &listed.targets, meant: &meant };
+    let find = async {
+        let found = lookup::find(release, named).await;
+        outlook.ticket = found.as_ref().ok().and_then(lookup::Found::open_ticket);
+        found
+    };
+    // The ticket is found before the targets are checked.
+    let (reached, found) = tokio::join!(preflight::reach(targets, hub), find);
     let (targets, unreachable) = reached;
     problems.extend(listed.problems);
     problems.extend(unreachable);
@@ -65,15 +81,17 @@ pub(super) async fn prepare(hub: Hub<'_>, asker: &Asker) -> Result<(Request, Kno
         problems.sort_by(|a, b| a.place.cmp(&b.place));
         return Err(problems);
     }
-    let (ticket, duplicates) = found?;
+    let known = found?.known();
     let request = Request {
         by: common.writer(job),
         run_url: job.run_url(),
+        workflow_url: job.workflow_url.clone(),
+        pings: inputs.pings.clone(),
         driver: inputs.driver.clone(),
         // Whoever runs the hub's workflow is the driver of a new ticket, and not of one that has a driver.
         is_new_driver: inputs.driver.as_ref() != job.actor.as_ref(),
         release: wording.release(),
-        form: approved.unrecorded,
+        form: unrecorded,
         targets,
         listed: names,
         retry: retry(inputs, only.as_ref(), asker),
@@ -86,7 +104,7 @@ pub(super) async fn prepare(hub: Hub<'_>, asker: &Asker) -> Result<(Request, Kno
         wording,
         wind_up: false,
     };
-    Ok((request, Known::new(ticket, duplicates)))
+    Ok((request, known))
 }
 
 /// The templates that the step itself gives.

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::mending;
 use super::ready::Ready;
 use super::request::Retry;
 use super::step::Step;
 use super::verdict::Verdict;
 use super::view::{TARGETS_PER_RECORD, View};
+use super::{mending, watching};
+use crate::names::TargetName;
 use crate::plan::Effect;
 use crate::ticket::claim::{self, Standing};
 use crate::ticket::{Reason, Start, StartState, Writer};
@@ -20,7 +21,8 @@ pub(super) fn ask_about_other_jobs(view: &View<'_>) -> Vec<Step> {
     let before = view.known.own.iter().map(|own| own.comment).max();
     let before = before.filter(|_| !has_yielded && !view.is_locked_out());
     let claimants = claim::claimants(view.claims(), before);
-    let jobs: BTreeSet<&Writer> = claimants.chain(mending::other_jobs(view)).collect();
+    let others = mending::other_jobs(view).chain(watching::other_jobs(view));
+    let jobs: BTreeSet<&Writer> = claimants.chain(others).collect();
     let is_unknown =
         |job: &&Writer| view.settled_liveness(job).is_none() && !view.known.round.jobs.contains_key(*job);
     jobs.into_iter().filter(is_unknown).cloned().map(Step::AskHubRun).collect()
@@ -75,7 +77,14 @@ pub(super) fn claim(view: &View<'_>) -> Vec<Step> {
     }
     let entries: Vec<Start> = claimed.into_iter().chain(waiting).collect();
     let records = entries.chunks(TARGETS_PER_RECORD).zip(view.last_seq() + 1..);
-    records.map(|(chunk, seq)| view.write(None, view.record(seq, chunk.to_vec(), Vec::new()))).collect()
+    let records =
+        records.map(|(chunk, seq)| (chunk[0] == entries[0], view.record(seq, chunk.to_vec(), Vec::new())));
+    let is_entry = |name: &TargetName| entries.iter().any(|start| start.target == *name);
+    let records = records.map(|(is_first, mut record)| {
+        record.left_out.retain(|name| is_first && !is_entry(name));
+        view.write(None, record)
+    });
+    records.collect()
 }
 
 /// Whether this step may claim the target: not twice, as a start that was refused is for the next

@@ -6,9 +6,8 @@ use super::results;
 use super::step::Step;
 use super::verdict::Verdict;
 use super::view::View;
-use crate::names::TargetName;
 use crate::plan::Effect;
-use crate::ticket::{Reason, Target, Ticket};
+use crate::ticket::{PingFor, Reason};
 
 const LAST_WORD: &str = "🎉 Every target is released, so this ticket is closed.";
 
@@ -25,8 +24,10 @@ pub(super) fn end(view: &View<'_>) -> Vec<Step> {
     }
     // A record of a newer release may ask for more than this one can read.
     let is_wanted = view.request.close && !view.known.is_closed && view.ticket.unreadable.is_empty();
-    if is_wanted && is_done(&view.ticket, &view.request.listed) && !results::went_wrong(view) {
-        let last_word = Some(LAST_WORD.to_owned());
+    if is_wanted && view.ticket.is_done(&view.request.listed) && !results::went_wrong(view) {
+        // A ping has said so.
+        let is_said = view.known.pinged.iter().any(|ping| ping.moment == PingFor::Done);
+        let last_word = Some(LAST_WORD.to_owned()).filter(|_| !is_said);
         return vec![Step::Apply(Effect::CloseIssue { issue: view.issue.clone(), last_word })];
     }
     Vec::new()
@@ -47,15 +48,6 @@ fn say_what_waits(view: &View<'_>) -> Vec<Step> {
         _ => None,
     });
     waiting.collect()
-}
-
-/// Whether every target of the ticket and every one that is `listed` is released, and no failure is open.
-#[must_use]
-pub fn is_done(ticket: &Ticket, listed: &[TargetName]) -> bool {
-    let is_released = |target: &Target| target.status.is_released();
-    ticket.notices.is_empty()
-        && ticket.targets.values().all(is_released)
-        && listed.iter().all(|name| ticket.targets.get(name).is_some_and(is_released))
 }
 
 #[cfg(test)]

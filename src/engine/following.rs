@@ -166,8 +166,13 @@ pub(super) fn unrecorded(view: &View<'_>) -> Vec<TargetName> {
 /// Whether what was seen of a run says more than the records of this hub's own identity.
 fn is_news(view: &View<'_>, run: &FollowedRun, recorded: &Recorded<'_>) -> bool {
     let target = view.known.log.ticket().targets.get(&run.target);
-    // A dispatch that does not wait says only what decides something: each word is a comment.
-    let decides = run.has_ended() || target.is_some_and(|target| target.status.is_bad());
+    // A dispatch that does not wait says only what decides something: each word is a comment. What the run itself has
+    // reported says more than that it goes on.
+    let known = target.and_then(|target| target.followed.as_ref());
+    let is_urgent = |known: &FollowedRun| known.has_ended() || known.needs_review();
+    let is_newer = target.and_then(|target| target.run.as_ref());
+    let is_newer = is_newer.is_some_and(|known| (known.id, known.attempt) < (run.run, run.attempt));
+    let decides = run.has_ended() || run.needs_review() || is_newer || known.is_some_and(is_urgent);
     if view.request.follow.is_none() && !decides {
         return false;
     }
@@ -188,7 +193,7 @@ fn recorded<'v>(view: &'v View<'_>) -> Recorded<'v> {
 
 /// Whether a run stands as it did, whenever that was.
 fn is_same(known: &FollowedRun, run: &FollowedRun) -> bool {
-    let known = FollowedRun { at: run.at, other: run.other.clone(), ..known.clone() };
+    let known = FollowedRun { at: run.at, reports: run.reports, other: run.other.clone(), ..known.clone() };
     known == *run
 }
 
@@ -222,6 +227,7 @@ mod tests {
 
     use crate::engine::Retry;
     use crate::engine::testing::{Says, Story, dispatch, target};
+    use crate::names::RunId;
     use crate::ticket::StartState;
 
     const REFUSED: &str = "cannot go on with acme/hub#1: it is refused";
@@ -253,6 +259,25 @@ mod tests {
                 "board",
             ]
         );
+    }
+
+    #[test]
+    fn a_job_that_does_not_wait_records_that_a_review_is_needed_and_that_it_is_over() {
+        let mut log = Story::of([target("web")]).after(started()).known.log;
+        for (hub_run, says, expected) in [
+            (200, Says::NeedsReview, vec!["comment: web needs review"]),
+            (201, Says::NeedsReview, vec![]),
+            (202, Says::GoesOn, vec!["comment: web in progress"]),
+            (203, Says::GoesOn, vec![]),
+        ] {
+            let mut story = Story::of([target("web")]).when("look at web", [says]);
+            story.known.log = log;
+            story.request.by.run = RunId(hub_run);
+            let mut lines = story.run();
+            lines.retain(|line| line.starts_with("comment"));
+            assert_eq!(lines, expected, "hub run {hub_run}");
+            log = story.known.log;
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::names::{CommentId, IssueNumber, IssueRef, RunId, TargetName, number};
 use crate::plan::{Applied, Board, Created, Effect, Plan};
 use crate::ticket::claim::Liveness;
 use crate::ticket::{
-    BoardStep, Comment, FollowedRun, Record, Report, StageReport, StartState, Status, TargetStatus, Writer,
+    BoardStep, Comment, FollowedRun, Record, Report, StageReport, StartState, Status, Writer,
 };
 
 /// More steps are taken by no release; a forecast that goes on is an error of the rules.
@@ -94,7 +94,15 @@ fn assume(step: &Step, known: &mut Known, request: &Request, now: DateTime<Utc>)
         Step::LookAtRun(of) => {
             let run = look_at(of, known, now);
             let (title, workflow, actor, event) = (String::new(), None, None, None);
-            Answer::Run(Box::new(Sighting { run, workflow, created_at: now, title, actor, event }))
+            Answer::Run(Box::new(Sighting {
+                run,
+                workflow,
+                created_at: now,
+                changed_at: now,
+                title,
+                actor,
+                event,
+            }))
         }
         Step::FindRun(_) => Answer::Runs(Vec::new()),
         Step::Apply(Effect::OpenIssue(new)) => Answer::Applied(Applied::Opened {
@@ -173,6 +181,8 @@ fn look_at(of: &RunOf, known: &Known, now: DateTime<Utc>) -> FollowedRun {
         job: None,
         jobs: 0,
         jobs_over: 0,
+        reviews: Vec::new(),
+        reports: 0,
         at: now,
         other: Map::new(),
     }
@@ -188,8 +198,7 @@ fn report_what_no_run_tells(known: &mut Known, request: &Request, now: DateTime<
     let silent = |name: &TargetName| {
         let target = view.ticket.targets.get(name)?;
         let start = target.start.as_ref().filter(|start| start.state == StartState::Started)?;
-        let is_open = matches!(target.status, TargetStatus::Queued | TargetStatus::InProgress);
-        (is_open && target.run.is_none()).then(|| start.repository.clone())
+        (target.status.is_under_way() && target.run.is_none()).then(|| start.repository.clone())
     };
     let open = waiting::open_targets(&view);
     let silent: Vec<_> = open.iter().filter_map(|name| Some((name.clone(), silent(name)?))).collect();

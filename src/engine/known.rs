@@ -13,7 +13,7 @@ use crate::names::{CommentId, IssueRef, RunId, TargetName};
 use crate::plan::{Effect, NewIssue};
 use crate::problem::Problem;
 use crate::ticket::claim::Liveness;
-use crate::ticket::{Basis, Dispatch, FollowedRun, Log, Reason, StartState, Writer};
+use crate::ticket::{Basis, Dispatch, FollowedRun, Log, Ping, Reason, Start, StartState, Writer};
 
 /// The run of a start that may have happened is looked for at these times: GitHub's lists lag behind
 /// its writes.
@@ -71,11 +71,15 @@ pub struct Known {
     pub(super) own: Vec<Own>,
     /// How runs of targets stood when this step looked last.
     pub(super) runs: BTreeMap<TargetName, FollowedRun>,
+    /// When these runs changed last, by GitHub's clock.
+    pub(super) changes: BTreeMap<TargetName, DateTime<Utc>>,
     pub(super) sight: BTreeMap<TargetName, Sight>,
     /// The runs that reports name and that are not, or not yet, known as their target's.
     pub(super) doubts: BTreeMap<(TargetName, RunId), Doubt>,
     /// The hub jobs of which nothing new is to be learnt.
     pub(super) settled_jobs: BTreeMap<Writer, Liveness>,
+    /// What earlier tickets of the release have released, as entries of a record of this one.
+    pub(super) inherited: Vec<Start>,
     /// The failed targets that are started again, each with the claim that started its failed run.
     pub(super) again: Option<BTreeMap<TargetName, CommentId>>,
     /// The targets that were left alone aloud.
@@ -88,6 +92,8 @@ pub struct Known {
     pub(super) uncancelled: BTreeSet<RunId>,
     /// The runs that this step has cancelled.
     pub(super) cancelled: BTreeSet<RunId>,
+    /// What this step has pinged somebody for.
+    pub(super) pinged: Vec<Ping>,
     /// The targets that had not ended when the time to wait was over.
     pub(super) late: BTreeSet<TargetName>,
     /// The targets whose run a cancelled job has looked for.
@@ -319,9 +325,11 @@ impl Known {
             round: Round::default(),
             own: Vec::new(),
             runs: BTreeMap::new(),
+            changes: BTreeMap::new(),
             sight: BTreeMap::new(),
             doubts: BTreeMap::new(),
             settled_jobs: BTreeMap::new(),
+            inherited: Vec::new(),
             again: None,
             left: BTreeSet::new(),
             starts: BTreeMap::new(),
@@ -329,6 +337,7 @@ impl Known {
             board: Board { due: Due::Later, ..Board::default() },
             uncancelled: BTreeSet::new(),
             cancelled: BTreeSet::new(),
+            pinged: Vec::new(),
             late: BTreeSet::new(),
             searched: BTreeSet::new(),
             is_closed: false,
@@ -336,6 +345,22 @@ impl Known {
             stopped: None,
             problems: Vec::new(),
         }
+    }
+
+    /// The same, of a ticket whose log was read just now, by a step that writes under this account.
+    #[must_use]
+    pub fn with_log(mut self, log: Log, identity: Option<String>) -> Self {
+        self.log = log;
+        (self.has_read, self.round.is_read) = (true, true);
+        self.identity = identity.map_or(Identity::NotAsked, Identity::Is);
+        self
+    }
+
+    /// The same, with what earlier tickets of the release have released.
+    #[must_use]
+    pub fn taking_over(mut self, inherited: Vec<Start>) -> Self {
+        self.inherited = inherited;
+        self
     }
 
     /// Why the job cannot go on, if it cannot.

@@ -14,7 +14,10 @@ use crate::names::{CommentId, TargetName};
 use crate::plan::{Applied, Created, Effect, NewRef};
 use crate::problem::Problem;
 use crate::ticket::claim::{Claims, Liveness};
-use crate::ticket::{Comment, Dispatch, FollowedRun, Reason, Record, Start, StartState, Writer};
+use crate::ticket::followers::reports_of;
+use crate::ticket::reason::and;
+use crate::ticket::state::Run;
+use crate::ticket::{Comment, Dispatch, FollowedRun, Notice, Reason, Record, Start, StartState, Writer};
 
 /// A run may seem this much older than what it was started by.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(60);
@@ -136,7 +139,10 @@ impl Known {
                     // Answers come in any order.
                     let is_older = |known: &FollowedRun| known.run > of.run;
                     if !self.runs.get(&of.target).is_some_and(is_older) {
-                        self.runs.insert(of.target.clone(), sighting.run);
+                        self.changes.insert(of.target.clone(), sighting.changed_at);
+                        let run = Run::seen(&sighting.run);
+                        let reports = reports_of(Some(&run), self.log.reports().map(|(_, report)| report));
+                        self.runs.insert(of.target.clone(), FollowedRun { reports, ..sighting.run });
                     }
                 }
                 Some(misfit) => self.misfits(of, self.known_run(of, request), &misfit),
@@ -399,12 +405,32 @@ impl Known {
         }
     }
 
+    /// Somebody is pinged once, also where it may have failed.
+    fn pinged(&mut self, notice: &Notice, answer: Answer) {
+        self.pinged.extend(notice.pings.iter().cloned());
+        match answer {
+            Answer::Failed(failure) => {
+                let mentioned: Vec<String> = notice.mention.iter().map(ToString::to_string).collect();
+                let what = format!("cannot mention {} on the ticket: {failure}", and(&mentioned));
+                self.problems.push(problem(what, &failure));
+            }
+            _ => self.board.due = self.board.due.max(Due::Later),
+        }
+    }
+
     fn wrote(&mut self, comment: Option<CommentId>, record: &Record, answer: Answer, request: &Request) {
-        let Record::Dispatch(record) = record else { return };
+        let record = match record {
+            Record::Dispatch(record) => record,
+            Record::Notice(notice) => return self.pinged(notice, answer),
+            Record::Report(_) => return,
+        };
         let index = self.own.iter().position(|own| Some(own.comment) == comment);
         // A record repeats its old entries, whatever became of these targets in later records.
         let before = index.map_or(&[][..], |index| &self.own[index].record.targets);
         let news: Vec<&Start> = record.targets.iter().filter(|start| !before.contains(start)).collect();
+        // Without it the release goes on as it would with it.
+        let is_remark =
+            index.is_some_and(|index| news.is_empty() && self.own[index].record.followed == record.followed);
         match answer {
             Answer::Applied(Applied::Written(written)) if !written.trusted => {
                 self.stopped = Some(written.not_believed(&request.wording.hub));
@@ -430,6 +456,14 @@ impl Known {
                 }
                 let recorded = news.into_iter().filter(|start| start.state != StartState::Claimed);
                 recorded.for_each(|start| drop(self.starts.remove(&start.target)));
+            }
+            Answer::Failed(failure) if is_remark => {
+                self.round.recording_failed = true;
+                let what = format!("cannot record who follows the runs: {failure}");
+                let problem = problem(what, &failure);
+                if failure.is_final && !self.problems.contains(&problem) {
+                    self.problems.push(problem);
+                }
             }
             Answer::Failed(failure) if news.is_empty() && request.follow.is_some() && !failure.is_final => {
                 self.round.recording_failed = true;

@@ -11,7 +11,7 @@ use super::ready::Ready;
 use super::wording::Wording;
 use crate::form::Answers;
 use crate::names::{Login, TargetName};
-use crate::ticket::{Dispatch, FollowedRun, Start, Word, Writer};
+use crate::ticket::{Dispatch, FollowedRun, PingsFor, Start, Watch, Word, Writer};
 
 /// What a hub job is asked to do.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Request {
     pub by: Writer,
     /// Its run in the browser.
     pub run_url: String,
+    /// The runs of its workflow in the browser, where they are known.
+    pub workflow_url: Option<String>,
     /// Who is responsible for the release.
     pub driver: Option<Login>,
     /// Whether the step was given a driver: else the one stays that the ticket has.
@@ -40,6 +42,8 @@ pub struct Request {
     pub cancel_runs: bool,
     /// Whether the ticket is closed when every target is released.
     pub close: bool,
+    /// When somebody is pinged.
+    pub pings: PingsFor,
     /// How hub jobs settle who starts a target.
     pub claim: Claim,
     /// How many starts are under way at once.
@@ -103,6 +107,33 @@ impl Default for Patience {
 }
 
 impl Request {
+    /// A request that starts nothing: it is about how these targets stand, as if those were started again that
+    /// failed.
+    #[must_use]
+    pub fn looking(by: Writer, run_url: String, targets: Vec<Ready>, wording: Wording) -> Self {
+        Self {
+            by,
+            run_url,
+            workflow_url: None,
+            pings: PingsFor::new(),
+            driver: None,
+            is_new_driver: false,
+            release: None,
+            form: None,
+            listed: targets.iter().map(|ready| ready.name().clone()).collect(),
+            targets,
+            retry: Retry::Failed,
+            follow: None,
+            cancel_runs: false,
+            close: false,
+            claim: Claim::Comment,
+            max_parallel: 1,
+            patience: Patience::default(),
+            wording,
+            wind_up: false,
+        }
+    }
+
     /// Whether what became of earlier runs decides what is started now.
     pub(super) fn runs_decide(&self) -> bool {
         self.follow.is_some()
@@ -116,11 +147,16 @@ impl Request {
             by: self.by.clone(),
             seq,
             run_url: self.run_url.clone(),
+            workflow_url: self.workflow_url.clone(),
+            // Where jobs claim by references, the job that closes the ticket deletes them.
+            close: self.close && self.claim == Claim::Comment,
             driver: self.driver.clone(),
             release: self.release.clone(),
             form: self.form.clone().map(Word::Known),
             targets,
+            left_out: Vec::new(),
             followed,
+            watch: Watch::default(),
             other: Map::new(),
         }
     }

@@ -12,7 +12,7 @@ use super::request::Request;
 use super::verdict::Verdict;
 use super::view::View;
 use super::waiting::{is_settled, open_targets};
-use crate::names::{CommentId, TargetName};
+use crate::names::{CommentId, RepoName, TargetName};
 use crate::problem::Problem;
 use crate::ticket::reason::and;
 use crate::ticket::{
@@ -26,6 +26,8 @@ pub struct Results {
     pub comment: Option<(CommentId, String)>,
     /// One object a target.
     pub targets: Vec<Value>,
+    /// What only people can go on with: `review web`.
+    pub waiting_for: Vec<String>,
     /// What failed in the release itself: it fails the step in any case.
     pub failures: Vec<Problem>,
     /// What could not be delivered to GitHub.
@@ -41,6 +43,7 @@ pub fn results(known: &Known, request: &Request, now: DateTime<Utc>) -> Results 
     Results {
         comment: known.own.first().map(|Own { comment, url, .. }| (*comment, url.clone())),
         targets: request.targets.iter().map(|ready| result(&view, ready)).collect(),
+        waiting_for: people(&view),
         failures: failures(&view),
         problems: problems(&view),
         delivered: known.stopped.is_none(),
@@ -178,16 +181,17 @@ fn result(view: &View<'_>, ready: &Ready) -> Value {
     let status = match target {
         _ if is(StartState::Unknown) => "unknown".to_owned(),
         _ if is(StartState::Started) && view.request.follow.is_none() => "started".to_owned(),
-        Some(target) => target.status.word().replace(' ', "_"),
+        Some(target) => target.status.as_str().to_owned(),
         None => "unknown".to_owned(),
     };
     let run = target.and_then(|target| target.run.as_ref());
     let start = target.and_then(|target| target.start.as_ref());
     let error = target.and_then(|target| {
         let failed = target.stage.as_ref().filter(|_| target.status.is_bad());
-        let because = target.because.as_ref().map(|because| because.clause(ToString::to_string));
+        let because = target.because.as_ref().map(error_of);
         because.filter(|_| target.status.is_bad()).or_else(|| failed.and_then(|stage| stage.message.clone()))
     });
+    let error = error.or_else(|| absence(view).filter(|_| target.is_none()));
     // What could not be recorded is known all the same.
     let unrecorded = settled.and_then(|outcome| outcome.run.as_ref());
     let run_url = run.and_then(|run| run.url.as_deref()).or(start.and_then(|start| start.run_url.as_deref()));
@@ -199,7 +203,53 @@ fn result(view: &View<'_>, ready: &Ready) -> Value {
         "run_id": run.map(|run| run.id).or(unrecorded.map(|(run, _)| *run)),
         "run_url": run_url.or(unrecorded.map(|(_, url)| url.as_str())),
         "error": error,
+        "waiting_for": target.map(|target| waiting_for(&view.ticket, target)).unwrap_or_default(),
     })
+}
+
+/// What the target waits for: the targets that it needs, or a review.
+fn waiting_for(ticket: &Ticket, target: &Target) -> Vec<String> {
+    match target.status {
+        TargetStatus::Waiting => ticket.awaited(&target.needs).map(|(name, _)| name.to_string()).collect(),
+        TargetStatus::Review => vec!["review".to_owned()],
+        _ => Vec::new(),
+    }
+}
+
+/// What only people can go on with: `review web`.
+fn people(view: &View<'_>) -> Vec<String> {
+    let status = |name: &TargetName| view.ticket.targets.get(name).map(|target| target.status);
+    let names = view.request.targets.iter().map(Ready::name);
+    let reviews = names.filter(|name| status(name) == Some(TargetStatus::Review));
+    reviews.map(|name| format!("review {name}")).collect()
+}
+
+/// A target of which nothing was read and nothing was started, as this step was cancelled before.
+#[must_use]
+pub fn untouched(name: &TargetName, repository: &RepoName) -> Value {
+    json!({
+        "name": name,
+        "repository": repository,
+        "status": "unknown",
+        "conclusion": null,
+        "run_id": null,
+        "run_url": null,
+        "error": "the step was cancelled before it looked at the target, and has not started it",
+        "waiting_for": [],
+    })
+}
+
+/// Why a target has no row in the ticket, although the dispatch lists it.
+fn absence(view: &View<'_>) -> Option<String> {
+    let stopped = view.known.stopped.as_ref().map(|problem| format!("it was not started: {}", problem.what));
+    let cancelled = || view.request.wind_up.then(|| "it was not started: the step was cancelled".to_owned());
+    stopped.or_else(cancelled)
+}
+
+/// Why a target was not started, with what to do about it.
+fn error_of(because: &Word<Reason>) -> String {
+    let what = because.clause(ToString::to_string);
+    Problem { help: because.help().map(str::to_owned), ..Problem::new(what) }.to_string()
 }
 
 /// How the run ended, in GitHub's word where it is known; none while it goes on.
@@ -210,18 +260,12 @@ fn conclusion(target: &Target) -> Option<&str> {
         TargetStatus::Failed => Some("failure"),
         TargetStatus::Cancelled => Some("cancelled"),
         TargetStatus::Skipped => Some("skipped"),
-        TargetStatus::Held | TargetStatus::InProgress | TargetStatus::Queued | TargetStatus::Waiting => None,
+        TargetStatus::Held
+        | TargetStatus::Review
+        | TargetStatus::InProgress
+        | TargetStatus::Queued
+        | TargetStatus::Waiting => None,
     })
-}
-
-/// The release in Markdown, a line a target.
-#[must_use]
-pub fn summary(ticket: &Ticket) -> String {
-    let rows = ticket.targets.iter().map(|(name, target)| {
-        let run = target.run.as_ref().and_then(|run| run.url.as_deref()).unwrap_or_default();
-        format!("- **{}** {}\n", text::inline(name.as_str()), text::link(target.status.label(), run))
-    });
-    rows.collect()
 }
 
 /// The targets that were started and whose run GitHub does not tell: only their reports can end them.
@@ -277,6 +321,17 @@ mod tests {
     }
 
     #[test]
+    fn what_a_target_waits_for_is_named() {
+        let mut story = Story::of([target("web"), target("docs").needing(["web"])]).following();
+        story = story.always("look at web", Says::NeedsReview);
+        let (story, results) = after(story);
+        assert_eq!(of(&results, "status"), ["review", "waiting"]);
+        assert_eq!(of(&results, "waiting_for"), [json!(["review"]), json!(["web"])]);
+        assert_eq!(results.waiting_for, ["review web"]);
+        assert_eq!(story.problems(), ["after 1h docs and web have not ended"]);
+    }
+
+    #[test]
     fn a_job_that_follows_reports_how_each_run_ended() {
         let story = Story::of([target("web"), target("api")]).following().when("look at api", [Says::Failed]);
         let (_, results) = after(story);
@@ -301,6 +356,15 @@ mod tests {
             ]
         );
         assert_eq!(results.problems.len(), 2);
+    }
+
+    #[test]
+    fn a_target_of_a_step_that_was_cancelled_early_has_the_keys_of_every_result() {
+        let (story, results) = after(Story::of([target("web")]));
+        let ready = &story.request.targets[0];
+        let untouched = untouched(ready.name(), &ready.target.repository);
+        let keys = |result: &Value| result.as_object().map(|keys| keys.keys().cloned().collect::<Vec<_>>());
+        assert_eq!(keys(&untouched), keys(&results.targets[0]));
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub struct Sighting {
     pub workflow: Option<String>,
     /// When it was created, by GitHub's clock.
     pub created_at: DateTime<Utc>,
+    /// When the run or one of its jobs changed last, by GitHub's clock.
+    pub changed_at: DateTime<Utc>,
     /// What it is called; blank if it has no name.
     pub title: String,
     /// Who started it, where GitHub says so.

@@ -43,6 +43,8 @@ pub(super) enum Says {
     NewBoard,
     /// The run goes on.
     GoesOn,
+    /// The run waits for a review.
+    NeedsReview,
     /// The run has failed.
     Failed,
     /// The other hub job is at work.
@@ -147,11 +149,16 @@ impl Story {
             }
             lines.push(words.join(" | "));
             assert!(lines.len() < 500, "the story does not end: {:#?}", &lines[480..]);
-            self.known.send(&steps, self.now);
-            for (step, words) in steps.iter().zip(words) {
-                let answer = self.answer(step, &words);
-                self.known.learn(step, answer, &self.request, self.now);
-            }
+            self.perform(&steps);
+        }
+    }
+
+    /// Performs steps, and folds their answers in.
+    pub(super) fn perform(&mut self, steps: &[Step]) {
+        self.known.send(steps, self.now);
+        for step in steps {
+            let answer = self.answer(step, &words(step));
+            self.known.learn(step, answer, &self.request, self.now);
         }
     }
 
@@ -238,6 +245,7 @@ fn answer_of(step: &Step, says: Says) -> Answer {
             is_behind: false,
         }))),
         Says::GoesOn => run("in_progress", None),
+        Says::NeedsReview => run("waiting", None),
         Says::Failed => run("completed", Some("failure")),
         Says::AtWork => Answer::HubRun(Liveness::Alive),
         Says::Ended => match step {

@@ -7,7 +7,7 @@ use super::ready::Ready;
 use super::view::View;
 use crate::names::{RunId, TargetName};
 use crate::ticket::claim::Standing;
-use crate::ticket::{Reason, TargetStatus};
+use crate::ticket::{Reason, Target, TargetStatus, Word};
 
 /// What happens to a target next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,8 @@ impl View<'_> {
         let status = target.map(|target| target.status);
         match (self.standing(name, None), status) {
             (Standing::Started { run, run_url }, status) => {
-                return Verdict::Hold(started(run, run_url, status));
+                let taken_over = target.and_then(taken_over);
+                return Verdict::Hold(taken_over.unwrap_or_else(|| started(run, run_url, status)));
             }
             (Standing::Unreadable(comment), _) => return Verdict::Hold(Reason::Unreadable { comment }),
             // A word that this release does not know decides how it stands: it is never free.
@@ -52,6 +53,12 @@ impl View<'_> {
     }
 }
 
+/// That an earlier ticket has released the target, if nothing has happened to it since.
+fn taken_over(target: &Target) -> Option<Reason> {
+    let because = target.because.as_ref().and_then(Word::known)?;
+    matches!(because, Reason::TakenOver { .. }).then(|| because.clone())
+}
+
 fn started(run: Option<RunId>, run_url: Option<String>, status: Option<TargetStatus>) -> Reason {
     match status {
         Some(status) if status.is_released() => Reason::Released { status },
@@ -70,7 +77,7 @@ mod tests {
     use crate::engine::TicketIs;
     use crate::engine::testing::{Says, Story, dispatch, target};
     use crate::names::CommentId;
-    use crate::ticket::{Dispatch, Record, StartState, Word};
+    use crate::ticket::{Dispatch, Record, StartState};
 
     fn verdict(story: &Story) -> Verdict {
         let view = View::new(&story.known, &story.request, story.now);

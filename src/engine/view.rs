@@ -8,11 +8,9 @@ use chrono::{DateTime, Utc};
 use super::known::{Attempt, Known, Own, TicketIs};
 use super::ready::Ready;
 use super::request::{Request, Retry};
-use super::step::Step;
 use crate::names::{CommentId, IssueNumber, IssueRef, RunId, TargetName};
-use crate::plan::Effect;
 use crate::ticket::claim::{self, Claims, Counting, Liveness, Standing};
-use crate::ticket::{Basis, Dispatch, FollowedRun, Record, Start, StartState, Ticket, Writer};
+use crate::ticket::{Basis, StartState, Ticket, Writer};
 
 /// So many targets share a record, so that it fits a comment.
 pub(super) const TARGETS_PER_RECORD: usize = 40;
@@ -44,19 +42,6 @@ impl<'a> View<'a> {
     /// The claims on the ticket.
     pub(super) fn claims(&self) -> Claims<'_> {
         Claims { log: &self.known.log, basis: &self.basis }
-    }
-
-    /// This job's next record. The driver of the ticket stays, unless the step was given another one.
-    pub(super) fn record(&self, seq: u64, targets: Vec<Start>, followed: Vec<FollowedRun>) -> Dispatch {
-        let record = self.request.record(seq, targets, followed);
-        let of_ticket = self.ticket.driver.clone().filter(|_| !self.request.is_new_driver);
-        Dispatch { driver: of_ticket.or(record.driver), ..record }
-    }
-
-    /// The step that writes one of this job's records.
-    pub(super) fn write(&self, comment: Option<CommentId>, record: Dispatch) -> Step {
-        let (issue, record) = (self.issue.clone(), Box::new(Record::Dispatch(record)));
-        Step::Apply(Effect::WriteRecord { issue, comment, record })
     }
 
     /// The sequence number of this job's newest write.

@@ -14,7 +14,7 @@ use crate::ticket::{FollowedRun, Reason, Target, TargetStatus};
 
 /// So many runs are looked at in a second at the most: GitHub allows
 /// [900 points a minute](https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits),
-/// and a look may take two.
+/// and a look may take two, or three of a run that begins to wait for a review.
 const LOOKS_PER_SECOND: u64 = 5;
 
 /// Pauses while something is to be expected, and the time is not over.
@@ -79,7 +79,7 @@ pub(super) fn is_settled(view: &View<'_>, name: &TargetName, target: &Target) ->
             let is_followed = target.run.is_some() && !is_unseen;
             target.followed.as_ref().map_or(!is_followed, FollowedRun::has_ended)
         }
-        TargetStatus::InProgress | TargetStatus::Queued => false,
+        TargetStatus::Review | TargetStatus::InProgress | TargetStatus::Queued => false,
         TargetStatus::Waiting => {
             view.ticket.held_up_by(&target.needs).is_some() || is_stuck(view, &target.needs)
         }
@@ -91,7 +91,7 @@ pub(super) fn is_settled(view: &View<'_>, name: &TargetName, target: &Target) ->
 fn is_stuck(view: &View<'_>, needs: &[TargetName]) -> bool {
     view.ticket.awaited(needs).any(|(needed, status)| {
         let ours = view.request.targets.iter().find(|ready| ready.name() == needed);
-        let is_at_work = matches!(status, Some(TargetStatus::InProgress | TargetStatus::Queued));
+        let is_at_work = status.is_some_and(TargetStatus::is_under_way);
         let is_stuck = match (ours, status) {
             (_, Some(TargetStatus::Held)) => true,
             (None, _) => !is_at_work,
@@ -194,7 +194,15 @@ mod tests {
             Story::of([target("web"), target("api")]).following().always("look at web", Says::GoesOn);
         story.request.cancel_runs = true;
         story.run_until("cancel web, run 101 of acme/web");
-        assert_eq!(story.run(), ["cancel web, run 101 of acme/web", "look at web"]);
+        assert_eq!(
+            story.run(),
+            [
+                "cancel web, run 101 of acme/web",
+                "look at web",
+                "edit comment 1: web and api started; api released; web in progress",
+                "board",
+            ]
+        );
         assert_eq!(story.problems(), ["after 1h web has not ended"]);
     }
 

@@ -30,6 +30,17 @@ pub struct Wording {
     pub values: Values,
 }
 
+/// What a new ticket has to do with an earlier one of the same release, which is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follows {
+    /// Nothing, or there is none.
+    Nothing,
+    /// It takes over what is released there.
+    Continues(IssueNumber),
+    /// It takes over nothing: everything is started again.
+    Repeats(IssueNumber),
+}
+
 const TITLE: &str =
     "{% if release %}Release {{ release }}{% else %}Release for {{ targets[:3] | join(', ') }}{% endif %}";
 
@@ -148,15 +159,23 @@ impl Wording {
     /// # Errors
     ///
     /// When its title or body does not render.
-    pub fn new_issue(&self, key: &Key, continues: Option<&IssueRef>) -> Result<NewIssue, TemplateError> {
+    pub fn new_issue(&self, key: &Key, follows: Follows) -> Result<NewIssue, TemplateError> {
         let mut body = self.body()?;
-        if let Some(closed) = continues {
-            body += &format!("\nContinues #{}, which is closed.\n", closed.number);
+        match follows {
+            Follows::Nothing => {}
+            Follows::Continues(closed) => body += &format!("\nContinues #{closed}, which is closed.\n"),
+            Follows::Repeats(closed) => {
+                body += &format!("\nReleases again what #{closed} released, which is closed.\n");
+            }
         }
+        let continues = match follows {
+            Follows::Continues(closed) => Some(closed),
+            Follows::Nothing | Follows::Repeats(_) => None,
+        };
         Ok(NewIssue {
             repository: self.hub.clone(),
             title: self.title()?,
-            body: key.ticket_body(&body),
+            body: key.ticket_body(&body, continues),
             labels: self.labels.clone(),
             assignee: self.driver.clone(),
             key: key.clone(),

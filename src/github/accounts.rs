@@ -9,6 +9,7 @@ use super::client::{GitHub, Request, path_part};
 use super::error::GitHubError;
 use super::role::{AskedRole, Role};
 use crate::names::{IssueRef, Login, RepoName};
+use crate::problem::Help;
 
 impl GitHub {
     /// The account under which this step writes to `issue`, asked once in a step; none if GitHub does not say.
@@ -46,7 +47,7 @@ impl GitHub {
             return Ok(Some(format!("{slug}[bot]")));
         }
         if !self.is_of_installation(repository).await? {
-            match self.send(Request::outside(repository, "/user")).await {
+            match self.send(Request::outside(repository, "/user", "say whose token it is")).await {
                 Ok(answer) => return Ok(Some(answer.json::<Account>()?.login)),
                 Err(error) if !error.is_final() => return Err(error),
                 Err(error) => tracing::debug!("GitHub does not say whose token it is: {error}"),
@@ -56,7 +57,8 @@ impl GitHub {
             return Ok(None);
         }
         let path = format!("/issues/{}/reactions", issue.number);
-        let request = Request::new(Method::POST, repository, path, Repeat::Freely);
+        let request =
+            Request::new(Method::POST, repository, path, Repeat::Freely, format!("react to {issue}"));
         let request = request.body(json!({ "content": "eyes" })).appears_within(self.lag_of(issue));
         match self.send(request).await {
             Ok(answer) => Ok(answer.json::<Reaction>()?.user.map(|user| user.login)),
@@ -78,7 +80,7 @@ impl GitHub {
         if roles.len() >= most {
             return None;
         }
-        let role = self.role(repository, login).await.map_err(|error| error.to_string());
+        let role = self.role(repository, login).await.map_err(|error| with_remedy(&error));
         roles.insert(key, role.clone());
         Some(AskedRole { role, is_new: true })
     }
@@ -96,13 +98,21 @@ impl GitHub {
             role_name: Option<String>,
         }
         let path = format!("/collaborators/{}/permission", path_part(login.as_str()));
-        let Permission { permission, role_name } = match self.send(Request::get(repository, path)).await {
-            Ok(answer) => answer.json()?,
-            // GitHub knows nobody of this name.
-            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => return Ok(Role::Read),
-            Err(error) => return Err(error),
-        };
+        let purpose = format!("show the role of {login} in {repository}");
+        let Permission { permission, role_name } =
+            match self.send(Request::get(repository, path, purpose)).await {
+                Ok(answer) => answer.json()?,
+                // GitHub knows nobody of this name.
+                Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => return Ok(Role::Read),
+                Err(error) => return Err(error),
+            };
         let role = role_name.as_deref().and_then(Role::named).max(Role::named(&permission));
         Ok(role.unwrap_or(Role::Read))
     }
+}
+
+/// The error in one line, with what to do about it.
+fn with_remedy(error: &GitHubError) -> String {
+    let help = error.help().map(|help| format!("; {help}"));
+    format!("{error}{}", help.unwrap_or_default())
 }

@@ -1,6 +1,6 @@
 //! Workflows and their runs: <https://docs.github.com/rest/actions>.
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -9,8 +9,9 @@ use serde_json::{Map, Value, json};
 use super::api::{ApiError, EnterpriseRelease, Repeat};
 use super::client::{GitHub, Request, path_part};
 use super::error::GitHubError;
-use super::time::time;
-use crate::names::{GitRef, RepoName, RunId, WorkflowFile};
+use super::remedy;
+use super::time::{optional_time, time};
+use crate::names::{GitRef, Login, RepoName, RunId, WorkflowFile};
 
 /// A workflow run, as far as it is read.
 #[derive(Debug, Clone, Deserialize)]
@@ -33,6 +34,9 @@ pub struct WorkflowRun {
     /// When it was created.
     #[serde(deserialize_with = "time")]
     pub created_at: DateTime<Utc>,
+    /// When it changed last.
+    #[serde(default, deserialize_with = "optional_time")]
+    pub updated_at: Option<DateTime<Utc>>,
     /// The file of its workflow, `.github/workflows/release.yml`; a ref may follow.
     #[serde(default)]
     pub path: Option<String>,
@@ -103,9 +107,34 @@ pub struct RunJob {
     /// The job in the browser.
     #[serde(default)]
     pub html_url: Option<String>,
+    /// When it began.
+    #[serde(default, deserialize_with = "optional_time")]
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    #[serde(default, deserialize_with = "optional_time")]
+    pub completed_at: Option<DateTime<Utc>>,
     /// Its steps.
     #[serde(default)]
     pub steps: Vec<RunStep>,
+}
+
+impl RunJob {
+    /// The first step that ended badly.
+    #[must_use]
+    pub fn failed_step(&self) -> Option<&RunStep> {
+        self.steps.iter().find(|step| is_bad(step.conclusion.as_deref()))
+    }
+
+    /// Whether the job or one of its steps ended badly.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        is_bad(self.conclusion.as_deref()) || self.failed_step().is_some()
+    }
+}
+
+/// Whether this conclusion of a job or a step is a bad end.
+fn is_bad(conclusion: Option<&str>) -> bool {
+    matches!(conclusion, Some("failure" | "timed_out" | "startup_failure" | "cancelled"))
 }
 
 /// A step of a job, as far as it is read.
@@ -119,6 +148,65 @@ pub struct RunStep {
     /// How it ended.
     #[serde(default)]
     pub conclusion: Option<String>,
+}
+
+/// An environment that a run waits for, as far as it is read.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PendingDeployment {
+    environment: Environment,
+    /// In minutes; none: 0.
+    #[serde(default)]
+    wait_timer: i64,
+    #[serde(default, deserialize_with = "optional_time")]
+    wait_timer_started_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    reviewers: Vec<Reviewer>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Environment {
+    #[serde(default)]
+    name: String,
+}
+
+/// A person with a login, or a team with a slug.
+#[derive(Debug, Clone, Deserialize)]
+struct Reviewer {
+    reviewer: ReviewerName,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct ReviewerName {
+    #[serde(default)]
+    login: Option<String>,
+    #[serde(default)]
+    slug: Option<String>,
+}
+
+impl PendingDeployment {
+    /// The environment's name.
+    #[must_use]
+    pub fn environment(&self) -> &str {
+        &self.environment.name
+    }
+
+    /// When its wait timer ends, where it has one.
+    #[must_use]
+    pub fn timer_ends(&self) -> Option<DateTime<Utc>> {
+        let timer = TimeDelta::try_minutes(self.wait_timer).filter(|timer| *timer > TimeDelta::zero())?;
+        self.wait_timer_started_at?.checked_add_signed(timer)
+    }
+
+    /// Who may approve: people, and teams of `owner`, whose repository it is.
+    pub fn reviewers(&self, owner: &str) -> impl Iterator<Item = Login> {
+        self.reviewers.iter().filter_map(move |Reviewer { reviewer }| {
+            match (&reviewer.login, &reviewer.slug) {
+                (Some(login), _) => Login::parse(login).filter(|login| !login.is_team()),
+                (None, Some(slug)) => Login::parse(&format!("{owner}/{slug}")),
+                (None, None) => None,
+            }
+        })
+    }
 }
 
 /// What was asked for, or that it is still as it was.
@@ -168,7 +256,8 @@ impl GitHub {
             state: String,
         }
         let path = format!("/actions/workflows/{}", path_part(workflow.as_str()));
-        match self.send(Request::get(repository, path)).await {
+        let purpose = format!("show the state of `{workflow}` in {repository}");
+        match self.send(Request::get(repository, path, purpose)).await {
             Ok(answer) => {
                 let Reply { state } = answer.json()?;
                 Ok(Some(state))
@@ -185,7 +274,8 @@ impl GitHub {
     /// When GitHub refuses or gives no clear answer.
     pub async fn cancel_run(&self, repository: &RepoName, run: RunId) -> Result<(), GitHubError> {
         let path = format!("/actions/runs/{run}/cancel");
-        match self.send(Request::new(Method::POST, repository, path, Repeat::Freely)).await {
+        let purpose = format!("cancel run {run} of {repository}");
+        match self.send(Request::new(Method::POST, repository, path, Repeat::Freely, purpose)).await {
             Err(error) if error.status() != Some(StatusCode::CONFLICT) => Err(error),
             _ => Ok(()),
         }
@@ -202,7 +292,7 @@ impl GitHub {
         run: RunId,
         tag: Option<&Tag>,
     ) -> Result<Fresh<(WorkflowRun, Option<Tag>)>, GitHubError> {
-        self.fresh(Request::get(repository, format!("/actions/runs/{run}")).unless(tag)).await
+        self.fresh(run_request(repository, run).unless(tag)).await
     }
 
     /// The jobs of the newest attempt of a run, the first hundred, if they have changed since they
@@ -218,7 +308,23 @@ impl GitHub {
         tag: Option<&Tag>,
     ) -> Result<Fresh<(RunJobs, Option<Tag>)>, GitHubError> {
         let path = format!("/actions/runs/{run}/jobs?per_page=100");
-        self.fresh(Request::get(repository, path).unless(tag)).await
+        let purpose = format!("list the jobs of run {run} of {repository}");
+        self.fresh(Request::get(repository, path, purpose).unless(tag)).await
+    }
+
+    /// The environments that a run waits for.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn pending_deployments(
+        &self,
+        repository: &RepoName,
+        run: RunId,
+    ) -> Result<Vec<PendingDeployment>, GitHubError> {
+        let path = format!("/actions/runs/{run}/pending_deployments");
+        let purpose = format!("show what run {run} of {repository} waits for");
+        Ok(self.send(Request::get(repository, path, purpose)).await?.json()?)
     }
 
     async fn fresh<T: DeserializeOwned>(
@@ -248,17 +354,22 @@ impl GitHub {
         inputs: &Map<String, Value>,
     ) -> Result<Option<StartedRun>, GitHubError> {
         let path = format!("/actions/workflows/{}/dispatches", path_part(workflow.as_str()));
-        let request = |body| Request::new(Method::POST, repository, path.clone(), Repeat::Never).body(body);
+        let purpose = format!("start `{workflow}` of {repository} at `{}`", git_ref.short());
+        let request = |body| {
+            let (path, purpose) = (path.clone(), purpose.clone());
+            Request::new(Method::POST, repository, path, Repeat::Never, purpose).body(body)
+        };
         let body = json!({ "ref": git_ref, "inputs": inputs, "return_run_details": true });
         let answer = match self.send(request(body)).await {
             // GHES before 3.21 does not know the field; a refusal had no effect.
             Err(GitHubError::Api(ApiError::Refused { message, .. }))
                 if message.contains("return_run_details") =>
             {
-                self.send(request(json!({ "ref": git_ref, "inputs": inputs }))).await?
+                self.send(request(json!({ "ref": git_ref, "inputs": inputs }))).await
             }
-            answer => answer?,
+            answer => answer,
         };
+        let answer = answer.map_err(|error| remedy::of_start(error, repository, workflow, git_ref))?;
         if answer.status == StatusCode::NO_CONTENT {
             return Ok(None);
         }
@@ -279,9 +390,10 @@ impl GitHub {
         payload: &Map<String, Value>,
     ) -> Result<(), GitHubError> {
         let body = json!({ "event_type": event_type, "client_payload": payload });
-        self.send(Request::new(Method::POST, repository, "/dispatches", Repeat::Never).body(body))
-            .await
-            .map(drop)
+        let purpose = format!("send the event `{event_type}` to {repository}");
+        let request = Request::new(Method::POST, repository, "/dispatches", Repeat::Never, purpose);
+        let sent = self.send(request.body(body)).await;
+        sent.map(drop).map_err(|error| remedy::of_event(error, repository))
     }
 
     /// The runs that a `workflow_dispatch` of `workflow` at `git_ref` started since `since`, newest first.
@@ -310,7 +422,8 @@ impl GitHub {
         for page in 1..=PAGES_OF_RUNS {
             let path =
                 format!("/actions/workflows/{}/runs?per_page=100&page={page}", path_part(workflow.as_str()));
-            let answer = self.send(Request::get(repository, path)).await?;
+            let purpose = format!("list the runs of `{workflow}` in {repository}");
+            let answer = self.send(Request::get(repository, path, purpose)).await?;
             let Reply { workflow_runs } = answer.json()?;
             let is_older = workflow_runs.last().is_none_or(|oldest| oldest.created_at < since);
             for run in workflow_runs {
@@ -333,7 +446,7 @@ impl GitHub {
     ///
     /// When GitHub refuses or does not answer.
     pub async fn run(&self, repository: &RepoName, run: RunId) -> Result<Option<WorkflowRun>, GitHubError> {
-        match self.send(Request::get(repository, format!("/actions/runs/{run}"))).await {
+        match self.send(run_request(repository, run)).await {
             Ok(answer) => Ok(Some(answer.json()?)),
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
@@ -352,7 +465,13 @@ impl GitHub {
         attempt: u32,
     ) -> Result<Vec<RunJob>, GitHubError> {
         let path = format!("/actions/runs/{run}/attempts/{attempt}/jobs?per_page=100");
-        let reply: RunJobs = self.send(Request::get(repository, path)).await?.json()?;
+        let purpose = format!("list the jobs of run {run} of {repository}");
+        let reply: RunJobs = self.send(Request::get(repository, path, purpose)).await?.json()?;
         Ok(reply.jobs)
     }
+}
+
+fn run_request(repository: &RepoName, run: RunId) -> Request<'_> {
+    let path = format!("/actions/runs/{run}");
+    Request::get(repository, path, format!("show run {run} of {repository}"))
 }

@@ -118,7 +118,7 @@ impl Api {
         let cost = Cost::of(&call.line.method, &call.line.path);
         let slot = pace.admit(cost, patience).await;
         slot.map(Some).map_err(|TooLate { reason, wait }| ApiError::RateLimited {
-            request: call.line.clone(),
+            request: Box::new(call.line.clone()),
             message: reason,
             wait,
         })
@@ -126,7 +126,7 @@ impl Api {
 
     /// Sends `call` once.
     pub(super) async fn send_once(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
-        let line = call.line.clone();
+        let line = Box::new(call.line.clone());
         let built = self.octocrab.build_request(builder(call), call.body);
         let built = built
             .map_err(|error| ApiError::Unexpected { request: line.clone(), reason: error.to_string() })?;
@@ -265,7 +265,7 @@ fn builder(call: &Call<'_>) -> http::request::Builder {
 }
 
 /// A connection that could not be opened had no effect; one that broke later is unclear.
-fn broken(request: RequestLine, error: &(dyn std::error::Error + 'static)) -> ApiError {
+fn broken(request: Box<RequestLine>, error: &(dyn std::error::Error + 'static)) -> ApiError {
     let mut reasons = Vec::new();
     let mut unopened = false;
     for cause in obstacle::causes(error).skip(1) {
@@ -325,7 +325,7 @@ mod tests {
         let octocrab = transport::over_service(service, Uri::from_static("http://github.example"));
         let api = Api::new(octocrab, Clock::starting_at(Default::default()), Duration::from_secs(60));
         let token = SecretString::from("token");
-        let mut call = Call::new(method, "/x", None, &token);
+        let mut call = Call::new(RequestLine::new(method, "/x", "do it"), None, &token);
         call.repeat = Repeat::Never;
         call.appears_within = Duration::from_secs(appears_within);
         call.pace = Some(pace);
@@ -359,7 +359,7 @@ mod tests {
         let Err(error) = result else { panic!("an answer") };
         assert_eq!(
             error.to_string(),
-            "GET /x was put off: GitHub's rate limit, 900 points a minute (5 for a write, 1 for a read) would be \
+            "the request to do it has to wait for GitHub's rate limit: 900 points a minute (5 for a write, 1 for a read) would be \
              exceeded"
         );
         assert_eq!((sends, took), (10, 15_750));

@@ -14,7 +14,8 @@ use super::error::GitHubError;
 use super::lag::Expected;
 use super::pace::{Limits, Pace, Paces};
 use super::role::Roles;
-use super::tokens::{Tokens, Unrevoked};
+use super::tokens::app::AppError;
+use super::tokens::{TokenError, Tokens, Unrevoked};
 use crate::job::Clock;
 use crate::names::{IssueRef, RepoName};
 
@@ -37,6 +38,8 @@ pub(super) struct Request<'a> {
     repository: &'a RepoName,
     /// With its query.
     path: String,
+    /// What GitHub is asked to do, for people.
+    purpose: String,
     body: Option<Value>,
     repeat: Repeat,
     /// The tag of the caller's copy: the answer says whether that has changed, and only then what it is now.
@@ -46,27 +49,30 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    pub(super) fn get(repository: &'a RepoName, path: impl Into<String>) -> Self {
-        Self::new(Method::GET, repository, path, Repeat::Freely)
+    pub(super) fn get(repository: &'a RepoName, path: impl Into<String>, purpose: impl Into<String>) -> Self {
+        Self::new(Method::GET, repository, path, Repeat::Freely, purpose)
     }
 
     /// A question that is not about `repository`, asked with its token.
-    pub(super) fn outside(repository: &'a RepoName, path: &str) -> Self {
-        Self { path: path.to_owned(), ..Self::get(repository, "") }
+    pub(super) fn outside(repository: &'a RepoName, path: &str, purpose: &str) -> Self {
+        Self { path: path.to_owned(), ..Self::get(repository, "", purpose) }
     }
 
-    /// A request about what is at `path` below `/repos/owner/name`.
+    /// A request about what is at `path` below `/repos/owner/name`. Errors say what it is for: GitHub refused
+    /// to … `purpose`.
     pub(super) fn new(
         method: Method,
         repository: &'a RepoName,
         path: impl Into<String>,
         repeat: Repeat,
+        purpose: impl Into<String>,
     ) -> Self {
         let path: String = path.into();
         Self {
             method,
             repository,
             path: format!("/repos/{repository}{path}"),
+            purpose: purpose.into(),
             body: None,
             repeat,
             unless: None,
@@ -91,7 +97,7 @@ impl<'a> Request<'a> {
 
     fn with<'t>(&'t self, bearer: &'t SecretString, pace: &'t Pace) -> Call<'t> {
         Call {
-            line: RequestLine { method: self.method.clone(), path: self.path.clone() },
+            line: RequestLine::new(self.method.clone(), &self.path, &self.purpose),
             body: self.body.as_ref(),
             bearer,
             repeat: self.repeat,
@@ -178,28 +184,43 @@ impl GitHub {
 
     async fn token_for(&self, request: &Request<'_>) -> Result<SecretString, GitHubError> {
         let token = self.tokens.for_repository(&self.api, request.repository).await;
-        token.map_err(|error| GitHubError::NoToken(Box::new(error)))
+        token.map_err(|error| self.without_token(request.repository, error))
+    }
+
+    fn without_token(&self, repository: &RepoName, error: TokenError) -> GitHubError {
+        let is_blank = matches!(error, TokenError::Blank | TokenError::App(AppError::NoKey { .. }));
+        let instead = is_blank.then(|| self.tokens.instead(repository)).flatten();
+        GitHubError::NoToken { error: Box::new(error), instead }
     }
 
     /// The name of the App that acts in `repository`, if it is one whose key this step has.
     pub(super) async fn app_of(&self, repository: &RepoName) -> Result<Option<String>, GitHubError> {
         let slug = self.tokens.app_of(&self.api, repository).await;
-        slug.map_err(|error| GitHubError::NoToken(Box::new(error)))
+        slug.map_err(|error| self.without_token(repository, error))
     }
 
     /// Whether the token for `repository` is one of an App's installation, by
     /// [its prefix](https://docs.github.com/authentication/keeping-your-account-and-data-secure/about-authentication-to-github#githubs-token-formats).
     pub(super) async fn is_of_installation(&self, repository: &RepoName) -> Result<bool, GitHubError> {
         let token = self.tokens.for_repository(&self.api, repository).await;
-        let token = token.map_err(|error| GitHubError::NoToken(Box::new(error)))?;
+        let token = token.map_err(|error| self.without_token(repository, error))?;
         Ok(token.expose_secret().starts_with("ghs_"))
     }
 
-    /// Names the permission that the token lacks, if GitHub refused for that.
+    /// Names the permission that the token lacks, if GitHub refused for that; and what could be given in place of
+    /// `token`.
     fn explain(&self, repository: &RepoName, refusal: ApiError) -> GitHubError {
-        match self.tokens.lack(repository, &refusal) {
+        let lack = self.tokens.lack(repository, &refusal);
+        let is_about_token = lack.is_some()
+            || matches!(refusal.status(), Some(StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND));
+        let explained = match lack {
             Some(lack) => GitHubError::Forbidden { refusal, lack: Box::new(lack) },
             None => refusal.into(),
+        };
+        let may_give_another = is_about_token && self.tokens.is_plain_for(repository);
+        match may_give_another.then(|| self.tokens.instead(repository)).flatten() {
+            Some(instead) => explained.or_else_do(instead),
+            None => explained,
         }
     }
 }

@@ -67,7 +67,9 @@ impl GitHub {
             format!("?{query}")
         });
         let contents = format!("/contents/{}{}", parts.join("/"), query.unwrap_or_default());
-        let answer = match self.send(Request::get(repository, contents)).await {
+        let at = git_ref.map(|git_ref| format!(" at `{git_ref}`")).unwrap_or_default();
+        let purpose = format!("show `{path}` of {repository}{at}");
+        let answer = match self.send(Request::get(repository, contents, purpose)).await {
             Err(error) if error.is_gone() => return Ok(None),
             answer => answer?,
         };
@@ -86,7 +88,7 @@ impl GitHub {
     ///
     /// When GitHub refuses or does not answer.
     pub async fn repository(&self, repository: &RepoName) -> Result<Repository, GitHubError> {
-        Ok(self.send(Request::get(repository, "")).await?.json()?)
+        Ok(self.send(Request::get(repository, "", format!("show {repository}"))).await?.json()?)
     }
 }
 

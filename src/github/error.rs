@@ -23,9 +23,22 @@ pub enum GitHubError {
         /// What the token lacks.
         lack: Box<Lack>,
     },
+    /// GitHub refused, and its message says what to do: nothing happened.
+    #[error("{refusal}")]
+    Refused {
+        /// GitHub's refusal.
+        refusal: ApiError,
+        /// What to do, in the imperative.
+        remedy: String,
+    },
     /// There is no token to ask with: nothing happened.
-    #[error("{}", chain(.0.as_ref()))]
-    NoToken(Box<TokenError>),
+    #[error("{}", chain(.error.as_ref()))]
+    NoToken {
+        /// Why there is none.
+        error: Box<TokenError>,
+        /// What else could be done than what the error says.
+        instead: Option<String>,
+    },
     /// GitHub took an issue and does not list it, so nobody can tell whether it is the only one of its kind.
     #[error("{0} was opened, and GitHub does not list it yet")]
     NotListed(IssueRef),
@@ -65,10 +78,23 @@ impl GitHubError {
         self.api().is_some_and(ApiError::is_gone)
     }
 
+    /// The same refusal, with what else could be done.
+    pub(super) fn or_else_do(self, instead: String) -> Self {
+        let remedy = joined(self.help(), Some(instead)).unwrap_or_default();
+        match self {
+            Self::Api(refusal @ ApiError::Refused { .. }) | Self::Forbidden { refusal, .. } => {
+                Self::Refused { refusal, remedy }
+            }
+            other => other,
+        }
+    }
+
     fn api(&self) -> Option<&ApiError> {
         match self {
-            Self::Api(error) | Self::Forbidden { refusal: error, .. } => Some(error),
-            Self::NoToken(_) | Self::NotListed(_) | Self::Unsettled { .. } => None,
+            Self::Api(error)
+            | Self::Forbidden { refusal: error, .. }
+            | Self::Refused { refusal: error, .. } => Some(error),
+            Self::NoToken { .. } | Self::NotListed(_) | Self::Unsettled { .. } => None,
         }
     }
 }
@@ -84,12 +110,21 @@ impl Help for GitHubError {
         match self {
             Self::Api(error) => error.help(),
             Self::Forbidden { lack, .. } => Some(lack.remedy()),
-            Self::NoToken(error) => error.help(),
+            Self::Refused { remedy, .. } => Some(remedy.clone()),
+            Self::NoToken { error, instead } => joined(error.help(), instead.clone()),
             Self::NotListed(_) => Some("run the job again: it finds the issue".to_owned()),
             Self::Unsettled { .. } => Some(
                 "the record is safe; the next job that may ask for its author's role writes the board"
                     .to_owned(),
             ),
         }
+    }
+}
+
+/// What to do, and what else could be done.
+pub(super) fn joined(help: Option<String>, instead: Option<String>) -> Option<String> {
+    match (help, instead) {
+        (Some(help), Some(instead)) => Some(format!("{help}; {instead}")),
+        (help, instead) => help.or(instead),
     }
 }

@@ -79,6 +79,12 @@ impl Issue {
         self.state_reason.as_deref() == Some("duplicate")
     }
 
+    /// Whether it was closed before, and somebody has opened it again.
+    #[must_use]
+    pub fn is_reopened(&self) -> bool {
+        self.state_reason.as_deref() == Some("reopened")
+    }
+
     /// Whether it is open.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -249,7 +255,8 @@ impl GitHub {
     ///
     /// When GitHub refuses or does not answer.
     pub async fn issue(&self, issue: &IssueRef) -> Result<Issue, GitHubError> {
-        let request = Request::get(&issue.repository, format!("/issues/{}", issue.number));
+        let path = format!("/issues/{}", issue.number);
+        let request = Request::get(&issue.repository, path, format!("show {issue}"));
         Ok(self.send(request.appears_within(self.lag_of(issue))).await?.json()?)
     }
 
@@ -264,7 +271,8 @@ impl GitHub {
         let (mut issues, mut extent) = (Vec::new(), Extent::default());
         for page in 1.. {
             let path = format!("/issues?state=open&sort=created&direction=desc&per_page={PAGE}&page={page}");
-            let answer = self.send(Request::get(repository, path)).await?;
+            let purpose = format!("list the open issues of {repository}");
+            let answer = self.send(Request::get(repository, path, purpose)).await?;
             extent.add(&answer)?;
             issues.extend(answer.json::<Vec<Issue>>()?);
             if !answer.has_next_page() {
@@ -283,7 +291,8 @@ impl GitHub {
     pub async fn closed_issues(&self, repository: &RepoName, label: &str) -> Result<Vec<Issue>, GitHubError> {
         let label = percent_encoding::utf8_percent_encode(label, percent_encoding::NON_ALPHANUMERIC);
         let path = format!("/issues?state=closed&labels={label}&sort=updated&direction=desc&per_page={PAGE}");
-        let mut issues: Vec<Issue> = self.send(Request::get(repository, path)).await?.json()?;
+        let purpose = format!("list the closed issues of {repository}");
+        let mut issues: Vec<Issue> = self.send(Request::get(repository, path, purpose)).await?.json()?;
         issues.retain(|issue| issue.pull_request.is_none());
         Ok(issues)
     }
@@ -309,7 +318,9 @@ impl GitHub {
         let send = async |assignee: Option<&Login>| {
             let assignees = Vec::from_iter(assignee);
             let body = json!({ "title": title, "body": body, "labels": labels, "assignees": assignees });
-            self.send(Request::new(Method::POST, repository, "/issues", Repeat::Never).body(body)).await
+            let purpose = format!("open an issue in {repository}");
+            let request = Request::new(Method::POST, repository, "/issues", Repeat::Never, purpose);
+            self.send(request.body(body)).await
         };
         let answer = match send(assignee).await {
             Err(refusal)
@@ -331,7 +342,8 @@ impl GitHub {
     ///
     /// When GitHub refuses or does not answer.
     pub async fn close_issue(&self, issue: &IssueRef) -> Result<(), GitHubError> {
-        self.update_issue(issue, json!({ "state": "closed", "state_reason": "completed" })).await
+        let body = json!({ "state": "closed", "state_reason": "completed" });
+        self.update_issue(issue, body, format!("close {issue}")).await
     }
 
     /// Closes an issue because another is in its place; may be repeated.
@@ -340,7 +352,8 @@ impl GitHub {
     ///
     /// When GitHub refuses or does not answer.
     pub async fn close_issue_as_duplicate(&self, issue: &IssueRef) -> Result<(), GitHubError> {
-        self.update_issue(issue, json!({ "state": "closed", "state_reason": "duplicate" })).await
+        let body = json!({ "state": "closed", "state_reason": "duplicate" });
+        self.update_issue(issue, body, format!("close {issue} as a duplicate")).await
     }
 
     /// Opens a closed issue again; may be repeated.
@@ -349,12 +362,18 @@ impl GitHub {
     ///
     /// When GitHub refuses or does not answer.
     pub async fn reopen_issue(&self, issue: &IssueRef) -> Result<(), GitHubError> {
-        self.update_issue(issue, json!({ "state": "open", "state_reason": "reopened" })).await
+        let body = json!({ "state": "open", "state_reason": "reopened" });
+        self.update_issue(issue, body, format!("reopen {issue}")).await
     }
 
-    async fn update_issue(&self, issue: &IssueRef, body: serde_json::Value) -> Result<(), GitHubError> {
+    async fn update_issue(
+        &self,
+        issue: &IssueRef,
+        body: serde_json::Value,
+        purpose: String,
+    ) -> Result<(), GitHubError> {
         let path = format!("/issues/{}", issue.number);
-        let request = Request::new(Method::PATCH, &issue.repository, path, Repeat::Freely);
+        let request = Request::new(Method::PATCH, &issue.repository, path, Repeat::Freely, purpose);
         self.send(request.body(body).appears_within(self.lag_of(issue))).await.map(drop)
     }
 
@@ -375,7 +394,8 @@ impl GitHub {
         let since = since.unwrap_or_default();
         let page = async |page: u64| {
             let path = format!("/issues/{}/comments?per_page={PAGE}&page={page}{since}", issue.number);
-            self.send(Request::get(&issue.repository, path).appears_within(self.lag_of(issue))).await
+            let request = Request::get(&issue.repository, path, format!("list the comments of {issue}"));
+            self.send(request.appears_within(self.lag_of(issue))).await
         };
         let (first, mut extent) = (page(1).await?, Extent::default());
         extent.add(&first)?;
@@ -413,7 +433,8 @@ impl GitHub {
         issue: &IssueRef,
         id: CommentId,
     ) -> Result<Option<IssueComment>, GitHubError> {
-        let request = Request::get(&issue.repository, format!("/issues/comments/{id}"));
+        let path = format!("/issues/comments/{id}");
+        let request = Request::get(&issue.repository, path, format!("show comment {id} of {issue}"));
         match self.send(request.appears_within(lag::COMMENT)).await {
             // GitHub takes the id of any comment of the repository.
             Ok(answer) => {
@@ -434,7 +455,8 @@ impl GitHub {
     /// When GitHub refuses or gives no clear answer.
     pub async fn create_comment(&self, issue: &IssueRef, body: &str) -> Result<IssueComment, GitHubError> {
         let path = format!("/issues/{}/comments", issue.number);
-        let request = Request::new(Method::POST, &issue.repository, path, Repeat::Never);
+        let purpose = format!("write a comment on {issue}");
+        let request = Request::new(Method::POST, &issue.repository, path, Repeat::Never, purpose);
         let request = request.body(json!({ "body": body })).appears_within(self.lag_of(issue));
         Ok(self.send(request).await?.json()?)
     }
@@ -451,7 +473,8 @@ impl GitHub {
         body: &str,
     ) -> Result<IssueComment, GitHubError> {
         let path = format!("/issues/comments/{id}");
-        let request = Request::new(Method::PATCH, &issue.repository, path, Repeat::Freely);
+        let purpose = format!("edit comment {id} of {issue}");
+        let request = Request::new(Method::PATCH, &issue.repository, path, Repeat::Freely, purpose);
         let request = request.body(json!({ "body": body })).appears_within(lag::COMMENT);
         Ok(self.send(request).await?.json()?)
     }
@@ -463,7 +486,9 @@ impl GitHub {
     /// When GitHub refuses or does not answer.
     pub async fn delete_comment(&self, issue: &IssueRef, id: CommentId) -> Result<(), GitHubError> {
         let path = format!("/issues/comments/{id}");
-        match self.send(Request::new(Method::DELETE, &issue.repository, path, Repeat::Freely)).await {
+        let purpose = format!("delete comment {id} of {issue}");
+        match self.send(Request::new(Method::DELETE, &issue.repository, path, Repeat::Freely, purpose)).await
+        {
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(()),
             answer => answer.map(drop),
         }
@@ -476,6 +501,7 @@ impl GitHub {
     /// When GitHub refuses or does not answer.
     pub async fn pin_comment(&self, issue: &IssueRef, id: CommentId) -> Result<(), GitHubError> {
         let path = format!("/issues/comments/{id}/pin");
-        self.send(Request::new(Method::PUT, &issue.repository, path, Repeat::Freely)).await.map(drop)
+        let purpose = format!("pin comment {id} of {issue}");
+        self.send(Request::new(Method::PUT, &issue.repository, path, Repeat::Freely, purpose)).await.map(drop)
     }
 }

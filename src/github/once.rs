@@ -5,6 +5,7 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable};
 
 use super::error::GitHubError;
+use crate::problem::Problem;
 
 /// Sends; after an unclear failure looks for the effect several times within half a minute, and sends
 /// again, once, if it is not there.
@@ -26,7 +27,7 @@ pub async fn sent_once<T>(
         Ok(None) => {}
         // Without a look nobody knows: the failure stays unclear, whatever kept us from looking.
         Err(error) => {
-            tracing::warn!("cannot look whether it happened: {error}");
+            tracing::warn!("{}", Problem::of("cannot look whether it happened", &error));
             return Err(unclear);
         }
     }
@@ -79,7 +80,7 @@ mod tests {
     use crate::github::api::{ApiError, RequestLine};
 
     fn unclear() -> GitHubError {
-        let request = RequestLine { method: Method::POST, path: "/x".into() };
+        let request = Box::new(RequestLine::new(Method::POST, "/x", "do it"));
         ApiError::Unclear { request, reason: "502".into() }.into()
     }
 

@@ -11,6 +11,7 @@ use super::api::{ApiError, Repeat};
 use super::client::{GitHub, Request, path_part};
 use super::error::GitHubError;
 use super::pages::Extent;
+use super::remedy;
 use crate::names::{Created, RepoName};
 
 impl GitHub {
@@ -28,11 +29,12 @@ impl GitHub {
         name: &str,
         sha: &str,
     ) -> Result<Created, GitHubError> {
-        let request = Request::new(Method::POST, repository, "/git/refs", Repeat::Never);
+        let purpose = format!("create the reference `{name}` in {repository}");
+        let request = Request::new(Method::POST, repository, "/git/refs", Repeat::Never, purpose);
         match self.send(request.body(json!({ "ref": name, "sha": sha }))).await {
             Ok(_) => Ok(Created::New),
             Err(error) if is_unprocessable(&error, "already exists") => Ok(Created::Exists),
-            Err(error) => Err(error),
+            Err(error) => Err(remedy::of_reference(error, repository)),
         }
     }
 
@@ -51,11 +53,13 @@ impl GitHub {
             r#ref: String,
         }
         let path = format!("/git/matching-refs/{}", path_of(prefix));
+        let purpose = format!("list the references `{prefix}*` of {repository}");
         let (mut names, mut extent) = (Vec::new(), Extent::default());
         for page in 1.. {
             // No page is documented, so none is named before GitHub links to one.
             let query = if page == 1 { String::new() } else { format!("?page={page}") };
-            let answer = self.send(Request::get(repository, format!("{path}{query}"))).await?;
+            let answer =
+                self.send(Request::get(repository, format!("{path}{query}"), purpose.clone())).await?;
             extent.add(&answer)?;
             names.extend(answer.json::<Vec<Reference>>()?.into_iter().map(|reference| reference.r#ref));
             if !answer.has_next_page() {
@@ -72,7 +76,8 @@ impl GitHub {
     /// When GitHub refuses or does not answer.
     pub async fn delete_ref(&self, repository: &RepoName, name: &str) -> Result<(), GitHubError> {
         let path = format!("/git/refs/{}", path_of(name));
-        match self.send(Request::new(Method::DELETE, repository, path, Repeat::Freely)).await {
+        let purpose = format!("delete the reference `{name}` of {repository}");
+        match self.send(Request::new(Method::DELETE, repository, path, Repeat::Freely, purpose)).await {
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(()),
             Err(error) if is_unprocessable(&error, "does not exist") => Ok(()),
             answer => answer.map(drop),
@@ -169,7 +174,7 @@ mod tests {
     async fn references_without_an_end_are_not_followed_for_ever() {
         let (github, requests) = client(vec![(200, r#"[{"ref":"refs/acme/v1 first"}]"#); 201]);
         let error = github.matching_refs(&web(), "refs/acme/").await.expect_err("too many");
-        assert!(error.to_string().ends_with("was answered with more than 200 pages"), "{error}");
+        assert!(error.to_string().ends_with("has more than 200 pages"), "{error}");
         assert_eq!(requests.lock().expect("no panic").len(), 201);
     }
 

@@ -29,7 +29,7 @@ use app::{App, AppError, InstallationToken};
 use credentials::Source;
 use sts::{StsError, TokenService};
 
-pub use credentials::{Credentials, TicketToken};
+pub use credentials::{Credentials, TicketPlace, TicketToken};
 pub use identity::IdentityError;
 pub use lack::{Grantee, Lack};
 pub use secret::Mask;
@@ -46,9 +46,9 @@ const LASTS: Duration = Duration::from_secs(60 * 60);
 /// Why there is no token.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum TokenError {
-    /// The step has none for this repository.
-    #[error("no token was given")]
-    NotGiven,
+    /// The step has none for this repository. `token` has a default, so it was given, and came to nothing.
+    #[error("`token` is blank: does the secret exist here?")]
+    Blank,
     /// The App gives none.
     #[error(transparent)]
     App(#[from] AppError),
@@ -60,7 +60,10 @@ pub enum TokenError {
 impl Help for TokenError {
     fn help(&self) -> Option<String> {
         match self {
-            Self::NotGiven => Some("give the step a `token`, such as `${{ github.token }}`".to_owned()),
+            Self::Blank => Some(
+                "give the step a `token` that this run has; runs that forks and Dependabot start are given no secrets"
+                    .to_owned(),
+            ),
             Self::App(error) => error.help(),
             Self::Sts(error) => error.help(),
         }
@@ -130,7 +133,7 @@ impl Tokens {
             Some(Source::Given(token)) => Ok(token.clone()),
             Some(Source::Exchanged(service)) => Ok(self.of_service(service).await?),
             Some(Source::App(app)) => Ok(self.of_app(app, api, repository).await?),
-            None => Err(TokenError::NotGiven),
+            None => Err(TokenError::Blank),
         }
     }
 
@@ -210,6 +213,32 @@ impl Tokens {
             permissions: permissions.unwrap_or_else(|| "more permissions".to_owned()),
             grantee: source.map_or(Grantee::Token, |source| source.grantee()),
         })
+    }
+
+    /// What else could be done where `token`, or the App in its place, is blank or may not do what the step needs
+    /// in the ticket's `repository`.
+    pub(super) fn instead(&self, repository: &RepoName) -> Option<String> {
+        let place = self.credentials.ticket_by_token(repository)?;
+        if !place.is_here {
+            let what = "if the step gives a `ticket-token` or a GitHub App, it is blank here: does the secret exist?";
+            return Some(what.to_owned());
+        }
+        let needs = self.needs.lock().unwrap_or_else(PoisonError::into_inner);
+        let needed: Vec<String> = needs
+            .missing(repository, &BTreeMap::new())
+            .into_iter()
+            .map(|grant| format!("`{grant}`"))
+            .collect();
+        let needed = if needed.is_empty() { "`issues: write`".to_owned() } else { needed.join(" and ") };
+        Some(format!(
+            "or, as the ticket is in this job's own repository, give the step `ticket-token: ${{{{ github.token }}}}` \
+             and the job the permission {needed}"
+        ))
+    }
+
+    /// Whether `token` asks in `repository`, and no other credential.
+    pub(super) fn is_plain_for(&self, repository: &RepoName) -> bool {
+        self.credentials.app.is_none() && self.credentials.ticket_by_token(repository).is_some()
     }
 
     /// Drops a token that GitHub refuses; says whether there will be another.

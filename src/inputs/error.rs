@@ -1,5 +1,6 @@
 //! What can be wrong with the inputs of the step.
 
+use crate::duration::DurationError;
 use crate::github::tokens::jwt::KeyError;
 use crate::names::{IssueRef, NameError, RepoName};
 use crate::problem::{Help, Problem};
@@ -44,7 +45,9 @@ pub enum InputError {
     #[error("input `client-id` and `app-id` both name the App; give one of them")]
     TwoApps,
     /// A key of an App that has no name.
-    #[error("input `client-id` is missing; `private-key` is the key of a GitHub App")]
+    #[error(
+        "input `client-id` is blank, and `private-key` is the key of a GitHub App: does the secret or variable exist here?"
+    )]
     NoApp,
     /// Targets are started by an event without a type.
     #[error("input `event-type` is missing; `dispatch-type: repository` sends an event of that type")]
@@ -106,12 +109,9 @@ impl Help for InputError {
 /// What is wrong with a value, wherever it stands.
 #[derive(Debug, thiserror::Error)]
 pub enum ValueError {
-    /// Not a time.
-    #[error("`{0}` is not a duration; write `90s`, `15m` or `1h 30m`")]
-    Duration(String),
-    /// A time that no run of a workflow lasts.
-    #[error("`{0}` is more than the 35 days that a workflow run may last")]
-    LongDuration(String),
+    /// Not a duration.
+    #[error(transparent)]
+    Duration(#[from] DurationError),
     /// Not a number, or too small.
     #[error("`{0}` is not a whole number from 1 on")]
     Number(String),

@@ -1,7 +1,7 @@
 //! Takes the values of the inputs apart, and goes on when one cannot be read: all that is wrong with
 //! them is reported together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,12 +9,10 @@ use secrecy::SecretString;
 
 use super::error::{InputError, ValueError, alternatives};
 use super::table::{Input, ModeName, Takes, Words, words};
+use crate::duration;
 use crate::github::tokens;
 use crate::names::Login;
 use crate::ticket::Status;
-
-/// How long a [workflow run](https://docs.github.com/actions/reference/limits) may last, which no wait outlasts.
-const LONGEST: Duration = Duration::from_secs(35 * 24 * 60 * 60);
 
 /// The inputs of a step, and what is wrong with those that were read.
 ///
@@ -109,13 +107,23 @@ impl<'a> Reader<'a> {
         self.one_of(name).unwrap_or_default()
     }
 
-    pub(super) fn duration(&mut self, name: &'static str) -> Duration {
-        let duration = self.parsed(name, |text| {
-            let duration = humantime::parse_duration(text);
-            let duration = duration.map_err(|_| ValueError::Duration(text.to_owned()))?;
-            if duration <= LONGEST { Ok(duration) } else { Err(ValueError::LongDuration(text.to_owned())) }
+    pub(super) fn duration(&mut self, name: &'static str) -> Option<Duration> {
+        self.parsed(name, |text| Ok(duration::parse(text)?))
+    }
+
+    /// Some of the words of a type; none of them where `none` stands there.
+    pub(super) fn some_of<T: Words + Ord>(&mut self, name: &'static str) -> BTreeSet<T> {
+        const NONE: &str = "none";
+        let items = self.list(name);
+        if matches!(&items[..], [one] if one.eq_ignore_ascii_case(NONE)) {
+            return BTreeSet::new();
+        }
+        let words = items.into_iter().filter_map(|text| {
+            let value = T::ALL.iter().find(|value| value.as_str().eq_ignore_ascii_case(&text));
+            let takes = || alternatives(words::<T>().into_iter().chain([NONE]));
+            self.accept(value.copied().ok_or_else(|| InputError::Word { name, text, takes: takes() }))
         });
-        duration.unwrap_or_default()
+        words.collect()
     }
 
     pub(super) fn number<T: FromStr + PartialOrd + From<u8>>(&mut self, name: &'static str) -> Option<T> {

@@ -6,12 +6,12 @@
 use DefaultValue::{ByMode, Derived, Expression, Fixed, Nothing, Required};
 use ModeName::{Dispatch, Notify, Report};
 use Takes::{
-    Boolean, Duration, List, Login, Logins, Mapping, Number, OneOf, Path, Repository, Secret, Statuses,
-    Template, Text, Ticket, Url,
+    Boolean, Duration, List, Login, Logins, Mapping, Number, OneOf, Path, Repository, Secret, SomeOf,
+    Statuses, Template, Text, Ticket, Url,
 };
 
 use super::{ClaimMode, CommentMode, DispatchType};
-use crate::ticket::Status;
+use crate::ticket::{PingFor, Status};
 
 /// An input as users know it, or as the users of some modes do: where modes mean different things by
 /// one name, each meaning has a row of its own.
@@ -56,6 +56,8 @@ pub enum Takes {
     Duration,
     /// One of the words of a type, by [`words`].
     OneOf(fn() -> Vec<&'static str>),
+    /// One or several of the words of a type, or `none`.
+    SomeOf(fn() -> Vec<&'static str>),
     /// One or several of these statuses.
     Statuses(&'static [Status]),
     /// Items as a YAML or JSON list, one a line, or with commas between them.
@@ -121,6 +123,14 @@ impl Words for ModeName {
             Report => "report",
             Notify => "notify",
         }
+    }
+}
+
+impl Words for PingFor {
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn as_str(self) -> &'static str {
+        self.as_str()
     }
 }
 
@@ -247,6 +257,14 @@ pub const INPUTS: &[Input] = &[
         Fixed("5m"),
         "how long to go on trying when GitHub asks to wait or does not answer well: `90s`, `1h 30m`",
     ),
+    Input {
+        name: "ping",
+        modes: &[Dispatch, Report],
+        takes: SomeOf(words::<PingFor>),
+        default: Fixed("failure, review, stuck, done"),
+        meaning: "when one new comment mentions whoever can do something now, once for each attempt of a run: a target failed, a \
+                  run waits for a review, a target is stuck, everything is released; `none`: never",
+    },
     // Mode `dispatch`.
     dispatch("targets", List, Nothing, "repositories, or mappings as in the targets file"),
     dispatch(
@@ -286,7 +304,7 @@ pub const INPUTS: &[Input] = &[
         Login,
         Expression("${{ github.actor }}"),
         "who is responsible, a login: assigned where GitHub allows it (else a notice), named in the ticket, \
-         mentioned on failure",
+         mentioned by `ping`",
     ),
     dispatch(
         "dispatch-type",
@@ -333,7 +351,23 @@ pub const INPUTS: &[Input] = &[
         "close-on-success",
         Boolean,
         Fixed("false"),
-        "`true`: close the ticket, with a last word, when every target that is listed is released",
+        "`true`: close the ticket when every target that is listed is released: by the hub run that waits, else by the \
+         last report if its token may, else by the next dispatch",
+    ),
+    dispatch(
+        "stale-after",
+        Duration,
+        Nothing,
+        "how long a started target may stay as it is, by GitHub's clock, before it is marked as stuck: `45m`; a key of \
+         the same name in the targets file comes first",
+    ),
+    dispatch(
+        "release-again",
+        Boolean,
+        Fixed("false"),
+        "`true`: start everything once more, on a new ticket, where the ticket of the release is closed. Without it a \
+         release whose ticket was closed as released is refused, and what a ticket has released that was closed \
+         before is not started again",
     ),
     dispatch(
         "claim",

@@ -7,8 +7,8 @@ use crate::github::actions::{RunJob, RunStep};
 use crate::inputs::{Common, NotifyInputs};
 use crate::job::Job;
 use crate::names::Login;
-use crate::problem::Help;
-use crate::ticket::{Notice, Status, text};
+use crate::problem::Problem;
+use crate::ticket::{FollowedJob, Notice, Status, text};
 
 /// The notice of what happened, as far as GitHub tells.
 pub(super) async fn notice(job: &Job, common: &Common, inputs: &NotifyInputs, github: &GitHub) -> Notice {
@@ -19,10 +19,12 @@ pub(super) async fn notice(job: &Job, common: &Common, inputs: &NotifyInputs, gi
         format!("{} · {} · {} · {}", job.repository, job.workflow, common.job_name, job.git_ref)
     });
     Notice {
+        job: failed.first().map(FollowedJob::from),
+        pings: Vec::new(),
         by: common.writer(job),
         seq: 1,
         run_url: job.run_url(),
-        fingerprint: text::cut(&fingerprint, 500),
+        fingerprint: text::cut_name(&fingerprint, 500),
         status: inputs.status.into(),
         message: message(job, common, inputs, &failed),
         url,
@@ -36,28 +38,20 @@ pub(super) async fn notice(job: &Job, common: &Common, inputs: &NotifyInputs, gi
 async fn failed_jobs(job: &Job, github: &GitHub) -> Vec<RunJob> {
     match github.jobs(&job.repository, job.run, job.attempt).await {
         Ok(mut jobs) => {
-            jobs.retain(|job| {
-                is_bad(job.conclusion.as_deref())
-                    || job.steps.iter().any(|step| is_bad(step.conclusion.as_deref()))
-            });
+            jobs.retain(RunJob::has_failed);
             jobs.truncate(10);
             jobs
         }
         Err(error) => {
-            let help = error.help().unwrap_or_default();
-            tracing::info!("the failed step is not named: {error}\nhelp: {help}");
+            tracing::info!("{}", Problem::of("the failed step is not named", &error));
             Vec::new()
         }
     }
 }
 
-fn is_bad(conclusion: Option<&str>) -> bool {
-    matches!(conclusion, Some("failure" | "timed_out" | "startup_failure" | "cancelled"))
-}
-
 /// `build failed in step 3, Run tests`, with a link to the step.
 fn failed_at(job: &RunJob) -> String {
-    let step = job.steps.iter().find(|step| is_bad(step.conclusion.as_deref()));
+    let step = job.failed_step();
     let how = match job.conclusion.as_deref() {
         Some("cancelled") => "was cancelled",
         Some("timed_out") => "timed out",

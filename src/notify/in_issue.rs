@@ -59,7 +59,8 @@ pub(super) async fn read(
         return Ok(Facts::Nothing);
     }
     let label = inputs.labels.first().map(String::as_str).unwrap_or_default();
-    let Some(closed) = opening::find_closed(github, &job.repository, &key, label).await? else {
+    let closed = opening::find_closed(github, &job.repository, &key, label).await?;
+    let Some(closed) = closed.into_iter().next() else {
         return Ok(Facts::Nothing);
     };
     let is_recent = closed.closed_at.is_some_and(|at| job.clock.now() - at <= REOPENS_WITHIN);

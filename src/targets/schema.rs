@@ -21,6 +21,8 @@ pub struct Key {
 pub enum Takes {
     /// One line of text, or a number that is taken for text.
     Text,
+    /// A duration.
+    Duration,
     /// One name, or a list of names.
     Names,
     /// A mapping of a workflow's inputs to values.
@@ -44,6 +46,12 @@ const INPUTS: Key = key(
     "The workflow's inputs. Text is a MiniJinja template, such as {{ inputs.channel }}.",
 );
 
+const STALE_AFTER: Key = key(
+    "stale-after",
+    Takes::Duration,
+    "How long the target may stay as it is after its start, before it is marked as stuck: 45m, 1h 30m.",
+);
+
 /// The keys of the file.
 pub const FILE: &[Key] = &[
     key("defaults", Takes::Defaults, "What holds for targets that say nothing else."),
@@ -51,7 +59,7 @@ pub const FILE: &[Key] = &[
 ];
 
 /// The keys of `defaults`.
-pub const DEFAULTS: &[Key] = &[WORKFLOW, REF, INPUTS];
+pub const DEFAULTS: &[Key] = &[WORKFLOW, REF, INPUTS, STALE_AFTER];
 
 /// The keys of a target.
 pub const TARGET: &[Key] = &[
@@ -61,6 +69,7 @@ pub const TARGET: &[Key] = &[
     REF,
     INPUTS,
     key("needs", Takes::Names, "The targets that are released before this one is started."),
+    STALE_AFTER,
 ];
 
 impl Takes {
@@ -69,7 +78,7 @@ impl Takes {
     pub fn fits(self, node: &Node) -> bool {
         let is_scalar = |node: &Node| matches!(node, Node::Text(_) | Node::Number(_) | Node::Bool(_));
         match (self, node) {
-            (Self::Text, node) => is_scalar(node),
+            (Self::Text | Self::Duration, node) => is_scalar(node),
             (Self::Names, Node::List(items)) => items.iter().all(|item| is_scalar(&item.value)),
             (Self::Names, node) => is_scalar(node),
             (Self::Inputs, node) => matches!(node, Node::Mapping(_)),
@@ -83,6 +92,7 @@ impl Takes {
     pub fn kind(self) -> &'static str {
         match self {
             Self::Text => "text",
+            Self::Duration => "a duration",
             Self::Names => "a name or a list of names",
             Self::Inputs => "a mapping of inputs to values",
             Self::Defaults => "a mapping",
@@ -93,6 +103,7 @@ impl Takes {
     fn schema(self) -> Value {
         match self {
             Self::Text => json!({ "type": ["string", "number"] }),
+            Self::Duration => json!({ "type": "string" }),
             Self::Names => json!({
                 "oneOf": [
                     { "type": "string" },

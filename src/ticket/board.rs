@@ -3,41 +3,62 @@
 //! What a release driver needs first stands first: the count, what blocks and who acts next, then
 //! a row a target, the most urgent on top. It is a plain function of the folded records, and stays
 //! within GitHub's limit at any number of targets by saying what it leaves out. Each part is a file:
-//! `heading`, `situation`, `table`, `graph`, `older`; a `page` takes them up.
+//! `heading`, `situation`, `table` with its `row`s, `graph`, `older`; a `page` takes them up.
 
 mod graph;
 mod heading;
+mod kept;
 mod older;
 mod page;
+mod progress;
+mod row;
 mod situation;
 mod table;
+mod time;
 
 use std::collections::BTreeMap;
 
 use super::marker::{self, Kind};
-use super::reason::Reason;
 use super::seen::BoardData;
 use super::state::{Target, Ticket};
 use super::status::TargetStatus;
 use super::text;
 use crate::names::{Login, TargetName};
+pub(super) use kept::Kept;
 use page::Page;
-pub(super) use table::rows;
+pub use row::Row;
 
 /// A message on the board is its first line, cut at this length.
 const MESSAGE_LIMIT: usize = 160;
 
+/// Keeps what belongs together on one line: an emoji and its word, a number and its unit.
+const NO_BREAK_SPACE: &str = "\u{a0}";
+
 /// Renders the board of `ticket` from the records in `data`. The rows in `kept` stand for their targets
 /// as they are: a newer release wrote them, and can say more.
 #[must_use]
-pub fn render(ticket: &Ticket, data: &BoardData, kept: &BTreeMap<TargetName, String>) -> String {
+pub fn render(ticket: &Ticket, data: &BoardData, kept: &BTreeMap<TargetName, Row>) -> String {
     let mut page = Page::new(marker::render(Kind::Board, data));
     page.add(&heading::heading(ticket));
-    page.add(&situation::situation(ticket));
-    table::add(&mut page, ticket, kept);
+    let situation = situation::situation(ticket);
+    page.add(&situation);
+    table::add(&mut page, ticket, kept, &situation);
+    table::add_unlisted(&mut page, ticket, &situation);
     page.add_if_it_fits(&graph::graph(ticket));
     older::add(&mut page, ticket);
     page.close(&data.seen)
+}
+
+/// The board's picture of the release for a step's summary: the count, what blocks and who acts next, and a line a
+/// target.
+#[must_use]
+pub fn summary(ticket: &Ticket) -> String {
+    let count = heading::count_line(ticket, |text| format!("**{text}**"));
+    let rows = rows_by_urgency(ticket).map(|(name, target)| {
+        let run = target.run.as_ref().and_then(|run| run.url.as_deref()).unwrap_or_default();
+        format!("- {} {}\n", bold(name), text::link(&label(target), run))
+    });
+    format!("{count}\n\n{}{}", situation::situation(ticket), rows.collect::<String>())
 }
 
 /// The same as text for a terminal or a log: a line a target.
@@ -46,7 +67,8 @@ pub fn plain(ticket: &Ticket) -> String {
     let mut out = format!("{}\n", heading::count_line(ticket, |text| text.to_owned()));
     let width = ticket.targets.keys().map(|name| name.as_str().chars().count()).max().unwrap_or(0);
     for (name, target) in rows_by_urgency(ticket) {
-        let link = target.release_url().or(target.run.as_ref().and_then(|run| run.url.as_deref()));
+        let run = target.run.as_ref().and_then(|run| run.url.as_deref());
+        let link = target.release_url().or(run).or(target.earlier_run());
         let name = name.as_str();
         let line = format!("  {name:width$}  {}  {}", standing(ticket, target), link.unwrap_or_default());
         out += line.trim_end();
@@ -61,7 +83,6 @@ pub fn standing(ticket: &Ticket, target: &Target) -> String {
     let stage = target.stage.as_ref().map(|stage| format!("{} ", stage.name)).unwrap_or_default();
     let attempt = target.run.as_ref().map(|run| format!("attempt {}", run.attempt)).unwrap_or_default();
     let because = because(ticket, target, |name| name.to_string()).filter(|_| !target.status.is_bad());
-    let because = because.map(|because| because.trim_start_matches("it waits ").to_owned());
     let label = label(target);
     format!("{label}  {stage}{attempt}{}", because.unwrap_or_default()).trim_end().to_owned()
 }
@@ -77,25 +98,13 @@ fn label(target: &Target) -> String {
 
 /// Why the target is not started, as a clause; `name` renders the name of another target.
 fn because(ticket: &Ticket, target: &Target, name: impl Fn(&TargetName) -> String) -> Option<String> {
-    if target.status != TargetStatus::Waiting {
-        let newer = target.start.as_ref().and_then(|start| start.state.newer_text());
-        let newer = newer.filter(|_| target.status == TargetStatus::Held);
-        let newer =
-            newer.map(|word| format!("`{word}`, a state that only a newer release of the action knows"));
-        return target.because.as_ref().map(|because| because.clause(name)).or(newer);
+    if target.status == TargetStatus::Waiting {
+        return Some(progress::waits(ticket, target, name));
     }
-    let targets: Vec<TargetName> = ticket.awaited(&target.needs).map(|(name, _)| name.clone()).collect();
-    // What it waited for was released, and no dispatch has looked since.
-    Some(if targets.is_empty() {
-        "ready for the next dispatch".to_owned()
-    } else {
-        let with_status = |needed: &TargetName| match ticket.targets.get(needed).map(|target| target.status) {
-            Some(TargetStatus::Failed) => format!("{}, which failed", name(needed)),
-            Some(TargetStatus::Cancelled) => format!("{}, which was cancelled", name(needed)),
-            _ => name(needed),
-        };
-        Reason::Needs { targets }.clause(with_status)
-    })
+    let newer = target.start.as_ref().and_then(|start| start.state.newer_text());
+    let newer = newer.filter(|_| target.status == TargetStatus::Held);
+    let newer = newer.map(|word| format!("`{word}`, a state that only a newer release of the action knows"));
+    target.because.as_ref().map(|because| because.clause(name)).or(newer)
 }
 
 /// The targets with their names, the most urgent first.

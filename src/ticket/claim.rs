@@ -14,8 +14,9 @@
 
 use super::basis::Basis;
 use super::log::{Comment, Log};
-use super::record::{Dispatch, Start, Writer};
+use super::record::{Dispatch, Start};
 use super::status::{StartState, Word};
+use super::writer::Writer;
 use crate::names::{CommentId, RunId, TargetName};
 
 /// What is known of the hub job behind a claim.
@@ -123,7 +124,7 @@ pub fn standing(
                 Word::Known(
                     StartState::Waiting | StartState::Yielded | StartState::Superseded | StartState::Refused,
                 ) => {}
-                Word::Known(StartState::Started) => {
+                Word::Known(StartState::Started | StartState::TakenOver) => {
                     let (run, run_url) = (start.run, start.run_url.clone());
                     started.get_or_insert(Standing::Started { run, run_url });
                 }
@@ -158,9 +159,7 @@ pub fn standing(
 }
 
 fn may_have_started(claim: &Dispatch, target: &TargetName) -> bool {
-    let is_nothing = |state: &Word<StartState>| {
-        state.known().is_some_and(|state| state.is_passive() || *state == StartState::Refused)
-    };
+    let is_nothing = |state: &Word<StartState>| !state.is_settled() || *state == StartState::Refused;
     claim.targets.iter().any(|start| start.target == *target && !is_nothing(&start.state))
 }
 
@@ -170,7 +169,8 @@ pub fn start_of(claims: Claims<'_>, target: &TargetName, failed: Option<RunId>) 
     // Run ids grow. A run that nobody tells was started by an event, before it failed.
     let is_it = |start: &Start| {
         let not_later = failed.is_none_or(|failed| start.run.is_none_or(|run| run <= failed));
-        start.target == *target && start.state == StartState::Started && not_later
+        let is_start = start.state == StartState::Started || start.state == StartState::TakenOver;
+        start.target == *target && is_start && not_later
     };
     let starts = claims.own().filter(|(_, dispatch)| dispatch.targets.iter().any(is_it));
     starts.map(|(comment, _)| comment.id).max()

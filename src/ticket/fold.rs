@@ -8,19 +8,20 @@
 //! unfinished. What an earlier attempt did well still counts: "re-run failed jobs" does not run
 //! those jobs again, so nobody reports them a second time.
 
-use std::cmp::Ordering;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 
 use super::basis::Basis;
-use super::record::{Dispatch, Notice, Record, Report, StageReport, Start, Writer};
+use super::followers::{Followers, reports_of};
+use super::reason::Reason;
+use super::record::{Dispatch, Notice, Record, Report, StageReport, Start, by_text};
 use super::run::{FollowedJob, FollowedRun};
 use super::second::SecondStart;
-use super::state::{OldStage, Run, Stage, Target, Ticket};
+use super::state::{HubRun, OldStage, Run, Stage, Target, Ticket};
 use super::status::{StartState, Status, TargetStatus, Word};
+use super::writer::Writer;
 use crate::names::{RepoName, RunId, TargetName};
 
 /// Folds records into the state of the release: commutative, and the same for repeated records.
@@ -76,9 +77,14 @@ impl<'a> Folding<'a> {
             let newer = order(&a.by, a.seq).cmp(&order(&b.by, b.seq));
             newer.then_with(|| by_text(a, b))
         });
+        let followers = Followers::of(&self.claims);
         let mut targets: BTreeMap<TargetName, Target> = facts
             .iter()
-            .filter_map(|(name, facts)| Some(((*name).into(), facts.fold(self.sight(name))?)))
+            .filter_map(|(name, facts)| {
+                let is_followed = followers.follower(name).is_some();
+                let target = facts.fold(self.sight(name), is_followed)?;
+                Some(((*name).into(), target.watched(name, facts, &followers)))
+            })
             .collect();
         let mut notices = open_notices(&self.notices);
         notices.retain(|notice| !targets.values().any(|target| target.is_newer_than(notice)));
@@ -87,14 +93,38 @@ impl<'a> Folding<'a> {
                 target.mark_failed_by(notice, self.sight(name.as_str()));
             });
         }
+        let listed = self.listed();
+        let is_listed = |name: &TargetName| listed.is_empty() || listed.contains(name.as_str());
+        let (targets, unlisted): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            targets.into_iter().partition(|(name, _)| is_listed(name));
+        let left_out = self.claims.iter().flat_map(|claim| &claim.left_out);
+        let left_out: BTreeSet<&TargetName> =
+            left_out.filter(|name| !targets.contains_key(name.as_str())).collect();
         Ticket {
+            follower: followers.any_follower().map(str::to_owned),
             driver: newest.and_then(|claim| claim.driver.clone()),
             release: newest.and_then(|claim| claim.release.clone()),
+            hub: newest.map(|claim| HubRun::of(claim)),
             targets,
+            left_out: left_out.into_iter().cloned().collect(),
+            unlisted,
             notices,
             second_starts: self.second_starts,
             unreadable: Vec::new(),
         }
+    }
+
+    /// The names that the dispatches of the ticket list.
+    fn listed(&self) -> BTreeSet<&'a str> {
+        let by_basis =
+            self.basis.into_iter().flat_map(|basis| basis.repositories.keys().chain(basis.runs.keys()));
+        let names = |claim: &'a Dispatch| {
+            let started = claim.targets.iter().map(|start| &start.target);
+            let followed = claim.followed.iter().map(|run| &run.target);
+            started.chain(followed).chain(&claim.left_out).map(TargetName::as_str)
+        };
+        let by_claims = self.claims.iter().copied().flat_map(names);
+        by_claims.chain(by_basis.map(TargetName::as_str)).collect()
     }
 
     /// All that is said of each target.
@@ -125,11 +155,17 @@ impl<'a> Folding<'a> {
                 facts.entry(followed.target.as_str()).or_default().follow(claim, followed);
             }
         }
+        let listed = self.listed();
+        let names = Names::of(&listed, &facts);
         for report in self.reports.iter().filter(|report| counts(&report.by.repository, report.by.run)) {
             let run = (&report.by.repository, report.by.run);
-            let default = started_as.get(&run).copied().unwrap_or(report.by.repository.name());
+            let started_as = started_as.get(&run).copied();
             for stage in &report.stages {
-                let name = stage.target.as_ref().map_or(default, TargetName::as_str);
+                let name = match (&stage.target, started_as) {
+                    (Some(name), _) => names.meant(name.as_str()),
+                    (None, Some(name)) => name,
+                    (None, None) => names.of_repository(&report.by.repository),
+                };
                 if self.basis.is_none_or(|basis| is_of_target(report, name, facts.get(name), basis)) {
                     facts.entry(name).or_default().reports.push((report, stage));
                 }
@@ -143,6 +179,40 @@ impl<'a> Folding<'a> {
             None => Sight::Recorded,
             Some(basis) if basis.unseen.contains(target) => Sight::Unseen,
             Some(_) => Sight::Shown,
+        }
+    }
+}
+
+/// The names of targets, as reports may write them.
+struct Names<'a> {
+    /// Each listed name by its lower case.
+    listed: BTreeMap<String, &'a str>,
+    /// The targets that were started in each repository.
+    by_repository: BTreeMap<&'a RepoName, BTreeSet<&'a str>>,
+}
+
+impl<'a> Names<'a> {
+    fn of(listed: &BTreeSet<&'a str>, facts: &BTreeMap<&'a str, Facts<'a>>) -> Self {
+        let mut by_repository: BTreeMap<&'a RepoName, BTreeSet<&'a str>> = BTreeMap::new();
+        for (name, start) in
+            facts.iter().flat_map(|(name, facts)| facts.starts.iter().map(move |of| (*name, of.1)))
+        {
+            by_repository.entry(&start.repository).or_default().insert(name);
+        }
+        Self { listed: listed.iter().map(|name| (name.to_lowercase(), *name)).collect(), by_repository }
+    }
+
+    /// The listed name that is meant: names that differ in case only are one.
+    fn meant(&self, name: &'a str) -> &'a str {
+        self.listed.get(&name.to_lowercase()).copied().unwrap_or(name)
+    }
+
+    /// The target of a report that names none, by a run that no claim records: the one target of the repository, else
+    /// the one that is called like it.
+    fn of_repository(&self, repository: &'a RepoName) -> &'a str {
+        match self.by_repository.get(repository).map(|names| names.iter().collect::<Vec<_>>()).as_deref() {
+            Some([one]) => one,
+            _ => self.meant(repository.name()),
         }
     }
 }
@@ -179,17 +249,11 @@ fn order(by: &Writer, seq: u64) -> (RunId, u32, u64, &str) {
     (by.run, by.attempt, seq, &by.job)
 }
 
-/// An order of records of which one is an edited copy of the other: whichever it is, every reader takes the same.
-fn by_text(a: &impl Serialize, b: &impl Serialize) -> Ordering {
-    let texts = (serde_json::to_string(a), serde_json::to_string(b));
-    let (Ok(a), Ok(b)) = texts else { unreachable!("records have string keys and finite numbers") };
-    a.cmp(&b)
-}
-
 /// Of each fingerprint the newest notice, if it is not one of success.
 fn open_notices(notices: &[&Notice]) -> Vec<Notice> {
     let mut newest: BTreeMap<&str, &Notice> = BTreeMap::new();
-    for notice in notices {
+    // A ping says what the ticket shows anyway.
+    for notice in notices.iter().filter(|notice| notice.pings.is_empty()) {
         let known = newest.entry(&notice.fingerprint).or_insert(notice);
         let newer = notice_order(notice).cmp(&notice_order(known));
         if newer.then_with(|| by_text(&notice, known)).is_gt() {
@@ -234,7 +298,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn fold(&self, sight: Sight) -> Option<Target> {
+    fn fold(&self, sight: Sight, is_followed: bool) -> Option<Target> {
         let start = self.newest_start();
         let reported = self.reports.iter().map(|(report, _)| report.by.run).max();
         let followed = self.followed.keys().map(|(run, _)| *run).max();
@@ -264,12 +328,16 @@ impl<'a> Facts<'a> {
         let unstarted = start.filter(|_| start_is_newest && !heard).map(|(_, start)| start);
         let is_nameless = run.is_none() || start.is_some_and(|(_, start)| start.run.is_none());
         let reports_decide = sight != Sight::Shown || is_nameless;
-        let decisive = followed.filter(|run| sight != Sight::Unseen || run.has_ended());
+        // What was recorded of a run that goes on is old when it has reported since and nobody follows it.
+        let count = || reports_of(run.as_ref(), self.reports.iter().map(|(report, _)| *report));
+        let is_old = |run: &FollowedRun| sight == Sight::Recorded && !is_followed && count() > run.reports;
+        let decisive = followed.filter(|run| run.has_ended() || sight != Sight::Unseen && !is_old(run));
         let (status, stage, reported) = match unstarted.map(|start| &start.state) {
             Some(Word::Known(StartState::Refused | StartState::Unknown)) => {
                 (TargetStatus::Failed, None, None)
             }
             Some(Word::Known(StartState::Cancelled)) => (TargetStatus::Cancelled, None, None),
+            Some(Word::Known(StartState::TakenOver)) => (taken_over(unstarted), None, None),
             Some(Word::Known(StartState::Waiting)) => {
                 match unstarted.and_then(|start| start.because.as_ref()) {
                     Some(Word::Newer(_)) => (TargetStatus::Held, None, None),
@@ -283,8 +351,19 @@ impl<'a> Facts<'a> {
         let changes = changes.chain(followed.map(|run| run.at));
         let first = self.reports.iter().map(|(report, _)| &report.by.repository);
         let first = first.chain(self.followed.values().map(|(_, run)| &run.repository)).min();
+        let repository = start.map(|(_, start)| &start.repository).or(first)?.clone();
+        let by_hub = start.filter(|(_, start)| start_is_newest && start.state == StartState::Started);
+        let earlier = older.iter().filter(|old| old.run == newest).map(|old| &old.stage);
+        let heard_of = stages.iter().chain(earlier).map(|stage| stage.at).chain(followed.map(|run| run.at));
+        let started = by_hub.map(|(_, start)| start.at).into_iter().chain(heard_of).min();
+        let ends = stage.iter().map(|stage| stage.at);
+        let ends = ends.chain(followed.filter(|run| run.has_ended()).map(|run| run.at));
+        let ended = ends.max().filter(|_| run.is_some() && (status.is_bad() || status.is_released()));
+        let hub = start.and_then(|(claim, _)| page(&claim.run_url, &claim.by.repository, &repository));
+        let page =
+            hub.or_else(|| page(run.as_ref()?.url.as_deref()?, &run.as_ref()?.repository, &repository));
         Some(Target {
-            repository: start.map(|(_, start)| &start.repository).or(first)?.clone(),
+            repository,
             status,
             reported,
             run,
@@ -292,7 +371,14 @@ impl<'a> Facts<'a> {
             because: unstarted.and_then(|start| start.because.clone()),
             start: start.map(|(_, start)| start.clone()),
             followed: followed.cloned(),
+            notice: None,
+            follower: None,
+            stuck_since: None,
+            is_cancelling: false,
             needs: start.map(|(_, start)| start.needs.clone()).unwrap_or_default(),
+            page,
+            started,
+            ended,
             changed: changes.max()?,
             older,
             stages,
@@ -327,11 +413,13 @@ impl<'a> Facts<'a> {
     /// by a hub job that came second and died, says nothing beside what was started.
     fn newest_start(&self) -> Option<(&Dispatch, &Start)> {
         let is_started = self.starts.iter().any(|(_, start)| start.state == StartState::Started);
-        let is_claimed = self.starts.iter().any(|(_, start)| !start.state.is_passive());
+        let is_claimed = self.starts.iter().any(|(_, start)| start.state.is_settled());
+        let is_taken_over = self.starts.iter().any(|(_, start)| start.state == StartState::TakenOver);
         let counts = |state: &Word<StartState>| match state {
             Word::Known(StartState::Yielded | StartState::Superseded) => false,
             Word::Known(StartState::Waiting) => !is_claimed,
-            Word::Known(StartState::Claimed | StartState::Cancelled) => !is_started,
+            Word::Known(StartState::Claimed | StartState::Cancelled) => !is_started && !is_taken_over,
+            Word::Known(StartState::TakenOver) => !is_started,
             Word::Known(StartState::Started | StartState::Refused | StartState::Unknown) | Word::Newer(_) => {
                 true
             }
@@ -341,6 +429,21 @@ impl<'a> Facts<'a> {
             start_order(a_by, a).cmp(&start_order(b_by, b)).then_with(|| by_text(a, b))
         });
         newest.copied()
+    }
+}
+
+/// A repository in the browser, on the server where a run of `known` has this address.
+fn page(run_url: &str, known: &RepoName, repository: &RepoName) -> Option<String> {
+    let (server, _) = run_url.split_once(&format!("/{known}/actions/runs/"))?;
+    Some(format!("{server}/{repository}"))
+}
+
+/// How a target stands that an earlier ticket has released.
+fn taken_over(start: Option<&Start>) -> TargetStatus {
+    match start.and_then(|start| start.because.as_ref()) {
+        Some(Word::Known(Reason::TakenOver { status, .. })) if status.is_released() => *status,
+        Some(Word::Newer(_)) => TargetStatus::Held,
+        _ => TargetStatus::Released,
     }
 }
 
@@ -412,8 +515,10 @@ fn decide(
     };
     let differs = Some(reported).filter(|reported| is_end(reported) && *reported != status);
     let stage = match stage {
-        // What is reported says more, unless the run came to another end.
-        Some(stage) if !status.is_bad() || reported.is_bad() => Some(stage.clone()),
+        // What is reported says more, unless the run came to another end, or waits for somebody.
+        Some(stage) if status != TargetStatus::Review && (!status.is_bad() || reported.is_bad()) => {
+            Some(stage.clone())
+        }
         // A run of which there is nothing to say has no stage.
         _ if run.job.is_none() && run.remark().is_none() && !status.is_bad() => None,
         _ => Some(Stage::of_followed(run)),
@@ -486,7 +591,30 @@ impl OldStage {
     }
 }
 
+impl HubRun {
+    fn of(claim: &Dispatch) -> Self {
+        let (url, workflow_url) = (claim.run_url.clone(), claim.workflow_url.clone());
+        Self { url, workflow_url }
+    }
+}
+
 impl Target {
+    /// The target with what hub jobs do about its run.
+    fn watched(self, name: &str, facts: &Facts<'_>, followers: &Followers<'_>) -> Self {
+        if self.status.is_released() {
+            return self;
+        }
+        let run = self.run.as_ref();
+        let reports = reports_of(run, facts.reports.iter().map(|(report, _)| *report));
+        let goes_on = matches!(self.status, TargetStatus::InProgress | TargetStatus::Queued);
+        Self {
+            follower: followers.follower(name).map(str::to_owned),
+            stuck_since: followers.stuck(name, run, reports).filter(|_| goes_on),
+            is_cancelling: run.is_some_and(|run| followers.is_cancelled(name, run.id)) && goes_on,
+            ..self
+        }
+    }
+
     /// Whether the target has gone on, in a later attempt or run, since the failure that was notified.
     fn is_newer_than(&self, notice: &Notice) -> bool {
         let newer = |run: &Run| (run.id, run.attempt) > (notice.by.run, notice.by.attempt);
@@ -505,10 +633,12 @@ impl Target {
                 status if *status == Status::Cancelled => TargetStatus::Cancelled,
                 _ => TargetStatus::Failed,
             };
+            self.notice = Some(notice.clone());
             if self.followed.is_some() || sight == Sight::Shown {
                 self.reported = Some(notified).filter(|notified| *notified != self.status);
             } else if self.status != TargetStatus::Failed {
                 self.status = notified;
+                self.ended = Some(notice.at);
             }
             self.changed = self.changed.max(notice.at);
         }

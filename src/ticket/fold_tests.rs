@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
-use serde_json::Map;
+use serde_json::{Map, json};
 
 use super::*;
 use crate::names::Login;
-use crate::ticket::Reason;
+use crate::ticket::{Reason, Review, Watch};
 
 fn at(minute: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_600_000 + minute * 60, 0).expect("a time")
@@ -75,7 +75,11 @@ fn start(hub_run: u64, attempt: u32, state: StartState, run: Option<u64>) -> Rec
         run_url: String::new(),
         driver: Login::parse("alice"),
         release: None,
+        workflow_url: None,
+        close: false,
         form: None,
+        left_out: Vec::new(),
+        watch: Watch::default(),
         targets: vec![start],
         followed: Vec::new(),
         other: Map::new(),
@@ -91,6 +95,8 @@ fn notice(run: u64, attempt: u32, status: Status) -> Record {
         status: status.into(),
         message: "it broke".into(),
         url: None,
+        job: None,
+        pings: Vec::new(),
         mention: Vec::new(),
         at: at(0),
         other: Map::new(),
@@ -117,6 +123,33 @@ fn the_newest_word_of_a_job_counts_whatever_its_time_says() {
     let records =
         [report(100, 1, "build", &[late]), report(100, 1, "build", &[stage("build", Status::Failure, 1)])];
     assert_eq!(web(&records).status, TargetStatus::InProgress);
+}
+
+#[test]
+fn a_run_takes_from_its_start_until_the_stage_that_decides_whatever_its_attempts() {
+    let started = start(50, 1, StartState::Started, Some(100));
+    let target = web(std::slice::from_ref(&started));
+    assert_eq!((target.started, target.ended), (Some(at(0)), None));
+    let failed = report(100, 1, "publish", &[stage("publish", Status::Failure, 3)]);
+    let target = web(&[started.clone(), failed.clone()]);
+    assert_eq!((target.started, target.ended), (Some(at(0)), Some(at(3))));
+    let again = report(100, 2, "publish", &[done(9)]);
+    let late = report(100, 2, "announce", &[stage("announce", Status::Success, 12)]);
+    let target = web(&[started, failed.clone(), again.clone(), late.clone()]);
+    assert_eq!((target.started, target.ended), (Some(at(0)), Some(at(9))));
+    // Of a run that the hub did not start, what was heard of it first counts.
+    let target = web(&[failed, again, late]);
+    assert_eq!((target.started, target.ended), (Some(at(3)), Some(at(9))));
+    // What was refused took no time.
+    let target = web(&[start(50, 1, StartState::Refused, None)]);
+    assert_eq!((target.started, target.ended), (None, None));
+}
+
+#[test]
+fn a_target_has_its_page_where_a_run_has_one_on_the_same_server() {
+    let target = web(&[report(100, 1, "publish", &[done(2)])]);
+    assert_eq!(target.page.as_deref(), Some("https://github.com/acme/web"));
+    assert_eq!(web(&[start(50, 1, StartState::Started, None)]).page, None);
 }
 
 #[test]
@@ -269,6 +302,7 @@ fn any_record() -> impl Strategy<Value = Record> {
         StartState::Refused,
         StartState::Unknown,
         StartState::Waiting,
+        StartState::TakenOver,
     ];
     let any_start = (
         90..93_u64,
@@ -343,9 +377,12 @@ fn followed(run: u64, attempt: u32, status: &str, conclusion: Option<&str>, jobs
             status: status.into(),
             conclusion: conclusion.map(Into::into),
             url: None,
+            step: None,
         }),
         jobs: 3,
         jobs_over,
+        reviews: Vec::new(),
+        reports: 0,
         at: at(5),
         other: Map::new(),
     }
@@ -381,17 +418,42 @@ fn github_says_how_a_run_ended_and_what_was_reported_of_it_is_marked_where_that_
     let good = || report(100, 1, "publish", &[done(1)]);
     let bad = || report(100, 1, "test", &[stage("test", Status::Failure, 1)]);
     let over = |conclusion| watch(10, &[followed(100, 1, "completed", Some(conclusion), 3)]);
-    let running = || watch(10, &[followed(100, 1, "in_progress", None, 1)]);
+    let running = |reports| watch(10, &[FollowedRun { reports, ..followed(100, 1, "in_progress", None, 1) }]);
     for (said, run, status, reported) in [
         (good(), over("success"), TargetStatus::Released, None),
         (good(), over("failure"), TargetStatus::Failed, Some(TargetStatus::Released)),
         (bad(), over("success"), TargetStatus::Released, Some(TargetStatus::Failed)),
         (bad(), over("failure"), TargetStatus::Failed, None),
-        (good(), running(), TargetStatus::InProgress, Some(TargetStatus::Released)),
-        (bad(), running(), TargetStatus::InProgress, Some(TargetStatus::Failed)),
+        (good(), running(1), TargetStatus::InProgress, Some(TargetStatus::Released)),
+        (bad(), running(1), TargetStatus::InProgress, Some(TargetStatus::Failed)),
+        // It was seen before it reported, and nobody follows it.
+        (good(), running(0), TargetStatus::Released, None),
+        (bad(), running(0), TargetStatus::Failed, None),
     ] {
         let web = web(&[said, run]);
         assert_eq!((web.status, web.reported), (status, reported));
+    }
+}
+
+#[test]
+fn a_run_that_waits_for_a_review_says_more_than_what_was_reported() {
+    let reports = [
+        report(100, 1, "build", &[stage("build", Status::InProgress, 1)]),
+        report(100, 1, "publish", &[done(1)]),
+    ];
+    let waiting = FollowedRun {
+        reviews: vec![Review::new("production", Login::parse("dana").into_iter(), None)],
+        reports: 1,
+        ..followed(100, 1, "waiting", None, 1)
+    };
+    for (report, reported) in reports.into_iter().zip([None, Some(TargetStatus::Released)]) {
+        let web = web(&[report, watch(10, std::slice::from_ref(&waiting))]);
+        assert_eq!((web.status, web.reported), (TargetStatus::Review, reported));
+        let stage = web.stage.expect("a stage");
+        assert_eq!(
+            (stage.name.as_str(), stage.message.as_deref()),
+            ("publish", Some("dana has to approve `production`"))
+        );
     }
 }
 
@@ -424,6 +486,33 @@ fn a_waiting_target_waits_until_somebody_claims_it() {
     assert_eq!(web(&[start(9, 1, StartState::Claimed, None)]).status, TargetStatus::Queued);
     assert_eq!(web(&[start(9, 1, StartState::Yielded, None)]).status, TargetStatus::Waiting);
     assert_eq!(web(&[start(9, 1, StartState::Started, Some(100))]).status, TargetStatus::Queued);
+}
+
+#[test]
+fn a_target_that_an_earlier_ticket_has_released_is_released_until_it_is_started() {
+    let taken_over = start(9, 1, StartState::TakenOver, None);
+    let web_with = |more: &[Record]| web(&[std::slice::from_ref(&taken_over), more].concat());
+    assert_eq!(web_with(&[]).status, TargetStatus::Released);
+    assert_eq!(web_with(&[waiting(&["api"])]).status, TargetStatus::Released);
+    for state in [StartState::Claimed, StartState::Cancelled, StartState::Yielded] {
+        assert_eq!(web_with(&[start(20, 1, state, None)]).status, TargetStatus::Released, "{state:?}");
+    }
+    assert_eq!(web_with(&[start(20, 1, StartState::Started, Some(100))]).status, TargetStatus::Queued);
+    let Record::Dispatch(mut dispatch) = taken_over else { unreachable!() };
+    for (because, status) in [
+        (
+            json!({ "reason": "taken_over", "ticket": "acme/hub#7", "status": "skipped" }),
+            TargetStatus::Skipped,
+        ),
+        (
+            json!({ "reason": "taken_over", "ticket": "acme/hub#7", "status": "failed" }),
+            TargetStatus::Released,
+        ),
+        (json!({ "reason": "handed_over" }), TargetStatus::Held),
+    ] {
+        dispatch.targets[0].because = serde_json::from_value(because).ok();
+        assert_eq!(web(&[Record::Dispatch(dispatch.clone())]).status, status);
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::marker::{self, Kind, Marker};
 use super::status::Word;
 use super::text;
-use crate::names::RunId;
+use crate::names::{IssueNumber, RunId};
 
 /// What makes two dispatches, or two failures, belong to the same issue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub enum Key {
 #[derive(Serialize, Deserialize)]
 struct TicketBody {
     key: Word<Key>,
+    /// The earlier ticket of the same release, which is closed, and of which this one takes over what is released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    continues: Option<IssueNumber>,
 }
 
 impl Key {
@@ -47,12 +50,20 @@ impl Key {
         }
     }
 
-    /// Renders the body of a ticket: the marker, then `text`, cut to GitHub's limit.
+    /// Renders the body of a ticket: the marker, then `text`, cut to GitHub's limit. `continues`: the earlier ticket
+    /// that it takes over from.
     #[must_use]
-    pub fn ticket_body(&self, text: &str) -> String {
-        let marker = marker::render(Kind::Ticket, &TicketBody { key: self.clone().into() });
+    pub fn ticket_body(&self, text: &str, continues: Option<IssueNumber>) -> String {
+        let marker = marker::render(Kind::Ticket, &TicketBody { key: self.clone().into(), continues });
         text::cut(&format!("{marker}\n{text}"), text::BODY_LIMIT)
     }
+}
+
+/// The earlier ticket of the same release that the ticket with this body takes over from.
+#[must_use]
+pub fn continues(body: &str) -> Option<IssueNumber> {
+    let marker = Marker::find(body)?.ok().filter(|marker| marker.kind() == Some(Kind::Ticket))?;
+    marker.data::<TicketBody>().ok()?.continues
 }
 
 /// A failure is found by its fingerprint alone, whatever else a newer release wrote beside it.
@@ -67,6 +78,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_ticket_that_another_one_continues_is_read_as_it_was_written() {
+        let key = Key::Release("1.4.0".into());
+        for number in [None, Some(IssueNumber(7))] {
+            let body = key.ticket_body("text", number);
+            assert_eq!((Key::of(&body), continues(&body)), (Some(key.clone().into()), number));
+        }
+        assert_eq!(continues("Continues #7"), None);
+    }
+
+    #[test]
     fn a_key_that_only_a_newer_release_reads_is_known_to_be_one() {
         for body in [
             r#"<!-- release-ticket:1 ticket {"key":{"train":"7"}} -->"#,
@@ -76,6 +97,8 @@ mod tests {
         ] {
             assert!(Key::of(body).is_some_and(|key| key.is_newer()), "{body}");
         }
+        let body = r#"<!-- release-ticket:1 ticket {"key":{"release":"1.4.0"},"continues":{"train":7}} -->"#;
+        assert!(Key::of(body).is_some_and(|key| key.is_newer()), "it may continue another one");
         let failure = Some(Key::Failure("f".into()).into());
         assert_eq!(Key::of(r#"<!-- release-ticket:2 notice {"fingerprint":"f","mood":1} -->"#), failure);
         for body in ["", "text", r#"<!-- release-ticket:1 board {"seen":{"records":{}}} -->"#] {

@@ -17,11 +17,11 @@ use super::basis::Basis;
 use super::board;
 use super::fold::{believed, fold_without};
 use super::marker::{Kind, Marker, MarkerError};
-use super::record::{Dispatch, Notice, Record, Report, Writer};
+use super::record::{Dispatch, Notice, Record, Report};
 use super::second::{SecondStart, second_starts};
 use super::seen::{BoardData, Seen};
 use super::state::Ticket;
-use super::text;
+use super::writer::Writer;
 use crate::names::{CommentId, RepoName, TargetName, number};
 use crate::problem::Problem;
 
@@ -244,6 +244,16 @@ impl Log {
         first.and_then(|comment| comment.author.as_deref())
     }
 
+    /// Whether the hub closes the ticket when everything is released, by the newest claim of the account that claimed
+    /// first: other accounts decide nothing.
+    #[must_use]
+    pub fn closes_when_done(&self) -> bool {
+        let first = self.first_claimant();
+        let own = self.dispatches().filter(|(comment, _)| comment.author.as_deref() == first);
+        let newest = own.max_by_key(|(_, claim)| (claim.by.run, claim.by.attempt, claim.seq));
+        newest.is_some_and(|(_, claim)| claim.close)
+    }
+
     /// The records that target jobs wrote, oldest first.
     pub fn reports(&self) -> impl Iterator<Item = (&Comment, &Report)> {
         self.records().filter_map(|(comment, record)| match record {
@@ -392,8 +402,8 @@ impl Log {
             return BoardStep::ReadAgain(unread);
         }
         let shows_more = |id: &CommentId| board.seen.lists(*id) && !board.unread.contains(id);
-        let rows = board::rows(&comment.body);
-        let row = |name: &TargetName| rows.get(&text::inline(name.as_str())).cloned();
+        let rows = board::Kept::of(&comment.body);
+        let row = |name: &TargetName| rows.row(name).cloned();
         let held = self.ticket().held_by_newer_words();
         let replaceable = |id: CommentId| match &self.comments[&id].1 {
             Content::Record(_) => held.iter().all(|name| row(name).is_some()),

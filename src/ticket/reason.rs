@@ -50,6 +50,13 @@ pub enum Reason {
         /// Released, or skipped.
         status: TargetStatus,
     },
+    /// An earlier ticket of the same release, which is closed, has released it.
+    TakenOver {
+        /// That ticket, `owner/name#7`.
+        ticket: String,
+        /// Released, or skipped.
+        status: TargetStatus,
+    },
     /// GitHub refused the start, or the inputs cannot be written.
     Refused {
         /// What was refused.
@@ -106,6 +113,7 @@ impl Reason {
                 format!("it was started twice; {first} came first, so the second run does not count")
             }
             Self::Released { status } => format!("it is {} already", status.word()),
+            Self::TakenOver { ticket, status } => format!("{ticket} has {} it", status.word()),
             Self::Refused { error, .. } => error.clone(),
             Self::Unclear { error, runs, .. } if runs.is_empty() => error.clone(),
             Self::Unclear { error, runs, .. } => {
@@ -146,6 +154,15 @@ impl Reason {
 }
 
 impl Word<Reason> {
+    /// As [`Reason::help`]; of a reason of a newer release nothing is known.
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        match self {
+            Self::Known(reason) => reason.help(),
+            Self::Newer(_) => None,
+        }
+    }
+
     /// As [`Reason::clause`]; a reason of a newer release says that it is one.
     #[must_use]
     pub fn clause(&self, name: impl Fn(&TargetName) -> String) -> String {

@@ -3,32 +3,20 @@
 //! A record is rewritten only by the job that created it, and each rewrite raises its sequence
 //! number. Fields that this release does not know are kept in `other` and written back.
 
+use std::cmp::Ordering;
+
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::marker::{Kind, Marker, MarkerError};
+use super::ping::Ping;
 use super::reason::Reason;
-use super::run::FollowedRun;
+use super::run::{FollowedJob, FollowedRun};
 use super::status::{StartState, Status, Word};
-use crate::names::{CommentId, GitRef, Login, RepoName, RunId, TargetName, WorkflowFile, number};
-
-/// The job that writes a record.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Writer {
-    /// Where the job's run is.
-    pub repository: RepoName,
-    /// The run.
-    pub run: RunId,
-    /// The attempt of the run, from 1.
-    pub attempt: u32,
-    /// The job: its id in the workflow, with the values of its matrix.
-    pub job: String,
-    /// The job's check run, where the runner tells it: a workflow that is called twice in one run
-    /// has jobs of the same id.
-    #[serde(default, deserialize_with = "number::option", skip_serializing_if = "Option::is_none")]
-    pub check_run: Option<u64>,
-}
+use super::watch::Watch;
+use super::writer::Writer;
+use crate::names::{CommentId, GitRef, Login, RepoName, RunId, TargetName, WorkflowFile, login, number};
 
 /// One stage of one target, as a job last reported it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -142,8 +130,14 @@ pub struct Dispatch {
     pub seq: u64,
     /// The hub's run in the browser.
     pub run_url: String,
+    /// The runs of the hub's workflow in the browser.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_url: Option<String>,
+    /// Whether the ticket is closed when everything is released.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub close: bool,
     /// Who is responsible for the release.
-    #[serde(default, deserialize_with = "login")]
+    #[serde(default, deserialize_with = "login::option")]
     pub driver: Option<Login>,
     /// The name or version of the release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -153,9 +147,15 @@ pub struct Dispatch {
     pub form: Option<Word<Map<String, Value>>>,
     /// The targets that this job claims, and those that wait for others.
     pub targets: Vec<Start>,
-    /// The runs that this job follows.
+    /// The names of targets that are listed and left alone by this job.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<TargetName>,
+    /// The runs that this job follows, or has looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub followed: Vec<FollowedRun>,
+    /// What this job does about runs that go on.
+    #[serde(default, skip_serializing_if = "Watch::is_blank")]
+    pub watch: Watch,
     /// What a newer release wrote beside.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -181,8 +181,14 @@ pub struct Notice {
     /// The failed job or step in the browser.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// The first job that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<FollowedJob>,
+    /// What it pings somebody for, where the ticket itself shows what went wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pings: Vec<Ping>,
     /// Who is pinged.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "logins")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "login::list")]
     pub mention: Vec<Login>,
     /// When it was noticed, by the reporter's clock: shown, never compared.
     pub at: DateTime<Utc>,
@@ -191,16 +197,11 @@ pub struct Notice {
     pub other: Map<String, Value>,
 }
 
-/// What is not a login is read as none, so that the rest of the record still counts.
-fn login<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Login>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    Ok(value.as_str().and_then(Login::parse))
-}
-
-fn logins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Login>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    let texts = value.as_array().into_iter().flatten().filter_map(Value::as_str);
-    Ok(texts.filter_map(Login::parse).collect())
+/// An order of records of which one is an edited copy of the other: whichever it is, every reader takes the same.
+pub(super) fn by_text(a: &impl Serialize, b: &impl Serialize) -> Ordering {
+    let texts = (serde_json::to_string(a), serde_json::to_string(b));
+    let (Ok(a), Ok(b)) = texts else { unreachable!("records have string keys and finite numbers") };
+    a.cmp(&b)
 }
 
 /// Any record.

@@ -1,7 +1,7 @@
 //! A record as a comment: the marker with the data, then a few lines for people.
 
 use super::marker::{self, Kind};
-use super::reason::Reason;
+use super::reason::{Reason, and};
 use super::record::{Dispatch, Notice, Record, Report, Start};
 use super::run::FollowedRun;
 use super::status::{StartState, Status, Word};
@@ -67,7 +67,7 @@ impl Dispatch {
             let state = followed.map_or_else(|| start.line(), FollowedRun::line);
             out += &format!("\n- {} ({}): {state}", bold(&start.target), text::repository(&start.repository));
             if let Some(because) = start.because.as_ref().filter(|_| !start.state.is_passive()) {
-                let because = text::quote(&because.clause(ToString::to_string));
+                let because = text::quote(&with_remedy(because));
                 out += &format!("\n  {}", because.replace('\n', "\n  "));
             }
         }
@@ -76,25 +76,40 @@ impl Dispatch {
             out +=
                 &format!("\n- {} ({}): {}", bold(&run.target), text::repository(&run.repository), run.line());
         }
-        let failed = |start: &Start| start.state == StartState::Refused || start.state == StartState::Unknown;
-        if let Some(driver) = self.driver.as_ref().filter(|_| self.targets.iter().any(failed)) {
-            out += &format!("\n\n@{driver} please have a look.");
-        }
         out
     }
 }
 
+/// The reason with what to do about it.
+fn with_remedy(because: &Word<Reason>) -> String {
+    let clause = because.clause(ToString::to_string);
+    match because.help() {
+        Some(help) => format!("{clause}\n\n**What to do:** {help}"),
+        None => clause,
+    }
+}
+
 impl Start {
+    /// How it stands, in words that stay true: nobody rewrites the record when what the target waits for is released.
     fn line(&self) -> String {
         let because =
             || self.because.as_ref().map(|because| text::inline(&because.clause(bold))).unwrap_or_default();
         match self.state {
-            Word::Known(StartState::Waiting) => format!("⏳ {}", because()),
-            Word::Known(StartState::Claimed) => "about to start".to_owned(),
+            Word::Known(StartState::Waiting) => match &self.because {
+                Some(Word::Known(Reason::Needs { targets })) => {
+                    format!("⏳ starts after {}", and(&targets.iter().map(bold).collect::<Vec<_>>()))
+                }
+                _ => format!("⏳ {}", because()),
+            },
+            Word::Known(StartState::Claimed) => "▶️ this run starts it".to_owned(),
             Word::Known(StartState::Yielded) => format!("not started here: {}", because()),
             Word::Known(StartState::Cancelled) => "🚫 cancelled".to_owned(),
             Word::Known(StartState::Superseded) => {
                 format!("🚫 {}", because())
+            }
+            Word::Known(StartState::TakenOver) => {
+                let link = text::foreign_link(&because(), self.run_url.as_deref().unwrap_or_default());
+                format!("✅ {link}")
             }
             Word::Known(StartState::Started) => {
                 text::foreign_link("started", self.run_url.as_deref().unwrap_or_default())
@@ -113,6 +128,9 @@ fn bold(name: &TargetName) -> String {
     format!("**{}**", text::inline(name.as_str()))
 }
 
+/// The most characters of a remedy, more than the action writes: forty of them leave room in a comment.
+const REMEDY_LIMIT: usize = 600;
+
 fn cut_reason(reason: &mut Word<Reason>, limit: usize) {
     let Word::Known(reason) = reason else { return };
     if let Reason::Unclear { runs, .. } = reason {
@@ -120,7 +138,8 @@ fn cut_reason(reason: &mut Word<Reason>, limit: usize) {
     }
     if let Reason::Refused { error, help } | Reason::Unclear { error, help, .. } = reason {
         *error = text::cut(error, limit);
-        *help = help.as_ref().map(|help| text::cut(help, limit.max(200)));
+        // The remedy is the action's own and short: whatever else is cut, it stays.
+        *help = help.as_ref().map(|help| text::cut(help, REMEDY_LIMIT));
     }
 }
 
@@ -154,6 +173,16 @@ impl Notice {
     }
 
     fn lines(&self) -> String {
+        if self.pings.is_empty() { self.failure_lines() } else { self.ping_lines() }
+    }
+
+    fn ping_lines(&self) -> String {
+        let pinged: Vec<String> = self.mention.iter().map(|login| format!("@{login}")).collect();
+        let (emoji, _) = self.status.label().split_once(' ').unwrap_or_default();
+        format!("{emoji} {}\n\n{}", pinged.join(" "), text::quote(&self.message))
+    }
+
+    fn failure_lines(&self) -> String {
         let what = match self.status {
             Word::Known(Status::Success) => "✅ **This works again**",
             Word::Known(Status::Cancelled) => "🚫 **A run was cancelled**",
@@ -181,34 +210,31 @@ mod tests {
 
     use super::*;
     use crate::names::RunId;
-    use crate::ticket::Writer;
+    use crate::ticket::{Watch, Writer};
 
-    #[test]
-    fn a_record_of_many_unclear_starts_fits_a_comment() {
-        let url =
-            |run: usize| format!("https://github.example.com/organization/repository/actions/runs/{run}");
-        let start = |number: usize| Start {
+    fn url(run: usize) -> String {
+        format!("https://github.example.com/organization/repository/actions/runs/{run}")
+    }
+
+    fn start(name: &str, state: StartState, because: Reason) -> Start {
+        Start {
             repeats: None,
             turn: None,
-            target: format!("target-with-a-rather-long-name-{number}").into(),
+            target: name.into(),
             repository: "organization/repository".parse().expect("a name"),
             workflow: Some("release.yml".into()),
             git_ref: Some("main".into()),
             needs: Vec::new(),
-            state: StartState::Unknown.into(),
+            state: state.into(),
             run: None,
             run_url: None,
-            because: Some(
-                Reason::Unclear {
-                    error: "x".repeat(300),
-                    runs: (0..100).map(url).collect(),
-                    help: Some("y".repeat(300)),
-                }
-                .into(),
-            ),
+            because: Some(because.into()),
             at: DateTime::UNIX_EPOCH,
             other: Map::new(),
-        };
+        }
+    }
+
+    fn dispatch(targets: Vec<Start>) -> Dispatch {
         let by = Writer {
             repository: "organization/hub".parse().expect("a name"),
             run: RunId(1),
@@ -216,18 +242,62 @@ mod tests {
             job: "dispatch".into(),
             check_run: None,
         };
-        let record = Record::Dispatch(Dispatch {
+        Dispatch {
             by,
             seq: 1,
             run_url: url(1),
             driver: Login::parse("alice"),
             release: Some("1.4.0".into()),
-            // As much as a dispatch records.
-            form: Some(Word::Known(Map::from_iter([("notes".to_owned(), "x".repeat(8_000).into())]))),
-            targets: (0..40).map(start).collect(),
+            workflow_url: None,
+            close: false,
+            left_out: Vec::new(),
+            watch: Watch::default(),
+            form: None,
+            targets,
             followed: Vec::new(),
             other: Map::new(),
+        }
+    }
+
+    #[test]
+    fn a_target_that_waits_is_said_to_start_after_the_others_which_stays_true() {
+        let because = Reason::Needs { targets: vec!["api".into(), "web".into()] };
+        let lines = dispatch(vec![start("docs", StartState::Waiting, because)]).lines();
+        assert!(
+            lines.contains("**docs** (organization/repository): ⏳ starts after **api** and **web**"),
+            "{lines}"
+        );
+        assert!(!lines.contains("waits"), "{lines}");
+    }
+
+    #[test]
+    fn a_long_refusal_is_cut_and_its_remedy_is_not() {
+        let because = Reason::Refused { error: "It is no good. ".repeat(400), help: Some("Mend it.".into()) };
+        let record = Record::Dispatch(dispatch(vec![start("web", StartState::Refused, because)])).render();
+        assert!(record.contains("It is no good.… (cut)\n  >\n  > **What to do:** Mend it."), "{record}");
+    }
+
+    #[test]
+    fn a_record_of_many_unclear_starts_fits_a_comment() {
+        let unclear = |number: usize| {
+            let because = Reason::Unclear {
+                error: "x".repeat(300),
+                runs: (0..100).map(url).collect(),
+                help: Some("y".repeat(300)),
+            };
+            let name = format!("target-with-a-rather-long-name-{number}");
+            start(&name, StartState::Unknown, because)
+        };
+        let record = Record::Dispatch(Dispatch {
+            // As much as a dispatch records.
+            form: Some(Word::Known(Map::from_iter([("notes".to_owned(), "x".repeat(8_000).into())]))),
+            ..dispatch((0..40).map(unclear).collect())
         });
         assert!(record.fits(), "{} characters", text::length(&record.render()));
+        assert_eq!(
+            record.render().matches(&"y".repeat(300)).count(),
+            80,
+            "the remedy stays, in data and in words"
+        );
     }
 }

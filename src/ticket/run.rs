@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::status::{Status, TargetStatus, Word};
 use super::text;
-use crate::names::{RepoName, RunId, TargetName};
+use crate::names::{Login, RepoName, RunId, TargetName, login, number};
 
 /// A run as it was seen last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,12 @@ pub struct FollowedRun {
     /// How many of them have ended.
     #[serde(default)]
     pub jobs_over: usize,
+    /// The environments that it waits for, where GitHub named them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviews: Vec<Review>,
+    /// How often this attempt had been reported by then.
+    #[serde(default, skip_serializing_if = "number::is_zero", deserialize_with = "number::deserialize")]
+    pub reports: u64,
     /// When it was seen so first, by the hub job's clock: shown, never compared.
     pub at: DateTime<Utc>,
     /// What a newer release wrote beside.
@@ -59,6 +65,78 @@ pub struct FollowedJob {
     /// The job in the browser.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// The first of its steps that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+}
+
+/// An environment that a run waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// Its name.
+    pub environment: String,
+    /// Who may approve: people, and teams as `org/team`. Nobody is known where a wait timer, or a rule of which
+    /// GitHub says nothing, lets the run go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "login::list")]
+    pub reviewers: Vec<Login>,
+    /// When its wait timer ends, if one runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timer_ends: Option<DateTime<Utc>>,
+}
+
+/// A record has the runs of many targets, so a review takes no more than so many characters. GitHub takes environments
+/// with longer names, and no more than six reviewers, whose logins have 39 characters at the most.
+const ENVIRONMENT_LIMIT: usize = 60;
+const REVIEWERS_LIMIT: usize = 6 * 39;
+
+impl Review {
+    /// An environment of the answer of GitHub, with as much of it as a record has room for.
+    #[must_use]
+    pub fn new(
+        environment: &str,
+        reviewers: impl Iterator<Item = Login>,
+        timer_ends: Option<DateTime<Utc>>,
+    ) -> Self {
+        let environment = text::cut(text::first_line(environment), ENVIRONMENT_LIMIT);
+        let mut length = 0;
+        let fits = |login: &Login| {
+            length += login.as_str().len();
+            length <= REVIEWERS_LIMIT
+        };
+        Self { environment, reviewers: reviewers.take_while(fits).collect(), timer_ends }
+    }
+
+    /// Whether only a wait timer keeps the run: nobody has to act.
+    #[must_use]
+    pub fn is_timer(&self) -> bool {
+        self.reviewers.is_empty() && self.timer_ends.is_some()
+    }
+
+    /// Who or what lets the run go.
+    fn remark(&self) -> String {
+        let environment = match self.environment.trim() {
+            "" => "its environment".to_owned(),
+            name => format!("`{}`", name.replace('`', "'")),
+        };
+        let timer = self.timer_ends.map(|ends| ends.format("timer ends %Y-%m-%d %H:%M UTC"));
+        match (self.reviewers.is_empty(), timer) {
+            (true, Some(timer)) => format!("{timer} ({environment})"),
+            (true, None) => format!("{environment} waits for an approval or a protection rule"),
+            (false, None) => format!("{} has to approve {environment}", or(&self.reviewers)),
+            (false, Some(timer)) => {
+                format!("{} has to approve {environment}; {timer}", or(&self.reviewers))
+            }
+        }
+    }
+}
+
+/// `dana, eve or acme/sre`
+fn or(logins: &[Login]) -> String {
+    let names: Vec<&str> = logins.iter().map(Login::as_str).collect();
+    match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => names.concat(),
+    }
 }
 
 impl FollowedRun {
@@ -66,6 +144,7 @@ impl FollowedRun {
     #[must_use]
     pub fn standing(&self) -> TargetStatus {
         match self.stage_status() {
+            _ if self.needs_review() => TargetStatus::Review,
             Word::Known(Status::Queued) => TargetStatus::Queued,
             Word::Known(Status::InProgress) => TargetStatus::InProgress,
             Word::Known(Status::Skipped) => TargetStatus::Skipped,
@@ -81,6 +160,18 @@ impl FollowedRun {
         meaning(&self.status, self.conclusion.as_deref())
     }
 
+    /// Whether the run waits until somebody approves it, or until a rule of which GitHub says nothing lets it go.
+    #[must_use]
+    pub fn needs_review(&self) -> bool {
+        let has_review = self.reviews.iter().any(|review| !review.is_timer());
+        match self.status.as_str() {
+            WAITING => has_review || self.reviews.is_empty(),
+            // Another job of it is at work.
+            "in_progress" => has_review,
+            _ => false,
+        }
+    }
+
     /// Whether the run has ended.
     #[must_use]
     pub fn has_ended(&self) -> bool {
@@ -90,19 +181,36 @@ impl FollowedRun {
     /// What there is to say beside the status: `timed out`, or `2 of 5 jobs are done`.
     #[must_use]
     pub fn remark(&self) -> Option<String> {
+        self.pause().or_else(|| self.remark_by_words())
+    }
+
+    /// What keeps the run from going on.
+    fn pause(&self) -> Option<String> {
+        match self.status.as_str() {
+            PENDING => Some("held by its concurrency group".to_owned()),
+            WAITING if self.reviews.is_empty() => {
+                Some("it waits for an approval or a protection rule".to_owned())
+            }
+            word if word == WAITING || self.needs_review() => {
+                Some(self.reviews.iter().map(Review::remark).collect::<Vec<_>>().join("; "))
+            }
+            _ => None,
+        }
+    }
+
+    fn remark_by_words(&self) -> Option<String> {
         match (self.status.as_str(), self.conclusion.as_deref()) {
             (COMPLETED, Some("timed_out")) => Some("timed out".to_owned()),
             (COMPLETED, Some("startup_failure")) => {
                 Some("could not start: the workflow file is invalid".to_owned())
             }
             (COMPLETED, Some("action_required")) => Some("somebody has to approve it".to_owned()),
-            (COMPLETED, Some("stale")) => Some("GitHub gave it up: it was stale".to_owned()),
-            (COMPLETED, None) => Some("GitHub does not tell how it ended".to_owned()),
+            (COMPLETED, Some("stale")) => Some("GitHub gave it up as stale".to_owned()),
+            (COMPLETED, None) => Some("GitHub does not say how it ended".to_owned()),
             (COMPLETED, Some(word)) if meaning(COMPLETED, Some(word)).is_newer() => {
                 Some(format!("it ended as `{word}`, a word that this release of the action does not know"))
             }
             (COMPLETED, _) => None,
-            ("waiting", _) => Some("it waits for an approval, or for its environment".to_owned()),
             (word, _) if meaning(word, None).is_newer() => {
                 Some(format!("it is `{word}`, a word that this release of the action does not know"))
             }
@@ -139,11 +247,15 @@ impl FollowedJob {
 }
 
 const COMPLETED: &str = "completed";
+/// An environment keeps the run.
+const WAITING: &str = "waiting";
+/// A concurrency group keeps the run.
+const PENDING: &str = "pending";
 
 /// GitHub's words in ours.
 fn meaning(status: &str, conclusion: Option<&str>) -> Word<Status> {
     Word::Known(match (status, conclusion) {
-        ("requested" | "queued" | "pending" | "waiting", _) => Status::Queued,
+        ("requested" | "queued" | PENDING | WAITING, _) => Status::Queued,
         ("in_progress", _) => Status::InProgress,
         (COMPLETED, Some("success" | "neutral")) => Status::Success,
         (COMPLETED, Some("skipped")) => Status::Skipped,
@@ -171,6 +283,8 @@ mod tests {
             job: None,
             jobs: 0,
             jobs_over: 0,
+            reviews: Vec::new(),
+            reports: 0,
             at: DateTime::UNIX_EPOCH,
             other: Map::new(),
         }
@@ -178,9 +292,10 @@ mod tests {
 
     #[test]
     fn every_word_of_github_has_a_meaning() {
-        for status in ["requested", "queued", "pending", "waiting"] {
+        for status in ["requested", "queued", "pending"] {
             assert_eq!(run(status, None).standing(), TargetStatus::Queued);
         }
+        assert_eq!(run("waiting", None).standing(), TargetStatus::Review);
         assert_eq!(run("in_progress", None).standing(), TargetStatus::InProgress);
         for (conclusion, expected) in [
             ("success", TargetStatus::Released),
@@ -205,5 +320,76 @@ mod tests {
             assert!(run.remark().is_some_and(|remark| remark.contains("`eaten`")), "{run:?}");
         }
         assert_eq!(run(COMPLETED, None).standing(), TargetStatus::Held);
+    }
+
+    fn review(reviewers: &[&str], timer: bool) -> Review {
+        let reviewers = reviewers.iter().filter_map(|name| Login::parse(name));
+        Review::new("production", reviewers, timer.then_some(DateTime::UNIX_EPOCH))
+    }
+
+    fn paused(status: &str, reviews: &[Review]) -> (TargetStatus, Option<String>) {
+        let run = FollowedRun { reviews: reviews.to_vec(), jobs: 2, ..run(status, None) };
+        (run.standing(), run.remark())
+    }
+
+    #[test]
+    fn a_run_that_waits_says_for_whom_or_what() {
+        let (somebody, timer, rule) = (review(&["dana"], false), review(&[], true), review(&[], false));
+        let both = review(&["dana", "eve", "acme/sre"], true);
+        for (status, reviews, standing, remark) in [
+            ("waiting", vec![], TargetStatus::Review, "it waits for an approval or a protection rule"),
+            ("waiting", vec![somebody.clone()], TargetStatus::Review, "dana has to approve `production`"),
+            (
+                "waiting",
+                vec![both],
+                TargetStatus::Review,
+                "dana, eve or acme/sre has to approve `production`; timer ends 1970-01-01 00:00 UTC",
+            ),
+            (
+                "waiting",
+                vec![somebody.clone(), timer.clone()],
+                TargetStatus::Review,
+                "dana has to approve `production`; timer ends 1970-01-01 00:00 UTC (`production`)",
+            ),
+            (
+                "waiting",
+                vec![timer.clone()],
+                TargetStatus::Queued,
+                "timer ends 1970-01-01 00:00 UTC (`production`)",
+            ),
+            (
+                "waiting",
+                vec![timer.clone(), rule],
+                TargetStatus::Review,
+                "timer ends 1970-01-01 00:00 UTC (`production`); \
+                 `production` waits for an approval or a protection rule",
+            ),
+            ("in_progress", vec![somebody.clone()], TargetStatus::Review, "dana has to approve `production`"),
+            ("in_progress", vec![timer], TargetStatus::InProgress, "0 of 2 jobs are done"),
+            ("pending", vec![], TargetStatus::Queued, "held by its concurrency group"),
+            ("queued", vec![somebody], TargetStatus::Queued, "0 of 2 jobs are done"),
+        ] {
+            assert_eq!(paused(status, &reviews), (standing, Some(remark.to_owned())), "{status} {reviews:?}");
+        }
+    }
+
+    #[test]
+    fn what_github_says_of_an_environment_is_bounded_and_one_line() {
+        let review = |environment: &str, login: &str| {
+            let names = (10..99).filter_map(|number| Login::parse(&format!("{login}{number}")));
+            Review::new(environment, names, None)
+        };
+        let long = review(&format!("a`b\n{}", "c".repeat(500)), &"d".repeat(37));
+        assert_eq!((long.environment.as_str(), long.reviewers.len()), ("a`b", 6));
+        assert!(long.remark().ends_with("15 has to approve `a'b`"), "{}", long.remark());
+        let longer = review(&"c".repeat(500), &format!("acme/{}", "d".repeat(90)));
+        assert_eq!((text::length(&longer.environment), longer.reviewers.len()), (60, 2));
+    }
+
+    #[test]
+    fn a_reviewer_who_is_no_account_is_left_out() {
+        let json = serde_json::json!({ "environment": "production", "reviewers": ["dana", "@all !", 7] });
+        let review: Review = serde_json::from_value(json).expect("a review");
+        assert_eq!(review.reviewers, Vec::from_iter(Login::parse("dana")));
     }
 }

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use super::record::{Dispatch, Start, Writer};
+use super::record::{Dispatch, Start};
 use super::status::{StartState, Word};
+use super::writer::Writer;
 use crate::names::{CommentId, RepoName, RunId, TargetName};
 
 /// A run of a target that came second.

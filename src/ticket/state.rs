@@ -8,7 +8,7 @@ use super::reason::Reason;
 use super::record::{Notice, Start};
 use super::run::FollowedRun;
 use super::second::SecondStart;
-use super::status::{Status, TargetStatus, Word};
+use super::status::{StartState, Status, TargetStatus, Word};
 use crate::names::{CommentId, Login, RepoName, RunId, TargetName};
 
 /// The state of a release, as its records tell it.
@@ -18,14 +18,31 @@ pub struct Ticket {
     pub driver: Option<Login>,
     /// The name or version of the release.
     pub release: Option<String>,
+    /// The hub's newest run, where one has written to the ticket.
+    pub hub: Option<HubRun>,
+    /// The hub run that follows any of the runs, in the browser.
+    pub follower: Option<String>,
     /// The targets by name.
     pub targets: BTreeMap<TargetName, Target>,
+    /// The names that are listed, and that every dispatch so far has left out.
+    pub left_out: Vec<TargetName>,
+    /// What reports say of names that no dispatch of the ticket lists. They count for nothing.
+    pub unlisted: BTreeMap<TargetName, Target>,
     /// Failures that were notified and not resolved, the newest of each fingerprint.
     pub notices: Vec<Notice>,
     /// The runs that were started although another claim came first. They count for nothing.
     pub second_starts: Vec<SecondStart>,
     /// The comments that this release of the action cannot read, or not whole.
     pub unreadable: Vec<CommentId>,
+}
+
+/// The newest run of the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubRun {
+    /// The run in the browser.
+    pub url: String,
+    /// The runs of its workflow in the browser, where they are known.
+    pub workflow_url: Option<String>,
 }
 
 /// One target.
@@ -49,8 +66,22 @@ pub struct Target {
     pub start: Option<Start>,
     /// The newest attempt of the newest run, as a hub job that follows it saw it last.
     pub followed: Option<FollowedRun>,
+    /// The newest failure of its newest run that was notified and not resolved.
+    pub notice: Option<Notice>,
+    /// The hub run that follows it to its end, in the browser.
+    pub follower: Option<String>,
+    /// Since when it is stuck, if it is.
+    pub stuck_since: Option<DateTime<Utc>>,
+    /// Whether a hub job has asked GitHub to cancel the run.
+    pub is_cancelling: bool,
     /// The targets that are released before this one is started.
     pub needs: Vec<TargetName>,
+    /// The repository in the browser, where a record has a link to its server.
+    pub page: Option<String>,
+    /// When the newest run was started.
+    pub started: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub ended: Option<DateTime<Utc>>,
     /// When anything last changed.
     pub changed: DateTime<Utc>,
     /// What older attempts and older runs left behind, newest first.
@@ -68,6 +99,15 @@ pub struct Run {
     pub attempt: u32,
     /// The run in the browser.
     pub url: Option<String>,
+}
+
+impl Run {
+    /// A run as a hub job has seen it.
+    #[must_use]
+    pub fn seen(run: &FollowedRun) -> Self {
+        let FollowedRun { repository, run: id, attempt, run_url, .. } = run.clone();
+        Self { repository, id, attempt, url: Some(run_url) }
+    }
 }
 
 /// A stage of the newest run.
@@ -107,6 +147,13 @@ impl Target {
         let released = self.stages.iter().rfind(|stage| stage.done && stage.status == Status::Success)?;
         released.url.as_deref()
     }
+
+    /// The run that released it by an earlier ticket, in the browser.
+    #[must_use]
+    pub fn earlier_run(&self) -> Option<&str> {
+        let start = self.start.as_ref().filter(|start| start.state == StartState::TakenOver)?;
+        start.run_url.as_deref()
+    }
 }
 
 impl Ticket {
@@ -136,6 +183,15 @@ impl Ticket {
         let status = |name: &TargetName| self.targets.get(name).map(|target| target.status);
         let known = needs.iter().map(move |name| (name, status(name)));
         known.filter(|(_, status)| !status.is_some_and(TargetStatus::is_released))
+    }
+
+    /// Whether every target of the ticket and every one that is `listed` is released, and no failure is open.
+    #[must_use]
+    pub fn is_done(&self, listed: &[TargetName]) -> bool {
+        let is_released = |target: &Target| target.status.is_released();
+        self.notices.is_empty()
+            && self.targets.values().all(is_released)
+            && listed.iter().all(|name| self.targets.get(name).is_some_and(is_released))
     }
 
     /// How many targets have this status.

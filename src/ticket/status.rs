@@ -171,6 +171,8 @@ pub enum StartState {
     Cancelled,
     /// GitHub took it, and another hub job's claim came first: it does not count, and was cancelled.
     Superseded,
+    /// An earlier ticket of the same release, which is closed, has released the target.
+    TakenOver,
     /// GitHub took it.
     Started,
     /// GitHub refused it; nothing runs.
@@ -189,6 +191,7 @@ impl StartState {
             Self::Yielded => "left to another job",
             Self::Cancelled => "cancelled",
             Self::Superseded => "started second",
+            Self::TakenOver => "taken over",
             Self::Started => "started",
             Self::Refused => "refused",
             Self::Unknown => "unknown",
@@ -198,11 +201,23 @@ impl StartState {
     /// Whether the hub job that wrote it will not start the target by this entry.
     #[must_use]
     pub fn is_passive(self) -> bool {
-        matches!(self, Self::Waiting | Self::Yielded | Self::Superseded)
+        matches!(self, Self::Waiting | Self::Yielded | Self::Superseded | Self::TakenOver)
+    }
+
+    /// Whether it settles who starts the target by this ticket, or that nobody does.
+    #[must_use]
+    pub fn is_settled(self) -> bool {
+        !matches!(self, Self::Waiting | Self::Yielded | Self::Superseded)
     }
 }
 
 impl Word<StartState> {
+    /// Whether it settles who starts the target by this ticket, or that nobody does.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.known().is_none_or(|state| state.is_settled())
+    }
+
     /// The state in a word or a few.
     #[must_use]
     pub fn word(&self) -> &'static str {
@@ -228,6 +243,8 @@ pub enum TargetStatus {
     Cancelled,
     /// A word that this release does not know decides: a newer release has it in hand.
     Held,
+    /// Its run waits until somebody approves it.
+    Review,
     /// Its run is under way.
     InProgress,
     /// Started, and nothing was heard of it yet.
@@ -242,16 +259,39 @@ pub enum TargetStatus {
 
 impl TargetStatus {
     /// Every status, the most urgent first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Failed,
         Self::Cancelled,
         Self::Held,
+        Self::Review,
         Self::InProgress,
         Self::Queued,
         Self::Waiting,
         Self::Skipped,
         Self::Released,
     ];
+
+    /// The word of the contract.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Held => "held",
+            Self::Review => "review",
+            Self::InProgress => "in_progress",
+            Self::Queued => "queued",
+            Self::Waiting => "waiting",
+            Self::Skipped => "skipped",
+            Self::Released => "released",
+        }
+    }
+
+    /// Whether the run of the target goes on.
+    #[must_use]
+    pub fn is_under_way(self) -> bool {
+        matches!(self, Self::Review | Self::InProgress | Self::Queued)
+    }
 
     /// Whether the target is through: nothing more is expected of it.
     #[must_use]
@@ -272,6 +312,7 @@ impl TargetStatus {
             Self::Failed => "❌ failed",
             Self::Cancelled => "🚫 cancelled",
             Self::Held => "🔒 held",
+            Self::Review => "✋ needs review",
             Self::InProgress => "🔄 in progress",
             Self::Queued => "🕓 queued",
             Self::Waiting => "⏳ waiting",
@@ -284,6 +325,13 @@ impl TargetStatus {
     #[must_use]
     pub fn emoji(self) -> &'static str {
         self.label().split_once(' ').map_or("", |(emoji, _)| emoji)
+    }
+
+    /// So many targets that stand so: `2 in progress`.
+    #[must_use]
+    pub fn counted(self, count: usize) -> String {
+        let word = if self == Self::Review && count > 1 { "need review" } else { self.word() };
+        format!("{count} {word}")
     }
 
     /// The word alone: `in progress`.
@@ -317,6 +365,15 @@ mod tests {
         let word: Word<Reason> = serde_json::from_str(text).expect("any value is a word");
         let again = serde_json::to_string(&word).expect("JSON");
         assert_eq!(serde_json::from_str::<Word<Reason>>(&again).expect("a word"), word);
+    }
+
+    #[test]
+    fn targets_that_need_a_review_are_counted_in_plain_words() {
+        assert_eq!(
+            [1, 2].map(|count| TargetStatus::Review.counted(count)),
+            ["1 needs review", "2 need review"]
+        );
+        assert_eq!(TargetStatus::InProgress.counted(2), "2 in progress");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use url::Url;
 
 use crate::names::RepoName;
+use crate::problem::whole_words;
 
 /// The most that GitHub stores in a body, one less than its limit: an over-long *issue body* may be
 /// answered with success and dropped.
@@ -26,20 +27,29 @@ pub fn length(text: &str) -> usize {
 /// Cuts `text` to at most `limit` characters, with a word that says so.
 #[must_use]
 pub fn cut(text: &str, limit: usize) -> String {
-    const WORD: &str = "… (cut)";
     if length(text) <= limit {
         return text.to_owned();
     }
-    let room = limit.saturating_sub(length(WORD));
+    format!("{}{CUT}", whole_words(beginning(text, limit)))
+}
+
+/// The same for a name: what is cut off depends on nothing but the length, so that a name stays what it is.
+#[must_use]
+pub fn cut_name(name: &str, limit: usize) -> String {
+    if length(name) <= limit { name.to_owned() } else { format!("{}{CUT}", beginning(name, limit)) }
+}
+
+const CUT: &str = "… (cut)";
+
+/// As much of `text` as leaves room for the word that it was cut.
+fn beginning(text: &str, limit: usize) -> &str {
+    let room = limit.saturating_sub(length(CUT));
     let mut used = 0;
-    let kept: String = text
-        .chars()
-        .take_while(|c| {
-            used += c.len_utf16();
-            used <= room
-        })
-        .collect();
-    kept + WORD
+    let end = text.char_indices().find(|(_, c)| {
+        used += c.len_utf16();
+        used > room
+    });
+    end.map_or(text, |(end, _)| &text[..end])
 }
 
 /// The first line that says something.

@@ -159,7 +159,7 @@ async fn a_wait_that_a_server_asks_for_is_never_endless() {
             answer
         });
         let done = report_to(&server.await).input("retry-timeout", "35d").start().await;
-        done.succeeds().says("::warning::cannot report").says("was put off");
+        done.succeeds().says("::warning::cannot report").says("has to wait for GitHub's rate limit");
     }
 }
 
@@ -170,7 +170,7 @@ async fn a_time_that_no_clock_shows_is_not_taken() {
         let comment = json!({ "id": 1, "html_url": url, "created_at": time, "updated_at": time });
         let server = Answers::serve(move |_| json(200, &json!([comment]))).await;
         let done = report_to(&server).start().await;
-        done.succeeds().says("::warning::cannot report").says("something else than expected");
+        done.succeeds().says("::warning::cannot report").says("is not what it should be");
     }
 }
 
@@ -205,7 +205,7 @@ async fn a_list_that_always_names_a_next_page_is_not_followed_for_ever() {
         });
         let server = server.await;
         let done = report_to(&server).start().await;
-        done.succeeds().says("::warning::cannot report").says("was answered with more than 200 pages");
+        done.succeeds().says("::warning::cannot report").says("has more than 200 pages");
         done.says("help: check what answers at the API's address");
         let pages = server.asked().iter().filter(|asked| asked.contains("page=")).count();
         assert!((200..220).contains(&pages), "{pages}");
@@ -237,9 +237,9 @@ const MEMORY: u64 = 512 << 20;
 #[tokio::test]
 async fn an_answer_without_an_end_takes_no_gigabytes() {
     for (status, says) in [
-        (200, "was answered with more than 67108864 bytes"),
-        (403, "was refused: 403 Forbidden, Forbidden"),
-        (429, "was put off: GitHub's rate limit, Too Many Requests"),
+        (200, "has more than 67108864 bytes"),
+        (403, "GitHub refused to list the comments of acme/hub#1: Forbidden (403)"),
+        (429, "has to wait for GitHub's rate limit: Too Many Requests"),
         (500, "got no clear answer: 500 Internal Server Error"),
     ] {
         let server = Answers::serve(move |_| endless(status, r#"{"message":""#, "endless ")).await;

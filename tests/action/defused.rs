@@ -49,7 +49,7 @@ async fn a_driver_that_is_not_a_login_is_named_nowhere() {
     let written = written(&acme, ticket);
     assert!(!written.contains("evil.example") && !written.contains("acme/everyone"), "{written}");
     // The rest of the record is read, and holds nothing.
-    assert!(acme.board(ticket).contains("| **api** |"), "{}", acme.board(ticket));
+    assert!(acme.row(ticket, "api").starts_with("| **api** |"), "{}", acme.board(ticket));
     assert!(!acme.board(ticket).contains("newer release"), "{}", acme.board(ticket));
 }
 

@@ -82,6 +82,7 @@ async fn without_a_release_each_run_has_its_ticket_and_its_rerun_finds_it() {
 async fn a_closed_ticket_is_not_reused_and_the_new_one_links_to_it() {
     let acme = Acme::new().await;
     dispatch("web").input("release", "1.4.0").run_in(&acme).await.succeeds();
+    acme.world.finish_run(acme.world.runs("acme/web")[0].id, "failure");
     acme.world.close_issue("acme/hub", 1);
     let done = dispatch("web").run(501).input("release", "1.4.0").run_in(&acme).await;
     done.succeeds();
@@ -112,7 +113,7 @@ async fn every_unreachable_target_is_told_before_anything_happens() {
     done.fails();
     insta::assert_snapshot!(done.visible_log(), @"
     ::error::`targets`:1:6: target plain: acme/plain has no `.github/workflows/release.yml` at main%0Ahelp: correct `workflow` or `ref`
-    ::error::`targets`:1:13: target nowhere: cannot reach acme/nowhere: GET /repos/acme/nowhere was refused: 404 Not Found, Not Found%0Ahelp: check that acme/nowhere and what is named in it exist, and that the token may see them (`github.token` reaches its own repository only)
+    ::error::`targets`:1:13: target nowhere: cannot reach acme/nowhere: GitHub refused to show acme/nowhere: Not Found (404)%0Ahelp: check that acme/nowhere and what is named in it exist, and that the token may see them (`github.token` reaches its own repository only)
     ");
     assert_eq!(acme.world.story(), "");
 }

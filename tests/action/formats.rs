@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use release_ticket_action::names::{CommentId, RunId};
+use release_ticket_action::names::{CommentId, IssueNumber, RunId};
 use release_ticket_action::ticket::marker::Marker;
-use release_ticket_action::ticket::{BoardStep, Comment, Key, Log, Record, TargetStatus};
+use release_ticket_action::ticket::{BoardStep, Comment, Key, Log, Record, TargetStatus, key};
 use serde_json::Value;
 
 fn samples() -> Vec<(PathBuf, String)> {
@@ -41,7 +41,7 @@ fn the_marker_of_every_sample_is_read_and_written_back_as_it_is() {
             records += 1;
         }
     }
-    assert_eq!(records, 8);
+    assert_eq!(records, 12);
 }
 
 #[test]
@@ -57,11 +57,19 @@ fn the_samples_tell_the_release_that_they_were_taken_from() {
         (status("docs"), status("cli"), status("sdk")),
         (TargetStatus::Waiting, TargetStatus::InProgress, TargetStatus::Released)
     );
+    assert_eq!((status("site"), status("shop")), (TargetStatus::Review, TargetStatus::Queued));
+    let app = &ticket.targets["app"];
+    assert!(app.stuck_since.is_some() && app.is_cancelling && app.follower.is_some(), "{app:?}");
     assert_eq!(ticket.targets["docs"].needs, ["web"]);
+    let lib = &ticket.targets["lib"];
+    assert_eq!(lib.status, TargetStatus::Released);
+    assert_eq!(lib.earlier_run(), Some("https://github.com/acme/lib/actions/runs/6001"));
     assert_eq!(ticket.notices.len(), 1);
     assert!(log.board().is_some());
     let keys: Vec<_> = samples().iter().filter_map(|(_, text)| Key::of(text)).collect();
     assert!(keys.contains(&Key::Release("1.4.0".into()).into()), "{keys:?}");
+    let continued: Vec<_> = samples().iter().filter_map(|(_, text)| key::continues(text)).collect();
+    assert_eq!(continued, [IssueNumber(7)]);
 }
 
 #[test]
@@ -75,7 +83,7 @@ fn what_a_newer_release_adds_is_kept_by_an_older_one() {
             kept += 1;
         }
     }
-    assert_eq!(kept, 8);
+    assert_eq!(kept, 12);
 }
 
 /// The places in `data` that hold a word of the wire, as JSON pointers.

@@ -83,7 +83,7 @@ async fn a_waiting_hub_job_sees_a_report_that_lists_show_four_seconds_late() {
     let done = step.end().await;
     done.succeeds().says("web  🕓 queued (reported: ✅ released)  announce");
     let board = acme.board(1);
-    assert!(board.contains("**Everything is released.**") && board.contains("`announce`"), "{board}");
+    assert!(board.contains("**Everything is released.**"), "{board}");
     assert!(board.contains(&format!("Shows {} records", acme.records(1).len())), "{board}");
 }
 
@@ -205,7 +205,7 @@ async fn a_record_that_a_board_shows_is_not_gone_because_it_is_not_found_for_sec
         .collect();
     assert!(answers.contains(&404), "it was not found at first: {answers:?}");
     let board = acme.board(ticket);
-    assert!(board.contains("Shows 4 records") && board.contains("`announce`"), "{board}");
+    assert!(board.contains("Shows 4 records") && board.contains("announce"), "{board}");
 }
 
 /// A dispatch by a job with a token of its own.
@@ -275,21 +275,22 @@ async fn of_two_starts_a_waiting_job_cancels_the_one_of_the_later_claim_as_soon_
 }
 
 #[tokio::test]
-async fn the_record_of_the_later_claim_says_that_its_run_came_second() {
+async fn a_record_says_of_the_later_claim_that_its_run_came_second() {
     let acme = Acme::new().await;
     acme.dispatched("docs").await;
     let steps = two_that_do_not_see_each_other(&acme, || waiting(dispatch(&acme, "web"), "200ms"));
     until("were two starts recorded", &acme, || claims(&acme).len() == 2).await;
-    let [(_, first), (later, _)] = &claims(&acme)[..] else { panic!("two claims") };
+    let [(_, first), _] = &claims(&acme)[..] else { panic!("two claims") };
     lag(&acme, || Duration::ZERO);
-    let text = || acme.world.comment_view(later.id).expect("it is there").body;
-    until("was the second start recorded", &acme, || text().contains("superseded")).await;
+    // Either job does: the one that sees it first.
+    let texts = || acme.records(1).into_iter().map(|record| record.body);
+    until("was the second start recorded", &acme, || texts().any(|text| text.contains("superseded"))).await;
     acme.world.finish_run(*first, "success");
     for step in steps {
         step.end().await;
     }
-    let text = for_people(&text());
-    assert!(text.contains("**web** (acme/web): 🚫 it was started twice"), "{text}");
+    let texts: String = texts().map(|text| for_people(&text)).collect();
+    assert!(texts.contains("**web** (acme/web): 🚫 it was started twice"), "{texts}");
 }
 
 /// Two starts of web by hub jobs that have ended, and a third hub job that sees both.

@@ -47,7 +47,10 @@ async fn a_wait_beyond_the_budget_is_not_begun() {
     ] {
         let acme = Acme::new().await;
         let (done, took) = report_under(&acme, kind, "10s").await;
-        done.succeeds().says("::warning::cannot report").says("was put off").says(said);
+        done.succeeds()
+            .says("::warning::cannot report")
+            .says("has to wait for GitHub's rate limit")
+            .says(said);
         assert_eq!(done.output("delivered"), "false");
         assert!(took < Duration::from_secs(10), "{took:?}");
     }

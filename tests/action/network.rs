@@ -153,19 +153,19 @@ async fn a_proxy_that_leads_nowhere_is_explained_without_its_password() {
 
     let varying = [(&*strict.host(), "STRICT"), (&*closed.host(), "CLOSED")];
     assert_snapshot!(warnings(&unknown, &varying), @r"
-    ::warning::cannot report to acme/hub#1: GET /repos/acme/hub/issues/1/comments?per_page=100&page=1 did not reach GitHub: the proxy STRICT asks for a valid user and password (407)
+    ::warning::cannot report to acme/hub#1: the request to list the comments of acme/hub#1 did not get through: the proxy STRICT asks for a valid user and password (407)
     help: give the proxy as `http://USER:PASSWORD@HOST:PORT` in `https_proxy` or `http_proxy`, and special characters percent-encoded (`@` as `%40`)
     ");
     assert_snapshot!(warnings(&unknown_to_forwarder, &varying), @r"
-    ::warning::cannot report to acme/hub#1: GET /repos/acme/hub/issues/1/comments?per_page=100&page=1 was refused: 407 Proxy Authentication Required, Proxy Authentication Required
+    ::warning::cannot report to acme/hub#1: the proxy on the way to GitHub refused to list the comments of acme/hub#1: Proxy Authentication Required (407)
     help: give the proxy as `http://USER:PASSWORD@HOST:PORT` in `https_proxy` or `http_proxy`, and special characters percent-encoded (`@` as `%40`)
     ");
     assert_snapshot!(warnings(&refused, &varying), @r"
-    ::warning::cannot report to acme/hub#1: GET /repos/acme/hub/issues/1/comments?per_page=100&page=1 did not reach GitHub: the proxy CLOSED opens no connection to api.octocorp.ghe.com: tunnel error: unsuccessful
+    ::warning::cannot report to acme/hub#1: the request to list the comments of acme/hub#1 did not get through: the proxy CLOSED opens no connection to api.octocorp.ghe.com: tunnel error: unsuccessful
     help: have the proxy allow this host, or name it in `no_proxy` if it is reached without a proxy
     ");
     assert_snapshot!(warnings(&gone, &varying), @r"
-    ::warning::cannot report to acme/hub#1: GET /repos/acme/hub/issues/1/comments?per_page=100&page=1 did not reach GitHub: the proxy 127.0.0.1:1 cannot be reached: tcp connect error: Connection refused (os error 111)
+    ::warning::cannot report to acme/hub#1: the request to list the comments of acme/hub#1 did not get through: the proxy 127.0.0.1:1 cannot be reached: tcp connect error: Connection refused (os error 111)
     help: check the variables `https_proxy` and `http_proxy` of the runner, or name the host in `no_proxy` if it is reached without a proxy
     ");
     for done in [unknown, unknown_to_forwarder, refused, gone] {
@@ -210,7 +210,7 @@ async fn a_certificate_of_an_unknown_authority_is_explained_and_the_report_goes_
     done.succeeds();
     assert_eq!((done.output("delivered"), acme.requests().len()), ("false", 0));
     assert_snapshot!(warnings(&done, &[]), @r"
-    ::warning::cannot report to acme/hub#1 (it goes out with this job's next report): POST /repos/acme/hub/issues/1/comments did not reach GitHub: invalid peer certificate: UnknownIssuer
+    ::warning::cannot report to acme/hub#1 (it goes out with this job's next report): the request to write a comment on acme/hub#1 did not get through: invalid peer certificate: UnknownIssuer
     help: name a PEM file with the certificate authority of the server (or of a proxy that reads along) in SSL_CERT_FILE or NODE_EXTRA_CA_CERTS, below `${{ github.workspace }}` or `${{ runner.temp }}`, which the action's container sees
     ");
 
@@ -228,7 +228,7 @@ async fn a_certificate_for_another_host_and_a_host_without_address_are_explained
     let step = report(1).variable("SSL_CERT_FILE", tls.authority_in(folder.path()).display());
     let done = step.variable("GITHUB_API_URL", format!("https://{}", tls.address)).start().await;
     assert_snapshot!(warnings(&done, &[]), @r#"
-    ::warning::cannot report to acme/hub#1: GET /repos/acme/hub/issues/1/comments?per_page=100&page=1 did not reach GitHub: invalid peer certificate: certificate not valid for name "127.0.0.1"; certificate is only valid for DnsName("api.octocorp.ghe.com")
+    ::warning::cannot report to acme/hub#1: the request to list the comments of acme/hub#1 did not get through: invalid peer certificate: certificate not valid for name "127.0.0.1"; certificate is only valid for DnsName("api.octocorp.ghe.com")
     help: check the address, and the server's certificate: its names, its dates, and that it is not itself a certificate authority
     "#);
 

@@ -38,7 +38,9 @@ async fn an_existing_ticket_gets_a_notice_that_mentions_the_driver() {
         "{notice}"
     );
     let board = acme.board(ticket);
-    assert!(board.contains("notified, job `failed`") && board.contains("❌ failed"), "{board}");
+    let failure = "**web** failed at `build`, step `Run tests`: Release failed in acme/web at main";
+    assert_eq!(board.matches("Run tests").count(), 1, "{board}");
+    assert!(board.contains(failure) && board.contains("❌ failed"), "{board}");
     assert!(!board.contains("@alice"), "the board pings nobody: {board}");
     assert_eq!(issues(&acme), []);
 }

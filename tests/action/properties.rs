@@ -11,8 +11,8 @@ use release_ticket_action::names::{CommentId, Login, RunId, number};
 use release_ticket_action::targets::{self, Defaults};
 use release_ticket_action::ticket::marker::Marker;
 use release_ticket_action::ticket::{
-    BoardStep, Comment, Dispatch, FollowedJob, FollowedRun, Log, Notice, Reason, Record, Report, StageReport,
-    Start, StartState, Status, Word, Writer, text,
+    BoardStep, Comment, Dispatch, FollowedJob, FollowedRun, Log, Notice, Reason, Record, Report, Review,
+    StageReport, Start, StartState, Status, Stuck, Watch, Word, Writer, text,
 };
 use serde_json::{Map, Value};
 
@@ -105,6 +105,7 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
         StartState::Claimed.into(),
         StartState::Yielded.into(),
         StartState::Superseded.into(),
+        StartState::TakenOver.into(),
         StartState::Cancelled.into(),
         StartState::Started.into(),
         StartState::Refused.into(),
@@ -134,16 +135,29 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
         at: at(),
         other: Map::new(),
     });
-    let followed = (any_text(), any_text(), any_text(), prop::option::of(any_text()), any_number());
+    let status = prop_oneof![any_text(), Just("waiting".to_owned()), Just("in_progress".to_owned())];
+    let followed = (any_text(), any_text(), status, prop::option::of(any_text()), any_number());
     let followed = followed.prop_map(|(target, name, status, conclusion, run)| FollowedRun {
+        reviews: vec![Review {
+            environment: name.clone(),
+            reviewers: Login::parse(&name).into_iter().chain(Login::parse("acme/sre")).collect(),
+            timer_ends: Some(at()).filter(|_| run % 2 == 0),
+        }],
         target: target.into(),
         repository: "acme/web".parse().expect("a name"),
         run: RunId(run),
         attempt: 1,
         run_url: name.clone(),
+        reports: run % 3,
         status: status.clone(),
         conclusion: conclusion.clone(),
-        job: Some(FollowedJob { url: Some(name.clone()), name, status, conclusion }),
+        job: Some(FollowedJob {
+            url: Some(name.clone()),
+            step: Some(name.clone()),
+            name,
+            status,
+            conclusion,
+        }),
         jobs: 2,
         jobs_over: 1,
         at: at(),
@@ -151,15 +165,31 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
     });
     let targets = prop::collection::vec(start, 0..4);
     let followed = prop::collection::vec(followed, 0..4);
-    (any_writer(), any_text(), targets, followed).prop_map(|(by, release, targets, followed)| {
-        let release = Some(release);
+    let left_out = prop::collection::vec(any_text(), 0..2);
+    let stuck = (any_text(), prop::option::of(any_number()), any_number());
+    let stuck = stuck.prop_map(|(target, run, reports)| {
+        let (target, run) = (target.into(), run.map(RunId));
+        Stuck { target, run, attempt: 1, since: at(), reports }
+    });
+    let watch = (any::<bool>(), prop::collection::vec(stuck, 0..2), any_number());
+    let watch = watch.prop_map(|(follows, stuck, run)| {
+        let cancelled = Some(RunId(run)).filter(|_| follows).into_iter().collect();
+        Watch { follows, stuck, cancelled, ended: Vec::new() }
+    });
+    let parts = (any_writer(), any_text(), targets, followed, left_out, watch);
+    parts.prop_map(|(by, release, targets, followed, left_out, watch)| {
+        let (left_out, release) = (left_out.into_iter().map(Into::into).collect(), Some(release));
         Record::Dispatch(Dispatch {
             by,
             seq: 1,
             run_url: String::new(),
             driver: Login::parse("alice"),
             release,
+            workflow_url: None,
+            close: false,
             form: None,
+            left_out,
+            watch,
             targets,
             followed,
             other: Map::new(),
@@ -179,6 +209,8 @@ fn any_notice() -> impl Strategy<Value = Record> {
             status,
             message,
             url,
+            job: None,
+            pings: Vec::new(),
             mention,
             at: at(),
             other: Map::new(),

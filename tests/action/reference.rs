@@ -304,6 +304,7 @@ fn noun(takes: Takes) -> &'static str {
         Takes::Boolean => "boolean",
         Takes::Number => "number",
         Takes::Duration => "duration",
+        Takes::SomeOf(_) => "words",
         Takes::OneOf(_) => "word",
         Takes::Statuses(_) => "statuses",
         Takes::List => "list",

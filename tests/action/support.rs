@@ -78,6 +78,13 @@ impl Acme {
         for_people(&boards[0].body)
     }
 
+    /// The row of a target on the board, without the addresses of its links.
+    pub(crate) fn row(&self, number: u64, target: &str) -> String {
+        let board = without_links(&self.board(number));
+        let row = board.lines().find(|line| line.starts_with(&format!("| **{target}** |")));
+        row.unwrap_or_else(|| panic!("a row of {target}:\n{board}")).to_owned()
+    }
+
     /// A dispatch of `targets` that is over, with its ticket's number.
     pub(crate) async fn dispatched(&self, targets: &str) -> u64 {
         let run = self.world.start_run("acme/hub", "release.yml", "workflow_dispatch");
@@ -112,13 +119,38 @@ impl Drop for Acme {
     }
 }
 
+/// Waits until a board of the first ticket holds this text.
+pub(crate) async fn until_the_board_says(acme: &Acme, text: &str) {
+    let boards = || {
+        let comments = acme.world.find_issue("acme/hub", 1).map(|issue| issue.comments).unwrap_or_default();
+        comments.into_iter().filter(|comment| comment.body.contains(" board ")).map(|comment| comment.body)
+    };
+    for _ in 0..400 {
+        if boards().any(|body| body.contains(text) || without_links(&for_people(&body)).contains(text)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("the board never says `{text}`:\n{}", boards().collect::<String>());
+}
+
 fn is_board(comment: &Comment) -> bool {
     comment.body.starts_with("<!-- release-ticket:1 board ")
 }
 
 /// A text without the marker.
 pub(crate) fn for_people(body: &str) -> String {
-    body.lines().filter(|line| !line.starts_with("<!-- release-ticket:")).collect::<Vec<_>>().join("\n")
+    let lines = body.lines().filter(|line| !line.starts_with("<!-- release-ticket:"));
+    // A space at which no line breaks is a space.
+    lines.collect::<Vec<_>>().join("\n").replace('\u{a0}', " ")
+}
+
+/// The text with its links as their text alone.
+pub(crate) fn without_links(markdown: &str) -> String {
+    let mut parts = markdown.split("](");
+    let first = parts.next().unwrap_or_default();
+    let others = parts.map(|part| part.split_once(')').map_or("", |(_, text)| text));
+    std::iter::once(first).chain(others).collect::<String>().replace('[', "")
 }
 
 /// A step before it is run.
@@ -267,7 +299,9 @@ impl Step {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn();
-        Running { process: process.expect("the binary starts"), output, summary, _temp: self.temp }
+        let is_debug = self.environment.contains_key("RUNNER_DEBUG");
+        let process = process.expect("the binary starts");
+        Running { process, output, summary, is_debug, _temp: self.temp }
     }
 }
 
@@ -276,7 +310,18 @@ pub(crate) struct Running {
     process: tokio::process::Child,
     output: PathBuf,
     summary: PathBuf,
+    is_debug: bool,
     _temp: TempDir,
+}
+
+/// Requests stand in the debug log; what people read says what they are for.
+fn assert_names_no_request(log: &str) {
+    let is_request = |line: &&str| {
+        let names = |method| line.contains(&format!("{method} /repos/"));
+        ["GET", "POST", "PATCH", "PUT", "DELETE"].iter().any(names)
+    };
+    let line = log.lines().find(is_request);
+    assert!(line.is_none(), "a request in place of what it is for: {line:?}");
 }
 
 impl Running {
@@ -296,9 +341,13 @@ impl Running {
     pub(crate) async fn end(self) -> Done {
         let ended = tokio::time::timeout(Duration::from_secs(120), self.process.wait_with_output()).await;
         let ended = ended.expect("the step ends").expect("its output can be read");
+        let log = String::from_utf8_lossy(&ended.stdout).into_owned();
+        if !self.is_debug {
+            assert_names_no_request(&log);
+        }
         Done {
             code: ended.status.code(),
-            log: String::from_utf8_lossy(&ended.stdout).into_owned(),
+            log,
             errors: String::from_utf8_lossy(&ended.stderr).into_owned(),
             outputs: outputs(&std::fs::read_to_string(&self.output).unwrap_or_default()),
             summary: std::fs::read_to_string(&self.summary).unwrap_or_default(),

@@ -376,7 +376,7 @@ async fn a_key_of_another_app_is_told_from_an_app_that_is_not_there() {
     help: check that `client-id` is the App's client id, and that `private-key` is one of the private keys in the App's settings
     ");
     insta::assert_snapshot!(refused(&acme, dispatch(&app, "web").input("private-key", "")).await, @"
-    ::error::`targets`:1:1: target web: cannot read `.github/workflows/release.yml` of acme/web: the GitHub App Iv23li00000000400001 has no key to sign in with: `private-key` is blank
+    ::error::`targets`:1:1: target web: cannot read `.github/workflows/release.yml` of acme/web: `private-key` of the GitHub App Iv23li00000000400001 is blank: does the secret exist here?
     help: put the App's private key into a secret and give it as `private-key`; runs that forks and Dependabot start are given no secrets
     ");
 }
@@ -419,5 +419,5 @@ async fn half_an_app_is_told_at_once() {
         .run_in(&acme)
         .await
         .ends_with(2)
-        .says("`client-id` is missing; `private-key` is the key of a GitHub App");
+        .says("`client-id` is blank, and `private-key` is the key of a GitHub App");
 }

@@ -25,7 +25,7 @@ use release_ticket_action::targets::{StartBy, Target};
 use release_ticket_action::template::{HubValues, RunValues, Values};
 use release_ticket_action::ticket::claim::Liveness;
 use release_ticket_action::ticket::{
-    Comment, Dispatch, FollowedRun, Log, Reason, Record, Start, StartState, Word, Writer,
+    Comment, Dispatch, FollowedRun, Log, PingsFor, Reason, Record, Start, StartState, Watch, Word, Writer,
 };
 use serde_json::Map;
 use stateright::{Model, Property};
@@ -437,6 +437,8 @@ impl Claims {
                 follow: None,
                 cancel_runs: false,
                 close: false,
+                workflow_url: None,
+                pings: PingsFor::new(),
                 claim: if self.by_ref { Claim::Ref { sha: String::new() } } else { Claim::Comment },
                 max_parallel: 8,
                 patience: Patience::default(),
@@ -561,6 +563,7 @@ impl State {
                     run,
                     workflow: None,
                     created_at: DateTime::UNIX_EPOCH,
+                    changed_at: DateTime::UNIX_EPOCH,
                     title: String::new(),
                     actor: None,
                     event: None,
@@ -921,6 +924,7 @@ fn ready(target: usize) -> Ready {
         start: StartBy::Workflow(format!("release-{target}.yml").into()),
         git_ref: None,
         inputs: Vec::new(),
+        stale_after: None,
         needs: Vec::new(),
         place,
     };
@@ -974,7 +978,11 @@ fn failed_before(targets: usize) -> Text {
         run_url: String::new(),
         driver: None,
         release: None,
+        workflow_url: None,
+        close: false,
         form: None,
+        left_out: Vec::new(),
+        watch: Watch::default(),
         targets: (0..targets).map(start).collect(),
         followed: (0..targets).map(|target| followed(&name(target), run_id(target), true)).collect(),
         other: Map::new(),
@@ -994,6 +1002,8 @@ fn followed(target: &TargetName, run: RunId, has_failed: bool) -> FollowedRun {
         job: None,
         jobs: 0,
         jobs_over: 0,
+        reviews: Vec::new(),
+        reports: 0,
         at: DateTime::UNIX_EPOCH,
         other: Map::new(),
     }

@@ -269,7 +269,7 @@ fn waiting_steps_tell_the_truth(facts: &Facts<'_>, broken: &mut Vec<String>) {
             if told.is_out_of_time() {
                 continue;
             }
-            if ["in_progress", "queued", "started", "unknown"].contains(&status) {
+            if ["in_progress", "queued", "review", "started", "unknown"].contains(&status) {
                 tell(format!("{name} is {status}, and nobody waits for it"));
             }
             let Some(of_target) = result["run_id"].as_u64().and_then(|id| dispatched.runs.get(&id)) else {
@@ -419,7 +419,9 @@ fn stages_are_the_newest(facts: &Facts<'_>, broken: &mut Vec<String>) {
     for (name, reports) in by_target {
         let runs: BTreeSet<u64> = reports.iter().map(|reported| reported.by.run).collect();
         let acknowledged = reports.iter().any(|reported| reported.outcome.is_delivered());
-        let Some(target) = ticket.targets.get(name.as_str()) else {
+        // The names of no dispatch stand apart.
+        let row = ticket.targets.get(name.as_str()).or_else(|| ticket.unlisted.get(name.as_str()));
+        let Some(target) = row else {
             if acknowledged {
                 broken.push(format!("{name} was reported and has no row"));
             }

@@ -33,6 +33,9 @@ pub(crate) const HUB: &str = "acme/hub";
 pub(crate) const RELEASE: &str = "1.4.0";
 const HUB_TOKEN: &str = "ghs_the-hubs-secret";
 
+/// A run that is queued for so long waits for a review.
+const LONG_QUEUE: Duration = Duration::from_secs(12);
+
 /// What GitHub has received it works off, even if the client is gone; no job begins before.
 const IN_FLIGHT: Duration = Duration::from_secs(3);
 
@@ -427,7 +430,7 @@ impl Stage {
             });
             let target = target.expect("only targets are started").clone();
             let nth = stage.note_start(&target, &run);
-            sleep(target.queued).await;
+            stage.queue(&target, &run).await;
             stage.begin(&run);
             let (late, first): (Vec<_>, Vec<_>) =
                 target.jobs_of(nth, 1).into_iter().partition(|job| job.late);
@@ -445,7 +448,7 @@ impl Stage {
             sleep(rerun_after).await;
             stage.world.rerun(run.id);
             stage.journal().reruns += 1;
-            sleep(target.queued).await;
+            stage.queue(&target, &run).await;
             stage.begin(&run);
             stage.jobs(&target, &run, target.jobs_of(nth, 2), Duration::ZERO).await;
             stage.finish(&run, target.ending(nth, 2));
@@ -469,6 +472,24 @@ impl Stage {
             unreleased,
         });
         runs.len() - 1
+    }
+
+    /// The run is queued. A long queue ends with a review, which takes as long.
+    async fn queue(&self, target: &Target, run: &Run) {
+        if target.queued < LONG_QUEUE {
+            return sleep(target.queued).await;
+        }
+        sleep(target.queued / 2).await;
+        let production =
+            simulated_github::Environment::new("production").reviewer("dana").reviewer("acme/sre");
+        let review = self.world.add_job(run.id, simulated_github::Job::new("review").waiting_for(production));
+        sleep(target.queued / 2).await;
+        self.world.approve(run.id, "production");
+        self.world.update_run(run.id, |run| {
+            for job in run.jobs.iter_mut().filter(|job| job.id == review && !job.is_completed()) {
+                *job = job.clone().concluded("success");
+            }
+        });
     }
 
     /// The run is no longer queued, unless somebody has cancelled it.

@@ -10,7 +10,7 @@ use crate::names::{IssueNumber, IssueRef, RunId};
 use crate::place::Place;
 use crate::targets::{StartBy, Target};
 use crate::template::{HubValues, RunValues, Values};
-use crate::ticket::{Dispatch, FollowedRun, StartState, Writer};
+use crate::ticket::{Dispatch, FollowedRun, PingsFor, StartState, Writer};
 
 /// The hub run of the job in a story. Runs that it starts are 101, 102 and so on.
 pub(crate) const HUB_RUN: u64 = 100;
@@ -24,6 +24,7 @@ pub(crate) fn target(name: &str) -> Ready {
         git_ref: None,
         inputs: Vec::new(),
         needs: Vec::new(),
+        stale_after: None,
         place: Place { source: String::new(), line: 1, column: 1 },
     };
     Ready { target, git_ref: "main".into(), declared: None, same_account: false }
@@ -72,6 +73,8 @@ pub(crate) fn request(targets: Vec<Ready>) -> Request {
     Request {
         by,
         run_url: format!("runs/{HUB_RUN}"),
+        workflow_url: None,
+        pings: PingsFor::new(),
         driver: None,
         is_new_driver: false,
         release: None,
@@ -125,6 +128,7 @@ pub(crate) fn sighting(of: &RunOf, status: &str, conclusion: Option<&str>) -> Si
         run: followed_run(of, status, conclusion),
         workflow,
         created_at: DateTime::UNIX_EPOCH + TimeDelta::days(9),
+        changed_at: DateTime::UNIX_EPOCH,
         title: String::new(),
         actor: None,
         event: None,
@@ -143,6 +147,8 @@ fn followed_run(of: &RunOf, status: &str, conclusion: Option<&str>) -> FollowedR
         job: None,
         jobs: 0,
         jobs_over: 0,
+        reviews: Vec::new(),
+        reports: 0,
         at: DateTime::UNIX_EPOCH,
         other: Map::new(),
     }

@@ -12,7 +12,7 @@ use crate::problem::excerpt;
 
 /// An answer with a good status.
 pub(in crate::github) struct Answer {
-    pub(in crate::github) request: RequestLine,
+    pub(in crate::github) request: Box<RequestLine>,
     pub(in crate::github) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,

@@ -19,10 +19,10 @@ pub(super) const QUOTE_LIMIT: usize = 1_000;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ApiError {
     /// The server said no: nothing happened.
-    #[error("{request} was refused: {status}, {message}{}", .accepted.as_ref().map(|text| format!(" (it takes {text})")).unwrap_or_default())]
+    #[error("{} {}: {} ({})", refuser(*.status), .request.purpose, .message.trim_end_matches('.'), .status.as_u16())]
     Refused {
         /// What was asked.
-        request: RequestLine,
+        request: Box<RequestLine>,
         /// The answer's status.
         status: StatusCode,
         /// The server's message, with the details of a validation.
@@ -34,46 +34,46 @@ pub enum ApiError {
     },
     /// GitHub asks to wait longer than the step may wait, or one of its limits would be exceeded and the
     /// request was not sent: nothing happened.
-    #[error("{request} was put off: GitHub's rate limit, {message}")]
+    #[error("the request to {} has to wait for GitHub's rate limit: {message}", .request.purpose)]
     RateLimited {
         /// What was asked.
-        request: RequestLine,
+        request: Box<RequestLine>,
         /// GitHub's message, or the limit.
         message: String,
         /// How long to wait, where that is known.
         wait: Option<Duration>,
     },
     /// The connection could not be opened: nothing happened.
-    #[error("{request} did not reach GitHub: {reason}")]
+    #[error("the request to {} did not get through: {reason}", .request.purpose)]
     Unreachable {
         /// What was asked.
-        request: RequestLine,
+        request: Box<RequestLine>,
         /// Why.
         reason: String,
         /// What stood in the way, where people can remove it.
         obstacle: Option<Obstacle>,
     },
     /// No clear answer: it may have happened or not.
-    #[error("{request} got no clear answer: {reason}")]
+    #[error("the request to {} got no clear answer: {reason}", .request.purpose)]
     Unclear {
         /// What was asked.
-        request: RequestLine,
+        request: Box<RequestLine>,
         /// Why.
         reason: String,
     },
     /// The answer, or the list that it belongs to, is longer than any of GitHub's.
-    #[error("{request} was answered with more than {limit}")]
+    #[error("the answer to the request to {} has more than {limit}", .request.purpose)]
     TooLong {
         /// What was asked.
-        request: RequestLine,
+        request: Box<RequestLine>,
         /// What was read of it, with its unit.
         limit: String,
     },
     /// The answer is not what its description promises.
-    #[error("{request} was answered with something else than expected: {reason}")]
+    #[error("the answer to the request to {} is not what it should be: {reason}", .request.purpose)]
     Unexpected {
         /// What was asked.
-        request: RequestLine,
+        request: Box<RequestLine>,
         /// Why.
         reason: String,
     },
@@ -108,7 +108,7 @@ impl ApiError {
     pub(in crate::github) fn is_lack_of_permission(&self) -> bool {
         match self {
             Self::Refused { status: StatusCode::FORBIDDEN, message, .. } => {
-                !is_locked(message) && !is_archived(message) && !is_full(message)
+                Obstruction::in_message(message).is_none()
             }
             _ => false,
         }
@@ -127,7 +127,7 @@ impl Help for ApiError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Refused { request, status, message, accepted, .. } => {
-                refusal_help(request, *status, message, accepted.as_deref())
+                Some(refusal_help(request, *status, message, accepted.as_deref()))
             }
             Self::RateLimited { wait, .. } => {
                 let wait =
@@ -151,37 +151,30 @@ impl Help for ApiError {
                  is GitHub, close issues that are done with"
                     .to_owned(),
             ),
-            Self::Unexpected { .. } => None,
+            Self::Unexpected { .. } => Some(
+                "run the job again; if that does not help, check what answers at the API's address \
+                 (GITHUB_API_URL), and update the action"
+                    .to_owned(),
+            ),
         }
     }
 }
 
-fn refusal_help(
-    request: &RequestLine,
-    status: StatusCode,
-    message: &str,
-    accepted: Option<&str>,
-) -> Option<String> {
+fn refusal_help(request: &RequestLine, status: StatusCode, message: &str, accepted: Option<&str>) -> String {
     let repository = request.repository();
-    Some(match status {
+    match status {
         StatusCode::UNAUTHORIZED => {
             "the token is wrong or has expired; give the step a new `token`".to_owned()
         }
         // A proxy says this, not GitHub: it sees what goes to an http address.
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => Obstacle::ProxyCredentials.remedy().to_owned(),
-        StatusCode::FORBIDDEN if is_locked(message) => "unlock the issue, or name another ticket".to_owned(),
-        StatusCode::FORBIDDEN if is_archived(message) => {
-            format!("{repository} is archived; unarchive it, or leave it out")
-        }
-        StatusCode::FORBIDDEN if is_full(message) => {
-            "the issue is full, a limit of GitHub's; close it, and run the dispatch again with a new ticket, \
-             or name another ticket"
-                .to_owned()
-        }
-        StatusCode::FORBIDDEN => {
-            let permissions = accepted.map_or_else(|| "more permissions".to_owned(), grants);
-            format!("grant the token {permissions} on {repository}")
-        }
+        StatusCode::FORBIDDEN => match Obstruction::in_message(message) {
+            Some(obstruction) => obstruction.remedy(&repository),
+            None => {
+                let permissions = accepted.map_or_else(|| "more permissions".to_owned(), grants);
+                format!("grant the token {permissions} on {repository}")
+            }
+        },
         StatusCode::NOT_FOUND => format!(
             "check that {repository} and what is named in it exist, and that the token may see them \
              (`github.token` reaches its own repository only)"
@@ -193,21 +186,82 @@ fn refusal_help(
         StatusCode::MOVED_PERMANENTLY | StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
             format!("{repository} or the issue has moved; use its new name")
         }
-        _ => return None,
-    })
+        StatusCode::UNPROCESSABLE_ENTITY => {
+            "correct what GitHub names, in the step's inputs or in the targets file".to_owned()
+        }
+        StatusCode::CONFLICT => "run the job again: something else changed at the same time".to_owned(),
+        _ => format!("run the job again; if that does not help, look at the settings of {repository}"),
+    }
 }
 
-fn is_locked(message: &str) -> bool {
-    message.to_lowercase().contains("locked")
+/// Who refused, as the subject of a sentence.
+fn refuser(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => "the proxy on the way to GitHub refused to",
+        _ => "GitHub refused to",
+    }
 }
 
-fn is_archived(message: &str) -> bool {
-    message.to_lowercase().contains("archived")
+/// What stands against a request that the token itself might make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Obstruction {
+    Locked,
+    Archived,
+    Full,
+    SingleSignOn,
+    AllowList,
+    TokenKind,
+    Suspended,
 }
 
-/// "Commenting is disabled on issues with more than 2500 comments"
-fn is_full(message: &str) -> bool {
-    message.to_lowercase().contains("commenting is disabled")
+impl Obstruction {
+    /// What GitHub's messages say in lower case, in the order in which it is looked for.
+    const ALL: [(&'static str, Self); 7] = [
+        // "Commenting is disabled on issues with more than 2500 comments"
+        ("commenting is disabled", Self::Full),
+        // "Resource protected by organization SAML enforcement. You must grant your token access to …"
+        ("saml", Self::SingleSignOn),
+        // "… the `acme` organization has an IP allow list enabled, and your IP address is not permitted …"
+        ("ip allow list", Self::AllowList),
+        // "`acme` forbids access via a personal access token (classic)"
+        ("forbids access via", Self::TokenKind),
+        ("suspended", Self::Suspended),
+        ("archived", Self::Archived),
+        ("locked", Self::Locked),
+    ];
+
+    fn in_message(message: &str) -> Option<Self> {
+        let message = message.to_lowercase();
+        Self::ALL.iter().find(|(words, _)| message.contains(words)).map(|(_, obstruction)| *obstruction)
+    }
+
+    fn remedy(self, repository: &str) -> String {
+        match self {
+            Self::Locked => "unlock the issue, or name another ticket".to_owned(),
+            Self::Archived => format!("{repository} is archived; unarchive it, or leave it out"),
+            Self::Full => {
+                "the issue is full, a limit of GitHub's; close it, and run the dispatch again with a \
+                           new ticket, or name another ticket"
+                    .to_owned()
+            }
+            Self::SingleSignOn => {
+                "authorize the token for the organization's single sign-on, in the settings of \
+                                   the account that made it; or give a GitHub App"
+                    .to_owned()
+            }
+            Self::AllowList => {
+                "add the runner's address to the organization's IP allow list, or run the job on a \
+                                runner whose address is on it"
+                    .to_owned()
+            }
+            Self::TokenKind => {
+                "give another kind of token: a fine-grained one that does not last too long, or a \
+                                GitHub App"
+                    .to_owned()
+            }
+            Self::Suspended => "give the token of another account: this one is suspended".to_owned(),
+        }
+    }
 }
 
 /// `issues=write; pull_requests=write` as people grant it: `issues: write` or `pull_requests: write`.
@@ -226,6 +280,10 @@ pub(in crate::github) fn grants(accepted: &str) -> String {
 mod tests {
     use super::*;
 
+    fn boxed(method: http::Method, path: &str, purpose: &str) -> Box<RequestLine> {
+        Box::new(RequestLine::new(method, path, purpose))
+    }
+
     #[test]
     fn a_missing_permission_is_named_as_people_grant_it() {
         assert_eq!(grants("issues=write; pull_requests=write"), "`issues: write` or `pull_requests: write`");
@@ -235,10 +293,11 @@ mod tests {
     #[test]
     fn an_issue_that_is_full_of_comments_is_not_a_missing_permission() {
         let refused = |message: &str| ApiError::Refused {
-            request: RequestLine {
-                method: http::Method::POST,
-                path: "/repos/acme/hub/issues/7/comments".into(),
-            },
+            request: boxed(
+                http::Method::POST,
+                "/repos/acme/hub/issues/7/comments",
+                "write a comment on acme/hub#7",
+            ),
             status: StatusCode::FORBIDDEN,
             message: message.into(),
             accepted: None,
@@ -250,5 +309,39 @@ mod tests {
         let help = full.help().expect("what to do");
         assert!(help.contains("the issue is full") && help.contains("new ticket"), "{help}");
         assert!(refused("Resource not accessible by integration").is_lack_of_permission());
+    }
+
+    #[test]
+    fn a_refusal_says_what_was_asked_for_what_github_said_and_what_to_do() {
+        let refused = |status: u16, message: &str| ApiError::Refused {
+            request: boxed(http::Method::POST, "/repos/acme/hub/issues/7/comments", "write it"),
+            status: StatusCode::from_u16(status).expect("a status"),
+            message: message.into(),
+            accepted: Some("issues=write".into()),
+            date: None,
+        };
+        let cases = [
+            (401, "Bad credentials", "give the step a new `token`"),
+            (403, "Must have admin rights to Repository.", "grant the token `issues: write` on acme/hub"),
+            (403, "Resource protected by organization SAML enforcement.", "single sign-on"),
+            (403, "the `acme` organization has an IP allow list enabled, and yours is not", "IP allow list"),
+            (403, "`acme` forbids access via a personal access token (classic)", "another kind of token"),
+            (403, "Sorry. Your account was suspended.", "another account"),
+            (403, "Unable to create comment because issue is locked.", "unlock the issue"),
+            (403, "Repository was archived so is read-only.", "unarchive it"),
+            (404, "Not Found", "check that acme/hub"),
+            (409, "Conflict", "run the job again"),
+            (410, "Issues has been disabled in this repository.", "switch issues on"),
+            (422, "Validation Failed", "correct what GitHub names"),
+            (451, "Repository access blocked", "look at the settings of acme/hub"),
+        ];
+        for (status, message, help) in cases {
+            let error = refused(status, message);
+            let message = message.trim_end_matches('.');
+            assert_eq!(error.to_string(), format!("GitHub refused to write it: {message} ({status})"));
+            assert!(error.help().is_some_and(|text| text.contains(help)), "{message}: {:?}", error.help());
+        }
+        let proxy = refused(407, "Proxy Authentication Required").to_string();
+        assert!(proxy.starts_with("the proxy on the way to GitHub refused to write it"), "{proxy}");
     }
 }

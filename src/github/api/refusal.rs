@@ -15,7 +15,7 @@ use crate::problem::excerpt;
 
 /// The error that an answer with a bad status is; `now` is this machine's time.
 pub(super) fn error_of(
-    request: RequestLine,
+    request: Box<RequestLine>,
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],

@@ -9,16 +9,27 @@ use serde_json::Value;
 
 use crate::github::pace::Pace;
 
-/// A request as it is named in logs and errors.
+/// A request as it is named: by its method and path in the debug log, by its purpose in sentences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestLine {
     /// The method.
     pub method: Method,
     /// The path below the API's address, with its query.
     pub path: String,
+    /// What the server is asked to do, for people: `open an issue in acme/hub`.
+    pub purpose: String,
 }
 
 impl RequestLine {
+    /// A request of `method` at `path`, which asks the server to … `purpose`.
+    pub(in crate::github) fn new(
+        method: Method,
+        path: impl Into<String>,
+        purpose: impl Into<String>,
+    ) -> Self {
+        Self { method, path: path.into(), purpose: purpose.into() }
+    }
+
     /// The repository that the path leads to, for people.
     pub(super) fn repository(&self) -> String {
         let mut parts = self.path.trim_start_matches('/').split(['/', '?']);
@@ -61,12 +72,10 @@ pub(in crate::github) struct Call<'a> {
 impl<'a> Call<'a> {
     /// A call that may be repeated, and that GitHub's limits for repositories do not count.
     pub(in crate::github) fn new(
-        method: Method,
-        path: impl Into<String>,
+        line: RequestLine,
         body: Option<&'a Value>,
         bearer: &'a SecretString,
     ) -> Self {
-        let line = RequestLine { method, path: path.into() };
         Self {
             line,
             body,

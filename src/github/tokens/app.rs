@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::jwt::SigningKey;
 use super::secret::{Mask, mask_signed, printable};
-use crate::github::api::{Answer, Api, ApiError, Call};
+use crate::github::api::{Answer, Api, ApiError, Call, RequestLine};
 use crate::github::needs::{Grant, Level, Needs, Permission};
 use crate::github::time::time;
 use crate::names::RepoName;
@@ -41,7 +41,7 @@ pub struct App {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppError {
     /// The secret is blank.
-    #[error("the GitHub App {app} has no key to sign in with: `private-key` is blank")]
+    #[error("`private-key` of the GitHub App {app} is blank: does the secret exist here?")]
     NoKey {
         /// The App.
         app: String,
@@ -288,8 +288,8 @@ impl App {
 }
 
 impl SignedIn<'_> {
-    async fn ask(&self, method: Method, path: String, body: Option<&Value>) -> Result<Answer, AppError> {
-        self.api.send(&Call::new(method, path, body, &self.jwt)).await.map_err(|error| self.explain(error))
+    async fn ask(&self, line: RequestLine, body: Option<&Value>) -> Result<Answer, AppError> {
+        self.api.send(&Call::new(line, body, &self.jwt)).await.map_err(|error| self.explain(error))
     }
 
     /// Tells a bad signature from other refusals.
@@ -331,7 +331,8 @@ impl SignedIn<'_> {
     }
 
     async fn found(&self, path: String) -> Result<Option<Installation>, AppError> {
-        match self.ask(Method::GET, path, None).await {
+        let line = RequestLine::new(Method::GET, path, "show the App's installation");
+        match self.ask(line, None).await {
             Ok(answer) => answer.json().map(Some).map_err(|error| self.explain(error)),
             Err(AppError::Asked { source, .. }) if source.is_gone() => Ok(None),
             Err(error) => Err(error),
@@ -367,7 +368,8 @@ impl SignedIn<'_> {
         let names: Vec<&str> = repositories.iter().map(RepoName::name).collect();
         let body = json!({ "repositories": names, "permissions": limits });
         let path = format!("/app/installations/{installation}/access_tokens");
-        let answer = self.ask(Method::POST, path, Some(&body)).await?;
+        let line = RequestLine::new(Method::POST, path, "give the App a token");
+        let answer = self.ask(line, Some(&body)).await?;
         // The reason is dropped: it could quote the token.
         let minted: Result<Minted, ApiError> = answer.json();
         let minted = minted.map_err(|_| answer.unexpected("no token that can be used"));

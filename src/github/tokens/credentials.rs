@@ -16,6 +16,17 @@ pub struct Credentials {
     pub ticket: Option<TicketToken>,
     /// A GitHub App.
     pub app: Option<App>,
+    /// Where the ticket is, if there is one.
+    pub place: Option<TicketPlace>,
+}
+
+/// Where the ticket is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketPlace {
+    /// Its repository.
+    pub repository: RepoName,
+    /// Whether the job runs there, so that its own token could write the ticket.
+    pub is_here: bool,
 }
 
 /// The token for the ticket's repository, where that has one of its own.
@@ -70,6 +81,13 @@ impl Credentials {
         }
     }
 
+    /// Where the ticket is, if it is in `repository` and has no token of its own.
+    pub(super) fn ticket_by_token(&self, repository: &RepoName) -> Option<&TicketPlace> {
+        let place = self.place.as_ref().filter(|place| place.repository == *repository)?;
+        let has_own = self.ticket.as_ref().is_some_and(|ticket| ticket.repository() == repository);
+        (!has_own).then_some(place)
+    }
+
     /// Whether requests to both repositories are made by the same account, as far as the step knows.
     pub(super) fn are_the_same_for(&self, one: &RepoName, other: &RepoName) -> bool {
         match (self.source(one), self.source(other)) {
@@ -98,6 +116,7 @@ mod tests {
                 token: token.map(secret),
                 ticket: ticket.map(|text| TicketToken::Given(RepoName::clone(&hub), secret(text))),
                 app: app.then(|| App { id: "Iv1".into(), key: None }),
+                place: None,
             }
         };
         let same = |credentials: Credentials, one: &RepoName, other: &RepoName| {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::secret::{Mask, is_printable, mask_signed, printable, signature_of};
-use crate::github::api::{Api, ApiError, Call};
+use crate::github::api::{Api, ApiError, Call, RequestLine};
 use crate::job::IdentityRequest;
 use crate::problem::Help;
 
@@ -91,7 +91,8 @@ impl Identity {
         }
         let mut url: Url = url.parse().map_err(IdentityError::Address)?;
         url.query_pairs_mut().append_pair("audience", service.host_str().unwrap_or_default());
-        let answer = api.send(&Call::new(Method::GET, url, None, token)).await;
+        let line = RequestLine::new(Method::GET, url, "sign this job's identity");
+        let answer = api.send(&Call::new(line, None, token)).await;
         let answer = answer.map_err(IdentityError::Unsigned)?;
         // The reason is dropped: it could quote the identity.
         let Reply { value } = answer.json().map_err(|_| IdentityError::NotInAnswer)?;

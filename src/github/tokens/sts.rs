@@ -13,7 +13,7 @@ use url::Url;
 
 use super::identity::{Identity, IdentityError};
 use super::secret::{Mask, printable};
-use crate::github::api::{Api, ApiError, Call};
+use crate::github::api::{Api, ApiError, Call, RequestLine};
 use crate::job::{Clock, IdentityRequest};
 use crate::names::RepoName;
 use crate::problem::Help;
@@ -125,7 +125,9 @@ impl TokenService {
             .clear()
             .append_pair("scope", &self.repository.to_string())
             .append_pair("identity", &self.policy);
-        let answer = self.api.send(&Call::new(Method::GET, url, None, identity.secret())).await;
+        let purpose = format!("give a token for {}", self.repository);
+        let line = RequestLine::new(Method::GET, url, purpose);
+        let answer = self.api.send(&Call::new(line, None, identity.secret())).await;
         let answer = answer.map_err(|error| self.explain(error, &identity))?;
         // The reason is dropped: it could quote the token.
         let reply: Result<Reply, ApiError> = answer.json();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::github::api::{Api, Call};
+use crate::github::api::{Api, Call, RequestLine};
 
 /// Every token that was minted and is not revoked, in use or replaced. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +25,8 @@ impl Unrevoked {
     pub(in crate::github) async fn revoke(&self, api: &Api) {
         let tokens = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let revoked = tokens.iter().map(async |token| {
-            let call = Call::new(Method::DELETE, "/installation/token", None, token);
+            let line = RequestLine::new(Method::DELETE, "/installation/token", "revoke a token");
+            let call = Call::new(line, None, token);
             if let Err(error) = api.send_once(&call).await {
                 tracing::debug!("a token is not revoked, and ends by itself within the hour: {error}");
             }

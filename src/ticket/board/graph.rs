@@ -1,39 +1,56 @@
-//! The board's graph: which target waits for which.
+//! The board's graph: which target waits for which, where a row a target does not show that as well.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::names::TargetName;
 use crate::ticket::state::{Target, Ticket};
+use crate::ticket::status::TargetStatus;
 use crate::ticket::text;
 
 /// As many targets are drawn; a larger graph is no help to anybody.
-const TARGETS_DRAWN: usize = 60;
+const TARGETS_DRAWN: usize = 15;
 
-/// Who waits for whom, as a [mermaid](https://mermaid.js.org/syntax/flowchart.html) graph; blank if nobody does.
+/// Which target waits for which, as a [mermaid](https://mermaid.js.org/syntax/flowchart.html) graph: all of
+/// them, else those that are not released. Blank where nothing waits, and where there are only pairs.
 pub(super) fn graph(ticket: &Ticket) -> String {
-    let needs = |target: &Target| !target.needs.is_empty();
-    let needed: BTreeSet<&str> =
-        ticket.targets.values().flat_map(|target| target.needs.iter().map(TargetName::as_str)).collect();
-    let drawn: Vec<(&str, Option<&Target>)> = ticket
-        .targets
-        .iter()
-        .map(|(name, target)| (name.as_str(), Some(target)))
-        .filter(|(name, target)| needed.contains(name) || target.is_some_and(needs))
-        .chain(needed.iter().filter(|name| !ticket.targets.contains_key(**name)).map(|name| (*name, None)))
-        .collect();
-    if needed.is_empty() || drawn.len() > TARGETS_DRAWN {
+    if ticket.count(TargetStatus::Waiting) == 0 {
         return String::new();
     }
-    let id = |of: &str| drawn.iter().position(|(name, _)| *name == of).unwrap_or_default();
+    let all = edges(ticket, |_| true);
+    let open = || edges(ticket, |target| target.is_none_or(|target| !target.status.is_released()));
+    let edges = if nodes(&all).len() > TARGETS_DRAWN { open() } else { all };
+    let is_small = (1..=TARGETS_DRAWN).contains(&nodes(&edges).len());
+    if is_small && !has_only_pairs(&edges) { drawing(ticket, &edges) } else { String::new() }
+}
+
+/// Which target is needed by which, of those that are `shown`.
+fn edges(ticket: &Ticket, shown: impl Fn(Option<&Target>) -> bool) -> Vec<(&str, &str)> {
+    let is_shown = |name: &TargetName| shown(ticket.targets.get(name));
+    let by_need = ticket.targets.iter().filter(|(name, _)| is_shown(name)).flat_map(|(name, target)| {
+        let needs = target.needs.iter().filter(|needed| is_shown(needed));
+        needs.map(|needed| (needed.as_str(), name.as_str()))
+    });
+    by_need.collect()
+}
+
+fn nodes<'a>(edges: &[(&'a str, &'a str)]) -> BTreeSet<&'a str> {
+    edges.iter().flat_map(|(needed, name)| [*needed, *name]).collect()
+}
+
+/// Whether each target stands in one pair at most: its row says that as well.
+fn has_only_pairs(edges: &[(&str, &str)]) -> bool {
+    nodes(edges).len() == 2 * edges.len()
+}
+
+fn drawing(ticket: &Ticket, edges: &[(&str, &str)]) -> String {
+    let ids: BTreeMap<&str, usize> = nodes(edges).into_iter().zip(0..).collect();
     let mut out = String::from("```mermaid\ngraph LR\n");
-    for (index, (name, target)) in drawn.iter().enumerate() {
-        let emoji = target.map_or("", |target| target.status.emoji());
-        out += &format!("  t{index}[\"{} {emoji}\"]\n", in_graph(name));
+    for (name, id) in &ids {
+        let emoji = ticket.targets.get(*name).map_or("", |target| target.status.emoji());
+        out += &format!("  t{id}[\"{} {emoji}\"]\n", in_graph(name));
     }
-    for (name, target) in &drawn {
-        for needed in target.iter().flat_map(|target| &target.needs) {
-            out += &format!("  t{} --> t{}\n", id(needed.as_str()), id(name));
-        }
+    for (needed, name) in edges {
+        out += &format!("  t{} --> t{}\n", ids[needed], ids[name]);
     }
     out + "```\n\n"
 }

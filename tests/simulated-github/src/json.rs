@@ -6,6 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::app::{AppData, Installation};
+use crate::environment::Environment;
 use crate::issue::{Comment, Issue, Label, Reaction};
 use crate::repository::{RepositoryData, blob_sha, sha1};
 use crate::routes::apps::named_levels;
@@ -602,5 +603,63 @@ pub(crate) fn job(links: &Links, run: &Run, job: &Job) -> Value {
         "runner_group_name": "GitHub Actions",
         "workflow_name": run.workflow_name,
         "head_branch": run.git_ref,
+    })
+}
+
+/// A deployment to an environment that a job waits for.
+pub(crate) fn pending_deployment(
+    links: &Links,
+    full_name: &str,
+    job: &Job,
+    environment: &Environment,
+    may_approve: bool,
+) -> Value {
+    let name = escaped(&environment.name);
+    let id = user_id(&format!("{full_name} {name}"));
+    let timer = environment.wait_timer;
+    let reviewers: Vec<Value> = environment.reviewers.iter().map(|it| reviewer(links, it)).collect();
+    json!({
+        "environment": {
+            "id": id,
+            "node_id": node_id("Environment", id),
+            "name": environment.name,
+            "url": links.api(format!("/repos/{full_name}/environments/{name}")),
+            "html_url": links.web(format!(
+                "/{full_name}/deployments/activity_log?environments_filter={name}"
+            )),
+        },
+        "wait_timer": timer,
+        "wait_timer_started_at": job.started_at.filter(|_| timer > 0).map(time),
+        "current_user_can_approve": may_approve,
+        "reviewers": reviewers,
+    })
+}
+
+/// Who may approve: a person, or a team as `org/team`.
+fn reviewer(links: &Links, name: &str) -> Value {
+    match name.split_once('/') {
+        None => json!({ "type": "User", "reviewer": user(links, name) }),
+        Some((owner, slug)) => json!({ "type": "Team", "reviewer": team(links, owner, slug) }),
+    }
+}
+
+fn team(links: &Links, owner: &str, slug: &str) -> Value {
+    let id = user_id(&format!("{owner}/{slug}"));
+    let url = links.api(format!("/organizations/{}/team/{id}", user_id(owner)));
+    json!({
+        "id": id,
+        "node_id": node_id("Team", id),
+        "name": slug,
+        "slug": slug,
+        "description": null,
+        "privacy": "closed",
+        "notification_setting": "notifications_enabled",
+        "permission": "pull",
+        "url": url,
+        "html_url": links.web(format!("/orgs/{owner}/teams/{slug}")),
+        "members_url": format!("{url}/members{{/member}}"),
+        "repositories_url": format!("{url}/repos"),
+        "type": "organization",
+        "parent": null,
     })
 }

@@ -50,6 +50,7 @@ mod app;
 mod call;
 mod clock;
 pub mod conformance;
+mod environment;
 mod exchange;
 mod fault;
 mod identity;
@@ -73,6 +74,7 @@ mod workflow;
 mod world;
 
 pub use app::{App, InstallationToken};
+pub use environment::Environment;
 pub use exchange::Exchange;
 pub use fault::{Fault, Kind, Trigger};
 pub use identity::JobIdentity;

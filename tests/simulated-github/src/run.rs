@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::environment::Environment;
+
 /// A workflow run at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -68,6 +70,43 @@ impl Run {
         self.earlier.iter().find(|run| run.attempt == attempt)
     }
 
+    /// The jobs that wait for an environment, and the environments.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = (&Job, &Environment)> {
+        let waiting = self.jobs.iter().filter(|job| job.status == "waiting");
+        waiting.filter_map(|job| Some((job, job.environment.as_ref()?)))
+    }
+
+    /// Waits, where a job waits for an environment and none is at work.
+    pub(crate) fn wait(&mut self) {
+        let is_at_work = self.jobs.iter().any(|job| matches!(&*job.status, "in_progress" | "queued"));
+        if self.waiting().next().is_some() && !is_at_work && !self.is_completed() {
+            self.status = "waiting".into();
+        }
+    }
+
+    /// Approves an environment. Its jobs go on, unless its wait timer still runs.
+    pub(crate) fn approve(&mut self, environment: &str, now: DateTime<Utc>) {
+        self.let_go(environment, |since, environment| {
+            environment.reviewers.clear();
+            environment.is_over(since, now)
+        });
+    }
+
+    /// Queues the jobs that wait for an environment, as far as they may go on, and goes on.
+    pub(crate) fn let_go(
+        &mut self,
+        environment: &str,
+        may_go_on: impl Fn(Option<DateTime<Utc>>, &mut Environment) -> bool,
+    ) {
+        for job in self.jobs.iter_mut().filter(|job| job.status == "waiting") {
+            let waits = job.environment.as_mut().filter(|waits| waits.name == environment);
+            if waits.is_some_and(|environment| may_go_on(job.started_at, environment)) {
+                job.status = "queued".into();
+                self.status = "in_progress".into();
+            }
+        }
+    }
+
     /// Ends the run and every job that has not ended.
     pub(crate) fn finish(&mut self, conclusion: &str, at: DateTime<Utc>) {
         self.status = "completed".into();
@@ -115,6 +154,8 @@ pub struct Job {
     pub completed_at: Option<DateTime<Utc>>,
     /// Its steps.
     pub steps: Vec<Step>,
+    /// What it waits for while it is `waiting`.
+    pub environment: Option<Environment>,
 }
 
 impl Default for Job {
@@ -127,6 +168,7 @@ impl Default for Job {
             started_at: None,
             completed_at: None,
             steps: Vec::new(),
+            environment: None,
         }
     }
 }
@@ -140,6 +182,11 @@ impl Job {
     /// The same job, running.
     pub fn running(self) -> Self {
         Self { status: "in_progress".into(), ..self }
+    }
+
+    /// The same job, waiting for an environment.
+    pub fn waiting_for(self, environment: Environment) -> Self {
+        Self { status: "waiting".into(), environment: Some(environment), ..self }
     }
 
     /// The same job, ended with `conclusion`.

@@ -493,6 +493,7 @@ impl State {
         let run = self.run_mut(id)?;
         run.updated_at = now;
         run.jobs.push(Job { id: 0, ..job });
+        run.wait();
         self.complete_jobs(id, now);
         self.run(id)?.jobs.last().map(|job| job.id)
     }

@@ -321,7 +321,19 @@ impl World {
         });
     }
 
-    /// Adds a job to the latest attempt of a run and returns its id.
+    /// Approves an environment that a run waits for. The run goes on when its wait timer is over.
+    pub fn approve(&self, run: u64, environment: &str) {
+        let now = self.lock().second();
+        self.update_run(run, |run| run.approve(environment, now));
+    }
+
+    /// Ends a run's wait for an environment, as a wait timer or a custom protection rule does.
+    pub fn let_go(&self, run: u64, environment: &str) {
+        self.update_run(run, |run| run.let_go(environment, |_, _| true));
+    }
+
+    /// Adds a job to the latest attempt of a run and returns its id. A run of which only jobs that wait
+    /// for an environment are left is `waiting`.
     pub fn add_job(&self, run: u64, job: Job) -> u64 {
         let id = self.lock().add_job(run, job);
         id.unwrap_or_else(|| panic!("there is no run {run}"))

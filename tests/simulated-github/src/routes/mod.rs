@@ -115,6 +115,7 @@ fn table() -> Vec<(Method, &'static str, Access, Handler)> {
         (GET, "/repos/{owner}/{repo}/actions/runs", Read(ACTIONS), runs::list),
         (GET, "/repos/{owner}/{repo}/actions/runs/{run_id}", Read(ACTIONS), runs::get),
         (GET, "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs", Read(ACTIONS), runs::jobs),
+        (GET, "/repos/{owner}/{repo}/actions/runs/{run_id}/pending_deployments", Read(ACTIONS), runs::pending_deployments),
         (GET, "/repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}", Read(ACTIONS), runs::attempt),
         (GET, "/repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs", Read(ACTIONS), runs::attempt_jobs),
         (POST, "/repos/{owner}/{repo}/actions/runs/{run_id}/cancel", Write(ACTIONS), runs::cancel),

@@ -139,6 +139,21 @@ fn jobs_of<'a>(call: &Call<'_>, attempts: impl Iterator<Item = &'a Run>) -> Answ
     Ok(call.counted_list("jobs", jobs))
 }
 
+/// The environments that jobs of the latest attempt wait for, each once.
+pub(super) fn pending_deployments(call: Call<'_>) -> Answer {
+    let mut listed: Vec<&str> = Vec::new();
+    let mut pending = Vec::new();
+    for (job, environment) in found(&call)?.waiting() {
+        if !listed.contains(&&*environment.name) {
+            listed.push(&environment.name);
+            let may_approve = environment.is_reviewed_by(call.caller.login());
+            let links = &call.state.links;
+            pending.push(json::pending_deployment(links, &call.place(), job, environment, may_approve));
+        }
+    }
+    Ok(Reply::ok(Value::from(pending)))
+}
+
 pub(super) fn job(call: Call<'_>) -> Answer {
     let id = call.number("job_id")?;
     let full_name = call.place();

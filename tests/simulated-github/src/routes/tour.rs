@@ -11,7 +11,7 @@ use tower::ServiceExt;
 use crate::conformance::Description;
 use crate::key;
 use crate::run::Job;
-use crate::{Exchange, World};
+use crate::{Environment, Exchange, World};
 
 const RELEASE: &str = "
 name: Release
@@ -116,6 +116,7 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("GET", "/repos/acme/web/actions/runs?created=%3E%3D2026-01-01&status=queued", ""),
     ("GET", "/repos/acme/web/actions/runs/7001", ""),
     ("GET", "/repos/acme/web/actions/runs/7001/jobs?filter=all", ""),
+    ("GET", "/repos/acme/web/actions/runs/7001/pending_deployments", ""),
     ("GET", "/repos/acme/web/actions/runs/7001/attempts/1", ""),
     ("GET", "/repos/acme/web/actions/runs/7001/attempts/1/jobs", ""),
     ("GET", "/repos/acme/web/actions/jobs/70001", ""),
@@ -133,6 +134,8 @@ async fn tour() -> World {
     world.issue("acme/web", "One", "", "alice");
     let run = world.start_run("acme/web", "release.yml", "push");
     world.add_job(run, Job::new("build").step("compile", "success").running());
+    let production = Environment::new("production").reviewer("dana").reviewer("acme/sre").wait_timer(30);
+    world.add_job(run, Job::new("deploy").waiting_for(production));
     let app = world.app("acme-release").installed_on("acme", &["issues: write"]);
     let now = world.now().timestamp();
     let signed_in = key::sign(&json!({ "iat": now - 60, "exp": now + 540, "iss": app.client_id() }));

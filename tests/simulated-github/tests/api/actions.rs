@@ -2,7 +2,7 @@
 
 use crate::support::{RELEASE, client, world};
 use serde_json::{Value, json};
-use simulated_github::Job;
+use simulated_github::{Environment, Job};
 
 const DISPATCHES: &str = "/repos/acme/web/actions/workflows/release.yml/dispatches";
 
@@ -139,6 +139,43 @@ async fn another_attempt_keeps_the_run_and_its_older_jobs() {
     assert_eq!((&first["run_attempt"], &first["conclusion"]), (&json!(1), &json!("failure")));
     let now = github.get(&run).await.json();
     assert_eq!((&now["run_attempt"], &now["status"]), (&json!(2), &json!("queued")));
+}
+
+#[tokio::test]
+async fn a_run_waits_for_its_environments_until_they_let_it_go() {
+    let world = world();
+    let id = world.start_run("acme/web", "release.yml", "push");
+    world.add_job(id, Job::new("build").concluded("success"));
+    let production = Environment::new("production").reviewer("dana").reviewer("acme/sre");
+    world.add_job(id, Job::new("deploy").waiting_for(production.clone()));
+    world.add_job(id, Job::new("docs").waiting_for(production));
+    world.add_job(
+        id,
+        Job::new("slow").waiting_for(Environment::new("staging").wait_timer(5).reviewer("dana")),
+    );
+    let github = client(&world, "t");
+    let run = format!("/repos/acme/web/actions/runs/{id}");
+    let pending = || async {
+        let list = github.get(&format!("{run}/pending_deployments")).await.json();
+        let names = |item: &Value| item["reviewers"].as_array().map_or(0, Vec::len);
+        let list = list.as_array().expect("a list").iter();
+        list.map(|item| format!("{} {}", item["environment"]["name"], names(item))).collect::<Vec<_>>()
+    };
+    let statuses = || async {
+        let jobs = github.get(&format!("{run}/jobs")).await.json();
+        let jobs = jobs["jobs"].as_array().expect("a list").clone();
+        let status = github.get(&run).await.json()["status"].clone();
+        [vec![status], jobs.into_iter().map(|job| job["status"].clone()).collect()].concat()
+    };
+    assert_eq!(pending().await, [r#""production" 2"#, r#""staging" 1"#]);
+    assert_eq!(statuses().await, ["waiting", "completed", "waiting", "waiting", "waiting"]);
+    world.approve(id, "production");
+    assert_eq!(pending().await, [r#""staging" 1"#]);
+    assert_eq!(statuses().await, ["in_progress", "completed", "queued", "queued", "waiting"]);
+    world.approve(id, "staging");
+    assert_eq!(pending().await, [r#""staging" 0"#], "the wait timer still runs");
+    world.let_go(id, "staging");
+    assert_eq!(pending().await, Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -1,0 +1,237 @@
+//! A release as its records tell it: what a hub job started, and what the targets' jobs reported.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use release_ticket_action::names::{CommentId, Login, RepoName, RunId, TargetName};
+use release_ticket_action::ticket::{
+    BoardStep, Comment, Dispatch, FollowedJob, FollowedRun, Log, Reason, Record, Report, Review, StageReport,
+    Start, StartState, Status, Stuck, Watch, Writer,
+};
+use serde_json::Map;
+
+/// A release of version 1.4.0, which begins at nine.
+pub(crate) struct Release {
+    claim: Dispatch,
+    reports: Vec<Report>,
+}
+
+impl Release {
+    /// A release that has started nothing yet.
+    pub(crate) fn new() -> Self {
+        let claim = Dispatch {
+            by: writer("hub", HUB_RUN, 1, "dispatch"),
+            seq: 1,
+            run_url: run_url("hub", HUB_RUN, 1),
+            workflow_url: Some(format!("{SERVER}/acme/hub/actions/workflows/release.yml")),
+            close: false,
+            driver: Login::parse("alice"),
+            release: Some("1.4.0".into()),
+            form: None,
+            targets: Vec::new(),
+            left_out: Vec::new(),
+            followed: Vec::new(),
+            watch: Watch::default(),
+            other: Map::new(),
+        };
+        Self { claim, reports: Vec::new() }
+    }
+
+    /// A target that is started after so many minutes.
+    pub(crate) fn starts(self, name: &str, needs: &[&str], minute: i64) -> Self {
+        let run = RunId(HUB_RUN.0 + 1 + self.claim.targets.len() as u64);
+        let started = start(name, needs, StartState::Started, minute);
+        self.with(Start { run: Some(run), run_url: Some(run_url(name, run, 1)), ..started })
+    }
+
+    /// A target that waits for others.
+    pub(crate) fn waits(self, name: &str, needs: &[&str]) -> Self {
+        let targets = needs.iter().map(|name| TargetName::from(*name)).collect();
+        let waiting = start(name, needs, StartState::Waiting, 0);
+        self.with(Start { because: Some(Reason::Needs { targets }.into()), ..waiting })
+    }
+
+    /// A target that GitHub refuses to start.
+    pub(crate) fn refused(self, name: &str, error: &str) -> Self {
+        let refused = start(name, &[], StartState::Refused, 1);
+        let reason = Reason::Refused { error: error.into(), help: None };
+        self.with(Start { because: Some(reason.into()), ..refused })
+    }
+
+    fn with(mut self, start: Start) -> Self {
+        self.claim.targets.push(start);
+        self
+    }
+
+    /// A job of the target reports its stage after so many minutes.
+    pub(crate) fn reports(self, target: &str, stage: &str, status: Status, minute: i64) -> Self {
+        self.attempt(target, stage, status, minute, 1)
+    }
+
+    /// The same in a later attempt of the run.
+    pub(crate) fn attempt(
+        mut self,
+        target: &str,
+        stage: &str,
+        status: Status,
+        minute: i64,
+        attempt: u32,
+    ) -> Self {
+        let run = self.run_of(target);
+        let stage = StageReport {
+            target: None,
+            stage: stage.into(),
+            status: status.into(),
+            message: None,
+            url: None,
+            done: false,
+            at: at(minute),
+            seq: 1,
+            other: Map::new(),
+        };
+        let by = writer(target, run, attempt, &stage.stage);
+        let run_url = run_url(target, run, attempt);
+        self.reports.push(Report { by, seq: 1, run_url, stages: vec![stage], other: Map::new() });
+        self
+    }
+
+    /// What the newest report says beside.
+    pub(crate) fn saying(mut self, message: &str) -> Self {
+        self.newest().message = Some(message.into());
+        self
+    }
+
+    /// The newest report ends the target's release.
+    pub(crate) fn releasing(mut self, target: &str, version: &str) -> Self {
+        let stage = self.newest();
+        stage.done = true;
+        stage.url = Some(format!("{SERVER}/acme/{target}/releases/tag/{version}"));
+        self
+    }
+
+    /// The hub job that follows the target's run sees it after so many minutes.
+    pub(crate) fn follows(mut self, target: &str, job: &str, conclusion: Option<&str>, minute: i64) -> Self {
+        let run = self.run_of(target);
+        let status = if conclusion.is_some() { "completed" } else { "in_progress" };
+        let url = format!("{}/job/1", run_url(target, run, 1));
+        let job = FollowedJob {
+            name: job.into(),
+            status: status.into(),
+            conclusion: conclusion.map(Into::into),
+            url: Some(url),
+            step: (conclusion == Some("failure")).then(|| "Run tests".into()),
+        };
+        self.claim.followed.push(FollowedRun {
+            target: target.into(),
+            repository: repository(target),
+            run,
+            attempt: 1,
+            run_url: run_url(target, run, 1),
+            status: status.into(),
+            conclusion: conclusion.map(Into::into),
+            job: Some(job).filter(|_| conclusion != Some("success")),
+            jobs: 5,
+            jobs_over: if conclusion.is_some() { 5 } else { 2 },
+            reviews: Vec::new(),
+            reports: 0,
+            at: at(minute),
+            other: Map::new(),
+        });
+        self
+    }
+
+    /// The hub job follows the runs to their end.
+    pub(crate) fn watching(mut self) -> Self {
+        self.claim.watch.follows = true;
+        self
+    }
+
+    /// The run of the target that was followed last waits for these to approve the environment.
+    pub(crate) fn needing_review(mut self, environment: &str, reviewers: &[&str]) -> Self {
+        let run = self.claim.followed.last_mut().expect("a target that is followed");
+        let reviewers = reviewers.iter().filter_map(|login| Login::parse(login));
+        run.reviews.push(Review::new(environment, reviewers, None));
+        run.status = "waiting".into();
+        self
+    }
+
+    /// The target has not changed since so many minutes after the beginning.
+    pub(crate) fn stuck(mut self, target: &str, minute: i64) -> Self {
+        let run = Some(self.run_of(target));
+        let stuck = Stuck { target: target.into(), run, attempt: 1, since: at(minute), reports: 9 };
+        self.claim.watch.stuck.push(stuck);
+        self
+    }
+
+    fn run_of(&self, target: &str) -> RunId {
+        let start = self.claim.targets.iter().find(|start| start.target.as_str() == target);
+        start.and_then(|start| start.run).expect("a target that is started")
+    }
+
+    fn newest(&mut self) -> &mut StageReport {
+        let newest = self.reports.last_mut().and_then(|report| report.stages.last_mut());
+        newest.expect("a report comes before what it says")
+    }
+
+    /// The board of the release, as Markdown.
+    pub(crate) fn board(self) -> String {
+        let records = std::iter::once(Record::Dispatch(self.claim));
+        let records = records.chain(self.reports.into_iter().map(Record::Report));
+        let mut log = Log::default();
+        log.extend(records.zip(1..).map(|(record, id)| comment(id, record.render())));
+        let BoardStep::Write { body, .. } = log.next_board_step() else { unreachable!("there is no board") };
+        body.split_once('\n').map_or_else(String::new, |(_, text)| text.to_owned())
+    }
+}
+
+const SERVER: &str = "https://github.com";
+
+const HUB_RUN: RunId = RunId(19_600_000_000);
+
+/// Where a target of this name is.
+fn repository(target: &str) -> RepoName {
+    format!("acme/{target}").parse().expect("a name of a repository")
+}
+
+fn start(name: &str, needs: &[&str], state: StartState, minute: i64) -> Start {
+    Start {
+        target: name.into(),
+        repository: repository(name),
+        workflow: Some("release.yml".into()),
+        git_ref: Some("main".into()),
+        needs: needs.iter().map(|name| TargetName::from(*name)).collect(),
+        state: state.into(),
+        run: None,
+        run_url: None,
+        repeats: None,
+        turn: None,
+        because: None,
+        at: at(minute),
+        other: Map::new(),
+    }
+}
+
+fn writer(repository: &str, run: RunId, attempt: u32, job: &str) -> Writer {
+    Writer { repository: self::repository(repository), run, attempt, job: job.into(), check_run: None }
+}
+
+fn run_url(repository: &str, run: RunId, attempt: u32) -> String {
+    let attempt = if attempt > 1 { format!("/attempts/{attempt}") } else { String::new() };
+    format!("{SERVER}/acme/{repository}/actions/runs/{run}{attempt}")
+}
+
+/// So many minutes after nine.
+fn at(minute: i64) -> DateTime<Utc> {
+    let nine = DateTime::from_timestamp(1_795_683_600, 0).expect("a time");
+    nine + TimeDelta::minutes(minute)
+}
+
+fn comment(id: u64, body: String) -> Comment {
+    Comment {
+        id: CommentId(id),
+        author: Some("acme-release[bot]".into()),
+        trusted: true,
+        body,
+        created_at: at(0),
+        updated_at: at(0),
+        url: String::new(),
+    }
+}

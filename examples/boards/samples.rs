@@ -1,0 +1,169 @@
+//! The boards by name.
+
+use release_ticket_action::ticket::Status::{self, Cancelled, Failure, InProgress, Queued, Skipped, Success};
+
+use super::release::Release;
+
+/// The name of a board, and the release that it shows.
+type Sample = (&'static str, fn() -> Release);
+
+/// All of them.
+pub(crate) const SAMPLES: [Sample; 10] = [
+    ("started", started),
+    ("underway", underway),
+    ("failed", failed),
+    ("released", released),
+    ("followed", followed),
+    ("review", review),
+    ("several-failures", several_failures),
+    ("many-stages", many_stages),
+    ("thirty-targets", thirty_targets),
+    ("three-hundred-targets", three_hundred_targets),
+];
+
+/// The Markdown of a board.
+pub(crate) fn board(name: &str) -> Option<String> {
+    let (_, release) = SAMPLES.iter().find(|(known, _)| *known == name)?;
+    Some(release().board())
+}
+
+/// Nothing is heard yet.
+fn started() -> Release {
+    let release = Release::new().starts("api", &[], 0).starts("web", &[], 0);
+    release.waits("cli", &["api"]).waits("docs", &["api", "web"]).waits("brew", &["cli"])
+}
+
+/// The first wave is released, and the second one runs.
+fn underway() -> Release {
+    let release =
+        Release::new().starts("api", &[], 0).starts("web", &["api"], 14).starts("cli", &["api"], 14);
+    let release = all_good(release, "api", "v1.4.0", 0);
+    let release = release.reports("web", "build", Success, 19).reports("web", "test", Success, 23);
+    let release = release.reports("web", "publish", InProgress, 24).reports("cli", "build", InProgress, 15);
+    release.waits("docs", &["web", "cli"]).waits("brew", &["cli"]).watching()
+}
+
+/// A run waits for a review, and another one does not change.
+fn review() -> Release {
+    let release =
+        Release::new().starts("api", &[], 0).starts("web", &["api"], 14).starts("cli", &["api"], 14);
+    let release = all_good(release, "api", "v1.4.0", 0);
+    let release = release.follows("cli", "test (macos-15, stable)", None, 22);
+    let release =
+        release.follows("web", "deploy", None, 24).needing_review("production", &["dana", "acme/sre"]);
+    release.stuck("cli", 22).waits("docs", &["web", "cli"]).watching()
+}
+
+/// A target failed that others wait for.
+fn failed() -> Release {
+    let release =
+        Release::new().starts("api", &[], 0).starts("web", &["api"], 14).starts("cli", &["api"], 14);
+    let release = all_good(release, "api", "v1.4.0", 0);
+    let release = release.reports("web", "build", Success, 19).reports("web", "test", Success, 23);
+    let release = release.reports("web", "publish", InProgress, 24);
+    let release = release.reports("cli", "build", Success, 17).reports("cli", "publish", Failure, 26);
+    let release = release.saying("the registry answered 503, three times");
+    release.waits("docs", &["web", "cli"])
+}
+
+/// All is over; one target took a second attempt.
+fn released() -> Release {
+    let release =
+        Release::new().starts("api", &[], 0).starts("web", &["api"], 14).starts("cli", &["api"], 14);
+    let release = release.starts("docs", &["web", "cli"], 42).starts("brew", &["cli"], 42);
+    let release = all_good(release, "api", "v1.4.0", 0);
+    let release = all_good(release, "web", "v1.4.0", 14);
+    let release = release.reports("cli", "build", Success, 17).reports("cli", "publish", Failure, 26);
+    let release = release.saying("the registry answered 503");
+    let release = release.attempt("cli", "publish", Success, 41, 2).releasing("cli", "v1.4.0");
+    let release = release.reports("brew", "formula", Skipped, 45).releasing("brew", "1.4.0");
+    all_good(release, "docs", "2026.11", 42)
+}
+
+/// The hub follows runs that report nothing.
+fn followed() -> Release {
+    let release =
+        Release::new().starts("api", &[], 0).starts("web", &["api"], 14).starts("cli", &["api"], 14);
+    let release =
+        release.follows("api", "publish", Some("success"), 13).follows("web", "publish / npm", None, 22);
+    let release = release.follows("cli", "test (macos-15, stable)", Some("failure"), 24);
+    release.waits("docs", &["web", "cli"]).watching()
+}
+
+/// More went wrong than the box has room for.
+fn several_failures() -> Release {
+    let names = ["admin", "agent", "api", "cli", "console", "docs", "gateway", "operator", "proxy", "web"];
+    let release = names.iter().fold(Release::new(), |release, name| release.starts(name, &[], 0));
+    let release = names.iter().fold(release, |release, name| {
+        let release = release.reports(name, "build", Success, 6).reports(name, "publish", Failure, 9);
+        release.saying(&format!("the registry refused {name}: its name is reserved for another organisation"))
+    });
+    release.refused("worker", "GitHub refused the start: 422 No ref found for: release/1.4")
+}
+
+/// Stages of a matrix, and long names.
+fn many_stages() -> Release {
+    let release = Release::new().starts("web", &[], 0).starts("observability-operator", &[], 0);
+    let systems = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu", "x86_64-pc-windows-msvc"];
+    let release = systems.iter().fold(release, |release, system| {
+        release.reports("observability-operator", &format!("build ({system})"), Success, 7)
+    });
+    let stages = ["lint", "unit", "integration", "browser", "image", "sign", "attest", "stage", "smoke"];
+    let release = stages.iter().fold(release, |release, stage| release.reports("web", stage, Success, 8));
+    let release = release.reports("web", "publish", InProgress, 9).saying("3 of 8 packages");
+    release.reports("observability-operator", "publish", Cancelled, 9).reports("web", "announce", Queued, 9)
+}
+
+/// A release in waves of ten.
+fn thirty_targets() -> Release {
+    let name = |number: usize| format!("service-{number:02}");
+    let mut release = Release::new();
+    for number in 1..=20 {
+        release = release.starts(&name(number), &[], if number <= 10 { 0 } else { 16 });
+    }
+    for number in 21..=30 {
+        release = release.waits(&name(number), &[&name(number - 10)]);
+    }
+    for number in 1..=13 {
+        release = all_good(release, &name(number), "v1.4.0", if number <= 10 { 0 } else { 16 });
+    }
+    for number in 14..=18 {
+        release = release.reports(&name(number), "build", Success, 20);
+        release = release.reports(&name(number), "publish", InProgress, 21);
+    }
+    release = release.reports(&name(19), "build", Failure, 22).saying("2 tests failed: login, logout");
+    release
+}
+
+/// A release of three hundred, most of which is over.
+fn three_hundred_targets() -> Release {
+    let name = |number: usize| format!("service-{number:03}");
+    let numbers = 1..=300;
+    let mut release = numbers.clone().fold(Release::new(), |release, number| {
+        if number > 280 {
+            release.waits(&name(number), &[&name(number - 280)])
+        } else {
+            release.starts(&name(number), &[], 0)
+        }
+    });
+    for number in numbers {
+        release = match number {
+            1..=240 => all_good(release, &name(number), "v1.4.0", 0),
+            241..=243 => {
+                release.reports(&name(number), "publish", Failure, 9).saying("the registry answered 503")
+            }
+            244..=270 => release.reports(&name(number), "publish", InProgress, 9),
+            _ => release,
+        };
+    }
+    release
+}
+
+/// A target whose stages all go well, and that was started after so many minutes.
+fn all_good(release: Release, target: &str, version: &str, minute: i64) -> Release {
+    let stages: [(&str, Status, i64); 2] = [("build", Success, 5), ("test", Success, 9)];
+    let release = stages.iter().fold(release, |release, (stage, status, later)| {
+        release.reports(target, stage, *status, minute + later)
+    });
+    release.reports(target, "publish", Success, minute + 13).releasing(target, version)
+}

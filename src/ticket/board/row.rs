@@ -1,0 +1,114 @@
+//! A row of the board's table: what stands in which column, for a target.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::progress::progress;
+use super::time::{duration, moment};
+use super::{NO_BREAK_SPACE, bold, label};
+use crate::names::TargetName;
+use crate::ticket::state::{Target, Ticket};
+use crate::ticket::text;
+
+/// A column of the table. On a phone the first ones are on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Column {
+    Target,
+    Status,
+    Progress,
+    Release,
+    Started,
+    Took,
+}
+
+impl Column {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Target, Self::Status, Self::Progress, Self::Release, Self::Started, Self::Took];
+
+    /// What stands in the head of the table.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Target => "Target",
+            Self::Status => "Status",
+            Self::Progress => "Progress",
+            Self::Release => "Release",
+            Self::Started => "Started",
+            Self::Took => "Took",
+        }
+    }
+}
+
+/// What stands in the columns of a row; nothing where a column is blank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row(BTreeMap<Column, String>);
+
+impl Row {
+    /// A row of these cells, which are Markdown for the cell of a table.
+    pub(super) fn new(cells: impl IntoIterator<Item = (Column, String)>) -> Self {
+        Self(cells.into_iter().filter(|(_, cell)| !cell.is_empty()).collect())
+    }
+
+    /// What stands in this column.
+    pub(super) fn cell(&self, column: Column) -> &str {
+        self.0.get(&column).map_or("", String::as_str)
+    }
+
+    /// The line of a table with these columns.
+    pub(super) fn line(&self, columns: &[Column]) -> String {
+        let cells: Vec<&str> = columns.iter().map(|column| self.cell(*column)).collect();
+        format!("| {} |\n", cells.join(" | "))
+    }
+}
+
+/// What all rows of a board have in common.
+pub(super) struct Rows<'a> {
+    pub(super) ticket: &'a Ticket,
+    /// The box above the table.
+    pub(super) situation: &'a str,
+    /// When anything last changed.
+    pub(super) newest: DateTime<Utc>,
+    /// There are so many rows that what is released has a short one, and names have no links.
+    pub(super) are_many: bool,
+}
+
+impl Rows<'_> {
+    /// The row of a target.
+    pub(super) fn row(&self, name: &TargetName, target: &Target) -> Row {
+        let is_short = self.are_many && target.status.is_released();
+        let progress = || progress(self.ticket, name, target, self.situation);
+        let release = target.release_url().map(|url| text::foreign_link(&link_name(url), url));
+        let started = target.started.map(|at| moment(at, self.newest.date_naive()));
+        let took = target.started.zip(target.ended).and_then(|(from, to)| duration(from, to));
+        let cells = [
+            (Column::Target, self.name(name, target)),
+            (Column::Status, status(target, is_short && release.is_some())),
+            (Column::Progress, if is_short { String::new() } else { progress() }),
+            (Column::Release, release.unwrap_or_default()),
+            (Column::Started, started.unwrap_or_default()),
+            (Column::Took, took.unwrap_or_default()),
+        ];
+        Row::new(cells.map(|(column, markdown)| (column, text::in_cell(&markdown))))
+    }
+
+    /// The name, with a link to the repository.
+    fn name(&self, name: &TargetName, target: &Target) -> String {
+        // The text of a link has no brackets.
+        let page = target.page.as_deref().filter(|_| !self.are_many && !name.as_str().contains(['[', ']']));
+        page.map_or_else(|| bold(name), |page| text::foreign_link(&bold(name), page))
+    }
+}
+
+/// How the target stands, with a link to its run.
+fn status(target: &Target, is_short: bool) -> String {
+    let label = label(target).replacen(' ', NO_BREAK_SPACE, 1);
+    let run = target.run.as_ref().and_then(|run| run.url.as_deref()).or_else(|| target.earlier_run());
+    run.filter(|_| !is_short).map_or_else(|| label.clone(), |url| text::foreign_link(&label, url))
+}
+
+/// The last part of a release's URL says more than the word "release": `v1.4.0`.
+fn link_name(url: &str) -> String {
+    let last = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let plain = last.len() <= 40 && last.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.+".contains(&b));
+    if plain && !last.is_empty() { last.to_owned() } else { "release".to_owned() }
+}

@@ -1,0 +1,528 @@
+//! Needs: who acts next, on what, and where. One function for every state of a release.
+//!
+//! The board's box, the pings and the summary of a step all say what stands here, so a person reads the same
+//! everywhere. Where nobody has to act, [`calm`] says why.
+
+use std::fmt::Write as _;
+
+use super::ping::PingFor;
+use super::reason::{Reason, and};
+use super::record::Notice;
+use super::run::Review;
+use super::second::SecondStart;
+use super::state::{Target, Ticket};
+use super::status::{StartState, Status, TargetStatus, Word};
+use super::text;
+use crate::names::{Login, TargetName};
+
+/// A message is its first line, cut at this length.
+const MESSAGE_LIMIT: usize = 160;
+
+/// As many names stand in a sentence.
+const NAMED: usize = 6;
+
+/// Something that only a person can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// The target, if it is about one.
+    pub target: Option<TargetName>,
+    /// When somebody is pinged for it, if at all.
+    pub moment: Option<PingFor>,
+    /// Who acts, where it is not the driver.
+    pub reviewers: Vec<Login>,
+    /// What is the matter, in Markdown.
+    pub what: String,
+    /// Who acts, and how.
+    pub action: Action,
+    /// What the action is about: the target, with a link to the place where it is done.
+    pub place: String,
+}
+
+/// What a person does next.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// These, in Markdown, approve what a run waits for.
+    Approve(String),
+    /// The driver re-runs the jobs of a run that failed.
+    RerunFailed,
+    /// The driver re-runs the jobs of a run that were cancelled.
+    RerunCancelled,
+    /// The driver does something else, then runs the hub's workflow again.
+    Remedy(String),
+    /// The driver runs the hub's workflow again, which starts a target.
+    Start,
+    /// The driver runs the hub's workflow again, which finds out whether a target was started.
+    Find,
+    /// The driver runs the hub's workflow again, which finds out how a target stands.
+    LookAgain,
+    /// The driver looks at a run that has not changed for long.
+    Inspect,
+    /// The driver looks at a failure that a job has notified.
+    ReadNotice,
+    /// The driver cancels a run that was started second.
+    CancelSecond,
+    /// The author of a target's workflow says which report is the last one.
+    AddDone,
+    /// The author of a workflow corrects the name of a target.
+    CorrectName,
+    /// The driver updates the action.
+    Update,
+}
+
+/// How urgent an action is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// A look may be worth it.
+    Note,
+    /// Only a person can go on.
+    Important,
+    /// Something went wrong.
+    Caution,
+}
+
+/// Everything that only a person can do, the most urgent first.
+#[must_use]
+pub fn needs(ticket: &Ticket) -> Vec<Need> {
+    let mut rows: Vec<(&TargetName, &Target)> = ticket.targets.iter().collect();
+    rows.sort_by_key(|(name, target)| (target.status, name.as_str().to_lowercase()));
+    let of_targets = rows.iter().filter_map(|(name, target)| of_target(ticket, name, target));
+    let second = ticket.second_starts.iter().filter(|second| !second.is_settled).map(of_second_start);
+    let is_shown = |notice: &&Notice| {
+        let mut bad = ticket.targets.values().filter(|target| target.status.is_bad());
+        !bad.any(|target| target.notice.as_ref() == Some(notice))
+    };
+    let notices = ticket.notices.iter().filter(is_shown).map(of_notice);
+    let unlisted = ticket.unlisted.iter().map(|(name, target)| of_unlisted(name, target));
+    of_targets.chain(second).chain(notices).chain(unlisted).chain(newer(ticket)).collect()
+}
+
+/// Who acts on these needs and how, a line for each action. `driver` is the driver as it may stand there.
+#[must_use]
+pub fn actions(ticket: &Ticket, needs: &[Need], driver: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut said: Vec<&Action> = Vec::new();
+    for need in needs {
+        if said.contains(&&need.action) {
+            continue;
+        }
+        said.push(&need.action);
+        let same = needs.iter().filter(|other| other.action == need.action);
+        let places: Vec<String> = same.map(|need| need.place.clone()).collect();
+        lines.push(need.action.sentence(ticket, &listed(&places), driver));
+    }
+    lines
+}
+
+impl Action {
+    /// How urgent it is: something went wrong, only a person can go on, or a look may be worth it.
+    #[must_use]
+    pub fn urgency(&self) -> Urgency {
+        match self {
+            Self::LookAgain | Self::AddDone | Self::CorrectName => Urgency::Note,
+            Self::Approve(_) | Self::Start => Urgency::Important,
+            _ => Urgency::Caution,
+        }
+    }
+
+    fn sentence(&self, ticket: &Ticket, places: &str, driver: &str) -> String {
+        let hub = hub_link(ticket, "runs the hub's workflow again");
+        match self {
+            Self::Approve(who) => format!("{who} approves or refuses {places}"),
+            Self::RerunFailed => format!("{driver} looks at {places}, and re-runs the failed jobs there"),
+            Self::RerunCancelled => {
+                format!("{driver} looks at {places}, and re-runs the cancelled jobs there")
+            }
+            Self::Remedy(help) => format!("{driver} {hub} after this for {places}: {help}"),
+            Self::Start => format!("{driver} {hub}, which starts {places}"),
+            Self::LookAgain => format!("if nothing more comes, {driver} {hub}, which looks at {places}"),
+            Self::Find => format!("{driver} {hub}, which looks for the run of {places}"),
+            Self::Inspect => format!("{driver} looks at {places}, and cancels it there if it hangs"),
+            Self::ReadNotice => format!("{driver} looks at {places}"),
+            Self::CancelSecond => format!("{driver} cancels {places}, or {hub}, which does that"),
+            Self::AddDone => {
+                format!(
+                    "if its run has ended, {driver} {hub}, which records how {places} ended; the author of the \
+                     workflow adds `done: true` to the last report"
+                )
+            }
+            Self::CorrectName => format!("the author of the workflow corrects `target` in {places}"),
+            Self::Update => format!("{driver} updates the action in the hub"),
+        }
+    }
+}
+
+/// What only a person can do about a target, if anything.
+fn of_target(ticket: &Ticket, name: &TargetName, target: &Target) -> Option<Need> {
+    match target.status {
+        TargetStatus::Failed | TargetStatus::Cancelled => Some(bad(name, target)),
+        TargetStatus::Held => Some(held(name, target)),
+        TargetStatus::Review => Some(review(name, target)),
+        TargetStatus::InProgress | TargetStatus::Queued => under_way(name, target),
+        TargetStatus::Waiting => waiting(ticket, name, target),
+        TargetStatus::Skipped | TargetStatus::Released => None,
+    }
+}
+
+fn bad(name: &TargetName, target: &Target) -> Need {
+    let is_cancelled = target.status == TargetStatus::Cancelled;
+    let verb = match (is_cancelled, &target.run) {
+        (true, _) => "was cancelled",
+        (false, None) => "could not be started",
+        (false, Some(_)) => "failed",
+    };
+    let (job, url) = failed_job(target);
+    let at = job.map(|job| format!(" at {job}")).unwrap_or_default();
+    let attempt = target.run.as_ref().map_or(1, |run| run.attempt);
+    let attempt = if attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+    let said = message_of(target).map(|said| format!(": {said}")).unwrap_or_default();
+    let link = match (url, target.run.as_ref().and_then(|run| run.url.as_deref())) {
+        (Some(url), _) if is_cancelled => format!(" · {}", text::foreign_link("cancelled job", url)),
+        (Some(url), _) => format!(" · {}", text::foreign_link("failed job", url)),
+        (None, Some(url)) => format!(" · {}", text::foreign_link("run", url)),
+        (None, None) => String::new(),
+    };
+    let action = match (&target.run, is_cancelled) {
+        (Some(_), false) => Action::RerunFailed,
+        (Some(_), true) => Action::RerunCancelled,
+        (None, _) => unstarted(target),
+    };
+    Need {
+        reviewers: Vec::new(),
+        moment: Some(PingFor::Failure),
+        what: format!("{} {verb}{at}{attempt}{said}{link}", bold(name)),
+        place: place(name, target),
+        target: Some(name.clone()),
+        action,
+    }
+}
+
+/// How a target that was not started is started after all.
+fn unstarted(target: &Target) -> Action {
+    let because = target.because.as_ref().and_then(Word::known);
+    match because.and_then(Reason::help) {
+        Some(help) => Action::Remedy(message(help)),
+        None if target.start.as_ref().is_some_and(|start| start.state == StartState::Unknown) => Action::Find,
+        None => Action::Start,
+    }
+}
+
+fn held(name: &TargetName, target: &Target) -> Need {
+    let said = message_of(target).map(|said| format!(": {said}")).unwrap_or_default();
+    Need {
+        reviewers: Vec::new(),
+        moment: None,
+        what: format!("{} is held{said}", bold(name)),
+        place: place(name, target),
+        target: Some(name.clone()),
+        action: Action::Update,
+    }
+}
+
+/// A run that waits for an approval.
+fn review(name: &TargetName, target: &Target) -> Need {
+    let run = target.followed.as_ref();
+    let asked: Vec<&Review> =
+        run.iter().flat_map(|run| &run.reviews).filter(|review| !review.is_timer()).collect();
+    let mut reviewers: Vec<Login> = Vec::new();
+    for login in asked.iter().flat_map(|review| &review.reviewers) {
+        if !reviewers.contains(login) {
+            reviewers.push(login.clone());
+        }
+    }
+    let environments: Vec<String> = asked.iter().map(|review| text::code(&review.environment)).collect();
+    let names: Vec<String> = reviewers.iter().map(|login| bold_text(login.as_str())).collect();
+    let who = if names.is_empty() { "a reviewer".to_owned() } else { or(&names) };
+    let what = match (names.is_empty(), environments.is_empty()) {
+        (false, false) => format!("for {who} to approve {}", and(&environments)),
+        (true, false) => format!("for an approval or a protection rule of {}", and(&environments)),
+        _ => "for an approval or a protection rule of its environment".to_owned(),
+    };
+    let link = target.run.as_ref().and_then(|run| run.url.as_deref());
+    let link = link.map(|url| format!(" · {}", text::foreign_link("review", url))).unwrap_or_default();
+    Need {
+        target: Some(name.clone()),
+        moment: Some(PingFor::Review),
+        reviewers,
+        what: format!("{} waits {what}{link}", bold(name)),
+        action: Action::Approve(who),
+        place: place(name, target),
+    }
+}
+
+/// A target that was started: it goes on by itself where somebody follows its run, or where the run reports.
+fn under_way(name: &TargetName, target: &Target) -> Option<Need> {
+    let need = |moment, what: String, action| {
+        let reviewers = Vec::new();
+        Some(Need { target: Some(name.clone()), moment, reviewers, what, action, place: place(name, target) })
+    };
+    if let Some(since) = target.stuck_since {
+        let since = since.format("%Y-%m-%d %H:%M");
+        let what = format!("{} has not changed since {since} UTC", bold(name));
+        return need(Some(PingFor::Stuck), what, Action::Inspect);
+    }
+    if target.is_cancelling {
+        let what = format!("{} is being cancelled by the hub, and no hub run follows it", bold(name));
+        return target.follower.is_none().then(|| need(None, what, Action::LookAgain)).flatten();
+    }
+    if target.follower.is_some() {
+        return None;
+    }
+    let goes_on = |status: &Word<Status>| !status.is_good();
+    if target.stages.iter().any(|stage| goes_on(&stage.status)) {
+        return None;
+    }
+    if !target.stages.is_empty() {
+        let stages: Vec<String> = target.stages.iter().map(|stage| text::code(&stage.name)).collect();
+        let what = format!("{} has reported {}, and no last stage yet", bold(name), listed(&stages));
+        return need(None, what, Action::AddDone);
+    }
+    if is_about_to_start(target) {
+        return None;
+    }
+    let what = format!("{} has not reported since it was started, and no hub run follows it", bold(name));
+    need(None, what, Action::LookAgain)
+}
+
+/// Whether a hub job has claimed the target and is about to start it.
+fn is_about_to_start(target: &Target) -> bool {
+    target.run.is_none() && target.start.as_ref().is_some_and(|start| start.state == StartState::Claimed)
+}
+
+/// A target that waits: it starts by itself where a hub run follows what it needs.
+fn waiting(ticket: &Ticket, name: &TargetName, target: &Target) -> Option<Need> {
+    if target.follower.is_some() || ticket.held_up_by(&target.needs).is_some() {
+        return None;
+    }
+    let awaited: Vec<_> = ticket.awaited(&target.needs).collect();
+    let missing = awaited.iter().filter(|(_, status)| status.is_none());
+    let missing: Vec<String> = missing.map(|(name, _)| bold(name)).collect();
+    let is_ready = awaited.is_empty();
+    let (what, place) = match (is_ready, missing.is_empty()) {
+        (true, _) => (format!("{} can start now", bold(name)), bold(name)),
+        (false, false) => {
+            let missing = and(&missing);
+            (format!("{} waits for {missing}, which was not started", bold(name)), missing)
+        }
+        (false, true) => return None,
+    };
+    let reviewers = Vec::new();
+    Some(Need { target: Some(name.clone()), moment: None, reviewers, what, action: Action::Start, place })
+}
+
+/// A second run that nobody has cancelled yet, as far as the ticket shows.
+fn of_second_start(second: &SecondStart) -> Need {
+    let link = |what: &str, url: &Option<String>| {
+        url.as_deref().map(|url| format!(" · {}", text::foreign_link(what, url))).unwrap_or_default()
+    };
+    let links = [link("second run", &second.run_url), link("first run", &second.first_url)].concat();
+    let run = second.run_url.as_deref();
+    let run =
+        run.map_or_else(|| "the second run".to_owned(), |url| text::foreign_link("the second run", url));
+    Need {
+        target: Some(second.target.clone()),
+        reviewers: Vec::new(),
+        moment: None,
+        what: format!("{} was started twice{links}", bold(&second.target)),
+        action: Action::CancelSecond,
+        place: format!("{run} of {}", bold(&second.target)),
+    }
+}
+
+/// A failure that a job has notified, of a run that is no target's.
+fn of_notice(notice: &Notice) -> Need {
+    let url = notice.url.as_deref().unwrap_or(&notice.run_url);
+    let job = notice
+        .job
+        .as_ref()
+        .map_or_else(|| text::code(&notice.by.job), |job| at(&job.name, job.step.as_deref()));
+    let repository = text::repository(&notice.by.repository);
+    Need {
+        target: None,
+        reviewers: Vec::new(),
+        moment: None,
+        what: format!(
+            "{repository} failed at {job}: {} · {}",
+            message(&notice.message),
+            text::foreign_link("failed job", url)
+        ),
+        action: Action::ReadNotice,
+        place: text::foreign_link(&notice.by.repository.to_string(), url),
+    }
+}
+
+fn of_unlisted(name: &TargetName, target: &Target) -> Need {
+    let is_bad = target.status.is_bad();
+    let what = if is_bad { bad(name, target).what } else { format!("{} reports", bold(name)) };
+    Need {
+        target: Some(name.clone()),
+        reviewers: Vec::new(),
+        moment: is_bad.then_some(PingFor::Failure),
+        what: format!("{what}, and no dispatch of this ticket lists it"),
+        action: Action::CorrectName,
+        place: place(name, target),
+    }
+}
+
+/// Records of a newer release: what they say is missing here.
+fn newer(ticket: &Ticket) -> Option<Need> {
+    let records = match ticket.unreadable.len() {
+        0 => return None,
+        1 => "a record".to_owned(),
+        count => format!("{count} records"),
+    };
+    let what = format!("a newer release of the action wrote {records} that this board cannot show in full");
+    let (reviewers, place) = (Vec::new(), String::new());
+    Some(Need { target: None, moment: None, reviewers, what, action: Action::Update, place })
+}
+
+/// Why nobody has to act: the release is over, or it goes on by itself.
+#[must_use]
+pub fn calm(ticket: &Ticket) -> String {
+    if ticket.targets.is_empty() {
+        return "Nothing has been started yet.".to_owned();
+    }
+    let open: Vec<(&TargetName, &Target)> =
+        ticket.targets.iter().filter(|(_, target)| !target.status.is_released()).collect();
+    if open.is_empty() && !ticket.left_out.is_empty() {
+        let left_out: Vec<String> = ticket.left_out.iter().map(bold).collect();
+        return format!(
+            "Every target that was dispatched is released. Left out so far: {}.",
+            listed(&left_out)
+        );
+    }
+    if open.is_empty() {
+        return "**Everything is released.** Nothing is left to do.".to_owned();
+    }
+    let (waiting, active): (Vec<_>, Vec<_>) =
+        open.into_iter().partition(|(_, target)| target.status == TargetStatus::Waiting);
+    let mut out = "Nothing blocks.".to_owned();
+    let has_active = !active.is_empty();
+    let (claimed, active): (Vec<_>, Vec<_>) =
+        active.into_iter().partition(|(_, target)| is_about_to_start(target));
+    let (followed, reporting): (Vec<_>, Vec<_>) =
+        active.into_iter().partition(|(_, target)| target.follower.is_some());
+    if !claimed.is_empty() {
+        let url = ticket.hub.as_ref().map(|hub| hub.url.as_str()).unwrap_or_default();
+        let hub = text::foreign_link("The hub's run", url);
+        let again = hub_link(ticket, "run the hub's workflow again");
+        let _ = write!(out, " {hub} is about to start {}; if it has ended, {again}.", names(&claimed));
+    }
+    if let Some(url) = followed.iter().find_map(|(_, target)| target.follower.as_deref()) {
+        let hub = text::foreign_link("the hub's run", url);
+        let them = if followed.len() == 1 { "it" } else { "them" };
+        let _ = write!(out, " Under way: {}; {hub} follows {them}.", names(&followed));
+    }
+    if !reporting.is_empty() {
+        let verb = if reporting.len() == 1 { "reports itself" } else { "report themselves" };
+        let _ = write!(out, " Under way: {}, which {verb}.", names(&reporting));
+    }
+    let (by_hub, by_hand): (Vec<_>, Vec<_>) =
+        waiting.into_iter().partition(|(_, target)| target.follower.is_some());
+    if !by_hub.is_empty() {
+        let starts = if has_active { "After that, the hub's run starts" } else { "The hub's run starts" };
+        let _ = write!(out, " {starts} {}.", names(&by_hub));
+    }
+    if !by_hand.is_empty() {
+        let hub = hub_link(ticket, "run the hub's workflow again");
+        let _ = write!(out, " After that, {hub} to start {}.", names(&by_hand));
+    }
+    out
+}
+
+/// The targets that wait for one that failed.
+#[must_use]
+pub fn held_up(ticket: &Ticket) -> Option<String> {
+    let held = ticket.targets.iter().filter(|(_, target)| {
+        target.status == TargetStatus::Waiting && ticket.held_up_by(&target.needs).is_some()
+    });
+    let held: Vec<(&TargetName, &Target)> = held.collect();
+    (!held.is_empty()).then(|| format!("{} cannot start: a target that is needed has failed", names(&held)))
+}
+
+/// The job and step that failed, and the job in the browser: by GitHub's word, else by a notice, else by a report.
+fn failed_job(target: &Target) -> (Option<String>, Option<&str>) {
+    let followed = target.followed.as_ref().and_then(|run| run.job.as_ref());
+    let notified = target.notice.as_ref().and_then(|notice| notice.job.as_ref());
+    if let Some(job) = followed.or(notified) {
+        return (Some(at(&job.name, job.step.as_deref())), job.url.as_deref());
+    }
+    let url = target.notice.as_ref().and_then(|notice| notice.url.as_deref());
+    // GitHub names no job of a run that did not begin.
+    let reported = target.stage.as_ref().filter(|stage| target.stages.contains(stage));
+    (reported.map(|stage| text::code(&stage.name)), url)
+}
+
+fn at(job: &str, step: Option<&str>) -> String {
+    let step = step.map(|step| format!(", step {}", text::code(step))).unwrap_or_default();
+    format!("{}{step}", text::code(job))
+}
+
+/// What a report, a notice or the hub has to say of how the target stands.
+fn message_of(target: &Target) -> Option<String> {
+    let ended_so = |status: &Word<Status>| match target.status {
+        TargetStatus::Cancelled => *status == Status::Cancelled,
+        TargetStatus::Failed => *status == Status::Failure,
+        _ => status.is_newer(),
+    };
+    let reported = target.stages.iter().rfind(|stage| ended_so(&stage.status));
+    let reported = reported.and_then(|stage| stage.message.as_deref());
+    let decisive = || target.stage.as_ref().and_then(|stage| stage.message.as_deref());
+    let notified = || target.notice.as_ref().map(|notice| notice.message.as_str());
+    let said = reported.or_else(decisive).or_else(notified).map(str::to_owned);
+    let newer = || {
+        let start = target.start.as_ref().filter(|_| target.status == TargetStatus::Held)?;
+        let word = start.state.newer_text()?;
+        Some(format!("`{word}`, a state that only a newer release of the action knows"))
+    };
+    let because = || target.because.as_ref().map(|because| because.clause(ToString::to_string));
+    said.or_else(because).or_else(newer).map(|said| message(&said))
+}
+
+/// The target, with a link to its run.
+fn place(name: &TargetName, target: &Target) -> String {
+    let url = target.run.as_ref().and_then(|run| run.url.as_deref());
+    let url = url.or_else(|| target.start.as_ref().and_then(|start| start.run_url.as_deref()));
+    let name = text::inline(name.as_str());
+    url.map_or_else(|| format!("**{name}**"), |url| format!("**{}**", text::foreign_link(&name, url)))
+}
+
+fn hub_link(ticket: &Ticket, words: &str) -> String {
+    let hub = ticket.hub.as_ref().map(|hub| hub.workflow_url.as_deref().unwrap_or(&hub.url));
+    hub.map_or_else(|| words.to_owned(), |url| text::foreign_link(words, url))
+}
+
+fn message(message: &str) -> String {
+    text::inline(&text::cut(text::first_line(message), MESSAGE_LIMIT))
+}
+
+fn bold(name: &TargetName) -> String {
+    bold_text(name.as_str())
+}
+
+fn bold_text(name: &str) -> String {
+    format!("**{}**", text::inline(name))
+}
+
+/// `dana`, `dana or eve`, `dana, eve or acme/sre`.
+fn or(names: &[String]) -> String {
+    match names {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+fn names(targets: &[(&TargetName, &Target)]) -> String {
+    listed(&targets.iter().map(|(name, _)| bold(name)).collect::<Vec<_>>())
+}
+
+/// `web, api and docs`, or the first of many and how many more there are.
+fn listed(names: &[String]) -> String {
+    match names.len() {
+        ..=NAMED => and(names),
+        count => format!("{} and {} more", names[..NAMED].join(", "), count - NAMED),
+    }
+}
+
+#[cfg(test)]
+#[path = "need_tests.rs"]
+mod tests;

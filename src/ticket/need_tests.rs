@@ -1,0 +1,234 @@
+//! Every state of a release that the fold can give has a sentence.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::ticket::{Record, fold};
+
+const AT: &str = "2026-01-05T09:00:00Z";
+
+/// The states of a start, with why.
+fn starts() -> Vec<Value> {
+    let refused = json!({ "reason": "refused", "error": "GitHub refused", "help": "grant `actions: write`" });
+    let unclear = json!({ "reason": "unclear", "error": "no answer", "runs": ["https://github.com/x"] });
+    let newer = json!({ "reason": "frozen" });
+    let plain = ["claimed", "yielded", "cancelled", "superseded", "started", "refused", "unknown", "newer"];
+    let plain = plain.into_iter().map(|state| json!({ "state": state }));
+    let reasons = [("refused", refused), ("unknown", unclear), ("waiting", newer)];
+    plain.chain(reasons.map(|(state, because)| json!({ "state": state, "because": because }))).collect()
+}
+
+/// What GitHub says of the run, with a job.
+fn runs() -> Vec<Option<Value>> {
+    let going = ["requested", "queued", "pending", "waiting", "in_progress", "eaten"];
+    let going = going.map(|status| Some(json!({ "status": status })));
+    let review = json!({ "environment": "production", "reviewers": ["dana", "acme/sre"] });
+    let timer = json!({ "environment": "staging", "timer_ends": AT });
+    let rule = json!({ "environment": "production" });
+    let waits = [review, timer, rule].map(|review| Some(json!({ "status": "waiting", "reviews": [review] })));
+    let conclusions = [
+        "success",
+        "neutral",
+        "skipped",
+        "cancelled",
+        "failure",
+        "timed_out",
+        "startup_failure",
+        "action_required",
+        "stale",
+        "eaten",
+    ];
+    let ended =
+        conclusions.map(|conclusion| Some(json!({ "status": "completed", "conclusion": conclusion })));
+    [None].into_iter().chain(going).chain(waits).chain(ended).collect()
+}
+
+/// What the run reports.
+fn reports() -> Vec<Option<(&'static str, bool)>> {
+    let words = ["queued", "in_progress", "success", "failure", "cancelled", "skipped", "newer"];
+    let not_last = words.map(|word| Some((word, false)));
+    [None, Some(("success", true)), Some(("skipped", true))].into_iter().chain(not_last).collect()
+}
+
+/// What the hub job does about the run.
+fn watches() -> [Value; 4] {
+    let stuck = json!({ "target": "web", "run": 7, "attempt": 1, "since": AT, "reports": 9 });
+    [json!({}), json!({ "follows": true }), json!({ "stuck": [stuck] }), json!({ "cancelled": [7] })]
+}
+
+fn record(kind: &str, value: Value) -> Record {
+    match kind {
+        "dispatch" => Record::Dispatch(serde_json::from_value(value).expect("a dispatch")),
+        "report" => Record::Report(serde_json::from_value(value).expect("a report")),
+        _ => Record::Notice(serde_json::from_value(value).expect("a notice")),
+    }
+}
+
+fn with(mut value: Value, more: &Value) -> Value {
+    let more = more.as_object().expect("an object").clone();
+    value.as_object_mut().expect("an object").extend(more);
+    value
+}
+
+fn release(
+    start: &Value,
+    run: Option<&Value>,
+    report: Option<(&str, bool)>,
+    watch: &Value,
+    is_notified: bool,
+) -> Ticket {
+    let is_started = start["state"] == "started";
+    let hub = json!({ "repository": "acme/hub", "run": 5, "attempt": 1, "job": "dispatch" });
+    let by = json!({ "repository": "acme/web", "run": 7, "attempt": 1, "job": "publish" });
+    let web = json!({ "target": "web", "repository": "acme/web", "at": AT, "run": is_started.then_some(7) });
+    let waits = json!({ "reason": "needs", "targets": ["web"] });
+    let docs = json!({
+        "target": "docs", "repository": "acme/docs", "at": AT, "state": "waiting", "needs": ["web"],
+        "because": waits,
+    });
+    let job = json!({
+        "name": "publish", "status": "completed", "conclusion": "failure", "step": "Run tests",
+        "url": "https://github.com/acme/web/actions/runs/7/job/70",
+    });
+    let followed = run.map(|run| {
+        let is_bad = run["conclusion"] == "failure";
+        let run = with(
+            json!({
+                "target": "web", "repository": "acme/web", "run": 7, "attempt": 1, "at": AT,
+                "run_url": "https://github.com/acme/web/actions/runs/7",
+            }),
+            run,
+        );
+        if is_bad { with(run, &json!({ "job": job })) } else { run }
+    });
+    let dispatch = json!({
+        "by": hub, "seq": 1, "run_url": "https://github.com/acme/hub/actions/runs/5", "driver": "alice",
+        "workflow_url": "https://github.com/acme/hub/actions/workflows/release.yml",
+        "targets": [with(web, start), docs], "watch": watch,
+        "followed": followed.into_iter().collect::<Vec<_>>(),
+    });
+    let report = report.map(|(status, done)| {
+        json!({
+            "by": by, "seq": 1, "run_url": "https://github.com/acme/web/actions/runs/7",
+            "stages": [{ "target": "web", "stage": "publish", "status": status, "done": done, "at": AT, "seq": 1 }],
+        })
+    });
+    let notice = json!({
+        "by": by, "seq": 1, "run_url": "https://github.com/acme/web/actions/runs/7", "fingerprint": "f",
+        "status": "failure", "message": "it broke", "at": AT,
+    });
+    let records = [Some(("dispatch", dispatch)), report.map(|report| ("report", report))];
+    let records = records.into_iter().chain([is_notified.then_some(("notice", notice))]).flatten();
+    fold(&records.map(|(kind, value)| record(kind, value)).collect::<Vec<_>>())
+}
+
+fn every_release(mut see: impl FnMut(&Ticket)) {
+    for start in starts() {
+        // A run that is there decides, whatever became of the start.
+        let is_started = start["state"] == "started";
+        let runs = runs().into_iter().filter(|run| is_started || run.is_none());
+        for (run, report) in
+            runs.flat_map(|run| reports().into_iter().map(move |report| (run.clone(), report)))
+        {
+            for watch in &watches() {
+                for is_notified in [false, true] {
+                    see(&release(&start, run.as_ref(), report, watch, is_notified));
+                }
+            }
+        }
+    }
+}
+
+/// Whether a target goes on by itself, and somebody sees how it ends.
+fn goes_on(ticket: &Ticket, target: &Target) -> bool {
+    let reports = || target.stages.iter().any(|stage| !stage.status.is_good());
+    match target.status {
+        TargetStatus::Released | TargetStatus::Skipped => true,
+        TargetStatus::InProgress | TargetStatus::Queued => {
+            let goes_on = is_about_to_start(target) || reports() && !target.is_cancelling;
+            target.stuck_since.is_none() && (target.follower.is_some() || goes_on)
+        }
+        TargetStatus::Waiting => {
+            let awaited: Vec<_> = ticket.awaited(&target.needs).collect();
+            let is_awaited = !awaited.is_empty() && awaited.iter().all(|(_, status)| status.is_some());
+            target.follower.is_some() || is_awaited
+        }
+        TargetStatus::Review | TargetStatus::Failed | TargetStatus::Cancelled | TargetStatus::Held => false,
+    }
+}
+
+#[test]
+fn every_state_has_a_sentence_and_nothing_blocks_only_where_every_target_goes_on_by_itself() {
+    let mut sentences = BTreeSet::new();
+    every_release(|ticket| {
+        let needs = needs(ticket);
+        let is_calm =
+            ticket.targets.values().all(|target| goes_on(ticket, target)) && ticket.notices.is_empty();
+        assert_eq!(needs.is_empty(), is_calm, "{needs:#?}\n{:#?}", ticket.targets.get("web"));
+        sentences.extend(needs.iter().map(|need| need.what.clone()));
+        sentences.extend(actions(ticket, &needs, "`alice`").into_iter().map(|action| format!("→ {action}")));
+        if needs.is_empty() {
+            sentences.insert(calm(ticket));
+        }
+    });
+    let sentences: Vec<String> = sentences.into_iter().collect();
+    insta::assert_snapshot!(sentences.join("\n"), @"
+    **docs** can start now
+    **docs** waits for **web**, which was not started
+    **web** could not be started
+    **web** could not be started: GitHub refused
+    **web** could not be started: no answer; its run could be here: https://github.com/x
+    **web** failed at `publish` · [run](https://github.com/acme/web/actions/runs/7)
+    **web** failed at `publish`, step `Run tests` · [failed job](https://github.com/acme/web/actions/runs/7/job/70)
+    **web** failed at `publish`, step `Run tests`: it broke · [failed job](https://github.com/acme/web/actions/runs/7/job/70)
+    **web** failed at `publish`: it broke · [run](https://github.com/acme/web/actions/runs/7)
+    **web** failed: GitHub gave it up as stale · [run](https://github.com/acme/web/actions/runs/7)
+    **web** failed: could not start: the workflow file is invalid · [run](https://github.com/acme/web/actions/runs/7)
+    **web** failed: it broke
+    **web** failed: somebody has to approve it · [run](https://github.com/acme/web/actions/runs/7)
+    **web** failed: timed out · [run](https://github.com/acme/web/actions/runs/7)
+    **web** has not changed since 2026-01-05 09:00 UTC
+    **web** has not reported since it was started, and no hub run follows it
+    **web** has reported `publish`, and no last stage yet
+    **web** is being cancelled by the hub, and no hub run follows it
+    **web** is held
+    **web** is held: `frozen`, a reason that only a newer release of the action knows
+    **web** is held: `newer`, a state that only a newer release of the action knows
+    **web** is held: it broke
+    **web** is held: it ended as `eaten`, a word that this release of the action does not know
+    **web** is held: it is `eaten`, a word that this release of the action does not know
+    **web** waits for **dana** or **acme/sre** to approve `production` · [review](https://github.com/acme/web/actions/runs/7)
+    **web** waits for an approval or a protection rule of `production` · [review](https://github.com/acme/web/actions/runs/7)
+    **web** waits for an approval or a protection rule of its environment · [review](https://github.com/acme/web/actions/runs/7)
+    **web** was cancelled
+    **web** was cancelled at `publish` · [run](https://github.com/acme/web/actions/runs/7)
+    **web** was cancelled at `publish`: it broke · [run](https://github.com/acme/web/actions/runs/7)
+    **web** was cancelled · [run](https://github.com/acme/web/actions/runs/7)
+    **web** was cancelled: it broke · [run](https://github.com/acme/web/actions/runs/7)
+    Nothing blocks. The hub's run starts **docs**.
+    Nothing blocks. Under way: **web**, which reports itself. After that, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) to start **docs**.
+    Nothing blocks. Under way: **web**, which reports itself. After that, the hub's run starts **docs**.
+    Nothing blocks. Under way: **web**; [the hub's run](https://github.com/acme/hub/actions/runs/5) follows it. After that, the hub's run starts **docs**.
+    Nothing blocks. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml). After that, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) to start **docs**.
+    Nothing blocks. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml). After that, the hub's run starts **docs**.
+    acme/web failed at `publish`: it broke · [failed job](https://github.com/acme/web/actions/runs/7)
+    → **dana** or **acme/sre** approves or refuses **[web](https://github.com/acme/web/actions/runs/7)**
+    → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) after this for **web**: grant `actions: write`
+    → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which looks for the run of **web**
+    → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which starts **docs**
+    → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which starts **web**
+    → `alice` looks at **[web](https://github.com/acme/web/actions/runs/7)**, and cancels it there if it hangs
+    → `alice` looks at **[web](https://github.com/acme/web/actions/runs/7)**, and re-runs the cancelled jobs there
+    → `alice` looks at **[web](https://github.com/acme/web/actions/runs/7)**, and re-runs the failed jobs there
+    → `alice` looks at **web**, and cancels it there if it hangs
+    → `alice` looks at **web**, and re-runs the failed jobs there
+    → `alice` looks at [acme/web](https://github.com/acme/web/actions/runs/7)
+    → `alice` updates the action in the hub
+    → a reviewer approves or refuses **[web](https://github.com/acme/web/actions/runs/7)**
+    → if its run has ended, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which records how **[web](https://github.com/acme/web/actions/runs/7)** ended; the author of the workflow adds `done: true` to the last report
+    → if nothing more comes, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which looks at **[web](https://github.com/acme/web/actions/runs/7)**
+    → if nothing more comes, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which looks at **web**
+    ");
+}
