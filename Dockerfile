@@ -5,9 +5,10 @@ WORKDIR /build
 # It writes into the binary which packages, in which versions, it is built from. Without that, nothing
 # that looks for vulnerable packages in images could say a word about this one.
 RUN cargo install --locked cargo-auditable@0.7.7
-# The simulated GitHub and the benchmark are not part of the action. Cargo looks for every member and
+# The examples, the simulated GitHub and the benchmark are not part of the action. Cargo looks for every member and
 # target that a manifest names, though, so they are here as empty files.
 COPY Cargo.toml Cargo.lock build.rs ./
+COPY examples/Cargo.toml examples/
 COPY tests/simulated-github/Cargo.toml tests/simulated-github/
 RUN mkdir -p tests/simulated-github/src benches \
     && touch tests/simulated-github/src/lib.rs benches/ticket.rs

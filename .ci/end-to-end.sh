@@ -13,6 +13,16 @@ tickets=${CARGO_TARGET_DIR:-target}/tmp/end-to-end
 # shellcheck source=.ci/docker.sh
 source .ci/docker.sh
 
+# The runner's folder for temporary files is /tmp, here and in each container, and the two are not the same.
+lies_elsewhere() {
+    local folder
+    for folder in "$PWD" "${CARGO_TARGET_DIR:-$PWD}"; do
+        folder=$(realpath --canonicalize-missing "$folder")
+        [[ $folder/ != /tmp/* ]] || fail "$folder is below /tmp, which the runner, act, takes for its own files: \
+what the steps write there is lost. Clone the project into another folder, and leave CARGO_TARGET_DIR outside of /tmp too"
+    done
+}
+
 install_act() {
     python3 -m venv "$tools/act"
     "$tools/act/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
@@ -46,6 +56,7 @@ has_font() {
     [[ -n $(fc-list "$1" 2>/dev/null) ]]
 }
 
+lies_elsewhere
 start_engine
 get_base_image
 build

@@ -7,6 +7,4 @@ folder=$1
 python3 -m venv "$folder/python"
 "$folder/python/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
     --requirement "$here/requirements.txt"
-mkdir -p "$folder/node"
-cp "$here"/package*.json "$folder/node/"
-npm ci --prefix "$folder/node" --loglevel error --no-audit --no-fund
+"$here/install-node.sh" "$folder"

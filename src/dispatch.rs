@@ -9,7 +9,9 @@
 mod approved;
 mod asker;
 mod closed;
+mod facts;
 mod follow;
+mod forms;
 mod lookup;
 mod outlook;
 mod perform;

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::names::{IssueNumber, Login};
+use crate::names::{IssueNumber, Login, RepoName, RunId};
 use crate::problem::Help;
 
 /// Why the event was refused.
@@ -48,6 +48,8 @@ pub struct Event {
 pub struct ByAnybody<'e> {
     /// Whether it is about a pull request.
     pub is_pull_request: bool,
+    /// Whether it is about an issue that is closed.
+    pub is_on_closed_issue: bool,
     /// Whether it is about an issue, and takes somebody who may triage.
     pub is_label: bool,
     /// The comment on an issue that was written, edited or deleted.
@@ -56,6 +58,25 @@ pub struct ByAnybody<'e> {
     pub is_by_bot: bool,
     /// Who brought the event about.
     pub sender: Option<Login>,
+}
+
+/// The run that a `workflow_run` event is about. Its names are text of others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventRun {
+    /// Its id.
+    pub id: RunId,
+    /// Its attempt, from 1.
+    pub attempt: u32,
+    /// The workflow's name, or its file.
+    pub workflow: String,
+    /// By which event it was started.
+    pub event: String,
+    /// The branch or tag that it runs, without its repository; blank if GitHub names none.
+    pub branch: String,
+    /// The repository that this branch is in, where it is another one: a fork.
+    pub fork: Option<RepoName>,
+    /// How it ended; none as long as it has not.
+    pub conclusion: Option<String>,
 }
 
 impl Event {
@@ -117,6 +138,33 @@ impl Event {
         IssueNumber::try_from(issue.get("number")?.as_u64()?).ok()
     }
 
+    /// The run of `repository` that the event is about.
+    #[must_use]
+    pub fn workflow_run(&self, repository: &RepoName) -> Option<EventRun> {
+        let run = self.payload.get("workflow_run")?;
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let repository_of =
+            |field: &str| run.get(field)?.get("full_name")?.as_str()?.parse::<RepoName>().ok();
+        if repository_of("repository").as_ref() != Some(repository) {
+            return None;
+        }
+        let workflow = self.payload.get("workflow");
+        let names = [workflow.and_then(|workflow| workflow.get("name")), run.get("name"), run.get("path")];
+        Some(EventRun {
+            id: RunId::try_from(run.get("id")?.as_u64()?).ok()?,
+            attempt: run
+                .get("run_attempt")
+                .and_then(Value::as_u64)
+                .and_then(|n| n.try_into().ok())
+                .unwrap_or(1),
+            workflow: names.map(text).into_iter().find(|name| !name.is_empty()).unwrap_or_default(),
+            event: text(run.get("event")),
+            branch: text(run.get("head_branch")),
+            fork: repository_of("head_repository").filter(|head| head != repository),
+            conclusion: run.get("conclusion").and_then(Value::as_str).map(str::to_owned),
+        })
+    }
+
     /// The event, if it is of a kind that anybody may bring about in a public repository.
     #[must_use]
     pub fn by_anybody(&self) -> Option<ByAnybody<'_>> {
@@ -130,6 +178,8 @@ impl Event {
         let sender = self.payload.get("sender");
         let of_sender = |field: &str| sender?.get(field)?.as_str();
         Some(ByAnybody {
+            is_on_closed_issue: issue
+                .is_some_and(|issue| issue.get("state").is_some_and(|it| it == "closed")),
             is_pull_request: issue.is_some_and(|issue| issue.get("pull_request").is_some()),
             is_label: issue.is_some() && self.is_approval(),
             comment: self.payload.get("comment").filter(|_| issue.is_some()),
@@ -210,6 +260,31 @@ mod tests {
         assert_eq!(event(r#"{"issue": {"number": 7}}"#).issue(), Some(IssueNumber(7)));
         assert_eq!(event(r#"{"issue": {"number": 7, "pull_request": {}}}"#).issue(), None);
         assert_eq!(event(r#"{"issue": "7"}"#).issue(), None);
+    }
+
+    #[test]
+    fn a_run_that_the_event_is_about_is_one_of_this_repository() {
+        let payload = |repository: &str, head: &str| {
+            event(
+                &serde_json::json!({
+                    "workflow": { "name": "CI" },
+                    "workflow_run": {
+                        "id": 7, "run_attempt": 2, "name": "", "event": "push", "head_branch": "main",
+                        "conclusion": "timed_out", "repository": { "full_name": repository },
+                        "head_repository": { "full_name": head },
+                    },
+                })
+                .to_string(),
+            )
+        };
+        let web: RepoName = "acme/web".parse().expect("a name");
+        let run = payload("acme/web", "acme/web").workflow_run(&web).expect("a run");
+        assert_eq!((run.id, run.attempt, run.workflow.as_str(), run.fork), (RunId(7), 2, "CI", None));
+        assert_eq!((run.branch.as_str(), run.conclusion.as_deref()), ("main", Some("timed_out")));
+        let of_fork = payload("acme/web", "mallory/web").workflow_run(&web).and_then(|run| run.fork);
+        assert_eq!(of_fork.map(|fork| fork.to_string()).as_deref(), Some("mallory/web"));
+        assert_eq!(payload("acme/api", "acme/web").workflow_run(&web), None);
+        assert_eq!(event(r#"{"workflow_run": "7"}"#).workflow_run(&web), None);
     }
 
     #[test]

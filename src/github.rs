@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`transport`] | the HTTP client below everything else |
 //! | `pace` | how many requests GitHub allows a token, and when the next one may be sent |
+//! | `moved` | what has another name now |
 //! | [`api`] | one exchange with a server: time-outs, retries, rate limits |
 //! | `time` | which times of answers are taken |
 //! | `lag` | how far GitHub's answers may lag behind its writes |
@@ -26,6 +27,7 @@ pub mod contents;
 pub mod error;
 pub mod issues;
 mod lag;
+mod moved;
 pub mod needs;
 pub mod once;
 mod pace;

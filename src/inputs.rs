@@ -10,7 +10,6 @@ pub mod table;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -19,13 +18,16 @@ use self::reader::Reader;
 pub use self::reader::list_of;
 pub use self::table::{INPUTS, Input};
 use self::table::{ModeName, Takes, Words};
-use crate::github::tokens::app::App;
+use crate::github::tokens::GivenToken;
+use crate::github::tokens::app::{App, NoKey};
 use crate::github::tokens::jwt::SigningKey;
 use crate::job::{Environment, Job};
 use crate::names::{GitRef, IssueRef, Login, RepoName, TicketName};
 use crate::network::is_loopback;
+use crate::problem::Problem;
 use crate::targets::{self, Defaults, Target};
 use crate::ticket::{PingsFor, Status, Writer};
+use crate::workspace;
 
 /// The inputs, read and checked.
 #[derive(Debug)]
@@ -40,9 +42,9 @@ pub struct Inputs {
 #[derive(Debug)]
 pub struct Common {
     /// For every request that has no other token.
-    pub token: Option<SecretString>,
+    pub token: Option<GivenToken>,
     /// For requests to the ticket's repository.
-    pub ticket_token: Option<SecretString>,
+    pub ticket_token: Option<GivenToken>,
     /// A GitHub App, for every request that has no token of its own.
     pub app: Option<App>,
     /// A token service, for requests to the ticket's repository.
@@ -285,12 +287,12 @@ pub fn secrets(given: &BTreeMap<String, String>) -> Vec<&str> {
 
 const PRIVATE_KEY: &str = "private-key";
 
-/// The lines of a key that are secret: neither those that frame it nor a short last one, since
-/// whatever is like them could not be read any more in the log.
+/// The lines of a key that are secret, and the parts of one that has none: neither those that frame it nor a short
+/// last one, since whatever is like them could not be read any more in the log.
 fn lines_of_key(key: &str) -> Vec<&str> {
-    let is_frame = |line: &str| line.starts_with("-----") && line.ends_with("-----") && !line.contains("\\n");
-    // Its line breaks may be written as `\n`; then it is one line as it is given, and many as it is read.
-    let lines = key.lines().chain(key.lines().flat_map(|line| line.split("\\n")));
+    let is_frame = |line: &str| line.starts_with("-----") && line.ends_with("-----") && line.len() < 50;
+    let parts = key.split("-----").flat_map(|part| part.split("\\n")).flat_map(str::split_whitespace);
+    let lines = key.lines().chain(parts.map(|part| part.trim_end_matches("\\r")));
     lines.filter(|line| line.trim().len() >= 8 && !is_frame(line.trim())).collect()
 }
 
@@ -308,9 +310,9 @@ impl Inputs {
                 Some(Mode::Dispatch(Box::new(DispatchInputs::read(&mut reader, job))))
             }
             Some(ModeName::Report) => {
-                ReportInputs::read(&mut reader, common.job_name.clone()).map(Mode::Report)
+                ReportInputs::read(&mut reader, job, common.job_name.clone()).map(Mode::Report)
             }
-            Some(ModeName::Notify) => NotifyInputs::read(&mut reader).map(Mode::Notify),
+            Some(ModeName::Notify) => NotifyInputs::read(&mut reader, job).map(Mode::Notify),
             None => None,
         };
         let problems = reader.into_problems();
@@ -335,8 +337,8 @@ impl Common {
             is_ticket_here: ticket_repository.as_ref() == Some(&job.repository),
             ticket_repository,
             comment_mode: reader.one_of("comment-mode").unwrap_or(CommentMode::Update),
-            token: reader.secret("token"),
-            ticket_token: reader.secret("ticket-token"),
+            token: reader.token("token"),
+            ticket_token: reader.token("ticket-token"),
             app: app(reader),
             sts: sts(reader),
             hub,
@@ -376,15 +378,20 @@ fn ticket(reader: &mut Reader<'_>, job: &Job, repository: Option<&RepoName>) -> 
     }
 }
 
-/// The App, with its key if there is one: a run that is given no secrets may not need it.
+/// The App, with its key if the step has one: a run that is given no secrets may not need it.
 fn app(reader: &mut Reader<'_>) -> Option<App> {
     if reader.is_given("client-id") && reader.is_given("app-id") {
         reader.refuse(InputError::TwoApps);
     }
     let id = reader.text("client-id").or_else(|| reader.text("app-id"));
-    let key = reader
-        .text(PRIVATE_KEY)
-        .and_then(|text| reader.accept(SigningKey::parse(&text).map_err(InputError::Key)));
+    let key = match reader.text(PRIVATE_KEY).map(|text| SigningKey::parse(&text)) {
+        Some(Ok(key)) => Ok(key),
+        Some(Err(error)) => {
+            reader.refuse_secret(InputError::Key(error));
+            Err(NoKey::Unusable(error))
+        }
+        None => Err(NoKey::Blank),
+    };
     if id.is_none() && reader.is_given(PRIVATE_KEY) {
         reader.refuse(InputError::NoApp);
     }
@@ -478,9 +485,14 @@ fn defaults(reader: &mut Reader<'_>) -> Defaults {
     }
     let inputs = reader.verbatim("inputs").map(|text| targets::parse_inputs("`inputs`", &text));
     let inputs = inputs.and_then(|inputs| reader.accept(inputs.map_err(InputError::Mapping)));
+    let git_ref = reader.text("ref").map(GitRef::from);
+    // An event is sent to a repository, whatever the branch.
+    if let Some(Err(error)) = git_ref.as_ref().filter(|_| !by_event).map(GitRef::check) {
+        reader.refuse(InputError::Ref(error));
+    }
     Defaults {
         workflow: reader.text("workflow"),
-        git_ref: reader.text("ref").map(Into::into),
+        git_ref,
         inputs: inputs.unwrap_or_default(),
         event_type: event_type.filter(|_| by_event),
         stale_after: reader.duration("stale-after"),
@@ -524,12 +536,33 @@ fn wait(reader: &mut Reader<'_>) -> Option<Wait> {
     reader.boolean("wait").then_some(wait)
 }
 
+/// What there is to say: as it is given, else from a file of the workspace. A file that cannot be read takes nothing
+/// from the rest that there is to say.
+fn message(reader: &mut Reader<'_>, job: &Job) -> Option<String> {
+    let Some(path) = reader.text("message-path") else { return reader.text("message") };
+    if reader.is_given("message") {
+        reader.refuse(InputError::TwoMessages);
+        return None;
+    }
+    reader.accept(workspace::check_path(&path).map_err(InputError::MessagePath))?;
+    let file = job.workspace.as_deref().map(|workspace| workspace::read_message(workspace, &path));
+    let problem = match file.transpose() {
+        Ok(Some(Some(text))) => return Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Ok(_) => Problem::new(format!("`message-path`: the workspace has no `{path}`")).help(
+            "write the file in an earlier step of this job, and name it by its path from the workspace",
+        ),
+        Err(error) => Problem::of("`message-path`", &error),
+    };
+    tracing::warn!("{problem}");
+    None
+}
+
 impl ReportInputs {
-    fn read(reader: &mut Reader<'_>, job_name: String) -> Option<Self> {
+    fn read(reader: &mut Reader<'_>, job: &Job, job_name: String) -> Option<Self> {
         Some(Self {
             target: reader.text("target"),
             stage: reader.text("stage").unwrap_or(job_name),
-            message: reader.text("message"),
+            message: message(reader, job),
             url: reader.text("url"),
             done: reader.boolean("done"),
             pings: reader.some_of("ping"),
@@ -539,14 +572,21 @@ impl ReportInputs {
 }
 
 impl NotifyInputs {
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    fn read(reader: &mut Reader<'_>, job: &Job) -> Option<Self> {
         Some(Self {
             labels: reader.list("labels"),
             mention: reader.logins("mention"),
-            message: reader.text("message"),
+            message: message(reader, job),
             title: reader.text("title"),
             fingerprint: reader.text("fingerprint"),
-            status: reader.status("status")?,
+            status: status_of_run(reader, job).or_else(|| reader.status("status"))?,
         })
     }
+}
+
+/// The status of a run that has not ended, by its `workflow_run` event: its conclusion is null.
+fn status_of_run(reader: &Reader<'_>, job: &Job) -> Option<Status> {
+    let run = job.event.workflow_run(&job.repository)?;
+    let is_null = reader.text("status").is_none_or(|text| text.eq_ignore_ascii_case("null"));
+    (run.conclusion.is_none() && is_null).then_some(Status::Skipped)
 }

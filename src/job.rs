@@ -173,8 +173,14 @@ impl Job {
     /// The attempt of the run in the browser.
     #[must_use]
     pub fn run_url(&self) -> String {
-        let url = format!("{}/{}/actions/runs/{}", self.server_url, self.repository, self.run);
-        if self.attempt > 1 { format!("{url}/attempts/{}", self.attempt) } else { url }
+        self.url_of_run(self.run, self.attempt)
+    }
+
+    /// The attempt of a run of this repository in the browser.
+    #[must_use]
+    pub fn url_of_run(&self, run: RunId, attempt: u32) -> String {
+        let url = format!("{}/{}/actions/runs/{run}", self.server_url, self.repository);
+        if attempt > 1 { format!("{url}/attempts/{attempt}") } else { url }
     }
 
     /// An issue in the browser.

@@ -51,6 +51,7 @@ pub struct Ledger<'a> {
 struct Warnings {
     newer_records: bool,
     many_comments: bool,
+    hidden_board: bool,
 }
 
 /// What a list of the log is good for.

@@ -56,7 +56,7 @@
 //! - **The order of arrival means nothing** ([`ticket::fold()`]).
 //! - **Effects are sent once.** After an unclear answer the effect is looked for before it is repeated
 //!   ([`github::once`], and for starts [`engine`]). Claims settle which hub job starts a target
-//!   ([`ticket::claim`]).
+//!   ([`ticket::claim`]); where somebody may have deleted one, a run whose name holds the ticket is looked for first.
 //! - **GitHub's answers lag.** A list counts for a decision only if it shows this step's own last write
 //!   ([`ledger::Reading`], [`opening`]); the next list begins before the newest change that was read, whatever
 //!   the time is; a 404 of what was just written means "not yet" (`github::lag`). A second start that got
@@ -70,7 +70,8 @@
 //! - **A token is good for what the step needs** ([`github::needs`]), as long as the step runs
 //!   ([`github::tokens`]), and stays below GitHub's limits by itself (`github::pace`).
 //! - **What is started is what was approved**: the answers of a form are those of the approval, then those that a
-//!   record keeps (`dispatch::approved`), as GitHub shows them ([`form`]).
+//!   record keeps (`dispatch::approved`), as GitHub shows them ([`form`]). The form's file says which headings are
+//!   questions (`dispatch::forms`).
 //! - **A record colours the board, and decides nothing by itself.** What is done rests on the claims of this hub's own
 //!   identity and on GitHub's word ([`ticket::basis`], [`ticket::Log::believed`]). Who may write records is settled in
 //!   [`believe`], who may start something by an event on an issue in `dispatch::asker`.

@@ -306,10 +306,11 @@ texts! {
 }
 
 impl WorkflowFile {
-    /// Reads `release.yml` or `.github/workflows/release.yml`; `None` when that is not a workflow file.
+    /// Reads `release.yml`, `.github/workflows/release.yml` or `./.github/workflows/release.yml`; `None` when that is not a workflow file.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let file = text.trim().strip_prefix(".github/workflows/").unwrap_or(text.trim());
+        let text = text.trim().trim_start_matches("./");
+        let file = text.strip_prefix(".github/workflows/").unwrap_or(text);
         let plain =
             file.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_. ".contains(&b)) && !file.starts_with('.');
         (plain && !file.is_empty()).then(|| Self(file.to_owned()))
@@ -328,7 +329,62 @@ impl WorkflowFile {
     }
 }
 
+/// Something of Git at which GitHub starts no workflow: it does so at a branch or a tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RefError {
+    /// A commit.
+    #[error("a commit, and GitHub starts workflows at a branch or a tag")]
+    Commit,
+    /// What GitHub makes of a pull request.
+    #[error("the commit of a pull request, and GitHub starts workflows at a branch or a tag")]
+    PullRequest,
+    /// What GitHub makes for a moment of its merge queue.
+    #[error("a branch of a merge queue, which GitHub deletes again")]
+    MergeQueue,
+    /// Something else below `refs/`.
+    #[error("neither `refs/heads/…` nor `refs/tags/…`, and GitHub starts workflows at a branch or a tag")]
+    Other,
+}
+
+impl Help for RefError {
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Commit => {
+                "name a branch or a tag, or leave `ref` out for the default branch; a workflow that is to check out \
+                 this commit takes it as one of its `inputs`"
+            }
+            Self::PullRequest | Self::MergeQueue | Self::Other => {
+                "name a branch or a tag, or leave `ref` out for the default branch"
+            }
+        };
+        Some(help.to_owned())
+    }
+}
+
 impl GitRef {
+    /// Checks that it may be a branch or a tag, as far as its form tells.
+    ///
+    /// # Errors
+    ///
+    /// When it is neither.
+    pub fn check(&self) -> Result<(), RefError> {
+        let name = self.short();
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        // `github.ref_name` of a pull request is `67/merge`.
+        let pull = name.strip_prefix("refs/pull/").unwrap_or(name).split_once('/');
+        if matches!(name.len(), 40 | 64) && name.bytes().all(|b| b.is_ascii_hexdigit()) {
+            Err(RefError::Commit)
+        } else if pull.is_some_and(|(number, rest)| is_number(number) && matches!(rest, "merge" | "head")) {
+            Err(RefError::PullRequest)
+        } else if name.starts_with("gh-readonly-queue/") {
+            Err(RefError::MergeQueue)
+        } else if name == "HEAD" || name.starts_with("refs/") {
+            Err(RefError::Other)
+        } else {
+            Ok(())
+        }
+    }
+
     /// The name of the branch or tag alone.
     #[must_use]
     pub fn short(&self) -> &str {
@@ -541,5 +597,38 @@ mod tests {
         }
         let read: Login = serde_json::from_value("alice".into()).expect("a login");
         assert_eq!(serde_json::to_value(&read).expect("JSON"), "alice");
+    }
+
+    #[test]
+    fn a_workflow_file_is_named_with_or_without_its_folder() {
+        for text in ["ui.yml", ".github/workflows/ui.yml", "./.github/workflows/ui.yml", " ./ui.yml "] {
+            assert_eq!(WorkflowFile::parse(text), Some("ui.yml".into()), "{text}");
+        }
+        for text in ["../ui.yml", "/ui.yml", "workflows/ui.yml", ".github/workflows/", "a\nb", ""] {
+            assert_eq!(WorkflowFile::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn github_starts_workflows_at_a_branch_or_a_tag() {
+        let sha = "64d9f66f1df87cd18c204770810acaec836dfadb";
+        for (text, expected) in [
+            ("main", Ok(())),
+            ("refs/heads/release/1.4", Ok(())),
+            ("refs/tags/v1", Ok(())),
+            ("2026/merge-fixes", Ok(())),
+            ("64d9f66", Ok(())),
+            (sha, Err(RefError::Commit)),
+            (&sha.to_uppercase(), Err(RefError::Commit)),
+            ("refs/pull/67/merge", Err(RefError::PullRequest)),
+            ("67/merge", Err(RefError::PullRequest)),
+            ("refs/pull/67/head", Err(RefError::PullRequest)),
+            ("gh-readonly-queue/main/pr-67-64d9f66", Err(RefError::MergeQueue)),
+            ("refs/heads/gh-readonly-queue/main/pr-67-64d9f66", Err(RefError::MergeQueue)),
+            ("refs/notes/commits", Err(RefError::Other)),
+            ("HEAD", Err(RefError::Other)),
+        ] {
+            assert_eq!(GitRef::from(text).check(), expected, "{text}");
+        }
     }
 }

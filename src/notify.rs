@@ -1,15 +1,17 @@
 //! The mode `notify`: reports that something went wrong, or that it works again.
 //!
-//! `cause` makes the notice. `on_ticket` writes it on the ticket; where there is none, or it is gone, locked
-//! away or out of the token's reach, `in_issue` writes it in an issue of the repository where it happened.
-//! Both read, decide what to change, and apply that.
+//! `subject` says which run it is about, and `cause` makes the notice. `on_ticket` writes it on the ticket. If there is no
+//! ticket, or it is gone, locked away or out of the token's reach, `in_issue` writes it in an issue of the repository
+//! where it happened. Both read, decide what to change, and apply that.
 
 mod cause;
 mod in_issue;
 mod on_ticket;
+mod subject;
 
 use std::collections::BTreeSet;
 
+use self::subject::Subject;
 use crate::cancel::{Cancelled, WINDING_UP, unless};
 use crate::github::needs::{Level, Permission};
 use crate::github::{GitHub, GitHubError, Needs};
@@ -28,7 +30,10 @@ const RUNS_ASKED: usize = 3;
 
 /// What notifying needs. With a ticket an issue where it happened is the way out only.
 fn needs(job: &Job, common: &Common) -> Needs {
-    let needs = Needs::default().may(&job.repository, Permission::Actions, Level::Read);
+    let mut needs = Needs::default().may(&job.repository, Permission::Actions, Level::Read);
+    if job.event.workflow_run(&job.repository).is_some() {
+        needs = needs.may(&job.repository, Permission::Contents, Level::Read);
+    }
     match &common.ticket {
         Some(ticket) => needs.must(&ticket.repository, Permission::Issues, Level::Write).may(
             &job.repository,
@@ -77,14 +82,31 @@ fn out_of_time(receipt: &mut Receipt, dry_run: bool) {
 }
 
 async fn notify(job: &Job, common: &Common, inputs: &NotifyInputs, github: &GitHub, receipt: &mut Receipt) {
-    if inputs.status == Status::Skipped {
-        tracing::info!(target: NOTICE, "everything was skipped, so there is nothing to notify");
-        receipt.summary = "Everything was skipped: nothing is notified.\n".to_owned();
+    if let Some(why) = subject::silence(job, inputs) {
+        tracing::info!(target: NOTICE, "{why}, so there is nothing to notify");
+        receipt.summary = format!("Nothing is notified: {why}.\n");
         return;
     }
     receipt.ticket = common.ticket.clone().map(|ticket| (ticket.clone(), job.issue_url(&ticket)));
+    for subject in subject::subjects(job, common, inputs, github).await {
+        notify_of(&subject, job, common, inputs, github, receipt).await;
+        let is_planned = receipt.plan.as_ref().is_some_and(|plan| !plan.is_empty());
+        if is_planned || receipt.issue.is_some() || !receipt.problems.is_empty() {
+            return;
+        }
+    }
+}
+
+async fn notify_of(
+    subject: &Subject,
+    job: &Job,
+    common: &Common,
+    inputs: &NotifyInputs,
+    github: &GitHub,
+    receipt: &mut Receipt,
+) {
     let (notice, read) =
-        tokio::join!(cause::notice(job, common, inputs, github), read_ticket(job, common, github));
+        tokio::join!(cause::notice(job, common, inputs, subject, github), read_ticket(job, common, github));
     let mut unwritable = None;
     if let (Some(ticket), Some((_one_step_at_a_time, facts))) = (&common.ticket, read) {
         let notified = match facts {
@@ -96,16 +118,17 @@ async fn notify(job: &Job, common: &Common, inputs: &NotifyInputs, github: &GitH
         let problem = Problem::of(&format!("cannot notify on the ticket {ticket}"), &error);
         // Where GitHub itself does not answer, another issue would be out of reach too.
         if !error.is_final() {
-            say_it_here(receipt, &notice, vec![problem]);
+            say_it_here(receipt, inputs, &notice, vec![problem]);
             return;
         }
         tracing::warn!("{problem}");
         unwritable = Some(problem);
     }
-    let in_issue = in_issue(job, common, inputs, github, &notice, unwritable.as_ref(), receipt).await;
+    let in_issue =
+        in_issue(subject, job, common, inputs, github, &notice, unwritable.as_ref(), receipt).await;
     if let Err(error) = in_issue {
         let refused = Problem::of(&format!("cannot notify in an issue of {}", job.repository), &error);
-        say_it_here(receipt, &notice, unwritable.into_iter().chain([refused]).collect());
+        say_it_here(receipt, inputs, &notice, unwritable.into_iter().chain([refused]).collect());
     }
 }
 
@@ -129,23 +152,25 @@ async fn on_ticket(
     mut facts: on_ticket::Facts<'_>,
     receipt: &mut Receipt,
 ) -> Result<(), GitHubError> {
-    let ticket = &facts.ticket().clone();
+    let ticket = facts.ticket().clone();
     let mut mention = cause::mention(inputs, facts.log.ticket().driver.as_ref(), job);
     if inputs.mention.is_empty() {
         // The report of the same failure has pinged the driver.
         let pinged = |login: &Login| pinged_for_failure(&facts.log, &notice.by).any(|known| known == login);
         mention.retain(|login| !pinged(login));
     }
-    let newest = newest_age(job, github, notice, on_ticket::writers(&facts.log, notice)).await;
-    let effects = on_ticket::decide(&facts.log, ticket, notice, newest, mention, common.comment_mode);
+    let newest = newest_age(job, github, notice, on_ticket::course(&facts.log, notice).writers()).await;
+    let effects = on_ticket::decide(&facts, notice, newest, mention, common.comment_mode);
     if common.dry_run {
         receipt.plan = Some(effects.into_iter().collect());
         return Ok(());
     }
-    on_ticket::apply(&effects, &mut facts, &job.issue_url(ticket), receipt).await
+    on_ticket::apply(&effects, &mut facts, &job.issue_url(&ticket), receipt).await
 }
 
+#[expect(clippy::too_many_arguments, reason = "what is known of the step, and where its end is noted")]
 async fn in_issue(
+    subject: &Subject,
     job: &Job,
     common: &Common,
     inputs: &NotifyInputs,
@@ -155,7 +180,8 @@ async fn in_issue(
     receipt: &mut Receipt,
 ) -> Result<(), GitHubError> {
     let facts = in_issue::read(job, inputs, github, notice).await?;
-    let texts = in_issue::Texts::new(job, inputs, notice, cause::mention(inputs, None, job), instead_of);
+    let mention = cause::mention(inputs, None, job);
+    let texts = in_issue::Texts::new(inputs, subject, notice, mention, instead_of);
     let effects = in_issue::decide(&facts, job, common, notice, &texts);
     if common.dry_run {
         receipt.plan = Some(effects.into_iter().collect());
@@ -165,13 +191,14 @@ async fn in_issue(
 }
 
 /// The message can be written nowhere else, so the log and the summary have all of it.
-fn say_it_here(receipt: &mut Receipt, notice: &Notice, problems: Vec<Problem>) {
-    receipt.summary = format!("### ⚠️ This could not be notified\n\n{}\n", text::quote(&notice.message));
+fn say_it_here(receipt: &mut Receipt, inputs: &NotifyInputs, notice: &Notice, problems: Vec<Problem>) {
+    let message = cause::whole_message(inputs, notice);
+    receipt.summary = format!("### ⚠️ This could not be notified\n\n{}\n", text::quote(&message));
     for problem in &problems {
         receipt.summary += &format!("\n{}\n", text::quote(&problem.to_string()));
     }
     receipt.problems.extend(problems);
-    receipt.problems.push(Problem::new(format!("what was to be notified:\n{}", notice.message)));
+    receipt.problems.push(Problem::new(format!("what was to be notified:\n{message}")));
 }
 
 /// What tells an older attempt's word from a newer one's.

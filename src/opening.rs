@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use chrono::TimeDelta;
 
 use crate::believe;
-use crate::github::issues::{Issue, IssueComment};
+use crate::github::issues::{CreatedIssue, Issue, IssueComment};
 use crate::github::once::{look_for, sent_once};
 use crate::github::{GitHub, GitHubError};
 use crate::names::{IssueNumber, IssueRef, RepoName};
@@ -84,7 +84,9 @@ fn look_up(mut issues: Vec<Issue>, repository: &RepoName, key: &Key) -> Lookup {
     let issue_ref = |issue: &Issue| IssueRef { repository: repository.clone(), number: issue.number };
     let unreadable =
         issues.iter().find(|issue| key_of(issue).is_some_and(|key| key.is_newer())).map(issue_ref);
-    issues.retain(|issue| has_key(issue, key));
+    // A failure is notified in another issue where this one takes no more comments.
+    let is_usable = |issue: &Issue| issue.takes_comments() || !matches!(key, Key::Failure(_));
+    issues.retain(|issue| has_key(issue, key) && is_usable(issue));
     issues.sort_by_key(|issue| issue.number);
     if issues.is_empty() {
         return unreadable.map_or(Lookup::Absent, Lookup::Unreadable);
@@ -119,8 +121,8 @@ pub async fn close_as_duplicate(github: &GitHub, duplicate: &IssueRef, first: Is
     }
 }
 
-/// The closed issues of `key` with this label, the newest first: a later one takes over from an earlier one, whichever
-/// was closed last.
+/// The closed issues of `key`, the newest first: a later one takes over from an earlier one, whichever was closed last.
+/// Those with `label`; or, of all, those that changed last.
 ///
 /// # Errors
 ///
@@ -129,7 +131,7 @@ pub async fn find_closed(
     github: &GitHub,
     repository: &RepoName,
     key: &Key,
-    label: &str,
+    label: Option<&str>,
 ) -> Result<Vec<Issue>, GitHubError> {
     let mut issues = github.closed_issues(repository, label).await?;
     believe::settle(github, repository, &mut issues).await;
@@ -168,26 +170,23 @@ pub fn continues(issue: &Issue) -> Option<IssueNumber> {
 /// When GitHub refuses or gives no clear answer.
 pub async fn open(github: &GitHub, new: &NewIssue) -> Result<Opened, GitHubError> {
     let assignee = new.assignee.as_ref().filter(|login| !login.is_bot() && !login.is_team());
-    let mine = sent_once(
+    let CreatedIssue { issue: mine, refused } = sent_once(
         async || github.create_issue(&new.repository, &new.title, &new.body, &new.labels, assignee).await,
         async || {
             let issues = open_issues(github, &new.repository).await?;
             let ours = |issue: &Issue| issue.is_trusted() && issue.body.as_deref() == Some(new.body.as_str());
-            Ok(issues.into_iter().find(ours))
+            let found = issues.into_iter().find(ours);
+            Ok(found.map(|issue| CreatedIssue { issue, refused: Vec::new() }))
         },
     )
     .await?;
-    let dropped: Vec<&String> = new.labels.iter().filter(|label| !has_label(&mine, label)).collect();
-    if !dropped.is_empty() {
-        tracing::warn!(
-            "{}#{} was opened without the labels {dropped:?}: GitHub drops them when the token may not push or triage",
-            new.repository,
-            mine.number
-        );
-    }
+    warn_of_labels(new, &mine, &refused);
     let issues = match list_with(github, &new.repository, mine.number).await {
-        // Two issues of one failure are untidy, and no reason to say nothing.
-        Err(GitHubError::NotListed(_)) if matches!(new.key, Key::Failure(_)) => Vec::new(),
+        // Two issues of one failure are untidy, and no reason to say nothing. One that is never listed may have been
+        // closed by another job, as a duplicate of one that is.
+        Err(GitHubError::NotListed(_)) if matches!(new.key, Key::Failure(_)) => {
+            open_issues(github, &new.repository).await.unwrap_or_default()
+        }
         issues => issues?,
     };
     match look_up(issues, &new.repository, &new.key) {
@@ -204,6 +203,23 @@ pub async fn open(github: &GitHub, new: &NewIssue) -> Result<Opened, GitHubError
             }
             Ok(Opened { issue: mine, created: true })
         }
+    }
+}
+
+/// Names the labels that the issue does not have: those that GitHub refused, and those that it left out.
+fn warn_of_labels(new: &NewIssue, mine: &Issue, refused: &[String]) {
+    let issue = format!("{}#{}", new.repository, mine.number);
+    if !refused.is_empty() {
+        let what = format!("{issue} was opened without the labels {refused:?}, which GitHub refuses");
+        let help = "correct the input `labels`: a label has 50 characters at most";
+        tracing::warn!("{}", Problem::new(what).help(help));
+    }
+    let is_dropped = |label: &&String| !refused.contains(label) && !has_label(mine, label);
+    let dropped: Vec<&String> = new.labels.iter().filter(is_dropped).collect();
+    if !dropped.is_empty() {
+        tracing::warn!(
+            "{issue} was opened without the labels {dropped:?}: GitHub drops them when the token may not push or triage"
+        );
     }
 }
 

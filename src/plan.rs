@@ -225,6 +225,12 @@ impl Plan {
         self.effects.push(effect);
     }
 
+    /// Whether nothing would change.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.effects.is_empty()
+    }
+
     /// The plan as one line of JSON.
     #[must_use]
     pub fn to_json(&self) -> String {

@@ -256,7 +256,7 @@ fn due(log: &Log, inputs: &ReportInputs, by: &Writer) -> Vec<Due> {
     let ticket = log.ticket();
     let says_bad_end = matches!(inputs.status, Status::Failure | Status::Cancelled);
     let is_ours = |_: &TargetName, target: &Target| {
-        let is_run = |run: &Run| run.id == by.run && run.repository == by.repository;
+        let is_run = |run: &Run| run.id == by.run;
         says_bad_end && target.follower.is_none() && target.run.as_ref().is_some_and(is_run)
     };
     let is_done = is_last(inputs, ticket) && ticket.follower.is_none() && !is_overtaken(log, by);
@@ -271,9 +271,7 @@ fn due(log: &Log, inputs: &ReportInputs, by: &Writer) -> Vec<Due> {
 fn is_first_to_fail(log: &Log, by: &Writer) -> bool {
     let own = log.reports().find(|(_, report)| report.by == *by).map(|(comment, _)| comment.id);
     let is_bad = |stage: &StageReport| stage.status == Status::Failure || stage.status == Status::Cancelled;
-    let is_of_attempt = |of: &Writer| {
-        (&of.repository, of.run, of.attempt) == (&by.repository, by.run, by.attempt) && of != by
-    };
+    let is_of_attempt = |of: &Writer| (of.run, of.attempt) == (by.run, by.attempt) && of != by;
     !log.reports().any(|(comment, report)| {
         is_of_attempt(&report.by) && report.stages.iter().any(is_bad) && Some(comment.id) < own
     })
@@ -311,7 +309,7 @@ async fn close(inputs: &ReportInputs, log: &mut Log, ledger: &mut Ledger<'_>) {
 /// No dispatch of the ticket lists the target of this report.
 fn unlisted(log: &Log, by: &Writer) -> Option<Problem> {
     let ticket = log.ticket();
-    let is_ours = |run: &Run| run.id == by.run && run.repository == by.repository;
+    let is_ours = |run: &Run| run.id == by.run;
     let mut unlisted = ticket.unlisted.iter();
     let (name, _) = unlisted.find(|(_, target)| target.run.as_ref().is_some_and(is_ours))?;
     let help = did_you_mean(name.as_str(), ticket.targets.keys().map(TargetName::as_str));
@@ -322,7 +320,7 @@ fn unlisted(log: &Log, by: &Writer) -> Option<Problem> {
 /// This run was started although another claim came first: what it reports does not count.
 fn second_start(log: &Log, by: &Writer) -> Option<Problem> {
     let mut second = log.ticket().second_starts.iter();
-    let second = second.find(|second| second.run == Some(by.run) && second.repository == by.repository)?;
+    let second = second.find(|second| second.run == Some(by.run))?;
     let first = second.first_url.as_deref().unwrap_or("an earlier start");
     let what = format!("{} was started twice: {first} came first, so this run does not count", second.target);
     Some(Problem::new(what).help("stop this run, unless the hub has cancelled it already"))

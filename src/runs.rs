@@ -1,16 +1,19 @@
 //! GitHub's runs as a ticket keeps them.
 
 use crate::github::actions::RunJob;
-use crate::ticket::FollowedJob;
+use crate::ticket::{FollowedJob, text};
+
+/// The most characters of a name: whoever opens a pull request names the jobs and steps of its run.
+const NAME_LIMIT: usize = 250;
 
 impl From<&RunJob> for FollowedJob {
     fn from(job: &RunJob) -> Self {
         Self {
-            name: job.name.clone(),
+            name: text::cut_name(&job.name, NAME_LIMIT),
             status: job.status.clone().unwrap_or_else(|| "unknown".to_owned()),
             conclusion: job.conclusion.clone(),
             url: job.html_url.clone(),
-            step: job.failed_step().map(|step| step.name.clone()),
+            step: job.failed_step().map(|step| text::cut_name(&step.name, NAME_LIMIT)),
         }
     }
 }

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! A key that a target leaves out comes from the file's `defaults`, and then from the inputs of the
-//! step. `inputs` are merged name by name. [`schema`] holds the keys, and the JSON Schema of the file.
+//! step. `inputs` are merged name by name. A file may be the list alone. [`schema`] holds the keys, and the
+//! JSON Schema of the file.
 
 pub mod schema;
 
@@ -24,7 +25,7 @@ use crate::names::{GitRef, RepoName, TargetName, WorkflowFile};
 use crate::place::Place;
 use crate::problem::{Help, Problem};
 use crate::yaml::{self, Node, Placed, YamlError};
-use schema::{DEFAULTS, FILE, Key, TARGET};
+use schema::{DEFAULTS, FILE, Key, TARGET, Takes};
 
 /// The targets that could be read, and the problems of the others.
 #[derive(Debug, Default, PartialEq)]
@@ -107,6 +108,10 @@ pub struct Defaults {
 pub fn parse_file(path: &str, text: &str, near: &RepoName, given: &Defaults) -> Listed {
     let mut reader = Reader::new(near);
     let Some(root) = reader.yaml(path, text) else { return reader.ended() };
+    if let Node::List(_) = root.value {
+        reader.targets(&root, given);
+        return reader.ended();
+    }
     let file = reader.keys(&root, "the targets file", FILE);
     let defaults = match file.get("defaults") {
         Some(node) => reader.defaults(node, given),
@@ -226,7 +231,7 @@ impl<'a> Reader<'a> {
 
     fn yaml(&mut self, source: &str, text: &str) -> Option<Placed<Node>> {
         let root = yaml::parse(source, text);
-        root.map_err(|error| self.listed.problems.push(Problem::from(&error))).ok()
+        root.map_err(|error| self.listed.problems.push(error.problem())).ok()
     }
 
     /// The known keys of a mapping, each with a value of the kind that it takes.
@@ -245,6 +250,9 @@ impl<'a> Reader<'a> {
             }
         };
         for (name, value) in entries {
+            if name.value.starts_with(schema::EXTENSION) {
+                continue;
+            }
             let Some(key) = known.iter().find(|key| key.name == name.value) else {
                 let help = did_you_mean(&name.value, known.iter().map(|key| key.name));
                 self.refuse(&name.place, format_args!("{what} has no key `{}`", name.value), help);
@@ -254,6 +262,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             if key.takes.fits(&value.value) {
+                self.refuse_template(key, value);
                 keys.insert(key.name, value);
             } else {
                 let what = format_args!("`{}` is {}", key.name, value.value.kind());
@@ -263,11 +272,39 @@ impl<'a> Reader<'a> {
         keys
     }
 
+    /// Refuses a template where text is taken as it stands.
+    fn refuse_template(&mut self, key: &Key, node: &Placed<Node>) {
+        if !matches!(key.takes, Takes::Text | Takes::Duration | Takes::Names) {
+            return;
+        }
+        for text in texts(node).iter().filter(|text| has_template(&text.value)) {
+            let what = format_args!("`{}` is the template `{}`, and takes none", key.name, text.value.trim());
+            self.refuse(
+                &text.place,
+                what,
+                "write the text itself; only the values below `inputs` are templates",
+            );
+        }
+    }
+
+    /// The branch or tag of a mapping. An event is sent to a repository, whatever the branch.
+    fn git_ref(&mut self, keys: &Keys<'_>, defaults: &Defaults) -> Option<GitRef> {
+        let Some(git_ref) = text(keys, "ref").map(GitRef::from) else { return defaults.git_ref.clone() };
+        let is_of_workflow = defaults.event_type.is_none();
+        if let Some(error) = git_ref.check().err().filter(|_| is_of_workflow)
+            && let Some(node) = keys.get("ref")
+        {
+            self.refuse(&node.place, format_args!("`ref` is {error}"), error.help().unwrap_or_default());
+            return None;
+        }
+        Some(git_ref)
+    }
+
     fn defaults(&mut self, node: &Placed<Node>, given: &Defaults) -> Defaults {
         let keys = self.keys(node, "`defaults`", DEFAULTS);
         Defaults {
             workflow: text(&keys, "workflow").or_else(|| given.workflow.clone()),
-            git_ref: text(&keys, "ref").map(GitRef::from).or_else(|| given.git_ref.clone()),
+            git_ref: self.git_ref(&keys, given),
             inputs: merged(&given.inputs, keys.get("inputs").copied()),
             event_type: given.event_type.clone(),
             stale_after: self.duration(&keys, "stale-after").or(given.stale_after),
@@ -295,9 +332,10 @@ impl<'a> Reader<'a> {
             self.needs.extend(texts(needs).into_iter().map(|needed| (name.clone(), needed)));
         }
         let stale_after = self.duration(&keys, "stale-after").or(defaults.stale_after);
+        let git_ref = self.git_ref(&keys, defaults);
         self.listed.targets.push(Target {
             stale_after,
-            git_ref: text(&keys, "ref").map(GitRef::from).or_else(|| defaults.git_ref.clone()),
+            git_ref,
             inputs: merged(&defaults.inputs, keys.get("inputs").copied()),
             needs: Vec::new(),
             place: place.clone(),
@@ -330,6 +368,7 @@ impl<'a> Reader<'a> {
         };
         match RepoName::parse_near(named.trim(), self.near.owner()) {
             Ok(repository) => Some((keys, repository)),
+            Err(_) if has_template(&named) && keys.contains_key("repository") => None,
             Err(error) => {
                 self.refuse(place_of(&keys, "repository", &node.place), error, "name a repository of GitHub");
                 None
@@ -382,9 +421,11 @@ impl<'a> Reader<'a> {
             return None;
         };
         let file = WorkflowFile::parse(&workflow);
-        if file.is_none() {
+        let is_refused = keys.contains_key("workflow") && has_template(&workflow);
+        if file.is_none() && !is_refused {
             let what = format_args!("`{workflow}` is no workflow file");
-            self.refuse(place_of(keys, "workflow", place), what, "name a file below `.github/workflows`");
+            let help = "name a file below `.github/workflows`, such as `release.yml`";
+            self.refuse(place_of(keys, "workflow", place), what, help);
         }
         file.map(StartBy::Workflow)
     }
@@ -466,6 +507,11 @@ fn place_of<'n>(keys: &Keys<'n>, key: &str, place: &'n Place) -> &'n Place {
     keys.get(key).map_or(place, |node| &node.place)
 }
 
+/// Whether somebody took a text for a template.
+fn has_template(text: &str) -> bool {
+    text.contains("{{")
+}
+
 fn text(keys: &Keys<'_>, key: &str) -> Option<String> {
     let text = keys.get(key)?.value.to_text();
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
@@ -493,16 +539,20 @@ fn merged(below: &[Input], above: Option<&Placed<Node>>) -> Vec<Input> {
 
 /// What to write instead of `word`: the known word that is most like it, or all known words.
 pub(crate) fn did_you_mean<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
+    match closest(word, known.clone()) {
+        Some(closest) => format!("did you mean `{closest}`?"),
+        None => format!("there is {}", listed(known)),
+    }
+}
+
+/// The known word that is most like `word`, if one is.
+pub(crate) fn closest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     let likeness = |known: &str| {
         let (word, known) = (word.to_lowercase(), known.to_lowercase());
         // Of two letters that changed places in a short word little else is alike.
         if strsim::osa_distance(&word, &known) <= 1 { 1.0 } else { strsim::jaro_winkler(&word, &known) }
     };
-    let closest = known.clone().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    match closest.filter(|closest| likeness(closest) > 0.8) {
-        Some(closest) => format!("did you mean `{closest}`?"),
-        None => format!("there is {}", listed(known)),
-    }
+    known.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|closest| likeness(closest) > 0.8)
 }
 
 /// `a`, `b` and `c`, in code spans.
@@ -603,7 +653,7 @@ targets:
         t.yml:6:61: `ref` is a mapping
         help: it takes text
         t.yml:9:47: `../x.yml` is no workflow file
-        help: name a file below `.github/workflows`
+        help: name a file below `.github/workflows`, such as `release.yml`
         t.yml:10:5: the name `Docs` is taken, at 8:5
         help: give it a `name` of its own
         t.yml:11:5: a target that is a number
@@ -621,15 +671,116 @@ targets:
             ("", "`targets` is missing"),
             ("targets: web", "the targets are text"),
             ("targets: []", "the list of targets is empty"),
-            ("- web", "the targets file is a list"),
-            ("targets: [", "t.yml is not YAML"),
+            ("web", "the targets file is text"),
+            ("[]", "the list of targets is empty"),
+            ("targets: [", "t.yml:1:10: this is not YAML: "),
         ] {
             let problems = problems(&file(text));
             assert!(problems.contains(expected), "{text}: {problems}");
         }
         let none = parse_input(" , ", &near(), &given());
         assert!(problems(&none).contains("no target is named"));
+        let template = Defaults { workflow: Some("{{ inputs.workflow }}".into()), ..Defaults::default() };
+        let of_step = parse_input("web", &near(), &template);
+        assert!(problems(&of_step).contains("`{{ inputs.workflow }}` is no workflow file"));
         let bare = parse_input("web", &near(), &Defaults::default());
         assert!(problems(&bare).contains("`targets`:1:1: `web` says no workflow"), "{}", problems(&bare));
+    }
+
+    #[test]
+    fn values_are_what_people_wrote() {
+        let listed = file(
+            "
+targets:
+  - { repository: web, name: no, ref: on, inputs: { country: no, axis: y, level: OFF, sha: 1e12345, go: TRUE } }
+  - { repository: api, name: y }
+  - { repository: docs, needs: [y, no] }
+",
+        );
+        let [no, y, docs] = &listed.targets[..] else { panic!("three targets: {}", problems(&listed)) };
+        assert_eq!((no.name.as_str(), no.git_ref.as_ref().map(GitRef::as_str)), ("no", Some("on")));
+        assert_eq!((y.name.as_str(), docs.needs.as_slice()), ("y", &["y".into(), "no".into()][..]));
+        let values: Vec<_> = no.inputs.iter().map(|input| input.template.as_str()).collect();
+        assert_eq!(values, ["{{ hub.name }}", "beta", "no", "y", "OFF", "1e12345", "true"]);
+    }
+
+    #[test]
+    fn a_file_is_a_mapping_or_the_list_alone_and_has_room_for_anchors() {
+        for text in [
+            "- acme/web\n- repository: other/docs\n",
+            "targets:\n- acme/web\n- repository: other/docs\n",
+            "
+x-base: &base { inputs: { a: b }, x-note: '{{ nothing }}' }
+defaults: { x-why: [1] }
+targets:
+  - { <<: *base, repository: acme/web }
+  - { x-owner: '@alice', repository: other/docs }
+",
+        ] {
+            let listed = file(text);
+            let names: Vec<_> = listed.targets.iter().map(|target| target.repository.to_string()).collect();
+            assert_eq!(
+                (names, listed.problems),
+                (vec!["acme/web".into(), "other/docs".into()], vec![]),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_hundred_targets_share_an_anchor() {
+        let many: String =
+            (0..300).map(|n| format!("  - {{ name: t{n}, repository: web, inputs: *all }}\n")).collect();
+        let listed =
+            file(&format!("x-inputs: &all {{ version: '{{{{ release }}}}', on: yes }}\ntargets:\n{many}"));
+        assert_eq!((listed.targets.len(), problems(&listed).as_str()), (300, ""));
+        assert_eq!(listed.targets[299].inputs[3].template, "yes");
+    }
+
+    #[test]
+    fn text_that_is_not_a_template_holds_none() {
+        let listed = file(
+            "
+defaults: { ref: 'refs/pull/67/merge' }
+targets:
+  - { repository: web, ref: '{{ inputs.ref }}', workflow: '${{ inputs.workflow }}' }
+  - { repository: api, ref: 64d9f66f1df87cd18c204770810acaec836dfadb }
+  - { repository: 'acme/{{ inputs.name }}', needs: [web, api] }
+",
+        );
+        insta::assert_snapshot!(problems(&listed), @"
+        t.yml:2:18: `ref` is the commit of a pull request, and GitHub starts workflows at a branch or a tag
+        help: name a branch or a tag, or leave `ref` out for the default branch
+        t.yml:4:29: `ref` is the template `{{ inputs.ref }}`, and takes none
+        help: write the text itself; only the values below `inputs` are templates
+        t.yml:4:59: `workflow` is the template `${{ inputs.workflow }}`, and takes none
+        help: write the text itself; only the values below `inputs` are templates
+        t.yml:5:29: `ref` is a commit, and GitHub starts workflows at a branch or a tag
+        help: name a branch or a tag, or leave `ref` out for the default branch; a workflow that is to check out this commit takes it as one of its `inputs`
+        t.yml:6:19: `repository` is the template `acme/{{ inputs.name }}`, and takes none
+        help: write the text itself; only the values below `inputs` are templates
+        ");
+        let by_event = Defaults { event_type: Some("release".into()), ..given() };
+        let text = "- { repository: api, ref: 64d9f66f1df87cd18c204770810acaec836dfadb }";
+        assert_eq!(parse_file("t.yml", text, &near(), &by_event).problems, [], "an event has no ref");
+    }
+
+    #[test]
+    fn a_template_without_quotes_is_refused_at_its_place() {
+        for text in [
+            "targets:\n  - repository: web\n    inputs:\n      v: {{ release }}\n",
+            "targets:\n  - repository: web\n    inputs:\n      v: {{ release }}-rc\n",
+            "targets:\n  - repository: web\n    inputs:\n      { v: v{{ release }} }\n",
+        ] {
+            let problems = problems(&file(text));
+            assert!(problems.starts_with("t.yml:4:"), "{text}: {problems}");
+            assert!(
+                problems.ends_with("\nhelp: put templates in quotes: \"{{ release }}\""),
+                "{text}: {problems}"
+            );
+        }
+        let error = parse_inputs("`inputs`", "a: 1\nv: {{ release }}").expect_err("no template");
+        assert_eq!(error.to_string(), "`inputs`:2:5: without quotes, this template is a mapping");
+        assert!(error.help().is_some_and(|help| help.contains("put templates in quotes")));
     }
 }

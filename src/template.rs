@@ -1,6 +1,8 @@
 //! Templates: MiniJinja with undefined variables refused, so that a typing error never becomes an
 //! empty input of a release.
 
+mod names;
+
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::names::{IssueRef, Login, RepoName};
 use crate::problem::{Help, excerpt};
+use names::{Named, Unknown};
 
 /// The most bytes of a template: half of what GitHub takes of any text.
 pub const TEMPLATE_LIMIT: usize = 32 * 1024;
@@ -45,9 +48,22 @@ pub struct TemplateError {
 /// What is wrong with a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
-    /// It is malformed, or names something that does not exist.
+    /// It is malformed.
     #[error("{0}")]
     Template(String),
+    /// It holds an expression of GitHub, which nothing evaluates any more.
+    #[error(
+        "GitHub evaluates `${{{{ … }}}}` in workflow files only, and it is in line {line}, column {column}"
+    )]
+    Expression {
+        /// Where it begins, in the template.
+        line: usize,
+        /// In characters, from 1.
+        column: usize,
+    },
+    /// It names something that does not exist.
+    #[error(transparent)]
+    Unknown(Unknown),
     /// It has more bytes than [`TEMPLATE_LIMIT`].
     #[error("it is longer than {TEMPLATE_LIMIT} bytes")]
     TooLong,
@@ -64,10 +80,12 @@ impl TemplateError {
 
 impl Help for TemplateError {
     fn help(&self) -> Option<String> {
-        let help = match self.reason {
+        let help = match &self.reason {
             Reason::Template(_) => {
                 "correct the name; or, if it may be missing, write `{{ inputs.name | default('') }}`"
             }
+            Reason::Expression { .. } => "write `{{ … }}` in place of `${{ … }}`",
+            Reason::Unknown(unknown) => return unknown.help(),
             Reason::TooLong => "shorten it",
             Reason::TooMuch => "simplify it: fewer rounds of its loops, and shorter texts",
         };
@@ -187,11 +205,15 @@ pub fn render(template: &str, values: &Values) -> Result<String, TemplateError> 
     if !["{{", "{%", "{#"].iter().any(|opening| template.contains(opening)) {
         return Ok(template.to_owned());
     }
+    if let Some(error) = expression(template) {
+        return Err(error);
+    }
     if template.len() > TEMPLATE_LIMIT {
         return Err(refused(Reason::TooLong));
     }
     // MiniJinja drops one line break at the end; the template's own stays.
-    let (text, values) = (format!("{template}\n"), minijinja::Value::from(minijinja::value::Serde(values)));
+    let text = format!("{template}\n");
+    let (values, unknown) = Named::all(minijinja::Value::from(minijinja::value::Serde(values)));
     let (sender, rendered) = mpsc::channel();
     let rendering = thread::Builder::new().stack_size(STACK).spawn(move || {
         // Nobody waits for a text that comes too late.
@@ -199,9 +221,20 @@ pub fn render(template: &str, values: &Values) -> Result<String, TemplateError> 
     });
     rendering.map_err(|error| refused(Reason::Template(error.to_string())))?;
     match rendered.recv_timeout(TIME_LIMIT) {
-        Ok(rendered) => rendered.map_err(|error| refused(error.into())),
+        Ok(rendered) => rendered.map_err(|error| {
+            let unknown = unknown.last().filter(|_| error.kind() == ErrorKind::UndefinedError);
+            refused(unknown.map_or_else(|| error.into(), Reason::Unknown))
+        }),
         Err(_) => Err(refused(Reason::TooMuch)),
     }
+}
+
+/// A refusal of the first expression of GitHub, with its line.
+fn expression(template: &str) -> Option<TemplateError> {
+    let mut lines = (1..).zip(template.lines());
+    let (line, text, at) = lines.find_map(|(line, text)| Some((line, text, text.find("${{")?)))?;
+    let column = text[..at].chars().count() + 1;
+    Some(TemplateError::new(text.trim(), Reason::Expression { line, column }))
 }
 
 fn environment() -> Environment<'static> {
@@ -266,6 +299,56 @@ mod tests {
             let error = render(template, &values()).expect_err(template).to_string();
             assert!(error.contains(template), "{error}");
         }
+    }
+
+    #[test]
+    fn an_expression_of_github_is_refused() {
+        for (template, line, column) in
+            [("${{ inputs.n }}", 1, 1), ("ä${{inputs.n}}", 1, 2), ("{{ inputs.n }}\n\nn: ${{ 'x' }}", 3, 4)]
+        {
+            let refused = render(template, &values()).expect_err(template);
+            assert_eq!(refused.reason, Reason::Expression { line, column }, "{template}: {refused}");
+        }
+        // A dollar before a value, and the text itself, can still be written.
+        for (template, expected) in [
+            ("{{ '$' }}{{ inputs.n }}", "$3"),
+            ("${% raw %}{{ github.sha }}{% endraw %}", "${{ github.sha }}"),
+        ] {
+            assert_eq!(render(template, &values()).expect(template), expected);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_with_those_that_exist() {
+        let values = Values {
+            form: json!({"version": "1", "notes": "", "1_st": ""}).as_object().expect("one").clone(),
+            event: json!({"issue": {"title": "x"}}).as_object().expect("one").clone(),
+            ..values()
+        };
+        for (template, error, help) in [
+            (
+                "{{ form.verison }}",
+                "there is no `form.verison`",
+                "did you mean `version`? `form` has `1_st`, `notes` and `version`; if it may be missing, write `{{ \
+                 form.verison | default('') }}`",
+            ),
+            (
+                "{{ form['x'] }}",
+                "no `form.x`",
+                "`form` has `1_st`, `notes` and `version`; if it may be missing, write `{{ form.x | default('') }}`",
+            ),
+            ("{{ form.x | default('') }}{{ ticket.nubmer }}", "no `ticket.nubmer`", "did you mean `number`?"),
+            ("{{ event.issue.titel }}", "no `event.issue.titel`", "did you mean `title`?"),
+            ("{{ form.x | default('') }}{{ nothing }}", "undefined value", "correct the name"),
+        ] {
+            let refused = render(template, &values).expect_err(template);
+            assert!(refused.to_string().ends_with(error), "{refused}");
+            let given = refused.help().unwrap_or_default();
+            assert!(given.starts_with(help), "{given}");
+        }
+        let all = "{% for name, answer in form | items %}{{ name }}={{ answer }} {% endfor %}{{ form }}";
+        let expected = "1_st= notes= version=1 {\"1_st\":\"\",\"notes\":\"\",\"version\":\"1\"}";
+        assert_eq!(render(all, &values).expect(all), expected);
     }
 
     #[test]

@@ -15,11 +15,13 @@
 //!   hub job does about the runs, and [`followers`] which job follows them.
 //! - [`claim`] settles which hub job starts a target, [`second`] finds starts that got through all the same,
 //!   and [`reason`] says why a target is not started.
+//! - [`course`] says what was notified of one failure so far, and whether it flaps.
 //! - [`key`] finds issues again; [`marker`] and [`text`] guard the borders.
 
 pub mod basis;
 pub mod board;
 pub mod claim;
+pub mod course;
 pub mod fold;
 pub mod followers;
 pub mod key;

@@ -1,11 +1,12 @@
 //! Files of the workspace, where the job has checked out its repository.
 //!
 //! A workspace may hold what others wrote: the files of a pull request, or what an earlier step unpacked. A
-//! symbolic link among them must not turn this step's own environment into the text of a ticket.
+//! symbolic link among them must not turn this step's own environment into the text of a ticket, nor the token that
+//! git keeps in `.git/config`.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use crate::problem::Help;
 
@@ -21,6 +22,9 @@ pub enum FileError {
     /// It is behind a symbolic link to a place outside the workspace.
     #[error("`{0}` is behind a symbolic link that leads out of the workspace")]
     Linked(String),
+    /// It is one of git's own, which hold the token of whoever checked the repository out.
+    #[error("`{0}` is a file of git")]
+    OfGit(String),
     /// It is a folder, a device or a pipe.
     #[error("`{0}` is not a file")]
     NotAFile(String),
@@ -43,7 +47,7 @@ impl Help for FileError {
         let help = match self {
             Self::Elsewhere(_) => "name a file by its path from the root of the repository",
             Self::Linked(_) => "put the file itself there, or name the file that the link leads to",
-            Self::NotAFile(_) | Self::TooLong(_) => "name another file",
+            Self::OfGit(_) | Self::NotAFile(_) | Self::TooLong(_) => "name another file",
             Self::Unreadable { .. } => "give a file of UTF-8 text that the action's container may read",
         };
         Some(help.to_owned())
@@ -67,19 +71,29 @@ pub fn check_path(path: &str) -> Result<(), FileError> {
 /// When the path leads out of the workspace, also by a symbolic link, or to anything but a text of at most
 /// [`FILE_LIMIT`] bytes.
 pub fn read(workspace: &Path, path: &str) -> Result<Option<String>, FileError> {
-    check_path(path)?;
-    let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
-    let found = workspace.canonicalize().and_then(|root| Ok((workspace.join(path).canonicalize()?, root)));
-    let (file, root) = match found {
-        Ok(found) => found,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(unreadable(error)),
-    };
-    if !file.starts_with(&root) {
-        return Err(FileError::Linked(path.to_owned()));
+    let Some(bytes) = beginning(workspace, path)? else { return Ok(None) };
+    if bytes.len() as u64 > FILE_LIMIT {
+        return Err(FileError::TooLong(path.to_owned()));
     }
+    let text = String::from_utf8(bytes).map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error));
+    text.map(Some).map_err(|source| FileError::Unreadable { path: path.to_owned(), source })
+}
+
+/// What a file of `workspace` has to say: its first [`FILE_LIMIT`] bytes, with U+FFFD for what is not text; none if
+/// there is no such file.
+///
+/// # Errors
+///
+/// When the path leads out of the workspace, also by a symbolic link, or to anything but a file.
+pub fn read_message(workspace: &Path, path: &str) -> Result<Option<String>, FileError> {
+    let bytes = beginning(workspace, path)?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// The first bytes of a file, one more than [`FILE_LIMIT`]; none if there is no such file.
+fn beginning(workspace: &Path, path: &str) -> Result<Option<Vec<u8>>, FileError> {
+    let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
+    let Some(file) = find(workspace, path)? else { return Ok(None) };
     // Before it is opened: that would wait for a writer of a pipe.
     if !file.metadata().map_err(unreadable)?.is_file() {
         return Err(FileError::NotAFile(path.to_owned()));
@@ -87,9 +101,36 @@ pub fn read(workspace: &Path, path: &str) -> Result<Option<String>, FileError> {
     let mut bytes = Vec::new();
     // The length that the file system tells may be wrong.
     let read = File::open(file).and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut bytes));
-    if read.map_err(unreadable)? as u64 > FILE_LIMIT {
-        return Err(FileError::TooLong(path.to_owned()));
+    read.map_err(unreadable)?;
+    Ok(Some(bytes))
+}
+
+/// The names in a folder of `workspace`, in their order; none if there is no such folder.
+///
+/// # Errors
+///
+/// When the path leads out of the workspace, also by a symbolic link, or to a folder that cannot be read.
+pub fn list(workspace: &Path, path: &str) -> Result<Vec<String>, FileError> {
+    let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
+    let Some(folder) = find(workspace, path)?.filter(|folder| folder.is_dir()) else { return Ok(Vec::new()) };
+    let entries = folder.read_dir().map_err(unreadable)?;
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+    let mut names = names.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    names.sort();
+    Ok(names)
+}
+
+/// Where `path` leads; nowhere if there is nothing.
+fn find(workspace: &Path, path: &str) -> Result<Option<PathBuf>, FileError> {
+    check_path(path)?;
+    let found = workspace.canonicalize().and_then(|root| Ok((workspace.join(path).canonicalize()?, root)));
+    match found {
+        Ok((place, root)) => match place.strip_prefix(&root) {
+            Ok(inside) if inside.iter().any(|part| part == ".git") => Err(FileError::OfGit(path.to_owned())),
+            Ok(_) => Ok(Some(place)),
+            Err(_) => Err(FileError::Linked(path.to_owned())),
+        },
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(source) => Err(FileError::Unreadable { path: path.to_owned(), source }),
     }
-    let text = String::from_utf8(bytes).map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error));
-    text.map(Some).map_err(unreadable)
 }

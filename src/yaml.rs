@@ -1,33 +1,42 @@
 //! YAML with places: each value knows the line and column where it stands, so that a mistake can be
 //! pointed at, and a number keeps the form in which it was written.
+//!
+//! Plain values have the types of the core schema of
+//! [YAML 1.2](https://yaml.org/spec/1.2.2/#103-core-schema), as in GitHub's own parser: `yes`, `no`, `on` and
+//! `off` are text.
 
 use std::fmt;
 
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::{Error, Location, NonFiniteFloatPolicy, Options, Spanned};
 
 use crate::place::Place;
-use crate::problem::Help;
+use crate::problem::{Help, Problem};
 
 /// Why a text was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum YamlError {
-    /// It is not YAML.
-    #[error("{name} is not YAML: {reason}")]
-    Syntax {
-        /// What people call the text.
-        name: String,
-        /// The parser's words, with the place and the lines around it.
-        reason: String,
-    },
+#[error("{place}: {what}")]
+pub struct YamlError {
+    /// Where.
+    pub place: Place,
+    /// What is wrong there.
+    pub what: String,
+    help: Option<String>,
+}
+
+impl YamlError {
+    /// The same, as a problem with its place.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        Problem { place: Some(self.place.clone()), what: self.what.clone(), help: self.help.clone() }
+    }
 }
 
 impl Help for YamlError {
-    /// The parser's words say it, with the lines around the mistake.
     fn help(&self) -> Option<String> {
-        None
+        self.help.clone()
     }
 }
 
@@ -71,6 +80,13 @@ impl Node {
         }
     }
 
+    /// What a mapping has for `key`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        let Self::Mapping(entries) = self else { return None };
+        entries.iter().find(|(name, _)| name.value == key).map(|(_, value)| &value.value)
+    }
+
     /// As text, the way a person would type it: a list or mapping as JSON on one line.
     #[must_use]
     pub fn to_text(&self) -> String {
@@ -97,18 +113,135 @@ impl Node {
     }
 }
 
+/// The most values that the aliases of a text may stand for, all together: some thousand targets that share their
+/// inputs, and far less than what fills the memory.
+const MOST_ALIASED: usize = 200_000;
+
+/// How deep lists and mappings may stand within each other: reading calls itself for each of them.
+const DEEPEST: usize = 32;
+
 /// Reads `text`, which people call `source`.
 ///
 /// # Errors
 ///
 /// When it is not YAML.
 pub fn parse(source: &str, text: &str) -> Result<Placed<Node>, YamlError> {
-    let root: Spanned<Raw> = serde_saphyr::from_str(text).map_err(|error| {
-        // The parser does not know the text's name.
-        let reason = error.to_string().trim_start_matches("error: ").replace("<input>", source);
-        YamlError::Syntax { name: source.to_owned(), reason }
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let root: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
+        let place = place(source, error.location().unwrap_or(Location::UNKNOWN));
+        let (what, help) = words(&error);
+        let is_syntax = matches!(error.without_snippet(), Error::ExternalMessage { .. });
+        let of_template = is_syntax.then(|| quoted_template(text, &place)).flatten();
+        YamlError { place, what, help: of_template.or(help).map(str::to_owned) }
     })?;
-    Ok(placed(source, text, root))
+    placed(source, text, root)
+}
+
+fn options() -> Options {
+    serde_saphyr::options! {
+        // Many aliases of few anchors are what a file with defaults looks like: the number of values is limited.
+        budget: serde_saphyr::budget! { enforce_alias_anchor_ratio: false, max_depth: DEEPEST },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MOST_ALIASED },
+        strict_booleans: true,
+        underscored_numbers_as_strings: true,
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+        with_snippet: false,
+    }
+}
+
+/// What to do where a template stands without quotes: YAML takes its braces for mappings.
+fn quoted_template(text: &str, place: &Place) -> Option<&'static str> {
+    let index = usize::try_from(place.line).ok()?.checked_sub(1)?;
+    let line = text.lines().nth(index)?;
+    if line.contains("${{") {
+        return Some("write `{{ … }}` in place of `${{ … }}`, and put it in quotes");
+    }
+    let is_template = line.contains("{{") || line.contains("{%");
+    is_template.then_some("put templates in quotes: \"{{ release }}\"")
+}
+
+/// What is wrong, in the words of the text's author, and what to do.
+fn words(error: &Error) -> (String, Option<&'static str>) {
+    let message = |what: &str, help| (what.to_owned(), Some(help));
+    match error.without_snippet() {
+        Error::AliasError { error, .. } => words(error),
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            (format!("the key `{key}` is there twice"), Some("keep one of them"))
+        }
+        Error::DuplicateMappingKey { .. } => message("a key is there twice", "keep one of them"),
+        Error::MultipleDocuments { .. } => {
+            message("a second document begins after `---`", "keep one document")
+        }
+        Error::UnknownAnchor { .. } => {
+            message("no `&` before it has this name", "define the value above, behind `&NAME`")
+        }
+        Error::RecursiveReferencesRequireWeakTypes { .. } => {
+            message("a value contains itself", "use `*` outside of the value that `&` names")
+        }
+        Error::MergeValueNotMapOrSeqOfMaps { .. } => message(
+            "`<<` stands before a value that is not a mapping",
+            "write `<<: *NAME`, of a mapping or a list of mappings",
+        ),
+        Error::Budget { .. }
+        | Error::AliasReplayCounterOverflow { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => message(
+            "the text has too many values, or is nested too deeply, counting each alias as what it stands for",
+            "shorten it, and use fewer aliases (`*NAME`) within each other",
+        ),
+        Error::InvalidScalar { .. }
+        | Error::InvalidBooleanStrict { .. }
+        | Error::InvalidBinaryBase64 { .. }
+        | Error::BinaryNotUtf8 { .. }
+        | Error::TaggedScalarCannotDeserializeIntoString { .. } => {
+            message("the value does not fit the tag before it", "leave the tag (`!!…`) out")
+        }
+        Error::ExternalMessage { msg, .. } => syntax(msg),
+        Error::Eof { .. } => message("the text ends too early", "complete it"),
+        _ => message("this is not YAML", "correct it"),
+    }
+}
+
+/// A mistake of the syntax; one that is not among the common ones in the parser's words.
+fn syntax(message: &str) -> (String, Option<&'static str>) {
+    const QUOTES: &str = "put the text in quotes";
+    const COMMON: &[(&str, &str, &str)] = &[
+        (
+            "',' or '}'",
+            "a `}` or a `,` is missing here",
+            "close each `{`, and put text that has `{` or `,` in quotes",
+        ),
+        (
+            "',' or ']'",
+            "a `]` or a `,` is missing here",
+            "close each `[`, and put text that has `[` or `,` in quotes",
+        ),
+        (
+            "'-' indicator",
+            "this is no item of the list above",
+            "begin it with `- `, or indent it as what it belongs to",
+        ),
+        (
+            "expected key",
+            "this is no key of the mapping above",
+            "indent it as the keys above, or put the whole text in quotes",
+        ),
+        ("simple key", "this is neither a key with its `:` nor an item with its `- `", QUOTES),
+        ("placement of ':'", "a `: ` is not allowed here", QUOTES),
+        ("mapping values are not allowed", "a `: ` is not allowed here", QUOTES),
+        ("unexpected character", "text cannot begin with this character", QUOTES),
+        ("unclosed quote", "this quote is not closed", "close it"),
+        (
+            "unknown escape",
+            "`\\` with this character means nothing in double quotes",
+            "use single quotes, or write `\\\\`",
+        ),
+    ];
+    let common = COMMON.iter().find(|(part, ..)| message.contains(part));
+    let known =
+        |(_, what, help): &(&str, &str, &'static str)| (format!("this is not YAML: {what}"), Some(*help));
+    common.map_or_else(|| (format!("this is not YAML: {message}"), None), known)
 }
 
 /// A value as the parser gives it.
@@ -118,7 +251,7 @@ enum Raw {
     Number(String),
     Text(String),
     List(Vec<Spanned<Raw>>),
-    Mapping(Vec<(Spanned<String>, Spanned<Raw>)>),
+    Mapping(Vec<(Spanned<Raw>, Spanned<Raw>)>),
 }
 
 impl<'de> Deserialize<'de> for Raw {
@@ -193,24 +326,37 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 }
 
-fn placed(source: &str, text: &str, raw: Spanned<Raw>) -> Placed<Node> {
+fn placed(source: &str, text: &str, raw: Spanned<Raw>) -> Result<Placed<Node>, YamlError> {
     let node = match raw.value {
         Raw::Null => Node::Null,
         Raw::Bool(flag) => Node::Bool(flag),
         Raw::Number(number) => Node::Number(as_written(text, raw.defined).unwrap_or(number)),
         Raw::Text(text) => Node::Text(text),
-        Raw::List(items) => Node::List(items.into_iter().map(|item| placed(source, text, item)).collect()),
-        Raw::Mapping(entries) => Node::Mapping(
-            entries
+        Raw::List(items) => {
+            let items = items.into_iter().map(|item| placed(source, text, item));
+            Node::List(items.collect::<Result<_, _>>()?)
+        }
+        Raw::Mapping(entries) => {
+            let entries = entries
                 .into_iter()
-                .map(|(key, value)| {
-                    let place = place(source, key.referenced);
-                    (Placed { value: key.value, place }, placed(source, text, value))
-                })
-                .collect(),
-        ),
+                .map(|(key, value)| Ok((key_of(source, text, key)?, placed(source, text, value)?)));
+            Node::Mapping(entries.collect::<Result<_, _>>()?)
+        }
     };
-    Placed { value: node, place: place(source, raw.referenced) }
+    Ok(Placed { value: node, place: place(source, raw.referenced) })
+}
+
+/// A key, which is one line of text.
+fn key_of(source: &str, text: &str, raw: Spanned<Raw>) -> Result<Placed<String>, YamlError> {
+    let Placed { value, place } = placed(source, text, raw)?;
+    if matches!(value, Node::Null | Node::List(_) | Node::Mapping(_)) {
+        let (what, help) = match quoted_template(text, &place) {
+            Some(help) => ("without quotes, this template is a mapping".to_owned(), help),
+            None => (format!("{} stands where a name belongs", value.kind()), "write a name before the `:`"),
+        };
+        return Err(YamlError { place, what, help: Some(help.to_owned()) });
+    }
+    Ok(Placed { value: value.to_text(), place })
 }
 
 /// A number's own digits: `1.10` may be a version.
@@ -249,9 +395,120 @@ mod tests {
         "#);
     }
 
+    /// The values of a mapping of names to scalars, each with its kind.
+    fn kinds(text: &str) -> String {
+        let read = parse("t.yml", text).expect("YAML");
+        let Node::Mapping(entries) = read.value else { panic!("a mapping") };
+        let rows = entries
+            .iter()
+            .map(|(key, value)| format!("{}: {} ({})", key.value, value.value.to_text(), value.value.kind()));
+        rows.collect::<Vec<_>>().join("\n")
+    }
+
     #[test]
-    fn a_syntax_error_names_its_line() {
-        let error = parse("t.yml", "a: [1\nb: 2\n").expect_err("not YAML").to_string();
-        assert!(error.starts_with("t.yml is not YAML: ") && error.contains("t.yml:2"), "{error}");
+    fn plain_values_have_the_types_of_yaml_1_2() {
+        let text = "\
+y: yes
+n: NO
+on: off
+'true': True
+no: TRUE
+1.10: false
+big: 1e12345
+inf: -.inf
+grouped: 1_000
+zip: 01234
+hex: 0xFF
+anchored: &v 3.10
+alias: *v
+tilde: ~
+";
+        insta::assert_snapshot!(kinds(&format!("\u{feff}{text}")), @"
+        y: yes (text)
+        n: NO (text)
+        on: off (text)
+        true: true (a boolean)
+        no: true (a boolean)
+        1.10: false (a boolean)
+        big: 1e12345 (a number)
+        inf: -.inf (a number)
+        grouped: 1_000 (text)
+        zip: 01234 (a number)
+        hex: 0xFF (a number)
+        anchored: 3.10 (a number)
+        alias: 3.10 (a number)
+        tilde:  (nothing)
+        ");
+    }
+
+    #[test]
+    fn a_mistake_is_named_in_the_words_of_the_author() {
+        let texts = [
+            "a: [1\nb: 2\n",
+            "a: 1\nb:\n  c: 1\n  c: '{{ x }}'\n",
+            "a: {{ release }}\n",
+            "a: {{ release }}-rc\n",
+            "{ a: v{{ release }}, b: 2 }",
+            "{ a: ${{ inputs.release }} }",
+            "a: {% if x %}1{% endif %}",
+            "a: 1\nb: {c: [1, 2}",
+            "a: *b",
+            "a: &a [*a]",
+            "--- \na: 1\n---\nb: 2",
+            "<<: 3\na: 1",
+            "a: !!int x",
+            "? [a]\n: 1",
+            ": 1",
+            "a: b: c",
+            "- a\nb: 1",
+            "a: 1\n b: 2",
+            "a: \"\\q\"",
+            "a: 'x",
+            "a: @x",
+        ];
+        let messages = texts.map(|text| {
+            let error = parse("t.yml", text).expect_err(text);
+            format!("{error} / {}", error.help().unwrap_or_default())
+        });
+        insta::assert_snapshot!(messages.join("\n"), @r#"
+        t.yml:2:2: this is not YAML: a `: ` is not allowed here / put the text in quotes
+        t.yml:4:3: the key `c` is there twice / keep one of them
+        t.yml:1:5: without quotes, this template is a mapping / put templates in quotes: "{{ release }}"
+        t.yml:1:17: this is not YAML: this is no key of the mapping above / put templates in quotes: "{{ release }}"
+        t.yml:1:7: this is not YAML: a `}` or a `,` is missing here / put templates in quotes: "{{ release }}"
+        t.yml:1:7: this is not YAML: a `}` or a `,` is missing here / write `{{ … }}` in place of `${{ … }}`, and put it in quotes
+        t.yml:1:5: this is not YAML: text cannot begin with this character / put templates in quotes: "{{ release }}"
+        t.yml:2:8: this is not YAML: mismatched bracket '[' closed by '}' / 
+        t.yml:1:4: no `&` before it has this name / define the value above, behind `&NAME`
+        t.yml:1:8: a value contains itself / use `*` outside of the value that `&` names
+        t.yml:4:1: a second document begins after `---` / keep one document
+        t.yml:1:5: `<<` stands before a value that is not a mapping / write `<<: *NAME`, of a mapping or a list of mappings
+        t.yml:1:10: the value does not fit the tag before it / leave the tag (`!!…`) out
+        t.yml:1:3: a list stands where a name belongs / write a name before the `:`
+        t.yml:1:1: nothing stands where a name belongs / write a name before the `:`
+        t.yml:1:5: this is not YAML: a `: ` is not allowed here / put the text in quotes
+        t.yml:2:1: this is not YAML: this is no item of the list above / begin it with `- `, or indent it as what it belongs to
+        t.yml:2:3: this is not YAML: a `: ` is not allowed here / put the text in quotes
+        t.yml:1:4: this is not YAML: `\` with this character means nothing in double quotes / use single quotes, or write `\\`
+        t.yml:1:4: this is not YAML: this quote is not closed / close it
+        t.yml:1:4: this is not YAML: text cannot begin with this character / put the text in quotes
+        "#);
+    }
+
+    #[test]
+    fn a_hundred_aliases_of_one_anchor_are_few_and_a_billion_are_too_many() {
+        let shared: String = (0..500).map(|n| format!("a{n}: *base\n")).collect();
+        let read = parse("t.yml", &format!("base: &base {{ b: 1, c: [2, 3] }}\n{shared}")).expect("YAML");
+        assert!(matches!(read.value, Node::Mapping(entries) if entries.len() == 501));
+
+        let laughs: String = (1..12)
+            .map(|n| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(", ")))
+            .collect();
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        let chain: String = (1..1_000).map(|n| format!("a{n}: &a{n} [*a{}]\n", n - 1)).collect();
+        for bomb in [format!("a0: &a0 ha\n{laughs}"), format!("a0: &a0 ha\n{chain}"), deep] {
+            let error = parse("t.yml", &bomb).expect_err("too much");
+            assert!(error.to_string().contains("too many values, or is nested too deeply"), "{error}");
+        }
     }
 }

@@ -18,6 +18,11 @@ Usage: cargo run --example rehearse [-- OPTIONS]
   --port N            with --serve: the port at 127.0.0.1 (default: one that is free)
   --targets FILE      rehearse the targets of this file; the first of them fails once
   --input NAME=VALUE  what the file's templates see as `inputs.NAME`; may be given several times
+  --form FILE         the release is asked for with this issue form, a file of .github/ISSUE_TEMPLATE; its
+                      question `Version` names the release, and what is ticked below `Targets` is released
+  --answer QUESTION=ANSWER
+                      an answer to the form; several boxes or options are separated by commas
+  --with NAME=VALUE   an input of the hub's step, such as release='{{ form.release_version }}'
   --out FILE          where the ticket is written as HTML (default: rehearsal/ticket.html in cargo's
                       target directory)
   -h, --help          show this
@@ -43,6 +48,12 @@ pub(crate) struct Arguments {
     pub(crate) targets: Option<PathBuf>,
     /// Inputs of the hub's workflow.
     pub(crate) inputs: Vec<(String, String)>,
+    /// The issue form by which the release is asked for.
+    pub(crate) form: Option<PathBuf>,
+    /// Answers to its questions.
+    pub(crate) answers: Vec<(String, String)>,
+    /// Inputs of the hub's step.
+    pub(crate) with: Vec<(String, String)>,
     /// Where the ticket is written as HTML.
     pub(crate) out: Option<PathBuf>,
 }
@@ -57,7 +68,10 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error
             Long("serve") => arguments.serve = true,
             Long("port") => port = Some(parser.value()?.parse()?),
             Long("targets") => arguments.targets = Some(parser.value()?.into()),
-            Long("input") => arguments.inputs.push(parser.value()?.parse_with(input)?),
+            Long("input") => arguments.inputs.push(parser.value()?.parse_with(pair)?),
+            Long("form") => arguments.form = Some(parser.value()?.into()),
+            Long("answer") => arguments.answers.push(parser.value()?.parse_with(pair)?),
+            Long("with") => arguments.with.push(parser.value()?.parse_with(pair)?),
             Long("out") => arguments.out = Some(parser.value()?.into()),
             other => return Err(other.unexpected()),
         }
@@ -65,14 +79,20 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error
     if port.is_some() && !arguments.serve {
         return Err("`--port` is for `--serve`".into());
     }
+    if !arguments.answers.is_empty() && arguments.form.is_none() {
+        return Err("`--answer` is for `--form`".into());
+    }
+    if !arguments.inputs.is_empty() && arguments.form.is_some() {
+        return Err("`--input` is not for `--form`: an issue starts the workflow, so it has no inputs".into());
+    }
     arguments.port = port.unwrap_or_default();
     Ok(Command::Rehearse(arguments))
 }
 
-fn input(text: &str) -> Result<(String, String), &'static str> {
+fn pair(text: &str) -> Result<(String, String), &'static str> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
-        _ => Err("an input is written NAME=VALUE"),
+        _ => Err("it is written NAME=VALUE"),
     }
 }
 
@@ -92,16 +112,21 @@ mod tests {
             port: 8080,
             targets: Some("t.yml".into()),
             inputs: vec![("channel".into(), "a=b".into())],
-            out: None,
+            ..Arguments::default()
         };
         assert_eq!(arguments, Ok(Command::Rehearse(expected)));
     }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for arguments in
-            [&["--input", "channel"][..], &["--port", "1"], &["--serve", "--port", "x"], &["web"]]
-        {
+        for arguments in [
+            &["--input", "channel"][..],
+            &["--port", "1"],
+            &["--serve", "--port", "x"],
+            &["--answer", "Version=1"],
+            &["--form", "f.yml", "--input", "a=b"],
+            &["web"],
+        ] {
             assert!(parsed(arguments).is_err(), "{arguments:?}");
         }
     }

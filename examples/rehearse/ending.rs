@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use release_ticket_action::names::{CommentId, TargetName};
+use release_ticket_action::problem::Help;
 use release_ticket_action::ticket::{BoardStep, Comment, Log, TargetStatus, Ticket, board};
 use simulated_github::{Exchange, Issue, World, page};
 
@@ -15,6 +16,9 @@ pub(crate) enum EndingError {
     /// The hub has no issue.
     #[error("no ticket was opened in {HUB}")]
     NoTicket,
+    /// A page has no place.
+    #[error("`{}` is a folder", .0.display())]
+    Folder(PathBuf),
     /// A page cannot be written.
     #[error("`{}` cannot be written", path.display())]
     Page {
@@ -26,10 +30,53 @@ pub(crate) enum EndingError {
     },
 }
 
+impl Help for EndingError {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::NoTicket => None,
+            Self::Folder(path) => {
+                Some(format!("name the file in it, such as `--out {}`", path.join("ticket.html").display()))
+            }
+            Self::Page { .. } => Some("name another file with `--out FILE`".to_owned()),
+        }
+    }
+}
+
 /// Not all ended well.
 #[derive(Debug, thiserror::Error)]
 #[error("the rehearsal did not end well: {}", .0.join("; "))]
 pub(crate) struct Shortfall(Vec<String>);
+
+impl Help for Shortfall {
+    fn help(&self) -> Option<String> {
+        Some("the page of the ticket says more".to_owned())
+    }
+}
+
+/// Where the ticket is written as HTML.
+pub(crate) struct Page(PathBuf);
+
+impl Page {
+    /// A page in this file, which can be written.
+    pub(crate) fn at(path: PathBuf) -> Result<Self, EndingError> {
+        let path = std::path::absolute(&path).unwrap_or(path);
+        match writable(&path) {
+            _ if path.is_dir() => Err(EndingError::Folder(path)),
+            Ok(()) => Ok(Self(path)),
+            Err(source) => Err(EndingError::Page { path, source }),
+        }
+    }
+}
+
+/// Whether a file can be written; it is not changed.
+fn writable(path: &Path) -> std::io::Result<()> {
+    if path.exists() {
+        return std::fs::OpenOptions::new().append(true).open(path).map(drop);
+    }
+    let folder = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(folder)?;
+    tempfile::tempfile_in(folder).map(drop)
+}
 
 /// What became of it all.
 pub(crate) struct Ending {
@@ -62,12 +109,12 @@ impl Ending {
             ticket,
             failures: world.issues(TOOLS),
             exchanges,
-            targets: setting.targets.iter().map(|target| target.name.clone()).collect(),
+            targets: setting.released().map(|target| target.name.clone()).collect(),
         })
     }
 
-    /// Writes the ticket to `path`, and what was notified elsewhere beside it.
-    pub(crate) fn write_pages(&self, path: &Path) -> Result<Pages, EndingError> {
+    /// Writes the ticket to its page, and what was notified elsewhere beside it.
+    pub(crate) fn write_pages(&self, Page(path): &Page) -> Result<Pages, EndingError> {
         let mut pages = Pages { ticket: self.write_page(path, &self.ticket)?, failures: Vec::new() };
         for issue in &self.failures {
             let path = path.with_extension(format!("failure-{}.html", issue.number));
@@ -77,15 +124,15 @@ impl Ending {
     }
 
     fn write_page(&self, path: &Path, issue: &Issue) -> Result<PathBuf, EndingError> {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-        let written = folder.and_then(|()| std::fs::write(&path, page::issue(issue, self.at)));
-        written.map_err(|source| EndingError::Page { path: path.clone(), source })?;
-        Ok(path)
+        let path = path.to_owned();
+        match std::fs::write(&path, page::issue(issue, self.at)) {
+            Ok(()) => Ok(path),
+            Err(source) => Err(EndingError::Page { path, source }),
+        }
     }
 
     /// The end as the terminal shows it.
-    pub(crate) fn told(&self, steps: usize, pages: &Pages) -> String {
+    pub(crate) fn summary(&self, steps: usize, pages: &Pages) -> String {
         let writes = |method: &str, part: &str| {
             let of_interest =
                 |exchange: &&Exchange| exchange.method == method && exchange.path.contains(part);
@@ -141,4 +188,18 @@ fn log_of(ticket: &Issue, url: &str) -> Log {
         url: format!("{url}/{HUB}/issues/{}#issuecomment-{}", ticket.number, comment.id),
     }));
     log
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_cannot_be_written_is_refused_and_nothing_is_written_yet() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let page = folder.path().join("new").join("ticket.html");
+        assert!(Page::at(page.clone()).is_ok() && !page.exists());
+        assert!(matches!(Page::at(folder.path().to_owned()), Err(EndingError::Folder(_))));
+        assert!(matches!(Page::at("/dev/null/ticket.html".into()), Err(EndingError::Page { .. })));
+    }
 }

@@ -13,29 +13,31 @@
 //!                                └─ runner ──┘   jobs, and steps as processes
 //! ```
 //!
-//! [`program`] builds what the steps start, [`narrator`] tells the terminal what happens, and
-//! [`pace`] says how long it takes.
+//! [`program`] builds what the steps start, [`narrator`] tells the terminal what happens, [`pace`] says how
+//! long it takes, [`request`] is the issue that starts the hub's run where people use a form, and [`log`] shows
+//! what a step printed.
 
 mod arguments;
 mod ending;
+mod log;
 mod narrator;
 mod nightly;
 mod pace;
 mod program;
 mod release;
+mod request;
 mod runner;
 mod setting;
 
-use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use simulated_github::World;
+use release_ticket_action::problem::{Help, Problem};
+use simulated_github::{Server, World};
 
 use arguments::{Arguments, Command};
-use ending::Ending;
+use ending::{Ending, Page};
 use narrator::Narrator;
 use pace::Pace;
 use program::Program;
@@ -43,68 +45,94 @@ use runner::Runners;
 use setting::Setting;
 
 fn main() -> ExitCode {
-    match arguments::parse(lexopt::Parser::from_env()).map_err(Into::into).and_then(run) {
-        Ok(code) => code,
-        Err(error) => {
-            report(error.as_ref());
+    let done = match arguments::parse(lexopt::Parser::from_env()) {
+        Ok(Command::Help) => std::io::stdout()
+            .write_all(arguments::HELP.as_bytes())
+            .map_err(|error| Problem::new(error.to_string())),
+        Ok(Command::Rehearse(arguments)) => run(&arguments),
+        Err(error) => Err(Problem::new(error.to_string()).help("`--help` lists the options")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            say(&format!("error: {problem}"));
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
-    let Command::Rehearse(arguments) = command else {
-        std::io::stdout().write_all(arguments::HELP.as_bytes())?;
-        return Ok(ExitCode::SUCCESS);
-    };
-    let setting = Setting::read(&arguments)?;
-    // Cargo says nothing until it is done.
-    say("building the action");
-    let program = Program::build()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(rehearse(&arguments, &setting, &program))
+fn run(arguments: &Arguments) -> Result<(), Problem> {
+    let setting = Setting::read(arguments).map_err(problem)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Problem::new(format!("the rehearsal cannot start: {error}")))?;
+    runtime.block_on(rehearse(arguments, &setting))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the rehearsal's main.rs")]
-async fn rehearse(
-    arguments: &Arguments,
-    setting: &Setting,
-    program: &Program,
-) -> Result<ExitCode, Box<dyn Error>> {
+async fn rehearse(arguments: &Arguments, setting: &Setting) -> Result<(), Problem> {
+    // What the user may have to change is found before the time that the build and the release take.
+    let target_folder = program::target_folder().map_err(problem)?;
+    let default_page = || target_folder.join("rehearsal").join("ticket.html");
+    let page = Page::at(arguments.out.clone().unwrap_or_else(default_page)).map_err(problem)?;
     let world = World::at(chrono::Utc::now());
     setting.plant(&world);
-    let server = world.serve_on((Ipv4Addr::LOCALHOST, arguments.port).into()).await?;
+    let server = serve(&world, arguments.port).await?;
+    // Cargo says nothing until it is done.
+    say("building the action");
+    let program = Program::build(&target_folder).map_err(problem)?;
+
     let narrator = Narrator::new(&world, in_colour(), setting.longest_name());
     let pace = if arguments.serve { Pace::WATCHABLE } else { Pace::BRISK };
     let url = server.url();
-    let runners = Runners::new(&world, &url, program.path(), &narrator, pace)?;
-    tokio::select! {
-        played = tokio::time::timeout(pace.limit(), play(&runners, setting, arguments.serve)) => {
-            played.map_err(|_| format!("not over after {} s, so it was given up", pace.limit().as_secs()))??;
-        }
-        interrupted = tokio::signal::ctrl_c() => {
-            interrupted?;
-            return Err("interrupted before the release was over".into());
-        }
-    }
-    let ending = Ending::of(&world, &url, setting)?;
-    let out = arguments.out.clone().unwrap_or_else(|| default_page(program));
-    narrator.print(&ending.told(runners.steps(), &ending.write_pages(&out)?));
+    let runners = Runners::new(&world, &url, program.path(), &narrator, pace).map_err(problem)?;
+    let played = play(&runners, setting, arguments.serve).await;
+    let ending = match Ending::of(&world, &url, setting) {
+        Ok(ending) => ending,
+        Err(error) => return Err(played.err().unwrap_or_else(|| problem(error))),
+    };
+    let pages = ending.write_pages(&page).map_err(problem)?;
+    narrator.print(&ending.summary(runners.steps(), &pages));
+    played?;
     if arguments.serve {
         narrator.print(&format!("\nServing {url} until Ctrl-C.\n"));
-        tokio::signal::ctrl_c().await?;
+        let _ = tokio::signal::ctrl_c().await;
     }
-    ending.verdict()?;
-    Ok(ExitCode::SUCCESS)
+    ending.verdict().map_err(problem)
 }
 
-async fn play(runners: &Runners<'_>, setting: &Setting, refresh: bool) -> Result<(), runner::StepError> {
-    release::play(runners, setting, refresh).await?;
-    nightly::play(runners).await
+/// Serves the world, at a port that is free where none is given.
+async fn serve(world: &World, port: u16) -> Result<Server, Problem> {
+    let served = world.serve_on((Ipv4Addr::LOCALHOST, port).into()).await;
+    served.map_err(|error| {
+        Problem::new(format!("port {port} of this machine cannot be used: {error}")).help(
+            "another program may listen there, such as an earlier rehearsal: end it, or give another `--port`, or \
+             none for one that is free",
+        )
+    })
 }
 
-fn default_page(program: &Program) -> PathBuf {
-    program.target_folder().join("rehearsal").join("ticket.html")
+/// Plays everything, unless a person interrupts it or it takes too long.
+async fn play(runners: &Runners<'_>, setting: &Setting, refresh: bool) -> Result<(), Problem> {
+    let limit = runners.pace.limit();
+    let all = async {
+        release::play(runners, setting, refresh).await?;
+        nightly::play(runners).await
+    };
+    tokio::select! {
+        biased;
+        _ = tokio::signal::ctrl_c() => {
+            Err(Problem::new("interrupted: the page shows what has happened so far"))
+        }
+        () = tokio::time::sleep(limit) => {
+            let what = format!("not over after {} s: the page shows what has happened so far", limit.as_secs());
+            Err(Problem::new(what))
+        }
+        played = all => played.map_err(problem),
+    }
+}
+
+fn problem(error: impl Help) -> Problem {
+    Problem::from(&error)
 }
 
 /// Whether standard output shows colours, and nobody objects: <https://no-color.org>.
@@ -113,20 +141,6 @@ fn in_colour() -> bool {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let dumb = set("TERM").is_some_and(|terminal| terminal == "dumb");
     std::io::stdout().is_terminal() && set("NO_COLOR").is_none() && !dumb
-}
-
-/// Tells an error and what caused it.
-fn report(error: &dyn Error) {
-    let mut message = format!("error: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let told = error.to_string();
-        if !message.ends_with(&told) {
-            message += &format!(": {told}");
-        }
-        cause = error.source();
-    }
-    say(&message);
 }
 
 /// Says something that is no part of the rehearsal.

@@ -3,6 +3,23 @@
 use std::path::{Path, PathBuf};
 
 use escargot::CargoBuild;
+use escargot::error::ErrorKind;
+use release_ticket_action::problem::Help;
+
+/// The project's folder.
+const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// What cargo says of this package to the programs that it runs. A build script of a dependency would take it for a
+/// change, and be run again with all that depends on it:
+/// <https://doc.rust-lang.org/cargo/reference/environment-variables.html#environment-variables-cargo-sets-for-crates>.
+const OF_THIS_PACKAGE: [&str; 6] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+];
 
 /// Why there is no program.
 #[derive(Debug, thiserror::Error)]
@@ -13,45 +30,75 @@ pub(crate) enum ProgramError {
     /// The rehearsal does not know where it is itself.
     #[error("the rehearsal's own place is unknown")]
     Place(#[from] std::io::Error),
+    /// Cargo could write nothing.
+    #[error("cargo's target directory `{}` cannot be written", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Help for ProgramError {
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Place(_) => return None,
+            Self::Build(error) if error.kind() == ErrorKind::InvalidCommand => {
+                "cargo cannot be started: add the folder of a Rust toolchain to `PATH`"
+            }
+            Self::Build(_) => {
+                "`cargo build` in the project's folder shows more; cargo and rustup need a `HOME` of this user, or \
+                 `CARGO_HOME` and `RUSTUP_HOME`"
+            }
+            Self::Folder { .. } => {
+                "rehearse as the user who owns it, or name a folder of your own: \
+                 `CARGO_TARGET_DIR=FOLDER cargo run --example rehearse`"
+            }
+        };
+        Some(help.to_owned())
+    }
 }
 
 /// The action, ready to be started.
 #[derive(Debug)]
-pub(crate) struct Program {
-    path: PathBuf,
-    target_folder: PathBuf,
-}
+pub(crate) struct Program(PathBuf);
 
 impl Program {
     /// Builds the program where this example was built.
-    pub(crate) fn build() -> Result<Self, ProgramError> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let target_folder = target_folder(&std::env::current_exe()?).unwrap_or_else(|| folder.join("target"));
+    pub(crate) fn build(target_folder: &Path) -> Result<Self, ProgramError> {
         // Asking for this example too, which is there already, lets the program share its
         // dependencies: alone it would need them built once more, without the features of the tests.
-        let built = CargoBuild::new()
-            .manifest_path(folder.join("Cargo.toml"))
-            .target_dir(&target_folder)
+        let mut build = CargoBuild::new()
+            .manifest_path(Path::new(PROJECT).join("Cargo.toml"))
+            .target_dir(target_folder)
             .bin("release-ticket-action")
             .args(["--example", "rehearse"])
-            .current_release()
-            .run()?;
-        Ok(Self { path: built.path().to_owned(), target_folder })
+            .current_release();
+        for variable in OF_THIS_PACKAGE {
+            build = build.env_remove(variable);
+        }
+        Ok(Self(build.run()?.path().to_owned()))
     }
 
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        &self.0
     }
+}
 
-    /// Cargo's target directory.
-    pub(crate) fn target_folder(&self) -> &Path {
-        &self.target_folder
+/// Cargo's target directory, in which this user may write.
+pub(crate) fn target_folder() -> Result<PathBuf, ProgramError> {
+    let folder = folder_of(&std::env::current_exe()?).unwrap_or_else(|| Path::new(PROJECT).join("target"));
+    match std::fs::create_dir_all(&folder).and_then(|()| tempfile::tempfile_in(&folder)) {
+        Ok(_) => Ok(folder),
+        Err(source) => Err(ProgramError::Folder { folder, source }),
     }
 }
 
 /// The target directory of an example at `target/PROFILE/examples/NAME`.
-fn target_folder(example: &Path) -> Option<PathBuf> {
+fn folder_of(example: &Path) -> Option<PathBuf> {
     let examples = example.parent().filter(|folder| folder.ends_with("examples"))?;
     examples.ancestors().nth(2).map(Path::to_owned)
 }
@@ -62,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_target_directory_is_two_above_the_examples() {
-        let found = |path: &str| target_folder(Path::new(path));
+        let found = |path: &str| folder_of(Path::new(path));
         assert_eq!(found("/project/target/debug/examples/rehearse"), Some("/project/target".into()));
         assert_eq!(found("/usr/bin/rehearse"), None);
     }

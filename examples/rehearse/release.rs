@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt, TryStreamExt};
 use release_ticket_action::ticket::Status;
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulated_github::{Job as JobState, Run};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::request::Request;
 use crate::runner::{Job, Runners, StepError};
 use crate::setting::{DRIVER, HUB, RELEASE_TOKEN, Setting, TARGETS_FILE, TICKET_TOKEN, called};
 
@@ -25,7 +26,7 @@ pub(crate) async fn play(runners: &Runners<'_>, setting: &Setting, refresh: bool
     loop {
         let wave = release.wave(&mut started).await?;
         played += wave;
-        if wave == 0 || played >= setting.targets.len() {
+        if wave == 0 || played >= setting.released().count() {
             return Ok(());
         }
     }
@@ -78,31 +79,48 @@ impl Release<'_> {
 
     async fn dispatch(&self) -> Result<(), StepError> {
         let Runners { world, narrator, .. } = self.runners;
-        let version = self.setting.version();
         let is_first = world.issues(HUB).is_empty();
-        let id = world.start_run(HUB, "release.yml", "workflow_dispatch");
-        world.update_run(id, |run| {
-            run.actor = DRIVER.to_owned();
-            run.triggering_actor = DRIVER.to_owned();
-            run.inputs = self.setting.inputs.clone();
-        });
-        let run = world.run(id).expect("the run was started above");
-        narrator.tell(DRIVER, format!("starts release {version} in {HUB}, with {}", listed(&run)));
-
-        let mut job = self.runners.begin(&run, "dispatch").await?;
+        let (run, event) = self.start_hub_run();
+        let mut job = self.runners.begin_by(event, &run, "dispatch").await?;
         job.check_out(TARGETS_FILE, &self.setting.targets_file)?;
-        let with = [("mode", "dispatch"), ("release", version), ("token", RELEASE_TOKEN)];
+        for (path, text) in self.setting.request.iter().map(Request::file) {
+            job.check_out(path, text)?;
+        }
+        let with =
+            [vec![("mode", "dispatch"), ("token", RELEASE_TOKEN)], self.setting.step_inputs()].concat();
         tokio::select! {
             ended = job.uses_action(&with) => ended?,
             never = self.tell_of_ticket(), if is_first => match never {},
         }
         job.end();
-        world.finish_run(id, "success");
+        world.finish_run(run.id, "success");
         narrator.tell(HUB, "dispatch is done");
         Ok(())
     }
 
-    /// Tells of the ticket as soon as it is there.
+    /// The driver starts the hub's workflow, by hand or with a label on an issue: the run, and its event.
+    fn start_hub_run(&self) -> (Run, Value) {
+        let (Runners { world, narrator, .. }, setting) = (self.runners, self.setting);
+        let approval = setting.request.as_ref().map(|request| request.approve(world));
+        let event = if approval.is_some() { "issues" } else { "workflow_dispatch" };
+        let id = world.start_run(HUB, "release.yml", event);
+        world.update_run(id, |run| {
+            run.actor = DRIVER.to_owned();
+            run.triggering_actor = DRIVER.to_owned();
+            run.inputs = setting.inputs.clone();
+        });
+        let run = world.run(id).expect("the run was started above");
+        let version = setting.version();
+        let what = match &approval {
+            Some(_) => format!("approves the issue in {HUB} that asks for release {version}"),
+            None => format!("starts release {version} in {HUB}, with {}", listed(&run)),
+        };
+        narrator.tell(DRIVER, what);
+        let event = approval.unwrap_or_else(|| json!({ "inputs": run.inputs }));
+        (run, event)
+    }
+
+    /// Says where the ticket is, as soon as it is there.
     async fn tell_of_ticket(&self) -> Infallible {
         loop {
             if let Some(ticket) = self.runners.world.issues(HUB).first() {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
 use release_ticket_action::inputs::INPUTS;
+use release_ticket_action::problem::Help;
 use release_ticket_action::ticket::Status;
 use serde_json::{Value, json};
 use simulated_github::{Job as JobState, Run, Step, World};
@@ -15,6 +16,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::log;
 use crate::narrator::{Narrator, Tone};
 use crate::pace::Pace;
 use crate::setting::github_token;
@@ -35,15 +37,30 @@ pub(crate) enum StepError {
         source: std::io::Error,
     },
     /// The action failed.
-    #[error("{step} ended with {status}; this is its log:\n\n{log}")]
+    #[error("{step} ended with {status}; this is its log:\n\n{}", log.trim_end())]
     Failed {
         /// The step.
         step: String,
         /// How it ended.
         status: ExitStatus,
-        /// All that it printed.
+        /// What its page shows of all that it printed.
         log: String,
     },
+}
+
+impl Help for StepError {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Start { .. } => Some("the steps' files are in the folder for temporary files: name another one in `TMPDIR`".to_owned()),
+            Self::Failed { log, .. } if log.contains("inputs.") => Some(
+                "a rehearsal has the inputs `version` and `channel`; give others, as `inputs.NAME` in templates, with \
+                 `--input NAME=VALUE`".to_owned()),
+            Self::Failed { log, .. } if log.contains("form.") => Some(
+                "a rehearsal has the answers of the issue form that `--form FILE` names; correct them with \
+                 `--answer 'QUESTION=ANSWER'`".to_owned()),
+            Self::Failed { .. } => None,
+        }
+    }
 }
 
 /// The runners of all repositories, and the world in which they are.
@@ -70,14 +87,16 @@ impl<'a> Runners<'a> {
         program: &'a Path,
         narrator: &'a Narrator,
         pace: Pace,
-    ) -> std::io::Result<Self> {
+    ) -> Result<Self, StepError> {
+        let folder = tempfile::Builder::new().prefix("rehearsal-").tempdir();
+        let folder = folder.map_err(|source| StepError::Start { step: "a runner".to_owned(), source })?;
         Ok(Self {
             world: world.clone(),
             url,
             narrator,
             pace,
             program,
-            folder: tempfile::Builder::new().prefix("rehearsal-").tempdir()?,
+            folder,
             free: Semaphore::new(RUNNERS),
             steps: Cell::new(0),
         })
@@ -90,6 +109,17 @@ impl<'a> Runners<'a> {
 
     /// Begins a job of the latest attempt of `run`, as soon as a runner is free.
     pub(crate) async fn begin(&self, run: &Run, name: &'static str) -> Result<Job<'_>, StepError> {
+        let event = json!({ "inputs": Some(&run.inputs).filter(|_| run.event == "workflow_dispatch") });
+        self.begin_by(event, run, name).await
+    }
+
+    /// The same, where `event` started the run.
+    pub(crate) async fn begin_by(
+        &self,
+        event: Value,
+        run: &Run,
+        name: &'static str,
+    ) -> Result<Job<'_>, StepError> {
         let runner = self.free.acquire().await.expect("the semaphore is never closed");
         let folder = self.folder.path().join(format!("{}-{}-{name}", run.id, run.attempt));
         let id = self.world.add_job(run.id, JobState::new(name).running());
@@ -97,6 +127,7 @@ impl<'a> Runners<'a> {
         let job = Job {
             runners: self,
             run: run.clone(),
+            event,
             name,
             id,
             folder,
@@ -113,6 +144,7 @@ impl<'a> Runners<'a> {
 pub(crate) struct Job<'a> {
     runners: &'a Runners<'a>,
     run: Run,
+    event: Value,
     name: &'static str,
     id: u64,
     folder: PathBuf,
@@ -168,10 +200,11 @@ impl Job<'_> {
         let log = [output.stdout, output.stderr].concat();
         let log = String::from_utf8_lossy(&log).into_owned();
         if !output.status.success() {
+            let log = log::as_people_see_it(&log);
             return Err(StepError::Failed { step, status: output.status, log });
         }
-        for warning in log.lines().filter_map(|line| line.strip_prefix("::warning::")) {
-            self.runners.narrator.tell_as(Tone::Bad, &self.run.repository, warning.replace("%0A", "; "));
+        for warning in log::messages(&log, "warning") {
+            self.runners.narrator.tell_as(Tone::Bad, &self.run.repository, warning.replace('\n', "; "));
         }
         Ok(())
     }
@@ -211,13 +244,12 @@ impl Job<'_> {
 
     fn event(&self) -> Value {
         let run = &self.run;
-        json!({
-            "inputs": Some(&run.inputs).filter(|_| run.event == "workflow_dispatch"),
-            "ref": self.git_ref(),
-            "repository": { "full_name": run.repository },
-            "sender": { "login": run.actor },
-            "workflow": format!(".github/workflows/{}", run.workflow),
-        })
+        let mut event = self.event.clone();
+        event["ref"] = self.git_ref().into();
+        event["repository"] = json!({ "full_name": run.repository });
+        event["sender"] = json!({ "login": run.actor });
+        event["workflow"] = format!(".github/workflows/{}", run.workflow).into();
+        event
     }
 
     fn git_ref(&self) -> String {

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use release_ticket_action::names::RepoName;
-use release_ticket_action::problem::Problem;
+use release_ticket_action::problem::{Help, Problem};
 use release_ticket_action::targets::{self, Defaults, StartBy, Target};
 use serde_json::{Map, Value, json};
 use simulated_github::World;
 
 use crate::arguments::Arguments;
+use crate::request::{Request, RequestError};
 
 /// The repository that holds the ticket.
 pub(crate) const HUB: &str = "acme/hub";
@@ -54,6 +55,12 @@ on:
   schedule: [{ cron: '0 3 * * *' }]
 ";
 
+const ON_REQUEST: &str = "\
+name: Release on request
+on:
+  issues: { types: [labeled] }
+";
+
 /// Why there is nothing to rehearse.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingError {
@@ -69,6 +76,22 @@ pub(crate) enum SettingError {
     /// The action refuses it.
     #[error("{0}")]
     Targets(String),
+    /// Nothing is asked for.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
+
+impl Help for SettingError {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Read { .. } => {
+                Some("`--targets` takes a targets file, such as `.github/release-targets.yml`".to_owned())
+            }
+            // Each problem says its own.
+            Self::Targets(_) => None,
+            Self::Request(error) => error.help(),
+        }
+    }
 }
 
 /// What the world holds at first.
@@ -80,6 +103,10 @@ pub(crate) struct Setting {
     pub(crate) targets: Vec<Target>,
     /// The inputs with which the hub's workflow is started.
     pub(crate) inputs: Map<String, Value>,
+    /// The issue that starts it instead.
+    pub(crate) request: Option<Request>,
+    /// The inputs of the hub's step that the user gives.
+    with: Vec<(String, String)>,
 }
 
 /// The token that GitHub gives to each job of `repository`.
@@ -111,19 +138,38 @@ impl Setting {
         let told =
             |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         let targets = listed.all_good().map_err(|problems| SettingError::Targets(told(problems)))?;
+        let request = arguments.form.as_ref().map(|path| Request::read(path, arguments)).transpose()?;
         let given = arguments.inputs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let inputs = INPUTS.into_iter().chain(given).map(|(name, value)| (name.to_owned(), value.into()));
-        Ok(Self { targets_file, targets, inputs: inputs.collect() })
+        // A workflow that an issue starts has no inputs.
+        let known = INPUTS.into_iter().filter(|_| request.is_none());
+        let inputs = known.chain(given).map(|(name, value)| (name.to_owned(), value.into()));
+        Ok(Self { targets_file, targets, inputs: inputs.collect(), request, with: arguments.with.clone() })
     }
 
     /// The name of the release.
     pub(crate) fn version(&self) -> &str {
-        self.inputs.get("version").and_then(Value::as_str).unwrap_or_default()
+        let asked_for = self.request.as_ref().and_then(Request::version);
+        asked_for.or_else(|| self.inputs.get("version")?.as_str()).unwrap_or_default()
+    }
+
+    /// The inputs of the hub's step. Of two that have the same name the runner takes the first.
+    pub(crate) fn step_inputs(&self) -> Vec<(&str, &str)> {
+        let given = self.with.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let asked_for = self.request.iter().flat_map(Request::with);
+        given.chain(asked_for).chain([("release", self.version())]).collect()
+    }
+
+    /// The targets that are to be released.
+    pub(crate) fn released(&self) -> impl Iterator<Item = &Target> {
+        let ticked = self.request.as_ref().and_then(Request::targets);
+        self.targets
+            .iter()
+            .filter(move |target| ticked.as_ref().is_none_or(|ticked| ticked.contains(&target.name.as_str())))
     }
 
     /// The target that fails at first.
     pub(crate) fn fails_once(&self) -> &str {
-        self.targets.first().map_or("", |target| target.name.as_str())
+        self.released().next().map_or("", |target| target.name.as_str())
     }
 
     /// The length of the longest name of anyone who acts.
@@ -142,7 +188,11 @@ impl Setting {
 
         let hub = world.repository(HUB).private().member(DRIVER, "MEMBER");
         hub.file(TARGETS_FILE, &self.targets_file);
-        hub.file(".github/workflows/release.yml", &workflow(self.inputs.keys().map(String::as_str)));
+        let workflow_file = match self.request {
+            Some(_) => ON_REQUEST.to_owned(),
+            None => workflow(self.inputs.keys().map(String::as_str)),
+        };
+        hub.file(".github/workflows/release.yml", &workflow_file);
         world
             .repository(TOOLS)
             .private()
@@ -200,7 +250,13 @@ targets:
 ";
         let hub: RepoName = HUB.parse().expect("a name");
         let targets = targets::parse_file("t.yml", text, &hub, &Defaults::default()).targets;
-        let setting = Setting { targets_file: text.to_owned(), targets, inputs: Map::new() };
+        let setting = Setting {
+            targets_file: text.to_owned(),
+            targets,
+            inputs: Map::new(),
+            request: None,
+            with: Vec::new(),
+        };
         let declared: Vec<_> = setting.workflows().into_values().flatten().collect();
         assert_eq!(declared, ["channel", "draft", "release-target", "release-ticket"]);
     }
@@ -211,5 +267,23 @@ targets:
         let setting = Setting::read(&Arguments { inputs, ..Arguments::default() }).expect("a setting");
         let expected = json!({ "version": "1.4.0", "channel": "beta", "draft": "true" });
         assert_eq!(Value::Object(setting.inputs), expected);
+    }
+
+    #[test]
+    fn a_form_names_the_release_and_chooses_its_targets() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/workflows/release-request/.github");
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let arguments = Arguments {
+            targets: Some(format!("{folder}/release-targets.yml").into()),
+            form: Some(format!("{folder}/ISSUE_TEMPLATE/release.yml").into()),
+            answers: vec![pair("Version", "2.0.0"), pair("Targets", "docs")],
+            with: vec![pair("labels", "")],
+            ..Arguments::default()
+        };
+        let setting = Setting::read(&arguments).expect("a setting");
+        assert_eq!((setting.version(), setting.fails_once()), ("2.0.0", "docs"));
+        assert_eq!(setting.released().count(), 1);
+        let given = [("labels", ""), ("release", "{{ form.version }}"), ("only", "{{ form.targets }}")];
+        assert_eq!(setting.step_inputs()[..3], given);
     }
 }

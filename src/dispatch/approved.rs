@@ -11,8 +11,9 @@
 
 use serde_json::Value;
 
-use crate::form::{self, Answers};
+use crate::form::{self, Answers, Form, Source};
 use crate::problem::Problem;
+use crate::targets::listed;
 use crate::ticket::claim::Claims;
 use crate::ticket::marker::{self, Kind};
 use crate::ticket::{Word, text};
@@ -51,6 +52,8 @@ pub(super) struct Approved {
     pub(super) answers: Answers,
     /// The same, if no record has them yet.
     pub(super) unrecorded: Option<Answers>,
+    /// What says which headings are questions, if the answers are read from an issue that has headings.
+    pub(super) source: Option<Source>,
     refusals: Vec<Refusal>,
 }
 
@@ -58,7 +61,7 @@ pub(super) struct Approved {
 #[derive(Debug)]
 struct Refusal {
     /// A template that uses the value has all of these words.
-    words: &'static [&'static str],
+    words: Vec<String>,
     problem: Problem,
 }
 
@@ -66,21 +69,35 @@ const FORM: &[&str] = &["form"];
 const TITLE: &[&str] = &["event", "title"];
 const BODY: &[&str] = &["event", "body"];
 
-/// Decides which answers count.
+/// Whether a template takes answers.
+pub(super) fn takes_answers(template: &str) -> bool {
+    FORM.iter().all(|word| has_word(template, word))
+}
+
+/// Whether `word` stands in a template, and not as a part of another word.
+fn has_word(template: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    template.match_indices(word).any(|(start, _)| {
+        !template[..start].ends_with(is_part) && !template[start + word.len()..].starts_with(is_part)
+    })
+}
+
+/// Decides which answers count. Those of an issue are read as `forms` ask for them.
 pub(super) fn decide(
     event: Option<TicketEvent<'_>>,
     recorded: Option<&Word<Answers>>,
     now: IssueText<'_>,
+    forms: &[Form],
 ) -> Approved {
     match (event, recorded) {
-        (Some(event), _) if event.is_approval => of_event(event.issue, recorded, now),
+        (Some(event), _) if event.is_approval => of_event(event.issue, recorded, now, forms),
         (_, Some(Word::Known(answers))) => Approved { answers: answers.clone(), ..Approved::default() },
         (_, Some(Word::Newer(_))) => {
             let what = "a newer release of the action recorded the answers of the form";
             Approved::default().refusing(FORM, Problem::new(what).help("update the action"))
         }
-        (Some(event), None) => of_event(event.issue, None, now),
-        (None, None) => of_text(now.body),
+        (Some(event), None) => of_event(event.issue, None, now, forms),
+        (None, None) => of_text(now.body, forms),
     }
 }
 
@@ -91,12 +108,16 @@ pub(super) fn recorded(claims: Claims<'_>) -> Option<&Word<Answers>> {
     newest.and_then(|(_, dispatch)| dispatch.form.as_ref())
 }
 
-fn of_event(event: IssueText<'_>, recorded: Option<&Word<Answers>>, now: IssueText<'_>) -> Approved {
-    let mut approved = of_text(event.body);
-    let is_clear = approved.refusals.is_empty();
+fn of_event(
+    event: IssueText<'_>,
+    recorded: Option<&Word<Answers>>,
+    now: IssueText<'_>,
+    forms: &[Form],
+) -> Approved {
+    let mut approved = of_text(event.body, forms);
     if recorded.and_then(Word::known) == Some(&approved.answers) {
         approved.unrecorded = None;
-    } else if is_clear && let Some(what) = changed(&approved.answers, now.body) {
+    } else if let Some(what) = changed(event.body, now.body, forms) {
         approved.answers.clear();
         approved.unrecorded = None;
         approved = approved.refusing(FORM, approve_again(&what));
@@ -111,28 +132,48 @@ fn of_event(event: IssueText<'_>, recorded: Option<&Word<Answers>>, now: IssueTe
     approved
 }
 
-fn of_text(body: &str) -> Approved {
-    let answers = match form::parse(body) {
-        Ok(answers) => answers,
-        Err(error) => return Approved::default().refusing(FORM, Problem::from(&error)),
+fn of_text(body: &str, forms: &[Form]) -> Approved {
+    let source = form::asks(body).then(Source::default);
+    let reading = match form::parse(body, forms) {
+        Ok(reading) => reading,
+        Err(error) => {
+            return Approved { source, ..Approved::default() }.refusing(FORM, Problem::from(&error));
+        }
     };
-    let length = text::length(&marker::render(Kind::Dispatch, &answers));
+    let source = source.map(|_| reading.source.clone());
+    let length = text::length(&marker::render(Kind::Dispatch, &reading.once));
     if length > RECORD_LIMIT {
         let what = format!(
             "the answers of the form take {length} characters, and a record of the ticket has room for {RECORD_LIMIT}"
         );
         let help = "shorten the longest answer, or put its text into a comment";
-        return Approved::default().refusing(FORM, Problem::new(what).help(help));
+        let refused = Approved { source, ..Approved::default() };
+        return refused.refusing(FORM, Problem::new(what).help(help));
     }
-    let unrecorded = Some(answers.clone()).filter(|answers| !answers.is_empty());
-    Approved { answers, unrecorded, refusals: Vec::new() }
+    let unrecorded = Some(reading.answers.clone()).filter(|answers| !answers.is_empty());
+    let approved = Approved { answers: reading.answers, unrecorded, source, refusals: Vec::new() };
+    reading.shared.iter().fold(approved, |approved, (name, labels)| {
+        approved.refusing(&["form", name], shared(name, labels, &reading.source))
+    })
 }
 
-/// What the issue says now in place of `answers`.
-fn changed(answers: &Answers, body: &str) -> Option<String> {
-    let now = match form::parse(body) {
-        Ok(now) if now == *answers => return None,
-        Ok(now) => now,
+fn shared(name: &str, labels: &[String], source: &Source) -> Problem {
+    let labels = listed(labels.iter().map(String::as_str));
+    let file = match source {
+        Source::File(path) => format!("`{path}`"),
+        _ => "the form's file".to_owned(),
+    };
+    Problem::new(format!("`form.{name}` may be the answer to each of {labels}")).help(format!(
+        "give each of these questions an `id` in {file}, and name the one that is meant by its `id`"
+    ))
+}
+
+/// What the issue says now in place of the answers that it had, if those were clear.
+fn changed(then: &str, now: &str, forms: &[Form]) -> Option<String> {
+    let answers = form::parse(then, forms).ok()?.once;
+    let now = match form::parse(now, forms) {
+        Ok(now) if now.once == answers => return None,
+        Ok(now) => now.once,
         Err(error) => return Some(error.to_string()),
     };
     let names = answers.keys().chain(now.keys().filter(|name| !answers.contains_key(*name)));
@@ -142,7 +183,7 @@ fn changed(answers: &Answers, body: &str) -> Option<String> {
             Some(ticked) => quoted(&ticked.to_string()),
             None => "absent".to_owned(),
         };
-        format!("`{name}` was {}, and is now {}", value(answers), value(&now))
+        format!("`{name}` was {}, and is now {}", value(&answers), value(&now))
     });
     Some(changes.collect::<Vec<_>>().join("; "))
 }
@@ -157,7 +198,8 @@ fn approve_again(what: &str) -> Problem {
 }
 
 impl Approved {
-    fn refusing(mut self, words: &'static [&'static str], problem: Problem) -> Self {
+    fn refusing(mut self, words: &[&str], problem: Problem) -> Self {
+        let words = words.iter().map(ToString::to_string).collect();
         self.refusals.push(Refusal { words, problem });
         self
     }
@@ -165,7 +207,7 @@ impl Approved {
     /// Why `templates` may not be rendered.
     pub(super) fn problems<'t>(&self, templates: impl Iterator<Item = &'t str> + Clone) -> Vec<Problem> {
         let is_used = |refusal: &&Refusal| {
-            templates.clone().any(|template| refusal.words.iter().all(|word| template.contains(word)))
+            templates.clone().any(|template| refusal.words.iter().all(|word| has_word(template, word)))
         };
         self.refusals.iter().filter(is_used).map(|refusal| refusal.problem.clone()).collect()
     }
@@ -181,7 +223,7 @@ mod tests {
     const NEW: IssueText<'_> = IssueText { title: "Release", body: "### Version\n\n6.6.6" };
 
     fn answers(version: &str) -> Answers {
-        form::parse(&format!("### Version\n\n{version}")).expect("one question")
+        form::parse(&format!("### Version\n\n{version}"), &[]).expect("one question").answers
     }
 
     fn event(issue: IssueText<'static>, is_approval: bool) -> Option<TicketEvent<'static>> {
@@ -191,7 +233,7 @@ mod tests {
     /// The version that a dispatch goes by.
     fn version(event: Option<TicketEvent<'_>>, recorded: Option<&str>, now: IssueText<'_>) -> String {
         let recorded = recorded.map(|version| Word::Known(answers(version)));
-        let approved = decide(event, recorded.as_ref(), now);
+        let approved = decide(event, recorded.as_ref(), now, &[]);
         match &approved.problems(["{{ form.version }}"].into_iter())[..] {
             [] => approved.answers["version"].as_str().expect("text").to_owned(),
             [problem, ..] => problem.what.clone(),
@@ -223,7 +265,7 @@ mod tests {
                 "the issue was edited after its approval: `version` was `1.4.0`, and is now `6.6.6`"
             );
         }
-        let approved = decide(event(OLD, true), None, NEW);
+        let approved = decide(event(OLD, true), None, NEW, &[]);
         assert_eq!((approved.answers.len(), approved.unrecorded), (0, None));
         let twice = IssueText { title: "", body: "### Version\n\n1\n\n### Version\n\n2" };
         assert_eq!(version(event(twice, true), None, twice), "the issue asks more than once: `version`");
@@ -232,7 +274,7 @@ mod tests {
     #[test]
     fn only_what_a_template_uses_is_refused() {
         let now = IssueText { title: "Another", body: NEW.body };
-        let approved = decide(event(OLD, true), None, now);
+        let approved = decide(event(OLD, true), None, now, &[]);
         for (template, problems) in [
             ("{{ release }}", 0),
             ("{{ form.version }}", 1),
@@ -247,7 +289,7 @@ mod tests {
     #[test]
     fn answers_that_no_record_has_room_for_are_refused() {
         let body = |length: usize| format!("### Notes\n\n{}", "<".repeat(length));
-        let of = |body: &str| decide(None, None, IssueText { title: "", body });
+        let of = |body: &str| decide(None, None, IssueText { title: "", body }, &[]);
         assert!(of(&body(1_000)).unrecorded.is_some());
         let long = of(&body(2_000));
         assert!(long.unrecorded.is_none());
@@ -257,7 +299,7 @@ mod tests {
     #[test]
     fn answers_in_a_format_of_a_newer_release_are_not_guessed() {
         let newer = Word::Newer(json!(["1.4.0"]));
-        let approved = decide(None, Some(&newer), NEW);
+        let approved = decide(None, Some(&newer), NEW, &[]);
         assert_eq!(approved.problems(["{{ form.version }}"].into_iter()).len(), 1);
     }
 }

@@ -8,14 +8,13 @@
 use serde_json::Value;
 
 use super::Hub;
-use super::reading::identity;
+use super::reading::{identity, read_log};
 use crate::github::issues::IssueComment;
 use crate::github::role::Role;
-use crate::ledger::Ledger;
 use crate::problem::Problem;
-use crate::ticket::Basis;
 use crate::ticket::claim::Claims;
 use crate::ticket::marker::{Kind, Marker};
+use crate::ticket::{Basis, Log};
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +37,11 @@ pub(super) async fn find(hub: Hub<'_>) -> Result<Asker, Vec<Problem>> {
     let record = event.comment.and_then(record_kind);
     if matches!(record, Some(Kind::Board | Kind::Dispatch | Kind::Ticket)) {
         return nobody("the comment is one of a dispatch itself".to_owned());
+    }
+    let number = hub.common.ticket.as_ref().map(|ticket| ticket.number);
+    let is_on_closed_ticket = event.is_on_closed_issue && hub.job.event.issue() == number;
+    if event.comment.is_some() && is_on_closed_ticket && is_released(hub).await? {
+        return nobody("the ticket is closed, and everything on it is released".to_owned());
     }
     let Some(sender) = event.sender.as_ref().or(hub.job.actor.as_ref()) else {
         return nobody("the event does not say who brought it about".to_owned());
@@ -71,9 +75,22 @@ fn record_kind(comment: &Value) -> Option<Kind> {
 
 /// Whether this hub's own identity has dispatched anything by the ticket.
 async fn has_dispatched(hub: Hub<'_>) -> Result<bool, Vec<Problem>> {
-    let Some(ticket) = &hub.common.ticket else { return Ok(false) };
-    let read = Ledger::read(hub.github, ticket.clone()).await;
-    let (_, log) = read.map_err(|error| vec![Problem::of(&format!("cannot read {ticket}"), &error)])?;
-    let basis = Basis { identity: identity(ticket, &log, hub).await?, ..Basis::default() };
+    let Some((log, basis)) = read(hub).await? else { return Ok(false) };
     Ok(Claims { log: &log, basis: &basis }.own().next().is_some())
+}
+
+/// Whether everything on the ticket is released, by its records.
+async fn is_released(hub: Hub<'_>) -> Result<bool, Vec<Problem>> {
+    let Some((log, basis)) = read(hub).await? else { return Ok(false) };
+    let unseen = log.ticket().targets.keys().cloned().collect();
+    let ticket = log.believed(&Basis { unseen, ..basis });
+    Ok(!ticket.targets.is_empty() && ticket.is_done(&ticket.left_out))
+}
+
+/// The ticket's log, and what decisions rest on.
+async fn read(hub: Hub<'_>) -> Result<Option<(Log, Basis)>, Vec<Problem>> {
+    let Some(ticket) = &hub.common.ticket else { return Ok(None) };
+    let log = read_log(ticket, hub.github).await?;
+    let identity = identity(ticket, &log, hub).await?;
+    Ok(Some((log, Basis { identity, ..Basis::default() })))
 }

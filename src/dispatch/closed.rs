@@ -42,7 +42,7 @@ impl Release<'_> {
 
     /// Whether a record is one of this hub run.
     pub(super) fn is_ours(&self, by: &Writer) -> bool {
-        by.repository == self.hub.job.repository && by.run == self.hub.job.run
+        by.run == self.hub.job.run
     }
 
     pub(super) fn issue(&self, number: IssueNumber) -> IssueRef {

@@ -1,14 +1,18 @@
 //! The ticket of a dispatch: the one that the step names, else the open one of the same release, else
 //! what it takes to open one.
 
+use std::cmp::Reverse;
+
 use super::Hub;
 use super::approved::{self, Approved, IssueText, TicketEvent};
 use super::closed::{self, Read, Release};
+use super::forms;
 use super::preflight::template_problem;
 use super::reading::{failed, identity, read_log};
 use crate::believe;
 use crate::engine::wording::Follows;
 use crate::engine::{Known, TicketIs};
+use crate::form::Answers;
 use crate::github::issues::Issue;
 use crate::job::Job;
 use crate::names::IssueRef;
@@ -27,8 +31,40 @@ pub(super) struct Named {
     pub(super) issue: Option<Issue>,
     /// What its author wrote, as far as that was approved.
     pub(super) approved: Approved,
+    /// The answers that an earlier dispatch recorded.
+    recorded: Option<Word<Answers>>,
+    /// Whether the answers are read as the files of the forms ask for them.
+    is_by_files: bool,
     /// The release that it was opened for, or dispatched before.
     pub(super) release: Option<String>,
+}
+
+impl Named {
+    /// Refuses what `templates` may not take from the ticket. Where they take answers, the files of the forms are read.
+    pub(super) async fn approve<'t>(
+        &mut self,
+        hub: Hub<'_>,
+        templates: impl Iterator<Item = &'t str> + Clone,
+    ) -> Result<(), Vec<Problem>> {
+        if templates.clone().any(approved::takes_answers) {
+            self.read_by_files(hub).await?;
+        }
+        let problems = self.approved.problems(templates);
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    async fn read_by_files(&mut self, hub: Hub<'_>) -> Result<(), Vec<Problem>> {
+        let (Some(ticket), Some(issue)) = (&hub.common.ticket, &self.issue) else { return Ok(()) };
+        if self.is_by_files || self.approved.source.is_none() {
+            return Ok(());
+        }
+        let files = forms::read(hub, &ticket.repository).await?;
+        let recorded = self.recorded.as_ref();
+        self.approved = approved::decide(event_of(ticket, hub.job), recorded, text_of(issue), &files.forms);
+        self.is_by_files = true;
+        files.explain(&self.approved);
+        Ok(())
+    }
 }
 
 /// The ticket that the step names, and what it says of itself.
@@ -45,7 +81,7 @@ pub(super) async fn read_named(hub: Hub<'_>) -> Result<Named, Vec<Problem>> {
         let closed = Problem::new(format!("the ticket {ticket} is closed"));
         return Err(vec![closed.help("reopen it, or leave `ticket` blank for a new one")]);
     }
-    let now = IssueText { title: &issue.title, body: issue.body.as_deref().unwrap_or_default() };
+    let now = text_of(&issue);
     let event = event_of(ticket, hub.job);
     let key = match Key::of(now.body).filter(|_| issue.is_trusted()) {
         Some(Word::Known(Key::Release(release))) => Some(release),
@@ -61,10 +97,15 @@ pub(super) async fn read_named(hub: Hub<'_>) -> Result<Named, Vec<Problem>> {
     };
     let identity = identity(ticket, &log, hub).await?;
     let basis = Basis { identity, ..Basis::default() };
-    let recorded = log.believed(&basis).release.clone();
-    let release = key.or_else(|| recorded.filter(|_| asks_for_release));
-    let approved = approved::decide(event, approved::recorded(Claims { log: &log, basis: &basis }), now);
-    Ok(Named { issue: Some(issue), approved, release })
+    let dispatched = log.believed(&basis).release.clone();
+    let release = key.or_else(|| dispatched.filter(|_| asks_for_release));
+    let recorded = approved::recorded(Claims { log: &log, basis: &basis }).cloned();
+    let approved = approved::decide(event, recorded.as_ref(), now, &[]);
+    Ok(Named { issue: Some(issue), approved, recorded, is_by_files: false, release })
+}
+
+fn text_of(issue: &Issue) -> IssueText<'_> {
+    IssueText { title: &issue.title, body: issue.body.as_deref().unwrap_or_default() }
 }
 
 /// What the event says of `ticket`, if it is about that issue.
@@ -262,12 +303,18 @@ fn new(release: Release<'_>, follows: Follows) -> Result<Found, Vec<Problem>> {
     Ok(Found::new(TicketIs::New(Box::new(new))))
 }
 
-/// The closed tickets of the release, those that were closed last first.
+/// The closed tickets of the release, the newest first: those with its label, and those that somebody relabelled, as far
+/// as they are among the issues that changed last.
 async fn closed_tickets(release: Release<'_>) -> Result<Vec<Issue>, Vec<Problem>> {
     let Release { hub, key, .. } = release;
-    let Some(label) = hub.inputs.labels.first() else { return Ok(Vec::new()) };
-    let closed = opening::find_closed(hub.github, &hub.common.hub, key, label).await;
-    closed.map_err(failed(format!("cannot look for a closed ticket in {}", hub.common.hub)))
+    let labels = hub.inputs.labels.first().map(|label| Some(label.as_str())).into_iter().chain([None]);
+    let lists = labels.map(|label| opening::find_closed(hub.github, &hub.common.hub, key, label));
+    let lists = futures::future::try_join_all(lists).await;
+    let lists = lists.map_err(failed(format!("cannot look for a closed ticket in {}", hub.common.hub)))?;
+    let mut tickets: Vec<Issue> = lists.into_iter().flatten().collect();
+    tickets.sort_by_key(|ticket| Reverse(ticket.number));
+    tickets.dedup_by_key(|ticket| ticket.number);
+    Ok(tickets)
 }
 
 /// The ticket of this run among these.

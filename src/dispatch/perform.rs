@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
 
 use super::READS_AT_ONCE;
@@ -23,6 +24,9 @@ use crate::ticket::{Comment, Writer};
 /// What a look at a run may take, even when the time to wait is over.
 const ONE_LOOK: Duration = Duration::from_secs(30);
 
+/// A hub run that GitHub shows as over, and not how it ended, may be at work for so long.
+const UNSETTLED: TimeDelta = TimeDelta::seconds(60);
+
 /// Performs steps, and folds their answers into what is known.
 pub(super) struct Performer<'a> {
     github: &'a GitHub,
@@ -32,6 +36,8 @@ pub(super) struct Performer<'a> {
     only_asks: bool,
     /// What was last said of each target.
     lines: BTreeMap<TargetName, String>,
+    /// The end of a rate limit that was said last.
+    limit_end: Option<DateTime<Utc>>,
 }
 
 impl<'a> Performer<'a> {
@@ -43,7 +49,14 @@ impl<'a> Performer<'a> {
             TicketIs::Open { issue, .. } => Some(Ledger::unread(github, issue.clone())),
             TicketIs::New(_) => None,
         };
-        Self { github, ledger, follower: Follower::default(), only_asks: false, lines: BTreeMap::new() }
+        Self {
+            github,
+            ledger,
+            follower: Follower::default(),
+            only_asks: false,
+            lines: BTreeMap::new(),
+            limit_end: None,
+        }
     }
 
     /// Does what comes next, until nothing does or it is to `stop`.
@@ -62,12 +75,14 @@ impl<'a> Performer<'a> {
         }
     }
 
-    /// Does what comes next as long as it only asks; then asks for what jobs that have ended may have started.
+    /// Does what comes next as long as it only asks, and waits for an answer that may come a little later; then asks
+    /// for what jobs that have ended may have started.
     pub(super) async fn ask(&mut self, known: &mut Known, request: &Request) {
         self.only_asks = true;
         loop {
             let steps = next(known, request, self.github.clock().now());
-            if steps.is_empty() || !steps.iter().all(Step::is_question) {
+            let is_pause = |step: &Step| matches!(step, Step::Pause { reason: Pause::Listing, .. });
+            if steps.is_empty() || !steps.iter().all(|step| step.is_question() || is_pause(step)) {
                 break;
             }
             self.perform(steps, known, request, &Stop::default()).await;
@@ -171,7 +186,8 @@ impl<'a> Performer<'a> {
             Step::Apply(effect) => self.apply(effect, known).await,
             Step::Pause { until, reason } => {
                 self.say_how_it_stands(reason, known, request);
-                let pause = (*until - self.github.clock().now()).to_std().unwrap_or_default();
+                let until = self.limit_end(known, request).map_or(*until, |end| end.max(*until));
+                let pause = (until - self.github.clock().now()).to_std().unwrap_or_default();
                 tokio::time::sleep(pause).await;
                 Answer::Done
             }
@@ -208,6 +224,18 @@ impl<'a> Performer<'a> {
             self.ledger = Some(Ledger::unread(self.github, issue.clone()));
         }
         answer(applied)
+    }
+
+    /// How long GitHub's rate limit keeps this step from asking, within the time that it waits.
+    fn limit_end(&mut self, known: &Known, request: &Request) -> Option<DateTime<Utc>> {
+        let now = self.github.clock().now();
+        let left = TimeDelta::from_std(known.time_left(request, now)?).ok()?;
+        let end = self.github.limited_until()?;
+        if self.limit_end != Some(end) {
+            tracing::info!("GitHub's rate limit ends at {}: waiting until then", end.format("%H:%M:%S UTC"));
+            self.limit_end = Some(end);
+        }
+        Some(end.min(now.checked_add_signed(left)?))
     }
 
     /// Says how targets stand, a line for each that has changed.
@@ -410,7 +438,12 @@ async fn ask_hub_run(job: &Writer, github: &GitHub) -> Answer {
     let Writer { repository, run, attempt, .. } = job;
     match github.run(repository, *run).await {
         Ok(Some(found)) => {
-            let has_ended = found.status.as_deref() == Some("completed")
+            // For a moment a run may seem to be over without a conclusion.
+            let is_settled = || {
+                let changed = found.updated_at.unwrap_or(found.created_at);
+                found.conclusion.is_some() || github.clock().now() - changed > UNSETTLED
+            };
+            let has_ended = found.status.as_deref() == Some("completed") && is_settled()
                 || found.run_attempt.is_some_and(|newest| newest > *attempt);
             Answer::HubRun(if has_ended { Liveness::Ended } else { Liveness::Alive })
         }

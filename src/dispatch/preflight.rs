@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
+use tokio::sync::OnceCell;
 
+use super::facts::{self, WorkflowKey};
 use super::{Hub, READS_AT_ONCE};
 use crate::engine::Ready;
 use crate::engine::wording::Wording;
-use crate::github::contents::Repository;
 use crate::github::needs::{Level, Permission};
 use crate::github::{GitHub, Needs};
-use crate::names::{GitRef, RepoName, WorkflowFile};
 use crate::place::Place;
-use crate::problem::{Help, Problem};
+use crate::problem::Problem;
 use crate::runner::log::NOTICE;
 use crate::targets::{StartBy, Target};
 use crate::template::TemplateError;
-use crate::workflow::{Declared, LONGEST_INPUTS};
+use crate::workflow::LONGEST_INPUTS;
 
 /// What is wrong with a template in `place`.
 pub(super) fn template_problem(place: &str, error: &TemplateError) -> Problem {
@@ -51,12 +51,17 @@ pub(super) fn sees(targets: &[Target]) -> Needs {
 /// Checks that every target can be reached, and completes it with what its repository says. Those
 /// that cannot be used are missing, and told in the problems.
 pub(super) async fn reach(targets: Vec<Target>, hub: Hub<'_>) -> (Vec<Ready>, Vec<Problem>) {
-    // One look at each workflow, however many targets share it.
+    // One look at each repository and workflow, however many targets share it.
+    let repositories: BTreeMap<_, _> =
+        targets.iter().map(|target| (target.repository.clone(), OnceCell::new())).collect();
     let keys: BTreeSet<_> = targets.iter().map(WorkflowKey::of).collect();
     let read: BTreeMap<_, _> = futures::stream::iter(keys)
-        .map(|key| async move {
-            let read = read_workflow(&key, hub.github).await;
-            (key, read)
+        .map(|key| {
+            let settings = &repositories[&key.repository];
+            async move {
+                let read = facts::read(&key, settings, hub.github).await;
+                (key, read)
+            }
         })
         .buffer_unordered(READS_AT_ONCE)
         .collect()
@@ -66,9 +71,10 @@ pub(super) async fn reach(targets: Vec<Target>, hub: Hub<'_>) -> (Vec<Ready>, Ve
     for target in targets {
         match &read[&WorkflowKey::of(&target)] {
             Ok(workflow) => {
-                let git_ref = target.git_ref.clone().unwrap_or_else(|| workflow.git_ref.clone());
+                let git_ref = workflow.git_ref.clone();
                 let same_account = hub.github.tokens().are_the_same_for(hub_name, &target.repository);
                 let mut one = Ready { git_ref, declared: workflow.declared.clone(), same_account, target };
+                spell_inputs_as_declared(&mut one);
                 if hub.inputs.ignore_unexpected_inputs {
                     leave_out_unexpected_inputs(&mut one);
                 }
@@ -114,6 +120,15 @@ fn misfits(ready: &Ready, wording: &Wording, github: &GitHub) -> Vec<Problem> {
         refuse(place, what, "shorten them".to_owned());
     }
     let (Some(declared), StartBy::Workflow(file)) = (&ready.declared, start) else { return problems };
+    for (input, value) in texts() {
+        if let Some(written) = declared.written(input, value) {
+            tracing::info!(
+                target: NOTICE,
+                "{name}: input `{input}` is sent as `{value}`, which is how GitHub reads the option {written} of {file} \
+                 in {repository}; quotes keep its spelling there"
+            );
+        }
+    }
     let is_broken = |name: &str| broken.iter().any(|(input, _)| input.name == name);
     for misfit in declared.misfits(texts()).into_iter().filter(|misfit| !is_broken(&misfit.name)) {
         let given = ready.target.inputs.iter().find(|input| input.name == misfit.name);
@@ -127,130 +142,19 @@ fn misfits(ready: &Ready, wording: &Wording, github: &GitHub) -> Vec<Problem> {
     problems
 }
 
-/// By what a workflow file is read once.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct WorkflowKey {
-    repository: RepoName,
-    file: Option<WorkflowFile>,
-    git_ref: Option<GitRef>,
-}
-
-impl WorkflowKey {
-    fn of(target: &Target) -> Self {
-        let file = match &target.start {
-            StartBy::Workflow(file) => Some(file.clone()),
-            StartBy::Event(_) => None,
-        };
-        Self { repository: target.repository.clone(), file, git_ref: target.git_ref.clone() }
-    }
-}
-
-struct WorkflowFacts {
-    git_ref: GitRef,
-    declared: Option<Declared>,
-}
-
-/// What a target's repository says: the file at its ref, and whether GitHub runs it.
-async fn read_workflow(key: &WorkflowKey, github: &GitHub) -> Result<WorkflowFacts, Vec<Problem>> {
-    let repository = &key.repository;
-    let Some(file) = &key.file else {
-        let settings = settings(repository, github).await.map_err(|problem| vec![problem])?;
-        return Ok(WorkflowFacts { git_ref: settings.default_branch.into(), declared: None });
-    };
-    let (read, state) = tokio::join!(read_file(key, file, github), check_state(repository, file, github));
-    match (read, state) {
-        (Ok(facts), Ok(())) => Ok(facts),
-        // Where the file is not to be had, it is no news that GitHub does not run it.
-        (Err(problem), Err(Unusable::Unknown(_)) | Ok(())) => Err(vec![problem]),
-        (Ok(_), Err(Unusable::Unknown(problem) | Unusable::Disabled(problem))) => Err(vec![problem]),
-        (Err(one), Err(Unusable::Disabled(other))) => Err(vec![one, other]),
-    }
-}
-
-async fn settings(repository: &RepoName, github: &GitHub) -> Result<Repository, Problem> {
-    let read = github.repository(repository).await;
-    read.map_err(|error| Problem::of(&format!("cannot reach {repository}"), &error))
-}
-
-async fn read_file(
-    key: &WorkflowKey,
-    file: &WorkflowFile,
-    github: &GitHub,
-) -> Result<WorkflowFacts, Problem> {
-    let repository = &key.repository;
-    let path = file.path();
-    let unread = match github.file(repository, &path, key.git_ref.as_ref().map(GitRef::as_str)).await {
-        Ok(Some(found)) => {
-            let git_ref: GitRef = match found.git_ref {
-                Some(git_ref) => git_ref.into(),
-                None => settings(repository, github).await?.default_branch.into(),
-            };
-            let declared = declared(&path, &found.text, repository, &git_ref)?;
-            return Ok(WorkflowFacts { git_ref, declared: Some(declared) });
+/// Gives each input the name that its workflow declares, where it is the same in another case.
+fn spell_inputs_as_declared(ready: &mut Ready) {
+    let Some(declared) = &ready.declared else { return };
+    let Target { name: target, inputs, .. } = &mut ready.target;
+    for index in 0..inputs.len() {
+        let name = inputs[index].name.clone();
+        let Some(spelling) = declared.spelling(&name).filter(|spelling| *spelling != name) else { continue };
+        // Of two that differ by case, one is a mistake.
+        if inputs.iter().any(|input| input.name == spelling) {
+            continue;
         }
-        Ok(None) => None,
-        Err(error) if error.status() == Some(http::StatusCode::FORBIDDEN) => Some(error),
-        Err(error) => return Err(Problem::of(&format!("cannot read `{path}` of {repository}"), &error)),
-    };
-    let settings = settings(repository, github).await?;
-    let git_ref = key.git_ref.clone().unwrap_or_else(|| settings.default_branch.into());
-    // Of a private repository "not found" may also mean "not for this token".
-    if unread.is_none() && !settings.private {
-        return Err(Problem::new(format!("{repository} has no `{path}` at {git_ref}"))
-            .help("correct `workflow` or `ref`"));
-    }
-    // `actions: write` alone may start a workflow and not read it: then GitHub's own check decides.
-    let why = unread
-        .as_ref()
-        .map_or_else(|| format!("it is not to be seen at {git_ref}"), |error| error.to_string());
-    let help = unread.and_then(|error| error.help());
-    let help = help.unwrap_or_else(|| format!("grant the token `contents: read` on {repository}"));
-    tracing::warn!(
-        "the inputs of `{path}` in {repository} are not checked, and it is not told its ticket: {why}\n\
-         help: {help}"
-    );
-    Ok(WorkflowFacts { git_ref, declared: None })
-}
-
-fn declared(path: &str, text: &str, repository: &RepoName, git_ref: &GitRef) -> Result<Declared, Problem> {
-    let help = "correct the workflow file".to_owned();
-    match Declared::read(path, text) {
-        Ok(Some(declared)) => Ok(declared),
-        Ok(None) => Err(Problem::new(format!(
-            "`{path}` of {repository} does not start on `workflow_dispatch` at {git_ref}"
-        ))
-        .help("add `workflow_dispatch:` below its `on:`")),
-        Err(error) => Err(Problem::new(format!("in {repository} at {git_ref}: {error}")).help(help)),
-    }
-}
-
-/// Why GitHub does not run a workflow.
-enum Unusable {
-    /// It does not know it.
-    Unknown(Problem),
-    /// Somebody switched it off.
-    Disabled(Problem),
-}
-
-async fn check_state(repository: &RepoName, file: &WorkflowFile, github: &GitHub) -> Result<(), Unusable> {
-    match github.workflow_state(repository, file).await {
-        Ok(Some(state)) if state == "active" => Ok(()),
-        Ok(Some(state)) => Err(Unusable::Disabled(
-            Problem::new(format!("{file} in {repository} is switched off ({state})"))
-                .help(format!("switch it on: gh workflow enable {file} --repo {repository}")),
-        )),
-        Ok(None) => Err(Unusable::Unknown(
-            Problem::new(format!("GitHub knows no workflow {file} in {repository}"))
-                .help("a workflow that is started this way must be on the default branch too"),
-        )),
-        // Who may not look leaves it to GitHub's own check.
-        Err(error) => {
-            let help = error.help().unwrap_or_default();
-            tracing::info!(
-                "whether {file} in {repository} is switched on is not checked: {error}\nhelp: {help}"
-            );
-            Ok(())
-        }
+        tracing::info!(target: NOTICE, "{target}: the input `{name}` is sent as `{spelling}`, as its workflow declares it");
+        inputs[index].name = spelling.to_owned();
     }
 }
 

@@ -16,11 +16,14 @@ use crate::github::Needs;
 use crate::github::needs::{Level, Permission};
 use crate::inputs::{self, ClaimMode, DispatchInputs, Listing};
 use crate::names::TargetName;
-use crate::problem::Problem;
+use crate::problem::{Problem, excerpt};
 use crate::targets::{self, Listed, did_you_mean};
 use crate::template::{self, HubValues, RunValues, Values};
-use crate::ticket::Key;
+use crate::ticket::{Key, text};
 use crate::workspace::{self, FileError};
+
+/// A release is quoted up to this length.
+const QUOTE_LIMIT: usize = 60;
 
 /// Reads and checks everything before the first effect, and notes in `outlook` what is known on the way.
 ///
@@ -33,19 +36,18 @@ pub(super) async fn prepare(
     outlook: &mut Outlook,
 ) -> Result<(Request, Known), Vec<Problem>> {
     let Hub { job, common, inputs, github } = hub;
-    let named = lookup::read_named(hub).await?;
-    let approved = &named.approved;
-    refuse(approved.problems(templates(inputs)))?;
-    let mut wording = wording(hub, &approved.answers, named.release.clone().unwrap_or_default());
+    let mut named = lookup::read_named(hub).await?;
+    named.approve(hub, templates(inputs)).await?;
+    let mut wording = wording(hub, &named.approved.answers, named.release.clone().unwrap_or_default());
     if let Some(template) = &inputs.release {
-        let release = early(&wording, "`release`", template)?;
-        wording.values.release = release.trim().to_owned();
+        wording.values.release = release(&wording, template)?;
     }
     let listed = list_targets(hub, &wording).await?;
     wording.body = body_template(hub).await?;
     let of_targets =
         listed.targets.iter().flat_map(|target| &target.inputs).map(|input| input.template.as_str());
-    refuse(approved.problems(of_targets.chain(wording.body.as_deref())))?;
+    named.approve(hub, of_targets.chain(wording.body.as_deref())).await?;
+    wording.values.form.clone_from(&named.approved.answers);
     let mut problems = Vec::new();
     let only = only(hub, &wording, &listed).unwrap_or_else(|found| {
         problems.extend(found);
@@ -58,7 +60,7 @@ pub(super) async fn prepare(
     github.tokens().need(preflight::needs(&targets));
     outlook.targets = targets.iter().map(|target| (target.name.clone(), target.repository.clone())).collect();
     let meant = targets.iter().map(|target| target.name.clone()).collect();
-    let unrecorded = approved.unrecorded.clone();
+    let unrecorded = named.approved.unrecorded.clone();
     let key = wording.release().map_or(Key::Run(job.run), Key::Release);
     let release = Release { hub, key: &key, wording: &wording, listed: &listed.targets, meant: &meant };
     let find = async {
@@ -119,10 +121,6 @@ fn templates(inputs: &DispatchInputs) -> impl Iterator<Item = &str> + Clone {
     texts.into_iter().chain([of(inputs.targets.as_ref()), of(inputs.only.as_ref())]).flatten()
 }
 
-fn refuse(problems: Vec<Problem>) -> Result<(), Vec<Problem>> {
-    if problems.is_empty() { Ok(()) } else { Err(problems) }
-}
-
 /// How targets are claimed. A reference needs a commit of the hub: that of the run.
 fn claim(hub: Hub<'_>) -> Result<Claim, Vec<Problem>> {
     let Hub { job, common, inputs, .. } = hub;
@@ -175,6 +173,33 @@ fn wording(hub: Hub<'_>, form: &Map<String, Value>, release: String) -> Wording 
 /// Renders an input that says what is dispatched.
 fn early(wording: &Wording, input: &str, template: &str) -> Result<String, Vec<Problem>> {
     wording.early(template).map_err(|error| vec![template_problem(input, &error)])
+}
+
+/// The name or version of the release. It stands in the ticket's title, and finds the ticket again.
+///
+/// # Errors
+///
+/// When it is not one line that people can read.
+fn release(wording: &Wording, template: &str) -> Result<String, Vec<Problem>> {
+    let release = early(wording, "`release`", template)?.trim().to_owned();
+    let (lines, first) = (release.lines().count(), text::first_line(&release));
+    let (what, help) = if lines > 1 {
+        (
+            format!(
+                "`release` takes one line, and has {lines}; the first is `{}`",
+                excerpt(first, QUOTE_LIMIT)
+            ),
+            "give it a name or a version, as from an `input` or a `dropdown` of a form",
+        )
+    } else if release.contains(text::is_invisible) {
+        (
+            format!("`release` has characters that nobody sees: {:?}", excerpt(first, QUOTE_LIMIT)),
+            "type it again instead of pasting it",
+        )
+    } else {
+        return Ok(release);
+    };
+    Err(vec![Problem::new(what).help(help)])
 }
 
 /// The targets of the step: the input, or the targets file.
@@ -279,6 +304,5 @@ async fn hub_file(hub: Hub<'_>, path: &str) -> Result<Option<String>, Vec<Proble
     }
     github.tokens().need(Needs::default().must(&job.repository, Permission::Contents, Level::Read));
     let file = github.file(&job.repository, path.trim_start_matches("./"), job.sha.as_deref()).await;
-    file.map(|file| file.map(|file| file.text))
-        .map_err(|error| vec![Problem::of(&format!("cannot read `{path}` of {}", job.repository), &error)])
+    file.map_err(|error| vec![Problem::of(&format!("cannot read `{path}` of {}", job.repository), &error)])
 }

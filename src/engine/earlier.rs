@@ -156,6 +156,7 @@ fn by_status(view: &View<'_>, ready: &Ready, target: Option<&Target>) -> Left {
     let Some(target) = target else { return Left::Nothing };
     let goes_on = target.followed.as_ref().is_some_and(|run| !run.has_ended());
     match target.status {
+        _ if target.has_lost_its_run() => unfinished(view, ready, target),
         TargetStatus::Failed | TargetStatus::Cancelled if !goes_on => Left::Nothing,
         TargetStatus::Waiting => Left::Nothing,
         TargetStatus::Held => {
@@ -168,7 +169,7 @@ fn by_status(view: &View<'_>, ready: &Ready, target: Option<&Target>) -> Left {
     }
 }
 
-/// A run that has not ended, as far as is known.
+/// A run that has not ended, or nobody can say how, as far as is known.
 fn unfinished(view: &View<'_>, ready: &Ready, target: &Target) -> Left {
     let (name, closed) = (ready.name(), &view.issue);
     let url = target.run.as_ref().and_then(|run| run.url.as_deref());
@@ -177,6 +178,10 @@ fn unfinished(view: &View<'_>, ready: &Ready, target: &Target) -> Left {
         return busy(at_work(view, what), true);
     }
     let what = match url {
+        Some(url) if target.has_lost_its_run() => format!(
+            "{closed}, which is closed, has started {name}, and its run was deleted, so GitHub does not say how it \
+             ended: {url}"
+        ),
         Some(url) => format!(
             "{closed}, which is closed, has started {name}, and GitHub does not show whether it has ended: {url}"
         ),

@@ -47,11 +47,30 @@ pub(super) fn look_at_runs(view: &View<'_>) -> Vec<Step> {
     if view.request.follow.is_none() && has_claimed {
         return Vec::new();
     }
+    let missing = missing_runs(view);
+    if !missing.is_empty() {
+        return missing;
+    }
     let is_new = |of: &RunOf| !view.known.round.runs.contains(&(of.target.clone(), of.run));
     // A run that has ended may be run again: that is for those to know who start or follow something.
     let is_open = |of: &RunOf| view.request.runs_decide() || !has_ended(view, &of.target, of.run);
     let looks = runs(view).into_iter().chain(doubtful_runs(view)).filter(|of| is_new(of) && is_open(of));
     looks.map(Step::LookAtRun).collect()
+}
+
+/// Looks again at runs that GitHub does not have, and that it may show later: who follows the runs does so anyway.
+fn missing_runs(view: &View<'_>) -> Vec<Step> {
+    let is_missing = |of: &RunOf| {
+        let gone = view.known.sight.get(&of.target).filter(|_| view.request.follow.is_none())?.gone?;
+        gone.next_look()
+    };
+    let missing = runs(view).into_iter().filter_map(|of| Some((is_missing(&of)?, of)));
+    let (due, later): (Vec<_>, Vec<_>) = missing.partition(|(due, _)| *due <= view.now);
+    if due.is_empty() {
+        let until = later.into_iter().map(|(until, _)| until).min();
+        return until.map(|until| Step::Pause { until, reason: Pause::Listing }).into_iter().collect();
+    }
+    due.into_iter().map(|(_, of)| Step::LookAtRun(of)).collect()
 }
 
 /// The newest run of each target that only its own repository's reports name. GitHub says whether it is one of the
@@ -225,10 +244,12 @@ fn has_ended(view: &View<'_>, target: &TargetName, run: RunId) -> bool {
 mod tests {
     use std::time::Duration;
 
+    use chrono::TimeDelta;
+
     use crate::engine::Retry;
     use crate::engine::testing::{Says, Story, dispatch, target};
     use crate::names::RunId;
-    use crate::ticket::StartState;
+    use crate::ticket::{StartState, TargetStatus};
 
     const REFUSED: &str = "cannot go on with acme/hub#1: it is refused";
     const NO_ANSWER: &str = "cannot go on with acme/hub#1: there is no answer";
@@ -450,6 +471,65 @@ mod tests {
         let lines = story.run();
         assert_eq!(lines.iter().filter(|line| *line == "look at web").count(), 4);
         assert_eq!(story.problems(), ["cannot follow web, run 101 of acme/web: it is refused"]);
+    }
+
+    #[test]
+    fn a_run_that_has_ended_somehow_is_waited_for_until_looks_have_agreed_for_a_minute() {
+        let following = || {
+            let mut story = Story::of([target("web")]).following();
+            story.request.follow.as_mut().expect("it follows").interval = Duration::from_secs(20);
+            story
+        };
+        let mut story = following().always("look at web", Says::EndedSomehow);
+        let lines = story.run();
+        assert_eq!(lines.iter().filter(|line| *line == "look at web").count(), 4);
+        let problem = "web: run 101 of acme/web has ended, and GitHub does not say how";
+        assert_eq!(story.problems(), [problem]);
+        let says = [Says::EndedSomehow, Says::EndedSomehow, Says::Ended];
+        let mut story = following().when("look at web", says);
+        let lines = story.run();
+        assert!(lines.contains(&"edit comment 1: web started; web released".to_owned()), "{lines:#?}");
+        assert!(story.problems().is_empty());
+    }
+
+    /// A job that begins two minutes after another one has started web.
+    fn two_minutes_later() -> Story {
+        let mut story = Story::of([target("web")]).after(started());
+        story.now += TimeDelta::minutes(2);
+        story
+    }
+
+    #[test]
+    fn a_run_is_deleted_when_several_looks_find_none() {
+        let mut story = two_minutes_later().always("look at web", Says::Gone);
+        let began = story.now;
+        let lines = story.run_until("board");
+        let looks = "look at web, pause: listing, ".repeat(5) + "look at web";
+        assert!(lines.join(", ").contains(&looks), "{lines:#?}");
+        assert_eq!((story.now - began).num_seconds(), 30);
+        assert!(story.known.log.ticket().targets["web"].has_lost_its_run());
+        // The next job says so, too, and only a retry starts it again.
+        for (retry, starts) in [(Retry::Nothing, false), (Retry::Failed, true)] {
+            let mut next = Story::of([target("web")]).retrying(retry).always("look at web", Says::Gone);
+            (next.known.log, next.now) = (story.known.log.clone(), story.now);
+            let lines = next.run();
+            assert_eq!(lines.contains(&"start web".to_owned()), starts, "{lines:#?}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_a_replica_lacked_is_neither_deleted_nor_started_again() {
+        let says = [Says::Gone, Says::Gone, Says::GoesOn];
+        let mut story = two_minutes_later().retrying(Retry::Failed).when("look at web", says);
+        let lines = story.run();
+        assert!(lines.contains(&"start again: nothing".to_owned()), "{lines:#?}");
+        assert_eq!(story.known.log.ticket().targets["web"].status, TargetStatus::Queued);
+        // A record that says that it was deleted changes nothing where GitHub shows it.
+        let mut story = two_minutes_later().always("look at web", Says::Gone);
+        story.run();
+        let mut next = Story::of([target("web")]).retrying(Retry::Failed).always("look at web", Says::GoesOn);
+        (next.known.log, next.now) = (story.known.log, story.now);
+        assert!(!next.run().contains(&"start web".to_owned()));
     }
 
     #[test]

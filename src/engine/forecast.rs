@@ -171,20 +171,10 @@ fn look_at(of: &RunOf, known: &Known, now: DateTime<Utc>) -> FollowedRun {
         Some(_) => ("completed", Some("success".to_owned())),
     };
     FollowedRun {
-        target: of.target.clone(),
-        repository: of.repository.clone(),
-        run: of.run,
         attempt: run.map_or(1, |run| run.attempt),
         run_url: run.and_then(|run| run.url.clone()).unwrap_or_default(),
-        status: status.to_owned(),
         conclusion,
-        job: None,
-        jobs: 0,
-        jobs_over: 0,
-        reviews: Vec::new(),
-        reports: 0,
-        at: now,
-        other: Map::new(),
+        ..FollowedRun::new(of.target.clone(), of.repository.clone(), of.run, status, now)
     }
 }
 

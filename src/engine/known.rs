@@ -199,10 +199,33 @@ pub(super) enum Lock {
 pub(super) struct Sight {
     /// Since when GitHub refuses to show the run.
     pub(super) refused_since: Option<DateTime<Utc>>,
+    /// Since when GitHub shows that the run has ended, and not how.
+    pub(super) mute_since: Option<DateTime<Utc>>,
+    /// GitHub has no such run, as far as it was asked.
+    pub(super) gone: Option<Gone>,
     /// It is not asked for any more.
     pub(super) is_unseen: bool,
     /// And nothing else says how the target stands.
     pub(super) is_lost: bool,
+}
+
+/// A run that GitHub does not have, or not in the replica that answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Gone {
+    /// When it was missing first.
+    pub(super) since: DateTime<Utc>,
+    /// So many looks have found no run.
+    pub(super) looks: usize,
+}
+
+impl Gone {
+    /// So many looks that find no run are enough for a job that does not follow the runs.
+    const ENOUGH: usize = LOOKS.len() - 2;
+
+    /// When a job that does not follow the runs looks again; none when it has looked often enough.
+    pub(super) fn next_look(self) -> Option<DateTime<Utc>> {
+        (self.looks < Self::ENOUGH).then(|| later(self.since, LOOKS[self.looks]))
+    }
 }
 
 /// How far the start of a target has come in this step.

@@ -4,12 +4,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::identify::{Found, holds, identify, names_another};
 use super::known::{
-    Attempt, Board, Cause, Doubt, Due, Identity, Known, Lag, Lock, Outcome, Own, Phase, Round, Sight,
+    Attempt, Board, Cause, Doubt, Due, Gone, Identity, Known, Lag, Lock, Outcome, Own, Phase, Round, Sight,
     TicketIs,
 };
 use super::ready::Ready;
 use super::request::Request;
-use super::step::{Answer, Failure, Pause, RunOf, Search, Sighting, Step};
+use super::step::{Answer, Evidence, Failure, Pause, RunOf, Search, Sighting, Step};
 use crate::names::{CommentId, TargetName};
 use crate::plan::{Applied, Created, Effect, NewRef};
 use crate::problem::Problem;
@@ -134,7 +134,7 @@ impl Known {
         match answer {
             Answer::Run(sighting) => match self.misfit(of, &sighting, request) {
                 None => {
-                    self.sight.remove(&of.target);
+                    self.sighted(of, &sighting, request, now);
                     self.doubts.remove(&(of.target.clone(), of.run));
                     // Answers come in any order.
                     let is_older = |known: &FollowedRun| known.run > of.run;
@@ -148,10 +148,28 @@ impl Known {
                 Some(misfit) => self.misfits(of, self.known_run(of, request), &misfit),
             },
             Answer::Failed(failure) if self.known_run(of, request) => self.unseen(of, &failure, request, now),
-            Answer::NoRun if self.known_run(of, request) => self.unseen(of, &no_run(of), request, now),
+            Answer::NoRun if self.known_run(of, request) => self.gone(of, request, now),
             Answer::Failed(failure) if failure.is_final => self.doubt(of, false, request, now),
             Answer::NoRun => self.doubt(of, true, request, now),
             _ => {}
+        }
+    }
+
+    /// GitHub shows the run. Where it says for a while that the run has ended, and not how, nobody waits any longer.
+    fn sighted(&mut self, of: &RunOf, sighting: &Sighting, request: &Request, now: DateTime<Utc>) {
+        if !sighting.run.lacks_conclusion() {
+            self.sight.remove(&of.target);
+            return;
+        }
+        let known = self.sight.get(&of.target).and_then(|sight| sight.mute_since);
+        let since = known.unwrap_or(now);
+        let is_lost = request.follow.is_some() && now - since >= REFUSED_FOR;
+        self.sight.insert(of.target.clone(), Sight { mute_since: Some(since), is_lost, ..Sight::default() });
+        if is_lost {
+            let RunOf { target, repository, run } = of;
+            let what = format!("{target}: run {run} of {repository} has ended, and GitHub does not say how");
+            let help = format!("look at {}; then run the job again, which asks GitHub", sighting.run.run_url);
+            self.problems.push(Problem::new(what).help(help));
         }
     }
 
@@ -159,7 +177,7 @@ impl Known {
     fn known_run(&self, of: &RunOf, request: &Request) -> bool {
         let ticket = self.log.believed(&self.basis(request));
         let run = ticket.targets.get(&of.target).and_then(|target| target.run.as_ref());
-        run.is_some_and(|run| run.id == of.run && run.repository == of.repository)
+        run.is_some_and(|run| run.id == of.run)
     }
 
     /// Why a run is not the target's: it is one of another workflow, or older than the first claim on the target;
@@ -207,7 +225,7 @@ impl Known {
         claimed: &[(&Comment, &Start)],
         claims: Claims<'_>,
     ) -> Option<String> {
-        let is_run = |start: &&Start| start.run == Some(of.run) && start.repository == of.repository;
+        let is_run = |start: &&Start| start.run == Some(of.run);
         if let Some(start) = claims.own().flat_map(|(_, claim)| &claim.targets).find(is_run) {
             return Some(format!("it is the run of {}", start.target));
         }
@@ -228,7 +246,9 @@ impl Known {
             actor.ends_with("[bot]")
                 || matches!(&self.identity, Identity::Is(own) if own.eq_ignore_ascii_case(actor))
         });
-        (is_dispatched && !is_named && !claimed.iter().any(is_nameless))
+        // Where nobody claims the target, its claim may have been deleted.
+        let is_recorded = !claimed.is_empty() && !claimed.iter().any(is_nameless);
+        (is_dispatched && !is_named && is_recorded)
             .then(|| "a bot started it, and its name does not hold the ticket".to_owned())
     }
 
@@ -280,6 +300,8 @@ impl Known {
         let by_event = start.is_some_and(|start| start.workflow.is_none());
         let is_young = start.is_some_and(|start| now - start.at < REFUSED_FOR);
         let sight = self.sight.entry(of.target.clone()).or_default();
+        // Whether it is gone nobody can tell this time.
+        sight.gone = None;
         if !failure.is_final {
             return;
         }
@@ -299,22 +321,60 @@ impl Known {
         }
     }
 
+    /// GitHub has no such run, although the repository can be seen. A replica may lag: the run counts as deleted when
+    /// several looks agree. How a run has ended stays known.
+    fn gone(&mut self, of: &RunOf, request: &Request, now: DateTime<Utc>) {
+        let ticket = self.log.believed(&self.basis(request));
+        let Some(target) = ticket.targets.get(&of.target) else { return };
+        let Some(run) = target.run.as_ref() else { return };
+        let is_young = target.start.as_ref().is_some_and(|start| now - start.at < REFUSED_FOR);
+        let is_known = target.followed.as_ref().is_some_and(FollowedRun::has_ended);
+        if is_known || is_young && request.follow.is_none() {
+            return;
+        }
+        let sight = self.sight.entry(of.target.clone()).or_default();
+        let Gone { since, looks } = sight.gone.unwrap_or(Gone { since: now, looks: 0 });
+        let gone = Gone { since, looks: looks + 1 };
+        sight.gone = Some(gone);
+        let is_settled = match request.follow {
+            Some(_) => !is_young && now - since >= REFUSED_FOR,
+            None => gone.next_look().is_none(),
+        };
+        if is_settled {
+            let run = FollowedRun {
+                attempt: run.attempt,
+                run_url: run.url.clone().unwrap_or_default(),
+                ..FollowedRun::deleted(of.target.clone(), run.repository.clone(), run.id, now)
+            };
+            self.runs.insert(of.target.clone(), run);
+        }
+    }
+
     fn found(&mut self, search: &Search, found: Result<Found, Failure>, now: DateTime<Utc>) {
         let attempt = self.starts.remove(&search.target);
         let sends = attempt.as_ref().map_or(0, |attempt| attempt.sends);
         let phase = attempt.map(|attempt| attempt.phase);
         if let Ok(Found::One(_, url)) = &found {
-            let by = if sends > 0 { "this job" } else { "a hub job that has ended" };
-            tracing::info!("{} was started by {by}; going on with its run {url}", search.target);
+            let how = match search.evidence {
+                Evidence::Nothing => "already, although no record of the ticket says so",
+                _ if sends > 0 => "by this job",
+                _ => "by a hub job that has ended",
+            };
+            tracing::info!("{} was started {how}; going on with its run {url}", search.target);
         }
         let settled = match found {
             Ok(Found::One(run, url)) => Phase::Settled(Outcome::started(Some((run, url)))),
-            Ok(Found::Several(runs)) => {
-                Phase::Settled(Outcome::of(StartState::Unknown, several(search, runs)))
-            }
+            Ok(Found::Several(runs)) => match phase {
+                Some(Phase::Listing { cause: Cause::Unnamed, .. }) => {
+                    let because = one_of(search, runs);
+                    tracing::warn!("{}: {}", search.target, because.plain());
+                    Phase::Settled(Outcome::of(StartState::Started, because))
+                }
+                _ => Phase::Settled(Outcome::of(StartState::Unknown, several(search, runs))),
+            },
             Ok(Found::Nothing) => match phase {
-                // What another account says is looked for once.
-                None if search.must_name_ticket => Phase::Cleared,
+                // What no claim of this hub says is looked for once.
+                None if search.evidence != Evidence::Claim => Phase::Cleared,
                 None => Phase::Listing { since: now, looks: 1, cause: Cause::Died },
                 Some(Phase::Listing { since, looks, cause }) if looks + 1 < cause.looks() => {
                     Phase::Listing { since, looks: looks + 1, cause }
@@ -511,17 +571,6 @@ impl Known {
     }
 }
 
-fn no_run(of: &RunOf) -> Failure {
-    Failure {
-        what: format!("{} has no run {} any more", of.repository, of.run),
-        help: Some(
-            "look who has deleted it, and start the target again with `retry-failed: true`".to_owned(),
-        ),
-        is_final: true,
-        is_without_effect: true,
-    }
-}
-
 fn own(comment: Comment, record: Dispatch) -> Own {
     let Comment { id, url, created_at, author, .. } = comment;
     Own { comment: id, url, created_at, author, record }
@@ -532,12 +581,21 @@ fn problem(what: String, failure: &Failure) -> Problem {
 }
 
 fn several(search: &Search, runs: Vec<String>) -> Reason {
+    unclear("it may have been started", search, runs)
+}
+
+/// GitHub has taken the start, and does not say which of these runs it is.
+fn one_of(search: &Search, runs: Vec<String>) -> Reason {
+    unclear("it was started, and GitHub does not say as which run", search, runs)
+}
+
+fn unclear(error: &str, search: &Search, runs: Vec<String>) -> Reason {
     Reason::Unclear {
-        error: "it may have been started".to_owned(),
+        error: error.to_owned(),
         runs,
         help: Some(format!(
-            "look at the runs of {}; give the workflow a `run-name` that holds the input `release-ticket`, so that \
-             its run can be told from others",
+            "look at the runs of {}; give the workflow a `run-name` that holds the inputs `release-ticket` and \
+             `release-target`, so that its run can be told from others",
             search.repository
         )),
     }

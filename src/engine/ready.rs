@@ -37,10 +37,10 @@ impl Ready {
         }
     }
 
-    /// Whether its workflow declares this input.
+    /// The name of an input as its workflow declares it, in whatever case; none if it does not.
     #[must_use]
-    pub fn declares(&self, input: &str) -> bool {
-        self.declared.as_ref().is_some_and(|declared| declared.has(input))
+    pub fn spelling(&self, input: &str) -> Option<&str> {
+        self.declared.as_ref()?.spelling(input)
     }
 
     /// Runs of targets that share this cannot be told apart while they start.

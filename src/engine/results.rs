@@ -16,7 +16,7 @@ use crate::names::{CommentId, RepoName, TargetName};
 use crate::problem::Problem;
 use crate::ticket::reason::and;
 use crate::ticket::{
-    Reason, SecondStart, Start, StartState, Target, TargetStatus, Ticket, Word, board, text,
+    FollowedRun, Reason, SecondStart, Start, StartState, Target, TargetStatus, Ticket, Word, board, text,
 };
 
 /// What became of a dispatch.
@@ -59,10 +59,10 @@ fn problems(view: &View<'_>) -> Vec<Problem> {
     let known = view.known;
     let entries = known.own.iter().flat_map(|own| &own.record.targets);
     let starts = entries.filter_map(not_started);
-    let unrecorded = known
-        .starts
-        .iter()
-        .filter_map(|(target, attempt)| cannot_start(target, attempt.outcome()?.because.as_ref()?));
+    let unrecorded = known.starts.iter().filter_map(|(target, attempt)| {
+        let outcome = attempt.outcome().filter(|outcome| outcome.state != StartState::Started)?;
+        cannot_start(target, outcome.because.as_ref()?)
+    });
     let second = view.ticket.second_starts.iter().filter(|second| mending::fails_for(view, second));
     let starts = starts.chain(unrecorded).chain(second.map(second_start));
     let board = known.board.failure.as_ref().map(|failure| Problem {
@@ -77,7 +77,7 @@ fn problems(view: &View<'_>) -> Vec<Problem> {
 fn not_started(start: &Start) -> Option<Problem> {
     let Some(Word::Known(because)) = &start.because else { return None };
     let is_left = start.state.is_passive() && !matches!(because, Reason::Locked { .. });
-    if is_left {
+    if is_left || start.state == StartState::Started {
         return None;
     }
     cannot_start(&start.target, because)
@@ -127,6 +127,16 @@ fn failure(view: &View<'_>, ready: &Ready) -> Option<Problem> {
     let stage = target.stage.as_ref().map(|stage| format!(" at {}", stage.name)).unwrap_or_default();
     let remark = remark(target);
     match target.status {
+        _ if target.has_lost_its_run() => {
+            let what = format!("{name}: the run {url} was deleted, so GitHub does not say how it ended");
+            let help = "check whether it is released; if it is not, dispatch again with `retry-failed: true` for a new run";
+            Some(Problem::new(what).help(help))
+        }
+        TargetStatus::Cancelled if target.was_cancelled_before_any_job() => {
+            let help = format!("re-run {url}, or dispatch again with `retry-failed: true` for a new run");
+            let how = target.followed.as_ref().and_then(FollowedRun::remark).unwrap_or_default();
+            Some(Problem::new(format!("{name} was {how}")).help(help))
+        }
         TargetStatus::Failed | TargetStatus::Cancelled if has_run => {
             let verb = if target.status == TargetStatus::Failed { "failed" } else { "was cancelled" };
             let help = format!(
@@ -181,15 +191,19 @@ fn result(view: &View<'_>, ready: &Ready) -> Value {
     let status = match target {
         _ if is(StartState::Unknown) => "unknown".to_owned(),
         _ if is(StartState::Started) && view.request.follow.is_none() => "started".to_owned(),
+        Some(target) if target.has_unknown_end() => "unknown".to_owned(),
         Some(target) => target.status.as_str().to_owned(),
         None => "unknown".to_owned(),
     };
     let run = target.and_then(|target| target.run.as_ref());
     let start = target.and_then(|target| target.start.as_ref());
     let error = target.and_then(|target| {
-        let failed = target.stage.as_ref().filter(|_| target.status.is_bad());
+        let failed = target.stage.as_ref().filter(|_| target.status.is_bad() || target.has_unknown_end());
         let because = target.because.as_ref().map(error_of);
-        because.filter(|_| target.status.is_bad()).or_else(|| failed.and_then(|stage| stage.message.clone()))
+        let is_nameless = start.is_some_and(|start| start.state == StartState::Started) && run.is_none();
+        because
+            .filter(|_| target.status.is_bad() || is_nameless)
+            .or_else(|| failed.and_then(|stage| stage.message.clone()))
     });
     let error = error.or_else(|| absence(view).filter(|_| target.is_none()));
     // What could not be recorded is known all the same.
@@ -256,6 +270,7 @@ fn error_of(because: &Word<Reason>) -> String {
 fn conclusion(target: &Target) -> Option<&str> {
     let followed = target.followed.as_ref().and_then(|run| run.conclusion.as_deref());
     followed.or(match target.status {
+        _ if target.has_unknown_end() => None,
         TargetStatus::Released => Some("success"),
         TargetStatus::Failed => Some("failure"),
         TargetStatus::Cancelled => Some("cancelled"),

@@ -6,18 +6,18 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::board::pin;
-use super::known::{Attempt, Cause, LOOKS, Lock, Outcome, Own, Phase, later};
+use super::known::{Attempt, Cause, LOOKS, Lock, Outcome, Own, Phase, TicketIs, later};
 use super::locking::claim_by_ref;
 use super::ready::Ready;
 use super::request::Retry;
-use super::step::{Pause, Search, Step};
+use super::step::{Evidence, Pause, Search, Step};
 use super::verdict::Verdict;
 use super::view::View;
 use crate::names::{CommentId, TargetName};
 use crate::plan::{Effect, EventStart, WorkflowStart};
 use crate::targets::StartBy;
 use crate::ticket::claim::Standing;
-use crate::ticket::{Dispatch, Reason, Start, StartState};
+use crate::ticket::{Dispatch, Reason, Start, StartState, Word};
 
 /// Records what became of starts, and what this job leaves to others; meanwhile starts what is claimed, too.
 pub(super) fn record_outcomes(view: &View<'_>) -> Vec<Step> {
@@ -186,8 +186,17 @@ fn situation(view: &View<'_>, own: &Own, ready: &Ready) -> Situation {
                 _ => Situation::Free { look_since },
             }
         }
+        Standing::Free if phase.is_none() => Situation::Free { look_since: unclaimed_since(view, ready) },
         _ => Situation::Free { look_since: None },
     }
+}
+
+/// Since when a run may be there whose claim somebody has deleted: nobody else has written to a ticket that this
+/// step has opened.
+fn unclaimed_since(view: &View<'_>, ready: &Ready) -> Option<DateTime<Utc>> {
+    let TicketIs::Open { opened_at, created, .. } = view.known.ticket else { return None };
+    let failed = view.again(ready.name()).and_then(|claim| created_at(view, &[claim]));
+    failed.or(opened_at).filter(|_| created != Some(true))
 }
 
 /// The step that starts a target; what cannot be written is refused.
@@ -224,6 +233,9 @@ pub(super) fn searches(view: &View<'_>) -> Vec<Step> {
             (Verdict::Start, Standing::Uncertain(claims) | Standing::ClaimedByOthers(claims)) => {
                 search(view, None, ready, created_at(view, &claims)?).map(Step::FindRun)
             }
+            (Verdict::Start, Standing::Free) => {
+                search(view, None, ready, unclaimed_since(view, ready)?).map(Step::FindRun)
+            }
             _ => None,
         }
     });
@@ -235,8 +247,16 @@ fn search(view: &View<'_>, own: Option<&Own>, ready: &Ready, since: DateTime<Utc
     let (repository, workflow) = (&ready.target.repository, ready.workflow()?);
     let standing = own
         .map_or_else(|| view.standing(ready.name(), None), |own| view.standing_of_claim(own, ready.name()));
-    let must_name_ticket = matches!(standing, Standing::ClaimedByOthers(_));
+    let is_sent = view.known.starts.get(ready.name()).is_some_and(|attempt| attempt.sends > 0);
+    let evidence = match standing {
+        Standing::ClaimedByOthers(_) => Evidence::ClaimOfOthers,
+        Standing::Free if !is_sent => Evidence::Nothing,
+        _ => Evidence::Claim,
+    };
+    let has_started_it = ready.same_account && evidence == Evidence::Claim;
     let server = &view.request.wording.server_url;
+    let is_sibling = |other: &&Ready| other.name() != ready.name() && other.shared_by() == ready.shared_by();
+    let siblings = view.request.targets.iter().filter(is_sibling).map(|other| other.name().clone());
     Some(Search {
         target: ready.name().clone(),
         repository: repository.clone(),
@@ -244,10 +264,32 @@ fn search(view: &View<'_>, own: Option<&Own>, ready: &Ready, since: DateTime<Utc
         page: format!("{server}/{repository}/actions/workflows/{workflow}"),
         git_ref: ready.git_ref.clone(),
         since,
-        actor: own.and_then(|own| own.author.clone()).filter(|_| ready.same_account && !must_name_ticket),
+        actor: own.and_then(|own| own.author.clone()).filter(|_| has_started_it),
         ticket: view.issue.clone(),
-        known_runs: view.known_runs(),
-        must_name_ticket,
+        siblings: siblings.collect(),
+        siblings_have_runs: siblings_have_runs(view, ready),
+        known_runs: view.known_runs(ready.name()),
+        evidence,
+    })
+}
+
+/// Whether another target of the same workflow may have a run that no claim records, or not yet. This step starts
+/// such targets one after the other.
+fn siblings_have_runs(view: &View<'_>, ready: &Ready) -> bool {
+    let shared = ready.shared_by();
+    let is_own = |claim| view.known.own.iter().any(|own| own.comment == claim);
+    let may_have_run = |claim, start: &Start| match start.state {
+        Word::Known(StartState::Claimed) => !is_own(claim),
+        Word::Known(StartState::Started | StartState::Unknown | StartState::Cancelled) => start.run.is_none(),
+        _ => false,
+    };
+    view.claims().own().any(|(comment, claim)| {
+        claim.targets.iter().any(|start| {
+            let is_sibling = start.target != *ready.name()
+                && (&start.repository, start.workflow.as_ref()) == (shared.0, shared.1)
+                && start.git_ref.as_ref() == Some(shared.2);
+            is_sibling && may_have_run(comment.id, start)
+        })
     })
 }
 
@@ -338,7 +380,7 @@ mod tests {
     use chrono::TimeDelta;
 
     use crate::engine::testing::{Says, Story, dispatch, target};
-    use crate::engine::{Known, Ready, Retry};
+    use crate::engine::{Known, Ready, Retry, TicketIs};
     use crate::names::RunId;
     use crate::place::Place;
     use crate::targets::Input;
@@ -372,6 +414,18 @@ mod tests {
         story.run_until("find web");
         assert_eq!(story.run(), ["find web", "edit comment 2: web started", "board"]);
         assert_eq!(state(&story.known, "web").run.as_ref().map(|run| run.id), Some(RunId(60)));
+    }
+
+    #[test]
+    fn the_run_of_another_target_that_a_job_is_starting_is_not_taken_for_this_ones() {
+        let mut docs = dispatch(50, [("docs", StartState::Claimed)]);
+        docs.targets[0].repository = "acme/web".parse().expect("a name");
+        let mut story = Story::of([target("web")]).after(docs).always("ask for hub run 50", Says::AtWork);
+        let TicketIs::Open { opened_at, .. } = &mut story.known.ticket else { panic!("an open ticket") };
+        *opened_at = Some(story.now);
+        let story = story.when("find web", [Says::ListsNamed(&[60])]);
+        let lines = { story }.run();
+        assert!(lines.contains(&"start web".to_owned()), "{lines:#?}");
     }
 
     #[test]

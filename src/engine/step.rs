@@ -103,10 +103,25 @@ pub struct Search {
     pub actor: Option<String>,
     /// The ticket that its name may hold.
     pub ticket: IssueRef,
-    /// The runs that claims record: it is none of them.
+    /// The other targets that are started by the same workflow at the same ref.
+    pub siblings: Vec<TargetName>,
+    /// Whether one of these may have a run that no claim records, or not yet.
+    pub siblings_have_runs: bool,
+    /// The runs that are known as those of other starts: it is none of them.
     pub known_runs: BTreeSet<RunId>,
-    /// Whether its name has to hold the ticket: only another account than this hub's says that it was started.
-    pub must_name_ticket: bool,
+    /// What says that there may be such a run.
+    pub evidence: Evidence,
+}
+
+/// What says that a target may have been started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// A claim of this hub's account, or this job's own request.
+    Claim,
+    /// A claim of another account: the name of the run has to hold the ticket.
+    ClaimOfOthers,
+    /// Nothing. Somebody may have deleted the claim: a run whose name holds the ticket is the one.
+    Nothing,
 }
 
 /// A run that could be the one that is looked for.

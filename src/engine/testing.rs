@@ -14,7 +14,7 @@ pub(super) use given::{HUB_RUN, dispatch, target, ticket};
 use given::{candidate, request, sighting};
 
 use super::known::Identity;
-use super::step::{Answer, Failure, Pause, Step};
+use super::step::{Answer, Candidate, Failure, Pause, Step};
 use super::{Follow, Known, Ready, Request, Retry, TicketIs, next, results};
 use crate::names::{CommentId, RunId, TargetName};
 use crate::plan::{Applied, Board, Created, Effect};
@@ -39,6 +39,8 @@ pub(super) enum Says {
     Lags,
     /// It lists these runs.
     Lists(&'static [u64]),
+    /// It lists these runs, whose names hold the ticket.
+    ListsNamed(&'static [u64]),
     /// There was no board, so it created one.
     NewBoard,
     /// The run goes on.
@@ -47,6 +49,10 @@ pub(super) enum Says {
     NeedsReview,
     /// The run has failed.
     Failed,
+    /// The run has ended, and nobody knows how.
+    EndedSomehow,
+    /// There is no such run.
+    Gone,
     /// The other hub job is at work.
     AtWork,
     /// The other hub job has ended, or the run has ended well.
@@ -239,6 +245,10 @@ fn answer_of(step: &Step, says: Says) -> Answer {
         Says::Lags => Answer::Stale,
         Says::NoRun => Answer::Applied(Applied::Started(None)),
         Says::Lists(runs) => Answer::Runs(runs.iter().map(|run| candidate(*run)).collect()),
+        Says::ListsNamed(runs) => {
+            let named = |run: &u64| Candidate { title: ticket().to_string(), ..candidate(*run) };
+            Answer::Runs(runs.iter().map(named).collect())
+        }
         Says::NewBoard => Answer::Applied(Applied::Board(Some(Board {
             comment: CommentId(1000),
             created: true,
@@ -247,6 +257,8 @@ fn answer_of(step: &Step, says: Says) -> Answer {
         Says::GoesOn => run("in_progress", None),
         Says::NeedsReview => run("waiting", None),
         Says::Failed => run("completed", Some("failure")),
+        Says::EndedSomehow => run("completed", None),
+        Says::Gone => Answer::NoRun,
         Says::AtWork => Answer::HubRun(Liveness::Alive),
         Says::Ended => match step {
             Step::LookAtRun(_) => run("completed", Some("success")),

@@ -25,9 +25,9 @@ impl View<'_> {
         let target = self.ticket.targets.get(name);
         let status = target.map(|target| target.status);
         match (self.standing(name, None), status) {
-            (Standing::Started { run, run_url }, status) => {
+            (Standing::Started { run, run_url }, _) => {
                 let taken_over = target.and_then(taken_over);
-                return Verdict::Hold(taken_over.unwrap_or_else(|| started(run, run_url, status)));
+                return Verdict::Hold(taken_over.unwrap_or_else(|| started(run, run_url, target)));
             }
             (Standing::Unreadable(comment), _) => return Verdict::Hold(Reason::Unreadable { comment }),
             // A word that this release does not know decides how it stands: it is never free.
@@ -45,6 +45,13 @@ impl View<'_> {
             {
                 return Verdict::Hold(Reason::Released { status });
             }
+            (Standing::Free | Standing::ClaimedByOthers(_), _)
+                if self.has_unclaimed_run(name) && self.again(name).is_none() =>
+            {
+                let run = target.and_then(|target| target.run.as_ref());
+                let run_url = run.and_then(|run| run.url.clone());
+                return Verdict::Hold(started(run.map(|run| run.id), run_url, target));
+            }
             _ => {}
         }
         let targets: Vec<TargetName> =
@@ -59,12 +66,15 @@ fn taken_over(target: &Target) -> Option<Reason> {
     matches!(because, Reason::TakenOver { .. }).then(|| because.clone())
 }
 
-fn started(run: Option<RunId>, run_url: Option<String>, status: Option<TargetStatus>) -> Reason {
-    match status {
-        Some(status) if status.is_released() => Reason::Released { status },
+/// That it was started, as this run; `target` says how it stands by now.
+fn started(run: Option<RunId>, run_url: Option<String>, target: Option<&Target>) -> Reason {
+    let run_url = run_url.or(run.map(|_| "its run".to_owned()));
+    match target {
+        Some(target) if target.status.is_released() => Reason::Released { status: target.status },
+        Some(target) if target.has_lost_its_run() => Reason::Deleted { run_url },
         _ => {
-            let run_url = run_url.or(run.map(|_| "its run".to_owned()));
-            Reason::Started { run_url, status: status.filter(|status| status.is_bad()) }
+            let status = target.map(|target| target.status).filter(|status| status.is_bad());
+            Reason::Started { run_url, status }
         }
     }
 }
@@ -74,8 +84,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::TicketIs;
     use crate::engine::testing::{Says, Story, dispatch, target};
+    use crate::engine::{Retry, TicketIs};
     use crate::names::CommentId;
     use crate::ticket::{Dispatch, Record, StartState};
 
@@ -187,6 +197,21 @@ mod tests {
             story.write(None, &released_by_hand().render());
             let lines = story.when("look at web", [says]).run();
             assert!(lines.contains(&"start web".to_owned()), "{lines:#?}");
+        }
+    }
+
+    #[test]
+    fn a_target_whose_run_no_claim_tells_of_is_started_again_only_if_that_is_asked_for() {
+        for (retry, starts) in [(Retry::Nothing, false), (Retry::Failed, true)] {
+            // Another job has recorded how the run of a claim that is gone has ended.
+            let failed = web().after(dispatch(50, [("web", StartState::Started)]));
+            let mut failed = failed.always("look at web", Says::Failed);
+            failed.run();
+            failed.known.log.accept_gone(CommentId(1));
+            let mut story = web().retrying(retry).always("look at web", Says::Failed);
+            story.known.log = failed.known.log;
+            let lines = story.run();
+            assert_eq!(lines.contains(&"start web".to_owned()), starts, "{lines:#?}");
         }
     }
 

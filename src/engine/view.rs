@@ -87,23 +87,40 @@ impl<'a> View<'a> {
         if target.followed.as_ref().is_some_and(|run| !run.has_ended()) {
             return None;
         }
-        let after = claim::start_of(self.claims(), name, target.run.as_ref().map(|run| run.id))?;
+        let of_claim = claim::start_of(self.claims(), name, target.run.as_ref().map(|run| run.id));
+        let after = of_claim.or_else(|| self.has_unclaimed_run(name).then_some(claim::BEFORE_ALL))?;
         match self.request.retry {
             Retry::Nothing => None,
             Retry::Failed => Some(after),
             Retry::Named => {
-                let (_, dispatch) = self.claims().own().find(|(comment, _)| comment.id == after)?;
-                (dispatch.by.run != self.request.by.run).then_some(after)
+                let mut claims = self.claims().own();
+                let claim = claims.find(|(comment, _)| comment.id == after);
+                claim.is_none_or(|(_, claim)| claim.by.run != self.request.by.run).then_some(after)
             }
         }
     }
 
-    /// The runs that any claim of this hub records, or that this job knows and has not recorded yet.
-    pub(super) fn known_runs(&self) -> BTreeSet<RunId> {
+    /// Whether a run of the target is known that no claim of this hub tells of: somebody has deleted the claim, or
+    /// has started the target by hand.
+    pub(super) fn has_unclaimed_run(&self, name: &TargetName) -> bool {
+        let has_run = self.ticket.targets.get(name).is_some_and(|target| target.run.is_some());
+        let standing = || claim::standing(self.claims(), name, Counting::default(), |job| self.liveness(job));
+        has_run && matches!(standing(), Standing::Free | Standing::ClaimedByOthers(_))
+    }
+
+    /// The runs that are known, and of which none is the run of `name` that is looked for: those that any claim of
+    /// this hub records, or that this job knows and has not recorded yet; those of other targets; and those that come
+    /// before a new start.
+    pub(super) fn known_runs(&self, name: &TargetName) -> BTreeSet<RunId> {
         let recorded = self.claims().own().flat_map(|(_, dispatch)| &dispatch.targets);
         let outcomes = self.known.starts.values().filter_map(Attempt::outcome);
         let settled = outcomes.filter_map(|outcome| outcome.run.as_ref()).map(|(run, _)| *run);
-        recorded.filter_map(|start| start.run).chain(settled).collect()
+        let is_other = |target: &TargetName| target != name || self.again(name).is_some();
+        let targets = self.ticket.targets.iter().filter(|(target, _)| is_other(target));
+        let followed = targets.flat_map(|(_, target)| {
+            target.run.iter().map(|run| run.id).chain(target.older.iter().map(|old| old.run))
+        });
+        recorded.filter_map(|start| start.run).chain(settled).chain(followed).collect()
     }
 
     /// The targets that this job has claimed and neither started nor left, with their claims.

@@ -159,7 +159,7 @@ fn changed_at(view: &View<'_>, name: &TargetName, target: &Target) -> Option<Dat
     let by_run = view.known.changes.get(name).copied();
     let is_of_run = |report: &Report| {
         let run = target.run.as_ref();
-        run.is_some_and(|run| run.repository == report.by.repository && run.id == report.by.run)
+        run.is_some_and(|run| run.id == report.by.run)
     };
     let reports = view.known.log.reports().filter(|(_, report)| is_of_run(report));
     let by_reports = reports.map(|(comment, _)| comment.updated_at).max();

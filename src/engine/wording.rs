@@ -117,6 +117,10 @@ impl Wording {
         for input in &ready.target.inputs {
             match self.render_for(&input.template, ready, ticket) {
                 Ok(text) => {
+                    let text = match &ready.declared {
+                        Some(declared) => declared.value(&input.name, text),
+                        None => text,
+                    };
                     inputs.insert(input.name.clone(), Value::String(text));
                 }
                 Err(error) => broken.push((input, error)),
@@ -126,7 +130,7 @@ impl Wording {
         for (name, value) in
             [("release-ticket", ticket.to_string()), ("release-target", ready.target.name.to_string())]
         {
-            if ready.declares(name) && !inputs.contains_key(name) {
+            if let Some(name) = ready.spelling(name).filter(|name| !inputs.contains_key(*name)) {
                 inputs.insert(name.to_owned(), Value::String(value));
             }
         }

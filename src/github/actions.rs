@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::api::{ApiError, EnterpriseRelease, Repeat};
 use super::client::{GitHub, Request, path_part};
 use super::error::GitHubError;
+use super::pages::PAGE;
 use super::remedy;
 use super::time::{optional_time, time};
 use crate::names::{GitRef, Login, RepoName, RunId, WorkflowFile};
@@ -47,6 +48,32 @@ pub struct WorkflowRun {
     pub event: Option<String>,
     #[serde(default)]
     head_branch: Option<String>,
+}
+
+/// A workflow, as GitHub knows it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Workflow {
+    id: u64,
+    name: String,
+    path: String,
+}
+
+impl Workflow {
+    /// Its file below `.github/workflows`.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Whether `text` is another name of it: its own name or id, its file in another case or with another ending.
+    #[must_use]
+    pub fn is_called(&self, text: &str) -> bool {
+        let stem =
+            |file: &str| file.to_lowercase().trim_end_matches(".yaml").trim_end_matches(".yml").to_owned();
+        self.name.to_lowercase() == text.to_lowercase()
+            || self.id.to_string() == text
+            || stem(self.file()) == stem(text)
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -96,6 +123,9 @@ pub struct RunJobs {
 /// A job of a run, as far as it is read.
 #[derive(Debug, Clone, Deserialize)]
 pub struct RunJob {
+    /// Its id, which is that of its check run.
+    #[serde(default)]
+    pub id: Option<u64>,
     /// Its name.
     pub name: String,
     /// How far it is.
@@ -265,6 +295,22 @@ impl GitHub {
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The workflows that GitHub knows in `repository`, at most the first hundred.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn workflows(&self, repository: &RepoName) -> Result<Vec<Workflow>, GitHubError> {
+        #[derive(Deserialize)]
+        struct Reply {
+            workflows: Vec<Workflow>,
+        }
+        let path = format!("/actions/workflows?per_page={PAGE}");
+        let purpose = format!("list the workflows of {repository}");
+        let Reply { workflows } = self.send(Request::get(repository, path, purpose)).await?.json()?;
+        Ok(workflows)
     }
 
     /// Cancels a run. One that has ended stays as it is, and may be cancelled again.
@@ -474,4 +520,24 @@ impl GitHub {
 fn run_request(repository: &RepoName, run: RunId) -> Request<'_> {
     let path = format!("/actions/runs/{run}");
     Request::get(repository, path, format!("show run {run} of {repository}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workflow_has_other_names_than_that_of_its_file() {
+        let workflow: Workflow = serde_json::from_value(json!({
+            "id": 7_100, "name": "Ship it", "path": ".github/workflows/release.yml", "state": "active",
+        }))
+        .expect("a workflow");
+        assert_eq!(workflow.file(), "release.yml");
+        for name in ["Ship it", "ship IT", "7100", "release", "Release.yml", "release.yaml"] {
+            assert!(workflow.is_called(name), "{name}");
+        }
+        for name in ["ship", "710", "releases.yml", "release.yml.bak", ""] {
+            assert!(!workflow.is_called(name), "{name}");
+        }
+    }
 }

@@ -24,6 +24,7 @@ use secrecy::ExposeSecret;
 use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
+use super::moved::Moves;
 use super::pace::{Cost, TooLate};
 use super::transport;
 use crate::job::Clock;
@@ -53,6 +54,7 @@ pub(super) struct Api {
     retry_timeout: Duration,
     /// Known from the first answer of a GitHub Enterprise Server on.
     enterprise: OnceLock<EnterpriseRelease>,
+    moves: Moves,
 }
 
 /// The release of a GitHub Enterprise Server, `(3, 20)`.
@@ -61,12 +63,17 @@ pub(super) type EnterpriseRelease = (u32, u32);
 impl Api {
     /// The server behind `octocrab`; a call waits and is repeated for `retry_timeout` at most.
     pub(super) fn new(octocrab: Octocrab, clock: Clock, retry_timeout: Duration) -> Self {
-        Self { octocrab, clock, retry_timeout, enterprise: OnceLock::new() }
+        Self { octocrab, clock, retry_timeout, enterprise: OnceLock::new(), moves: Moves::default() }
     }
 
     /// The time.
     pub(super) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// What has another name now, as far as the step has said so.
+    pub(super) fn moves(&self) -> &Moves {
+        &self.moves
     }
 
     /// The server's release, if it is a GitHub Enterprise Server and has answered before.
@@ -164,7 +171,9 @@ impl Api {
         self.note_release(&parts.headers);
         match body {
             Some(body) if is_good(parts.status) => {
-                Ok(Answer { request: line, status: parts.status, headers: parts.headers, body })
+                let redirected = transport::redirected(&parts, &line.path);
+                let (status, headers) = (parts.status, parts.headers);
+                Ok(Answer { request: line, redirected, status, headers, body })
             }
             None if is_good(parts.status) => {
                 Err(ApiError::TooLong { request: line, limit: format!("{ANSWER_LIMIT} bytes") })

@@ -2,19 +2,23 @@
 //! GitHub does not take that any more.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use http::{Method, StatusCode};
 use octocrab::Octocrab;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::Value;
 
 use super::api::{Answer, Api, ApiError, Call, EnterpriseRelease, Repeat, RequestLine};
 use super::error::GitHubError;
 use super::lag::Expected;
+use super::moved::{Named, issue_of};
 use super::pace::{Limits, Pace, Paces};
 use super::role::Roles;
 use super::tokens::app::AppError;
+use super::tokens::secret::is_of_installation;
 use super::tokens::{TokenError, Tokens, Unrevoked};
 use crate::job::Clock;
 use crate::names::{IssueRef, RepoName};
@@ -29,6 +33,8 @@ pub struct GitHub {
     pub(super) roles: Roles,
     /// The accounts under which this step writes, as far as it knows them.
     pub(super) identities: tokio::sync::Mutex<BTreeMap<RepoName, String>>,
+    /// When the latest of the rate limits ends that GitHub has named.
+    limited_until: Mutex<Option<DateTime<Utc>>>,
 }
 
 /// A request to a repository, before it has a token.
@@ -119,6 +125,7 @@ impl GitHub {
             paces: Paces::new(Limits::github()),
             roles: Roles::default(),
             identities: tokio::sync::Mutex::default(),
+            limited_until: Mutex::default(),
         }
     }
 
@@ -145,6 +152,21 @@ impl GitHub {
         self.paces.hurry();
     }
 
+    /// When the rate limit ends for which GitHub has refused a request of this step, if that is still to come.
+    #[must_use]
+    pub fn limited_until(&self) -> Option<DateTime<Utc>> {
+        let limited_until = *self.limited_until.lock().unwrap_or_else(PoisonError::into_inner);
+        limited_until.filter(|end| *end > self.clock().now())
+    }
+
+    fn note_limit(&self, error: &ApiError) {
+        let ApiError::RateLimited { wait: Some(wait), .. } = error else { return };
+        let ends =
+            TimeDelta::from_std(*wait).ok().and_then(|wait| self.clock().now().checked_add_signed(wait));
+        let mut limited_until = self.limited_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *limited_until = ends.max(*limited_until);
+    }
+
     /// Notes that `issue` exists, because this step has created it or found it in a list: requests about
     /// it take a 404 for "not yet" for longer than those about other issues.
     pub fn expect(&self, issue: &IssueRef) {
@@ -163,19 +185,81 @@ impl GitHub {
 
     /// Sends `request` until there is a clear answer or no time left.
     pub(super) async fn send(&self, request: Request<'_>) -> Result<Answer, GitHubError> {
-        let token = self.token_for(&request).await?;
-        match self.send_with(&token, &request).await {
+        let mut token = self.token_for(&request).await?;
+        let answer = match self.send_with(&token, &request).await {
             // Somebody revoked it, or it ended earlier than it was to.
             Err(error)
                 if error.status() == Some(StatusCode::UNAUTHORIZED) && self.tokens.forget(&token).await =>
             {
                 tracing::info!("a minted token is refused; going on with another: {error}");
-                let token = self.token_for(&request).await?;
+                token = self.token_for(&request).await?;
                 self.send_with(&token, &request).await
             }
             answer => answer,
+        };
+        match answer {
+            Ok(answer) => {
+                self.tokens.note_good(request.repository, self.clock().now());
+                self.say_new_name(&request, &token, &answer).await;
+                Ok(answer)
+            }
+            Err(error) => Err({
+                self.note_limit(&error);
+                match self.transferred(&request, &token, &error).await {
+                    Some(remedy) => GitHubError::Refused { refusal: error, remedy },
+                    None => self.explain(request.repository, error),
+                }
+            }),
         }
-        .map_err(|error| self.explain(request.repository, error))
+    }
+
+    /// Says once what has another name now, if GitHub has redirected `request`.
+    async fn say_new_name(&self, request: &Request<'_>, token: &SecretString, answer: &Answer) {
+        let (moves, repository) = (self.api.moves(), request.repository);
+        let issue = issue_of(repository, &request.path).filter(|(_, below)| below.is_empty());
+        let old = issue.as_ref().map_or_else(|| repository.to_string(), |(issue, _)| issue.to_string());
+        if answer.redirected.is_none() || !moves.is_new(&old) {
+            return;
+        }
+        let path = format!("/repos/{repository}");
+        let named = self.ask(path, format!("show {repository}"), token).await;
+        match named {
+            Some((Named { full_name: Some(new), .. }, true)) => {
+                moves.say(&repository.to_string(), &new.to_string());
+            }
+            // The repository is where it was: the issue has moved.
+            _ => {
+                let new = answer.json::<Named>().ok().and_then(|named| named.issue());
+                new.into_iter().for_each(|new| moves.say(&old, &new.to_string()));
+            }
+        }
+    }
+
+    /// What to do where the issue that `request` is about was transferred. GitHub redirects a request for the issue
+    /// itself, and answers 404 for its comments.
+    async fn transferred(
+        &self,
+        request: &Request<'_>,
+        token: &SecretString,
+        error: &ApiError,
+    ) -> Option<String> {
+        let (issue, _) = issue_of(request.repository, &request.path).filter(|_| error.is_gone())?;
+        let path = format!("/repos/{}/issues/{}", issue.repository, issue.number);
+        if path == request.path && request.method == Method::GET {
+            return None;
+        }
+        let (named, is_redirected) = self.ask(path, format!("show {issue}"), token).await?;
+        let new = named.issue().filter(|_| is_redirected)?;
+        Some(format!("{issue} is now {new}; name that ticket"))
+    }
+
+    /// What is at `path`, and whether GitHub has redirected there; none if it does not say.
+    async fn ask(&self, path: String, purpose: String, token: &SecretString) -> Option<(Named, bool)> {
+        let pace = self.paces.of(token);
+        let mut call = Call::new(RequestLine::new(Method::GET, path, purpose), None, token);
+        call.pace = Some(&pace);
+        let answer = self.api.send(&call).await.ok()?;
+        Some((answer.json().ok()?, answer.redirected.is_some()))
     }
 
     async fn send_with(&self, token: &SecretString, request: &Request<'_>) -> Result<Answer, ApiError> {
@@ -199,23 +283,25 @@ impl GitHub {
         slug.map_err(|error| self.without_token(repository, error))
     }
 
-    /// Whether the token for `repository` is one of an App's installation, by
-    /// [its prefix](https://docs.github.com/authentication/keeping-your-account-and-data-secure/about-authentication-to-github#githubs-token-formats).
+    /// Whether the token for `repository` is one of an App's installation.
     pub(super) async fn is_of_installation(&self, repository: &RepoName) -> Result<bool, GitHubError> {
         let token = self.tokens.for_repository(&self.api, repository).await;
         let token = token.map_err(|error| self.without_token(repository, error))?;
-        Ok(token.expose_secret().starts_with("ghs_"))
+        Ok(is_of_installation(&token))
     }
 
-    /// Names the permission that the token lacks, if GitHub refused for that; and what could be given in place of
-    /// `token`.
+    /// Names the permission that the token lacks, if GitHub refused for that, or the input whose token has ended; and
+    /// what could be given in place of `token`.
     fn explain(&self, repository: &RepoName, refusal: ApiError) -> GitHubError {
         let lack = self.tokens.lack(repository, &refusal);
         let is_about_token = lack.is_some()
             || matches!(refusal.status(), Some(StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND));
-        let explained = match lack {
-            Some(lack) => GitHubError::Forbidden { refusal, lack: Box::new(lack) },
-            None => refusal.into(),
+        let is_ended = refusal.status() == Some(StatusCode::UNAUTHORIZED);
+        let renewal = is_ended.then(|| self.tokens.renewal(repository)).flatten();
+        let explained = match (lack, renewal) {
+            (Some(lack), _) => GitHubError::Forbidden { refusal, lack: Box::new(lack) },
+            (None, Some(remedy)) => GitHubError::Refused { refusal, remedy },
+            (None, None) => refusal.into(),
         };
         let may_give_another = is_about_token && self.tokens.is_plain_for(repository);
         match may_give_another.then(|| self.tokens.instead(repository)).flatten() {

@@ -82,9 +82,9 @@ impl GitHubError {
     pub(super) fn or_else_do(self, instead: String) -> Self {
         let remedy = joined(self.help(), Some(instead)).unwrap_or_default();
         match self {
-            Self::Api(refusal @ ApiError::Refused { .. }) | Self::Forbidden { refusal, .. } => {
-                Self::Refused { refusal, remedy }
-            }
+            Self::Api(refusal @ ApiError::Refused { .. })
+            | Self::Forbidden { refusal, .. }
+            | Self::Refused { refusal, .. } => Self::Refused { refusal, remedy },
             other => other,
         }
     }

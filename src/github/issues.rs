@@ -19,6 +19,9 @@ use crate::names::{CommentId, IssueNumber, IssueRef, Login, RepoName};
 /// As many pages of a long list are read at the same time.
 const PAGES_AT_ONCE: usize = 8;
 
+/// So many pages are read of the closed issues and pull requests, which are many.
+const PAGES_OF_CLOSED: u32 = 3;
+
 /// An issue, as far as it is read.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Issue {
@@ -45,6 +48,10 @@ pub struct Issue {
     /// How many comments it has.
     #[serde(default)]
     pub comments: u64,
+    #[serde(default)]
+    locked: bool,
+    #[serde(default)]
+    closed_by: Option<Account>,
     #[serde(default)]
     assignees: Vec<Account>,
     #[serde(default)]
@@ -77,6 +84,19 @@ impl Issue {
     #[must_use]
     pub fn is_duplicate(&self) -> bool {
         self.state_reason.as_deref() == Some("duplicate")
+    }
+
+    /// Whether a person has closed it because nobody will work on it: a bot that tidies up says so, too.
+    #[must_use]
+    pub fn is_not_planned(&self) -> bool {
+        let by_bot = self.closed_by.as_ref().is_some_and(|account| account.kind == "Bot");
+        self.state_reason.as_deref() == Some("not_planned") && !by_bot
+    }
+
+    /// Whether its conversation goes on: it is not locked, and has room.
+    #[must_use]
+    pub fn takes_comments(&self) -> bool {
+        !self.locked && self.comments < COMMENTS_LIMIT
     }
 
     /// Whether it was closed before, and somebody has opened it again.
@@ -116,6 +136,35 @@ impl Label {
     }
 }
 
+/// An issue as it was opened.
+#[derive(Debug, Clone)]
+pub struct CreatedIssue {
+    /// The issue.
+    pub issue: Issue,
+    /// The labels that GitHub does not take, on any issue.
+    pub refused: Vec<String>,
+}
+
+/// The most comments of an issue: "Commenting is disabled on issues with more than 2500 comments".
+const COMMENTS_LIMIT: u64 = 2_500;
+
+/// The most characters of a label ([github/docs#32156](https://github.com/github/docs/issues/32156)).
+const LABEL_LIMIT: usize = 50;
+
+/// The labels that a refusal is about: those that it names, else those that are too long, else all of them.
+fn bad_labels(labels: &[String], refusal: &str) -> Vec<String> {
+    // The resource, or the field, of a problem.
+    if !refusal.contains("Label ") && !refusal.contains(" labels ") {
+        return Vec::new();
+    }
+    let those = |is_bad: &dyn Fn(&str) -> bool| -> Vec<String> {
+        labels.iter().filter(|label| is_bad(label)).cloned().collect()
+    };
+    let named = those(&|label| refusal.contains(&format!("`{label}`")));
+    let long = those(&|label| label.chars().count() > LABEL_LIMIT);
+    [named, long].into_iter().find(|labels| !labels.is_empty()).unwrap_or_else(|| labels.to_vec())
+}
+
 /// A comment, as far as it is read.
 #[derive(Debug, Clone, Deserialize)]
 pub struct IssueComment {
@@ -138,6 +187,8 @@ pub struct IssueComment {
     user: Option<Account>,
     #[serde(default)]
     author_association: Association,
+    #[serde(default)]
+    minimized: Option<Minimized>,
     /// What the author's role says, where the association does not settle it.
     #[serde(skip)]
     by_role: Option<bool>,
@@ -204,7 +255,20 @@ impl Authored for IssueComment {
     }
 }
 
+/// Why a comment is hidden.
+#[derive(Debug, Clone, Deserialize)]
+struct Minimized {
+    #[serde(default)]
+    reason: Option<String>,
+}
+
 impl IssueComment {
+    /// The reason for which a person has hidden it, in GitHub's word; blank if they gave none, and none if it is shown.
+    #[must_use]
+    pub fn hidden_as(&self) -> Option<&str> {
+        self.minimized.as_ref().map(|minimized| minimized.reason.as_deref().unwrap_or_default())
+    }
+
     /// Whether it is a comment of this issue, and not of another one in the same repository.
     fn is_on(&self, issue: IssueNumber) -> bool {
         self.issue_url.rsplit('/').next() == Some(issue.to_string().as_str())
@@ -283,23 +347,40 @@ impl GitHub {
         Ok(issues)
     }
 
-    /// The closed issues with `label` that changed last, newest first; a page of them.
+    /// The closed issues that changed last, newest first: a page of those with `label`, or some pages of all of them.
     ///
     /// # Errors
     ///
     /// When GitHub refuses or does not answer.
-    pub async fn closed_issues(&self, repository: &RepoName, label: &str) -> Result<Vec<Issue>, GitHubError> {
-        let label = percent_encoding::utf8_percent_encode(label, percent_encoding::NON_ALPHANUMERIC);
-        let path = format!("/issues?state=closed&labels={label}&sort=updated&direction=desc&per_page={PAGE}");
-        let purpose = format!("list the closed issues of {repository}");
-        let mut issues: Vec<Issue> = self.send(Request::get(repository, path, purpose)).await?.json()?;
+    pub async fn closed_issues(
+        &self,
+        repository: &RepoName,
+        label: Option<&str>,
+    ) -> Result<Vec<Issue>, GitHubError> {
+        let escaped =
+            |label| percent_encoding::utf8_percent_encode(label, percent_encoding::NON_ALPHANUMERIC);
+        let labels = label.map(|label| format!("&labels={}", escaped(label))).unwrap_or_default();
+        let pages = if label.is_some() { 1 } else { PAGES_OF_CLOSED };
+        let mut issues: Vec<Issue> = Vec::new();
+        for page in 1..=pages {
+            let path = format!(
+                "/issues?state=closed{labels}&sort=updated&direction=desc&per_page={PAGE}&page={page}"
+            );
+            let purpose = format!("list the closed issues of {repository}");
+            let answer = self.send(Request::get(repository, path, purpose)).await?;
+            issues.extend(answer.json::<Vec<Issue>>()?);
+            if !answer.has_next_page() {
+                break;
+            }
+        }
         issues.retain(|issue| issue.pull_request.is_none());
         Ok(issues)
     }
 
     /// Opens an issue, assigned to `assignee` if GitHub lets it: [`Issue::is_assigned_to`] of the answer
-    /// says whether it did. GitHub refuses a login that cannot be assigned, and then the issue is opened
-    /// without it; for a token that may not push, GitHub leaves out every login without a word.
+    /// says whether it did. GitHub refuses a login that cannot be assigned and a label that it does not take, and
+    /// then the issue is opened without it; for a token that may not push, GitHub leaves out all of them without a
+    /// word.
     ///
     /// Sent once: a repeated request would open a second issue. After an unclear failure the caller
     /// looks for it.
@@ -314,26 +395,33 @@ impl GitHub {
         body: &str,
         labels: &[String],
         assignee: Option<&Login>,
-    ) -> Result<Issue, GitHubError> {
-        let send = async |assignee: Option<&Login>| {
-            let assignees = Vec::from_iter(assignee);
+    ) -> Result<CreatedIssue, GitHubError> {
+        let (mut labels, mut refused, mut assignees) =
+            (labels.to_vec(), Vec::new(), Vec::from_iter(assignee));
+        let answer = loop {
             let body = json!({ "title": title, "body": body, "labels": labels, "assignees": assignees });
             let purpose = format!("open an issue in {repository}");
             let request = Request::new(Method::POST, repository, "/issues", Repeat::Never, purpose);
-            self.send(request.body(body)).await
-        };
-        let answer = match send(assignee).await {
-            Err(refusal)
-                if refusal.status() == Some(StatusCode::UNPROCESSABLE_ENTITY) && assignee.is_some() =>
-            {
+            let refusal = match self.send(request.body(body)).await {
+                Err(refusal) if refusal.status() == Some(StatusCode::UNPROCESSABLE_ENTITY) => refusal,
+                answer => break answer?,
+            };
+            // A refusal had no effect.
+            let bad = bad_labels(&labels, &refusal.to_string());
+            if !bad.is_empty() {
+                tracing::info!("opening the issue without the labels {bad:?}: {refusal}");
+                labels.retain(|label| !bad.contains(label));
+                refused.extend(bad);
+            } else if !assignees.is_empty() {
                 tracing::info!("opening the issue without an assignee: {refusal}");
-                send(None).await?
+                assignees.clear();
+            } else {
+                return Err(refusal);
             }
-            answer => answer?,
         };
         let issue: Issue = answer.json()?;
         self.expect(&IssueRef { repository: repository.clone(), number: issue.number });
-        Ok(issue)
+        Ok(CreatedIssue { issue, refused })
     }
 
     /// Closes an issue that is done with; may be repeated.

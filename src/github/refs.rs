@@ -113,6 +113,7 @@ mod tests {
     use octocrab::OctoBody;
 
     use super::*;
+    use crate::github::tokens::GivenToken;
     use crate::github::{Credentials, Tokens, transport};
     use crate::job::Clock;
 
@@ -121,11 +122,12 @@ mod tests {
     /// A client whose server gives these answers, one after the other, and the requests that it got.
     fn client(answers: Vec<(u16, &'static str)>) -> (GitHub, Requests) {
         let requests = Requests::default();
-        let (received, mut answers) = (requests.clone(), answers.into_iter());
+        let (received, answers) = (requests.clone(), Arc::new(Mutex::new(answers.into_iter())));
         let service = tower::service_fn(move |request: http::Request<OctoBody>| {
             let path = request.uri().path_and_query().expect("a path");
             received.lock().expect("no panic").push(format!("{} {path}", request.method()));
-            let (status, body) = answers.next().expect("no more requests");
+            let next = answers.lock().expect("no panic").next();
+            let (status, body) = next.expect("no more requests");
             let mut answer = http::Response::builder().status(status);
             if body.contains("first") {
                 answer = answer.header("link", "<https://api.github.com/x?page=2>; rel=\"next\"");
@@ -134,7 +136,8 @@ mod tests {
             async move { Ok::<_, Infallible>(answer) }
         });
         let octocrab = transport::over_service(service, http::Uri::from_static("https://api.github.com"));
-        let credentials = Credentials { token: Some("token".into()), ..Credentials::default() };
+        let credentials =
+            Credentials { token: Some(GivenToken::new("token", "token")), ..Credentials::default() };
         let tokens = Tokens::new(credentials, |_| ());
         let clock = Clock::starting_at(chrono::DateTime::UNIX_EPOCH);
         (GitHub::new(octocrab, tokens, clock, Duration::from_secs(60)), requests)

@@ -34,6 +34,10 @@ pub(super) fn of_start(
             _ if says("disabled workflow") => {
                 format!("enable `{workflow}` on the Actions page of {repository}")
             }
+            _ if says("disabled for this user") => {
+                "use the token of an account that may use Actions; GitHub's support says why this one may not"
+                    .to_owned()
+            }
             _ if says("actions") && says("disabled") => {
                 format!("switch Actions on in the settings of {repository}")
             }
@@ -104,6 +108,7 @@ mod tests {
             message: message.to_owned(),
             accepted: None,
             date: None,
+            location: None,
         })
     }
 
@@ -126,6 +131,7 @@ mod tests {
             (422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow", "enable `release.yml`"),
             (422, "Workflow does not have 'workflow_dispatch' trigger", "add `on: workflow_dispatch`"),
             (422, "Actions has been disabled for this repository.", "switch Actions on"),
+            (422, "Actions has been disabled for this user.", "an account that may use Actions"),
             (
                 422,
                 "failed to parse workflow: (Line: 3, Col: 5)",

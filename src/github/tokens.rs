@@ -10,7 +10,7 @@ mod credentials;
 mod identity;
 pub mod jwt;
 mod lack;
-mod secret;
+pub(super) mod secret;
 pub mod sts;
 mod unrevoked;
 
@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
@@ -32,8 +33,7 @@ use sts::{StsError, TokenService};
 pub use credentials::{Credentials, TicketPlace, TicketToken};
 pub use identity::IdentityError;
 pub use lack::{Grantee, Lack};
-pub use secret::Mask;
-pub(crate) use secret::is_printable;
+pub use secret::{GivenToken, Mask};
 pub use unrevoked::Unrevoked;
 
 /// A token that ends so soon is replaced before it is used; one that lasts no longer than twice that,
@@ -49,6 +49,9 @@ pub enum TokenError {
     /// The step has none for this repository. `token` has a default, so it was given, and came to nothing.
     #[error("`token` is blank: does the secret exist here?")]
     Blank,
+    /// What the input holds cannot be sent as a token.
+    #[error("`{0}` holds spaces, line breaks or other characters that no token has")]
+    Garbled(&'static str),
     /// The App gives none.
     #[error(transparent)]
     App(#[from] AppError),
@@ -64,6 +67,7 @@ impl Help for TokenError {
                 "give the step a `token` that this run has; runs that forks and Dependabot start are given no secrets"
                     .to_owned(),
             ),
+            Self::Garbled(_) => Some("put the token alone into the secret, as GitHub gave it".to_owned()),
             Self::App(error) => error.help(),
             Self::Sts(error) => error.help(),
         }
@@ -79,15 +83,30 @@ pub struct Tokens {
     // Held while a token is minted, so that all who need it wait for the same one.
     in_use: tokio::sync::Mutex<InUse>,
     unrevoked: Unrevoked,
+    /// When each given token was good last, by its input.
+    good_at: Mutex<BTreeMap<&'static str, DateTime<Utc>>>,
 }
 
 /// The minted tokens that requests use.
 #[derive(Debug, Default)]
 struct InUse {
-    /// By the owner of the repositories in lower case.
+    /// By the owner of the repositories in lower case; or by a repository that was transferred to another one.
     of_owners: BTreeMap<String, Installed>,
     /// For the ticket's repository, and until when.
     exchanged: Option<(SecretString, Instant)>,
+}
+
+impl InUse {
+    /// Where the App's token for `repository` is, if it has been minted.
+    fn key_of(&self, repository: &RepoName) -> String {
+        let key = transferred(repository);
+        if self.of_owners.contains_key(&key) { key } else { repository.owner().to_ascii_lowercase() }
+    }
+}
+
+/// Where the token is for a repository that another owner has now.
+fn transferred(repository: &RepoName) -> String {
+    repository.to_string().to_ascii_lowercase()
 }
 
 /// The App's token for the repositories of one owner.
@@ -102,8 +121,14 @@ impl Tokens {
     /// Tokens by `credentials`; a minted token is given to `mask` first.
     #[must_use]
     pub fn new(credentials: Credentials, mask: Mask) -> Self {
-        let (needs, in_use) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self { credentials, mask, needs, in_use, unrevoked: Unrevoked::default() }
+        Self {
+            credentials,
+            mask,
+            needs: Mutex::default(),
+            in_use: tokio::sync::Mutex::default(),
+            unrevoked: Unrevoked::default(),
+            good_at: Mutex::default(),
+        }
     }
 
     /// The tokens that are still to be revoked.
@@ -130,7 +155,7 @@ impl Tokens {
         repository: &RepoName,
     ) -> Result<SecretString, TokenError> {
         match self.credentials.source(repository) {
-            Some(Source::Given(token)) => Ok(token.clone()),
+            Some(Source::Given(token)) => token.secret.clone().ok_or(TokenError::Garbled(token.input)),
             Some(Source::Exchanged(service)) => Ok(self.of_service(service).await?),
             Some(Source::App(app)) => Ok(self.of_app(app, api, repository).await?),
             None => Err(TokenError::Blank),
@@ -161,7 +186,7 @@ impl Tokens {
         }
         self.for_repository(api, repository).await?;
         let in_use = self.in_use.lock().await;
-        let installed = in_use.of_owners.get(&repository.owner().to_ascii_lowercase());
+        let installed = in_use.of_owners.get(&in_use.key_of(repository));
         Ok(installed.and_then(|installed| installed.token.app.clone()))
     }
 
@@ -174,7 +199,8 @@ impl Tokens {
         let mut needs = self.needs.lock().unwrap_or_else(PoisonError::into_inner).of(are_the_apps);
         needs.see(repository);
         let mut in_use = self.in_use.lock().await;
-        let known = in_use.of_owners.get(&owner);
+        let mut key = in_use.key_of(repository);
+        let known = in_use.of_owners.get(&key);
         if !known.is_some_and(|known| known.needs.cover(&needs) && Instant::now() < known.fresh_until) {
             if let Some(known) = known {
                 needs.extend(known.needs.clone());
@@ -183,9 +209,10 @@ impl Tokens {
             self.unrevoked.add(token.secret.clone());
             let lasts = token.lasts.to_std().unwrap_or_default();
             let fresh_until = Instant::now() + lasts - FRESH.min(lasts / 2);
-            in_use.of_owners.insert(owner.clone(), Installed { token, needs, fresh_until });
+            key = if token.is_elsewhere { transferred(repository) } else { owner };
+            in_use.of_owners.insert(key.clone(), Installed { token, needs, fresh_until });
         }
-        let Installed { token, needs, .. } = &in_use.of_owners[&owner];
+        let Installed { token, needs, .. } = &in_use.of_owners[&key];
         let (app, settings) = (app.id.clone(), token.settings.clone());
         if !token.repositories.contains(repository) {
             return Err(AppError::NotSelected { app, repository: repository.clone(), settings });
@@ -208,10 +235,13 @@ impl Tokens {
         let needed = accepted.and_then(|accepted| needs.among(repository, accepted));
         let permissions = needed.map(|grant| format!("`{grant}`")).or(accepted.map(grants));
         let source = self.credentials.source(repository);
+        let is_about_account =
+            refusal.is_lack_of_role() && source.as_ref().is_some_and(Source::is_of_account);
+        let grantee = source.map_or(Grantee::Token, |source| source.grantee());
         Some(Lack {
             repository: repository.clone(),
             permissions: permissions.unwrap_or_else(|| "more permissions".to_owned()),
-            grantee: source.map_or(Grantee::Token, |source| source.grantee()),
+            grantee: if is_about_account { Grantee::Account } else { grantee },
         })
     }
 
@@ -234,6 +264,20 @@ impl Tokens {
             "or, as the ticket is in this job's own repository, give the step `ticket-token: ${{{{ github.token }}}}` \
              and the job the permission {needed}"
         ))
+    }
+
+    /// Notes that GitHub has taken the token for `repository`.
+    pub(super) fn note_good(&self, repository: &RepoName, now: DateTime<Utc>) {
+        if let Some(Source::Given(token)) = self.credentials.source(repository) {
+            self.good_at.lock().unwrap_or_else(PoisonError::into_inner).insert(token.input, now);
+        }
+    }
+
+    /// What to do where GitHub does not take the token for `repository`, if the step was given it.
+    pub(super) fn renewal(&self, repository: &RepoName) -> Option<String> {
+        let Some(Source::Given(token)) = self.credentials.source(repository) else { return None };
+        let good_at = self.good_at.lock().unwrap_or_else(PoisonError::into_inner).get(token.input).copied();
+        Some(token.renewal(good_at, self.credentials.app.is_some()))
     }
 
     /// Whether `token` asks in `repository`, and no other credential.

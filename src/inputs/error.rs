@@ -2,9 +2,10 @@
 
 use crate::duration::DurationError;
 use crate::github::tokens::jwt::KeyError;
-use crate::names::{IssueRef, NameError, RepoName};
+use crate::names::{IssueRef, NameError, RefError, RepoName};
 use crate::problem::{Help, Problem};
 use crate::targets::TargetsError;
+use crate::workspace::FileError;
 
 /// What is wrong with an input. None of a secret is quoted.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +40,7 @@ pub enum InputError {
     #[error("input `{0}` holds spaces, line breaks or other characters that no token has")]
     Token(&'static str),
     /// A key that cannot sign.
-    #[error("input `private-key` is {0}; it takes the .pem file that GitHub gave when the key was generated")]
+    #[error("input `private-key` is {0}")]
     Key(KeyError),
     /// Two names of the App, which may differ.
     #[error("input `client-id` and `app-id` both name the App; give one of them")]
@@ -58,6 +59,12 @@ pub enum InputError {
     /// The hub would look at the runs without a pause.
     #[error("input `wait-interval` is nothing; write `15s`")]
     NoInterval,
+    /// Two messages, of which one would be lost.
+    #[error("inputs `message` and `message-path` both say what happened; give one of them")]
+    TwoMessages,
+    /// The file with the message is outside the workspace.
+    #[error("input `message-path`: {0}")]
+    MessagePath(FileError),
     /// The event names a ticket in a way that cannot be read.
     #[error("the event's input `release-ticket`")]
     TicketOfEvent(#[source] NameError),
@@ -77,6 +84,9 @@ pub enum InputError {
     /// The template came with the event.
     #[error("input `{0}` holds a template that came with the event")]
     TemplateOfEvent(&'static str),
+    /// Targets would be started at something that is neither a branch nor a tag.
+    #[error("input `ref` is {0}")]
+    Ref(RefError),
     /// The inputs of the targets are not a mapping.
     #[error("input {0}")]
     Mapping(TargetsError),
@@ -89,12 +99,17 @@ impl Help for InputError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Target(problem) => problem.help.clone(),
+            Self::Mapping(error) => error.help(),
+            Self::Ref(error) => error.help(),
+            Self::MessagePath(error) => error.help(),
+            Self::Key(error) => error.help(),
             Self::TicketElsewhere { hub, from_event: false, .. } => {
                 Some(format!("name a ticket of {hub}; or leave `repository` out, and the ticket decides"))
             }
-            Self::TicketElsewhere { hub, from_event: true, .. } => Some(format!(
-                "start the run with a ticket of {hub}; or leave `repository` out, if whoever starts the run may \
-                 choose the repository"
+            Self::TicketElsewhere { hub, ticket, from_event: true } => Some(format!(
+                "start the run with a ticket of {hub}; if that was renamed, write {} in `repository`; or leave \
+                 `repository` out, if whoever starts the run may choose it",
+                ticket.repository
             )),
             Self::TemplateOfEvent(_) => Some(
                 "what people type is a value: write `{{ inputs.NAME }}`, or `{{ event.PATH }}`, in place of \

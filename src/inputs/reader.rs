@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::time::Duration;
 
-use secrecy::SecretString;
-
 use super::error::{InputError, ValueError, alternatives};
 use super::table::{Input, ModeName, Takes, Words, words};
 use crate::duration;
-use crate::github::tokens;
+use crate::github::tokens::GivenToken;
 use crate::names::Login;
+use crate::place::Place;
+use crate::problem::Help;
 use crate::ticket::Status;
+use crate::yaml::{self, Node, Placed};
 
 /// The inputs of a step, and what is wrong with those that were read.
 ///
@@ -74,13 +75,21 @@ impl<'a> Reader<'a> {
         self.given.get(name).cloned()
     }
 
-    pub(super) fn secret(&mut self, name: &'static str) -> Option<SecretString> {
-        let text = self.text(name)?;
-        if !tokens::is_printable(&text) {
-            self.refuse(InputError::Token(name));
-            return None;
+    /// Refuses a secret that cannot be used, in a mode that starts something. A report and a notice meet the problem
+    /// when they need the secret: a report that cannot be delivered fails no release, and a notice writes its message
+    /// to the log.
+    pub(super) fn refuse_secret(&mut self, problem: InputError) {
+        if !matches!(self.mode, Some(ModeName::Report | ModeName::Notify)) {
+            self.refuse(problem);
         }
-        Some(text.into())
+    }
+
+    pub(super) fn token(&mut self, name: &'static str) -> Option<GivenToken> {
+        let token = GivenToken::new(name, &self.text(name)?);
+        if token.secret.is_none() {
+            self.refuse_secret(InputError::Token(name));
+        }
+        Some(token)
     }
 
     /// What `parse` makes of an input that is not blank.
@@ -163,8 +172,11 @@ impl<'a> Reader<'a> {
             .list(name)
             .into_iter()
             .map(|text| {
-                let status = known.iter().find(|status| status.as_str().eq_ignore_ascii_case(&text));
-                status.copied().ok_or_else(|| InputError::Word { name, text, takes: takes() })
+                let status = known.iter().copied().find(|status| status.as_str().eq_ignore_ascii_case(&text));
+                // How a run of GitHub's ends has more words.
+                let of_run = || Status::of_conclusion(&text.to_ascii_lowercase());
+                let status = status.or_else(of_run).filter(|status| known.contains(status));
+                status.ok_or_else(|| InputError::Word { name, text, takes: takes() })
             })
             .collect();
         let worst = self.accept(statuses)?.into_iter().max();
@@ -184,8 +196,55 @@ fn login(text: &str) -> Result<Login, ValueError> {
 pub fn list_of(text: &str) -> Result<Vec<String>, ValueError> {
     let text = text.trim();
     if text.starts_with('[') || text.starts_with("- ") {
-        return serde_saphyr::from_str(text).map_err(|error| ValueError::List(error.to_string()));
+        return yaml_list(text);
     }
     let items = text.split(['\n', ',']).map(str::trim).filter(|item| !item.is_empty());
     Ok(items.map(str::to_owned).collect())
+}
+
+fn yaml_list(text: &str) -> Result<Vec<String>, ValueError> {
+    let at = |place: &Place| format!("in line {}, column {}", place.line, place.column);
+    let list = yaml::parse("the list", text).map_err(|error| {
+        let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
+        ValueError::List(format!("{}, {}{help}", error.what, at(&error.place)))
+    })?;
+    let Node::List(items) = list.value else {
+        return Err(ValueError::List(format!("it is {}", list.value.kind())));
+    };
+    let item = |item: Placed<Node>| match &item.value {
+        Node::Text(_) | Node::Number(_) | Node::Bool(_) => Ok(item.value.to_text()),
+        other => Err(ValueError::List(format!("an item is {}, {}", other.kind(), at(&item.place)))),
+    };
+    items.into_iter().map(item).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_yaml_json_lines_or_commas_and_its_items_are_as_they_are_written() {
+        for (text, items) in [
+            ("[yes, no, 1.10, 1e12345]", vec!["yes", "no", "1.10", "1e12345"]),
+            ("- on\n- 'a, b'\n- true", vec!["on", "a, b", "true"]),
+            ("a,b\n c ", vec!["a", "b", "c"]),
+            (" , ", vec![]),
+        ] {
+            assert_eq!(list_of(text).expect(text), items);
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_list_of_texts_is_refused_at_its_place() {
+        let texts = ["[a, ~]", "- a\n- [b]", "- a\nb", "[a, {{ release }}]", "- a: b", "[a"];
+        let messages = texts.map(|text| list_of(text).expect_err(text).to_string());
+        insta::assert_snapshot!(messages.join("\n"), @r#"
+        not a list of texts: an item is nothing, in line 1, column 5
+        not a list of texts: an item is a list, in line 2, column 3
+        not a list of texts: this is not YAML: this is neither a key with its `:` nor an item with its `- `, in line 2, column 1; put the text in quotes
+        not a list of texts: without quotes, this template is a mapping, in line 1, column 6; put templates in quotes: "{{ release }}"
+        not a list of texts: an item is a mapping, in line 1, column 3
+        not a list of texts: this is not YAML: unclosed bracket '[', in line 1, column 1
+        "#);
+    }
 }

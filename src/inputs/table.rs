@@ -206,7 +206,7 @@ pub const INPUTS: &[Input] = &[
         "private-key",
         Secret,
         Nothing,
-        "a private key of that GitHub App: PEM, PEM with `\\n` for its line breaks, or base64 of it",
+        "a private key of that GitHub App: the .pem file, however its line breaks have come through, or base64 of it",
     ),
     every_mode(
         "sts-identity",
@@ -264,6 +264,14 @@ pub const INPUTS: &[Input] = &[
         default: Fixed("failure, review, stuck, done"),
         meaning: "when one new comment mentions whoever can do something now, once for each attempt of a run: a target failed, a \
                   run waits for a review, a target is stuck, everything is released; `none`: never",
+    },
+    Input {
+        name: "message-path",
+        modes: &[Report, Notify],
+        takes: Path,
+        default: Nothing,
+        meaning: "a file of the workspace that holds the message, in place of `message`: the system starts no step with an \
+                  input of more than 128 KiB. 4,000 characters are shown",
     },
     // Mode `dispatch`.
     dispatch("targets", List, Nothing, "repositories, or mappings as in the targets file"),
@@ -394,7 +402,7 @@ pub const INPUTS: &[Input] = &[
         Statuses(&Status::ALL),
         Expression("${{ job.status }}"),
         "`queued`, `in_progress`, `success`, `failure`, `cancelled` or `skipped`; of several, as \
-         `join(needs.*.result)` gives them, the worst counts",
+         `join(needs.*.result)` gives them, the worst counts. A run's other conclusions count as the nearest of these",
     ),
     report(
         "message",
@@ -412,7 +420,8 @@ pub const INPUTS: &[Input] = &[
         Statuses(&[Status::Failure, Status::Cancelled, Status::Success, Status::Skipped]),
         Expression("${{ job.status }}"),
         "`failure` and `cancelled` notify; `success` resolves what an earlier run opened; `skipped` does \
-         neither. Of several, the worst counts",
+         neither. Of several, the worst counts. Under `on: workflow_run`, the expression `github.event.workflow_run.conclusion` \
+         notifies of that run, however it ended",
     ),
     notify(
         "title",
@@ -430,8 +439,9 @@ pub const INPUTS: &[Input] = &[
     notify(
         "fingerprint",
         Text,
-        Derived("repository, workflow, job and ref"),
-        "what makes two failures the same",
+        Derived("repository, workflow, job (in a matrix with its values) and branch"),
+        "what makes two failures the same. All tags are one branch, as is each merge queue; each pull request is one \
+         of its own",
     ),
     // Every mode again: what the runner fills in.
     every_mode(

@@ -11,9 +11,10 @@ use chrono::TimeDelta;
 
 use super::{Ledger, Reading};
 use crate::github::GitHubError;
-use crate::github::issues::PAGE;
+use crate::github::issues::{IssueComment, PAGE};
 use crate::names::CommentId;
 use crate::plan::Board;
+use crate::problem::Problem;
 use crate::ticket::{BoardStep, Comment, Log};
 
 /// As often a writer repeats to bring the board up to date; others who write meanwhile do the same.
@@ -57,7 +58,7 @@ impl Ledger<'_> {
         let (list, written) = tokio::join!(self.list(), pen.put(comment, &body));
         let reading = list.map(|list| self.take_in(list, log));
         let board = written.map(|written| {
-            let id = self.keep(written, log);
+            let id = self.keep_board(written, log);
             let is_behind = log.next_board_step() != BoardStep::Shown;
             Some(Board { comment: id, created: comment.is_none(), is_behind })
         });
@@ -143,8 +144,24 @@ impl Ledger<'_> {
                 self.accept_gone(id, log);
                 Ok(None)
             }
-            (written, _) => Ok(Some(self.keep(written?, log))),
+            (written, _) => Ok(Some(self.keep_board(written?, log))),
         }
+    }
+
+    /// Keeps the board in mind that was written just now. Where a person has hidden it, nobody sees what it says.
+    fn keep_board(&mut self, written: IssueComment, log: &mut Log) -> CommentId {
+        if let Some(reason) = written.hidden_as()
+            && !self.warned_of.hidden_board
+        {
+            self.warned_of.hidden_board = true;
+            let reason = Some(reason).filter(|reason| !reason.is_empty());
+            let reason = reason.map(|reason| format!(" as \"{reason}\"")).unwrap_or_default();
+            let what =
+                format!("a person has hidden the board of {}{reason}: {}", self.ticket, written.html_url);
+            let help = "to show it again, choose \"Unhide\" in the menu of that comment";
+            tracing::warn!("{}", Problem::new(what).help(help));
+        }
+        self.keep(written.into(), log)
     }
 
     /// Reads until a list shows the board as this step has written it, or as somebody has written it later;

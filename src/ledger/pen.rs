@@ -26,27 +26,32 @@ impl Pen<'_> {
     /// When GitHub refuses or gives no clear answer.
     pub async fn write(&self, comment: Option<CommentId>, record: &Record) -> Result<Comment, GitHubError> {
         let body = record.render();
-        match self.put(comment, &body).await {
+        let written = match self.put(comment, &body).await {
             // A person deleted the record; what it says must not be lost with it.
             Err(error) if comment.is_some() && error.is_gone() => self.create(&body).await,
             written => written,
-        }
+        };
+        written.map(Comment::from)
     }
 
-    pub(super) async fn put(&self, comment: Option<CommentId>, body: &str) -> Result<Comment, GitHubError> {
+    pub(super) async fn put(
+        &self,
+        comment: Option<CommentId>,
+        body: &str,
+    ) -> Result<IssueComment, GitHubError> {
         match comment {
             Some(id) => {
                 let mut edited = [self.github.edit_comment(&self.ticket, id, body).await?];
                 believe::settle(self.github, &self.ticket.repository, &mut edited).await;
                 let [edited] = edited;
-                Ok(edited.into())
+                Ok(edited)
             }
             None => self.create(body).await,
         }
     }
 
     /// Creates a comment once: the marker in its first line tells whether it is there already.
-    async fn create(&self, body: &str) -> Result<Comment, GitHubError> {
+    async fn create(&self, body: &str) -> Result<IssueComment, GitHubError> {
         let first_line = body.lines().next().unwrap_or_default();
         let created = sent_once(
             async || self.github.create_comment(&self.ticket, body).await,
@@ -61,6 +66,6 @@ impl Pen<'_> {
         let mut created = [created.await?];
         believe::settle(self.github, &self.ticket.repository, &mut created).await;
         let [created] = created;
-        Ok(created.into())
+        Ok(created)
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Map;
 
+use super::subject::Subject;
 use crate::github::GitHub;
 use crate::github::actions::{RunJob, RunStep};
 use crate::inputs::{Common, NotifyInputs};
@@ -10,35 +11,57 @@ use crate::names::Login;
 use crate::problem::Problem;
 use crate::ticket::{FollowedJob, Notice, Status, text};
 
+/// As much of a message is shown, however many jobs have failed.
+const LEAST_ROOM: usize = 500;
+
 /// The notice of what happened, as far as GitHub tells.
-pub(super) async fn notice(job: &Job, common: &Common, inputs: &NotifyInputs, github: &GitHub) -> Notice {
-    let failed = if inputs.status == Status::Success { Vec::new() } else { failed_jobs(job, github).await };
-    let job_url = |id| format!("{}/{}/actions/runs/{}/job/{id}", job.server_url, job.repository, job.run);
-    let url = failed.first().and_then(|failed| failed.html_url.clone()).or(common.check_run.map(job_url));
-    let fingerprint = inputs.fingerprint.clone().unwrap_or_else(|| {
-        format!("{} · {} · {} · {}", job.repository, job.workflow, common.job_name, job.git_ref)
-    });
+pub(super) async fn notice(
+    job: &Job,
+    common: &Common,
+    inputs: &NotifyInputs,
+    subject: &Subject,
+    github: &GitHub,
+) -> Notice {
+    let failed = match inputs.status {
+        Status::Success => Vec::new(),
+        _ => failed_jobs(common, subject, github).await,
+    };
+    let of_check_run = |id| format!("{}/job/{id}", job.url_of_run(subject.by.run, 1));
+    let url = failed.first().and_then(|failed| failed.html_url.clone());
+    let fingerprint = subject.fingerprint(inputs.fingerprint.as_deref());
+    let mut by = subject.by.clone();
+    let first = failed.first().map(FollowedJob::from);
+    if !subject.is_job {
+        by.job = first.as_ref().map(|failed| failed.name.clone()).unwrap_or_default();
+    }
     Notice {
-        job: failed.first().map(FollowedJob::from),
+        job: first,
         pings: Vec::new(),
-        by: common.writer(job),
         seq: 1,
-        run_url: job.run_url(),
+        run_url: subject.run_url.clone(),
         fingerprint: text::cut_name(&fingerprint, 500),
         status: inputs.status.into(),
-        message: message(job, common, inputs, &failed),
-        url,
+        message: message(inputs, subject, &failed),
+        url: url.or(by.check_run.map(of_check_run)),
+        by,
         mention: Vec::new(),
+        flapping: Vec::new(),
         at: job.clock.now(),
         other: Map::new(),
     }
 }
 
-/// The failed jobs of this attempt, as far as the token may read them.
-async fn failed_jobs(job: &Job, github: &GitHub) -> Vec<RunJob> {
-    match github.jobs(&job.repository, job.run, job.attempt).await {
+/// The failed jobs of this attempt, as far as the token may read them: this job first, where it is one of them.
+async fn failed_jobs(common: &Common, subject: &Subject, github: &GitHub) -> Vec<RunJob> {
+    let by = &subject.by;
+    match github.jobs(&by.repository, by.run, by.attempt).await {
         Ok(mut jobs) => {
             jobs.retain(RunJob::has_failed);
+            let is_other = |job: &RunJob| match by.check_run {
+                Some(check_run) => job.id != Some(check_run),
+                None => job.name != common.job_name,
+            };
+            jobs.sort_by_key(is_other);
             jobs.truncate(10);
             jobs
         }
@@ -70,24 +93,44 @@ fn failed_at(job: &RunJob) -> String {
     }
 }
 
+/// `Release failed`.
+pub(super) fn what(inputs: &NotifyInputs, subject: &Subject) -> String {
+    let how = match (inputs.status, subject.conclusion.as_deref()) {
+        (Status::Success, _) => "works again",
+        (Status::Cancelled, _) => "was cancelled",
+        (_, Some("timed_out")) => "timed out",
+        (_, Some("startup_failure")) => "could not start",
+        (_, Some("stale")) => "was given up by GitHub",
+        (_, Some("action_required")) => "waits for an approval",
+        _ => "failed",
+    };
+    let workflow = if subject.workflow.is_empty() { "The workflow" } else { &subject.workflow };
+    format!("{workflow} {how}")
+}
+
 /// What the step says, or what the run tells; then the failed jobs and steps in any case.
-fn message(job: &Job, common: &Common, inputs: &NotifyInputs, failed: &[RunJob]) -> String {
-    let first = inputs.message.clone().unwrap_or_else(|| {
-        let how = match inputs.status {
-            Status::Success => "works again",
-            Status::Cancelled => "was cancelled",
-            _ => "failed",
-        };
-        let workflow = if job.workflow.is_empty() { "The workflow" } else { &job.workflow };
-        let branch = job.git_ref.trim_start_matches("refs/heads/");
-        // A job that notifies of others is not the one that failed.
-        let place = match failed.is_empty() && inputs.status != Status::Success {
-            true => format!(", job {}", common.job_name),
-            false => String::new(),
-        };
-        format!("{workflow} {how} in {} at {branch}{place}", job.repository)
-    });
-    std::iter::once(first).chain(failed.iter().map(failed_at)).collect::<Vec<_>>().join("\n")
+fn message(inputs: &NotifyInputs, subject: &Subject, failed: &[RunJob]) -> String {
+    let failed_at: Vec<String> = failed.iter().map(failed_at).collect();
+    let rest: String = failed_at.iter().map(|line| format!("\n{line}")).collect();
+    let room = text::MESSAGE_LIMIT.saturating_sub(text::length(&rest)).max(LEAST_ROOM);
+    let first = inputs.message.as_ref().map(|message| text::cut(message, room));
+    first.unwrap_or_else(|| made_message(inputs, subject, failed)) + &rest
+}
+
+fn made_message(inputs: &NotifyInputs, subject: &Subject, failed: &[RunJob]) -> String {
+    // A job that notifies of others is not the one that failed.
+    let is_this_job = failed.is_empty() && inputs.status != Status::Success;
+    let job = match subject.is_job && (subject.is_of_matrix || is_this_job) {
+        true => format!(", job {}", subject.by.job),
+        false => String::new(),
+    };
+    format!("{} in {} at {}{job}", what(inputs, subject), subject.by.repository, subject.place.name)
+}
+
+/// All that there is to say, also what is too long for a comment.
+pub(super) fn whole_message(inputs: &NotifyInputs, notice: &Notice) -> String {
+    let cut = inputs.message.iter().filter(|message| !notice.message.contains(message.as_str()));
+    cut.chain([&notice.message]).map(String::as_str).collect::<Vec<_>>().join("\n")
 }
 
 /// Whom to ping: those who are named; else the ticket's driver; else who started the run.

@@ -11,6 +11,7 @@ use crate::names::{CommentId, IssueRef, Login, number};
 use crate::plan::{Applied, Effect};
 use crate::problem::Problem;
 use crate::receipt::Receipt;
+use crate::ticket::course::{Course, Flapping, Said};
 use crate::ticket::{Comment, Log, Notice, Record, Status, Writer, text};
 
 /// The ticket's log, and the way to it.
@@ -35,22 +36,28 @@ fn same<'a>(log: &'a Log, notice: &'a Notice) -> impl Iterator<Item = (&'a Comme
     log.notices().filter(|(_, known)| known.fingerprint == notice.fingerprint)
 }
 
-/// Whoever said something of the same failure.
-pub(super) fn writers<'a>(log: &'a Log, notice: &'a Notice) -> impl Iterator<Item = &'a Writer> {
-    same(log, notice).map(|(_, known)| &known.by)
+/// What was said of the same failure.
+pub(super) fn course(log: &Log, notice: &Notice) -> Course {
+    let said = |(comment, known): (&Comment, &Notice)| Said {
+        comment: Some(comment.id),
+        at: comment.created_at,
+        notice: known.clone(),
+    };
+    same(log, notice).map(said).collect()
 }
 
 /// The effects of a notice that pings `mention`; none if a success resolves nothing.
 pub(super) fn decide(
-    log: &Log,
-    ticket: &IssueRef,
+    facts: &Facts<'_>,
     notice: &Notice,
     newest: Age,
     mention: Vec<Login>,
     mode: CommentMode,
 ) -> Vec<Effect> {
+    let (log, ticket) = (&facts.log, facts.ticket());
     let Some((comment, notice)) = place(log, notice, newest, mode) else { return Vec::new() };
-    let record = Box::new(Record::Notice(notice.mentioning(mention)));
+    let is_pinged = comment.is_some() && !notice.flapping.is_empty();
+    let record = Box::new(Record::Notice(notice.mentioning(if is_pinged { Vec::new() } else { mention })));
     vec![
         Effect::WriteRecord { issue: ticket.clone(), comment, record },
         Effect::UpdateBoard { issue: ticket.clone() },
@@ -64,17 +71,30 @@ fn place(log: &Log, notice: &Notice, newest: Age, mode: CommentMode) -> Option<(
     let newest = same(log, notice)
         .filter(|(_, known)| is_believed(&known.by))
         .max_by_key(|(comment, known)| (known.by.run, known.by.attempt, known.seq, Reverse(comment.id)));
-    let resolvable = |known: &Notice| known.status != Status::Success && age(&known.by) <= age(&notice.by);
-    if notice.status == Status::Success && !newest.is_some_and(|(_, known)| resolvable(known)) {
+    let is_ours = |known: &Notice| age(&known.by) <= age(&notice.by);
+    let course = course(log, notice);
+    let is_success = notice.status == Status::Success;
+    let resolvable = |known: &Notice| known.status != Status::Success && is_ours(known);
+    let resolves = || newest.is_some_and(|(_, known)| resolvable(known));
+    if is_success && (!resolves() || course.has_failed_beside(&notice.by)) {
         return None;
     }
     // The same failure's notice passes on from run to run; a newer run's is not ours to overwrite.
-    let known = newest.filter(|(_, known)| mode == CommentMode::Update && age(&known.by) <= age(&notice.by));
-    let known_seq = known.map_or(0, |(_, known)| known.seq);
+    let ours = newest.filter(|(_, known)| is_ours(known));
+    let flapping = ours.map_or(Flapping::No, |_| course.flapping(notice, notice.at));
+    let edited = match mode {
+        _ if flapping.comment().is_some() => flapping.comment(),
+        CommentMode::Update => ours.map(|(comment, _)| comment.id),
+        CommentMode::New => None,
+    };
+    let known = same(log, notice).find(|(comment, _)| Some(comment.id) == edited);
+    // Newer than all that was said before, by this job and by others of its run.
+    let known_seq = newest.map_or(0, |(_, known)| known.seq.min(number::MAX / 2));
     let seq = number::next(log.last_seq(&notice.by).max(known_seq));
     // What a newer release wrote into it stays.
     let other = known.map(|(_, known)| known.other.clone()).unwrap_or_default();
-    Some((known.map(|(comment, _)| comment.id), Notice { seq, other, ..notice.clone() }))
+    let flapping = flapping.times().to_vec();
+    Some((edited, Notice { seq, other, flapping, ..notice.clone() }))
 }
 
 /// Applies the effects; a board that cannot be written is a warning, as the notice is there.
@@ -86,7 +106,9 @@ pub(super) async fn apply(
 ) -> Result<(), GitHubError> {
     let ticket = facts.ledger.ticket().clone();
     if effects.is_empty() {
-        tracing::info!("nothing is open on {ticket} that this success could resolve");
+        tracing::info!(
+            "nothing is open on {ticket} that this success could resolve, or another job of the run has failed"
+        );
         receipt.summary = "Nothing was open on the ticket.\n".to_owned();
         return Ok(());
     }

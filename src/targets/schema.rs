@@ -33,6 +33,9 @@ pub enum Takes {
     Targets,
 }
 
+/// Keys with this prefix are left alone: they hold values for anchors (`&`), and what other programs read.
+pub const EXTENSION: &str = "x-";
+
 const fn key(name: &'static str, takes: Takes, meaning: &'static str) -> Key {
     Key { name, takes, meaning }
 }
@@ -102,13 +105,10 @@ impl Takes {
 
     fn schema(self) -> Value {
         match self {
-            Self::Text => json!({ "type": ["string", "number"] }),
-            Self::Duration => json!({ "type": "string" }),
+            Self::Text => plain(),
+            Self::Duration => json!({ "type": "string", "pattern": NO_TEMPLATE }),
             Self::Names => json!({
-                "oneOf": [
-                    { "type": "string" },
-                    { "type": "array", "items": { "type": "string" }, "uniqueItems": true },
-                ],
+                "oneOf": [plain(), { "type": "array", "items": plain(), "uniqueItems": true }],
             }),
             Self::Inputs => json!({ "type": "object", "maxProperties": 25 }),
             Self::Defaults => mapping(DEFAULTS, &[]),
@@ -120,18 +120,23 @@ impl Takes {
     }
 }
 
+/// Text that holds no template.
+const NO_TEMPLATE: &str = r"^(?![\s\S]*\{\{)";
+
+/// Text as it stands; a number or a boolean is text too.
+fn plain() -> Value {
+    json!({ "type": ["string", "number", "boolean"], "pattern": NO_TEMPLATE })
+}
+
 /// The JSON Schema of the targets file.
 #[must_use]
 pub fn json_schema() -> Value {
-    let mut schema = json!({
+    json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Release targets",
         "description": "The targets file of release-ticket-action.",
-    });
-    let file = mapping(FILE, &["targets"]);
-    let (Some(schema_keys), Value::Object(file)) = (schema.as_object_mut(), file) else { return schema };
-    schema_keys.extend(file);
-    schema
+        "oneOf": [mapping(FILE, &["targets"]), Takes::Targets.schema()],
+    })
 }
 
 fn mapping(keys: &[Key], required: &[&str]) -> Value {
@@ -143,6 +148,7 @@ fn mapping(keys: &[Key], required: &[&str]) -> Value {
     let mut schema = json!({
         "type": "object",
         "properties": properties.collect::<Map<_, _>>(),
+        "patternProperties": { (format!("^{EXTENSION}")): {} },
         "additionalProperties": false,
     });
     if !required.is_empty() {

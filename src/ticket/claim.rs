@@ -163,6 +163,9 @@ fn may_have_started(claim: &Dispatch, target: &TargetName) -> bool {
     claim.targets.iter().any(|start| start.target == *target && !is_nothing(&start.state))
 }
 
+/// Before all comments: in the place of the claim that started a failed run, where that is gone.
+pub const BEFORE_ALL: CommentId = CommentId(0);
+
 /// The claim that started `target`'s run `failed`: what came up to it is history for a new start.
 #[must_use]
 pub fn start_of(claims: Claims<'_>, target: &TargetName, failed: Option<RunId>) -> Option<CommentId> {

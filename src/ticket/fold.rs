@@ -130,20 +130,20 @@ impl<'a> Folding<'a> {
     /// All that is said of each target.
     fn facts(&self) -> BTreeMap<&'a str, Facts<'a>> {
         let second = self.second_starts.iter();
-        let second: BTreeSet<(&RepoName, RunId)> =
-            second.filter_map(|second| Some((&second.repository, second.run?))).collect();
-        let counts = |repository: &RepoName, run: RunId| !second.contains(&(repository, run));
+        let second: BTreeSet<RunId> = second.filter_map(|second| second.run).collect();
+        let counts = |run: RunId| !second.contains(&run);
         let mut facts: BTreeMap<&'a str, Facts<'a>> = BTreeMap::new();
-        let mut started_as: BTreeMap<(&RepoName, RunId), &'a str> = BTreeMap::new();
+        // The repository of a run may be renamed while it is at work.
+        let mut started_as: BTreeMap<RunId, &'a str> = BTreeMap::new();
         for (claim, start) in
             self.claims.iter().flat_map(|claim| claim.targets.iter().map(move |start| (*claim, start)))
         {
-            if start.run.is_some_and(|run| !counts(&start.repository, run)) {
+            if start.run.is_some_and(|run| !counts(run)) {
                 continue;
             }
             facts.entry(start.target.as_str()).or_default().starts.push((claim, start));
             if let Some(run) = start.run {
-                let name = started_as.entry((&start.repository, run)).or_insert(start.target.as_str());
+                let name = started_as.entry(run).or_insert(start.target.as_str());
                 *name = (*name).min(start.target.as_str());
             }
         }
@@ -151,15 +151,15 @@ impl<'a> Folding<'a> {
             self.claims.iter().flat_map(|claim| claim.followed.iter().map(move |run| (Some(*claim), run)));
         let shown = self.basis.into_iter().flat_map(|basis| basis.runs.values().map(|run| (None, run)));
         for (claim, followed) in recorded.chain(shown) {
-            if counts(&followed.repository, followed.run) {
+            let is_refuted = claim.is_some() && followed.is_deleted() && self.is_shown(followed);
+            if counts(followed.run) && !is_refuted {
                 facts.entry(followed.target.as_str()).or_default().follow(claim, followed);
             }
         }
         let listed = self.listed();
         let names = Names::of(&listed, &facts);
-        for report in self.reports.iter().filter(|report| counts(&report.by.repository, report.by.run)) {
-            let run = (&report.by.repository, report.by.run);
-            let started_as = started_as.get(&run).copied();
+        for report in self.reports.iter().filter(|report| counts(report.by.run)) {
+            let started_as = started_as.get(&report.by.run).copied();
             for stage in &report.stages {
                 let name = match (&stage.target, started_as) {
                     (Some(name), _) => names.meant(name.as_str()),
@@ -172,6 +172,12 @@ impl<'a> Folding<'a> {
             }
         }
         facts
+    }
+
+    /// Whether GitHub shows the run to this step: then it was not deleted, whatever a record says.
+    fn is_shown(&self, followed: &FollowedRun) -> bool {
+        let shown = self.basis.and_then(|basis| basis.runs.get(&followed.target));
+        shown.is_some_and(|run| run.run == followed.run && !run.is_deleted())
     }
 
     fn sight(&self, target: &str) -> Sight {
@@ -232,8 +238,10 @@ enum Sight {
 fn is_of_target(report: &Report, name: &str, facts: Option<&Facts<'_>>, basis: &Basis) -> bool {
     let listed = basis.repositories.get(name);
     let starts = facts.map(|facts| &facts.starts[..]).unwrap_or_default();
-    let is_in_repository = listed == Some(&report.by.repository)
-        || starts.iter().any(|(_, start)| start.repository == report.by.repository);
+    let is_in_repository = || {
+        listed == Some(&report.by.repository)
+            || starts.iter().any(|(_, start)| start.repository == report.by.repository)
+    };
     let is_known = || {
         let attempts = (report.by.run, 0)..=(report.by.run, u32::MAX);
         let is_followed = facts.is_some_and(|facts| facts.followed.range(attempts).next().is_some());
@@ -241,7 +249,7 @@ fn is_of_target(report: &Report, name: &str, facts: Option<&Facts<'_>>, basis: &
     };
     // GitHub does not show its runs.
     let is_blind = || basis.unseen.contains(name);
-    is_in_repository && (is_known() || is_blind())
+    is_known() || is_in_repository() && is_blind()
 }
 
 /// By what one record's state is newer than another's. The job at the end decides nothing but ties.
@@ -249,21 +257,36 @@ fn order(by: &Writer, seq: u64) -> (RunId, u32, u64, &str) {
     (by.run, by.attempt, seq, &by.job)
 }
 
-/// Of each fingerprint the newest notice, if it is not one of success.
+/// Of each fingerprint the newest failure, unless a newer success resolves it. In one attempt of a run each job
+/// speaks for itself: the success of one resolves no failure of another.
 fn open_notices(notices: &[&Notice]) -> Vec<Notice> {
-    let mut newest: BTreeMap<&str, &Notice> = BTreeMap::new();
     // A ping says what the ticket shows anyway.
-    for notice in notices.iter().filter(|notice| notice.pings.is_empty()) {
-        let known = newest.entry(&notice.fingerprint).or_insert(notice);
-        let newer = notice_order(notice).cmp(&notice_order(known));
-        if newer.then_with(|| by_text(&notice, known)).is_gt() {
-            *known = notice;
-        }
+    let notices = || notices.iter().filter(|notice| notice.pings.is_empty()).copied();
+    let attempt = |notice: &Notice| (notice.by.run, notice.by.attempt);
+    let mut last: BTreeMap<&str, (RunId, u32)> = BTreeMap::new();
+    for notice in notices() {
+        let known = last.entry(&notice.fingerprint).or_insert(attempt(notice));
+        *known = (*known).max(attempt(notice));
     }
-    let mut open: Vec<Notice> =
-        newest.into_values().filter(|notice| !notice.status.is_good()).cloned().collect();
+    let mut newest: BTreeMap<(&str, &Writer), &Notice> = BTreeMap::new();
+    for notice in notices().filter(|notice| last[notice.fingerprint.as_str()] == attempt(notice)) {
+        let known = newest.entry((&notice.fingerprint, &notice.by)).or_insert(notice);
+        *known = newer(known, notice);
+    }
+    let mut failures: BTreeMap<&str, &Notice> = BTreeMap::new();
+    for notice in newest.into_values().filter(|notice| !notice.status.is_good()) {
+        let known = failures.entry(&notice.fingerprint).or_insert(notice);
+        *known = newer(known, notice);
+    }
+    let mut open: Vec<Notice> = failures.into_values().cloned().collect();
     open.sort_by(|a, b| (notice_order(a), &a.fingerprint).cmp(&(notice_order(b), &b.fingerprint)));
     open
+}
+
+/// The newer one of two notices; of copies the same for every reader.
+fn newer<'n>(a: &'n Notice, b: &'n Notice) -> &'n Notice {
+    let order = notice_order(a).cmp(&notice_order(b)).then_with(|| by_text(a, b));
+    if order.is_lt() { b } else { a }
 }
 
 fn notice_order(notice: &Notice) -> ((RunId, u32, u64, &str), &Word<Status>, &str) {
@@ -320,9 +343,11 @@ impl<'a> Facts<'a> {
             let url = reports.iter().map(|(report, _)| report.run_url.clone()).max();
             let url = url.or_else(|| followed.map(|run| run.run_url.clone()));
             let url = url.or_else(|| start.and_then(|(_, start)| start.run_url.clone()));
+            // Whoever starts or follows the run knows where it is; a report may come from anywhere.
+            let started = start.map(|(_, start)| start).filter(|start| start.run == Some(id));
+            let repository = started.map(|start| &start.repository).or(followed.map(|run| &run.repository));
             let reporter = reports.iter().map(|(report, _)| &report.by.repository).min();
-            let repository = reporter.or(followed.map(|run| &run.repository));
-            let repository = repository.or(start.map(|(_, start)| &start.repository)).cloned();
+            let repository = repository.or(reporter).or(start.map(|(_, start)| &start.repository)).cloned();
             Run { repository: repository.expect("whoever names a run says where"), id, attempt, url }
         });
         let unstarted = start.filter(|_| start_is_newest && !heard).map(|(_, start)| start);
@@ -505,6 +530,10 @@ fn decide(
         let status = if is_open { TargetStatus::InProgress } else { reported };
         return (status, stage.cloned(), is_open.then_some(reported));
     };
+    // Of a run that is gone nobody else says how it ended.
+    if run.is_deleted() && (is_end(&reported) || reported == TargetStatus::Held) {
+        return (reported, stage.cloned(), None);
+    }
     let by_run = run.standing();
     let status = match (reported, by_run) {
         _ if stages.is_empty() => by_run,

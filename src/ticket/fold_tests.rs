@@ -96,6 +96,7 @@ fn notice(run: u64, attempt: u32, status: Status) -> Record {
         message: "it broke".into(),
         url: None,
         job: None,
+        flapping: Vec::new(),
         pings: Vec::new(),
         mention: Vec::new(),
         at: at(0),
@@ -123,6 +124,20 @@ fn the_newest_word_of_a_job_counts_whatever_its_time_says() {
     let records =
         [report(100, 1, "build", &[late]), report(100, 1, "build", &[stage("build", Status::Failure, 1)])];
     assert_eq!(web(&records).status, TargetStatus::InProgress);
+}
+
+#[test]
+fn the_success_of_one_job_resolves_no_failure_of_another_in_the_same_attempt() {
+    let of_job = |job: &str, attempt, status, seq| {
+        let Record::Notice(known) = notice(100, attempt, status) else { unreachable!("it is one") };
+        Record::Notice(Notice { by: by("acme/web", 100, attempt, job), seq, ..known })
+    };
+    let (failed, fine) = (of_job("a", 1, Status::Failure, 1), of_job("z", 1, Status::Success, 5));
+    for records in [[&failed, &fine], [&fine, &failed]] {
+        assert_eq!(fold(records).notices.len(), 1);
+    }
+    assert_eq!(fold([&failed, &of_job("a", 1, Status::Success, 2)]).notices, []);
+    assert_eq!(fold([&failed, &of_job("z", 2, Status::Success, 1)]).notices, []);
 }
 
 #[test]
@@ -234,6 +249,20 @@ fn a_report_that_names_no_target_belongs_to_the_one_that_was_started() {
     let ticket = fold(&[early, Record::Dispatch(dispatch)]);
     assert_eq!(ticket.targets.keys().collect::<Vec<_>>(), ["site"]);
     assert_eq!(ticket.targets["site"].status, TargetStatus::Released);
+}
+
+#[test]
+fn a_run_is_where_its_hub_started_it_whoever_reports_of_it() {
+    let Record::Report(mut elsewhere) = report(107, 1, "build", &[stage("build", Status::InProgress, 1)])
+    else {
+        panic!("a report")
+    };
+    elsewhere.by.repository = "acme/site".parse().expect("a name");
+    let run = |records: &[Record]| web(records).run.expect("a run").repository.to_string();
+    let elsewhere = Record::Report(elsewhere);
+    assert_eq!(run(&[start(100, 1, StartState::Started, Some(107)), elsewhere.clone()]), "acme/web");
+    let seen = watch(100, &[followed(107, 1, "in_progress", None, 0)]);
+    assert_eq!(run(&[start(100, 1, StartState::Started, None), seen, elsewhere]), "acme/web");
 }
 
 #[test]

@@ -116,7 +116,7 @@ pub fn reports_of<'a>(run: Option<&Run>, reports: impl Iterator<Item = &'a Repor
     let mut by_job: BTreeMap<&Writer, u64> = BTreeMap::new();
     for report in reports {
         let by = &report.by;
-        if (by.run, by.attempt) == (run.id, run.attempt) && by.repository == run.repository {
+        if (by.run, by.attempt) == (run.id, run.attempt) {
             let newest = by_job.entry(by).or_default();
             *newest = report.seq.max(*newest);
         }

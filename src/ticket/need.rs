@@ -47,6 +47,10 @@ pub enum Action {
     RerunFailed,
     /// The driver re-runs the jobs of a run that were cancelled.
     RerunCancelled,
+    /// The driver re-runs a run that was cancelled before it had a job, or has another one started.
+    RerunAll,
+    /// The driver checks whether a target is released whose run was deleted.
+    CheckRelease,
     /// The driver does something else, then runs the hub's workflow again.
     Remedy(String),
     /// The driver runs the hub's workflow again, which starts a target.
@@ -55,6 +59,8 @@ pub enum Action {
     Find,
     /// The driver runs the hub's workflow again, which finds out how a target stands.
     LookAgain,
+    /// The driver looks for the run of a target that was started.
+    FindRun,
     /// The driver looks at a run that has not changed for long.
     Inspect,
     /// The driver looks at a failure that a job has notified.
@@ -118,7 +124,7 @@ impl Action {
     #[must_use]
     pub fn urgency(&self) -> Urgency {
         match self {
-            Self::LookAgain | Self::AddDone | Self::CorrectName => Urgency::Note,
+            Self::LookAgain | Self::AddDone | Self::CorrectName | Self::FindRun => Urgency::Note,
             Self::Approve(_) | Self::Start => Urgency::Important,
             _ => Urgency::Caution,
         }
@@ -132,10 +138,18 @@ impl Action {
             Self::RerunCancelled => {
                 format!("{driver} looks at {places}, and re-runs the cancelled jobs there")
             }
+            Self::RerunAll => format!("{driver} re-runs {places}, or {hub} with `retry-failed: true`"),
+            Self::CheckRelease => format!(
+                "{driver} checks whether {places} is released, and if it is not, {hub} with `retry-failed: true`"
+            ),
             Self::Remedy(help) => format!("{driver} {hub} after this for {places}: {help}"),
             Self::Start => format!("{driver} {hub}, which starts {places}"),
             Self::LookAgain => format!("if nothing more comes, {driver} {hub}, which looks at {places}"),
             Self::Find => format!("{driver} {hub}, which looks for the run of {places}"),
+            Self::FindRun => format!(
+                "{driver} looks for the run of {places}; a `run-name` with the inputs `release-ticket` and \
+                 `release-target` tells runs from others"
+            ),
             Self::Inspect => format!("{driver} looks at {places}, and cancels it there if it hangs"),
             Self::ReadNotice => format!("{driver} looks at {places}"),
             Self::CancelSecond => format!("{driver} cancels {places}, or {hub}, which does that"),
@@ -165,23 +179,30 @@ fn of_target(ticket: &Ticket, name: &TargetName, target: &Target) -> Option<Need
 
 fn bad(name: &TargetName, target: &Target) -> Need {
     let is_cancelled = target.status == TargetStatus::Cancelled;
+    let is_lost = target.has_lost_its_run();
     let verb = match (is_cancelled, &target.run) {
+        _ if is_lost => "has no run any more",
+        (true, _) if target.was_cancelled_before_any_job() => "did not begin",
         (true, _) => "was cancelled",
+        (false, None) if is_unclear(target) => "may have been started",
         (false, None) => "could not be started",
         (false, Some(_)) => "failed",
     };
     let (job, url) = failed_job(target);
-    let at = job.map(|job| format!(" at {job}")).unwrap_or_default();
+    let at = job.filter(|_| !is_lost).map(|job| format!(" at {job}")).unwrap_or_default();
     let attempt = target.run.as_ref().map_or(1, |run| run.attempt);
     let attempt = if attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
     let said = message_of(target).map(|said| format!(": {said}")).unwrap_or_default();
     let link = match (url, target.run.as_ref().and_then(|run| run.url.as_deref())) {
+        _ if is_lost => String::new(),
         (Some(url), _) if is_cancelled => format!(" · {}", text::foreign_link("cancelled job", url)),
         (Some(url), _) => format!(" · {}", text::foreign_link("failed job", url)),
         (None, Some(url)) => format!(" · {}", text::foreign_link("run", url)),
-        (None, None) => String::new(),
+        (None, None) => candidates(target).map(|runs| format!(" · {runs}")).unwrap_or_default(),
     };
     let action = match (&target.run, is_cancelled) {
+        _ if is_lost => Action::CheckRelease,
+        _ if target.was_cancelled_before_any_job() => Action::RerunAll,
         (Some(_), false) => Action::RerunFailed,
         (Some(_), true) => Action::RerunCancelled,
         (None, _) => unstarted(target),
@@ -201,8 +222,28 @@ fn unstarted(target: &Target) -> Action {
     let because = target.because.as_ref().and_then(Word::known);
     match because.and_then(Reason::help) {
         Some(help) => Action::Remedy(message(help)),
-        None if target.start.as_ref().is_some_and(|start| start.state == StartState::Unknown) => Action::Find,
+        None if is_unclear(target) => Action::Find,
         None => Action::Start,
+    }
+}
+
+/// Whether nobody can tell whether the target was started.
+fn is_unclear(target: &Target) -> bool {
+    target.start.as_ref().is_some_and(|start| start.state == StartState::Unknown)
+}
+
+/// The runs that could be the target's, each with a link.
+fn candidates(target: &Target) -> Option<String> {
+    let Some(Word::Known(Reason::Unclear { runs, .. })) = &target.because else { return None };
+    let links = runs.iter().map(|url| text::foreign_link(&candidate(url), url));
+    (!runs.is_empty()).then(|| listed(&links.collect::<Vec<_>>()))
+}
+
+/// A run in the browser, or the runs of a workflow, in a word or two.
+fn candidate(url: &str) -> String {
+    match url.rsplit_once("/runs/") {
+        Some((_, run)) => format!("run {run}"),
+        None => "its runs".to_owned(),
     }
 }
 
@@ -267,6 +308,10 @@ fn under_way(name: &TargetName, target: &Target) -> Option<Need> {
     if target.follower.is_some() {
         return None;
     }
+    if target.has_unknown_end() {
+        let what = format!("{} has ended, and GitHub does not say how", bold(name));
+        return need(None, what, Action::LookAgain);
+    }
     let goes_on = |status: &Word<Status>| !status.is_good();
     if target.stages.iter().any(|stage| goes_on(&stage.status)) {
         return None;
@@ -278,6 +323,10 @@ fn under_way(name: &TargetName, target: &Target) -> Option<Need> {
     }
     if is_about_to_start(target) {
         return None;
+    }
+    if let Some(runs) = candidates(target) {
+        let what = format!("{} was started, and GitHub does not say as which run: {runs}", bold(name));
+        return need(None, what, Action::FindRun);
     }
     let what = format!("{} has not reported since it was started, and no hub run follows it", bold(name));
     need(None, what, Action::LookAgain)
@@ -331,17 +380,17 @@ fn of_second_start(second: &SecondStart) -> Need {
 /// A failure that a job has notified, of a run that is no target's.
 fn of_notice(notice: &Notice) -> Need {
     let url = notice.url.as_deref().unwrap_or(&notice.run_url);
-    let job = notice
-        .job
-        .as_ref()
-        .map_or_else(|| text::code(&notice.by.job), |job| at(&job.name, job.step.as_deref()));
+    // A run that could not start has no job.
+    let by_job = || Some(&notice.by.job).filter(|job| !job.is_empty()).map(|job| text::code(job));
+    let job = notice.job.as_ref().map(|job| at(&job.name, job.step.as_deref())).or_else(by_job);
+    let job = job.map(|job| format!(" at {job}")).unwrap_or_default();
     let repository = text::repository(&notice.by.repository);
     Need {
         target: None,
         reviewers: Vec::new(),
         moment: None,
         what: format!(
-            "{repository} failed at {job}: {} · {}",
+            "{repository} failed{job}: {} · {}",
             message(&notice.message),
             text::foreign_link("failed job", url)
         ),
@@ -474,7 +523,13 @@ fn message_of(target: &Target) -> Option<String> {
         let word = start.state.newer_text()?;
         Some(format!("`{word}`, a state that only a newer release of the action knows"))
     };
-    let because = || target.because.as_ref().map(|because| because.clause(ToString::to_string));
+    let because = || {
+        Some(match target.because.as_ref()? {
+            // The links stand apart.
+            Word::Known(Reason::Unclear { error, .. }) => error.clone(),
+            because => because.clause(ToString::to_string),
+        })
+    };
     said.or_else(because).or_else(newer).map(|said| message(&said))
 }
 
@@ -482,6 +537,8 @@ fn message_of(target: &Target) -> Option<String> {
 fn place(name: &TargetName, target: &Target) -> String {
     let url = target.run.as_ref().and_then(|run| run.url.as_deref());
     let url = url.or_else(|| target.start.as_ref().and_then(|start| start.run_url.as_deref()));
+    // Nothing is at the address of a run that was deleted.
+    let url = url.filter(|_| !target.has_lost_its_run());
     let name = text::inline(name.as_str());
     url.map_or_else(|| format!("**{name}**"), |url| format!("**{}**", text::foreign_link(&name, url)))
 }

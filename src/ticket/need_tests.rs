@@ -13,16 +13,18 @@ const AT: &str = "2026-01-05T09:00:00Z";
 fn starts() -> Vec<Value> {
     let refused = json!({ "reason": "refused", "error": "GitHub refused", "help": "grant `actions: write`" });
     let unclear = json!({ "reason": "unclear", "error": "no answer", "runs": ["https://github.com/x"] });
+    let run = "https://github.com/acme/web/actions/runs/8";
+    let nameless = json!({ "reason": "unclear", "error": "it was started", "runs": [run], "help": "look" });
     let newer = json!({ "reason": "frozen" });
     let plain = ["claimed", "yielded", "cancelled", "superseded", "started", "refused", "unknown", "newer"];
     let plain = plain.into_iter().map(|state| json!({ "state": state }));
-    let reasons = [("refused", refused), ("unknown", unclear), ("waiting", newer)];
+    let reasons = [("refused", refused), ("unknown", unclear), ("started", nameless), ("waiting", newer)];
     plain.chain(reasons.map(|(state, because)| json!({ "state": state, "because": because }))).collect()
 }
 
 /// What GitHub says of the run, with a job.
 fn runs() -> Vec<Option<Value>> {
-    let going = ["requested", "queued", "pending", "waiting", "in_progress", "eaten"];
+    let going = ["requested", "queued", "pending", "waiting", "in_progress", "completed", "deleted", "eaten"];
     let going = going.map(|status| Some(json!({ "status": status })));
     let review = json!({ "environment": "production", "reviewers": ["dana", "acme/sre"] });
     let timer = json!({ "environment": "staging", "timer_ends": AT });
@@ -42,7 +44,8 @@ fn runs() -> Vec<Option<Value>> {
     ];
     let ended =
         conclusions.map(|conclusion| Some(json!({ "status": "completed", "conclusion": conclusion })));
-    [None].into_iter().chain(going).chain(waits).chain(ended).collect()
+    let begun = Some(json!({ "status": "completed", "conclusion": "cancelled", "jobs": 1 }));
+    [None, begun].into_iter().chain(going).chain(waits).chain(ended).collect()
 }
 
 /// What the run reports.
@@ -79,7 +82,7 @@ fn release(
     watch: &Value,
     is_notified: bool,
 ) -> Ticket {
-    let is_started = start["state"] == "started";
+    let is_started = start["state"] == "started" && start["because"].is_null();
     let hub = json!({ "repository": "acme/hub", "run": 5, "attempt": 1, "job": "dispatch" });
     let by = json!({ "repository": "acme/web", "run": 7, "attempt": 1, "job": "publish" });
     let web = json!({ "target": "web", "repository": "acme/web", "at": AT, "run": is_started.then_some(7) });
@@ -127,7 +130,7 @@ fn release(
 fn every_release(mut see: impl FnMut(&Ticket)) {
     for start in starts() {
         // A run that is there decides, whatever became of the start.
-        let is_started = start["state"] == "started";
+        let is_started = start["state"] == "started" && start["because"].is_null();
         let runs = runs().into_iter().filter(|run| is_started || run.is_none());
         for (run, report) in
             runs.flat_map(|run| reports().into_iter().map(move |report| (run.clone(), report)))
@@ -147,7 +150,8 @@ fn goes_on(ticket: &Ticket, target: &Target) -> bool {
     match target.status {
         TargetStatus::Released | TargetStatus::Skipped => true,
         TargetStatus::InProgress | TargetStatus::Queued => {
-            let goes_on = is_about_to_start(target) || reports() && !target.is_cancelling;
+            let reports = reports() && !target.is_cancelling && !target.has_unknown_end();
+            let goes_on = is_about_to_start(target) || reports;
             target.stuck_since.is_none() && (target.follower.is_some() || goes_on)
         }
         TargetStatus::Waiting => {
@@ -179,7 +183,7 @@ fn every_state_has_a_sentence_and_nothing_blocks_only_where_every_target_goes_on
     **docs** waits for **web**, which was not started
     **web** could not be started
     **web** could not be started: GitHub refused
-    **web** could not be started: no answer; its run could be here: https://github.com/x
+    **web** did not begin: cancelled before any job began: by somebody, or by a newer run of its concurrency group · [run](https://github.com/acme/web/actions/runs/7)
     **web** failed at `publish` · [run](https://github.com/acme/web/actions/runs/7)
     **web** failed at `publish`, step `Run tests` · [failed job](https://github.com/acme/web/actions/runs/7/job/70)
     **web** failed at `publish`, step `Run tests`: it broke · [failed job](https://github.com/acme/web/actions/runs/7/job/70)
@@ -189,6 +193,10 @@ fn every_state_has_a_sentence_and_nothing_blocks_only_where_every_target_goes_on
     **web** failed: it broke
     **web** failed: somebody has to approve it · [run](https://github.com/acme/web/actions/runs/7)
     **web** failed: timed out · [run](https://github.com/acme/web/actions/runs/7)
+    **web** has ended, and GitHub does not say how
+    **web** has no run any more
+    **web** has no run any more: it broke
+    **web** has no run any more: the run was deleted, so GitHub does not say how it ended
     **web** has not changed since 2026-01-05 09:00 UTC
     **web** has not reported since it was started, and no hub run follows it
     **web** has reported `publish`, and no last stage yet
@@ -199,6 +207,8 @@ fn every_state_has_a_sentence_and_nothing_blocks_only_where_every_target_goes_on
     **web** is held: it broke
     **web** is held: it ended as `eaten`, a word that this release of the action does not know
     **web** is held: it is `eaten`, a word that this release of the action does not know
+    **web** may have been started
+    **web** may have been started: no answer · [its runs](https://github.com/x)
     **web** waits for **dana** or **acme/sre** to approve `production` · [review](https://github.com/acme/web/actions/runs/7)
     **web** waits for an approval or a protection rule of `production` · [review](https://github.com/acme/web/actions/runs/7)
     **web** waits for an approval or a protection rule of its environment · [review](https://github.com/acme/web/actions/runs/7)
@@ -206,7 +216,9 @@ fn every_state_has_a_sentence_and_nothing_blocks_only_where_every_target_goes_on
     **web** was cancelled at `publish` · [run](https://github.com/acme/web/actions/runs/7)
     **web** was cancelled at `publish`: it broke · [run](https://github.com/acme/web/actions/runs/7)
     **web** was cancelled · [run](https://github.com/acme/web/actions/runs/7)
+    **web** was cancelled: cancelled before any job began: by somebody, or by a newer run of its concurrency group · [run](https://github.com/acme/web/actions/runs/7)
     **web** was cancelled: it broke · [run](https://github.com/acme/web/actions/runs/7)
+    **web** was started, and GitHub does not say as which run: [run 8](https://github.com/acme/web/actions/runs/8)
     Nothing blocks. The hub's run starts **docs**.
     Nothing blocks. Under way: **web**, which reports itself. After that, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) to start **docs**.
     Nothing blocks. Under way: **web**, which reports itself. After that, the hub's run starts **docs**.
@@ -219,12 +231,15 @@ fn every_state_has_a_sentence_and_nothing_blocks_only_where_every_target_goes_on
     → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which looks for the run of **web**
     → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which starts **docs**
     → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which starts **web**
+    → `alice` checks whether **web** is released, and if it is not, [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) with `retry-failed: true`
     → `alice` looks at **[web](https://github.com/acme/web/actions/runs/7)**, and cancels it there if it hangs
     → `alice` looks at **[web](https://github.com/acme/web/actions/runs/7)**, and re-runs the cancelled jobs there
     → `alice` looks at **[web](https://github.com/acme/web/actions/runs/7)**, and re-runs the failed jobs there
     → `alice` looks at **web**, and cancels it there if it hangs
     → `alice` looks at **web**, and re-runs the failed jobs there
     → `alice` looks at [acme/web](https://github.com/acme/web/actions/runs/7)
+    → `alice` looks for the run of **web**; a `run-name` with the inputs `release-ticket` and `release-target` tells runs from others
+    → `alice` re-runs **[web](https://github.com/acme/web/actions/runs/7)**, or [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) with `retry-failed: true`
     → `alice` updates the action in the hub
     → a reviewer approves or refuses **[web](https://github.com/acme/web/actions/runs/7)**
     → if its run has ended, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which records how **[web](https://github.com/acme/web/actions/runs/7)** ended; the author of the workflow adds `done: true` to the last report

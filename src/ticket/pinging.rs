@@ -145,6 +145,7 @@ pub fn notice(ticket: &Ticket, due: Vec<Due>, pinger: Pinger) -> Option<Notice> 
         message: message(ticket, &needs, pinger.driver.as_ref()),
         url: None,
         job: None,
+        flapping: Vec::new(),
         pings: due.into_iter().map(|due| due.ping).collect(),
         mention,
         at: pinger.at,

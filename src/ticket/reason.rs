@@ -39,6 +39,12 @@ pub enum Reason {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         status: Option<TargetStatus>,
     },
+    /// A run of it was started already, and deleted before it was known how it ended.
+    Deleted {
+        /// Where the run was in the browser.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run_url: Option<String>,
+    },
     /// It was started a second time, and the run of an earlier claim counts.
     Second {
         /// The run that counts, in the browser; none if GitHub does not say which it is.
@@ -100,14 +106,24 @@ impl Reason {
                 let run = run_url.as_deref().unwrap_or("an event");
                 match status.filter(|status| status.is_bad()) {
                     None => format!("it was started already by {run}"),
-                    Some(status) => format!(
-                        "it was started already and {}; re-run the failed jobs of {}, or set `retry-failed: true` \
-                         for a new run",
-                        status.word(),
-                        run_url.as_deref().unwrap_or("its run")
-                    ),
+                    Some(status) => {
+                        let run = run_url.as_deref().unwrap_or("its run");
+                        let what = match status {
+                            TargetStatus::Cancelled => run.to_owned(),
+                            _ => format!("the failed jobs of {run}"),
+                        };
+                        format!(
+                            "it was started already and {}; re-run {what}, or set `retry-failed: true` for a new run",
+                            status.word()
+                        )
+                    }
                 }
             }
+            Self::Deleted { run_url } => format!(
+                "its run {} was deleted, so GitHub does not say how it ended; if it is not released, set \
+                 `retry-failed: true` for a new run",
+                run_url.as_deref().unwrap_or_default()
+            ),
             Self::Second { run_url } => {
                 let first = run_url.as_deref().unwrap_or("an earlier start");
                 format!("it was started twice; {first} came first, so the second run does not count")

@@ -190,6 +190,9 @@ pub struct Notice {
     /// Who is pinged.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "login::list")]
     pub mention: Vec<Login>,
+    /// When the failure came back, of one that flaps: then the notice is edited, and pings nobody again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flapping: Vec<DateTime<Utc>>,
     /// When it was noticed, by the reporter's clock: shown, never compared.
     pub at: DateTime<Utc>,
     /// What a newer release wrote beside.

@@ -1,5 +1,6 @@
 //! A record as a comment: the marker with the data, then a few lines for people.
 
+use super::course;
 use super::marker::{self, Kind};
 use super::reason::{Reason, and};
 use super::record::{Dispatch, Notice, Record, Report, Start};
@@ -193,13 +194,27 @@ impl Notice {
         let pinged: String = self.mention.iter().map(|login| format!(" @{login}")).collect();
         let pinged =
             if pinged.is_empty() { pinged } else { format!("\n\n{} please have a look.", pinged.trim()) };
+        // A run that could not start has no job.
+        let job = Some(&self.by.job).filter(|job| !job.is_empty());
+        let job = job.map(|job| format!(", job {}", text::code(job))).unwrap_or_default();
         format!(
-            "{what} in {}, job {}: {}\n\n{}{pinged}",
+            "{what} in {}{job}: {}\n\n{}{pinged}{}",
             text::repository(&self.by.repository),
-            text::code(&self.by.job),
             text::foreign_link(&format!("run {}{attempt}", self.by.run), &self.run_url),
-            text::quote(&self.message)
+            text::quote(&self.message),
+            self.flapping_line()
         )
+    }
+
+    fn flapping_line(&self) -> String {
+        match self.flapping.len() {
+            0 => String::new(),
+            failures => format!(
+                "\n\n🔁 **Flapping:** {failures} failures in {} days. Further news is written into this comment and \
+                 pings nobody.",
+                course::FLAPPING_WITHIN.num_days()
+            ),
+        }
     }
 }
 
@@ -289,8 +304,8 @@ mod tests {
             start(&name, StartState::Unknown, because)
         };
         let record = Record::Dispatch(Dispatch {
-            // As much as a dispatch records.
-            form: Some(Word::Known(Map::from_iter([("notes".to_owned(), "x".repeat(8_000).into())]))),
+            // As much as a dispatch records: each answer by two names.
+            form: Some(Word::Known(Map::from_iter([("notes".to_owned(), "x".repeat(16_000).into())]))),
             ..dispatch((0..40).map(unclear).collect())
         });
         assert!(record.fits(), "{} characters", text::length(&record.render()));

@@ -3,6 +3,8 @@
 //! The words are those of
 //! <https://docs.github.com/rest/actions/workflow-runs>. One that this release does not know holds the
 //! target, and is named: nobody could say that it is released, or free to be started again.
+//!
+//! A run may be `completed` for a moment before GitHub says how it ended: it goes on until the conclusion is known.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -25,7 +27,7 @@ pub struct FollowedRun {
     pub attempt: u32,
     /// That attempt in the browser.
     pub run_url: String,
-    /// How far it is, in GitHub's word.
+    /// How far it is, in GitHub's word; [`DELETED`] where somebody has deleted it.
     pub status: String,
     /// How it ended, in GitHub's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -140,6 +142,39 @@ fn or(logins: &[Login]) -> String {
 }
 
 impl FollowedRun {
+    /// The first attempt of a run, in GitHub's word for how it stands at this time; of its jobs nothing is known.
+    #[must_use]
+    pub fn new(
+        target: TargetName,
+        repository: RepoName,
+        run: RunId,
+        status: &str,
+        at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            target,
+            repository,
+            run,
+            attempt: 1,
+            run_url: String::new(),
+            status: status.to_owned(),
+            conclusion: None,
+            job: None,
+            jobs: 0,
+            jobs_over: 0,
+            reviews: Vec::new(),
+            reports: 0,
+            at,
+            other: Map::new(),
+        }
+    }
+
+    /// A run of which somebody has deleted all that GitHub would say.
+    #[must_use]
+    pub fn deleted(target: TargetName, repository: RepoName, run: RunId, at: DateTime<Utc>) -> Self {
+        Self::new(target, repository, run, DELETED, at)
+    }
+
     /// How the target stands, by its run alone.
     #[must_use]
     pub fn standing(&self) -> TargetStatus {
@@ -172,10 +207,28 @@ impl FollowedRun {
         }
     }
 
-    /// Whether the run has ended.
+    /// Whether the run has ended, and how is known; or it is gone.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        self.status == COMPLETED
+        self.status == COMPLETED && self.conclusion.is_some() || self.is_deleted()
+    }
+
+    /// Whether the run has ended, and GitHub does not say how, or not yet.
+    #[must_use]
+    pub fn lacks_conclusion(&self) -> bool {
+        self.status == COMPLETED && self.conclusion.is_none()
+    }
+
+    /// Whether somebody has deleted the run before it was known how it ended.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.status == DELETED
+    }
+
+    /// Whether the run was cancelled before it had a job: none of them can be run again.
+    #[must_use]
+    pub fn was_cancelled_before_any_job(&self) -> bool {
+        self.status == COMPLETED && self.conclusion.as_deref() == Some("cancelled") && self.jobs == 0
     }
 
     /// What there is to say beside the status: `timed out`, or `2 of 5 jobs are done`.
@@ -207,6 +260,10 @@ impl FollowedRun {
             (COMPLETED, Some("action_required")) => Some("somebody has to approve it".to_owned()),
             (COMPLETED, Some("stale")) => Some("GitHub gave it up as stale".to_owned()),
             (COMPLETED, None) => Some("GitHub does not say how it ended".to_owned()),
+            (DELETED, _) => Some("the run was deleted, so GitHub does not say how it ended".to_owned()),
+            (COMPLETED, Some("cancelled")) if self.was_cancelled_before_any_job() => {
+                Some(BEFORE_ANY_JOB.to_owned())
+            }
             (COMPLETED, Some(word)) if meaning(COMPLETED, Some(word)).is_newer() => {
                 Some(format!("it ended as `{word}`, a word that this release of the action does not know"))
             }
@@ -228,8 +285,16 @@ impl FollowedRun {
     }
 
     /// By what one state of the same attempt is further than another.
-    pub(super) fn progress(&self) -> (bool, usize, usize) {
-        (self.has_ended(), self.jobs_over, self.jobs)
+    ///
+    /// A known end is further than any other state, whatever was known of the jobs: a later look may ask for none.
+    pub(super) fn progress(&self) -> (u8, usize, usize) {
+        let end = match self.status.as_str() {
+            COMPLETED if self.conclusion.is_some() => 3,
+            DELETED => 2,
+            COMPLETED => 1,
+            _ => 0,
+        };
+        (end, self.jobs_over, self.jobs)
     }
 
     /// GitHub's words for it. They decide nothing but ties.
@@ -247,6 +312,10 @@ impl FollowedJob {
 }
 
 const COMPLETED: &str = "completed";
+/// The status of a run that is gone. It is not a word of GitHub's: an older release of the action holds the target by it.
+pub const DELETED: &str = "deleted";
+const BEFORE_ANY_JOB: &str =
+    "cancelled before any job began: by somebody, or by a newer run of its concurrency group";
 /// An environment keeps the run.
 const WAITING: &str = "waiting";
 /// A concurrency group keeps the run.
@@ -254,17 +323,14 @@ const PENDING: &str = "pending";
 
 /// GitHub's words in ours.
 fn meaning(status: &str, conclusion: Option<&str>) -> Word<Status> {
-    Word::Known(match (status, conclusion) {
-        ("requested" | "queued" | PENDING | WAITING, _) => Status::Queued,
-        ("in_progress", _) => Status::InProgress,
-        (COMPLETED, Some("success" | "neutral")) => Status::Success,
-        (COMPLETED, Some("skipped")) => Status::Skipped,
-        (COMPLETED, Some("cancelled")) => Status::Cancelled,
-        (COMPLETED, Some("failure" | "timed_out" | "startup_failure" | "action_required" | "stale")) => {
-            Status::Failure
-        }
-        _ => return Word::Newer(conclusion.unwrap_or(status).into()),
-    })
+    let known = match (status, conclusion) {
+        ("requested" | "queued" | PENDING | WAITING, _) => Some(Status::Queued),
+        ("in_progress", _) | (COMPLETED, None) => Some(Status::InProgress),
+        (DELETED, _) => Some(Status::Failure),
+        (COMPLETED, Some(conclusion)) => Status::of_conclusion(conclusion),
+        _ => None,
+    };
+    known.map_or_else(|| Word::Newer(conclusion.unwrap_or(status).into()), Word::Known)
 }
 
 #[cfg(test)]
@@ -319,7 +385,34 @@ mod tests {
             assert_eq!(run.standing(), TargetStatus::Held);
             assert!(run.remark().is_some_and(|remark| remark.contains("`eaten`")), "{run:?}");
         }
-        assert_eq!(run(COMPLETED, None).standing(), TargetStatus::Held);
+    }
+
+    #[test]
+    fn a_run_of_which_github_does_not_say_how_it_ended_goes_on() {
+        let run = run(COMPLETED, None);
+        assert_eq!((run.standing(), run.has_ended()), (TargetStatus::InProgress, false));
+        assert_eq!(run.remark().as_deref(), Some("GitHub does not say how it ended"));
+    }
+
+    #[test]
+    fn a_known_end_is_further_than_an_unknown_one_and_both_are_further_than_what_goes_on() {
+        let with_jobs = |status, conclusion| FollowedRun { jobs: 3, jobs_over: 3, ..run(status, conclusion) };
+        let states = [
+            with_jobs("in_progress", None),
+            run(COMPLETED, None),
+            with_jobs(COMPLETED, None),
+            run(DELETED, None),
+            run(COMPLETED, Some("success")),
+        ];
+        assert!(states.is_sorted_by(|a, b| a.progress() < b.progress()), "{states:#?}");
+    }
+
+    #[test]
+    fn a_run_that_was_cancelled_without_a_job_says_who_may_have_done_it() {
+        let cancelled = run(COMPLETED, Some("cancelled"));
+        assert_eq!(cancelled.remark().as_deref(), Some(BEFORE_ANY_JOB));
+        let begun = FollowedRun { jobs: 1, jobs_over: 1, ..cancelled };
+        assert_eq!((begun.remark(), begun.standing()), (None, TargetStatus::Cancelled));
     }
 
     fn review(reviewers: &[&str], timer: bool) -> Review {

@@ -156,6 +156,30 @@ impl Target {
     }
 }
 
+impl Target {
+    /// Whether its run was deleted, and nothing else says how it ended.
+    #[must_use]
+    pub fn has_lost_its_run(&self) -> bool {
+        self.status.is_bad() && self.followed.as_ref().is_some_and(FollowedRun::is_deleted)
+    }
+
+    /// Whether its run has ended, and nobody can say how, or not yet.
+    #[must_use]
+    pub fn has_unknown_end(&self) -> bool {
+        let is_mute = self.followed.as_ref().is_some_and(FollowedRun::lacks_conclusion);
+        self.has_lost_its_run() || is_mute && self.status == TargetStatus::InProgress
+    }
+
+    /// Whether its run was cancelled before it had a job.
+    #[must_use]
+    pub fn was_cancelled_before_any_job(&self) -> bool {
+        let run = self.followed.as_ref();
+        let has_begun = !self.stages.is_empty();
+        let is_cancelled = self.status == TargetStatus::Cancelled && !has_begun;
+        is_cancelled && run.is_some_and(FollowedRun::was_cancelled_before_any_job)
+    }
+}
+
 impl Ticket {
     /// What keeps a target with these `needs` from ever being started, as things stand: a target that
     /// failed, or that waits for one that did.

@@ -123,6 +123,19 @@ impl Status {
         }
     }
 
+    /// What a [conclusion](https://docs.github.com/rest/actions/workflow-runs) of GitHub comes to; none if it is a new
+    /// one.
+    #[must_use]
+    pub fn of_conclusion(conclusion: &str) -> Option<Self> {
+        Some(match conclusion {
+            "success" | "neutral" => Self::Success,
+            "skipped" => Self::Skipped,
+            "cancelled" => Self::Cancelled,
+            "failure" | "timed_out" | "startup_failure" | "action_required" | "stale" => Self::Failure,
+            _ => return None,
+        })
+    }
+
     /// Emoji and words, as people read it.
     #[must_use]
     pub fn label(self) -> &'static str {

@@ -318,6 +318,13 @@ pub fn web_url(text: &str) -> Option<String> {
     web.then(|| url.as_str().chars().map(escape).collect())
 }
 
+/// Whether people see nothing of `c`, though two texts differ by it.
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
+    let takes_no_room = matches!(c, '\u{ad}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
+    c.is_control() || is_bidi_control(c) || takes_no_room
+}
+
 /// Marks that change the direction of the text around them, and so what it seems to say.
 fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use chrono::{SubsecRound, TimeDelta};
 use http_body_util::{BodyExt, Full};
 use octocrab::OctoBody;
+use release_ticket_action::github::tokens::GivenToken;
 use release_ticket_action::github::{Credentials, GitHub, Tokens, transport};
 use release_ticket_action::job::Clock;
 use release_ticket_action::names::{GitRef, Login, RepoName, WorkflowFile};
@@ -26,7 +27,7 @@ fn client() -> (World, GitHub, RepoName) {
         Ok::<_, Dropped>(whole(response).await)
     });
     let octocrab = transport::over_service(service, http::Uri::from_static("https://api.github.com"));
-    let credentials = Credentials { token: Some(TOKEN.into()), ..Credentials::default() };
+    let credentials = Credentials { token: Some(GivenToken::new("token", TOKEN)), ..Credentials::default() };
     let tokens = Tokens::new(credentials, |_| ());
     let github = GitHub::new(octocrab, tokens, Clock::starting_at(now()), Duration::from_secs(60));
     (world, github, "acme/web".parse().expect("a name"))
@@ -82,7 +83,7 @@ async fn runs_of_a_dispatch_are_found_among_all_runs_of_the_workflow() {
 async fn an_issue_is_opened_and_assigned_with_one_request() {
     let (world, github, web) = client();
     let alice = login("alice");
-    let issue = github.create_issue(&web, "A title", "", &[], Some(&alice)).await.expect("an issue");
+    let issue = github.create_issue(&web, "A title", "", &[], Some(&alice)).await.expect("an issue").issue;
     assert!(issue.is_assigned_to(&alice));
     assert_eq!(world.exchanges().len(), 1);
 }
@@ -95,7 +96,7 @@ async fn an_issue_is_opened_without_a_login_that_cannot_be_assigned() {
             world.token(TOKEN).without_push("acme/web");
         }
         let bob = login("bob");
-        let issue = github.create_issue(&web, "A title", "", &[], Some(&bob)).await.expect("an issue");
+        let issue = github.create_issue(&web, "A title", "", &[], Some(&bob)).await.expect("an issue").issue;
         assert!(!issue.is_assigned_to(&bob));
         assert_eq!(world.issues("acme/web").len(), 1);
     }

@@ -193,6 +193,16 @@ async fn a_dry_run_shows_what_is_taken_over() {
 }
 
 #[tokio::test]
+async fn a_closed_ticket_is_found_whatever_its_labels_are() {
+    let acme = closed_as_released().await;
+    acme.world.unlabel_issue("acme/hub", 1, "release");
+    for step in [dispatch(501, "web"), dispatch(501, "web").input("labels", "shipping")] {
+        step.run_in(&acme).await.fails().says("acme/hub#1 released 1.4.0");
+    }
+    assert_eq!((count(&acme, "web"), tickets(&acme)), (1, 1), "{}", acme.world.story());
+}
+
+#[tokio::test]
 async fn a_target_that_still_runs_by_a_closed_ticket_is_not_started_beside() {
     let acme = Acme::new().await;
     dispatch(500, "web, api").run_in(&acme).await.succeeds();
@@ -516,7 +526,7 @@ async fn reports_decide_where_github_does_not_show_the_runs() {
     acme.world.edit_comment(ago.id, &old);
     let done = dispatch(501, "web, api").run_in(&acme).await;
     done.fails().says(
-        "acme/hub#1, which is closed, has started api, and GitHub does not show whether it has ended: ",
+        "acme/hub#1, which is closed, has started api, and its run was deleted, so GitHub does not say how it ended: ",
     );
     assert!(!done.log.contains("started web"), "{}", done.log);
     dispatch(501, "web, api").input("release-again", "true").run_in(&acme).await.succeeds();
@@ -575,7 +585,7 @@ async fn a_release_without_a_closed_ticket_costs_no_more_requests() {
         dispatch(run, "web").attempt(attempt).run_in(&acme).await.succeeds();
         counted.push(acme.requests().len());
     }
-    assert_eq!(counted, [14, 7, 7]);
+    assert_eq!(counted, [16, 8, 8]);
 }
 
 #[tokio::test]
@@ -657,4 +667,40 @@ async fn a_named_ticket_opened_again_starts_nothing_beside_a_later_one() {
     let done = dispatch(502, "web, api").input("ticket", "1").run_in(&acme).await;
     done.fails().says("goes on with this release");
     assert_eq!(count(&acme, "api"), 1);
+}
+
+/// A comment of alice on the ticket, as the event that starts the hub's run.
+fn comment_event(state: &str) -> Value {
+    serde_json::json!({
+        "action": "created",
+        "issue": { "number": 1, "state": state, "title": "Release 1.4.0", "body": "" },
+        "comment": { "id": 77, "body": "Thanks, everybody!", "user": { "login": "alice" } },
+        "sender": { "login": "alice", "type": "User" },
+    })
+}
+
+#[tokio::test]
+async fn a_comment_on_a_ticket_that_was_closed_as_released_is_no_failure() {
+    let acme = Acme::new().await;
+    acme.world.repository("acme/hub").role("alice", "admin");
+    dispatch(500, "web").input("close-on-success", "true").run_in(&acme).await.succeeds();
+    end(&acme, "web", "success");
+    dispatch(501, "web").input("close-on-success", "true").run_in(&acme).await.succeeds();
+    close(&acme, 1);
+    acme.world.clear_story();
+    let done = dispatch(502, "web").event(comment_event("closed")).run_in(&acme).await;
+    done.succeeds();
+    done.says("::notice::nothing is started: the ticket is closed, and everything on it is released");
+    assert_eq!((acme.world.story(), count(&acme, "web")), (String::new(), 1));
+    // A person who asks for it by hand is told that it is closed.
+    let done = dispatch(503, "web").input("ticket", "1").run_in(&acme).await;
+    done.fails().says("the ticket acme/hub#1 is closed");
+}
+
+#[tokio::test]
+async fn a_comment_on_a_ticket_that_was_closed_midway_says_that_it_is_closed() {
+    let acme = closed_midway().await;
+    acme.world.repository("acme/hub").role("alice", "admin");
+    let done = dispatch(502, "web, api").event(comment_event("closed")).run_in(&acme).await;
+    done.fails().says("the ticket acme/hub#1 is closed").says("help: reopen it");
 }

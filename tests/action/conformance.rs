@@ -3,6 +3,9 @@
 //! Each test's requests and answers are checked against it when the test ends; here is the proof
 //! that the check can fail.
 
+#[path = "../simulated-github/src/conformance/json_schema.rs"]
+mod json_schema;
+
 use std::io::Write;
 use std::sync::OnceLock;
 
@@ -16,8 +19,11 @@ pub(crate) fn description() -> Option<&'static Description> {
     static DESCRIPTION: OnceLock<Option<Description>> = OnceLock::new();
     #[expect(clippy::disallowed_methods, reason = "tests have no main to read it")]
     let path = || std::env::var_os("GITHUB_OPENAPI");
-    let load =
-        || path().map(|path| Description::load(path).expect("GITHUB_OPENAPI names GitHub's description"));
+    let load = || {
+        path().map(|path| {
+            Description::load(path, json_schema::compile).expect("GITHUB_OPENAPI names GitHub's description")
+        })
+    };
     DESCRIPTION.get_or_init(load).as_ref()
 }
 

@@ -236,6 +236,43 @@ async fn a_server_that_does_not_tell_the_run_is_asked_for_it() {
 }
 
 #[tokio::test]
+async fn a_start_that_could_be_one_of_several_runs_is_a_start_and_names_them() {
+    let acme = Acme::new().await;
+    acme.world.ghes("3.20");
+    let workflow = "on: { workflow_dispatch: { inputs: { release-target: {} } } }";
+    acme.world.repository("acme/web").file(".github/workflows/release.yml", workflow);
+    // Another hub starts the same workflow in the same seconds.
+    let other = acme.world.start_run("acme/web", "release.yml", "workflow_dispatch");
+    acme.world.update_run(other, |run| {
+        run.actor = "acme-release[bot]".into();
+        run.created_at += chrono::TimeDelta::seconds(30);
+    });
+    let done = dispatch("[{ name: a, repository: web }, { name: b, repository: web }]").run_in(&acme).await;
+    let [a, b] = [1, 2].map(|at| acme.world.runs("acme/web")[at].id);
+    done.succeeds()
+        .says("::warning::a: it was started, and GitHub does not say as which run; its run could be here: ");
+    let board = acme.board(1);
+    for (at, name, runs) in [(0, "a", vec![other, a]), (1, "b", vec![other, a, b])] {
+        let result = &results(&done)[at];
+        assert_eq!((&result["status"], &result["run_id"]), (&json!("started"), &Value::Null));
+        let error = result["error"].as_str().expect("it names the runs");
+        assert!(runs.iter().all(|run| error.contains(&format!("/runs/{run}"))), "{error}");
+        assert!(acme.row(1, name).contains("🕓 queued"), "{board}");
+        let line = board.lines().find(|line| line.starts_with(&format!("> - **{name}** was started, and")));
+        let line = line.unwrap_or_else(|| panic!("{name} is named:\n{board}"));
+        assert!(runs.iter().all(|run| line.contains(&format!("[run {run}](http"))), "{line}");
+    }
+    assert!(board.contains("looks for the run of **a** and **b**"), "{board}");
+    assert_eq!(started(&acme, "web"), 3);
+    dispatch("[{ name: a, repository: web }, { name: b, repository: web }]")
+        .attempt(2)
+        .run_in(&acme)
+        .await
+        .succeeds();
+    assert_eq!(started(&acme, "web"), 3, "neither is started again");
+}
+
+#[tokio::test]
 async fn a_repository_dispatch_carries_the_ticket() {
     let acme = Acme::new().await;
     let step = Step::new("dispatch").input("targets", "web").input("dispatch-type", "repository");
@@ -387,4 +424,24 @@ async fn more_targets_than_fit_a_claim_share_several() {
     assert!(acme.board(1).contains("**0 of 100 released**"));
     dispatch(&names.join("\n")).attempt(2).run_in(&acme).await.succeeds();
     assert!(names.iter().all(|name| started(&acme, name) == 1));
+}
+
+#[tokio::test]
+async fn a_label_that_github_refuses_is_left_off_the_ticket_with_a_warning() {
+    let acme = Acme::new().await;
+    let long = "x".repeat(51);
+    let done = dispatch("web").input("labels", format!("release, {long}")).run_in(&acme).await;
+    done.succeeds().says("was opened without the labels").says("a label has 50 characters at most");
+    let issue = acme.world.issue_view("acme/hub", 1);
+    assert_eq!((&issue.labels[..], started(&acme, "web")), (&["release".to_owned()][..], 1));
+    assert_eq!(issue.assignees, ["alice"]);
+}
+
+#[tokio::test]
+async fn a_workflow_gets_its_ticket_in_whatever_case_it_declares_the_input() {
+    let acme = Acme::new().await;
+    let workflow = "on: { workflow_dispatch: { inputs: { Release-Ticket: { required: true } } } }";
+    acme.world.repository("acme/web").file(".github/workflows/release.yml", workflow);
+    dispatch("web").run_in(&acme).await.succeeds();
+    assert_eq!(acme.world.runs("acme/web")[0].inputs["Release-Ticket"], "acme/hub#1");
 }

@@ -1,6 +1,7 @@
 //! Release requests as issue forms: the issue is the ticket, and its answers are template values.
 
 use serde_json::{Value, json};
+use simulated_github::{Fault, Kind};
 
 use crate::support::{Acme, Step};
 
@@ -110,8 +111,25 @@ async fn an_answer_that_the_form_does_not_have_is_told() {
     done.fails().says("`release`: the template `{{ form.version }}` does not render");
 }
 
-/// A hub with a targets file, and an issue with this body that a stranger wrote.
+/// The form that opens such an issue.
+const FORM: &str = "
+name: Release
+body:
+  - { type: markdown, attributes: { value: Hello } }
+  - { type: input, id: version, attributes: { label: Version } }
+  - { type: checkboxes, attributes: { label: Targets, options: [{ label: web }, { label: api }, { label: docs }] } }
+  - { type: dropdown, attributes: { label: Channel, options: [beta, stable] } }
+  - { type: textarea, id: release-notes, attributes: { label: Notes } }
+";
+
+/// A hub with a form and a targets file, and an issue with this body that a stranger wrote.
 async fn requested(body: &str) -> (Acme, u64) {
+    let (acme, number) = requested_without_form(body).await;
+    acme.world.repository("acme/hub").file(".github/ISSUE_TEMPLATE/release.yml", FORM);
+    (acme, number)
+}
+
+async fn requested_without_form(body: &str) -> (Acme, u64) {
     let acme = Acme::new().await;
     acme.world.repository("acme/hub").file(".github/release-targets.yml", TARGETS);
     let number = acme.world.issue("acme/hub", "Please release", body, "mallory");
@@ -274,9 +292,10 @@ async fn what_github_does_not_show_of_a_form_starts_nothing() {
             format!("{BODY}\n{hidden}"),
             BODY.replace("### Channel", &format!("{hidden}### Channel")),
         ] {
-            let (acme, number) = requested(&body).await;
-            approved(&acme, number).run_in(&acme).await.succeeds();
-            assert_eq!(started(&acme), of(&["docs", "web"], "beta"), "{body}");
+            for (acme, number) in on_both_ways(&body).await {
+                approved(&acme, number).run_in(&acme).await.succeeds();
+                assert_eq!(started(&acme), of(&["docs", "web"], "beta"), "{body}");
+            }
         }
     }
     let body = BODY.replace("beta", "beta<!-- stable -->").replace("- [ ] api", "<!--\n- [X] api\n-->");
@@ -307,14 +326,26 @@ async fn a_question_that_is_asked_twice_starts_nothing() {
         ("_No response_", "### channel ###\n\nstable"),
         ("_No response_", "```\ncode\n``` no end\n```\n\n### Channel\n\nstable"),
     ] {
-        let (acme, number) = requested(&BODY.replace(place, twice)).await;
-        acme.world.clear_story();
-        approved(&acme, number).run_in(&acme).await.fails().says("the issue asks more than once: `channel`");
-        assert_eq!((acme.world.story().as_str(), started(&acme)), ("", Vec::new()), "{twice}");
+        for (acme, number) in on_both_ways(&BODY.replace(place, twice)).await {
+            acme.world.clear_story();
+            approved(&acme, number)
+                .run_in(&acme)
+                .await
+                .fails()
+                .says("the issue asks more than once: `channel`");
+            assert_eq!((acme.world.story().as_str(), started(&acme)), ("", Vec::new()), "{twice}");
+        }
     }
-    let (acme, number) = requested(&BODY.replace("_No response_", "<details>\n\n### More\n\nstable")).await;
-    approved(&acme, number).run_in(&acme).await.fails().says("inside `<details>`").says("`more`");
-    assert_eq!(started(&acme), []);
+    let folded = BODY.replace("### Channel", "<details>\n\n### Channel");
+    for (acme, number) in on_both_ways(&folded).await {
+        approved(&acme, number).run_in(&acme).await.fails().says("inside `<details>`").says("`channel`");
+        assert_eq!(started(&acme), []);
+    }
+}
+
+/// The same issue in a hub with its form, and in one without.
+async fn on_both_ways(body: &str) -> [(Acme, u64); 2] {
+    [requested(body).await, requested_without_form(body).await]
 }
 
 /// A ticket that nobody reads as a form may have any headings.
@@ -342,4 +373,223 @@ async fn answers_that_a_record_cannot_keep_are_refused_before_anything_is_starte
         .says("room for 8000")
         .says("shorten the longest answer");
     assert_eq!((acme.world.story().as_str(), started(&acme)), ("", Vec::new()));
+}
+
+/// The workflow that takes the notes of a release.
+const TAKES_NOTES: &str = "on: { workflow_dispatch: { inputs: { channel: {}, notes: {} } } }";
+
+/// A dispatch that sends the notes to `web`.
+fn with_notes(acme: &Acme, number: u64) -> Step {
+    acme.world.repository("acme/web").file(".github/workflows/notes.yml", TAKES_NOTES);
+    let step =
+        approved(acme, number).input("targets", "web").input("workflow", "notes.yml").input("only", "");
+    step.input("inputs", "notes: \"{{ form['release-notes'] }}\"")
+}
+
+#[tokio::test]
+async fn an_answer_keeps_its_headings_its_tasks_and_its_code_where_the_form_is_known() {
+    for notes in
+        ["### Fixed\n\n- this\n\n### Added\n\n- that", "- [x] test\n- [ ] tell", "```\n### Version\n```"]
+    {
+        let (acme, number) = requested(&BODY.replace("_No response_", notes)).await;
+        let done = with_notes(&acme, number).run_in(&acme).await;
+        done.succeeds();
+        assert!(!done.log.contains("counts as a question"), "{}", done.log);
+        assert_eq!(acme.world.runs("acme/web")[0].inputs["notes"], notes);
+    }
+}
+
+#[tokio::test]
+async fn an_edit_of_a_heading_in_an_answer_is_an_edit_after_the_approval() {
+    let notes = "Ha\n\n### Fixed\n\n- this";
+    let (acme, number) = requested(&BODY.replace("_No response_", notes)).await;
+    let step = with_notes(&acme, number);
+    let edited = BODY.replace("_No response_", &notes.replace("this", "that"));
+    acme.world.edit_issue_body("acme/hub", number, &edited);
+    step.run_in(&acme).await.fails().says("edited after its approval: `notes` was `Ha");
+    assert_eq!(acme.world.runs("acme/web").len(), 0);
+}
+
+#[tokio::test]
+async fn a_form_is_read_from_the_workspace_or_from_the_commit_of_the_run() {
+    let (acme, number) = requested(&BODY.replace("_No response_", "### Fixed")).await;
+    // GitHub takes any reference for a commit.
+    with_notes(&acme, number).variable("GITHUB_SHA", "main").run_in(&acme).await.succeeds();
+    let of_forms = |path: &str| path.contains("ISSUE_TEMPLATE");
+    let asked = acme.world.exchanges().into_iter().filter(|exchange| of_forms(&exchange.path));
+    let asked: Vec<_> = asked.map(|exchange| format!("{}?{}", exchange.path, exchange.query)).collect();
+    let contents = "/repos/acme/hub/contents/.github/ISSUE_TEMPLATE";
+    assert_eq!(asked, [format!("{contents}?ref=main"), format!("{contents}/release.yml?ref=main")]);
+
+    let (acme, number) = requested(BODY).await;
+    let workspace = tempfile::tempdir().expect("a folder");
+    let folder = workspace.path().join(".github/ISSUE_TEMPLATE");
+    std::fs::create_dir_all(&folder).expect("a writable folder");
+    std::fs::write(folder.join("config.yml"), "blank_issues_enabled: false").expect("a writable folder");
+    std::fs::write(folder.join("a.yaml"), FORM.replace("release-notes", "other")).expect("a writable folder");
+    let step = with_notes(&acme, number).variable("GITHUB_WORKSPACE", workspace.path().display());
+    let done = step.run_in(&acme).await;
+    done.fails().says("`form` has `channel`, `notes`, `other`, `targets` and `version`");
+    assert_eq!(acme.requests().iter().filter(|request| of_forms(request)).count(), 0);
+}
+
+#[tokio::test]
+async fn no_link_of_the_workspace_leads_to_a_form_elsewhere() {
+    let (acme, number) = requested_without_form(BODY).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (workspace, beside) = (folder.path().join("workspace"), folder.path().join("beside"));
+    for folder in [workspace.join(".github"), beside.clone()] {
+        std::fs::create_dir_all(folder).expect("a writable folder");
+    }
+    std::fs::write(beside.join("release.yml"), FORM).expect("a writable folder");
+    std::os::unix::fs::symlink(beside, workspace.join(".github/ISSUE_TEMPLATE")).expect("a writable folder");
+    let done = approved(&acme, number).variable("GITHUB_WORKSPACE", workspace.display()).run_in(&acme).await;
+    done.succeeds().says("counts as a question").says("symbolic link that leads out of the workspace");
+}
+
+#[tokio::test]
+async fn what_counts_as_a_question_is_said_where_no_form_is_known() {
+    let body = BODY.replace("_No response_", "Ha\n\n### Fixed\n\nthis");
+    let questions = ": `version`, `targets`, `channel`, `notes` and `fixed`";
+    let count = "every heading `###` of the issue counts as a question, as ";
+    let (acme, number) = requested_without_form(&body).await;
+    approved(&acme, number)
+        .run_in(&acme)
+        .await
+        .succeeds()
+        .says(questions)
+        .says(&format!("{count}no form is known in `.github/ISSUE_TEMPLATE`"));
+
+    let (acme, number) = requested_without_form(&body).await;
+    let hub = acme.world.repository("acme/hub");
+    hub.file(".github/ISSUE_TEMPLATE/bug.yml", "body: [{type: input, attributes: {label: Bug}}]");
+    hub.file(".github/ISSUE_TEMPLATE/broken.yml", "body: [");
+    let done = approved(&acme, number).run_in(&acme).await;
+    done.succeeds()
+        .says(questions)
+        .says(&format!("{count}they are not the questions of a form"))
+        .says("not read: `.github/ISSUE_TEMPLATE/broken.yml`: ");
+    assert_eq!(started(&acme), of(&["docs", "web"], "beta"));
+
+    let (acme, number) = requested(&body).await;
+    let like_it = FORM.replace("checkboxes", "textarea");
+    acme.world.repository("acme/hub").file(".github/ISSUE_TEMPLATE/other.yml", &like_it);
+    let done = approved(&acme, number).run_in(&acme).await;
+    done.succeeds().says("other.yml` and `.github/ISSUE_TEMPLATE/release.yml` have these questions");
+}
+
+/// What is wrong with another form is nobody's business, and where no template takes answers none is read.
+#[tokio::test]
+async fn no_form_is_asked_for_in_vain() {
+    let (acme, number) = requested(BODY).await;
+    acme.world.repository("acme/hub").file(".github/ISSUE_TEMPLATE/broken.yml", "body: [");
+    let done = approved(&acme, number).run_in(&acme).await;
+    done.succeeds();
+    assert!(!done.log.contains("broken"), "{}", done.log);
+
+    for (body, release) in [(BODY, "1.4.0"), ("no form", "{{ form.version | default('1.4.0') }}")] {
+        let (acme, number) = requested(body).await;
+        let step = approved(&acme, number).input("targets", "web").input("workflow", "release.yml");
+        step.input("only", "").input("release", release).run_in(&acme).await.succeeds();
+        assert!(!acme.requests().iter().any(|request| request.contains("ISSUE_TEMPLATE")), "{release}");
+    }
+}
+
+/// The targets file may be the only one that names the answers.
+#[tokio::test]
+async fn the_form_is_read_for_the_templates_of_the_targets_file() {
+    let (acme, number) = requested(&BODY.replace("_No response_", "### Fixed")).await;
+    acme.world.repository("acme/web").file(".github/workflows/notes.yml", TAKES_NOTES);
+    let file = "targets: [{ repository: web, workflow: notes.yml, inputs: { notes: '{{ form.notes }}' } }]";
+    acme.world.repository("acme/hub").file(".github/release-targets.yml", file);
+    approved(&acme, number).input("only", "").input("release", "1.4.0").run_in(&acme).await.succeeds();
+    assert_eq!(acme.world.runs("acme/web")[0].inputs["notes"], "### Fixed");
+}
+
+/// Dispatches after the first go by the record, which has the names that ids give.
+#[tokio::test]
+async fn the_names_of_a_form_are_recorded() {
+    let (acme, number) = requested(&BODY.replace("_No response_", "### Fixed")).await;
+    with_notes(&acme, number).run_in(&acme).await.succeeds();
+    acme.world.repository("acme/hub").file(".github/ISSUE_TEMPLATE/release.yml", "body: [");
+    acme.world.edit_issue_body("acme/hub", number, "gone");
+    let run = acme.world.runs("acme/web")[0].id;
+    acme.world.finish_run(run, "failure");
+    let step = with_notes(&acme, number).event(json!({})).input("ticket", number).run(600);
+    step.input("retry-failed", true).run_in(&acme).await.succeeds();
+    assert_eq!(acme.world.runs("acme/web")[1].inputs["notes"], "### Fixed");
+}
+
+#[tokio::test]
+async fn a_name_that_two_questions_share_is_refused_where_it_is_used() {
+    let form = FORM
+        .replace("label: Channel", "label: C++")
+        .replace("id: release-notes, attributes: { label: Notes }", "attributes: { label: C# }");
+    let body = BODY.replace("### Channel", "### C++").replace("### Notes", "### C#");
+    for (template, is_used) in
+        [("c: {{ form.c }}", true), ("{{ form['c'] | default('') }}", true), ("{{ form.version }}", false)]
+    {
+        let (acme, number) = requested_without_form(&body).await;
+        acme.world.repository("acme/hub").file(".github/ISSUE_TEMPLATE/release.yml", &form);
+        let step = approved(&acme, number)
+            .input("targets", "web")
+            .input("workflow", "release.yml")
+            .input("only", "");
+        let done = step.input("title", template).input("inputs", "channel: beta").run_in(&acme).await;
+        if is_used {
+            done.fails().says("`form.c` may be the answer to each of `C++` and `C#`").says(
+                "give each of these questions an `id` in `.github/ISSUE_TEMPLATE/release.yml`, and name",
+            );
+        } else {
+            done.succeeds();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_no_question_has_is_told_with_those_that_there_are() {
+    let (acme, number) = requested(BODY).await;
+    let done = approved(&acme, number).input("release", "{{ form.verison }}").run_in(&acme).await;
+    done.fails()
+        .says("`release`: the template `{{ form.verison }}` does not render: there is no `form.verison`")
+        .says(
+            "did you mean `version`? `form` has `channel`, `notes`, `release-notes`, `targets` and `version`",
+        );
+}
+
+#[tokio::test]
+async fn a_release_is_one_line_that_people_can_read() {
+    for (version, what) in [
+        ("1.4.0\n\nand more", "`release` takes one line, and has 3; the first is `1.4.0`"),
+        ("1.4.0\u{200b}", "`release` has characters that nobody sees: \"1.4.0\\u{200b}\""),
+        ("1.4.0\u{202e}1", "`release` has characters that nobody sees"),
+        ("1.4\t0", "`release` has characters that nobody sees: \"1.4\\t0\""),
+    ] {
+        let (acme, number) = requested(&BODY.replace("1.4.0", version)).await;
+        acme.world.clear_story();
+        approved(&acme, number).run_in(&acme).await.fails().says(what);
+        assert_eq!((acme.world.story().as_str(), started(&acme)), ("", Vec::new()), "{version}");
+    }
+    let (acme, number) = requested(&BODY.replace("1.4.0", "  1.4.0 \u{a0}")).await;
+    approved(&acme, number).run_in(&acme).await.succeeds();
+    assert!(acme.board(number).contains("## Release 1.4.0\n"), "{}", acme.board(number));
+}
+
+/// Whether a form is known changes what its answers are, so a failure of GitHub must not decide it.
+#[tokio::test]
+async fn a_form_that_github_does_not_show_now_is_waited_for() {
+    for (status, is_started) in [(403, true), (503, false)] {
+        let (acme, number) = requested(BODY).await;
+        let forms = "/repos/acme/hub/contents/.github/ISSUE_TEMPLATE";
+        acme.world.fault(Fault::on("GET", forms).always().then(Kind::StatusBefore(status)));
+        let done = approved(&acme, number).input("retry-timeout", "1s").run_in(&acme).await;
+        if is_started {
+            done.succeeds()
+                .says("counts as a question")
+                .says("GitHub refused to show `.github/ISSUE_TEMPLATE`");
+        } else {
+            done.fails().says("cannot read the form of the issue: ");
+        }
+        assert_eq!(started(&acme).len(), if is_started { 2 } else { 0 });
+    }
 }

@@ -114,7 +114,8 @@ async fn a_hub_that_stops_following_says_so() {
         if cancels {
             let run = acme.world.run(web.id).expect("the run");
             let is_over = run.conclusion.as_deref() == Some("cancelled");
-            let says = if is_over { "was cancelled" } else { "is being cancelled by the hub" };
+            let says =
+                if is_over { "**web** did not begin: cancelled" } else { "is being cancelled by the hub" };
             assert!(board.contains(says), "{board}");
         } else {
             assert!(board.contains("no hub run follows it"), "{board}");

@@ -6,14 +6,14 @@ use crate::support::{Acme, Step, for_people};
 
 /// A failing run of `acme/web`, and the step that notifies of it with a token for that repository
 /// and another for the ticket.
-fn notify(acme: &Acme, status: &str) -> Step {
+pub(crate) fn notify(acme: &Acme, status: &str) -> Step {
     let token = acme.world.token("web-token").acts_as("github-actions[bot]");
     token.can("acme/web", &["issues: write", "actions: read"]);
     let step = Step::new("notify").input("token", "web-token").input("ticket-token", "target-token");
     step.run(9_000).job("failed").input("status", status)
 }
 
-fn issues(acme: &Acme) -> Vec<Issue> {
+pub(crate) fn issues(acme: &Acme) -> Vec<Issue> {
     acme.world.issues("acme/web")
 }
 
@@ -270,4 +270,120 @@ async fn a_dry_run_changes_nothing() {
     let done = notify(&acme, "failure").input("dry-run", "true").run_in(&acme).await;
     done.succeeds().says("open an issue in acme/web");
     assert_eq!(issues(&acme), []);
+}
+
+#[tokio::test]
+async fn a_label_that_github_refuses_is_left_out_with_a_warning() {
+    let acme = Acme::new().await;
+    let long = "x".repeat(51);
+    let step = notify(&acme, "failure").input("labels", format!("urgent, {long}")).input("mention", "@bob");
+    step.run_in(&acme).await.succeeds().says(&format!(
+        "::warning::acme/web#1 was opened without the labels [\"{long}\"], which GitHub refuses%0A\
+         help: correct the input `labels`: a label has 50 characters at most"
+    ));
+    assert_eq!(issues(&acme)[0].labels, ["urgent"]);
+    assert!(issues(&acme)[0].body.contains("@bob please have a look."));
+}
+
+#[tokio::test]
+async fn a_tag_or_a_branch_of_a_merge_queue_is_used_once_and_its_failure_is_resolved_by_the_next_one() {
+    for (names, first, last) in [
+        (["refs/tags/v1.2.3", "refs/tags/v1.2.4", "refs/tags/v1.2.5"], "at v1.2.3", "at v1.2.5"),
+        (
+            [12, 13, 14].map(|number| match number {
+                12 => "refs/heads/gh-readonly-queue/main/pr-12-0f3c",
+                13 => "refs/heads/gh-readonly-queue/main/pr-13-77aa",
+                _ => "refs/heads/gh-readonly-queue/main/pr-14-c0de",
+            }),
+            "at main (merge queue)",
+            "at main (merge queue)",
+        ),
+    ] {
+        let acme = Acme::new().await;
+        let step = |index: usize, status| {
+            notify(&acme, status).run(9_000 + index as u64).variable("GITHUB_REF", names[index])
+        };
+        step(0, "failure").run_in(&acme).await.succeeds();
+        step(1, "failure").run_in(&acme).await.succeeds();
+        // A branch is not what a tag or a queue runs.
+        notify(&acme, "success").run(9_001).run_in(&acme).await.succeeds().says("nothing is open");
+        step(2, "success").run_in(&acme).await.succeeds().says("resolved acme/web#1");
+        let [issue] = &issues(&acme)[..] else { panic!("one issue") };
+        assert_eq!(issue.title, format!("Release failed in acme/web {first}, job failed"));
+        assert!(!issue.is_open());
+        let resolved = &issue.comments[1].body;
+        assert!(resolved.contains(&format!("Release works again in acme/web {last}")), "{resolved}");
+    }
+}
+
+#[tokio::test]
+async fn a_pull_request_is_a_failure_of_its_own() {
+    let acme = Acme::new().await;
+    let step = |status, number: u64| {
+        notify(&acme, status).variable("GITHUB_REF", format!("refs/pull/{number}/merge")).run(9_000 + number)
+    };
+    step("failure", 67).run_in(&acme).await.succeeds();
+    step("success", 68).run_in(&acme).await.succeeds().says("nothing is open");
+    assert_eq!(issues(&acme)[0].title, "Release failed in acme/web at pull request 67, job failed");
+}
+
+#[tokio::test]
+async fn the_legs_of_a_matrix_are_told_apart_by_their_titles() {
+    let acme = Acme::new().await;
+    let run = acme.world.start_run("acme/web", "release.yml", "push");
+    let jobs = ["linux", "windows"].map(|os| {
+        let job = Job::new(format!("test ({os})")).step("Run tests", "failure").concluded("failure");
+        (os, acme.world.add_job(run, job))
+    });
+    for (os, job) in jobs {
+        let step =
+            notify(&acme, "failure").run(run).job("test").input("matrix", format!(r#"{{"os":"{os}"}}"#));
+        step.input("check-run-id", job).run_in(&acme).await.succeeds();
+        let step =
+            notify(&acme, "failure").run(run).job("test").input("matrix", format!(r#"{{"os":"{os}"}}"#));
+        let step = step.input("message", "the tests are red").input("fingerprint", os);
+        step.run_in(&acme).await.succeeds();
+    }
+    let titles: Vec<String> = issues(&acme).into_iter().map(|issue| issue.title).collect();
+    insta::assert_snapshot!(titles.join("\n"), @"
+    Release failed in acme/web at main, job test (linux)
+    Release failed, job test (linux): the tests are red
+    Release failed in acme/web at main, job test (windows)
+    Release failed, job test (windows): the tests are red
+    ");
+    let of_windows = for_people(&issues(&acme)[2].body);
+    let own = of_windows.find("test (windows)](").expect("the leg that notifies");
+    assert!(of_windows.find("test (linux)](").is_some_and(|other| own < other), "{of_windows}");
+}
+
+#[tokio::test]
+async fn a_success_resolves_no_failure_of_its_own_run_by_another_job() {
+    let acme = Acme::new().await;
+    let step = |job: &str, status: &str, run: u64| {
+        notify(&acme, status).job(job).run(run).input("fingerprint", "shared")
+    };
+    for mode in ["new", "update"] {
+        let of_mode = |job, status, run| step(job, status, run).input("comment-mode", mode);
+        of_mode("a", "failure", 9_000).run_in(&acme).await.succeeds();
+        let silent = of_mode("b", "success", 9_000).run_in(&acme).await;
+        silent
+            .succeeds()
+            .says("nothing is to be said: another job of this run has failed, and acme/web#1 is about that");
+        assert!(issues(&acme)[0].is_open());
+        // A newer attempt, and a newer run, speak of what has become of it.
+        of_mode("b", "success", 9_000).attempt(2).run_in(&acme).await.succeeds().says("resolved acme/web#1");
+    }
+    assert_eq!(issues(&acme).len(), 1);
+
+    let ticket = acme.dispatched("web").await;
+    let on_ticket = |job, status, run| step(job, status, run).input("ticket", format!("acme/hub#{ticket}"));
+    on_ticket("a", "failure", 9_000).run_in(&acme).await.succeeds();
+    let silent = on_ticket("b", "success", 9_000).run_in(&acme).await;
+    silent.succeeds().says("or another job of the run has failed");
+    assert!(acme.board(ticket).contains("[!CAUTION]"), "{}", acme.board(ticket));
+    // Whichever comes first: the board counts each job of the newest attempt.
+    on_ticket("b", "success", 9_001).run_in(&acme).await.succeeds();
+    assert!(!acme.board(ticket).contains("[!CAUTION]"), "{}", acme.board(ticket));
+    on_ticket("a", "failure", 9_001).run_in(&acme).await.succeeds();
+    assert!(acme.board(ticket).contains("[!CAUTION]"), "{}", acme.board(ticket));
 }

@@ -1,6 +1,10 @@
 //! What GitHub limits: comments on an issue, requests and new content in a time.
 
-use crate::support::{Acme, Step};
+use std::time::Duration;
+
+use simulated_github::{Fault, Kind};
+
+use crate::support::{Acme, Step, until_the_board_says};
 
 const FULL: &str = "Commenting is disabled on issues with more than 2500 comments";
 
@@ -77,4 +81,60 @@ async fn a_dispatch_of_sixty_targets_stays_within_the_limits_of_github() {
     assert_eq!(started.count(), 60);
     assert_eq!(acme.world.limited(), 0, "GitHub has refused nothing\n{}", done.log);
     assert!(acme.world.most_points_a_minute() <= 900 && acme.world.most_at_once() <= 100);
+}
+
+/// A dispatch that follows the run of web, and looks at it every 50 ms.
+fn following(timeout: &str) -> Step {
+    let step = Step::new("dispatch").run(500).input("targets", "web").input("workflow", "release.yml");
+    let step = step.input("release", "1.4.0").input("wait", "true").input("wait-interval", "50ms");
+    step.input("wait-timeout", timeout).input("retry-timeout", "1s")
+}
+
+fn limited(seconds: u64) -> Kind {
+    Kind::RateLimited { status: 403, retry_after: None, reset_in: Some(seconds), secondary: false }
+}
+
+const RUN: &str = "/repos/acme/web/actions/runs/*";
+
+#[tokio::test]
+async fn a_dispatch_that_waits_asks_nothing_until_the_rate_limit_ends() {
+    let acme = Acme::new().await;
+    acme.world.fault(Fault::on("GET", RUN).always().then(limited(2)));
+    let done = following("5s").run_in(&acme).await;
+    done.fails().says("GitHub's rate limit ends at ");
+    // 60 looks and more without that.
+    let looks = done.log.matches("cannot look at web").count();
+    assert!((1..10).contains(&looks), "{}", done.log);
+    assert!(done.log.matches("GitHub's rate limit ends at ").count() <= looks, "{}", done.log);
+}
+
+#[tokio::test]
+async fn a_dispatch_goes_on_when_the_rate_limit_has_ended() {
+    let acme = Acme::new().await;
+    acme.world.fault(Fault::on("GET", RUN).then(limited(1)));
+    let step = following("60s").spawn_in(&acme);
+    while acme.world.runs("acme/web").is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    acme.world.finish_run(acme.world.runs("acme/web")[0].id, "success");
+    let done = step.end().await;
+    done.succeeds().says("GitHub's rate limit ends at ");
+    assert_eq!(done.log.matches("GitHub's rate limit ends at ").count(), 1, "{}", done.log);
+}
+
+#[tokio::test]
+async fn a_dispatch_that_waits_for_the_end_of_a_rate_limit_can_be_cancelled() {
+    let acme = Acme::new().await;
+    acme.world.fault(Fault::on("GET", RUN).then(limited(2_400)));
+    let step = following("2h").spawn_in(&acme);
+    until_the_board_says(&acme, "queued").await;
+    while !acme.world.exchanges().iter().any(|exchange| exchange.status == Some(403)) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // The step reads the answer, and sleeps.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    step.signal("INT");
+    let done = step.end().await;
+    done.says("the step is cancelled");
+    assert_eq!(done.log.matches("cannot look at web").count(), 1, "{}", done.log);
 }

@@ -123,3 +123,83 @@ async fn only_a_text_of_bounded_length_is_read() {
     }
     assert_eq!(workspace.acme.world.story(), "");
 }
+
+#[tokio::test]
+async fn a_message_that_no_input_can_hold_comes_from_a_file() {
+    let workspace = Workspace::new().await;
+    workspace.write("log.txt", format!("the first line\n{}\nthe last line", "x".repeat(140_000)));
+    let step = |mode: &str| {
+        let step = Step::new(mode).variable("GITHUB_WORKSPACE", workspace.root().display());
+        step.run(9_000).input("status", "failure").input("message-path", "log.txt")
+    };
+    let acme = &workspace.acme;
+    let ticket = acme.dispatched("web").await;
+    let report = step("report").input("ticket", format!("acme/hub#{ticket}"));
+    report.run_in(acme).await.succeeds();
+    let record = acme.records(ticket).into_iter().rfind(|record| record.body.contains(" report "));
+    let body = record.expect("a report").body;
+    assert!(body.contains("the first line") && body.contains("(cut)") && body.len() < 20_000, "{body}");
+
+    acme.world.token("target-token").can("acme/web", &["issues: write", "actions: read"]);
+    acme.world
+        .add_job(acme.world.runs("acme/web")[0].id, simulated_github::Job::new("build").concluded("failure"));
+    let run = acme.world.runs("acme/web")[0].id;
+    step("notify").run(run).run_in(acme).await.succeeds();
+    let issue = acme.world.issue_view("acme/web", 1);
+    assert_eq!(issue.title, "Release failed: the first line");
+    assert!(
+        issue.body.contains("build failed") || issue.body.contains("[build]"),
+        "the job that failed stays"
+    );
+
+    let both = step("report").input("message", "x").run_in(acme).await;
+    both.ends_with(2).says("inputs `message` and `message-path` both say what happened; give one of them");
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_keeps_nothing_back() {
+    let workspace = Workspace::new().await;
+    let acme = &workspace.acme;
+    acme.world.token("target-token").can("acme/web", &["issues: write", "actions: read"]);
+    workspace.link("environment", "/proc/self/environ");
+    workspace.write("bytes", [0xff, 0xfe, b'!']);
+    workspace.write("empty", " \n");
+    let step = |path: &str| {
+        let step = Step::new("notify").variable("GITHUB_WORKSPACE", workspace.root().display());
+        step.variable("SECRET", SECRET).run(9_000).input("status", "failure").input("message-path", path)
+    };
+    for (path, says) in [
+        ("environment", "::warning::`message-path`: `environment` is behind a symbolic link"),
+        ("missing", "::warning::`message-path`: the workspace has no `missing`"),
+        ("bytes", "acme/web#1"),
+        ("empty", "acme/web#1"),
+    ] {
+        let done = step(path).run_in(acme).await;
+        done.succeeds().says(says);
+        assert!(!format!("{done:?}").contains(SECRET), "{done:?}");
+        assert_eq!(done.output("issue-number"), "1", "{path}");
+    }
+    let issue = acme.world.issue_view("acme/web", 1);
+    assert!(issue.title.starts_with("Release failed in acme/web at main"), "{}", issue.title);
+    assert!(issue.comments[1].body.contains("\u{fffd}\u{fffd}!"), "{}", issue.comments[1].body);
+    step("../outside").run_in(acme).await.ends_with(2).says("`../outside` leads out of the repository");
+}
+
+#[tokio::test]
+async fn no_link_leads_to_what_git_keeps_for_itself() {
+    let workspace = Workspace::new().await;
+    let acme = &workspace.acme;
+    acme.world.token("target-token").can("acme/web", &["issues: write", "actions: read"]);
+    std::fs::create_dir_all(workspace.root().join("sub/.git")).expect("a writable folder");
+    workspace.write("sub/.git/config", format!("extraheader = {SECRET}"));
+    workspace.link("notes.md", "sub/.git/config");
+    workspace.link("folder", "sub/.git");
+    for path in ["notes.md", "folder/config", "sub/.git/config"] {
+        let step = Step::new("notify").variable("GITHUB_WORKSPACE", workspace.root().display());
+        let done = step.run(9_000).input("status", "failure").input("message-path", path).run_in(acme).await;
+        done.succeeds().says(&format!("::warning::`message-path`: `{path}` is a file of git"));
+    }
+    let issue = acme.world.issue_view("acme/web", 1);
+    let comments = issue.comments.iter().map(|comment| &comment.body);
+    assert!(comments.chain([&issue.body]).all(|body| !body.contains(SECRET)), "{issue:?}");
+}

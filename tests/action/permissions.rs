@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::json;
 use simulated_github::{App, Job};
 
 use crate::support::{Acme, Done, Running, Step};
@@ -126,6 +127,16 @@ impl Strict {
         self.step("notify").run(run).input("status", "failure")
     }
 
+    fn notify_of_another_run(&self) -> Step {
+        let repository = json!({ "full_name": "acme/web" });
+        let run = json!({
+            "id": self.acme.world.start_run("acme/web", "release.yml", "push"), "run_attempt": 1, "event": "push",
+            "head_branch": "main", "conclusion": "failure", "repository": repository,
+            "head_repository": repository,
+        });
+        self.notify().event(json!({ "workflow": { "name": "CI" }, "workflow_run": run }))
+    }
+
     fn notify_on_ticket(&self) -> Step {
         self.notify().input("ticket", format!("acme/hub#{}", self.ticket))
     }
@@ -218,6 +229,7 @@ async fn with_the_permissions_of_the_readme_each_mode_does_all_that_it_can() {
         let done = strict.run(strict.notify()).await;
         is_content(kind, &done);
         assert_eq!(strict.acme.world.issues("acme/web").len(), 1, "{kind:?}");
+        is_content(kind, &strict.run(strict.notify_of_another_run()).await);
     };
     // A claim that is void may have started a target, whose run is looked for.
     futures::future::join_all(KINDS.map(play)).await;
@@ -379,6 +391,12 @@ async fn a_notice_that_lacks_a_permission_names_it_and_finds_another_place() {
         let done = strict.run(strict.notify_on_ticket()).await;
         names(kind, done.succeeds().says("the failed step is not named"), "actions: read", "acme/web");
         assert_eq!(strict.acme.records(strict.ticket).len(), 1);
+
+        let missing = need("notify", "its repository", "contents: read");
+        let strict = Strict::new(kind, "notify", Some(&missing)).await;
+        let done = strict.run(strict.notify_of_another_run()).await;
+        names(kind, done.succeeds().says("`main` counts as a branch"), "contents: read", "acme/web");
+        assert_eq!(strict.acme.world.issues("acme/web").len(), 1, "{kind:?}");
     }
 }
 
@@ -392,5 +410,22 @@ fn every_row_of_the_readme_is_taken_away_by_a_test() {
         ];
         assert!(named.iter().any(|named| source.contains(named)), "{mode}, {place}, {permission}");
     }
-    assert_eq!(table_of_readme().len(), 11);
+    assert_eq!(table_of_readme().len(), 12);
+}
+
+#[tokio::test]
+async fn an_account_without_the_role_write_is_named_and_not_the_permissions_of_its_token() {
+    let acme = Acme::new().await;
+    let ticket = acme.dispatched("web").await;
+    for (token, help) in [
+        ("github_pat_of_dana", "give the account of the token the role write on acme/hub"),
+        // An installation has no role: it has permissions.
+        ("ghs_of_a_job", "grant the token more permissions on acme/hub"),
+    ] {
+        acme.world.token(token).acts_as("dana").can("acme/hub", &["issues: write"]).without_push("acme/hub");
+        acme.world.repository("acme/hub").role("dana", "triage");
+        let report = Step::new("report").run(7_001).input("ticket", format!("acme/hub#{ticket}"));
+        let done = report.input("status", "success").input("token", token).run_in(&acme).await;
+        done.succeeds().says("Must have admin rights to Repository").says(help);
+    }
 }

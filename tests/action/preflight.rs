@@ -84,8 +84,8 @@ targets:
     help: it takes `true` or `false`
     .github/release-targets.yml:6:57: target web: input `retries` of release.yml in acme/web is `many`
     help: it takes a number
-    .github/release-targets.yml:8:24: target api, input `version`: the template `{{ inputs.verison }}` does not render: undefined value
-    help: correct the name; or, if it may be missing, write `{{ inputs.name | default('') }}`
+    .github/release-targets.yml:8:24: target api, input `version`: the template `{{ inputs.verison }}` does not render: there is no `inputs.verison`
+    help: did you mean `version`? `inputs` has `version`; if it may be missing, write `{{ inputs.verison | default('') }}`
     .github/release-targets.yml:8:57: target api: input `channel` of release.yml in acme/api is `nightly`
     help: it takes one of `stable` and `beta`
     .github/release-targets.yml:9:13: `api` needs `wep`, which is no target
@@ -383,4 +383,219 @@ async fn a_plan_of_a_notice_names_whom_it_assigns() {
     assert_eq!(plan[0]["assignee"], "alice", "{plan}");
     step().run_in(&acme).await.succeeds();
     assert!(acme.world.story().contains("acme/web#1  assigned alice"), "{}", acme.world.story());
+}
+
+// ---- files and values as people write them ----
+
+#[tokio::test]
+async fn values_reach_the_target_as_they_are_written() {
+    let acme = Acme::new().await;
+    acme.world.repository("acme/web").file(
+        ".github/workflows/main.yml",
+        "
+on:
+  workflow_dispatch:
+    inputs:
+      confirm: { type: choice, options: [yes, no] }
+      python: { type: choice, options: [3.9, 3.10] }
+      level: {}
+      sha: {}
+      Draft: { type: boolean }
+      note: { required: true, default: '' }
+",
+    );
+    let done = dispatch(
+        &acme,
+        "
+x-note: anchors stand here, and {{ nothing }} is read of it
+targets:
+  - repository: web
+    workflow: ./.github/workflows/main.yml
+    inputs: { confirm: yes, python: 3.10, level: off, sha: 1e12345, draft: TRUE }
+",
+    )
+    .await;
+    done.succeeds()
+        .says("::notice::web: the input `draft` is sent as `Draft`, as its workflow declares it")
+        .says("::notice::web: input `python` is sent as `3.1`, which is how GitHub reads the option 3.10 of main.yml");
+    let inputs = Value::Object(acme.world.runs("acme/web")[0].inputs.clone());
+    assert_eq!(
+        inputs,
+        json!({ "confirm": "yes", "python": "3.1", "level": "off", "sha": "1e12345", "Draft": "true", "note": "" })
+    );
+}
+
+#[tokio::test]
+async fn a_file_may_be_a_list_of_names() {
+    let acme = Acme::new().await;
+    acme_with(&acme, "- acme/web\n- repository: docs\n  needs: [web]\n");
+    let step = step().input("workflow", "release.yml").input("inputs", "version: 1.4.0");
+    step.run_in(&acme).await.succeeds();
+    assert_eq!((acme.world.runs("acme/web").len(), acme.world.runs("acme/docs").len()), (1, 0));
+}
+
+#[tokio::test]
+async fn an_expression_that_github_did_not_evaluate_is_refused_where_it_stands() {
+    let acme = Acme::new().await;
+    let targets = "
+targets:
+  - repository: web
+    workflow: release.yml
+    inputs: { version: '${{ inputs.version }}' }
+";
+    let done = dispatch(&acme, targets).await;
+    insta::assert_snapshot!(told(done.fails()), @"
+    .github/release-targets.yml:5:24: target web, input `version`: the template `${{ inputs.version }}` does not render: GitHub evaluates `${{ … }}` in workflow files only, and it is in line 1, column 1
+    help: write `{{ … }}` in place of `${{ … }}`
+    ");
+    let step = || step().input("targets", "web").input("workflow", "release.yml");
+    let done = step()
+        .input("title", "Release ${{ inputs.version }}")
+        .input("inputs", "version: 1")
+        .run_in(&acme)
+        .await;
+    insta::assert_snapshot!(told(done.fails()), @"
+    the ticket's text: the template `Release ${{ inputs.version }}` does not render: GitHub evaluates `${{ … }}` in workflow files only, and it is in line 1, column 9
+    help: write `{{ … }}` in place of `${{ … }}`
+    ");
+    acme.world.repository("acme/hub").file("body.md", "# {{ release }}\n\nNotes of ${{ inputs.version }}\n");
+    let done = step().input("body-path", "body.md").input("inputs", "version: 1").run_in(&acme).await;
+    insta::assert_snapshot!(told(done.fails()), @"
+    the ticket's text: the template `Notes of ${{ inputs.version }}` does not render: GitHub evaluates `${{ … }}` in workflow files only, and it is in line 3, column 10
+    help: write `{{ … }}` in place of `${{ … }}`
+    ");
+    let done = step().input("inputs", "version: {{ release }}").run_in(&acme).await;
+    insta::assert_snapshot!(told(done.ends_with(2)), @r#"
+    input `inputs`:1:11: without quotes, this template is a mapping
+    help: put templates in quotes: "{{ release }}"
+    "#);
+    assert_eq!(acme.world.story(), "");
+}
+
+#[tokio::test]
+async fn an_optional_boolean_or_choice_takes_no_blank() {
+    let acme = Acme::new().await;
+    let targets = "targets: [{ repository: web, workflow: release.yml, inputs: { version: 1, draft: '', channel: '' } }]";
+    let done = dispatch(&acme, targets).await;
+    insta::assert_snapshot!(told(done.fails()), @"
+    .github/release-targets.yml:1:82: target web: input `draft` of release.yml in acme/web is blank
+    help: it takes `true` or `false`; leave the input out for its default
+    .github/release-targets.yml:1:95: target web: input `channel` of release.yml in acme/web is blank
+    help: it takes one of `stable` and `beta`; leave the input out for its default
+    ");
+    assert_eq!(acme.world.story(), "");
+}
+
+// ---- what GitHub would refuse after others are started ----
+
+#[tokio::test]
+async fn what_is_neither_a_branch_nor_a_tag_is_refused_before_anything_is_started() {
+    let acme = Acme::new().await;
+    let sha = "64d9f66f1df87cd18c204770810acaec836dfadb";
+    let targets = |git_ref: &str| {
+        format!(
+            "defaults: {{ workflow: release.yml, inputs: {{ version: 1 }} }}\ntargets: [web, {{ repository: api, ref: '{git_ref}' }}]"
+        )
+    };
+    let mut messages = Vec::new();
+    for git_ref in [sha, "refs/pull/67/merge", "refs/heads/gh-readonly-queue/main/pr-67-64d9f66", "HEAD"] {
+        acme_with(&acme, &targets(git_ref));
+        let done = step().input("dry-run", "true").run_in(&acme).await;
+        messages.push(told(done.fails()));
+    }
+    insta::assert_snapshot!(messages.join("\n"), @"
+    .github/release-targets.yml:2:40: `ref` is a commit, and GitHub starts workflows at a branch or a tag
+    help: name a branch or a tag, or leave `ref` out for the default branch; a workflow that is to check out this commit takes it as one of its `inputs`
+    .github/release-targets.yml:2:40: `ref` is the commit of a pull request, and GitHub starts workflows at a branch or a tag
+    help: name a branch or a tag, or leave `ref` out for the default branch
+    .github/release-targets.yml:2:40: `ref` is a branch of a merge queue, which GitHub deletes again
+    help: name a branch or a tag, or leave `ref` out for the default branch
+    .github/release-targets.yml:2:40: `ref` is neither `refs/heads/…` nor `refs/tags/…`, and GitHub starts workflows at a branch or a tag
+    help: name a branch or a tag, or leave `ref` out for the default branch
+    ");
+    let step = step().input("targets", "web").input("workflow", "release.yml").input("ref", sha);
+    insta::assert_snapshot!(told(step.run_in(&acme).await.ends_with(2)), @"
+    input `ref` is a commit, and GitHub starts workflows at a branch or a tag
+    help: name a branch or a tag, or leave `ref` out for the default branch; a workflow that is to check out this commit takes it as one of its `inputs`
+    ");
+    assert_eq!(acme.world.story(), "");
+}
+
+#[tokio::test]
+async fn an_archived_target_is_refused_before_others_are_started() {
+    let acme = Acme::new().await;
+    acme_with(
+        &acme,
+        "defaults: { workflow: release.yml, inputs: { version: 1 } }\ntargets: [web, api, { name: again, repository: api }]",
+    );
+    acme.world.repository("acme/api").archived();
+    for dry_run in ["true", "false"] {
+        let done = step().input("dry-run", dry_run).run_in(&acme).await;
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(told(done.fails()), @"
+            .github/release-targets.yml:2:16: target api: acme/api is archived, and nothing can be started in it
+            help: take it out of the targets, or unarchive it in its settings
+            .github/release-targets.yml:2:21: target again: acme/api is archived, and nothing can be started in it
+            help: take it out of the targets, or unarchive it in its settings
+            ");
+        }
+    }
+    acme.world.repository("acme/docs").disabled();
+    let disabled = step().input("targets", "docs").input("workflow", "release.yml");
+    insta::assert_snapshot!(told(disabled.run_in(&acme).await.fails()), @"
+    `targets`:1:1: target docs: GitHub has disabled acme/docs
+    help: take it out of the targets, or ask GitHub's support
+    ");
+    let event =
+        step().input("targets", "api").input("dispatch-type", "repository").input("event-type", "release");
+    acme.world.token("hub-token").can("acme/api", &["contents: write"]);
+    event.run_in(&acme).await.fails().says("acme/api is archived");
+    assert_eq!(acme.world.story(), "");
+}
+
+#[tokio::test]
+async fn another_name_of_a_workflow_leads_to_its_file() {
+    let acme = Acme::new().await;
+    acme_with(&acme, "targets: [web]");
+    acme.world.repository("acme/web").file(".github/workflows/ci.yml", "name: CI\non: push");
+    for name in ["Release", "release", "RELEASE.yml", "release.yaml"] {
+        let done = step().input("workflow", name).run_in(&acme).await;
+        done.fails()
+            .says(&format!("acme/web has no `.github/workflows/{name}` at main"))
+            .says("help: did you mean `release.yml`? `workflow` takes the name of the file");
+    }
+    let done = step().input("workflow", "deploy.yml").run_in(&acme).await;
+    done.fails().says("help: correct `workflow` or `ref`");
+    // The token may start workflows and not read their files.
+    acme.world.repository("acme/web").private();
+    let token = acme.world.token("blind-token").acts_as("acme-release[bot]");
+    token.can("acme/hub", &["issues: write", "contents: read"]).can("acme/web", &["actions: write"]);
+    let done = step().input("workflow", "Release").input("token", "blind-token").run_in(&acme).await;
+    done.fails()
+        .says("GitHub knows no workflow Release in acme/web")
+        .says("help: did you mean `release.yml`?");
+    assert_eq!(acme.world.story(), "");
+}
+
+#[tokio::test]
+async fn actions_that_are_switched_off_are_named() {
+    let acme = Acme::new().await;
+    acme.world.token("hub-token").can("acme/new", &["actions: write", "contents: read"]);
+    acme.world.repository("acme/new").actions_off().file(".github/workflows/release.yml", WORKFLOW);
+    let targets = "defaults: { workflow: release.yml, inputs: { version: 1 } }\ntargets: [web, new]";
+    let done = dispatch(&acme, targets).await;
+    insta::assert_snapshot!(told(done.fails()), @"
+    .github/release-targets.yml:2:16: target new: Actions are switched off in acme/new: GitHub knows no workflow there, and release.yml is at main
+    help: switch them on in its settings, under Actions → General
+    ");
+    assert_eq!(acme.world.story(), "");
+
+    // Where they were on once, GitHub says so when the workflow is started.
+    acme.world.repository("acme/api").actions_off();
+    let done =
+        dispatch(&acme, "targets: [{ repository: api, workflow: release.yml, inputs: { version: 1 } }]")
+            .await;
+    done.fails()
+        .says("Actions has been disabled for this repository (422)")
+        .says("switch Actions on in the settings of acme/api");
 }

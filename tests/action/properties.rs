@@ -210,6 +210,7 @@ fn any_notice() -> impl Strategy<Value = Record> {
             message,
             url,
             job: None,
+            flapping: Vec::new(),
             pings: Vec::new(),
             mention,
             at: at(),

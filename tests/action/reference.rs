@@ -54,7 +54,16 @@ const CALLED: [Called; 2] = [
                 mode: ModeName::Report,
                 // A target's own token comes by itself, and only its notice needs it. No target holds an
                 // App's key.
-                not_passed_on: &["sts-identity", "sts-url", "token", "client-id", "app-id", "private-key"],
+                // A called workflow has no workspace of the caller's.
+                not_passed_on: &[
+                    "sts-identity",
+                    "sts-url",
+                    "token",
+                    "client-id",
+                    "app-id",
+                    "private-key",
+                    "message-path",
+                ],
                 values: &[("status", "${{ inputs.results }}"), ("done", "true")],
             },
             Step {
@@ -68,6 +77,7 @@ const CALLED: [Called; 2] = [
                     "app-id",
                     "private-key",
                     "message",
+                    "message-path",
                 ],
                 values: &[("status", "${{ inputs.results }}")],
             },
@@ -205,6 +215,10 @@ fn inputs_of_action() -> Vec<String> {
             false => format!("{}: {}", modes_of(row.modes, ", "), meaning(row, row.modes)),
         });
         let description = meanings.collect::<Vec<_>>().join(". ");
+        assert!(
+            !description.contains("${{"),
+            "an action with an expression in a description does not load: {description}"
+        );
         lines.push(format!("{name}:"));
         lines.push(format!("  description: {}", scalar(&description)));
         match rows[0].default {

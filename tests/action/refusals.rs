@@ -150,7 +150,7 @@ async fn a_blank_token_asks_whether_the_secret_exists() {
     let done = elsewhere.input("status", "success").run_in(&acme).await;
     insta::assert_snapshot!(done.succeeds().visible_log(), @"::warning::cannot report to acme/hub#1: `token` is blank: does the secret exist here?%0Ahelp: give the step a `token` that this run has; runs that forks and Dependabot start are given no secrets; if the step gives a `ticket-token` or a GitHub App, it is blank here: does the secret exist?");
     let dispatched = dispatch("web").input("token", "").run_in(&acme).await;
-    dispatched.fails().says("cannot read `.github/workflows/release.yml` of acme/web: `token` is blank");
+    dispatched.fails().says("cannot reach acme/web: `token` is blank");
     let here = Step::new("report").in_repository("acme/hub").input("token", "").input("ticket", ticket);
     here.input("status", "success").run_in(&acme).await.says("`token` is blank: does the secret exist here?").says(
         "or, as the ticket is in this job's own repository, give the step `ticket-token: ${{ github.token }}` and \

@@ -327,3 +327,24 @@ async fn a_debug_run_shows_every_request_in_a_group() {
         .says("request id: ");
     assert!(!done.visible_log().contains("target-token"));
 }
+
+#[tokio::test]
+async fn a_board_that_a_person_has_hidden_is_written_with_one_warning() {
+    let acme = Acme::new().await;
+    let ticket = acme.dispatched("web").await;
+    let comments = acme.world.issue_view("acme/hub", ticket).comments;
+    let board = comments.iter().find(|comment| comment.body.contains(" board ")).expect("a board").id;
+    acme.world.minimize_comment(board, "outdated");
+    let report = Step::new("report").run(7_001).input("ticket", format!("acme/hub#{ticket}"));
+    let done = report.input("status", "success").run_in(&acme).await;
+    done.succeeds().says(&format!(
+        "::warning::a person has hidden the board of acme/hub#{ticket} as \"outdated\": http"
+    ));
+    done.says("help: to show it again, choose \"Unhide\" in the menu of that comment");
+    assert_eq!(done.log.matches("has hidden the board").count(), 1, "{}", done.log);
+    let dispatch =
+        Step::new("dispatch").run(501).input("targets", "web, api").input("workflow", "release.yml");
+    let done = dispatch.input("release", "1.4.0").run_in(&acme).await;
+    done.succeeds();
+    assert_eq!(done.log.matches("has hidden the board").count(), 1, "{}", done.log);
+}

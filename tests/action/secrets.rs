@@ -213,19 +213,23 @@ async fn secrets_come_out_nowhere_when_inputs_are_bad() {
             ("private-key", &pem[..pem.len() / 2]),
             ("private-key", &pem.replace("RSA PRIVATE KEY", "CERTIFICATE")),
             ("private-key", &STANDARD.encode(&pem)[1..]),
-            ("private-key", &pem.replace('\n', " ")),
+            ("private-key", &pem.replace("RSA PRIVATE", "OPENSSH PRIVATE").replace('\n', " ")),
             ("app-id", "1"),
             ("sts-url", "http://example.com"),
             ("sts-identity", "a b"),
         ] {
             let done =
                 vault.run(&format!("{mode} with a bad {name}"), vault.step(mode).input(name, value)).await;
-            done.ends_with(2);
+            // A report and a notice are tried with what else there is.
+            if mode == "dispatch" || !matches!(name, "token" | "ticket-token" | "private-key") {
+                done.ends_with(2);
+                assert_eq!(vault.acme.requests(), [""; 0]);
+            }
+            vault.acme.world.clear_exchanges();
         }
         let nowhere = vault.step(mode).without("GITHUB_REPOSITORY");
         vault.run(&format!("{mode} outside a job"), nowhere).await.ends_with(2);
     }
-    assert_eq!(vault.acme.requests(), [""; 0]);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use release_ticket_action::names::{IssueNumber, IssueRef};
 use simulated_github::{App, Dropped, Fault, KeyForm, Kind, World, private_key};
 use tower::ServiceExt;
 
-use crate::support::{Acme, Done, RELEASE_WORKFLOW, Step, now};
+use crate::support::{Acme, Done, RELEASE_WORKFLOW, Step, now, until_the_board_says};
 
 /// All that a dispatch and its reports need.
 const RELEASE: &[&str] = &["issues: write", "actions: write", "contents: read"];
@@ -173,7 +173,7 @@ async fn the_app_wins_over_token_and_ticket_token_over_both() {
 /// A client in this process, so that its time can be paused.
 fn client(world: &World, app: &App) -> GitHub {
     let key = SigningKey::parse(&app.private_key()).expect("a key");
-    let app = GitHubApp { id: app.client_id(), key: Some(key) };
+    let app = GitHubApp { id: app.client_id(), key: Ok(key) };
     let tokens = Tokens::new(Credentials { app: Some(app), ..Credentials::default() }, |_| ());
     let service = ServiceExt::<http::Request<OctoBody>>::and_then(world.service(), |response| async {
         Ok::<_, Dropped>(whole(response).await)
@@ -233,6 +233,44 @@ async fn a_step_that_outlives_a_token_goes_on_with_another_and_revokes_both() {
     assert!(tokens.last().is_some_and(|token| token.revoked), "{tokens:?}");
     let revoked = acme.requests().into_iter().filter(|request| request == "DELETE /installation/token");
     assert_eq!(revoked.count(), tokens.len());
+}
+
+#[tokio::test]
+async fn a_given_token_that_ends_meanwhile_is_named_by_its_input_with_what_lasts_longer() {
+    for (input, secret, why) in [
+        (
+            "ticket-token",
+            "ghs_ticket",
+            "a token of a GitHub App lasts an hour, and `github.token` until its job ends, 24 hours at most",
+        ),
+        ("token", "ghp_all", "it was revoked, or its time is over"),
+    ] {
+        let acme = Acme::new().await;
+        acme.world.token(secret).acts_as("acme-release[bot]").can_everything();
+        let step = Step::new("dispatch").run(500).input("targets", "web").input("workflow", "release.yml");
+        let step = step.input("release", "1.4.0").input("wait", "true").input("wait-interval", "50ms");
+        let step = step.input("wait-timeout", "2s").input(input, secret).spawn_in(&acme);
+        until_the_board_says(&acme, "queued").await;
+        acme.world.token(secret).revoke();
+        let done = step.end().await;
+        done.fails().says("Bad credentials (401)");
+        let good = format!("help: `{input}` was good until ");
+        let renewal = format!(
+            " UTC and is not any more: {why}; give the step a GitHub App (`client-id` and `private-key`) in place of \
+             `{input}`: then the step has new tokens for as long as it runs"
+        );
+        done.says(&good).says(&renewal);
+    }
+}
+
+#[tokio::test]
+async fn a_given_token_that_never_was_good_is_named_by_its_input() {
+    let acme = Acme::new().await;
+    let step = Step::new("report").input("ticket", "acme/hub#1").input("status", "success");
+    let done = step.input("ticket-token", "ghs_gone").run_in(&acme).await;
+    done.succeeds().says(
+        "Bad credentials (401)%0Ahelp: `ticket-token` is wrong, was revoked or has ended; give the step another one",
+    );
 }
 
 #[tokio::test]
@@ -301,7 +339,7 @@ async fn an_app_that_is_not_installed_where_it_is_needed_says_so() {
     let (acme, app) = acme().await;
     acme.world.repository("globex/site").private();
     insta::assert_snapshot!(refused(&acme, dispatch(&app, "globex/site, web")).await, @"
-    ::error::`targets`:1:1: target site: cannot read `.github/workflows/release.yml` of globex/site: the GitHub App Iv23li00000000400001 is not installed on globex
+    ::error::`targets`:1:1: target site: cannot reach globex/site: the GitHub App Iv23li00000000400001 is not installed on globex
     help: install the App on globex for globex/site, or give another token for it
     ");
 }
@@ -311,11 +349,11 @@ async fn an_app_that_lacks_a_repository_names_it_and_no_other() {
     let (acme, app) = acme().await;
     app.only_for("acme", &["hub", "web"]);
     insta::assert_snapshot!(refused(&acme, dispatch(&app, "web, api, docs, nowhere")).await, @"
-    ::error::`targets`:1:6: target api: cannot read `.github/workflows/release.yml` of acme/api: the GitHub App Iv23li00000000400001 is installed on acme, and not for acme/api
+    ::error::`targets`:1:6: target api: cannot reach acme/api: the GitHub App Iv23li00000000400001 is installed on acme, and not for acme/api
     help: check the name, and add acme/api to the repositories of the installation: https://github.com/organizations/acme/settings/installations/80001
-    ::error::`targets`:1:11: target docs: cannot read `.github/workflows/release.yml` of acme/docs: the GitHub App Iv23li00000000400001 is installed on acme, and not for acme/docs
+    ::error::`targets`:1:11: target docs: cannot reach acme/docs: the GitHub App Iv23li00000000400001 is installed on acme, and not for acme/docs
     help: check the name, and add acme/docs to the repositories of the installation: https://github.com/organizations/acme/settings/installations/80001
-    ::error::`targets`:1:17: target nowhere: cannot read `.github/workflows/release.yml` of acme/nowhere: the GitHub App Iv23li00000000400001 is installed on acme, and not for acme/nowhere
+    ::error::`targets`:1:17: target nowhere: cannot reach acme/nowhere: the GitHub App Iv23li00000000400001 is installed on acme, and not for acme/nowhere
     help: check the name, and add acme/nowhere to the repositories of the installation: https://github.com/organizations/acme/settings/installations/80001
     ");
 }
@@ -325,7 +363,7 @@ async fn an_app_that_is_suspended_says_so() {
     let (acme, app) = acme().await;
     app.suspend("acme");
     insta::assert_snapshot!(refused(&acme, dispatch(&app, "web")).await, @"
-    ::error::`targets`:1:1: target web: cannot read `.github/workflows/release.yml` of acme/web: the GitHub App Iv23li00000000400001 is suspended on acme
+    ::error::`targets`:1:1: target web: cannot reach acme/web: the GitHub App Iv23li00000000400001 is suspended on acme
     help: unsuspend the installation: https://github.com/organizations/acme/settings/installations/80001
     ");
 }
@@ -340,7 +378,7 @@ async fn a_permission_that_the_app_lacks_is_named_before_anything_happens() {
     ");
     app.installed_on("acme", &["issues: write", "contents: read", "actions: read"]);
     insta::assert_snapshot!(refused(&acme, dispatch(&app, "web")).await, @"
-    ::error::`targets`:1:1: target web: cannot read `.github/workflows/release.yml` of acme/web: the GitHub App Iv23li00000000400001 is not granted `actions: write` on acme/web
+    ::error::`targets`:1:1: target web: cannot reach acme/web: the GitHub App Iv23li00000000400001 is not granted `actions: write` on acme/web
     help: add `actions: write` to the permissions in the App's settings, and accept them for acme: https://github.com/organizations/acme/settings/installations/80001
     ");
     let event = || dispatch(&app, "web").input("dispatch-type", "repository").input("event-type", "release");
@@ -351,16 +389,34 @@ async fn a_permission_that_the_app_lacks_is_named_before_anything_happens() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_off_is_told_by_how_much() {
+async fn an_app_signs_in_with_the_time_of_github_where_the_clock_of_the_runner_is_off() {
     for (ahead, expected) in [(20, "behind"), (-20, "ahead of")] {
         let (acme, app) = acme_at(World::at(now() + chrono::TimeDelta::minutes(ahead))).await;
-        let errors = refused(&acme, dispatch(&app, "web")).await;
+        let done = dispatch(&app, "web").run_in(&acme).await;
+        done.succeeds();
         // Whole seconds, of which one or two pass meanwhile.
-        let told = ["19m 58s", "19m 59s", "20m", "20m 1s", "20m 2s"]
-            .map(|by| format!("this runner's clock is {by} {expected} GitHub's"));
-        assert!(told.iter().any(|told| errors.contains(told)), "{errors}");
-        assert!(errors.contains("help: set the clock of the runner"), "{errors}");
+        let warnings = ["19m 58s", "19m 59s", "20m", "20m 1s", "20m 2s"].map(|by| {
+            format!(
+                "::warning::this runner's clock is {by} {expected} GitHub's: the GitHub App {} signs in with GitHub's \
+                 time%0Ahelp: set the clock of the runner, and keep it right with NTP",
+                app.client_id()
+            )
+        });
+        assert!(warnings.iter().any(|warning| done.log.contains(warning)), "{}", done.log);
+        assert_eq!(acme.world.runs("acme/web").len(), 1);
+        assert!(acme.world.installation_tokens().iter().all(|token| token.revoked));
     }
+}
+
+#[tokio::test]
+async fn a_signature_that_is_refused_for_its_time_twice_is_an_error() {
+    let (acme, app) = acme_at(World::at(now() + chrono::TimeDelta::minutes(20))).await;
+    // A proxy answers with a time of its own.
+    acme.world.wrong_date(chrono::TimeDelta::hours(3));
+    let errors = refused(&acme, dispatch(&app, "web")).await;
+    assert!(errors.contains("GitHub does not accept the time in the signature"), "{errors}");
+    let asked = acme.requests().into_iter().filter(|request| request == "GET /repos/acme/hub/installation");
+    assert_eq!(asked.count(), 2, "{:#?}", acme.requests());
 }
 
 #[tokio::test]
@@ -368,15 +424,15 @@ async fn a_key_of_another_app_is_told_from_an_app_that_is_not_there() {
     let (acme, app) = acme().await;
     let another = dispatch(&app, "web").input("private-key", private_key(KeyForm::Another));
     insta::assert_snapshot!(refused(&acme, another).await, @"
-    ::error::`targets`:1:1: target web: cannot read `.github/workflows/release.yml` of acme/web: GitHub does not accept the signature of the GitHub App Iv23li00000000400001: A JSON web token could not be decoded
+    ::error::`targets`:1:1: target web: cannot reach acme/web: GitHub does not accept the signature of the GitHub App Iv23li00000000400001: A JSON web token could not be decoded
     help: check that `client-id` is the App's client id, and that `private-key` is one of the private keys in the App's settings
     ");
     insta::assert_snapshot!(refused(&acme, dispatch(&app, "web").input("client-id", "Iv1.nobody")).await, @"
-    ::error::`targets`:1:1: target web: cannot read `.github/workflows/release.yml` of acme/web: GitHub does not accept the signature of the GitHub App Iv1.nobody: Integration not found
+    ::error::`targets`:1:1: target web: cannot reach acme/web: GitHub does not accept the signature of the GitHub App Iv1.nobody: Integration not found
     help: check that `client-id` is the App's client id, and that `private-key` is one of the private keys in the App's settings
     ");
     insta::assert_snapshot!(refused(&acme, dispatch(&app, "web").input("private-key", "")).await, @"
-    ::error::`targets`:1:1: target web: cannot read `.github/workflows/release.yml` of acme/web: `private-key` of the GitHub App Iv23li00000000400001 is blank: does the secret exist here?
+    ::error::`targets`:1:1: target web: cannot reach acme/web: `private-key` of the GitHub App Iv23li00000000400001 is blank: does the secret exist here?
     help: put the App's private key into a secret and give it as `private-key`; runs that forks and Dependabot start are given no secrets
     ");
 }
@@ -393,17 +449,61 @@ async fn a_key_that_cannot_be_read_is_never_quoted() {
         (&pem.replace("RSA PRIVATE", "EC PRIVATE"), "PEM of something else than a private RSA key"),
         (&pem.replace("RSA PRIVATE KEY", "CERTIFICATE"), "PEM of something else than a private RSA key"),
         (&pem.replace("RSA PRIVATE", "ENCRYPTED PRIVATE"), "encrypted"),
-        (&cut, "not a private RSA key of 2048 bits or more"),
+        (&cut, "not a private RSA key of 2048 bits or more, or it is cut short"),
+        (&pem.replace("RSA PRIVATE", "OPENSSH PRIVATE"), "an OpenSSH key, which no GitHub App has"),
+        (&pem.replace("RSA PRIVATE", "PUBLIC").replace('\n', " "), "a public key, and not the private one"),
+        ("SHA256:0Oxd+Yqg6nsWy0hUBjoXqRBvJoQ7QZxgL3kD9bY0wLk=", "the fingerprint of a key, and not the key"),
         (lines[1], "neither PEM nor base64 of it"),
     ] {
         let done = dispatch(&app, "web").input("private-key", key).run_in(&acme).await;
-        done.ends_with(2).says(&format!("::error::input `private-key` is {says}"));
-        let seen = format!("{}{}{}", done.visible_log(), done.errors, done.summary);
-        for line in key.lines().filter(|line| !line.starts_with("-----")) {
-            assert!(!seen.contains(line), "{line} is in {seen}");
-        }
+        let help =
+            "help: put the whole .pem file that GitHub gave when the key was generated into the secret";
+        done.ends_with(2).says(&format!("::error::input `private-key` is {says}%0A{help}"));
+        assert_unquoted(&done, key);
+        // A secret that is garbled keeps a report from being delivered, and fails no release.
+        let done = report(&app, 7).input("private-key", key).run_in(&acme).await;
+        let app = app.client_id();
+        done.succeeds().says(&format!(
+            "::warning::cannot report to acme/hub#7: `private-key` of the GitHub App {app} is {says}%0A{help}"
+        ));
+        assert_eq!(done.output("delivered"), "false");
+        assert_unquoted(&done, key);
     }
+    let strict = report(&app, 7).input("private-key", &cut).input("fail-on-error", "true");
+    strict.run_in(&acme).await.fails();
     assert_eq!(acme.requests(), [""; 0]);
+}
+
+/// Nothing but what hides the key says any of it.
+#[track_caller]
+fn assert_unquoted(done: &Done, key: &str) {
+    let said = format!("{}{}{}", done.visible_log(), done.errors, done.summary);
+    for part in key.split("-----").flat_map(str::split_whitespace).filter(|part| part.len() >= 8) {
+        assert!(!said.contains(part), "{part} is in {said}");
+        assert!(done.log.contains(&format!("::add-mask::{part}\n")), "{part} is not hidden");
+    }
+}
+
+#[tokio::test]
+async fn a_report_and_a_notice_of_a_garbled_token_say_what_it_is() {
+    let acme = Acme::new().await;
+    let ticket = acme.world.issue("acme/hub", "By hand", "", "alice");
+    for input in ["token", "ticket-token"] {
+        let step = |mode: &str| {
+            let step =
+                Step::new(mode).input("ticket", format!("acme/hub#{ticket}")).input("status", "failure");
+            step.input(input, "ghs_one ghs_two").input("message", "the build broke")
+        };
+        let says = format!("`{input}` holds spaces, line breaks or other characters that no token has");
+        let help = "help: put the token alone into the secret, as GitHub gave it";
+        let done = step("report").run_in(&acme).await;
+        done.succeeds().says(&format!("::warning::cannot report to acme/hub#{ticket}: {says}%0A{help}"));
+        assert_eq!(done.output("delivered"), "false");
+        let done = step("notify").run_in(&acme).await;
+        done.says(&says).says("the build broke");
+        assert!(!done.visible_log().contains("ghs_one"), "{}", done.log);
+    }
+    assert_eq!(acme.world.issue_view("acme/hub", ticket).comments.len(), 0);
 }
 
 #[tokio::test]

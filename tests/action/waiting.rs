@@ -402,7 +402,10 @@ async fn a_run_that_may_not_be_seen_is_told_and_not_waited_for() {
     let runs = Fault::on("GET", "/repos/acme/web/actions/runs/*").always();
     acme.world.fault(runs.then(Kind::StatusBefore(404)));
     let done = waiting(dispatch("web")).run_in(&acme).await;
-    done.fails().says("cannot follow web, run ").says("help: ");
+    done.fails()
+        .says("::error::web: the run http")
+        .says("was deleted")
+        .says("help: check whether it is released");
     assert_eq!(count(&acme, "web"), 1);
 }
 
@@ -580,7 +583,7 @@ async fn a_run_that_cannot_be_seen_holds_up_what_needs_it_and_no_longer_than_it_
     let runs = Fault::on("GET", "/repos/acme/web/actions/runs/*").always();
     acme.world.fault(runs.then(Kind::StatusBefore(404)));
     let done = waiting(dispatch("[web, { repository: api, needs: web }]")).run_in(&acme).await;
-    done.fails().says("cannot follow web, run ").says("api was not started: it waits for web (queued)");
+    done.fails().says("was deleted").says("api was not started: it waits for web (failed)");
     assert_eq!(count(&acme, "api"), 0);
 }
 

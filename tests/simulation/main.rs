@@ -13,6 +13,8 @@
 mod history;
 mod invariants;
 mod journal;
+#[path = "../simulated-github/src/conformance/json_schema.rs"]
+mod json_schema;
 mod network;
 mod pace;
 mod play;
@@ -86,8 +88,11 @@ fn description() -> Option<&'static Description> {
     static DESCRIPTION: OnceLock<Option<Description>> = OnceLock::new();
     #[expect(clippy::disallowed_methods, reason = "tests have no main to read it")]
     let path = || std::env::var_os("GITHUB_OPENAPI");
-    let load =
-        || path().map(|path| Description::load(path).expect("GITHUB_OPENAPI names GitHub's description"));
+    let load = || {
+        path().map(|path| {
+            Description::load(path, json_schema::compile).expect("GITHUB_OPENAPI names GitHub's description")
+        })
+    };
     DESCRIPTION.get_or_init(load).as_ref()
 }
 

@@ -13,6 +13,8 @@ use crate::problem::excerpt;
 /// An answer with a good status.
 pub(in crate::github) struct Answer {
     pub(in crate::github) request: Box<RequestLine>,
+    /// The path that has answered, where GitHub has redirected the request.
+    pub(in crate::github) redirected: Option<String>,
     pub(in crate::github) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,

@@ -31,6 +31,8 @@ pub enum ApiError {
         accepted: Option<String>,
         /// The server's time when it answered.
         date: Option<DateTime<Utc>>,
+        /// Where a redirect leads that is not followed.
+        location: Option<String>,
     },
     /// GitHub asks to wait longer than the step may wait, or one of its limits would be exceeded and the
     /// request was not sent: nothing happened.
@@ -114,6 +116,12 @@ impl ApiError {
         }
     }
 
+    /// Whether GitHub refused for what the account may do, whatever was granted its token.
+    pub(in crate::github) fn is_lack_of_role(&self) -> bool {
+        // "Must have admin rights to Repository.", also where the role write would do
+        matches!(self, Self::Refused { message, .. } if message.to_lowercase().contains("must have admin rights"))
+    }
+
     /// The permissions that would do, as GitHub names them: `issues=write; pull_requests=write`.
     pub(in crate::github) fn accepted(&self) -> Option<&str> {
         match self {
@@ -126,6 +134,10 @@ impl ApiError {
 impl Help for ApiError {
     fn help(&self) -> Option<String> {
         match self {
+            Self::Refused { request, location: Some(location), .. } => Some(format!(
+                "{} or what is named in it has moved to {location}; use its new name",
+                request.repository()
+            )),
             Self::Refused { request, status, message, accepted, .. } => {
                 Some(refusal_help(request, *status, message, accepted.as_deref()))
             }
@@ -164,7 +176,7 @@ fn refusal_help(request: &RequestLine, status: StatusCode, message: &str, accept
     let repository = request.repository();
     match status {
         StatusCode::UNAUTHORIZED => {
-            "the token is wrong or has expired; give the step a new `token`".to_owned()
+            "the token is wrong, was revoked or has ended; run the job again, or give another one".to_owned()
         }
         // A proxy says this, not GitHub: it sees what goes to an http address.
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => Obstacle::ProxyCredentials.remedy().to_owned(),
@@ -183,9 +195,6 @@ fn refusal_help(request: &RequestLine, status: StatusCode, message: &str, accept
             format!("switch issues on in the settings of {repository}")
         }
         StatusCode::GONE => "it was deleted; name another".to_owned(),
-        StatusCode::MOVED_PERMANENTLY | StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
-            format!("{repository} or the issue has moved; use its new name")
-        }
         StatusCode::UNPROCESSABLE_ENTITY => {
             "correct what GitHub names, in the step's inputs or in the targets file".to_owned()
         }
@@ -302,6 +311,7 @@ mod tests {
             message: message.into(),
             accepted: None,
             date: None,
+            location: None,
         };
         let full = refused("Commenting is disabled on issues with more than 2500 comments");
         assert!(!full.is_lack_of_permission());
@@ -319,9 +329,10 @@ mod tests {
             message: message.into(),
             accepted: Some("issues=write".into()),
             date: None,
+            location: None,
         };
         let cases = [
-            (401, "Bad credentials", "give the step a new `token`"),
+            (401, "Bad credentials", "run the job again, or give another one"),
             (403, "Must have admin rights to Repository.", "grant the token `issues: write` on acme/hub"),
             (403, "Resource protected by organization SAML enforcement.", "single sign-on"),
             (403, "the `acme` organization has an IP allow list enabled, and yours is not", "IP allow list"),
@@ -341,6 +352,17 @@ mod tests {
             assert_eq!(error.to_string(), format!("GitHub refused to write it: {message} ({status})"));
             assert!(error.help().is_some_and(|text| text.contains(help)), "{message}: {:?}", error.help());
         }
+        let moved = ApiError::Refused {
+            request: boxed(http::Method::POST, "/repos/acme/hub/issues", "open an issue in acme/hub"),
+            status: StatusCode::MOVED_PERMANENTLY,
+            message: "Moved Permanently".into(),
+            accepted: None,
+            date: None,
+            location: Some("https://other.example/repositories/1/issues".into()),
+        };
+        let help = "acme/hub or what is named in it has moved to https://other.example/repositories/1/issues; use its \
+                    new name";
+        assert_eq!(moved.help().as_deref(), Some(help));
         let proxy = refused(407, "Proxy Authentication Required").to_string();
         assert!(proxy.starts_with("the proxy on the way to GitHub refused to write it"), "{proxy}");
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use http::StatusCode;
-use http::header::{HeaderMap, RETRY_AFTER};
+use http::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use super::error::{ApiError, QUOTE_LIMIT};
 use super::request::RequestLine;
 use crate::problem::excerpt;
 
-/// The error that an answer with a bad status is; `now` is this machine's time.
+/// The error that an answer with a bad status is; `now` is this machine's time, where the server does not say its own.
 pub(super) fn error_of(
     request: Box<RequestLine>,
     status: StatusCode,
@@ -27,7 +27,11 @@ pub(super) fn error_of(
         return ApiError::Unclear { request, reason: format!("{status}, {message}") };
     }
     if is_rate_limit(status, headers, &message) {
-        return ApiError::RateLimited { request, message, wait: wait_of(headers, now) };
+        return ApiError::RateLimited {
+            request,
+            message,
+            wait: wait_of(headers, date(headers).unwrap_or(now)),
+        };
     }
     let accepted = text(headers, "x-accepted-github-permissions");
     ApiError::Refused {
@@ -36,6 +40,9 @@ pub(super) fn error_of(
         message,
         accepted: accepted.filter(|_| status == StatusCode::FORBIDDEN).map(str::to_owned),
         date: date(headers),
+        location: text(headers, LOCATION.as_str())
+            .filter(|_| status.is_redirection())
+            .map(|location| excerpt(location, QUOTE_LIMIT)),
     }
 }
 
@@ -97,8 +104,11 @@ impl Reply {
     }
 }
 
+/// `Label name invalid `too long a name``: whatever the refusal says of the field, and the value where it is a text.
 fn detail(error: &Value) -> String {
     let field = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+    let value = Some(field("value")).filter(|value| !value.is_empty()).map(|value| format!(" `{value}`"));
     let fields = ["resource", "field", "code", "message"].map(field).join(" ");
-    error.as_str().map_or_else(|| fields.split_whitespace().collect::<Vec<_>>().join(" "), str::to_owned)
+    let fields = || fields.split_whitespace().collect::<Vec<_>>().join(" ") + &value.unwrap_or_default();
+    error.as_str().map_or_else(fields, str::to_owned)
 }

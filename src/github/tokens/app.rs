@@ -11,19 +11,22 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::jwt::SigningKey;
+use super::jwt::{KeyError, SigningKey};
 use super::secret::{Mask, mask_signed, printable};
 use crate::github::api::{Answer, Api, ApiError, Call, RequestLine};
+use crate::github::moved::id_in;
 use crate::github::needs::{Grant, Level, Needs, Permission};
 use crate::github::time::time;
 use crate::names::RepoName;
-use crate::problem::Help;
+use crate::problem::{Help, Problem};
 
 /// GitHub allows for clocks that differ if the signature is dated back, and refuses one that lasts
 /// more than ten minutes:
 /// <https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app>
 const DATED_BACK: TimeDelta = TimeDelta::seconds(60);
 const SIGNED_FOR: TimeDelta = TimeDelta::minutes(9);
+
+const CORRECT_CLOCK: &str = "set the clock of the runner, and keep it right with NTP";
 
 /// Where a token does not say when it ends.
 const HOUR: TimeDelta = TimeDelta::hours(1);
@@ -33,8 +36,17 @@ const HOUR: TimeDelta = TimeDelta::hours(1);
 pub struct App {
     /// Its client id, or its number.
     pub id: String,
-    /// Its private key; none if the step was not given it.
-    pub key: Option<SigningKey>,
+    /// Its private key, or why there is none.
+    pub key: Result<SigningKey, NoKey>,
+}
+
+/// Why the step has no key of the App.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoKey {
+    /// It was not given one.
+    Blank,
+    /// What it was given does not sign.
+    Unusable(KeyError),
 }
 
 /// Why an App gives no token.
@@ -45,6 +57,14 @@ pub enum AppError {
     NoKey {
         /// The App.
         app: String,
+    },
+    /// The secret holds something else.
+    #[error("`private-key` of the GitHub App {app} is {what}")]
+    UnusableKey {
+        /// The App.
+        app: String,
+        /// What it holds.
+        what: KeyError,
     },
     /// The key does not sign.
     #[error("the key of the GitHub App {app} cannot sign")]
@@ -144,13 +164,14 @@ impl Help for AppError {
                  Dependabot start are given no secrets"
                     .to_owned()
             }
+            Self::UnusableKey { what, .. } => return what.help(),
             Self::Signing { .. } => "generate another private key in the App's settings".to_owned(),
             Self::Signature { .. } => {
                 "check that `client-id` is the App's client id, and that `private-key` is one of the \
                  private keys in the App's settings"
                     .to_owned()
             }
-            Self::Clock { .. } => "set the clock of the runner, and keep it right with NTP".to_owned(),
+            Self::Clock { .. } => CORRECT_CLOCK.to_owned(),
             Self::NotInstalled { repository, .. } => {
                 let owner = repository.owner();
                 format!("install the App on {owner} for {repository}, or give another token for it")
@@ -181,6 +202,8 @@ pub(super) struct InstallationToken {
     pub(super) lasts: TimeDelta,
     /// The installation in the browser.
     pub(super) settings: String,
+    /// Whether the installation is not that of the owner by whose name it was asked for.
+    pub(super) is_elsewhere: bool,
     /// The App's name, as it stands in the name of its account.
     pub(super) app: Option<String>,
 }
@@ -196,6 +219,15 @@ struct Installation {
     permissions: BTreeMap<String, String>,
     #[serde(default)]
     suspended_at: Option<DateTime<Utc>>,
+}
+
+/// The installation that covers a repository.
+struct Found {
+    installation: Installation,
+    /// The id of the repository, where it has another name now.
+    id: Option<u64>,
+    /// Whether it was transferred to another owner, on whom the App is installed too.
+    is_elsewhere: bool,
 }
 
 impl Installation {
@@ -243,21 +275,40 @@ impl App {
         repository: &RepoName,
         needs: &Needs,
     ) -> Result<InstallationToken, AppError> {
-        let app = self.sign_in(api, mask)?;
-        let installation = app.installation(repository).await?;
+        let mut app = self.sign_in(api, mask, TimeDelta::zero())?;
+        let Found { installation, id, is_elsewhere } = match app.installation(repository).await {
+            // Once more, by GitHub's own clock.
+            Err(AppError::Clock { ahead: Some(ahead), .. }) => {
+                let what = format!(
+                    "{}: the GitHub App {} signs in with GitHub's time",
+                    clocks_differ(Some(ahead)),
+                    self.id
+                );
+                tracing::warn!("{}", Problem::new(what).help(CORRECT_CLOCK));
+                app = self.sign_in(api, mask, ahead)?;
+                app.installation(repository).await?
+            }
+            answer => answer?,
+        };
         if installation.suspended_at.is_some() {
             let (app, settings) = (self.id.clone(), installation.html_url);
             return Err(AppError::Suspended { app, repository: repository.clone(), settings });
         }
         let permissions = installation.grants(needs);
-        let mut repositories: BTreeSet<RepoName> = needs.repositories().cloned().collect();
-        let minted = match app.access_token(installation.id, &repositories, &permissions).await {
-            // One of them is not selected, and GitHub does not say which.
+        let is_asked_for = |name: &&RepoName| !is_elsewhere || *name == repository;
+        let mut repositories: BTreeSet<RepoName> =
+            needs.repositories().filter(is_asked_for).cloned().collect();
+        let names = Limit::Names(repositories.iter().map(|name| name.name().to_owned()).collect());
+        let minted = match app.access_token(installation.id, &names, &permissions).await {
+            // One of them is not selected or has another name, and GitHub does not say which.
             Err(AppError::Asked { source, .. })
-                if source.status() == Some(StatusCode::UNPROCESSABLE_ENTITY) && repositories.len() > 1 =>
+                if source.status() == Some(StatusCode::UNPROCESSABLE_ENTITY)
+                    && (repositories.len() > 1 || id.is_some()) =>
             {
-                repositories = app.selected(repositories, repository).await?;
-                app.access_token(installation.id, &repositories, &permissions).await?
+                let selected = app.selected(repositories, repository, (installation.id, id)).await?;
+                let names = Limit::Names(app.names(installation.id, &selected).await?);
+                repositories = selected.into_keys().collect();
+                app.access_token(installation.id, &names, &permissions).await?
             }
             answer => answer?,
         };
@@ -267,14 +318,19 @@ impl App {
             repositories,
             lasts: minted.lasts,
             settings: installation.html_url,
+            is_elsewhere,
             app: installation.app_slug,
         })
     }
 
-    fn sign_in<'a>(&'a self, api: &'a Api, mask: Mask) -> Result<SignedIn<'a>, AppError> {
+    /// Signs in from a machine whose clock is so far ahead of GitHub's.
+    fn sign_in<'a>(&'a self, api: &'a Api, mask: Mask, ahead: TimeDelta) -> Result<SignedIn<'a>, AppError> {
         let app = || self.id.clone();
-        let key = self.key.as_ref().ok_or_else(|| AppError::NoKey { app: app() })?;
-        let now = api.clock().now();
+        let key = self.key.as_ref().map_err(|no_key| match no_key {
+            NoKey::Blank => AppError::NoKey { app: app() },
+            NoKey::Unusable(what) => AppError::UnusableKey { app: app(), what: *what },
+        })?;
+        let now = api.clock().now() - ahead;
         let claims = Claims {
             iat: (now - DATED_BACK).timestamp(),
             exp: (now + SIGNED_FOR).timestamp(),
@@ -316,48 +372,93 @@ impl SignedIn<'_> {
     }
 
     /// The installation that covers `repository`.
-    async fn installation(&self, repository: &RepoName) -> Result<Installation, AppError> {
-        if let Some(installation) = self.found(format!("/repos/{repository}/installation")).await? {
-            return Ok(installation);
+    async fn installation(&self, repository: &RepoName) -> Result<Found, AppError> {
+        let found = self.found(format!("/repos/{repository}/installation")).await?;
+        if let Some((installation, id @ None)) = found {
+            return Ok(Found { installation, id, is_elsewhere: false });
         }
         // It answers for organizations too.
         let (app, owner) = (self.app.id.clone(), repository.owner());
-        Err(match self.found(format!("/users/{owner}/installation")).await? {
-            Some(Installation { html_url: settings, .. }) => {
+        let of_owner = self.found(format!("/users/{owner}/installation")).await?;
+        if let Some((installation, id)) = found {
+            // An owner who was renamed has the same one.
+            let is_elsewhere = of_owner.is_some_and(|(of_owner, _)| of_owner.id != installation.id);
+            return Ok(Found { installation, id, is_elsewhere });
+        }
+        Err(match of_owner {
+            Some((Installation { html_url: settings, .. }, _)) => {
                 AppError::NotSelected { app, repository: repository.clone(), settings }
             }
             None => AppError::NotInstalled { app, repository: repository.clone() },
         })
     }
 
-    async fn found(&self, path: String) -> Result<Option<Installation>, AppError> {
+    async fn found(&self, path: String) -> Result<Option<(Installation, Option<u64>)>, AppError> {
         let line = RequestLine::new(Method::GET, path, "show the App's installation");
         match self.ask(line, None).await {
-            Ok(answer) => answer.json().map(Some).map_err(|error| self.explain(error)),
+            Ok(answer) => {
+                let installation = answer.json().map_err(|error| self.explain(error))?;
+                Ok(Some((installation, answer.redirected.as_deref().and_then(id_in))))
+            }
             Err(AppError::Asked { source, .. }) if source.is_gone() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Those of `repositories` that the App is installed for; `repository` is known to be one.
+    /// Those of `repositories` that the same installation of the App is for, with the ids of those that have another
+    /// name now; `repository` is known to be one. One that was transferred to another owner has another installation.
     async fn selected(
         &self,
         repositories: BTreeSet<RepoName>,
         repository: &RepoName,
-    ) -> Result<BTreeSet<RepoName>, AppError> {
-        let mut selected = BTreeSet::new();
+        (installation, id): (u64, Option<u64>),
+    ) -> Result<BTreeMap<RepoName, Option<u64>>, AppError> {
+        let mut selected = BTreeMap::new();
         for name in repositories {
-            if name == *repository || self.found(format!("/repos/{name}/installation")).await?.is_some() {
-                selected.insert(name);
+            if name == *repository {
+                selected.insert(name, id);
+            } else if let Some((found, id)) = self.found(format!("/repos/{name}/installation")).await?
+                && found.id == installation
+            {
+                selected.insert(name, id);
             }
         }
         Ok(selected)
     }
 
+    /// The names that the repositories have now. GitHub gives tokens by names or by ids, and names those of a token:
+    /// one that can do nothing else is asked for, and revoked.
+    async fn names(
+        &self,
+        installation: u64,
+        selected: &BTreeMap<RepoName, Option<u64>>,
+    ) -> Result<Vec<String>, AppError> {
+        let ids: Vec<u64> = selected.values().copied().flatten().collect();
+        let mut new_names = BTreeMap::new();
+        if !ids.is_empty() {
+            let minted = self.access_token(installation, &Limit::Ids(ids), &BTreeMap::new()).await?;
+            let line = RequestLine::new(Method::DELETE, "/installation/token", "revoke a token");
+            if let Err(error) = self.api.send_once(&Call::new(line, None, &minted.token)).await {
+                tracing::debug!("a token is not revoked, and ends by itself within the hour: {error}");
+            }
+            new_names.extend(
+                minted.repositories.into_iter().map(|repository| (repository.id, repository.full_name)),
+            );
+        }
+        let names = selected.iter().map(|(old, id)| match id.and_then(|id| new_names.get(&id)) {
+            Some(new) => {
+                self.api.moves().say(&old.to_string(), &new.to_string());
+                new.name().to_owned()
+            }
+            None => old.name().to_owned(),
+        });
+        Ok(names.collect())
+    }
+
     async fn access_token(
         &self,
         installation: u64,
-        repositories: &BTreeSet<RepoName>,
+        repositories: &Limit,
         permissions: &BTreeMap<Permission, Level>,
     ) -> Result<Minted, AppError> {
         // With no permission named it would be all that the App has.
@@ -365,8 +466,10 @@ impl SignedIn<'_> {
         limits.extend(
             permissions.iter().map(|(name, level)| (name.as_str().to_owned(), json!(level.as_str()))),
         );
-        let names: Vec<&str> = repositories.iter().map(RepoName::name).collect();
-        let body = json!({ "repositories": names, "permissions": limits });
+        let body = match repositories {
+            Limit::Names(names) => json!({ "repositories": names, "permissions": limits }),
+            Limit::Ids(ids) => json!({ "repository_ids": ids, "permissions": limits }),
+        };
         let path = format!("/app/installations/{installation}/access_tokens");
         let line = RequestLine::new(Method::POST, path, "give the App a token");
         let answer = self.ask(line, Some(&body)).await?;
@@ -380,6 +483,19 @@ impl SignedIn<'_> {
     }
 }
 
+/// The repositories of a token: by their names without their owner, or by their ids.
+enum Limit {
+    Names(Vec<String>),
+    Ids(Vec<u64>),
+}
+
+/// A repository of a token.
+#[derive(Deserialize)]
+struct Repository {
+    id: u64,
+    full_name: RepoName,
+}
+
 /// A token as it is handed out.
 #[derive(Deserialize)]
 struct Minted {
@@ -389,6 +505,8 @@ struct Minted {
     expires_at: DateTime<Utc>,
     #[serde(default)]
     permissions: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    repositories: Vec<Repository>,
     /// By GitHub's clock, whatever this machine's says.
     #[serde(skip)]
     lasts: TimeDelta,

@@ -1,9 +1,8 @@
 //! The credentials of a step, and which of them goes with which repository.
 
-use secrecy::{ExposeSecret, SecretString};
-
 use super::app::App;
 use super::lack::Grantee;
+use super::secret::{GivenToken, is_of_installation};
 use super::sts::TokenService;
 use crate::names::RepoName;
 
@@ -11,7 +10,7 @@ use crate::names::RepoName;
 #[derive(Debug, Default)]
 pub struct Credentials {
     /// For every repository that has no other.
-    pub token: Option<SecretString>,
+    pub token: Option<GivenToken>,
     /// For the ticket's repository.
     pub ticket: Option<TicketToken>,
     /// A GitHub App.
@@ -33,7 +32,7 @@ pub struct TicketPlace {
 #[derive(Debug)]
 pub enum TicketToken {
     /// The step was given it.
-    Given(RepoName, SecretString),
+    Given(RepoName, GivenToken),
     /// A token service gives it.
     Exchanged(Box<TokenService>),
 }
@@ -51,7 +50,7 @@ impl TicketToken {
 #[derive(Debug)]
 pub(super) enum Source<'a> {
     /// The step was given it.
-    Given(&'a SecretString),
+    Given(&'a GivenToken),
     /// This service gives it.
     Exchanged(&'a TokenService),
     /// This App mints it.
@@ -59,6 +58,12 @@ pub(super) enum Source<'a> {
 }
 
 impl Source<'_> {
+    /// Whether it is a token of an account, and not one of an App's installation.
+    pub(super) fn is_of_account(&self) -> bool {
+        let Self::Given(GivenToken { secret: Some(secret), .. }) = self else { return false };
+        !is_of_installation(secret)
+    }
+
     /// What is granted the permissions of such a token.
     pub(super) fn grantee(&self) -> Grantee {
         match self {
@@ -91,9 +96,7 @@ impl Credentials {
     /// Whether requests to both repositories are made by the same account, as far as the step knows.
     pub(super) fn are_the_same_for(&self, one: &RepoName, other: &RepoName) -> bool {
         match (self.source(one), self.source(other)) {
-            (Some(Source::Given(one)), Some(Source::Given(other))) => {
-                one.expose_secret() == other.expose_secret()
-            }
+            (Some(Source::Given(one)), Some(Source::Given(other))) => one.is_same_as(other),
             (Some(Source::Exchanged(one)), Some(Source::Exchanged(other))) => std::ptr::eq(one, other),
             // It acts under one name wherever it is installed.
             (Some(Source::App(_)), Some(Source::App(_))) => true,
@@ -105,17 +108,18 @@ impl Credentials {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::github::tokens::app::NoKey;
 
     #[test]
     fn the_same_account_asks_where_the_same_token_or_the_same_app_is_used() {
         let [hub, web, site] =
             ["acme/hub", "acme/web", "globex/site"].map(|name| name.parse().expect("a name"));
         let credentials = |token: Option<&str>, ticket: Option<&str>, app: bool| {
-            let secret = |text: &str| SecretString::from(text);
+            let given = |text: &str| GivenToken::new("token", text);
             Credentials {
-                token: token.map(secret),
-                ticket: ticket.map(|text| TicketToken::Given(RepoName::clone(&hub), secret(text))),
-                app: app.then(|| App { id: "Iv1".into(), key: None }),
+                token: token.map(given),
+                ticket: ticket.map(|text| TicketToken::Given(RepoName::clone(&hub), given(text))),
+                app: app.then(|| App { id: "Iv1".into(), key: Err(NoKey::Blank) }),
                 place: None,
             }
         };

@@ -5,7 +5,8 @@
 //! the time that it takes ([RUSTSEC-2023-0071](https://rustsec.org/advisories/RUSTSEC-2023-0071)).
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, KeyUtils};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::signature::{Error as SignatureError, Signer};
@@ -26,51 +27,89 @@ pub enum KeyError {
     /// It needs a password, and the step is given none.
     #[error("encrypted")]
     Encrypted,
-    /// It is a certificate, a public key, or a key of another kind.
+    /// It is a key for SSH.
+    #[error("an OpenSSH key, which no GitHub App has")]
+    OpenSsh,
+    /// It is what the App's settings show of a key.
+    #[error("the fingerprint of a key, and not the key")]
+    Fingerprint,
+    /// It is the half that cannot sign.
+    #[error("a public key, and not the private one")]
+    Public,
+    /// It is a certificate, or a key of another kind.
     #[error("PEM of something else than a private RSA key")]
     OtherKind,
     /// It is a private RSA key in form, and cannot sign.
-    #[error("not a private RSA key of 2048 bits or more")]
+    #[error("not a private RSA key of 2048 bits or more, or it is cut short")]
     Unusable,
 }
 
 impl Help for KeyError {
     fn help(&self) -> Option<String> {
-        Some("give the .pem file that GitHub gave when the key was generated".to_owned())
+        let file = "the whole .pem file that GitHub gave when the key was generated";
+        let another = "if it is lost, generate another private key in the App's settings";
+        Some(match self {
+            Self::Encrypted => {
+                format!("put {file} into the secret, as it was before it was encrypted; {another}")
+            }
+            Self::NoPem
+            | Self::OpenSsh
+            | Self::Fingerprint
+            | Self::Public
+            | Self::OtherKind
+            | Self::Unusable => {
+                format!("put {file} into the secret; {another}")
+            }
+        })
     }
 }
+
+/// Base64 of either alphabet; secrets are pasted without the padding too.
+const ENCODINGS: [GeneralPurpose; 2] = {
+    let any_padding = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    [
+        GeneralPurpose::new(&alphabet::STANDARD, any_padding),
+        GeneralPurpose::new(&alphabet::URL_SAFE, any_padding),
+    ]
+};
+
+/// A key may be packed so often: some tools encode what was encoded before.
+const MOST_WRAPPERS: usize = 3;
 
 /// A private RSA key.
 #[derive(Debug, Clone)]
 pub struct SigningKey(EncodingKey);
 
 impl SigningKey {
-    /// Reads a key as GitHub gives it to the owner of an App (PKCS#1), or as PKCS#8: PEM, PEM in one
-    /// line with `\n` for its line breaks, or base64 of either.
+    /// Reads a key as GitHub gives it to the owner of an App (PKCS#1), or as PKCS#8: PEM, however its line breaks
+    /// have come through, or base64 of either.
     ///
     /// # Errors
     ///
     /// When the text is not such a key.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
-        const BEGIN: &str = "-----BEGIN ";
-        let text = if text.contains(BEGIN) {
-            text.to_owned()
-        } else {
-            let packed: String = text.split_whitespace().collect();
-            let unpacked = STANDARD.decode(packed).map_err(|_| KeyError::NoPem)?;
-            String::from_utf8(unpacked).ok().filter(|text| text.contains(BEGIN)).ok_or(KeyError::NoPem)?
-        };
-        if text.contains("ENCRYPTED") {
-            return Err(KeyError::Encrypted);
+        let mut der = None;
+        let mut text = text.to_owned();
+        for _ in 0..MOST_WRAPPERS {
+            if let Some(problem) = something_else(&text) {
+                return Err(problem);
+            }
+            if let Some(pem) = pem_in(&text) {
+                der = Some(der_of(&pem)?);
+                break;
+            }
+            let packed: String =
+                text.replace("\\r", "").replace("\\n", "").chars().filter(|c| !is_noise(*c)).collect();
+            let unpacked = ENCODINGS.iter().find_map(|encoding| encoding.decode(&packed).ok());
+            text = match String::from_utf8(unpacked.ok_or(KeyError::NoPem)?) {
+                Ok(text) => text,
+                Err(bytes) => {
+                    der = Some(bytes.into_bytes()).filter(|der| key_pair(der).is_some());
+                    break;
+                }
+            };
         }
-        let lines: Vec<String> =
-            text.replace("\\n", "\n").lines().map(|line| line.trim().to_owned()).collect();
-        let section = <(SectionKind, Vec<u8>)>::from_pem_slice(lines.join("\n").as_bytes());
-        let der = match section {
-            Ok((SectionKind::RsaPrivateKey | SectionKind::PrivateKey, der)) => der,
-            Ok(_) => return Err(KeyError::OtherKind),
-            Err(_) => return Err(KeyError::NoPem),
-        };
+        let der = der.ok_or(KeyError::NoPem)?;
         key_pair(&der).ok_or(KeyError::Unusable)?;
         Ok(Self(EncodingKey::from_rsa_der(&der)))
     }
@@ -84,6 +123,48 @@ impl SigningKey {
         // Another provider that this process has installed already signs as well.
         let _ = RING.install_default();
         jsonwebtoken::encode(&Header::new(Algorithm::RS256), claims, &self.0)
+    }
+}
+
+/// What is pasted in place of a private key.
+fn something_else(text: &str) -> Option<KeyError> {
+    let starts = |words: &[&str]| words.iter().any(|word| text.trim_start().starts_with(word));
+    let says = |words: &str| text.contains(words);
+    if starts(&["SHA256:", "MD5:"]) {
+        Some(KeyError::Fingerprint)
+    } else if says("BEGIN OPENSSH PRIVATE KEY") {
+        Some(KeyError::OpenSsh)
+    } else if says("BEGIN PUBLIC KEY") || says("BEGIN RSA PUBLIC KEY") || starts(&["ssh-", "ecdsa-"]) {
+        Some(KeyError::Public)
+    } else if says("ENCRYPTED") {
+        Some(KeyError::Encrypted)
+    } else {
+        None
+    }
+}
+
+/// What stands between the characters of a key without a meaning.
+fn is_noise(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '"' | '\'' | '\u{feff}')
+}
+
+/// The first section of PEM in `text`, with its line breaks where they belong and an end.
+fn pem_in(text: &str) -> Option<String> {
+    let (_, begun) = text.split_once("-----BEGIN ")?;
+    let (label, begun) = begun.split_once("-----")?;
+    let body = begun.split_once("-----").map_or(begun, |(body, _)| body);
+    let body = body.replace("\\r", "").replace("\\n", "");
+    let body: String = body.chars().filter(|c| !is_noise(*c)).collect();
+    Some(format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n"))
+}
+
+fn der_of(pem: &str) -> Result<Vec<u8>, KeyError> {
+    match <(SectionKind, Vec<u8>)>::from_pem_slice(pem.as_bytes()) {
+        Ok((SectionKind::RsaPrivateKey | SectionKind::PrivateKey, der)) => Ok(der),
+        Ok(_) => Err(KeyError::OtherKind),
+        // Its base64 is damaged, or its kind is unknown.
+        Err(_) if pem.contains("PRIVATE KEY") => Err(KeyError::Unusable),
+        Err(_) => Err(KeyError::NoPem),
     }
 }
 
@@ -115,5 +196,77 @@ impl Signer<Vec<u8>> for Rs256 {
 impl JwtSigner for Rs256 {
     fn algorithm(&self) -> Algorithm {
         Algorithm::RS256
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+    use simulated_github::{KeyForm, private_key};
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_however_it_was_pasted() {
+        for pem in [private_key(KeyForm::Pkcs1), private_key(KeyForm::Pkcs8)] {
+            let lines: Vec<&str> = pem.lines().collect();
+            let body = lines[1..lines.len() - 1].concat();
+            let endless = lines[..lines.len() - 1].join("\n");
+            for text in [
+                pem.clone(),
+                lines.join(" "),
+                lines.concat(),
+                lines.join("\\n"),
+                lines.join("\\r\\n"),
+                pem.replace('\n', "\r\n"),
+                pem.replace('\n', "\r"),
+                pem.replace('\n', "\n    "),
+                pem.replace('\n', "\n\n"),
+                format!("\"{}\"", lines.join("\\n")),
+                format!("'{pem}'"),
+                format!("\u{feff}{pem}"),
+                format!("PRIVATE_KEY={pem}"),
+                endless.clone(),
+                format!("{endless}\n-----END"),
+                body.clone(),
+                STANDARD.encode(&pem),
+                format!("\"{}\"", STANDARD.encode(&pem)),
+                STANDARD.encode(format!("\u{feff}{}", lines.join(" "))),
+                URL_SAFE_NO_PAD.encode(&pem),
+                STANDARD.encode(STANDARD.encode(&pem)),
+                STANDARD
+                    .encode(&pem)
+                    .as_bytes()
+                    .chunks(60)
+                    .map(String::from_utf8_lossy)
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            ] {
+                assert!(SigningKey::parse(&text).is_ok(), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn something_else_in_place_of_a_private_key_is_named() {
+        let pem = private_key(KeyForm::Pkcs1);
+        let openssh = pem.replace("RSA PRIVATE", "OPENSSH PRIVATE");
+        for (text, problem) in [
+            ("SHA256:0Oxd+Yqg6nsWy0hUBjoXqRBvJoQ7QZxgL3kD9bY0wLk=", KeyError::Fingerprint),
+            (&openssh, KeyError::OpenSsh),
+            (&STANDARD.encode(&openssh), KeyError::OpenSsh),
+            (&pem.replace("RSA PRIVATE", "PUBLIC"), KeyError::Public),
+            ("ssh-rsa AAAAB3NzaC1yc2E alice@example", KeyError::Public),
+            ("ssh-ed25519 AAAAC3NzaC1lZDI1 alice@example", KeyError::Public),
+            (&pem.replace("RSA PRIVATE", "ENCRYPTED PRIVATE"), KeyError::Encrypted),
+            (&pem.replace("RSA PRIVATE", "EC PRIVATE"), KeyError::OtherKind),
+            (&pem.replace("RSA PRIVATE KEY", "CERTIFICATE"), KeyError::OtherKind),
+            (&pem[..400], KeyError::Unusable),
+            ("/home/alice/key.pem", KeyError::NoPem),
+            ("", KeyError::NoPem),
+        ] {
+            assert_eq!(SigningKey::parse(text).err(), Some(problem), "{text}");
+            assert!(problem.help().is_some_and(|help| help.contains(".pem file")));
+        }
     }
 }

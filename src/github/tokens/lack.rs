@@ -18,6 +18,8 @@ pub struct Lack {
 pub enum Grantee {
     /// A token that the step was given.
     Token,
+    /// The account of a token that the step was given: a token may do no more than its account.
+    Account,
     /// A GitHub App, by its id.
     App(String),
     /// The jobs that a trust policy trusts, by the file of the policy.
@@ -30,6 +32,10 @@ impl Lack {
         let Self { repository, permissions, grantee } = self;
         match grantee {
             Grantee::Token => format!("grant the token {permissions} on {repository}"),
+            Grantee::Account => format!(
+                "give the account of the token the role write on {repository}, without which it may not change what \
+                 others have written there; or give the step a token of a GitHub App"
+            ),
             Grantee::App(app) => format!(
                 "grant the GitHub App {app} {permissions} on {repository}: add it in the App's settings, and \
                  accept it where the App is installed"

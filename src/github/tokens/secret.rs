@@ -1,7 +1,60 @@
 //! A token as text: whether it can be sent as one, and how it is kept out of the log.
 
-use secrecy::SecretString;
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
+
+/// Whether `token` is one of an App's installation, by
+/// [its prefix](https://docs.github.com/authentication/keeping-your-account-and-data-secure/about-authentication-to-github#githubs-token-formats).
+pub(in crate::github) fn is_of_installation(token: &SecretString) -> bool {
+    token.expose_secret().starts_with("ghs_")
+}
+
+/// A token that the step was given.
+#[derive(Debug, Clone)]
+pub struct GivenToken {
+    /// The input that holds it.
+    pub input: &'static str,
+    /// The token; none if what the input holds cannot be sent as one.
+    pub secret: Option<SecretString>,
+}
+
+impl GivenToken {
+    /// What `input` holds.
+    #[must_use]
+    pub fn new(input: &'static str, text: &str) -> Self {
+        Self { input, secret: is_printable(text).then(|| text.into()) }
+    }
+
+    /// What to do when GitHub does not take it any more, or never did.
+    pub(super) fn renewal(&self, good_at: Option<DateTime<Utc>>, has_app: bool) -> String {
+        let input = self.input;
+        let Some(good_at) = good_at else {
+            return format!("`{input}` is wrong, was revoked or has ended; give the step another one");
+        };
+        let lasts = if self.secret.as_ref().is_some_and(is_of_installation) {
+            "a token of a GitHub App lasts an hour, and `github.token` until its job ends, 24 hours at most"
+        } else {
+            "it was revoked, or its time is over"
+        };
+        let instead = if has_app {
+            format!("leave `{input}` out, so that the GitHub App is used")
+        } else {
+            format!("give the step a GitHub App (`client-id` and `private-key`) in place of `{input}`")
+        };
+        format!(
+            "`{input}` was good until {} and is not any more: {lasts}; {instead}: then the step has new tokens for \
+             as long as it runs",
+            good_at.format("%H:%M UTC")
+        )
+    }
+
+    /// Whether both are the same token.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        let text = |token: &Self| token.secret.as_ref().map(|secret| secret.expose_secret().to_owned());
+        text(self) == text(other)
+    }
+}
 
 /// Hides a secret from all that is printed afterwards.
 pub type Mask = fn(&str);
@@ -18,7 +71,7 @@ pub(super) fn signature_of(token: &str) -> Option<&str> {
 }
 
 /// Whether `text` can be sent as a token.
-pub(crate) fn is_printable(text: &str) -> bool {
+pub(super) fn is_printable(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())
 }
 

@@ -25,6 +25,16 @@ impl AppData {
         format!("{}[bot]", self.slug)
     }
 
+    /// Keeps a repository selected that has another name now.
+    pub(crate) fn follow(&mut self, from: &RepoKey, to: &RepoKey) {
+        let selected = self.installations.iter_mut().filter_map(|it| it.selected.as_mut());
+        for selected in selected {
+            if selected.remove(from) {
+                selected.insert(to.clone());
+            }
+        }
+    }
+
     pub(crate) fn on(&self, owner: &str) -> Option<&Installation> {
         self.installations.iter().find(|installation| installation.owner.eq_ignore_ascii_case(owner))
     }

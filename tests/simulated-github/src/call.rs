@@ -100,11 +100,8 @@ impl Reply {
     }
 
     pub(crate) fn redirect(status: StatusCode, url: String) -> Self {
-        let message = match status {
-            StatusCode::MOVED_PERMANENTLY => "Moved Permanently",
-            _ => "Temporary Redirect",
-        };
-        let mut reply = Self::refusal(status, message);
+        // A 307 says so too.
+        let mut reply = Self::refusal(status, "Moved Permanently");
         if let Payload::Json(body) = &mut reply.body {
             body["url"] = json!(url);
         }
@@ -224,14 +221,19 @@ impl Call<'_> {
         match self.repository()?.issues.get(&number) {
             Some(Slot::Here(issue)) => Ok(issue),
             Some(Slot::Deleted) => Err(Reply::refusal(StatusCode::GONE, "This issue was deleted")),
-            Some(Slot::Moved { repository, number }) => {
-                let target = self.state.repository(repository);
-                let full_name = target.ok_or_else(Reply::not_found)?.full_name();
-                let url = self.state.links.api(format!("/repos/{full_name}/issues/{number}"));
+            // Everything below the issue is 404.
+            Some(Slot::Moved { repository, number }) if !self.is_below_issue() => {
+                let id = self.state.repository(repository).ok_or_else(Reply::not_found)?.id;
+                let url = self.state.links.api(format!("/repositories/{id}/issues/{number}"));
                 Err(Reply::redirect(StatusCode::MOVED_PERMANENTLY, url))
             }
+            Some(Slot::Moved { .. }) => Err(Reply::not_found()),
             None => Err(Reply::not_found()),
         }
+    }
+
+    fn is_below_issue(&self) -> bool {
+        !self.path.ends_with(&format!("/issues/{}", self.param("issue_number")))
     }
 
     pub(crate) fn issue_mut(&mut self) -> Result<&mut Issue, Reply> {

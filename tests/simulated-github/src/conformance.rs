@@ -2,22 +2,32 @@
 //!
 //! It serves both sides: that a client asks for what GitHub takes, and that the simulation
 //! answers what GitHub answers.
+//!
+//! The library for JSON Schema comes from the tests ([`Compile`]): whoever only serves a world does without.
+
+#[cfg(test)]
+pub(crate) mod json_schema;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
 use crate::Exchange;
 
+/// Compiles a schema, or says why it is none.
+pub type Compile = fn(&Value) -> Result<Arc<Validator>, String>;
+
+/// Lists what of a value breaks a schema: where, as a JSON pointer, and how.
+pub type Validator = dyn Fn(&Value) -> Vec<(String, String)> + Send + Sync;
+
 /// GitHub's description of its API.
-#[derive(Debug)]
 pub struct Description {
     document: Value,
     templates: matchit::Router<String>,
+    compile: Compile,
     /// Compiling a schema takes much longer than using it.
     validators: Mutex<BTreeMap<String, Arc<Validator>>>,
 }
@@ -81,16 +91,16 @@ fn may_always_come(status: u16) -> bool {
 
 impl Description {
     /// Reads a description, such as `api.github.com.json` of `@octokit/openapi`.
-    pub fn load(path: impl AsRef<Path>) -> Result<Self, DescriptionError> {
+    pub fn load(path: impl AsRef<Path>, compile: Compile) -> Result<Self, DescriptionError> {
         let path = path.as_ref();
         let text = std::fs::read(path)
             .map_err(|source| DescriptionError::Unreadable { path: path.to_owned(), source })?;
         let document = serde_json::from_slice(&text)
             .map_err(|source| DescriptionError::Syntax { path: path.to_owned(), source })?;
-        Self::new(document)
+        Self::new(document, compile)
     }
 
-    fn new(document: Value) -> Result<Self, DescriptionError> {
+    fn new(document: Value, compile: Compile) -> Result<Self, DescriptionError> {
         let mut templates = matchit::Router::new();
         let no_paths = Map::new();
         let paths = document["paths"].as_object().unwrap_or(&no_paths);
@@ -105,7 +115,7 @@ impl Description {
                 .insert(pattern, template.clone())
                 .map_err(|_| DescriptionError::Ambiguous { template: template.clone() })?;
         }
-        Ok(Self { document, templates, validators: Mutex::default() })
+        Ok(Self { document, templates, compile, validators: Mutex::default() })
     }
 
     /// Compares an exchange with the description, and reports every difference.
@@ -149,7 +159,7 @@ impl Description {
 
     /// The operation that a request belongs to, and a name for it.
     fn operation(&self, exchange: &Exchange) -> Option<(String, &Value)> {
-        let template = self.templates.at(&exchange.path).ok()?.value;
+        let template = self.templates.at(&by_name(&exchange.path)).ok()?.value;
         let method = exchange.method.to_ascii_lowercase();
         let operation = self.document["paths"][template].get(&method)?;
         Some((format!("{method} {template}"), operation))
@@ -299,13 +309,8 @@ impl Description {
             Ok(validator) => validator,
             Err(problem) => return vec![Violation::new("schema", problem)],
         };
-        validator
-            .iter_errors(body)
-            .map(|error| {
-                let path = error.instance_path();
-                Violation::new(format!("{place} {path}").trim(), error.to_string())
-            })
-            .collect()
+        let problems = validator(body).into_iter();
+        problems.map(|(path, problem)| Violation::new(format!("{place} {path}").trim(), problem)).collect()
     }
 
     fn validator(&self, name: &str, schema: &Value) -> Result<Arc<Validator>, String> {
@@ -313,12 +318,7 @@ impl Description {
         if let Some(validator) = validators.get(name) {
             return Ok(validator.clone());
         }
-        let schema = self.self_contained(schema);
-        let validator = jsonschema::options()
-            .should_validate_formats(true)
-            .build(&schema)
-            .map_err(|error| error.to_string())?;
-        let validator = Arc::new(validator);
+        let validator = (self.compile)(&self.self_contained(schema))?;
         validators.insert(name.to_owned(), validator.clone());
         Ok(validator)
     }
@@ -421,6 +421,14 @@ fn or_null(mut schema: Map<String, Value>) -> Value {
     Value::Object(schema)
 }
 
+/// The path with a name for its repository, if that goes by its id: the description has no such paths, to which
+/// GitHub redirects.
+fn by_name(path: &str) -> String {
+    let Some(by_id) = path.strip_prefix("/repositories/") else { return path.to_owned() };
+    let (id, rest) = by_id.find('/').map_or((by_id, ""), |end| by_id.split_at(end));
+    format!("/repos/by-id/{id}{rest}")
+}
+
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderMap;
@@ -474,7 +482,7 @@ mod tests {
                 "user": { "properties": { "login": { "type": "string" } }, "required": ["login"] },
             } },
         });
-        Description::new(document).expect("the sample has one path")
+        Description::new(document, json_schema::compile).expect("the sample has one path")
     }
 
     fn exchange(method: &str, request: Value, status: u16, response: Value) -> Exchange {

@@ -126,6 +126,8 @@ pub struct Comment {
     pub pinned_at: Option<DateTime<Utc>>,
     /// Who pinned it.
     pub pinned_by: Option<String>,
+    /// Why it is hidden, if a person has hidden it: `outdated`, `off-topic` and so on.
+    pub minimized: Option<String>,
 }
 
 impl Comment {
@@ -158,6 +160,13 @@ pub(crate) struct Label {
 
 /// What GitHub accepts as the text of an issue or comment, in characters.
 pub(crate) const LONGEST_BODY: usize = 65_536;
+
+/// What GitHub accepts as the name of a label, in characters.
+const LONGEST_LABEL: usize = 50;
+
+pub(crate) fn is_long_label(name: &str) -> bool {
+    name.chars().count() > LONGEST_LABEL
+}
 
 /// How many comments GitHub lets an issue have.
 pub(crate) const MOST_COMMENTS: usize = 2_500;

@@ -278,7 +278,7 @@ pub(crate) fn full_repository(links: &Links, repository: &RepositoryData, push: 
         "has_pages": false,
         "has_discussions": false,
         "archived": repository.archived,
-        "disabled": false,
+        "disabled": repository.disabled,
         "visibility": if repository.private { "private" } else { "public" },
         "pushed_at": created,
         "created_at": created,
@@ -474,6 +474,7 @@ pub(crate) fn comment(links: &Links, repository: &RepositoryData, number: u64, c
         "reactions": reactions(&url),
         "performed_via_github_app": null,
         "pin": pin,
+        "minimized": comment.minimized.as_ref().map(|reason| json!({ "reason": reason })),
     })
 }
 

@@ -41,6 +41,7 @@
 //!   A route that is missing is a loud 501, and is kept in [`World::unknown_routes`].
 //! - `replicas` keeps what the world held a while ago, for answers that lag.
 //! - `identity` signs who a job is, and `sts` is somebody else's service that believes it.
+//! - `issue_form` writes the issue of somebody who fills in a form.
 //! - `json` makes the objects of the answers, which GitHub's own description can check.
 //!
 //! Time is the world's own. It moves with [`tokio::time`], so a test that pauses time moves
@@ -55,6 +56,7 @@ mod exchange;
 mod fault;
 mod identity;
 mod issue;
+mod issue_form;
 mod json;
 mod key;
 mod limits;
@@ -79,6 +81,7 @@ pub use exchange::Exchange;
 pub use fault::{Fault, Kind, Trigger};
 pub use identity::JobIdentity;
 pub use issue::{Comment, Issue, Reaction};
+pub use issue_form::{IssueForm, IssueFormError};
 pub use key::{KeyForm, private_key};
 pub use repository::{DispatchEvent, Repository};
 pub use run::{Job, Run, Step};

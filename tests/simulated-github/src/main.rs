@@ -81,7 +81,12 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let server = world.serve_on((Ipv4Addr::LOCALHOST, port).into()).await?;
+        let served = world.serve_on((Ipv4Addr::LOCALHOST, port).into()).await;
+        let server = served.map_err(|error| {
+            format!(
+                "cannot listen at port {port}: {error}; give another `--port`, or none for one that is free"
+            )
+        })?;
         let mut output = std::io::stdout();
         writeln!(output, "{}", server.url())?;
         output.flush()?;

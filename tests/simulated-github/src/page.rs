@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use chrono::{DateTime, Utc};
 use comrak::Options;
+use mermaid_svg::Theme;
 
 use crate::issue::{Comment, Issue};
 use crate::run::{Job, Run};
@@ -194,7 +196,7 @@ fn document(title: &str, main: &str, seconds: Option<u64>) -> String {
     let refresh = seconds.map(|it| format!("<meta http-equiv=refresh content={it}>"));
     format!(
         "<!doctype html><html lang=en><meta charset=utf-8>\
-         <meta name=viewport content=\"width=device-width, initial-scale=1\">{}\
+         <meta name=viewport content=\"width=device-width, initial-scale=1\"><link rel=icon href=\"data:,\">{}\
          <title>{}</title><style>{STYLE}</style><main>{main}</main></html>\n",
         refresh.unwrap_or_default(),
         escape(title),
@@ -213,7 +215,42 @@ fn markdown(text: &str) -> String {
     options.extension.shortcodes = true;
     options.render.r#unsafe = true;
     options.render.hardbreaks = true;
-    sanitised(&comrak::markdown_to_html(text, &options))
+    with_graphs(&sanitised(&comrak::markdown_to_html(text, &options)))
+}
+
+/// Draws the graphs of [mermaid](https://mermaid.js.org). A picture runs nothing, whatever a graph says, and it
+/// needs no network. What is no graph stays as it was written.
+fn with_graphs(html: &str) -> String {
+    const BEFORE: &str = "<pre><code class=\"language-mermaid\">";
+    const AFTER: &str = "</code></pre>";
+    let mut parts = html.split(BEFORE);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let drawn = part.split_once(AFTER).and_then(|(source, rest)| Some((graph(source)?, rest)));
+        match drawn {
+            Some((picture, rest)) => out.extend([&picture, rest]),
+            None => out.extend([BEFORE, part]),
+        }
+    }
+    out
+}
+
+/// A graph, from its source in HTML.
+fn graph(source: &str) -> Option<String> {
+    let text =
+        source.replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", "\u{a0}").replace("&amp;", "&");
+    let drawn = |theme: &Theme| {
+        let svg = mermaid_svg::render_with(&text, theme).ok()?;
+        Some(format!("data:image/svg+xml;base64,{}", BASE64_STANDARD.encode(svg)))
+    };
+    let themes = [Theme::default_theme(), Theme::dark()].map(|theme| Theme { responsive: false, ..theme });
+    let [light, dark] = themes.map(|theme| drawn(&theme));
+    let (light, dark) = (light?, dark?);
+    Some(format!(
+        "<picture class=graph><source media=\"(prefers-color-scheme: dark)\" srcset=\"{dark}\">\
+         <img src=\"{light}\" alt=\"{}\"></picture>",
+        escape(&text),
+    ))
 }
 
 fn sanitised(html: &str) -> String {
@@ -277,12 +314,21 @@ mod tests {
             (":rocket:", "🚀"),
             ("<details><summary>More</summary>\n\nText\n</details>", "<summary>More</summary>"),
             ("H<sub>2</sub>O<br>x", "<sub>2</sub>"),
-            ("```mermaid\ngraph LR\n```", "<code class=\"language-mermaid\">"),
+            ("```mermaid\nno graph\n```", "<code class=\"language-mermaid\">"),
         ];
         for (text, expected) in cases {
             let html = markdown(text);
             assert!(html.contains(expected), "{text} became {html}");
         }
+    }
+
+    #[test]
+    fn a_graph_is_a_picture_for_light_and_one_for_dark() {
+        let html = markdown("one\n\n```mermaid\ngraph LR\n  a[\"web & <b>\"] --> b\n```\n\ntwo");
+        assert!(html.starts_with("<p>one</p>\n<picture class=graph>"), "{html}");
+        assert_eq!(html.matches("data:image/svg+xml;base64,").count(), 2, "{html}");
+        assert!(html.ends_with("<p>two</p>\n"), "{html}");
+        assert!(!html.contains("<code") && html.contains("web &amp; &lt;b&gt;"), "{html}");
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub(crate) struct RepositoryData {
     pub(crate) private: bool,
     pub(crate) has_issues: bool,
     pub(crate) archived: bool,
+    pub(crate) disabled: bool,
+    pub(crate) has_actions: bool,
     pub(crate) created_at: DateTime<Utc>,
     members: BTreeMap<String, String>,
     /// The members, in lower case, of whom only they themselves and some tokens may know.
@@ -80,6 +82,8 @@ impl RepositoryData {
             private: false,
             has_issues: true,
             archived: false,
+            disabled: false,
+            has_actions: true,
             created_at,
             members: BTreeMap::new(),
             private_members: BTreeSet::new(),
@@ -234,7 +238,7 @@ impl RepositoryData {
 
     /// Notes the workflow in a file, if it is one. GitHub forgets no workflow that it knew.
     pub(crate) fn register_workflow(&mut self, id: u64, path: &str, text: &str) {
-        if !is_workflow_path(path) {
+        if !is_workflow_path(path) || !self.has_actions {
             return;
         }
         let Some(definition) = Definition::parse(text) else {
@@ -363,6 +367,16 @@ impl Repository {
     /// Switches issues off.
     pub fn issues_off(&self) -> Self {
         self.change(|data| data.has_issues = false)
+    }
+
+    /// Lets GitHub's staff switch the repository off.
+    pub fn disabled(&self) -> Self {
+        self.change(|data| data.disabled = true)
+    }
+
+    /// Switches Actions off: no workflow is started, and those whose files are written meanwhile are not known.
+    pub fn actions_off(&self) -> Self {
+        self.change(|data| data.has_actions = false)
     }
 
     /// Makes the repository read-only.

@@ -267,7 +267,7 @@ impl State {
             || "github.com".to_owned(),
             |Ghes(major, minor)| format!("enterprise-server@{major}.{minor}.0"),
         );
-        let date = now.format("%a, %d %b %Y %H:%M:%S GMT");
+        let date = (now + self.date_off).format("%a, %d %b %Y %H:%M:%S GMT");
         let values = [
             (DATE, date.to_string()),
             (HeaderName::from_static("x-github-request-id"), format!("SIM0:{:06X}", arrival.id)),

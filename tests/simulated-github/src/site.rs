@@ -27,6 +27,8 @@ pub(crate) fn answer(world: &World, request: &Request) -> Option<Reply> {
             Some(reply.unwrap_or_else(Reply::not_found))
         }
         (&Method::GET, [""]) => Some(html(index(&state))),
+        // The API has repositories by their ids.
+        (_, ["repositories", ..]) => None,
         (&Method::GET, [owner, repo, "issues", number]) => {
             let number: u64 = number.parse().ok()?;
             let now = state.now();

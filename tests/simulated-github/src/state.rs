@@ -33,7 +33,7 @@ pub(crate) struct State {
     /// Read by all routes, and changed through `stored_mut` alone.
     stored: Arc<Stored>,
     pub(crate) replicas: Replicas,
-    renamed: BTreeMap<RepoKey, RepoKey>,
+    renamed: BTreeMap<RepoKey, u64>,
     tokens: BTreeMap<String, TokenData>,
     apps: BTreeMap<String, AppData>,
     pub(crate) installation_tokens: InstallationTokens,
@@ -41,6 +41,8 @@ pub(crate) struct State {
     users: BTreeSet<String>,
     pub(crate) links: Links,
     pub(crate) ghes: Option<Ghes>,
+    /// How far the time that answers say is off.
+    pub(crate) date_off: chrono::TimeDelta,
     pub(crate) limits: Limits,
     pub(crate) faults: Vec<Fault>,
     pub(crate) latency: Option<DrawTime>,
@@ -107,6 +109,7 @@ impl State {
             users: BTreeSet::new(),
             links: Links::github_com(),
             ghes: None,
+            date_off: chrono::TimeDelta::zero(),
             limits: Limits::new(),
             faults: Vec::new(),
             latency: None,
@@ -192,6 +195,10 @@ impl State {
         self.stored.repositories.get(key).map(Arc::as_ref)
     }
 
+    pub(crate) fn repository_with_id(&self, id: u64) -> Option<&RepositoryData> {
+        self.repositories().find(|repository| repository.id == id)
+    }
+
     pub(crate) fn repository_mut(&mut self, key: &RepoKey) -> Option<&mut RepositoryData> {
         self.stored_mut().repositories.get_mut(key).map(Arc::make_mut)
     }
@@ -210,6 +217,7 @@ impl State {
         let mut shared = stored.repositories.remove(from)?;
         let data = Arc::make_mut(&mut shared);
         (data.owner, data.name) = (owner.into(), name.into());
+        let id = data.id;
         for issue in data.all_issues_mut() {
             issue.repository = to.into();
         }
@@ -220,13 +228,16 @@ impl State {
         let key = RepoKey::new(to);
         stored.repositories.insert(key.clone(), shared);
         self.tokens.values_mut().for_each(|token| token.follow(from, &key));
-        self.renamed.insert(from.clone(), key.clone());
+        for app in self.apps.values_mut() {
+            app.follow(from, &key);
+        }
+        self.renamed.insert(from.clone(), id);
         Some(key)
     }
 
     /// Where a repository went that had this name.
     pub(crate) fn renamed_to(&self, key: &RepoKey) -> Option<&RepositoryData> {
-        self.repository(self.renamed.get(key)?)
+        self.repository_with_id(*self.renamed.get(key)?)
     }
 
     pub(crate) fn token(&self, secret: &str) -> Option<&TokenData> {
@@ -341,6 +352,7 @@ impl State {
             pinned: false,
             pinned_at: None,
             pinned_by: None,
+            minimized: None,
         });
         self.add_user(author);
         Some(id)
@@ -486,6 +498,11 @@ impl State {
             run.updated_at = now;
         }
         self.complete_jobs(id, now);
+    }
+
+    pub(crate) fn delete_run(&mut self, id: u64) {
+        let run = self.stored_mut().runs.remove(&id);
+        assert!(run.is_some(), "there is no run {id}");
     }
 
     pub(crate) fn add_job(&mut self, id: u64, job: Job) -> Option<u64> {

@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{Request, Response, StatusCode};
 use chrono::TimeDelta;
-use regex::Regex;
+use regex_lite::Regex;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -43,7 +43,7 @@ const LONGEST_INPUTS: usize = 65_535;
 impl Definition {
     /// Reads a workflow file. `None` if it is not YAML or has no `on`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let file: Map<String, Value> = serde_saphyr::from_str(text).ok()?;
+        let file: Map<String, Value> = yaml(text)?;
         let text_of = |key: &str| file.get(key).and_then(Value::as_str).map(str::to_owned);
         Some(Self {
             name: text_of("name"),
@@ -117,6 +117,16 @@ impl Definition {
     }
 }
 
+/// YAML as GitHub's parser reads it: `yes`, `no`, `on` and `off` are text, and numbers lose their spelling.
+fn yaml(text: &str) -> Option<Map<String, Value>> {
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { enforce_alias_anchor_ratio: false },
+        strict_booleans: true,
+        non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::AsString,
+    };
+    serde_saphyr::from_str_with_options(text, options).ok()
+}
+
 /// `on` in its three forms: a name, a list of names, a mapping.
 fn triggers(on: &Value) -> Map<String, Value> {
     match on {
@@ -151,7 +161,7 @@ fn input_text(name: &str, input: &Value, given: Option<&str>) -> Result<String, 
     let kind = input.get("type").and_then(Value::as_str).unwrap_or("string");
     let required = input.get("required") == Some(&Value::Bool(true));
     let default = input.get("default").and_then(scalar_text);
-    let given = given.filter(|text| !(required && text.is_empty()));
+    let given = given.filter(|text| !(required && default.is_none() && text.is_empty()));
     let Some(text) = given.map(str::to_owned).or_else(|| default.clone()) else {
         return match (required, kind) {
             (true, _) => Err(format!("Required input '{name}' not provided")),
@@ -172,7 +182,8 @@ fn input_text(name: &str, input: &Value, given: Option<&str>) -> Result<String, 
     };
     match (fits, kind) {
         (true, _) => Ok(text),
-        (false, "choice") => {
+        // Seen of both, of a blank one too: https://github.com/cli/cli/issues/5246
+        (false, "choice" | "boolean") => {
             Err(format!("Provided value '{text}' for input '{name}' not in the list of allowed values"))
         }
         (false, _) => Err(format!("Provided value '{text}' for input '{name}' is not a {kind}")),
@@ -234,6 +245,7 @@ on:
     inputs:
       channel: { type: choice, options: [stable, beta], required: true }
       draft: { type: boolean }
+      sure: { type: choice, options: [yes, no, 3.10], default: no }
       count: { type: number, default: 3 }
       ticket:
         default: ''
@@ -252,8 +264,12 @@ on:
         let inputs = release().inputs(&given(json!({ "channel": "beta", "draft": true })), 25);
         assert_eq!(
             inputs.map(Value::Object),
-            Ok(json!({ "channel": "beta", "draft": "true", "count": "3", "ticket": "" }))
+            Ok(json!({ "channel": "beta", "draft": "true", "sure": "no", "count": "3", "ticket": "" }))
         );
+        for (sure, fits) in [("yes", true), ("true", false), ("3.1", true), ("3.10", false)] {
+            let inputs = release().inputs(&given(json!({ "channel": "beta", "sure": sure })), 25);
+            assert_eq!(inputs.is_ok(), fits, "{sure}: {inputs:?}");
+        }
     }
 
     #[test]
@@ -268,7 +284,15 @@ on:
             (json!({ "channel": "beta", "ticked": "1" }), r#"Unexpected inputs provided: ["ticked"]"#),
             (
                 json!({ "channel": "beta", "draft": "maybe" }),
-                "Provided value 'maybe' for input 'draft' is not a boolean",
+                "Provided value 'maybe' for input 'draft' not in the list of allowed values",
+            ),
+            (
+                json!({ "channel": "beta", "draft": "" }),
+                "Provided value '' for input 'draft' not in the list of allowed values",
+            ),
+            (
+                json!({ "channel": "beta", "sure": "" }),
+                "Provided value '' for input 'sure' not in the list of allowed values",
             ),
             (json!({ "channel": "beta", "ticket": "x".repeat(65_600) }), "inputs are too large."),
         ];

@@ -153,6 +153,13 @@ impl World {
         comment.expect("there is such a comment").edit(body, now);
     }
 
+    /// Hides a comment for this reason, such as `outdated`, as people can.
+    pub fn minimize_comment(&self, id: u64, reason: &str) {
+        let mut state = self.lock();
+        let comment = state.comment_mut(id);
+        comment.expect("there is such a comment").minimized = Some(reason.into());
+    }
+
     /// Deletes a comment.
     pub fn delete_comment(&self, repository: &str, id: u64) {
         self.with(repository, |state, key| {
@@ -205,6 +212,16 @@ impl World {
         self.with_issue(repository, number, |issue, now| {
             issue.close("completed", "ghost", now);
         });
+    }
+
+    /// Closes an issue for this reason, by this account: `not_planned`, for example.
+    pub fn close_issue_as(&self, repository: &str, number: u64, reason: &str, by: &str) {
+        self.with_issue(repository, number, |issue, now| issue.close(reason, by, now));
+    }
+
+    /// Takes a label off an issue.
+    pub fn unlabel_issue(&self, repository: &str, number: u64, label: &str) {
+        self.with_issue(repository, number, |issue, _| issue.labels.retain(|one| one != label));
     }
 
     /// Opens a closed issue again.
@@ -310,6 +327,30 @@ impl World {
     pub fn finish_run(&self, id: u64, conclusion: &str) {
         let now = self.lock().second();
         self.update_run(id, |run| run.finish(conclusion, now));
+    }
+
+    /// Ends a run, and every job that has not ended, and does not say yet how the run ended:
+    /// [`finish_run`](Self::finish_run) says it.
+    pub fn end_run(&self, id: u64) {
+        let now = self.lock().second();
+        self.update_run(id, |run| {
+            run.finish("success", now);
+            run.conclusion = None;
+        });
+    }
+
+    /// Cancels a run that waits for its concurrency group, as a newer run of the group does: it has no jobs.
+    pub fn supersede_run(&self, id: u64) {
+        let now = self.lock().second();
+        self.update_run(id, |run| {
+            run.jobs.clear();
+            run.finish("cancelled", now);
+        });
+    }
+
+    /// Deletes a run, as a person can when it has ended.
+    pub fn delete_run(&self, id: u64) {
+        self.lock().delete_run(id);
     }
 
     /// Queues another attempt of a run, which has no jobs yet.
@@ -463,6 +504,11 @@ impl World {
         let mut state = self.lock();
         state.replicas.keep();
         state.replicas.lag = Some(Box::new(draw));
+    }
+
+    /// Makes the header `date` of every answer wrong by so much, as a proxy may that has a clock of its own.
+    pub fn wrong_date(&self, by: TimeDelta) {
+        self.lock().date_off = by;
     }
 
     /// Makes lists of runs that are filtered by `actor`, `branch`, `created`, `event`,

@@ -33,6 +33,9 @@ pub(super) fn dispatch(call: Call<'_>) -> Answer {
     if !workflow.enabled {
         return Err(Reply::unprocessable("Cannot trigger a 'workflow_dispatch' on a disabled workflow"));
     }
+    if !call.repository()?.has_actions {
+        return Err(Reply::unprocessable("Actions has been disabled for this repository."));
+    }
     let wants_details = details_wanted(&call)?;
     let git_ref = call.required_text("ref")?;
     let given = call.object("inputs")?;

@@ -85,7 +85,10 @@ pub(super) fn create_token(call: Call<'_>) -> Answer {
     if installation.suspended_at.is_some() {
         return Err(Reply::forbidden("This installation has been suspended"));
     }
-    let named = call.names("repositories", "name")?;
+    let named = match call.names("repositories", "name")? {
+        Some(names) => Some(names),
+        None => names_of_ids(&call)?,
+    };
     let repositories = repositories(call.state, installation, named.as_deref())?;
     let permissions = permissions(installation, &call.object("permissions")?)?;
     let login = app.login();
@@ -111,6 +114,14 @@ pub(super) fn create_token(call: Call<'_>) -> Answer {
         body["repositories"] = Value::Array(objects);
     }
     Ok(Reply::created(body))
+}
+
+/// The names of the repositories that the body names by their ids.
+fn names_of_ids(call: &Call<'_>) -> Result<Option<Vec<String>>, Reply> {
+    let Some(ids) = call.field("repository_ids").and_then(Value::as_array) else { return Ok(None) };
+    let names = ids.iter().map(|id| Some(call.state.repository_with_id(id.as_u64()?)?.name.clone()));
+    let names: Option<Vec<String>> = names.collect();
+    names.map(Some).ok_or_else(|| Reply::unprocessable(INACCESSIBLE))
 }
 
 /// A new token of an installation, which acts as `login`.
@@ -143,6 +154,9 @@ pub(crate) fn mint(
     secret
 }
 
+const INACCESSIBLE: &str =
+    "There is at least one repository that does not exist or is not accessible to the parent installation.";
+
 fn repositories(
     state: &State,
     installation: &Installation,
@@ -154,11 +168,7 @@ fn repositories(
     let Some(named) = named else { return Ok(reached) };
     let keys = named.iter().map(|name| RepoKey::new(&format!("{}/{name}", installation.owner)));
     let keys: Option<Vec<RepoKey>> = keys.map(|key| reached.contains(&key).then_some(key)).collect();
-    keys.ok_or_else(|| {
-        Reply::unprocessable(
-            "There is at least one repository that does not exist or is not accessible to the parent installation.",
-        )
-    })
+    keys.ok_or_else(|| Reply::unprocessable(INACCESSIBLE))
 }
 
 fn permissions(

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::call::{Answer, Call, Reply};
-use crate::issue::{Issue, LONGEST_BODY, same, too_long};
+use crate::issue::{Issue, LONGEST_BODY, is_long_label, same, too_long};
 use crate::json;
 
 pub(super) fn shown(call: &Call<'_>, number: u64) -> Result<Value, Reply> {
@@ -91,6 +91,7 @@ pub(super) fn create(mut call: Call<'_>) -> Answer {
     let assignees = wanted_assignees(&call)?.unwrap_or_default();
     if call.can_push() {
         problems.extend(unassignable(&call, &assignees)?);
+        problems.extend(invalid_labels(&labels));
     }
     if !problems.is_empty() {
         return Err(Reply::invalid(Value::Array(problems)));
@@ -117,6 +118,13 @@ pub(super) fn body_too_long(resource: &str) -> Value {
         "field": "body",
         "message": format!("body is too long (maximum is {LONGEST_BODY} characters)"),
     })
+}
+
+/// A problem for each label that GitHub takes on no issue. It names the label and gives no reason.
+pub(super) fn invalid_labels(labels: &[String]) -> Vec<Value> {
+    let invalid = labels.iter().filter(|label| label.trim().is_empty() || is_long_label(label));
+    let problem = |label| json!({ "value": label, "resource": "Label", "field": "name", "code": "invalid" });
+    invalid.map(problem).collect()
 }
 
 /// `assignees`, or the one that older clients send as `assignee`.
@@ -162,7 +170,8 @@ pub(super) fn update(mut call: Call<'_>) -> Answer {
     let labels = call.names("labels", "name")?;
     let assignees = wanted_assignees(&call)?;
     if call.can_push() {
-        let problems = unassignable(&call, assignees.as_deref().unwrap_or_default())?;
+        let mut problems = unassignable(&call, assignees.as_deref().unwrap_or_default())?;
+        problems.extend(invalid_labels(labels.as_deref().unwrap_or_default()));
         if !problems.is_empty() {
             return Err(Reply::invalid(Value::Array(problems)));
         }

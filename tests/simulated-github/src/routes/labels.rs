@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::call::{Answer, Call, Reply};
+use crate::issue::is_long_label;
 use crate::json;
 
-use super::issues::{add_labels, remove_label, set_labels};
+use super::issues::{add_labels, invalid_labels, remove_label, set_labels};
 
 pub(super) fn list(call: Call<'_>) -> Answer {
     let repository = call.repository()?;
@@ -22,6 +23,13 @@ pub(super) fn create(call: Call<'_>) -> Answer {
     let name = call.required_text("name")?;
     let color = call.text("color")?.unwrap_or_else(|| "ededed".into());
     let description = call.text("description")?;
+    if is_long_label(&name) {
+        let problem = json!({
+            "resource": "Label", "code": "custom", "field": "name",
+            "message": "name is too long (maximum is 50 characters)",
+        });
+        return Err(Reply::invalid(json!([problem])));
+    }
     if call.repository()?.label(&name).is_some() {
         let problem = json!({ "resource": "Label", "code": "already_exists", "field": "name" });
         return Err(Reply::invalid(json!([problem])));
@@ -40,14 +48,14 @@ pub(super) fn of_issue(call: Call<'_>) -> Answer {
 
 pub(super) fn add(mut call: Call<'_>) -> Answer {
     let number = pushed(&call)?;
-    let labels = call.names("labels", "name")?.unwrap_or_default();
+    let labels = labels_of(&call)?;
     add_labels(&mut call, number, &labels)?;
     all(&call)
 }
 
 pub(super) fn set(mut call: Call<'_>) -> Answer {
     let number = pushed(&call)?;
-    let labels = call.names("labels", "name")?.unwrap_or_default();
+    let labels = labels_of(&call)?;
     set_labels(&mut call, number, &labels)?;
     all(&call)
 }
@@ -75,6 +83,13 @@ fn pushed(call: &Call<'_>) -> Result<u64, Reply> {
         true => Ok(number),
         false => Err(Reply::forbidden("Must have admin rights to Repository.")),
     }
+}
+
+/// The labels that the body names.
+fn labels_of(call: &Call<'_>) -> Result<Vec<String>, Reply> {
+    let labels = call.names("labels", "name")?.unwrap_or_default();
+    let problems = invalid_labels(&labels);
+    if problems.is_empty() { Ok(labels) } else { Err(Reply::invalid(Value::Array(problems))) }
 }
 
 fn all(call: &Call<'_>) -> Answer {

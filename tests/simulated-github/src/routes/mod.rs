@@ -178,7 +178,8 @@ fn route(state: &mut State, request: &Request, lag: Duration) -> Answer {
     if request.path != "/rate_limit" && !state.limits.spend(caller.secret(), now) {
         return Err(Reply::forbidden("API rate limit exceeded"));
     }
-    let matched = ROUTES.at(&request.path).ok();
+    let path = path_by_name(state, &request.path)?;
+    let matched = ROUTES.at(&path).ok();
     let found = matched.as_ref().and_then(|matched| {
         let mut methods = matched.value.iter();
         methods.find(|(method, _)| *method == request.method)
@@ -195,7 +196,7 @@ fn route(state: &mut State, request: &Request, lag: Duration) -> Answer {
     let token = caller.secret().map(str::to_owned);
     let query: Vec<_> = form_urlencoded::parse(request.query.as_bytes()).into_owned().collect();
     let lag = match request.method {
-        Method::GET if runs::come_from_index(&request.path, &query) => lag + state.replicas.index_lag,
+        Method::GET if runs::come_from_index(&path, &query) => lag + state.replicas.index_lag,
         Method::GET => lag,
         _ => Duration::ZERO,
     };
@@ -209,7 +210,7 @@ fn route(state: &mut State, request: &Request, lag: Duration) -> Answer {
             key,
             params,
             query,
-            path: request.path.clone(),
+            path,
             body,
             accept: request.accept.clone(),
         })
@@ -298,6 +299,9 @@ fn reach(
     let full_name = format!("{}/{}", param("owner"), param("repo"));
     let key = RepoKey::new(&full_name);
     let (permissions, level) = match access {
+        Access::Anyone if !param("repo").is_empty() && state.repository(&key).is_none() => {
+            return Err(elsewhere(state, &key, &full_name, request));
+        }
         Access::Anyone => return Ok(key),
         Access::Read(permissions) => (permissions, Level::Read),
         Access::Write(permissions) => (permissions, Level::Write),
@@ -330,7 +334,16 @@ fn reach(
     Err(accepted_permissions(Reply::forbidden(message), access))
 }
 
-/// The answer where no repository is: a redirect if one was renamed.
+/// The path with the name of its repository, if that goes by its id: `/repositories/101/issues`.
+fn path_by_name(state: &State, path: &str) -> Result<String, Reply> {
+    let Some(by_id) = path.strip_prefix("/repositories/") else { return Ok(path.to_owned()) };
+    let (id, rest) = by_id.find('/').map_or((by_id, ""), |end| by_id.split_at(end));
+    let repository = id.parse().ok().and_then(|id| state.repository_with_id(id));
+    let full_name = repository.ok_or_else(Reply::not_found)?.full_name();
+    Ok(format!("/repos/{full_name}{rest}"))
+}
+
+/// The answer where no repository is: a redirect to its id if one was renamed.
 fn elsewhere(state: &State, key: &RepoKey, full_name: &str, request: &Request) -> Reply {
     let Some(renamed) = state.renamed_to(key) else {
         return Reply::not_found();
@@ -341,7 +354,8 @@ fn elsewhere(state: &State, key: &RepoKey, full_name: &str, request: &Request) -
     };
     let rest = request.path.get("/repos/".len() + full_name.len()..);
     let rest = rest.unwrap_or_default();
-    let path = format!("/repos/{}{rest}", renamed.full_name());
+    let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
+    let path = format!("/repositories/{}{rest}{query}", renamed.id);
     Reply::redirect(status, state.links.api(path))
 }
 

@@ -8,7 +8,7 @@ use axum::http;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::conformance::Description;
+use crate::conformance::{Description, json_schema};
 use crate::key;
 use crate::run::Job;
 use crate::{Environment, Exchange, World};
@@ -250,5 +250,7 @@ fn description() -> Option<Description> {
         writeln!(std::io::stderr(), "{note}").expect("standard error is open in tests");
         return None;
     };
-    Some(Description::load(path).expect("GITHUB_OPENAPI names a description of the API"))
+    Some(
+        Description::load(path, json_schema::compile).expect("GITHUB_OPENAPI names a description of the API"),
+    )
 }

@@ -56,14 +56,21 @@ async fn a_renamed_repository_redirects() {
     let world = world();
     world.rename("acme/web", "acme/site");
     let github = client(&world, "t");
-    let found = github.get("/repos/acme/web/labels").await;
+    let id = github.get("/repos/acme/site").await.json()["id"].clone();
+    let found = github.get("/repos/acme/web/labels?per_page=1").await;
     assert_eq!(found.status, 301);
-    let url = "https://api.github.com/repos/acme/site/labels";
+    let url = format!("https://api.github.com/repositories/{id}/labels?per_page=1");
     assert_eq!(found.header("location"), url);
     let sent = github.post("/repos/acme/web/dispatches", json!({})).await;
-    assert_eq!(sent.status, 307);
+    assert_eq!((sent.status, sent.message()), (307, "Moved Permanently".into()));
     let event = json!({ "event_type": "release" });
-    assert_eq!(github.post("/repos/acme/site/dispatches", event).await.status, 204);
+    assert_eq!(github.post(&format!("/repositories/{id}/dispatches"), event).await.status, 204);
+    world.rename("acme/site", "acme/place");
+    assert_eq!(
+        github.get("/repos/acme/web").await.header("location"),
+        format!("https://api.github.com/repositories/{id}")
+    );
+    assert_eq!(github.get("/repositories/1/labels").await.status, 404);
 }
 
 #[tokio::test]

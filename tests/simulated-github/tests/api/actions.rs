@@ -194,3 +194,22 @@ async fn files_are_read_at_a_branch_or_commit() {
     assert_eq!(object["content"], "dHdv\n");
     assert_eq!(object["html_url"], "https://github.com/acme/web/blob/main/a.txt");
 }
+
+#[tokio::test]
+async fn a_run_may_end_before_github_says_how_and_without_a_job_and_may_be_deleted() {
+    let world = world();
+    let id = world.start_run("acme/web", "release.yml", "workflow_dispatch");
+    let (github, path) = (client(&world, "t"), format!("/repos/acme/web/actions/runs/{id}"));
+    world.end_run(id);
+    let run = github.get(&path).await.json();
+    assert_eq!((&run["status"], &run["conclusion"]), (&json!("completed"), &Value::Null));
+    world.finish_run(id, "success");
+    assert_eq!(github.get(&path).await.json()["conclusion"], "success");
+    let pending = world.start_run("acme/web", "release.yml", "workflow_dispatch");
+    world.supersede_run(pending);
+    let path_of_pending = format!("/repos/acme/web/actions/runs/{pending}");
+    assert_eq!(github.get(&path_of_pending).await.json()["conclusion"], "cancelled");
+    assert_eq!(github.get(&format!("{path_of_pending}/jobs")).await.json()["total_count"], 0);
+    world.delete_run(id);
+    assert_eq!(github.get(&path).await.status, 404);
+}

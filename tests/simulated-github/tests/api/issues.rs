@@ -104,6 +104,21 @@ async fn issues_that_cannot_be_are_refused() {
 }
 
 #[tokio::test]
+async fn a_label_has_fifty_characters_at_most_and_the_refusal_of_an_issue_names_it() {
+    let world = world();
+    let github = client(&world, "t");
+    let (fits, long) = ("x".repeat(50), "x".repeat(51));
+    let refused = github.post(ISSUES, json!({ "title": "x", "labels": [fits, long] })).await;
+    let problem = json!([{ "value": long, "resource": "Label", "field": "name", "code": "invalid" }]);
+    assert_eq!((refused.status, &refused.json()["errors"]), (422, &problem));
+    assert_eq!(github.post(&format!("{ISSUE}/labels"), json!({ "labels": [long] })).await.status, 422);
+    let refused = github.post("/repos/acme/hub/labels", json!({ "name": long })).await;
+    let reason = &refused.json()["errors"][0]["message"];
+    assert_eq!(reason, "name is too long (maximum is 50 characters)");
+    assert_eq!(github.post(ISSUES, json!({ "title": "x", "labels": [fits] })).await.status, 201);
+}
+
+#[tokio::test]
 async fn an_over_long_body_update_answers_200_and_keeps_the_old_text() {
     let world = world();
     let github = client(&world, "t");
@@ -140,8 +155,10 @@ async fn deleted_and_transferred_issues_say_so() {
     assert_eq!(github.get(ISSUE).await.status, 410);
     let moved = github.get("/repos/acme/hub/issues/2").await;
     assert_eq!(moved.status, 301);
-    let url = format!("https://api.github.com/repos/acme/other/issues/{number}");
+    let id = github.get("/repos/acme/other").await.json()["id"].clone();
+    let url = format!("https://api.github.com/repositories/{id}/issues/{number}");
     assert_eq!(moved.header("location"), url);
+    assert_eq!(github.get("/repos/acme/hub/issues/2/comments").await.status, 404);
 }
 
 #[tokio::test]
@@ -199,4 +216,15 @@ async fn an_issue_takes_2500_comments() {
     assert_eq!(github.patch(&comment, json!({ "body": "edited" })).await.status, 200);
     assert_eq!(github.send("DELETE", &comment, Value::Null).await.status, 204);
     assert_eq!(github.post(COMMENTS, json!({ "body": "again" })).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_comment_that_a_person_has_hidden_says_why() {
+    let world = world();
+    let id = world.comment("acme/hub", 1, "alice", "x");
+    let path = format!("/repos/acme/hub/issues/comments/{id}");
+    let github = client(&world, "t");
+    assert_eq!(github.get(&path).await.json()["minimized"], Value::Null);
+    world.minimize_comment(id, "outdated");
+    assert_eq!(github.get(&path).await.json()["minimized"]["reason"], "outdated");
 }
