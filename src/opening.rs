@@ -122,7 +122,8 @@ pub async fn close_as_duplicate(github: &GitHub, duplicate: &IssueRef, first: Is
 }
 
 /// The closed issues of `key`, the newest first: a later one takes over from an earlier one, whichever was closed last.
-/// Those with `label`; or, of all, those that changed last.
+/// Those that still have `label`, and those that somebody relabelled, as far as they are among the issues that changed
+/// last.
 ///
 /// # Errors
 ///
@@ -133,10 +134,13 @@ pub async fn find_closed(
     key: &Key,
     label: Option<&str>,
 ) -> Result<Vec<Issue>, GitHubError> {
-    let mut issues = github.closed_issues(repository, label).await?;
+    let lists =
+        label.map(Some).into_iter().chain([None]).map(|label| github.closed_issues(repository, label));
+    let mut issues = futures::future::try_join_all(lists).await?.concat();
     believe::settle(github, repository, &mut issues).await;
     issues.retain(|issue| has_key(issue, key) && !issue.is_duplicate());
     issues.sort_by_key(|issue| Reverse(issue.number));
+    issues.dedup_by_key(|issue| issue.number);
     Ok(issues)
 }
 

@@ -1,8 +1,6 @@
 //! The ticket of a dispatch: the one that the step names, else the open one of the same release, else
 //! what it takes to open one.
 
-use std::cmp::Reverse;
-
 use super::Hub;
 use super::approved::{self, Approved, IssueText, TicketEvent};
 use super::closed::{self, Read, Release};
@@ -303,18 +301,12 @@ fn new(release: Release<'_>, follows: Follows) -> Result<Found, Vec<Problem>> {
     Ok(Found::new(TicketIs::New(Box::new(new))))
 }
 
-/// The closed tickets of the release, the newest first: those with its label, and those that somebody relabelled, as far
-/// as they are among the issues that changed last.
+/// The closed tickets of the release, the newest first.
 async fn closed_tickets(release: Release<'_>) -> Result<Vec<Issue>, Vec<Problem>> {
     let Release { hub, key, .. } = release;
-    let labels = hub.inputs.labels.first().map(|label| Some(label.as_str())).into_iter().chain([None]);
-    let lists = labels.map(|label| opening::find_closed(hub.github, &hub.common.hub, key, label));
-    let lists = futures::future::try_join_all(lists).await;
-    let lists = lists.map_err(failed(format!("cannot look for a closed ticket in {}", hub.common.hub)))?;
-    let mut tickets: Vec<Issue> = lists.into_iter().flatten().collect();
-    tickets.sort_by_key(|ticket| Reverse(ticket.number));
-    tickets.dedup_by_key(|ticket| ticket.number);
-    Ok(tickets)
+    let label = hub.inputs.labels.first().map(String::as_str);
+    let closed = opening::find_closed(hub.github, &hub.common.hub, key, label).await;
+    closed.map_err(failed(format!("cannot look for a closed ticket in {}", hub.common.hub)))
 }
 
 /// The ticket of this run among these.

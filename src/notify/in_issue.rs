@@ -66,7 +66,9 @@ pub(super) async fn read(
     if notice.status == Status::Success {
         return Ok(Facts::Nothing);
     }
-    let Some(closed) = find_closed(job, inputs, github, &key).await? else { return Ok(Facts::Nothing) };
+    let label = inputs.labels.first().map(String::as_str);
+    let closed = opening::find_closed(github, &job.repository, &key, label).await?.into_iter().next();
+    let Some(closed) = closed else { return Ok(Facts::Nothing) };
     let issue = issue_ref(job, closed.number);
     // A list need not say who closed it.
     let closed = if closed.is_not_planned() { github.issue(&issue).await? } else { closed };
@@ -86,25 +88,6 @@ fn issue_ref(job: &Job, number: IssueNumber) -> IssueRef {
 /// Whether the same failure would open it again.
 fn is_recent(closed: &Issue, job: &Job) -> bool {
     closed.closed_at.is_some_and(|at| job.clock.now() - at <= FLAPPING_WITHIN)
-}
-
-/// The last closed issue of the failure: by its label where it still has it, else among those that changed last.
-async fn find_closed(
-    job: &Job,
-    inputs: &NotifyInputs,
-    github: &GitHub,
-    key: &Key,
-) -> Result<Option<Issue>, GitHubError> {
-    let labelled = match inputs.labels.first() {
-        Some(label) => opening::find_closed(github, &job.repository, key, Some(label)).await?,
-        None => Vec::new(),
-    };
-    let labelled = labelled.into_iter().next();
-    if labelled.as_ref().is_some_and(|issue| is_recent(issue, job)) {
-        return Ok(labelled);
-    }
-    let others = opening::find_closed(github, &job.repository, key, None).await?;
-    Ok(others.into_iter().chain(labelled).max_by_key(|issue| issue.number))
 }
 
 /// What was said of the same failure in its issue.
