@@ -48,6 +48,14 @@ impl Ready {
         (&self.target.repository, self.workflow(), &self.git_ref)
     }
 
+    /// Whether `start` is that of another target which shares it.
+    pub(super) fn is_sibling_of(&self, start: &Start) -> bool {
+        let (repository, workflow, git_ref) = self.shared_by();
+        start.target != self.target.name
+            && start.repository == *repository
+            && (start.workflow.as_ref(), start.git_ref.as_ref()) == (workflow, Some(git_ref))
+    }
+
     /// The entry of a claim on this target, or of its waiting for others.
     pub(super) fn entry(&self, state: StartState, because: Option<Reason>, now: DateTime<Utc>) -> Start {
         Start {

@@ -276,7 +276,6 @@ fn search(view: &View<'_>, own: Option<&Own>, ready: &Ready, since: DateTime<Utc
 /// Whether another target of the same workflow may have a run that no claim records, or not yet. This step starts
 /// such targets one after the other.
 fn siblings_have_runs(view: &View<'_>, ready: &Ready) -> bool {
-    let shared = ready.shared_by();
     let is_own = |claim| view.known.own.iter().any(|own| own.comment == claim);
     let may_have_run = |claim, start: &Start| match start.state {
         Word::Known(StartState::Claimed) => !is_own(claim),
@@ -284,12 +283,7 @@ fn siblings_have_runs(view: &View<'_>, ready: &Ready) -> bool {
         _ => false,
     };
     view.claims().own().any(|(comment, claim)| {
-        claim.targets.iter().any(|start| {
-            let is_sibling = start.target != *ready.name()
-                && (&start.repository, start.workflow.as_ref()) == (shared.0, shared.1)
-                && start.git_ref.as_ref() == Some(shared.2);
-            is_sibling && may_have_run(comment.id, start)
-        })
+        claim.targets.iter().any(|start| ready.is_sibling_of(start) && may_have_run(comment.id, start))
     })
 }
 

@@ -5,12 +5,12 @@ use serde_json::Map;
 
 use crate::engine::step::{Candidate, RunOf, Sighting};
 use crate::engine::wording::Wording;
-use crate::engine::{Claim, Patience, Ready, Request, Retry};
+use crate::engine::{Ready, Request, Retry};
 use crate::names::{IssueNumber, IssueRef, RunId};
 use crate::place::Place;
 use crate::targets::{StartBy, Target};
 use crate::template::{HubValues, RunValues, Values};
-use crate::ticket::{Dispatch, FollowedRun, PingsFor, StartState, Writer};
+use crate::ticket::{Dispatch, FollowedRun, StartState, Writer};
 
 /// The hub run of the job in a story. Runs that it starts are 101, 102 and so on.
 pub(crate) const HUB_RUN: u64 = 100;
@@ -71,25 +71,9 @@ pub(crate) fn request(targets: Vec<Ready>) -> Request {
         check_run: None,
     };
     Request {
-        by,
-        run_url: format!("runs/{HUB_RUN}"),
-        workflow_url: None,
-        pings: PingsFor::new(),
-        driver: None,
-        is_new_driver: false,
-        release: None,
-        form: None,
-        listed: targets.iter().map(|ready| ready.name().clone()).collect(),
-        targets,
         retry: Retry::Nothing,
-        follow: None,
-        cancel_runs: false,
-        close: false,
-        claim: Claim::Comment,
         max_parallel: 8,
-        patience: Patience::default(),
-        wording: wording(),
-        wind_up: false,
+        ..Request::looking(by, format!("runs/{HUB_RUN}"), targets, wording())
     }
 }
 
