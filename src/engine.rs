@@ -13,9 +13,9 @@
 //! job that is cancelled winds up by the same rules.
 //!
 //! Each rule is a function in the file of what it is about: `opening`, `following`, `earlier`, `claiming`, `starting`,
-//! `mending`, `watching`, `pinging`, `board`, `waiting`, `closing`. `verdict` says whether a target is started, and if not,
-//! why. A rule gives no steps
-//! once [`Known`] holds what came of them, so `learn` has to keep the answer of every step, a failure too.
+//! `mending`, `watching`, `pinging`, `board`, `waiting`, `closing`. `verdict` says whether a target is started, and if
+//! not, why. A rule gives no steps once [`Known`] holds what came of them, so `learn` has to keep the answer of every
+//! step, a failure too.
 
 mod board;
 mod claiming;

@@ -47,21 +47,21 @@ pub struct Reading {
     pub once: Answers,
     /// The names that several questions have, with the labels of these. They name no answer.
     pub shared: BTreeMap<String, Vec<String>>,
-    /// What says which headings are questions.
+    /// Where the questions come from.
     pub source: Source,
 }
 
-/// What says which headings are questions.
+/// Where the questions come from: which headings of the issue are questions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Source {
     /// The form in this file.
     File(String),
-    /// Nothing, as there is no form: every heading is one.
+    /// From the issue alone, as there is no form: every heading is a question.
     #[default]
     NoForm,
-    /// Nothing, as no form asks for them.
+    /// From the issue alone, as no form has these headings.
     NoneFits,
-    /// Nothing, as the forms in these files ask for them in different ways.
+    /// From the issue alone, as the forms in these files have these headings, and differ.
     SeveralFit(Vec<String>),
 }
 

@@ -93,7 +93,7 @@ impl Release {
         self
     }
 
-    /// What the newest report says beside.
+    /// Adds a message to the newest report.
     pub(crate) fn saying(mut self, message: &str) -> Self {
         self.newest().message = Some(message.into());
         self

@@ -13,9 +13,9 @@
 //!                                └─ runner ──┘   jobs, and steps as processes
 //! ```
 //!
-//! [`program`] builds what the steps start, [`narrator`] tells the terminal what happens, [`pace`] says how
-//! long it takes, [`request`] is the issue that starts the hub's run where people use a form, and [`log`] shows
-//! what a step printed.
+//! [`program`] builds the action's binary, [`narrator`] prints each event on the terminal, [`pace`] decides how long
+//! the work takes, [`request`] is the issue that starts the hub's run if people use a form, and [`log`] renders the
+//! output of a step.
 
 mod arguments;
 mod ending;
@@ -70,7 +70,7 @@ fn run(arguments: &Arguments) -> Result<(), Problem> {
 
 #[expect(clippy::disallowed_methods, reason = "this is the rehearsal's main.rs")]
 async fn rehearse(arguments: &Arguments, setting: &Setting) -> Result<(), Problem> {
-    // What the user may have to change is found before the time that the build and the release take.
+    // A mistake in the options is reported before the build and the release take their time.
     let target_folder = program::target_folder().map_err(problem)?;
     let default_page = || target_folder.join("rehearsal").join("ticket.html");
     let page = Page::at(arguments.out.clone().unwrap_or_else(default_page)).map_err(problem)?;

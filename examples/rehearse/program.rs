@@ -9,8 +9,8 @@ use release_ticket_action::problem::Help;
 /// The project's folder.
 const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// What cargo says of this package to the programs that it runs. A build script of a dependency would take it for a
-/// change, and be run again with all that depends on it:
+/// Variables of this package that cargo sets for the programs it runs. A build script of a dependency would take them
+/// for a change and run again, and so would every crate that depends on it:
 /// <https://doc.rust-lang.org/cargo/reference/environment-variables.html#environment-variables-cargo-sets-for-crates>.
 const OF_THIS_PACKAGE: [&str; 6] = [
     "CARGO_MANIFEST_DIR",

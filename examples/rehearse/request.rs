@@ -110,7 +110,7 @@ impl Request {
         Some(ticked.iter().filter_map(Value::as_str).collect())
     }
 
-    /// What the hub's step takes from the form.
+    /// The inputs of the hub's step that come from the form.
     pub(crate) fn with(&self) -> Vec<(&str, &str)> {
         let release = self.version().map(|_| ("release", "{{ form.version }}"));
         let only = self.targets().map(|_| ("only", "{{ form.targets }}"));

@@ -43,7 +43,7 @@ pub(crate) enum StepError {
         step: String,
         /// How it ended.
         status: ExitStatus,
-        /// What its page shows of all that it printed.
+        /// Its output, as the page of its job shows it.
         log: String,
     },
 }

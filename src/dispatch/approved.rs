@@ -52,7 +52,7 @@ pub(super) struct Approved {
     pub(super) answers: Answers,
     /// The same, if no record has them yet.
     pub(super) unrecorded: Option<Answers>,
-    /// What says which headings are questions, if the answers are read from an issue that has headings.
+    /// Where the questions come from, if the answers are read from an issue that has headings.
     pub(super) source: Option<Source>,
     refusals: Vec<Refusal>,
 }
@@ -168,7 +168,7 @@ fn shared(name: &str, labels: &[String], source: &Source) -> Problem {
     ))
 }
 
-/// What the issue says now in place of the answers that it had, if those were clear.
+/// The differences between the answers `then` and `now`, if the earlier ones were clear.
 fn changed(then: &str, now: &str, forms: &[Form]) -> Option<String> {
     let answers = form::parse(then, forms).ok()?.once;
     let now = match form::parse(now, forms) {
