@@ -192,6 +192,7 @@ fn in_comments(records: &[Record]) -> Vec<Comment> {
 
 fn dispatch(targets: &[usize], name: &dyn Fn(usize) -> String) -> Record {
     let start = |target: &usize| Start {
+        commit: None,
         repeats: None,
         turn: None,
         target: name(*target).into(),
@@ -215,6 +216,8 @@ fn dispatch(targets: &[usize], name: &dyn Fn(usize) -> String) -> Record {
         workflow_url: None,
         close: false,
         form: None,
+        inputs: None,
+        rules: None,
         left_out: Vec::new(),
         watch: Watch::default(),
         targets: targets.iter().map(start).collect(),

@@ -113,6 +113,13 @@ pub async fn send(effect: &Effect, github: &GitHub) -> Result<Applied, GitHubErr
             github.cancel_run(repository, *run).await?;
             tracing::info!("cancelled {target}, run {run} of {repository}");
         }
+        Effect::React { issue, comment, reaction } => {
+            // The comment may be gone, and a reaction says nothing that decides anything.
+            if let Err(error) = github.react(issue, *comment, *reaction).await {
+                let what = format!("comment {comment} of {issue} has no reaction");
+                tracing::info!("{}", Problem::of(&what, &error));
+            }
+        }
         Effect::ReopenIssue { issue } => github.reopen_issue(issue).await?,
         Effect::CloseIssue { issue, last_word } => {
             opening::close(github, issue, last_word.as_deref()).await?;

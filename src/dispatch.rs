@@ -1,7 +1,8 @@
 //! The mode `dispatch`: finds or creates the ticket and starts the release workflows of the targets.
 //!
 //! ```text
-//! prepare  the step's inputs, the ticket and the targets become a request (`prepare`)
+//! prepare  the step's inputs, the ticket and the targets become a request (`prepare`), with the command that a comment
+//!          gave (`steering`)
 //! drive    the engine says what comes next, `perform` does it, until nothing is left to do
 //! receipt  what became of it
 //! ```
@@ -12,12 +13,16 @@ mod closed;
 mod facts;
 mod follow;
 mod forms;
+pub mod gates;
 mod lookup;
 mod outlook;
 mod perform;
 mod preflight;
 mod prepare;
 mod reading;
+mod refusals;
+mod remembered;
+mod steering;
 mod stop;
 
 use crate::cancel::{Cancelled, WINDING_UP, unless};
@@ -88,16 +93,22 @@ pub async fn run(hub: Hub<'_>, mut cancelled: Cancelled<'_>) -> Receipt {
         }
     };
     let mut outlook = Outlook::of(hub);
-    match unless(&mut cancelled, prepare::prepare(hub, &asker, &mut outlook)).await {
+    match unless(&mut cancelled, steering::prepare(hub, &asker, &mut outlook)).await {
         Some(Ok((request, known))) if hub.common.dry_run => {
             let planned = unless(&mut cancelled, dry_run(hub, known, &request, &mut receipt)).await;
             receipt.is_cancelled = planned.is_none();
         }
         Some(Ok((request, known))) => work(hub, known, request, cancelled, &mut receipt).await,
-        Some(Err(problems)) => {
-            receipt.delivered = Some(false);
-            receipt.problems.extend(problems);
-        }
+        Some(Err(problems)) => match &asker {
+            Asker::Command(command) if !hub.common.dry_run => {
+                let (request, known) = steering::stuck(hub, command, problems);
+                work(hub, known, request, cancelled, &mut receipt).await;
+            }
+            _ => {
+                receipt.delivered = Some(false);
+                receipt.problems.extend(problems);
+            }
+        },
         None => outlook.fill(&mut receipt, hub.common.dry_run),
     }
     receipt

@@ -12,14 +12,16 @@
 //! job has ended. So a dry run prints what happens ([`forecast()`]), a re-run finishes what is missing, and a
 //! job that is cancelled winds up by the same rules.
 //!
-//! Each rule is a function in the file of what it is about: `opening`, `following`, `earlier`, `claiming`, `starting`,
-//! `mending`, `watching`, `pinging`, `board`, `waiting`, `closing`. `verdict` says whether a target is started, and if
+//! Each rule is a function in the file of what it is about: `opening`, `following`, `earlier`, `deciding`, `claiming`,
+//! `starting`, `mending`, `watching`, `remembering`, `pinging`, `board`, `waiting`, `closing`. `verdict` says whether a
+//! target is started, and if
 //! not, why. A rule gives no steps once [`Known`] holds what came of them, so `learn` has to keep the answer of every
 //! step, a failure too.
 
 mod board;
 mod claiming;
 pub mod closing;
+mod deciding;
 pub mod earlier;
 mod following;
 pub mod forecast;
@@ -31,6 +33,7 @@ mod mending;
 mod opening;
 mod pinging;
 pub mod ready;
+mod remembering;
 pub mod request;
 pub mod results;
 mod starting;
@@ -63,7 +66,7 @@ pub fn searches(known: &Known, request: &Request, now: DateTime<Utc>) -> Vec<Ste
 type Rule = fn(&View<'_>) -> Vec<Step>;
 
 /// What a hub job does, the most urgent first.
-const RULES: [Rule; 22] = [
+const RULES: [Rule; 28] = [
     opening::open_the_ticket,
     opening::close_duplicates,
     following::read_the_log,
@@ -72,6 +75,9 @@ const RULES: [Rule; 22] = [
     claiming::ask_about_other_jobs,
     following::record_runs,
     earlier::take_over,
+    deciding::look_at_commits,
+    deciding::decide,
+    deciding::cancel_runs,
     claiming::start_failed_targets_again,
     claiming::leave_alone,
     starting::record_outcomes,
@@ -80,12 +86,38 @@ const RULES: [Rule; 22] = [
     mending::record_second_starts,
     board::show_the_board_first,
     starting::start,
+    deciding::compare_commits,
     watching::record_the_watch,
+    remembering::remember,
     pinging::ping,
     board::show_the_board,
+    deciding::react,
     waiting::wait,
     waiting::cancel_runs,
     closing::end,
+];
+
+/// What a hub job does that has a command and can start nothing: what was decided holds from then on.
+const DECIDE: [Rule; 10] = [
+    following::read_the_log,
+    following::ask_identity,
+    following::look_at_runs,
+    claiming::ask_about_other_jobs,
+    following::record_runs,
+    deciding::look_at_commits,
+    deciding::decide,
+    deciding::cancel_runs,
+    board::show_the_board,
+    deciding::react,
+];
+
+/// What a hub job does whose command counts for nothing.
+const ANSWER: [Rule; 5] = [
+    following::read_the_log,
+    following::ask_identity,
+    deciding::decide,
+    board::show_the_board,
+    deciding::react,
 ];
 
 /// What a hub job does after it was cancelled.
@@ -109,7 +141,15 @@ pub fn next(known: &Known, request: &Request, now: DateTime<Utc>) -> Vec<Step> {
         return Vec::new();
     }
     let view = View::new(known, request, now);
-    let rules: &[Rule] = if request.wind_up { &WIND_UP } else { &RULES };
+    let rules: &[Rule] = if request.wind_up {
+        &WIND_UP
+    } else if view.only_answers() {
+        &ANSWER
+    } else if !request.obstacles.is_empty() {
+        &DECIDE
+    } else {
+        &RULES
+    };
     let steps = rules.iter().map(|rule| rule(&view));
     steps.into_iter().find(|steps| !steps.is_empty()).unwrap_or_default()
 }

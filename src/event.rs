@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::names::{IssueNumber, Login, RepoName, RunId};
+use crate::names::{CommentId, IssueNumber, Login, RepoName, RunId, number};
 use crate::problem::Help;
 
 /// Why the event was refused.
@@ -58,6 +58,25 @@ pub struct ByAnybody<'e> {
     pub is_by_bot: bool,
     /// Who brought the event about.
     pub sender: Option<Login>,
+}
+
+/// The comment of an `issue_comment` event, by a person or a bot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Commented<'e> {
+    /// What happened to it: `created`, `edited` or `deleted`.
+    pub action: &'e str,
+    /// Its id.
+    pub id: CommentId,
+    /// The comment in the browser.
+    pub url: &'e str,
+    /// Its text.
+    pub body: &'e str,
+    /// Who wrote it.
+    pub author: Login,
+    /// GitHub's id of that account.
+    pub author_id: u64,
+    /// Whether a bot wrote it, or brought the event about.
+    pub is_by_bot: bool,
 }
 
 /// The run that a `workflow_run` event is about. Its names are text of others.
@@ -188,6 +207,23 @@ impl Event {
         })
     }
 
+    /// The comment on an issue that the event is about; none if the event does not say which one it is, and who wrote it.
+    #[must_use]
+    pub fn commented(&self) -> Option<Commented<'_>> {
+        let field = |name| self.payload.get(name);
+        let (_, comment) = (field("issue")?, field("comment")?);
+        let user = comment.get("user")?;
+        Some(Commented {
+            action: field("action").and_then(Value::as_str).unwrap_or_default(),
+            id: CommentId::try_from(comment.get("id")?.as_u64()?).ok()?,
+            url: text(comment, "html_url"),
+            body: text(comment, "body"),
+            author: Login::parse(text(user, "login"))?,
+            author_id: number::bounded(user.get("id")?.as_u64()?).ok()?,
+            is_by_bot: is_bot(user) || field("sender").is_some_and(is_bot),
+        })
+    }
+
     /// The title or the body that the issue had when the event happened.
     #[must_use]
     pub fn issue_text(&self, field: &str) -> Option<&str> {
@@ -231,6 +267,16 @@ impl Event {
     }
 }
 
+/// A text of an object; blank if there is none.
+fn text<'v>(object: &'v Value, field: &str) -> &'v str {
+    object.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Whether an account of the event is a bot's.
+fn is_bot(account: &Value) -> bool {
+    text(account, "type") == "Bot" || Login::parse(text(account, "login")).is_some_and(|login| login.is_bot())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,6 +306,43 @@ mod tests {
         assert_eq!(event(r#"{"issue": {"number": 7}}"#).issue(), Some(IssueNumber(7)));
         assert_eq!(event(r#"{"issue": {"number": 7, "pull_request": {}}}"#).issue(), None);
         assert_eq!(event(r#"{"issue": "7"}"#).issue(), None);
+    }
+
+    fn comment(user: &Value, sender: &Value) -> Event {
+        let comment = serde_json::json!({
+            "id": 77, "html_url": "https://github.com/acme/hub/issues/7#issuecomment-77", "body": "/release", "user": user,
+        });
+        let event = serde_json::json!({
+            "action": "created", "issue": { "number": 7 }, "comment": comment, "sender": sender,
+        });
+        Event::parse(&event.to_string()).expect("an event")
+    }
+
+    #[test]
+    fn a_comment_has_an_id_and_an_author() {
+        let alice = serde_json::json!({ "login": "alice", "id": 5, "type": "User" });
+        let created = comment(&alice, &alice);
+        let commented = created.commented().expect("a comment");
+        assert_eq!((commented.action, commented.id, commented.body), ("created", CommentId(77), "/release"));
+        assert_eq!((commented.author.as_str(), commented.author_id), ("alice", 5));
+        assert!(!commented.is_by_bot);
+        for user in [Value::Null, serde_json::json!({ "login": "alice" }), serde_json::json!({ "id": 5 })] {
+            assert_eq!(comment(&user, &alice).commented(), None, "{user}");
+        }
+        assert_eq!(event(r#"{"issue": {"number": 7}}"#).commented(), None);
+    }
+
+    #[test]
+    fn a_bot_is_known_by_its_type_or_its_name() {
+        let alice = serde_json::json!({ "login": "alice", "id": 5, "type": "User" });
+        for bot in [
+            serde_json::json!({ "login": "helper", "id": 6, "type": "Bot" }),
+            serde_json::json!({ "login": "helper[bot]", "id": 6, "type": "User" }),
+        ] {
+            for event in [comment(&bot, &bot), comment(&alice, &bot)] {
+                assert!(event.commented().is_some_and(|commented| commented.is_by_bot), "{bot}");
+            }
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@
 //! | [`client`] | a request with the token of its repository, and why it failed ([`error`]) |
 //! | `pages` | how long a list may be |
 //! | [`role`] | what somebody may do in a repository |
-//! | [`accounts`], [`actions`], [`contents`], [`issues`], [`refs`] | the methods |
+//! | [`accounts`], [`actions`], [`contents`], [`issues`], [`refs`], [`teams`] | the methods |
 //! | [`once`] | how a write that must not happen twice is sent |
 
 pub mod accounts;
@@ -35,6 +35,7 @@ mod pages;
 pub mod refs;
 mod remedy;
 pub mod role;
+pub mod teams;
 mod time;
 pub mod tokens;
 pub mod transport;

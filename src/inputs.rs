@@ -18,6 +18,7 @@ use self::reader::Reader;
 pub use self::reader::list_of;
 pub use self::table::{INPUTS, Input};
 use self::table::{ModeName, Takes, Words};
+use crate::github::role::Role;
 use crate::github::tokens::GivenToken;
 use crate::github::tokens::app::{App, NoKey};
 use crate::github::tokens::jwt::SigningKey;
@@ -135,6 +136,14 @@ impl Words for ClaimMode {
     }
 }
 
+impl Words for Role {
+    const ALL: &'static [Self] = &[Self::Triage, Self::Write, Self::Maintain, Self::Admin];
+
+    fn as_str(self) -> &'static str {
+        Self::as_str(self)
+    }
+}
+
 /// How targets are started that do not say it themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DispatchType {
@@ -225,6 +234,8 @@ pub struct DispatchInputs {
     pub release_again: bool,
     /// How hub jobs settle who starts a target.
     pub claim: ClaimMode,
+    /// Which role in the hub it takes to give commands.
+    pub command_permission: Role,
 }
 
 /// The inputs of `report`.
@@ -453,6 +464,7 @@ impl DispatchInputs {
             pings: reader.some_of("ping"),
             release_again: reader.boolean("release-again"),
             claim: reader.one_of("claim").unwrap_or(ClaimMode::Comment),
+            command_permission: reader.one_of("command-permission").unwrap_or(Role::Admin),
         }
     }
 }

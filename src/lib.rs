@@ -36,6 +36,7 @@
 //! | [`network`] | the way out: proxies, certificates, and the HTTP client for all of it |
 //! | [`inputs`], [`targets`], [`template`], [`event`], [`form`], [`job`] | the edge: text becomes values |
 //! | [`inputs::table`] | every input with its modes, default and meaning; the documentation is rendered from it |
+//! | [`command`] | what a comment asks for |
 //! | [`workflow`] | what a target's workflow file declares, and whether inputs fit it |
 //! | [`workspace`] | which files of the workspace are read, and how much of them |
 //! | [`duration`] | durations as people write them |
@@ -72,9 +73,13 @@
 //! - **What is started is what was approved**: the answers of a form are those of the approval, then those that a
 //!   record keeps (`dispatch::approved`), as GitHub shows them ([`form`]). The form's file says which headings are
 //!   questions (`dispatch::forms`).
+//! - **The ticket remembers what it was started with** ([`ticket::event_inputs`]): a dispatch records the inputs that its
+//!   templates name ([`template::Reads`]), and one whose event has none renders from them (`dispatch::remembered`).
 //! - **A record colours the board, and decides nothing by itself.** What is done rests on the claims of this hub's own
 //!   identity and on GitHub's word ([`ticket::basis`], [`ticket::Log::believed`]). Who may write records is settled in
 //!   [`believe`], who may start something by an event on an issue in `dispatch::asker`.
+//! - **A person steers by a command** ([`command`]), whose author's role GitHub is asked for. `dispatch::steering` makes it
+//!   a part of the request, also where it is refused: its author is answered.
 //! - **One function says who acts next** ([`ticket::need`]): the board's box, the pings and the summary repeat it.
 //! - **Markers are data from outside** ([`ticket::marker`]), and text from outside is made safe for
 //!   the place where it lands ([`ticket::text`], [`runner::log`]).
@@ -99,6 +104,7 @@
 pub mod apply;
 pub mod believe;
 pub mod cancel;
+pub mod command;
 pub mod dispatch;
 pub mod duration;
 pub mod engine;

@@ -525,6 +525,32 @@ impl fmt::Display for Login {
     }
 }
 
+/// A [reaction](https://docs.github.com/rest/reactions/reactions#about-reactions) to a comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub enum Reaction {
+    /// 👀: it is read.
+    #[serde(rename = "eyes")]
+    Eyes,
+    /// 🚀: it is done.
+    #[serde(rename = "rocket")]
+    Rocket,
+    /// 👎: it is refused.
+    #[serde(rename = "-1")]
+    ThumbsDown,
+}
+
+impl Reaction {
+    /// GitHub's word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Eyes => "eyes",
+            Self::Rocket => "rocket",
+            Self::ThumbsDown => "-1",
+        }
+    }
+}
+
 /// Whether a reference was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {

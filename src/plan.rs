@@ -10,10 +10,11 @@ use serde_json::{Map, Value};
 
 pub use crate::names::Created;
 use crate::names::{
-    CommentId, GitRef, IssueNumber, IssueRef, Login, RepoName, RunId, TargetName, WorkflowFile,
+    CommentId, GitRef, IssueNumber, IssueRef, Login, Reaction, RepoName, RunId, TargetName, WorkflowFile,
 };
+use crate::ticket::decision::Outcome;
 use crate::ticket::reason::and;
-use crate::ticket::{Comment, Key, Reason, Record};
+use crate::ticket::{Comment, Key, Reason, Record, Verb};
 
 /// The effects that a mode decided on, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -170,6 +171,15 @@ pub enum Effect {
         /// The run.
         run: RunId,
     },
+    /// React to a comment.
+    React {
+        /// On which issue.
+        issue: IssueRef,
+        /// The comment.
+        comment: CommentId,
+        /// How.
+        reaction: Reaction,
+    },
     /// Open a closed issue again.
     ReopenIssue {
         /// Which.
@@ -292,6 +302,9 @@ impl fmt::Display for Effect {
             Self::CancelRun { target, repository, run } => {
                 write!(f, "cancel {target}, run {run} of {repository}")
             }
+            Self::React { issue, comment, reaction } => {
+                write!(f, "react to comment {comment} of {issue} with {}", reaction.as_str())
+            }
             Self::ReopenIssue { issue } => write!(f, "reopen {issue}"),
             Self::CloseIssue { issue, last_word: None } => write!(f, "close {issue}"),
             Self::CloseIssue { issue, last_word: Some(word) } => write!(f, "close {issue}, saying: {word}"),
@@ -302,6 +315,9 @@ impl fmt::Display for Effect {
 /// What a record says, in a few words.
 fn title(record: &Record) -> String {
     match record {
+        Record::Dispatch(dispatch) if dispatch.is_for_later() => {
+            "what later dispatches go on with".to_owned()
+        }
         Record::Dispatch(dispatch) => {
             let mut by_state: Vec<(&'static str, Vec<TargetName>)> = Vec::new();
             let states = dispatch.targets.iter().map(|start| (start.state.word(), &start.target));
@@ -321,6 +337,16 @@ fn title(record: &Record) -> String {
             stages.collect::<Vec<_>>().join("; ")
         }
         Record::Notice(notice) => crate::ticket::text::first_line(&notice.message).to_owned(),
+        Record::Decision(decision) => {
+            let verb = decision.verb().map_or("an unknown command", Verb::as_str);
+            let about = if decision.names.is_empty() {
+                String::new()
+            } else {
+                format!(" {}", listed(&decision.names))
+            };
+            let refused = if decision.outcome == Outcome::Accepted { "" } else { ", refused" };
+            format!("{} of {}{about}{refused}", verb, decision.who.login)
+        }
     }
 }
 
@@ -390,6 +416,11 @@ enum Printed<'a> {
         repository: &'a RepoName,
         run: RunId,
     },
+    React {
+        issue: String,
+        comment: CommentId,
+        reaction: Reaction,
+    },
     ReopenIssue {
         issue: String,
     },
@@ -423,6 +454,9 @@ impl Serialize for Effect {
             Self::Wait { targets } => Printed::Wait { targets },
             Self::CancelRun { target, repository, run } => {
                 Printed::CancelRun { target, repository, run: *run }
+            }
+            Self::React { issue, comment, reaction } => {
+                Printed::React { issue: issue.to_string(), comment: *comment, reaction: *reaction }
             }
             Self::ReopenIssue { issue } => Printed::ReopenIssue { issue: issue.to_string() },
             Self::CloseIssue { issue, last_word } => {

@@ -255,9 +255,14 @@ async fn ping(by: &Writer, inputs: &ReportInputs, log: &mut Log, ledger: &mut Le
 fn due(log: &Log, inputs: &ReportInputs, by: &Writer) -> Vec<Due> {
     let ticket = log.ticket();
     let says_bad_end = matches!(inputs.status, Status::Failure | Status::Cancelled);
+    let is_run = |target: &Target| target.run.as_ref().is_some_and(|run: &Run| run.id == by.run);
+    // What waits for this target waits for people by now, as far as nobody follows the runs.
+    let is_behind = |target: &Target| {
+        let mut needed = target.needs.iter().filter_map(|name| ticket.targets.get(name));
+        inputs.done && !target.status.is_started() && needed.any(is_run)
+    };
     let is_ours = |_: &TargetName, target: &Target| {
-        let is_run = |run: &Run| run.id == by.run;
-        says_bad_end && target.follower.is_none() && target.run.as_ref().is_some_and(is_run)
+        target.follower.is_none() && (says_bad_end && is_run(target) || is_behind(target))
     };
     let is_done = is_last(inputs, ticket) && ticket.follower.is_none() && !is_overtaken(log, by);
     let mut due = pinging::due(ticket, &inputs.pings, by, is_done, is_ours);

@@ -8,13 +8,19 @@
 //!     inputs: { channel: "{{ inputs.channel }}" }
 //!   - name: docs
 //!     repository: acme/docs
-//!     needs: [web]
+//!     needs: [web, go]
+//! gates:
+//!   - { name: go, approvers: [alice, "@acme/release"] }
+//! freeze:
+//!   - { from: 2026-12-20T00:00Z, to: 2027-01-02T00:00Z, reason: Holidays }
 //! ```
 //!
 //! A key that a target leaves out comes from the file's `defaults`, and then from the inputs of the
-//! step. `inputs` are merged name by name. A file may be the list alone. [`schema`] holds the keys, and the
-//! JSON Schema of the file.
+//! step. `inputs` are merged name by name. A file may be the list alone. Gates and freezes are the file's; the input
+//! has none. [`schema`] holds the keys, and the JSON Schema of the file; [`moment`] reads times.
 
+pub mod moment;
+mod rules;
 pub mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,14 +30,18 @@ use crate::duration;
 use crate::names::{GitRef, RepoName, TargetName, WorkflowFile};
 use crate::place::Place;
 use crate::problem::{Help, Problem};
+use crate::ticket::Rules;
+use crate::ticket::text::is_invisible;
 use crate::yaml::{self, Node, Placed, YamlError};
-use schema::{DEFAULTS, FILE, Key, TARGET, Takes};
+use schema::{DEFAULTS, FILE, Key, TARGET};
 
-/// The targets that could be read, and the problems of the others.
+/// What could be read of targets, gates and freezes, and the problems of the rest.
 #[derive(Debug, Default, PartialEq)]
 pub struct Listed {
     /// In the order of the text.
     pub targets: Vec<Target>,
+    /// The gates and freezes of the targets file.
+    pub rules: Rules,
     /// Each with its place.
     pub problems: Vec<Problem>,
 }
@@ -60,7 +70,7 @@ pub struct Target {
     pub git_ref: Option<GitRef>,
     /// The workflow's inputs.
     pub inputs: Vec<Input>,
-    /// The names of the targets that are released before this one is started.
+    /// The names of the targets that are released, and of the gates that are open, before this one is started.
     pub needs: Vec<TargetName>,
     /// How long it may stay as it is after its start, before it is marked as stuck; none: for ever.
     pub stale_after: Option<Duration>,
@@ -125,6 +135,7 @@ pub fn parse_file(path: &str, text: &str, near: &RepoName, given: &Defaults) -> 
             "list the repositories that take part under it",
         ),
     }
+    reader.rules(&file);
     reader.ended()
 }
 
@@ -214,7 +225,7 @@ fn inputs_of(entries: &[(Placed<String>, Placed<Node>)]) -> Vec<Input> {
 struct Reader<'a> {
     near: &'a RepoName,
     listed: Listed,
-    /// Where each name is taken, in lower case.
+    /// Where each name of a target or a gate is taken, in lower case.
     names: BTreeMap<String, Place>,
     /// The names that each target needs, with their places.
     needs: Vec<(TargetName, Placed<String>)>,
@@ -274,7 +285,7 @@ impl<'a> Reader<'a> {
 
     /// Refuses a template where text is taken as it stands.
     fn refuse_template(&mut self, key: &Key, node: &Placed<Node>) {
-        if !matches!(key.takes, Takes::Text | Takes::Duration | Takes::Names) {
+        if !key.takes.is_verbatim() {
             return;
         }
         for text in texts(node).iter().filter(|text| has_template(&text.value)) {
@@ -390,9 +401,13 @@ impl<'a> Reader<'a> {
     /// The name of a target, which no other target has.
     fn name(&mut self, place: &Place, keys: &Keys<'_>, repository: &RepoName) -> Option<TargetName> {
         let name = text(keys, "name").unwrap_or_else(|| repository.name().to_owned());
-        if name.chars().count() > 100 || name.contains(['\n', '\r']) {
-            let what = "the `name` is longer than 100 characters or than one line";
-            self.refuse(place_of(keys, "name", place), what, "shorten it");
+        self.take(name, place, keys)
+    }
+
+    /// Takes the name of a target or a gate, unless no command could use it, or another one has it.
+    fn take(&mut self, name: String, place: &Place, keys: &Keys<'_>) -> Option<TargetName> {
+        if let Some((what, help)) = unusable(&name) {
+            self.refuse(place_of(keys, "name", place), what, help);
             return None;
         }
         if let Some(taken) = self.names.get(&name.to_lowercase()) {
@@ -430,11 +445,28 @@ impl<'a> Reader<'a> {
         file.map(StartBy::Workflow)
     }
 
-    /// Resolves the targets that each target needs, once all names are known.
+    /// Checks what takes all names to be known.
     fn ended(mut self) -> Listed {
-        let names: Vec<TargetName> = self.listed.targets.iter().map(|target| target.name.clone()).collect();
+        self.resolve_needs();
+        self.refuse_circles();
+        self.refuse_idle_gates();
+        if self.listed.targets.is_empty() && self.listed.problems.is_empty() {
+            let what = "no target is named".to_owned();
+            self.listed.problems.push(Problem::new(what).help("list the repositories that take part"));
+        }
+        self.listed
+    }
+
+    /// Finds the targets and gates that each target needs.
+    fn resolve_needs(&mut self) {
+        let targets = self.listed.targets.iter().map(|target| &target.name);
+        let names: Vec<TargetName> =
+            targets.chain(self.listed.rules.gates.iter().map(|gate| &gate.name)).cloned().collect();
+        let known: BTreeMap<String, &TargetName> =
+            names.iter().map(|name| (name.as_str().to_lowercase(), name)).collect();
         for (of, needed) in std::mem::take(&mut self.needs) {
-            match names.iter().find(|name| name.as_str().eq_ignore_ascii_case(needed.value.trim())) {
+            let in_lower_case = needed.value.trim().to_lowercase();
+            match known.get(&in_lower_case).copied() {
                 Some(name) => {
                     let mut targets = self.listed.targets.iter_mut();
                     let target = targets.find(|target| target.name == of).expect("it was read");
@@ -442,15 +474,20 @@ impl<'a> Reader<'a> {
                         target.needs.push(name.clone());
                     }
                 }
-                // A target that could not be read has its problem already.
-                None if self.names.contains_key(&needed.value.to_lowercase()) => {}
+                // A target or a gate that could not be read has its problem already.
+                None if self.names.contains_key(&in_lower_case) => {}
                 None => {
-                    let what = format_args!("`{of}` needs `{}`, which is no target", needed.value);
+                    let what =
+                        format_args!("`{of}` needs `{}`, which is neither a target nor a gate", needed.value);
                     let help = did_you_mean(&needed.value, names.iter().map(TargetName::as_str));
                     self.refuse(&needed.place, what, help);
                 }
             }
         }
+    }
+
+    /// Refuses targets that wait for each other. A gate waits for people only.
+    fn refuse_circles(&mut self) {
         let targets = std::mem::take(&mut self.listed.targets);
         for circle in circles(&targets) {
             let first = targets.iter().find(|target| target.name == circle[0]).expect("it is listed");
@@ -458,12 +495,25 @@ impl<'a> Reader<'a> {
             self.refuse(&first.place, what, "leave one of their `needs` out");
         }
         self.listed.targets = targets;
-        if self.listed.targets.is_empty() && self.listed.problems.is_empty() {
-            let what = "no target is named".to_owned();
-            self.listed.problems.push(Problem::new(what).help("list the repositories that take part"));
-        }
-        self.listed
     }
+}
+
+/// Why no command could name a target or a gate of this name, and what helps.
+fn unusable(name: &str) -> Option<(String, &'static str)> {
+    if name.chars().count() > schema::NAME_LIMIT || name.contains(['\n', '\r']) {
+        return Some(("the `name` is longer than 100 characters or than one line".to_owned(), "shorten it"));
+    }
+    if name.contains(is_invisible) {
+        let what = format!("the name {name:?} has characters that nobody sees");
+        return Some((what, "type it again instead of pasting it"));
+    }
+    if name.eq_ignore_ascii_case(schema::ALL) {
+        let what = format!("the name `{name}` is reserved: in a command it means all of them");
+        return Some((what, "give it another `name`"));
+    }
+    let separator = name.chars().find(|c| schema::SEPARATORS.contains(c))?;
+    let what = format!("the name `{name}` has a `{separator}`, and a command's names end there");
+    Some((what, "give it a `name` without commas and colons"))
 }
 
 /// Each circle of targets that wait for each other, once, from its first target on.
@@ -595,7 +645,7 @@ mod tests {
         for text in
             ["web, other/docs", "web\nother/docs\n", "[web, other/docs]", "- web\n- repository: other/docs"]
         {
-            let Listed { targets, problems } = parse_input(text, &near(), &given());
+            let Listed { targets, problems, .. } = parse_input(text, &near(), &given());
             assert_eq!(problems, [], "{text}");
             let names: Vec<_> = targets.iter().map(|target| target.repository.to_string()).collect();
             assert_eq!(names, ["acme/web", "other/docs"], "{text}");
@@ -658,11 +708,17 @@ targets:
         help: give it a `name` of its own
         t.yml:11:5: a target that is a number
         help: write a repository, or a mapping with `repository`
-        t.yml:6:32: `web` needs `wep`, which is no target
+        t.yml:6:32: `web` needs `wep`, which is neither a target nor a gate
         help: did you mean `web`?
         t.yml:7:5: these wait for each other: api → docs → api
         help: leave one of their `needs` out
         ");
+    }
+
+    #[test]
+    fn a_need_names_a_target_in_any_case_of_any_alphabet() {
+        let listed = file("targets: [{ repository: web, name: Über }, { repository: docs, needs: über }]");
+        assert_eq!((problems(&listed).as_str(), &listed.targets[1].needs[..]), ("", &["Über".into()][..]));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! empty input of a release.
 
 mod names;
+mod reads;
 
 use std::sync::mpsc;
 use std::thread;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 use crate::names::{IssueRef, Login, RepoName};
 use crate::problem::{Help, excerpt};
 use names::{Named, Unknown};
+pub use reads::Reads;
 
 /// The most bytes of a template: half of what GitHub takes of any text.
 pub const TEMPLATE_LIMIT: usize = 32 * 1024;
@@ -123,8 +125,11 @@ pub struct Values {
     pub driver: String,
     /// The hub's run.
     pub run: RunValues,
-    /// The inputs of the event.
+    /// The inputs of the event, or those that the ticket remembers.
     pub inputs: Map<String, Value>,
+    /// What to do where a template names an input that there is not; none: the same as for other names.
+    #[serde(skip)]
+    pub input_help: Option<String>,
     /// The answers of the issue form that opened the ticket.
     pub form: Map<String, Value>,
     /// The whole event.
@@ -202,7 +207,7 @@ pub fn driver_value(driver: Option<&Login>) -> String {
 /// When the template is malformed, names something that does not exist, or is too much to render.
 pub fn render(template: &str, values: &Values) -> Result<String, TemplateError> {
     let refused = |reason| TemplateError::new(template, reason);
-    if !["{{", "{%", "{#"].iter().any(|opening| template.contains(opening)) {
+    if !is_template(template) {
         return Ok(template.to_owned());
     }
     if let Some(error) = expression(template) {
@@ -213,6 +218,7 @@ pub fn render(template: &str, values: &Values) -> Result<String, TemplateError> 
     }
     // MiniJinja drops one line break at the end; the template's own stays.
     let text = format!("{template}\n");
+    let input_help = values.input_help.clone();
     let (values, unknown) = Named::all(minijinja::Value::from(minijinja::value::Serde(values)));
     let (sender, rendered) = mpsc::channel();
     let rendering = thread::Builder::new().stack_size(STACK).spawn(move || {
@@ -223,10 +229,16 @@ pub fn render(template: &str, values: &Values) -> Result<String, TemplateError> 
     match rendered.recv_timeout(TIME_LIMIT) {
         Ok(rendered) => rendered.map_err(|error| {
             let unknown = unknown.last().filter(|_| error.kind() == ErrorKind::UndefinedError);
+            let unknown = unknown.map(|unknown| unknown.helping("inputs", input_help));
             refused(unknown.map_or_else(|| error.into(), Reason::Unknown))
         }),
         Err(_) => Err(refused(Reason::TooMuch)),
     }
+}
+
+/// Whether a text is more than itself.
+fn is_template(text: &str) -> bool {
+    ["{{", "{%", "{#"].iter().any(|opening| text.contains(opening))
 }
 
 /// A refusal of the first expression of GitHub, with its line.
@@ -274,6 +286,7 @@ mod tests {
                 .as_object()
                 .expect("one")
                 .clone(),
+            input_help: None,
             form: json!({"targets": ["web", "the docs"]}).as_object().expect("one").clone(),
             event: Map::new(),
         }
@@ -349,6 +362,19 @@ mod tests {
         let all = "{% for name, answer in form | items %}{{ name }}={{ answer }} {% endfor %}{{ form }}";
         let expected = "1_st= notes= version=1 {\"1_st\":\"\",\"notes\":\"\",\"version\":\"1\"}";
         assert_eq!(render(all, &values).expect(all), expected);
+    }
+
+    #[test]
+    fn an_unknown_input_comes_with_the_help_that_the_event_asks_for() {
+        let values = Values { input_help: Some("run it again".into()), ..values() };
+        for (template, help) in [
+            ("{{ inputs.m }}", "did you mean `n`? run it again"),
+            ("{{ inputs.version }}", "run it again"),
+            ("{{ form.target }}", "did you mean `targets`? `form` has"),
+        ] {
+            let refused = render(template, &values).expect_err(template);
+            assert!(refused.help().is_some_and(|given| given.starts_with(help)), "{:?}", refused.help());
+        }
     }
 
     #[test]

@@ -15,6 +15,9 @@
 //!   hub job does about the runs, and [`followers`] which job follows them.
 //! - [`claim`] settles which hub job starts a target, [`second`] finds starts that got through all the same,
 //!   and [`reason`] says why a target is not started.
+//! - [`decision`] has what people decide by comments, [`decisions`] how that stands, and [`gate`] the gates and freezes
+//!   that they decide about; `minutes` has all that in words.
+//! - [`event_inputs`] has the inputs that the ticket remembers.
 //! - [`course`] says what was notified of one failure so far, and whether it flaps.
 //! - [`key`] finds issues again; [`marker`] and [`text`] guard the borders.
 
@@ -22,11 +25,16 @@ pub mod basis;
 pub mod board;
 pub mod claim;
 pub mod course;
+pub mod decision;
+pub mod decisions;
+pub mod event_inputs;
 pub mod fold;
 pub mod followers;
+pub mod gate;
 pub mod key;
 pub mod log;
 pub mod marker;
+mod minutes;
 pub mod need;
 pub mod ping;
 pub mod pinging;
@@ -43,10 +51,14 @@ pub mod watch;
 pub mod writer;
 
 pub use basis::Basis;
+pub use decision::{Decision, Verb};
+pub use decisions::{Commits, GateStanding};
+pub use event_inputs::EventInputs;
 pub use fold::fold;
+pub use gate::{Freeze, Gate, Rules};
 pub use key::Key;
 pub use log::{BoardStep, Comment, Log};
-pub use ping::{Ping, PingFor, PingsFor};
+pub use ping::{GatePing, Ping, PingFor, PingsFor};
 pub use reason::Reason;
 pub use record::{Dispatch, Notice, Record, Report, StageReport, Start};
 pub use run::{FollowedJob, FollowedRun, Review};

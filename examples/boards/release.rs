@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use release_ticket_action::names::{CommentId, Login, RepoName, RunId, TargetName};
+use release_ticket_action::ticket::decision::{ApprovedCommit, CancelledRun, Outcome, Person, RetriedStart};
+use release_ticket_action::ticket::gate::{Approver, OnMoved};
 use release_ticket_action::ticket::{
-    BoardStep, Comment, Dispatch, FollowedJob, FollowedRun, Log, Reason, Record, Report, Review, StageReport,
-    Start, StartState, Status, Stuck, Watch, Writer,
+    BoardStep, Comment, Decision, Dispatch, FollowedJob, FollowedRun, Freeze, Gate, Log, Reason, Record,
+    Report, Review, Rules, StageReport, Start, StartState, Status, Stuck, Verb, Watch, Word, Writer,
 };
 use serde_json::Map;
 
@@ -12,6 +14,7 @@ use serde_json::Map;
 pub(crate) struct Release {
     claim: Dispatch,
     reports: Vec<Report>,
+    decisions: Vec<Decision>,
 }
 
 impl Release {
@@ -26,13 +29,15 @@ impl Release {
             driver: Login::parse("alice"),
             release: Some("1.4.0".into()),
             form: None,
+            inputs: None,
+            rules: None,
             targets: Vec::new(),
             left_out: Vec::new(),
             followed: Vec::new(),
             watch: Watch::default(),
             other: Map::new(),
         };
-        Self { claim, reports: Vec::new() }
+        Self { claim, reports: Vec::new(), decisions: Vec::new() }
     }
 
     /// A target that is started after so many minutes.
@@ -161,6 +166,101 @@ impl Release {
         self
     }
 
+    /// A gate, for which so many of these have to say go; nobody named: whoever may give commands.
+    pub(crate) fn gate(mut self, name: &str, required: u32, approvers: &[&str]) -> Self {
+        let approvers = approvers.iter().map(|approver| Approver::parse(approver).expect("an approver"));
+        self.rules().gates.push(Gate {
+            name: name.into(),
+            approvers: approvers.collect(),
+            required,
+            not_driver: false,
+            on_moved: OnMoved::Lapse.into(),
+        });
+        self
+    }
+
+    /// The driver's go counts for nothing at the gate that was added last.
+    pub(crate) fn not_by_the_driver(mut self) -> Self {
+        self.rules().gates.last_mut().expect("a gate").not_driver = true;
+        self
+    }
+
+    /// The gate that was added last counts approvals of other commits.
+    #[allow(dead_code, reason = "the example shows no such board, and tests do")]
+    pub(crate) fn only_warning(mut self) -> Self {
+        self.rules().gates.last_mut().expect("a gate").on_moved = OnMoved::Warn.into();
+        self
+    }
+
+    /// A freeze until the second of January, for which these targets wait.
+    pub(crate) fn freeze(mut self, reason: &str, targets: &[&str]) -> Self {
+        let to = at(37 * 24 * 60 - 9 * 60);
+        self.rules().freezes.push(Freeze { from: at(0), to, reason: reason.into() });
+        for start in self.claim.targets.iter_mut().filter(|start| targets.contains(&start.target.as_str())) {
+            start.because = Some(Reason::Frozen { to, why: Some(reason.into()) }.into());
+        }
+        self
+    }
+
+    fn rules(&mut self) -> &mut Rules {
+        let rules = self.claim.rules.get_or_insert_with(|| Word::Known(Rules::default()));
+        let Word::Known(rules) = rules else { unreachable!("nobody else has written them") };
+        rules
+    }
+
+    /// A person gives a command after so many minutes.
+    pub(crate) fn decides(mut self, who: &str, verb: Verb, names: &[&str], minute: i64) -> Self {
+        let number = self.decisions.len() as u64 + 1;
+        let run = RunId(HUB_RUN.0 + 1_000 + number);
+        let names: Vec<TargetName> = names.iter().map(|name| TargetName::from(*name)).collect();
+        let retries = names.iter().map(|name| RetriedStart { target: name.clone(), after: CommentId(1) });
+        let cancels = names.iter().filter(|_| verb == Verb::Cancel).map(|name| CancelledRun {
+            target: name.clone(),
+            repository: repository(name.as_str()),
+            run: self.run_of(name.as_str()),
+            attempt: 1,
+        });
+        let freezes = self.claim.rules.as_ref().and_then(Word::known).map(|rules| rules.freezes.clone());
+        self.decisions.push(Decision {
+            by: writer("hub", run, 1, "dispatch"),
+            seq: 1,
+            run_url: run_url("hub", run, 1),
+            command: Some(verb.into()),
+            reason: None,
+            who: Person { login: Login::parse(who).expect("a login"), id: id_of(who), role: "write".into() },
+            comment: CommentId(FIRST_COMMAND + number),
+            comment_url: format!("{SERVER}/acme/hub/issues/12#issuecomment-{}", FIRST_COMMAND + number),
+            outcome: Outcome::Accepted.into(),
+            answer: None,
+            commits: Vec::new(),
+            retries: retries.filter(|_| verb == Verb::Retry).collect(),
+            cancels: cancels.collect(),
+            freezes: freezes.filter(|_| verb == Verb::OverrideFreeze).unwrap_or_default(),
+            at: at(minute),
+            names,
+            other: Map::new(),
+        });
+        self
+    }
+
+    /// Adds a reason to the newest decision.
+    pub(crate) fn because(mut self, reason: &str) -> Self {
+        self.decisions.last_mut().expect("a decision").reason = Some(reason.into());
+        self
+    }
+
+    /// The newest decision is about these targets at commits that begin so.
+    pub(crate) fn at_commits(mut self, commits: &[(&str, &str)]) -> Self {
+        let commits = commits.iter().map(|(target, sha)| ApprovedCommit {
+            target: TargetName::from(*target),
+            repository: repository(target),
+            git_ref: "main".into(),
+            sha: Some(format!("{sha:0<40}")),
+        });
+        self.decisions.last_mut().expect("a decision").commits = commits.collect();
+        self
+    }
+
     fn run_of(&self, target: &str) -> RunId {
         let start = self.claim.targets.iter().find(|start| start.target.as_str() == target);
         start.and_then(|start| start.run).expect("a target that is started")
@@ -175,6 +275,7 @@ impl Release {
     pub(crate) fn board(self) -> String {
         let records = std::iter::once(Record::Dispatch(self.claim));
         let records = records.chain(self.reports.into_iter().map(Record::Report));
+        let records = records.chain(self.decisions.into_iter().map(Record::Decision));
         let mut log = Log::default();
         log.extend(records.zip(1..).map(|(record, id)| comment(id, record.render())));
         let BoardStep::Write { body, .. } = log.next_board_step() else { unreachable!("there is no board") };
@@ -185,6 +286,14 @@ impl Release {
 const SERVER: &str = "https://github.com";
 
 const HUB_RUN: RunId = RunId(19_600_000_000);
+
+/// Commands are in comments with higher ids than this.
+const FIRST_COMMAND: u64 = 2_600_000_000;
+
+/// The id of an account, which only has to differ from others.
+fn id_of(login: &str) -> u64 {
+    login.bytes().fold(0, |id, byte| (id * 31 + u64::from(byte)) % 1_000_003)
+}
 
 /// Where a target of this name is.
 fn repository(target: &str) -> RepoName {
@@ -201,6 +310,7 @@ fn start(name: &str, needs: &[&str], state: StartState, minute: i64) -> Start {
         state: state.into(),
         run: None,
         run_url: None,
+        commit: None,
         repeats: None,
         turn: None,
         because: None,

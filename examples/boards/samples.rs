@@ -1,6 +1,7 @@
 //! The boards by name.
 
 use release_ticket_action::ticket::Status::{self, Cancelled, Failure, InProgress, Queued, Skipped, Success};
+use release_ticket_action::ticket::Verb;
 
 use super::release::Release;
 
@@ -8,7 +9,7 @@ use super::release::Release;
 type Sample = (&'static str, fn() -> Release);
 
 /// All of them.
-pub(crate) const SAMPLES: [Sample; 10] = [
+pub(crate) const SAMPLES: [Sample; 17] = [
     ("started", started),
     ("underway", underway),
     ("failed", failed),
@@ -17,6 +18,13 @@ pub(crate) const SAMPLES: [Sample; 10] = [
     ("review", review),
     ("several-failures", several_failures),
     ("many-stages", many_stages),
+    ("gate", gate),
+    ("gate-closed", gate_closed),
+    ("gate-lapsed", gate_lapsed),
+    ("held", held),
+    ("skipped", skipped),
+    ("frozen", frozen),
+    ("decided", decided),
     ("thirty-targets", thirty_targets),
     ("three-hundred-targets", three_hundred_targets),
 ];
@@ -112,6 +120,73 @@ fn many_stages() -> Release {
     let release = stages.iter().fold(release, |release, stage| release.reports("web", stage, Success, 8));
     let release = release.reports("web", "publish", InProgress, 9).saying("3 of 8 packages");
     release.reports("observability-operator", "publish", Cancelled, 9).reports("web", "announce", Queued, 9)
+}
+
+/// The first wave is released, and the second one is behind a gate.
+fn gated() -> Release {
+    let release = Release::new().starts("api", &[], 0);
+    let release = all_good(release, "api", "v1.4.0", 0);
+    let release =
+        release.waits("web", &["api", "go"]).waits("cli", &["api", "go"]).waits("docs", &["web", "cli"]);
+    release.gate("go", 2, &["alice", "dana", "acme/release"])
+}
+
+/// A gate waits for one more person.
+fn gate() -> Release {
+    gated().decides("dana", Verb::Go, &["go"], 31).at_commits(&[("web", "1a2b3c4"), ("cli", "9f8e7d6")])
+}
+
+/// Somebody has closed a gate.
+fn gate_closed() -> Release {
+    let release = gate().decides("erin", Verb::NoGo, &["go"], 44);
+    release.because("the smoke test of api is red since 09:38, see the dashboard")
+}
+
+/// A branch has moved since somebody said go.
+fn gate_lapsed() -> Release {
+    let release = gate().decides("frank", Verb::Go, &["go"], 52);
+    release.at_commits(&[("web", "5d6e7f8"), ("cli", "9f8e7d6")])
+}
+
+/// Somebody holds the whole release.
+fn held() -> Release {
+    let release = Release::new().starts("api", &[], 0).starts("web", &[], 0).waits("docs", &["web"]);
+    let release = all_good(release, "api", "v1.4.0", 0).reports("web", "build", InProgress, 4);
+    release.decides("dana", Verb::Hold, &[], 9).because("the registry is down, until it is up again")
+}
+
+/// One target failed and is skipped, and another one is held.
+fn skipped() -> Release {
+    let release = Release::new().starts("api", &[], 0).starts("brew", &[], 0).waits("docs", &["api"]);
+    let release = all_good(release, "api", "v1.4.0", 0).reports("brew", "formula", Failure, 6);
+    let release = release.decides("alice", Verb::Skip, &["brew"], 20).because("the formula comes next week");
+    release.decides("dana", Verb::Hold, &["docs"], 24).because("the screenshots are old")
+}
+
+/// Nothing is started before the holidays are over.
+fn frozen() -> Release {
+    let release = Release::new().starts("api", &[], 0).waits("web", &["api"]).waits("cli", &["api"]);
+    let release = all_good(release, "api", "v1.4.0", 0).waits("docs", &["web"]);
+    release.freeze("Holidays", &["web", "cli"])
+}
+
+/// People have decided a lot, and two gates are left.
+fn decided() -> Release {
+    let release = Release::new().starts("api", &[], 0).starts("web", &["api", "staging"], 30);
+    let release = all_good(release, "api", "v1.4.0", 0).reports("web", "publish", Failure, 40);
+    let release = release.starts("cli", &["api", "staging"], 30).reports("cli", "build", InProgress, 33);
+    let release = release.waits("docs", &["production"]).waits("brew", &["cli", "production"]);
+    let release =
+        release.gate("staging", 1, &[]).gate("production", 1, &["acme/release"]).not_by_the_driver();
+    let release = release.freeze("Holidays", &[]);
+    let release = release.decides("alice", Verb::Hold, &[], 1).because("dana looks at the numbers first");
+    let release = release.decides("dana", Verb::Resume, &[], 19);
+    let release = release.decides("alice", Verb::OverrideFreeze, &[], 22).because("a fix for CVE-2026-1234");
+    let release = release.decides("dana", Verb::Go, &["staging"], 28);
+    let release = release.at_commits(&[("web", "1a2b3c4"), ("cli", "9f8e7d6")]);
+    let release =
+        release.decides("alice", Verb::Cancel, &["cli"], 31).decides("alice", Verb::Retry, &["cli"], 32);
+    release.decides("dana", Verb::Skip, &["brew"], 39).because("the formula comes next week")
 }
 
 /// A release in waves of ten.

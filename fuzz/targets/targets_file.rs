@@ -5,23 +5,40 @@
 use libfuzzer_sys::fuzz_target;
 use release_ticket_action::names::RepoName;
 use release_ticket_action::targets::{Defaults, Listed, StartBy, Target, parse_file, parse_input};
+use release_ticket_action::ticket::{Freeze, Gate, Rules};
 use serde_json::{Map, Value, json};
 
 fuzz_target!(|text: &str| {
     let hub: RepoName = "acme/hub".parse().expect("a name");
     let defaults = Defaults::default();
     for listed in [parse_file("t.yml", text, &hub, &defaults), parse_input(text, &hub, &defaults)] {
-        let Ok(targets) = listed.all_good() else { continue };
-        let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+        let Listed { targets, rules, problems } = listed;
+        if !problems.is_empty() {
+            continue;
+        }
+        let gates = rules.gates.iter().map(|gate| gate.name.as_str());
+        let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).chain(gates).collect();
         for (index, name) in names.iter().enumerate() {
             assert!(!name.trim().is_empty() && !names[..index].contains(name), "{names:?}");
+            assert!(!name.contains([',', ':', '\n']) && !name.eq_ignore_ascii_case("all"), "{names:?}");
         }
+        let needs: Vec<&str> =
+            targets.iter().flat_map(|target| &target.needs).map(|name| name.as_str()).collect();
+        assert!(needs.iter().all(|needed| names.contains(needed)), "{needs:?} of {names:?}");
+        assert!(rules.gates.iter().all(|gate| gate.required > 0 && needs.contains(&gate.name.as_str())));
+        assert!(rules.freezes.iter().all(|freeze| freeze.from < freeze.to), "{rules:?}");
+        // A record gives the rules back.
+        let record = serde_json::to_string(&rules).expect("JSON");
+        assert_eq!(serde_json::from_str::<Rules>(&record).expect("rules"), rules);
         // A file that says the same in full is read the same.
         let whole: Vec<Value> = targets.iter().map(written).collect();
-        let file = json!({ "targets": whole }).to_string();
-        let Listed { targets: again, problems } = parse_file("t.json", &file, &hub, &defaults);
-        assert!(problems.is_empty(), "{file}\n{problems:?}");
-        assert_eq!(again.iter().map(written).collect::<Vec<_>>(), whole);
+        let gates: Vec<Value> = rules.gates.iter().map(written_gate).collect();
+        let freezes: Vec<Value> = rules.freezes.iter().map(written_freeze).collect();
+        let file = json!({ "targets": whole, "gates": gates, "freeze": freezes }).to_string();
+        let again = parse_file("t.json", &file, &hub, &defaults);
+        assert!(again.problems.is_empty(), "{file}\n{:?}", again.problems);
+        assert_eq!(again.targets.iter().map(written).collect::<Vec<_>>(), whole);
+        assert_eq!(again.rules, rules);
     }
 });
 
@@ -41,4 +58,23 @@ fn written(target: &Target) -> Value {
         written["ref"] = json!(git_ref.as_str());
     }
     written
+}
+
+/// The gate as a file says it, with every key.
+fn written_gate(gate: &Gate) -> Value {
+    let mut written = json!({
+        "name": gate.name.as_str(),
+        "required": gate.required,
+        "not-driver": gate.not_driver,
+        "on-moved": gate.on_moved,
+    });
+    if !gate.approvers.is_empty() {
+        written["approvers"] = gate.approvers.iter().map(ToString::to_string).collect();
+    }
+    written
+}
+
+/// The freeze as a file says it, with every key.
+fn written_freeze(freeze: &Freeze) -> Value {
+    json!({ "from": freeze.from, "to": freeze.to, "reason": freeze.reason })
 }

@@ -11,6 +11,7 @@
 
 use serde_json::Value;
 
+use super::refusals::Refusals;
 use crate::form::{self, Answers, Form, Source};
 use crate::problem::Problem;
 use crate::targets::listed;
@@ -38,13 +39,6 @@ pub(super) struct TicketEvent<'a> {
     pub(super) is_approval: bool,
 }
 
-impl TicketEvent<'_> {
-    /// Whether it approves what the issue says now.
-    pub(super) fn approves(&self, now: &IssueText<'_>) -> bool {
-        self.is_approval && self.issue == *now
-    }
-}
-
 /// What templates may take from the ticket.
 #[derive(Debug, Default)]
 pub(super) struct Approved {
@@ -54,33 +48,14 @@ pub(super) struct Approved {
     pub(super) unrecorded: Option<Answers>,
     /// Where the questions come from, if the answers are read from an issue that has headings.
     pub(super) source: Option<Source>,
-    refusals: Vec<Refusal>,
+    /// Why templates may not read some of it.
+    pub(super) refusals: Refusals,
 }
 
-/// Why a value may not be used.
-#[derive(Debug)]
-struct Refusal {
-    /// A template that uses the value has all of these words.
-    words: Vec<String>,
-    problem: Problem,
-}
-
-const FORM: &[&str] = &["form"];
-const TITLE: &[&str] = &["event", "title"];
-const BODY: &[&str] = &["event", "body"];
-
-/// Whether a template takes answers.
-pub(super) fn takes_answers(template: &str) -> bool {
-    FORM.iter().all(|word| has_word(template, word))
-}
-
-/// Whether `word` stands in a template, and not as a part of another word.
-fn has_word(template: &str, word: &str) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    template.match_indices(word).any(|(start, _)| {
-        !template[..start].ends_with(is_part) && !template[start + word.len()..].starts_with(is_part)
-    })
-}
+/// Where templates find the answers.
+pub(super) const FORM: &[&str] = &["form"];
+const TITLE: &[&str] = &["event", "issue", "title"];
+const BODY: &[&str] = &["event", "issue", "body"];
 
 /// Decides which answers count. Those of an issue are read as `forms` ask for them.
 pub(super) fn decide(
@@ -103,9 +78,7 @@ pub(super) fn decide(
 
 /// The newest answers that a dispatch of this hub's own identity recorded.
 pub(super) fn recorded(claims: Claims<'_>) -> Option<&Word<Answers>> {
-    let with_answers = claims.own().filter(|(_, dispatch)| dispatch.form.is_some());
-    let newest = with_answers.max_by_key(|(_, dispatch)| (dispatch.by.run, dispatch.by.attempt));
-    newest.and_then(|(_, dispatch)| dispatch.form.as_ref())
+    claims.newest(|dispatch| dispatch.form.is_some())?.form.as_ref()
 }
 
 fn of_event(
@@ -151,7 +124,7 @@ fn of_text(body: &str, forms: &[Form]) -> Approved {
         return refused.refusing(FORM, Problem::new(what).help(help));
     }
     let unrecorded = Some(reading.answers.clone()).filter(|answers| !answers.is_empty());
-    let approved = Approved { answers: reading.answers, unrecorded, source, refusals: Vec::new() };
+    let approved = Approved { answers: reading.answers, unrecorded, source, refusals: Refusals::default() };
     reading.shared.iter().fold(approved, |approved, (name, labels)| {
         approved.refusing(&["form", name], shared(name, labels, &reading.source))
     })
@@ -198,18 +171,9 @@ fn approve_again(what: &str) -> Problem {
 }
 
 impl Approved {
-    fn refusing(mut self, words: &[&str], problem: Problem) -> Self {
-        let words = words.iter().map(ToString::to_string).collect();
-        self.refusals.push(Refusal { words, problem });
+    fn refusing(mut self, path: &[&str], problem: Problem) -> Self {
+        self.refusals.add(path, problem);
         self
-    }
-
-    /// Why `templates` may not be rendered.
-    pub(super) fn problems<'t>(&self, templates: impl Iterator<Item = &'t str> + Clone) -> Vec<Problem> {
-        let is_used = |refusal: &&Refusal| {
-            templates.clone().any(|template| refusal.words.iter().all(|word| has_word(template, word)))
-        };
-        self.refusals.iter().filter(is_used).map(|refusal| refusal.problem.clone()).collect()
     }
 }
 
@@ -218,6 +182,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::template::Reads;
 
     const OLD: IssueText<'_> = IssueText { title: "Release", body: "### Version\n\n1.4.0" };
     const NEW: IssueText<'_> = IssueText { title: "Release", body: "### Version\n\n6.6.6" };
@@ -230,11 +195,15 @@ mod tests {
         Some(TicketEvent { issue, is_approval })
     }
 
+    fn problems(approved: &Approved, template: &str) -> Vec<Problem> {
+        approved.refusals.of(&Reads::of([template]))
+    }
+
     /// The version that a dispatch goes by.
     fn version(event: Option<TicketEvent<'_>>, recorded: Option<&str>, now: IssueText<'_>) -> String {
         let recorded = recorded.map(|version| Word::Known(answers(version)));
         let approved = decide(event, recorded.as_ref(), now, &[]);
-        match &approved.problems(["{{ form.version }}"].into_iter())[..] {
+        match &problems(&approved, "{{ form.version }}")[..] {
             [] => approved.answers["version"].as_str().expect("text").to_owned(),
             [problem, ..] => problem.what.clone(),
         }
@@ -275,14 +244,15 @@ mod tests {
     fn only_what_a_template_uses_is_refused() {
         let now = IssueText { title: "Another", body: NEW.body };
         let approved = decide(event(OLD, true), None, now, &[]);
-        for (template, problems) in [
+        for (template, count) in [
             ("{{ release }}", 0),
             ("{{ form.version }}", 1),
             ("{{ event.issue.title }}", 1),
             ("{{ event.issue.body }}", 1),
+            ("{{ event.comment.body }} {{ event.label.name }}", 0),
             ("{{ form.version }} {{ event.issue.title }}", 2),
         ] {
-            assert_eq!(approved.problems([template].into_iter()).len(), problems, "{template}");
+            assert_eq!(problems(&approved, template).len(), count, "{template}");
         }
     }
 
@@ -293,13 +263,13 @@ mod tests {
         assert!(of(&body(1_000)).unrecorded.is_some());
         let long = of(&body(2_000));
         assert!(long.unrecorded.is_none());
-        assert_eq!(long.problems(["{{ form.notes }}"].into_iter()).len(), 1);
+        assert_eq!(problems(&long, "{{ form.notes }}").len(), 1);
     }
 
     #[test]
     fn answers_in_a_format_of_a_newer_release_are_not_guessed() {
         let newer = Word::Newer(json!(["1.4.0"]));
         let approved = decide(None, Some(&newer), NEW, &[]);
-        assert_eq!(approved.problems(["{{ form.version }}"].into_iter()).len(), 1);
+        assert_eq!(problems(&approved, "{{ form.version }}").len(), 1);
     }
 }

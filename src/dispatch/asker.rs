@@ -2,8 +2,10 @@
 //!
 //! Anybody may comment on a public hub's issues and discussions, and a token for issues is all that it takes to label
 //! one. So such an event starts something only if GitHub lets whoever brought it about do so: a label and the like take
-//! the role triage, all others write. A record that arrives on a ticket of this hub is the exception: the
-//! dispatch looks at what has become ready, and that rests on GitHub's word.
+//! the role triage, all others write. A comment counts only as a command ([`commanded`]), or as a record that arrives on
+//! a ticket of this hub: then the dispatch looks at what has become ready, and that rests on GitHub's word.
+
+mod commanded;
 
 use serde_json::Value;
 
@@ -11,8 +13,10 @@ use super::Hub;
 use super::reading::{identity, read_log};
 use crate::github::issues::IssueComment;
 use crate::github::role::Role;
+use crate::names::{CommentId, IssueRef};
 use crate::problem::Problem;
 use crate::ticket::claim::Claims;
+use crate::ticket::decision::Person;
 use crate::ticket::marker::{Kind, Marker};
 use crate::ticket::{Basis, Log};
 
@@ -23,8 +27,25 @@ pub(super) enum Asker {
     Permitted,
     /// A record that arrived on a ticket of this hub: it starts nothing a second time.
     Record,
+    /// A person, by a command on the ticket.
+    Command(Box<Commanded>),
     /// Nobody who may, and why.
     Nobody(String),
+}
+
+/// A command in a comment on the ticket. The names in it are read when the targets are known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Commanded {
+    /// The ticket.
+    pub(super) issue: IssueRef,
+    /// The comment.
+    pub(super) comment: CommentId,
+    /// The comment in the browser.
+    pub(super) comment_url: String,
+    /// Who wrote it.
+    pub(super) who: Person,
+    /// The line with the command, or why it counts for nothing.
+    pub(super) line: Result<String, Problem>,
 }
 
 /// Asks GitHub what whoever brought the event about may do.
@@ -34,8 +55,12 @@ pub(super) async fn find(hub: Hub<'_>) -> Result<Asker, Vec<Problem>> {
     if event.is_pull_request {
         return nobody("the event is about a pull request".to_owned());
     }
+    let body = event.comment.map(|comment| comment.get("body").and_then(Value::as_str).unwrap_or_default());
+    if body.is_some_and(|body| Marker::find(body).is_none()) {
+        return commanded::find(hub).await;
+    }
     let record = event.comment.and_then(record_kind);
-    if matches!(record, Some(Kind::Board | Kind::Dispatch | Kind::Ticket)) {
+    if matches!(record, Some(Kind::Board | Kind::Dispatch | Kind::Decision | Kind::Ticket)) {
         return nobody("the comment is one of a dispatch itself".to_owned());
     }
     let number = hub.common.ticket.as_ref().map(|ticket| ticket.number);

@@ -63,9 +63,8 @@ pub(super) struct Read {
 
 impl Read {
     /// Reads the log of a ticket.
-    pub(super) async fn of(issue: &Issue, release: Release<'_>) -> Result<Self, Vec<Problem>> {
-        let hub = release.hub;
-        let ticket = release.issue(issue.number);
+    pub(super) async fn of(issue: &Issue, hub: Hub<'_>) -> Result<Self, Vec<Problem>> {
+        let ticket = IssueRef { repository: hub.common.hub.clone(), number: issue.number };
         let log = read_log(&ticket, hub.github).await?;
         let identity = identity(&ticket, &log, hub).await?;
         let (url, continues) = (issue.html_url.clone(), opening::continues(issue));
@@ -78,7 +77,7 @@ impl Read {
         TicketIs::Open { issue, url, created: None, opened_at }
     }
 
-    fn basis(&self) -> Basis {
+    pub(super) fn basis(&self) -> Basis {
         Basis { identity: self.identity.clone(), ..Basis::default() }
     }
 
@@ -208,7 +207,7 @@ async fn left_by_chain(
 async fn earlier(release: Release<'_>, number: IssueNumber) -> Result<Option<Read>, Vec<Problem>> {
     let issue = release.issue(number);
     match opening::find_numbered(release.hub.github, &issue, release.key).await {
-        Ok(Some(found)) => Ok(Some(Read::of(&found, release).await?)),
+        Ok(Some(found)) => Ok(Some(Read::of(&found, release.hub).await?)),
         Ok(None) => Ok(None),
         Err(error) if error.is_gone() => {
             tracing::warn!("{issue}, which another ticket of the release continues, is gone: {error}");

@@ -189,6 +189,7 @@ impl Seen {
             title: run.title().to_owned(),
             actor: run.actor().map(str::to_owned),
             event: run.event.clone(),
+            head_sha: run.head_sha.clone(),
         })
     }
 

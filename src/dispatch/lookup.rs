@@ -2,11 +2,12 @@
 //! what it takes to open one.
 
 use super::Hub;
-use super::approved::{self, Approved, IssueText, TicketEvent};
+use super::approved::{self, Approved, FORM, IssueText, TicketEvent};
 use super::closed::{self, Read, Release};
 use super::forms;
 use super::preflight::template_problem;
-use super::reading::{failed, identity, read_log};
+use super::reading::failed;
+use super::remembered::{self, Inputs};
 use crate::believe;
 use crate::engine::wording::Follows;
 use crate::engine::{Known, TicketIs};
@@ -17,8 +18,9 @@ use crate::names::IssueRef;
 use crate::opening::{self, Lookup};
 use crate::problem::Problem;
 use crate::runner::log::NOTICE;
+use crate::template::Reads;
 use crate::ticket::claim::Claims;
-use crate::ticket::{Basis, Key, Log, Start, Word};
+use crate::ticket::{Key, Log, Start, Word, event_inputs};
 
 /// So many closed tickets of a release are read.
 const TICKETS_READ: usize = 20;
@@ -26,7 +28,9 @@ const TICKETS_READ: usize = 20;
 /// A ticket that the step names, if it names one.
 #[derive(Default)]
 pub(super) struct Named {
-    pub(super) issue: Option<Issue>,
+    issue: Option<(Issue, Read)>,
+    /// The inputs as templates see them.
+    pub(super) inputs: Inputs,
     /// What its author wrote, as far as that was approved.
     pub(super) approved: Approved,
     /// The answers that an earlier dispatch recorded.
@@ -38,21 +42,19 @@ pub(super) struct Named {
 }
 
 impl Named {
-    /// Refuses what `templates` may not take from the ticket. Where they take answers, the files of the forms are read.
-    pub(super) async fn approve<'t>(
-        &mut self,
-        hub: Hub<'_>,
-        templates: impl Iterator<Item = &'t str> + Clone,
-    ) -> Result<(), Vec<Problem>> {
-        if templates.clone().any(approved::takes_answers) {
+    /// Refuses what templates that read this may not take from the ticket. Where they take answers, the files of the
+    /// forms are read.
+    pub(super) async fn approve(&mut self, hub: Hub<'_>, reads: &Reads) -> Result<(), Vec<Problem>> {
+        if reads.may_read(FORM) {
             self.read_by_files(hub).await?;
         }
-        let problems = self.approved.problems(templates);
+        let mut problems = self.approved.refusals.of(reads);
+        problems.extend(self.inputs.refusals.of(reads));
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
     async fn read_by_files(&mut self, hub: Hub<'_>) -> Result<(), Vec<Problem>> {
-        let (Some(ticket), Some(issue)) = (&hub.common.ticket, &self.issue) else { return Ok(()) };
+        let (Some(ticket), Some((issue, _))) = (&hub.common.ticket, &self.issue) else { return Ok(()) };
         if self.is_by_files || self.approved.source.is_none() {
             return Ok(());
         }
@@ -65,9 +67,12 @@ impl Named {
     }
 }
 
-/// The ticket that the step names, and what it says of itself.
+/// The ticket that the step names, and what it says of itself and remembers. Its log is read once, for the engine too.
 pub(super) async fn read_named(hub: Hub<'_>) -> Result<Named, Vec<Problem>> {
-    let Some(ticket) = &hub.common.ticket else { return Ok(Named::default()) };
+    let given = hub.job.event.inputs();
+    let Some(ticket) = &hub.common.ticket else {
+        return Ok(Named { inputs: remembered::decide(given, None, None), ..Named::default() });
+    };
     let issue = hub.github.issue(ticket).await;
     let issue =
         issue.map_err(|error| vec![Problem::of(&format!("cannot read the ticket {ticket}"), &error)])?;
@@ -79,27 +84,19 @@ pub(super) async fn read_named(hub: Hub<'_>) -> Result<Named, Vec<Problem>> {
         let closed = Problem::new(format!("the ticket {ticket} is closed"));
         return Err(vec![closed.help("reopen it, or leave `ticket` blank for a new one")]);
     }
-    let now = text_of(&issue);
-    let event = event_of(ticket, hub.job);
-    let key = match Key::of(now.body).filter(|_| issue.is_trusted()) {
+    let read = Read::of(&issue, hub).await?;
+    let basis = read.basis();
+    let claims = Claims { log: &read.log, basis: &basis };
+    let release = match Key::of(text_of(&issue).body).filter(|_| issue.is_trusted()) {
         Some(Word::Known(Key::Release(release))) => Some(release),
+        // An issue that a person opened does not say which release it is; the dispatches before this one do.
+        _ if hub.inputs.release.is_none() => read.log.believed(&basis).release.clone(),
         _ => None,
     };
-    // An issue that a person opened does not say which release it is; the dispatches before this one do.
-    let asks_for_release = key.is_none() && hub.inputs.release.is_none();
-    let asks_for_answers = issue.comments > 0 && !event.is_some_and(|event| event.approves(&now));
-    let log = if asks_for_release || asks_for_answers {
-        read_log(ticket, hub.github).await?
-    } else {
-        Log::default()
-    };
-    let identity = identity(ticket, &log, hub).await?;
-    let basis = Basis { identity, ..Basis::default() };
-    let dispatched = log.believed(&basis).release.clone();
-    let release = key.or_else(|| dispatched.filter(|_| asks_for_release));
-    let recorded = approved::recorded(Claims { log: &log, basis: &basis }).cloned();
-    let approved = approved::decide(event, recorded.as_ref(), now, &[]);
-    Ok(Named { issue: Some(issue), approved, recorded, is_by_files: false, release })
+    let inputs = remembered::decide(given, Some(ticket), event_inputs::remembered(claims));
+    let recorded = approved::recorded(claims).cloned();
+    let approved = approved::decide(event_of(ticket, hub.job), recorded.as_ref(), text_of(&issue), &[]);
+    Ok(Named { issue: Some((issue, read)), inputs, approved, recorded, is_by_files: false, release })
 }
 
 fn text_of(issue: &Issue) -> IssueText<'_> {
@@ -156,11 +153,11 @@ impl Found {
 /// The ticket to use, and open ones of the same release that came second.
 pub(super) async fn find(release: Release<'_>, named: Named) -> Result<Found, Vec<Problem>> {
     let Release { hub, key, .. } = release;
-    if let Some(issue) = named.issue {
+    if let Some((issue, read)) = named.issue {
         let key = Key::of(issue.body.as_deref().unwrap_or_default());
-        let Some(Word::Known(key)) = key else { return Ok(Found::new(ticket_of(release, &issue))) };
+        let Some(Word::Known(key)) = key else { return Ok(Found::read(read)) };
         refuse_reopened(Release { key: &key, ..release }, &issue).await?;
-        return open(Release { key: &key, ..release }, &issue).await;
+        return open(Release { key: &key, ..release }, &issue, Some(read)).await;
     }
     let found = opening::find(hub.github, &hub.common.hub, key).await;
     let found = found.map_err(failed(format!("cannot look for a ticket in {}", hub.common.hub)))?;
@@ -174,7 +171,7 @@ pub(super) async fn find(release: Release<'_>, named: Named) -> Result<Found, Ve
             refuse_reopened(release, &issue).await?;
             match own_beside(release, &issue, &duplicates).await? {
                 Some(own) => Ok(own),
-                None => Ok(Found { duplicates, ..open(release, &issue).await? }),
+                None => Ok(Found { duplicates, ..open(release, &issue, None).await? }),
             }
         }
         Lookup::Unreadable(issue) => Err(vec![unreadable(&issue)]),
@@ -204,12 +201,15 @@ fn ticket_of(release: Release<'_>, issue: &Issue) -> TicketIs {
     TicketIs::Open { issue: release.issue(issue.number), url, created: None, opened_at }
 }
 
-/// An open ticket, with what it takes over from the one that it continues.
-async fn open(release: Release<'_>, issue: &Issue) -> Result<Found, Vec<Problem>> {
+/// An open ticket, with what it takes over from the one that it continues. Its log may have been read before.
+async fn open(release: Release<'_>, issue: &Issue, read: Option<Read>) -> Result<Found, Vec<Problem>> {
     let Some(earlier) = opening::continues(issue) else {
-        return Ok(Found::new(ticket_of(release, issue)));
+        return Ok(read.map_or_else(|| Found::new(ticket_of(release, issue)), Found::read));
     };
-    let read = Read::of(issue, release).await?;
+    let read = match read {
+        Some(read) => read,
+        None => Read::of(issue, release.hub).await?,
+    };
     let inherited = closed::inherited_by(release, &read, earlier).await?;
     Ok(Found { inherited, ..Found::read(read) })
 }
@@ -238,7 +238,7 @@ async fn own_beside(
     if hub.job.attempt == 1 || !matches!(key, Key::Release(_)) {
         return Ok(None);
     }
-    let read = Read::of(open, release).await?;
+    let read = Read::of(open, release.hub).await?;
     // What an earlier one has released is asked for in any case.
     let is_first = opening::continues(open).is_none();
     let go_on = |read| is_first.then(|| Found { duplicates: duplicates.to_vec(), ..Found::read(read) });
@@ -314,7 +314,7 @@ async fn own_among(release: Release<'_>, tickets: &[Issue]) -> Result<Option<Rea
     // No other run has a ticket by this key.
     let is_own_by_key = matches!(release.key, Key::Run(_));
     for issue in tickets.iter().filter(|issue| is_own_by_key || issue.comments > 0).take(TICKETS_READ) {
-        let read = Read::of(issue, release).await?;
+        let read = Read::of(issue, release.hub).await?;
         if is_own_by_key || read.is_own(release) {
             return Ok(Some(read));
         }
@@ -326,7 +326,7 @@ async fn own_among(release: Release<'_>, tickets: &[Issue]) -> Result<Option<Rea
 async fn first_dispatched(release: Release<'_>, tickets: &[Issue]) -> Result<Option<Read>, Vec<Problem>> {
     let mut by_others = None;
     for issue in tickets.iter().filter(|issue| issue.comments > 0).take(TICKETS_READ) {
-        let read = Read::of(issue, release).await?;
+        let read = Read::of(issue, release.hub).await?;
         if read.is_of_hub() {
             return Ok(Some(read));
         }

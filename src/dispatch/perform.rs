@@ -178,7 +178,7 @@ impl<'a> Performer<'a> {
 
     async fn perform_one(&mut self, step: &Step, known: &mut Known, request: &Request) -> Answer {
         match step {
-            Step::ReadLog => {
+            Step::ReadLog | Step::Confirm => {
                 let Some(ledger) = &mut self.ledger else { return Answer::Done };
                 reading_answer(ledger.read_changes(&mut known.log).await, ledger)
             }
@@ -192,7 +192,9 @@ impl<'a> Performer<'a> {
                 Answer::Done
             }
             Step::StartAgain(_) | Step::Refuse { .. } => Answer::Done,
-            Step::AskHubRun(_) | Step::LookAtRun(_) | Step::FindRun(_) => aside(step, self.github).await,
+            Step::AskHubRun(_) | Step::LookAtRun(_) | Step::LookAtCommit(_) | Step::FindRun(_) => {
+                aside(step, self.github).await
+            }
         }
     }
 
@@ -299,7 +301,7 @@ fn creates(step: &Step) -> bool {
 /// Whether a step may be performed beside others.
 fn is_independent(step: &Step) -> bool {
     match step {
-        Step::AskHubRun(_) | Step::LookAtRun(_) | Step::FindRun(_) => true,
+        Step::AskHubRun(_) | Step::LookAtRun(_) | Step::LookAtCommit(_) | Step::FindRun(_) => true,
         Step::Apply(effect) => {
             matches!(
                 effect,
@@ -310,9 +312,11 @@ fn is_independent(step: &Step) -> bool {
                     | Effect::CreateRef(_)
                     | Effect::CancelRun { .. }
                     | Effect::PinBoard { .. }
+                    | Effect::React { .. }
             )
         }
         Step::ReadLog
+        | Step::Confirm
         | Step::AskIdentity
         | Step::StartAgain(_)
         | Step::Refuse { .. }
@@ -328,6 +332,11 @@ fn look_limit(known: &Known, request: &Request, github: &GitHub) -> Duration {
 async fn aside(step: &Step, github: &GitHub) -> Answer {
     match step {
         Step::AskHubRun(job) => ask_hub_run(job, github).await,
+        Step::LookAtCommit(of) => match github.commit_of(&of.repository, &of.git_ref).await {
+            Ok(Some(sha)) => Answer::Commit(sha),
+            Ok(None) => Answer::Done,
+            Err(error) => Answer::Failed(failure(&error)),
+        },
         Step::FindRun(search) => find_run(search, github).await,
         Step::Apply(effect) => {
             let applied = apply::send(effect, github).await;

@@ -3,22 +3,21 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
-
 use super::asker::Asker;
 use super::closed::Release;
 use super::outlook::Outlook;
 use super::preflight::{self, template_problem};
-use super::{Hub, lookup};
+use super::{Hub, gates, lookup, steering};
+use crate::engine::request::Asked;
 use crate::engine::wording::Wording;
 use crate::engine::{Claim, Follow, Known, Patience, Request, Retry};
 use crate::github::Needs;
 use crate::github::needs::{Level, Permission};
 use crate::inputs::{self, ClaimMode, DispatchInputs, Listing};
-use crate::names::TargetName;
+use crate::names::{Login, TargetName};
 use crate::problem::{Problem, excerpt};
-use crate::targets::{self, Listed, did_you_mean};
-use crate::template::{self, HubValues, RunValues, Values};
+use crate::targets::{self, Listed, Target, did_you_mean};
+use crate::template::{self, HubValues, Reads, RunValues, Values};
 use crate::ticket::{Key, text};
 use crate::workspace::{self, FileError};
 
@@ -37,26 +36,40 @@ pub(super) async fn prepare(
 ) -> Result<(Request, Known), Vec<Problem>> {
     let Hub { job, common, inputs, github } = hub;
     let mut named = lookup::read_named(hub).await?;
-    named.approve(hub, templates(inputs)).await?;
-    let mut wording = wording(hub, &named.approved.answers, named.release.clone().unwrap_or_default());
+    let of_step = Reads::of(templates(inputs));
+    named.approve(hub, &of_step).await?;
+    let mut wording = wording(hub, &named);
     if let Some(template) = &inputs.release {
         wording.values.release = release(&wording, template)?;
     }
     let listed = list_targets(hub, &wording).await?;
     wording.body = body_template(hub).await?;
-    let of_targets =
-        listed.targets.iter().flat_map(|target| &target.inputs).map(|input| input.template.as_str());
-    named.approve(hub, of_targets.chain(wording.body.as_deref())).await?;
-    wording.values.form.clone_from(&named.approved.answers);
+    let names: Vec<TargetName> = listed.targets.iter().map(|target| target.name.clone()).collect();
+    let is_member = async |organization: &str, slug: &str, login: &Login| {
+        github.is_team_member(organization, slug, login).await
+    };
+    let command = steering::asked(asker, &names, &listed.rules, is_member).await?;
+    // Where the list has problems, it may lack the names that a command is refused for.
+    if let (Asker::Command(given), Some(asked @ Asked { command: Err(_), .. })) = (asker, &command)
+        && listed.problems.is_empty()
+    {
+        return Ok(steering::refused(hub, given, asked.clone(), wording));
+    }
     let mut problems = Vec::new();
     let only = only(hub, &wording, &listed).unwrap_or_else(|found| {
         problems.extend(found);
         None
     });
-    let names: Vec<TargetName> = listed.targets.iter().map(|target| target.name.clone()).collect();
     wording.values.targets = names.iter().map(ToString::to_string).collect();
     let is_meant = |name: &TargetName| only.as_ref().is_none_or(|only| only.contains(name));
     let targets: Vec<_> = listed.targets.iter().filter(|target| is_meant(&target.name)).cloned().collect();
+    let of_ticket = of_step.and(Reads::of(wording.body.as_deref()));
+    let reads = of_ticket.clone().and(Reads::of(of_inputs(&targets)));
+    named.approve(hub, &reads).await?;
+    wording.values.form.clone_from(&named.approved.answers);
+    named.inputs.explain(&reads);
+    // Later dispatches start the others.
+    let recorded = named.inputs.to_record(&of_ticket.and(Reads::of(of_inputs(&listed.targets))));
     github.tokens().need(preflight::needs(&targets));
     outlook.targets = targets.iter().map(|target| (target.name.clone(), target.repository.clone())).collect();
     let meant = targets.iter().map(|target| target.name.clone()).collect();
@@ -71,6 +84,8 @@ pub(super) async fn prepare(
     // The ticket is found before the targets are checked.
     let (reached, found) = tokio::join!(preflight::reach(targets, hub), find);
     let (targets, unreachable) = reached;
+    let is_listed = listed.problems.is_empty();
+    problems.extend(gates::check(github, &listed.rules, &targets).await);
     problems.extend(listed.problems);
     problems.extend(unreachable);
     problems.extend(wording.check().iter().map(|error| template_problem("the ticket's text", error)));
@@ -79,8 +94,10 @@ pub(super) async fn prepare(
         problems.extend(found);
         Claim::Comment
     });
-    if !problems.is_empty() {
-        problems.sort_by(|a, b| a.place.cmp(&b.place));
+    problems.sort_by(|a, b| a.place.cmp(&b.place));
+    // What a person decides is recorded although nothing can be started: a hold holds.
+    let is_recorded = command.is_some() && is_listed;
+    if !problems.is_empty() && !is_recorded {
         return Err(problems);
     }
     let known = found?.known();
@@ -94,6 +111,10 @@ pub(super) async fn prepare(
         is_new_driver: inputs.driver.as_ref() != job.actor.as_ref(),
         release: wording.release(),
         form: unrecorded,
+        inputs: recorded,
+        rules: Some(listed.rules),
+        command,
+        obstacles: problems,
         targets,
         listed: names,
         retry: retry(inputs, only.as_ref(), asker),
@@ -110,7 +131,7 @@ pub(super) async fn prepare(
 }
 
 /// The templates that the step itself gives.
-fn templates(inputs: &DispatchInputs) -> impl Iterator<Item = &str> + Clone {
+fn templates(inputs: &DispatchInputs) -> impl Iterator<Item = &str> {
     fn of<T>(listing: Option<&Listing<T>>) -> Option<&str> {
         match listing? {
             Listing::Template(template) => Some(template),
@@ -119,6 +140,11 @@ fn templates(inputs: &DispatchInputs) -> impl Iterator<Item = &str> + Clone {
     }
     let texts = [&inputs.release, &inputs.title, &inputs.body].map(Option::as_deref);
     texts.into_iter().chain([of(inputs.targets.as_ref()), of(inputs.only.as_ref())]).flatten()
+}
+
+/// The templates of the inputs of targets.
+fn of_inputs(targets: &[Target]) -> impl Iterator<Item = &str> {
+    targets.iter().flat_map(|target| &target.inputs).map(|input| input.template.as_str())
 }
 
 /// How targets are claimed. A reference needs a commit of the hub: that of the run.
@@ -139,14 +165,15 @@ fn claim(hub: Hub<'_>) -> Result<Claim, Vec<Problem>> {
 
 fn retry(inputs: &DispatchInputs, only: Option<&BTreeSet<TargetName>>, asker: &Asker) -> Retry {
     match (inputs.retry_failed, only) {
-        _ if *asker == Asker::Record => Retry::Nothing,
+        // A command says itself what is started again.
+        _ if *asker != Asker::Permitted => Retry::Nothing,
         (true, _) => Retry::Failed,
         (false, Some(_)) => Retry::Named,
         (false, None) => Retry::Nothing,
     }
 }
 
-fn wording(hub: Hub<'_>, form: &Map<String, Value>, release: String) -> Wording {
+pub(super) fn wording(hub: Hub<'_>, named: &lookup::Named) -> Wording {
     let Hub { job, common, inputs, .. } = hub;
     Wording {
         hub: common.hub.clone(),
@@ -160,11 +187,12 @@ fn wording(hub: Hub<'_>, form: &Map<String, Value>, release: String) -> Wording 
             hub: HubValues::from(&common.hub),
             target: None,
             targets: Vec::new(),
-            release,
+            release: named.release.clone().unwrap_or_default(),
             driver: template::driver_value(inputs.driver.as_ref()),
             run: RunValues { id: job.run.0, attempt: job.attempt, url: job.run_url() },
-            inputs: job.event.inputs(),
-            form: form.clone(),
+            inputs: named.inputs.values.clone(),
+            input_help: named.inputs.help.clone(),
+            form: named.approved.answers.clone(),
             event: job.event.payload().clone(),
         },
     }
@@ -211,7 +239,7 @@ async fn list_targets(hub: Hub<'_>, wording: &Wording) -> Result<Listed, Vec<Pro
     let Hub { job, inputs, .. } = hub;
     match &inputs.targets {
         Some(Listing::Given(targets)) => {
-            return Ok(Listed { targets: targets.clone(), problems: Vec::new() });
+            return Ok(Listed { targets: targets.clone(), ..Listed::default() });
         }
         Some(Listing::Template(template)) => {
             let text = early(wording, "`targets`", template)?;
@@ -262,10 +290,7 @@ fn only(
             Some(name) => {
                 names.insert(name.clone());
             }
-            None => problems.push(
-                Problem::new(format!("`only` names `{name}`, which is no target"))
-                    .help(did_you_mean(&name, known().map(TargetName::as_str))),
-            ),
+            None => problems.push(not_a_target(&name, listed)),
         }
     }
     if names.is_empty() && problems.is_empty() {
@@ -273,6 +298,17 @@ fn only(
         problems.push(Problem::new(what).help("name at least one, or leave it blank for all"));
     }
     if problems.is_empty() { Ok(Some(names)) } else { Err(problems) }
+}
+
+fn not_a_target(name: &str, listed: &Listed) -> Problem {
+    let targets = listed.targets.iter().map(|target| target.name.as_str());
+    let mut gates = listed.rules.gates.iter().map(|gate| gate.name.as_str());
+    if gates.any(|gate| gate.eq_ignore_ascii_case(name.trim())) {
+        let help = format!("name targets: there is {}", targets::listed(targets));
+        return Problem::new(format!("`only` names `{name}`, which is a gate")).help(help);
+    }
+    let what = format!("`only` names `{name}`, which is not a target");
+    Problem::new(what).help(did_you_mean(name, targets))
 }
 
 /// The template of the ticket's body, if the step gives one.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ready::Ready;
+use super::remembering::kept_once;
 use super::request::Retry;
 use super::step::Step;
 use super::verdict::Verdict;
@@ -11,7 +12,7 @@ use super::{mending, watching};
 use crate::names::TargetName;
 use crate::plan::Effect;
 use crate::ticket::claim::{self, Standing};
-use crate::ticket::{Reason, Start, StartState, Writer};
+use crate::ticket::{Dispatch, Reason, Rules, Start, StartState, Ticket, Word, Writer};
 
 /// Whether the other hub jobs that hold claims are still at work.
 pub(super) fn ask_about_other_jobs(view: &View<'_>) -> Vec<Step> {
@@ -67,20 +68,25 @@ pub(super) fn claim(view: &View<'_>) -> Vec<Step> {
         match view.verdict(ready) {
             Verdict::Start if may_claim(view, ready) => {
                 let repeats = view.again(ready.name());
-                claimed.push(Start { repeats, ..ready.entry(StartState::Claimed, None, view.now) });
+                claimed.push(Start { repeats, ..entry(view, ready, StartState::Claimed, None) });
             }
-            Verdict::Hold(because @ Reason::Needs { .. }) if waiting_entry_is_missing(view, ready) => {
-                waiting.push(ready.entry(StartState::Waiting, Some(because), view.now));
+            Verdict::Hold(because)
+                if because.is_waiting() && waiting_entry_is_missing(view, ready, &because) =>
+            {
+                waiting.push(entry(view, ready, StartState::Waiting, Some(because)));
             }
             _ => {}
         }
     }
     let entries: Vec<Start> = claimed.into_iter().chain(waiting).collect();
+    if entries.is_empty() && !has_rules(view) {
+        return vec![view.write(None, view.record(view.last_seq() + 1, Vec::new(), Vec::new()))];
+    }
     let records = entries.chunks(TARGETS_PER_RECORD).zip(view.last_seq() + 1..);
-    let records =
-        records.map(|(chunk, seq)| (chunk[0] == entries[0], view.record(seq, chunk.to_vec(), Vec::new())));
+    let records = records.map(|(chunk, seq)| view.record(seq, chunk.to_vec(), Vec::new()));
     let is_entry = |name: &TargetName| entries.iter().any(|start| start.target == *name);
-    let records = records.map(|(is_first, mut record)| {
+    let records = kept_once(records).map(|mut record| {
+        let is_first = record.targets[0] == entries[0];
         record.left_out.retain(|name| is_first && !is_entry(name));
         view.write(None, record)
     });
@@ -102,13 +108,63 @@ fn may_claim(view: &View<'_>, ready: &Ready) -> bool {
     }
 }
 
+/// The entry of a target, with the commit of its ref where a gate asked for it.
+fn entry(view: &View<'_>, ready: &Ready, state: StartState, because: Option<Reason>) -> Start {
+    let commit = view.known.round.commits.get(ready.name()).cloned().flatten();
+    Start { commit, ..ready.entry(state, because, view.now) }
+}
+
 /// Whether the log does not know yet that a target waits, and for what.
-fn waiting_entry_is_missing(view: &View<'_>, ready: &Ready) -> bool {
-    let mut entries = view.claims().own().flat_map(|(_, dispatch)| &dispatch.targets);
-    !entries.any(|start| {
-        start.target == *ready.name()
-            && (start.state != StartState::Waiting || start.needs == ready.target.needs)
+fn waiting_entry_is_missing(view: &View<'_>, ready: &Ready, because: &Reason) -> bool {
+    let claims = view.claims().own();
+    let entries = claims.flat_map(|(_, claim)| claim.targets.iter().map(move |start| (claim, start)));
+    let entries: Vec<_> = entries.filter(|(_, start)| start.target == *ready.name()).collect();
+    if entries.iter().any(|(_, start)| start.state != StartState::Waiting) {
+        return false;
+    }
+    let age = |(claim, _): &(&Dispatch, &Start)| (claim.by.run, claim.by.attempt, claim.seq);
+    let newest = entries.iter().copied().max_by_key(age);
+    // A newer job may have seen something older: each says it once.
+    let own = entries.iter().copied().filter(|(claim, _)| claim.by == view.request.by).max_by_key(age);
+    let entry = entry(view, ready, StartState::Waiting, Some(because.clone()));
+    // What people decided is a record of its own.
+    let frozen = |start: &Start| match start.because.as_ref().and_then(Word::known) {
+        Some(Reason::Frozen { to, .. }) => Some(*to),
+        _ => None,
+    };
+    let says = |start: &Start| (start.needs.clone(), frozen(start));
+    let is_said = [newest, own].into_iter().flatten().any(|(_, known)| says(known) == says(&entry));
+    let is_own_commit = own.is_some_and(|(_, own)| own.commit == entry.commit);
+    !is_said || !is_own_commit && has_news_of_commits(view, ready)
+}
+
+/// Whether the commit of the target's ref decides something about its gates that no record shows.
+fn has_news_of_commits(view: &View<'_>, ready: &Ready) -> bool {
+    let recorded = view.known.log.ticket();
+    view.ticket.gates_in(&ready.target.needs).any(|gate| {
+        let lapsed = |ticket: &Ticket| ticket.standing(gate, ready.name()).lapsed.len();
+        view.ticket.commits.of(ready.name()).is_some() && lapsed(recorded) != lapsed(&view.ticket)
     })
+}
+
+/// Whether a record of this hub has the gates and freezes as this step has read them.
+fn has_rules(view: &View<'_>) -> bool {
+    let Some(rules) = &view.request.rules else { return true };
+    let recorded = view.claims().own().filter_map(|(_, claim)| Some((claim, claim.rules.as_ref()?)));
+    let newest = recorded.max_by_key(|(claim, _)| (claim.by.run, claim.by.attempt, claim.seq));
+    match newest {
+        Some((_, Word::Known(recorded))) => recorded == rules,
+        Some((_, Word::Newer(_))) => true,
+        None => rules.is_blank(),
+    }
+}
+
+impl View<'_> {
+    /// The gates and freezes, where no record of this hub has them.
+    pub(super) fn unrecorded_rules(&self) -> Option<Word<Rules>> {
+        let rules = self.request.rules.clone().filter(|_| !has_rules(self))?;
+        Some(Word::Known(rules))
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::known::{Attempt, Known, Phase};
 use super::ready::Ready;
+use super::remembering::kept_once;
 use super::request::Request;
 use super::step::{RunOf, Step};
 use super::view::{TARGETS_PER_RECORD, View};
@@ -83,7 +84,8 @@ pub(super) fn take_over(view: &View<'_>) -> Vec<Step> {
     let entries = view.known.inherited.iter().filter(|start| !settled.contains(&start.target));
     let entries: Vec<Start> = entries.cloned().collect();
     let records = entries.chunks(TARGETS_PER_RECORD).zip(view.last_seq() + 1..);
-    records.map(|(chunk, seq)| view.write(None, view.record(seq, chunk.to_vec(), Vec::new()))).collect()
+    let records = records.map(|(chunk, seq)| view.record(seq, chunk.to_vec(), Vec::new()));
+    kept_once(records).map(|record| view.write(None, record)).collect()
 }
 
 fn left_of(view: &View<'_>, ready: &Ready) -> Left {
@@ -158,7 +160,7 @@ fn by_status(view: &View<'_>, ready: &Ready, target: Option<&Target>) -> Left {
     match target.status {
         _ if target.has_lost_its_run() => unfinished(view, ready, target),
         TargetStatus::Failed | TargetStatus::Cancelled if !goes_on => Left::Nothing,
-        TargetStatus::Waiting => Left::Nothing,
+        TargetStatus::Waiting | TargetStatus::OnHold => Left::Nothing,
         TargetStatus::Held => {
             let run_url = target.run.as_ref().and_then(|run| run.url.clone());
             let unreadable = view.ticket.unreadable.first();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::board::update_board;
 use super::known::{Doubt, Due, Identity, Lag, TicketIs};
+use super::remembering::kept_once;
 use super::step::{Pause, RunOf, Step};
 use super::view::{TARGETS_PER_RECORD, View};
 use crate::names::{RunId, TargetName};
@@ -160,10 +161,9 @@ pub(super) fn record_runs(view: &View<'_>) -> Vec<Step> {
         record.seq = seq;
         steps.push(view.write(Some(own.comment), record));
     }
-    for chunk in news.chunks(TARGETS_PER_RECORD) {
-        seq += 1;
-        steps.push(view.write(None, view.record(seq, Vec::new(), chunk.to_vec())));
-    }
+    let records = news.chunks(TARGETS_PER_RECORD).zip(seq + 1..);
+    let records = records.map(|(chunk, seq)| view.record(seq, Vec::new(), chunk.to_vec()));
+    steps.extend(kept_once(records).map(|record| view.write(None, record)));
     steps
 }
 

@@ -84,6 +84,7 @@ fn plan_step(step: Step, plan: &mut Plan) {
 /// The good answer. What it writes is in the log from then on.
 fn assume(step: &Step, known: &mut Known, request: &Request, now: DateTime<Utc>) -> Answer {
     match step {
+        Step::Confirm => Answer::Done,
         Step::ReadLog => {
             report_what_no_run_tells(known, request, now);
             Answer::Done
@@ -93,7 +94,7 @@ fn assume(step: &Step, known: &mut Known, request: &Request, now: DateTime<Utc>)
         Step::AskHubRun(_) => Answer::HubRun(Liveness::Ended),
         Step::LookAtRun(of) => {
             let run = look_at(of, known, now);
-            let (title, workflow, actor, event) = (String::new(), None, None, None);
+            let (title, workflow, actor, event, head_sha) = (String::new(), None, None, None, None);
             Answer::Run(Box::new(Sighting {
                 run,
                 workflow,
@@ -102,8 +103,10 @@ fn assume(step: &Step, known: &mut Known, request: &Request, now: DateTime<Utc>)
                 title,
                 actor,
                 event,
+                head_sha,
             }))
         }
+        Step::LookAtCommit(_) => Answer::Done,
         Step::FindRun(_) => Answer::Runs(Vec::new()),
         Step::Apply(Effect::OpenIssue(new)) => Answer::Applied(Applied::Opened {
             issue: IssueRef { repository: new.repository.clone(), number: IssueNumber(0) },

@@ -90,6 +90,10 @@ pub struct Known {
     pub(super) board: Board,
     /// The second runs that GitHub did not cancel.
     pub(super) uncancelled: BTreeSet<RunId>,
+    /// The runs that began at another commit than the one that was approved.
+    pub(super) unapproved: BTreeSet<RunId>,
+    /// The runs whose commit was compared with the one that was approved.
+    pub(super) compared: BTreeSet<RunId>,
     /// The runs that this step has cancelled.
     pub(super) cancelled: BTreeSet<RunId>,
     /// What this step has pinged somebody for.
@@ -98,6 +102,10 @@ pub struct Known {
     pub(super) late: BTreeSet<TargetName>,
     /// The targets whose run a cancelled job has looked for.
     pub(super) searched: BTreeSet<TargetName>,
+    /// Whether the ticket was read once more before this job's command is refused.
+    pub(super) has_confirmed: bool,
+    /// Whether the comment with this job's command has its last reaction.
+    pub(super) has_reacted: bool,
     pub(super) is_closed: bool,
     /// Whether references of the ticket may be left when it is closed.
     pub(super) has_refs: bool,
@@ -134,6 +142,8 @@ pub(super) struct Round {
     pub(super) is_read: bool,
     /// These runs were looked at.
     pub(super) runs: BTreeSet<(TargetName, RunId)>,
+    /// The branches and tags of these targets were asked for; none if GitHub did not say at which commit one is.
+    pub(super) commits: BTreeMap<TargetName, Option<String>>,
     /// These hub jobs were asked about.
     pub(super) jobs: BTreeMap<Writer, Liveness>,
     /// What the runs do could not be recorded.
@@ -359,10 +369,14 @@ impl Known {
             locks: BTreeMap::new(),
             board: Board { due: Due::Later, ..Board::default() },
             uncancelled: BTreeSet::new(),
+            unapproved: BTreeSet::new(),
+            compared: BTreeSet::new(),
             cancelled: BTreeSet::new(),
             pinged: Vec::new(),
             late: BTreeSet::new(),
             searched: BTreeSet::new(),
+            has_confirmed: false,
+            has_reacted: false,
             is_closed: false,
             has_refs: true,
             stopped: None,
@@ -400,10 +414,14 @@ impl Known {
         };
         let target = |ready: &Ready| (ready.name().clone(), ready.target.repository.clone());
         let unseen = self.sight.iter().filter(|(_, sight)| sight.is_unseen).map(|(name, _)| name.clone());
+        let commits = self.round.commits.iter();
+        let commits = commits.filter_map(|(name, commit)| Some((name.clone(), commit.clone()?)));
         Basis {
             identity,
             repositories: request.targets.iter().map(target).collect(),
             runs: self.runs.clone(),
+            rules: request.rules.clone(),
+            commits: commits.collect(),
             unseen: unseen.collect(),
         }
     }

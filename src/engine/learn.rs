@@ -9,12 +9,13 @@ use super::known::{
 };
 use super::ready::Ready;
 use super::request::Request;
-use super::step::{Answer, Evidence, Failure, Pause, RunOf, Search, Sighting, Step};
+use super::step::{Answer, CommitOf, Evidence, Failure, Pause, RunOf, Search, Sighting, Step};
 use crate::names::{CommentId, TargetName};
-use crate::plan::{Applied, Created, Effect, NewRef};
+use crate::plan::{Applied, Created, Effect, NewRef, WorkflowStart};
 use crate::problem::Problem;
 use crate::ticket::claim::{Claims, Liveness};
 use crate::ticket::followers::reports_of;
+use crate::ticket::gate::OnMoved;
 use crate::ticket::reason::and;
 use crate::ticket::state::Run;
 use crate::ticket::{Comment, Dispatch, FollowedRun, Notice, Reason, Record, Start, StartState, Writer};
@@ -37,6 +38,8 @@ impl Known {
                     self.adopt_records_of(request);
                 }
             }
+            (Step::Confirm, Answer::Failed(failure)) => self.log_failed(&failure, request),
+            (Step::Confirm, _) => self.has_confirmed = true,
             (Step::AskIdentity, answer) => {
                 self.identity = match answer {
                     Answer::Identity(Some(login)) => Identity::Is(login),
@@ -58,12 +61,33 @@ impl Known {
                 self.starts.insert(target.clone(), Attempt { sends: 0, phase });
             }
             (Step::Apply(effect), answer) => self.applied(effect, answer, request, now),
+            (Step::LookAtCommit(of), answer) => {
+                let commit = self.commit_answered(of, answer);
+                self.round.commits.insert(of.target.clone(), commit);
+            }
             (Step::Pause { reason: Pause::Listing, .. } | Step::FindRun(_), _) => {}
             (Step::Pause { .. }, _) => {
                 self.round = Round::default();
                 // Others write meanwhile, and a board that could not be written is tried again.
                 self.board.due = Due::Later;
             }
+        }
+    }
+
+    /// A target whose commit GitHub does not say is not started.
+    fn commit_answered(&mut self, of: &CommitOf, answer: Answer) -> Option<String> {
+        match answer {
+            Answer::Commit(sha) => Some(sha),
+            Answer::Failed(failure) => {
+                let CommitOf { repository, git_ref, .. } = of;
+                let what = format!("cannot tell at which commit `{git_ref}` of {repository} is: {failure}");
+                let problem = problem(what, &failure);
+                if !self.problems.contains(&problem) {
+                    self.problems.push(problem);
+                }
+                None
+            }
+            _ => None,
         }
     }
 
@@ -135,6 +159,7 @@ impl Known {
             Answer::Run(sighting) => match self.misfit(of, &sighting, request) {
                 None => {
                     self.sighted(of, &sighting, request, now);
+                    self.compare(of, &sighting, request);
                     self.doubts.remove(&(of.target.clone(), of.run));
                     // Answers come in any order.
                     let is_older = |known: &FollowedRun| known.run > of.run;
@@ -171,6 +196,40 @@ impl Known {
             let help = format!("look at {}; then run the job again, which asks GitHub", sighting.run.run_url);
             self.problems.push(Problem::new(what).help(help));
         }
+    }
+
+    /// A branch or tag may move between the look at its commit and the start: then the run is one that nobody approved.
+    fn compare(&mut self, of: &RunOf, sighting: &Sighting, request: &Request) {
+        let basis = self.basis(request);
+        let claims = Claims { log: &self.log, basis: &basis };
+        let ticket = self.log.believed(&basis);
+        let mut starts =
+            claims.own().flat_map(|(_, claim)| claim.targets.iter().map(move |start| (claim, start)));
+        let Some((claim, start)) = starts.find(|(_, start)| start.run == Some(of.run)) else { return };
+        let binds = ticket.gates_in(&start.needs).any(|gate| gate.on_moved != OnMoved::Warn);
+        let (Some(approved), Some(started)) = (&start.commit, &sighting.head_sha) else { return };
+        let is_own = claim.by == request.by;
+        let (approved, started) = (approved.clone(), started.clone());
+        self.compared.insert(of.run);
+        if !binds
+            || approved == started
+            || sighting.run.has_ended() && !is_own
+            || !self.unapproved.insert(of.run)
+        {
+            return;
+        }
+        let RunOf { target, repository, .. } = of;
+        let what = format!(
+            "{target} began at commit {} of {repository}, and {} was approved: the ref moved at that moment, and the \
+             run is cancelled",
+            short(&started),
+            short(&approved)
+        );
+        let help = format!(
+            "look at {}; approve the new commit with `/release go`, and then comment `/release retry {target}`",
+            sighting.run.run_url
+        );
+        self.problems.push(Problem::new(what).help(help));
     }
 
     /// Whether this hub's own records, or GitHub, say that the run is the target's.
@@ -426,7 +485,10 @@ impl Known {
             }
             (Effect::PinBoard { .. }, _) => self.board.to_pin = None,
             (Effect::CreateRef(new), answer) => self.ref_answered(new, answer, now),
-            (Effect::StartWorkflow(start), answer) => self.start_answered(&start.target, true, answer, now),
+            (Effect::StartWorkflow(start), answer) => {
+                self.warn_of_moved_refs(start, request);
+                self.start_answered(&start.target, true, answer, now);
+            }
             (Effect::SendEvent(start), answer) => self.start_answered(&start.target, false, answer, now),
             (Effect::Skip { target, .. }, _) => {
                 self.left.insert(target.clone());
@@ -444,7 +506,13 @@ impl Known {
                     }
                     _ => {}
                 }
-                if !request.wind_up && !is_second {
+                let attempt = ticket.targets.get(target).and_then(|target| target.run.as_ref());
+                let attempt = attempt.filter(|of| of.id == *run).map_or(1, |run| run.attempt);
+                if !request.wind_up
+                    && !is_second
+                    && !self.unapproved.contains(run)
+                    && !ticket.is_to_be_cancelled(*run, attempt)
+                {
                     self.late.insert(target.clone());
                 }
                 self.round.runs.remove(&(target.clone(), *run));
@@ -453,6 +521,7 @@ impl Known {
                     self.problems.push(problem(what, &failure));
                 }
             }
+            (Effect::React { .. }, _) => self.has_reacted = true,
             (Effect::DeleteRefs { .. }, _) => self.has_refs = false,
             (Effect::CloseIssue { issue, .. }, answer) => {
                 self.is_closed = true;
@@ -478,10 +547,28 @@ impl Known {
         }
     }
 
+    /// Nothing is done that no record says.
+    fn decided(&mut self, answer: Answer, request: &Request) {
+        match answer {
+            Answer::Applied(Applied::Written(written)) if !written.trusted => {
+                self.stopped = Some(written.not_believed(&request.wording.hub));
+            }
+            Answer::Applied(Applied::Written(written)) => {
+                if let Some(author) = written.author {
+                    self.identity = Identity::Is(author);
+                }
+                self.board.due = self.board.due.max(Due::Later);
+            }
+            Answer::Failed(failure) => self.stop(&failure),
+            _ => {}
+        }
+    }
+
     fn wrote(&mut self, comment: Option<CommentId>, record: &Record, answer: Answer, request: &Request) {
         let record = match record {
             Record::Dispatch(record) => record,
             Record::Notice(notice) => return self.pinged(notice, answer),
+            Record::Decision(_) => return self.decided(answer, request),
             Record::Report(_) => return,
         };
         let index = self.own.iter().position(|own| Some(own.comment) == comment);
@@ -514,8 +601,13 @@ impl Known {
                         self.own.push(own(written, record.clone()));
                     }
                 }
-                let recorded = news.into_iter().filter(|start| start.state != StartState::Claimed);
-                recorded.for_each(|start| drop(self.starts.remove(&start.target)));
+                for start in news.into_iter().filter(|start| start.state != StartState::Claimed) {
+                    self.starts.remove(&start.target);
+                    // Whoever claims it next takes the next turn.
+                    if start.state == StartState::Waiting {
+                        self.locks.remove(&start.target);
+                    }
+                }
             }
             Answer::Failed(failure) if is_remark => {
                 self.round.recording_failed = true;
@@ -556,6 +648,26 @@ impl Known {
         self.locks.insert(target.clone(), lock);
     }
 
+    /// A gate that only warns lets a target through although its ref has moved since it was approved.
+    fn warn_of_moved_refs(&self, start: &WorkflowStart, request: &Request) {
+        let ticket = self.log.believed(&self.basis(request));
+        for gate in ticket.gates_in(&start.after) {
+            for lapse in ticket.standing(gate, &start.target).moved {
+                let WorkflowStart { target, repository, .. } = start;
+                let approved = lapse.approved.and_then(|commit| commit.sha.as_deref());
+                let (Some(approved), Some(now)) = (approved, lapse.now) else { continue };
+                let server = &request.wording.server_url;
+                tracing::warn!(
+                    "{target} starts at commit {}, and gate `{}` was approved at {}: \
+                     {server}/{repository}/compare/{approved}...{now}",
+                    short(now),
+                    gate.name,
+                    short(approved)
+                );
+            }
+        }
+    }
+
     fn start_answered(&mut self, target: &TargetName, is_workflow: bool, answer: Answer, now: DateTime<Utc>) {
         let Some(attempt) = self.starts.get_mut(target) else { return };
         let listing = |cause| Phase::Listing { since: now, looks: 0, cause };
@@ -569,6 +681,11 @@ impl Known {
             _ => return,
         };
     }
+}
+
+/// The first characters of a commit, as GitHub shows it.
+fn short(sha: &str) -> &str {
+    sha.get(..7).unwrap_or(sha)
 }
 
 fn own(comment: Comment, record: Dispatch) -> Own {

@@ -61,6 +61,14 @@ impl View<'_> {
         matches!(self.known.locks.get(target), Some(Lock::Taken { .. }))
     }
 
+    /// Whether this job may have the target's reference, or another one: its first request had no clear answer.
+    ///
+    /// It cannot free the turn, which may be that of a job that starts the target.
+    pub(super) fn may_have_the_lock(&self, target: &TargetName) -> bool {
+        let lock = self.known.locks.get(target);
+        matches!(lock, Some(Lock::Unclear { .. } | Lock::Taken { is_unclear: true, .. }))
+    }
+
     /// Whether the owner of this turn has recorded what became of its start.
     fn owner_is_over(&self, target: &TargetName, turn: u32) -> bool {
         let mut others = self.claims_of_others(target);
@@ -95,13 +103,19 @@ impl View<'_> {
     ) -> impl Iterator<Item = (&'s Dispatch, &'s Start)> {
         let after = self.again(target);
         let is_own = |comment| self.known.own.iter().any(|own| own.comment == comment);
-        let counts = move |comment| !is_own(comment) && after.is_none_or(|after| comment > after);
+        // What this step has given back it claims anew, as others do.
+        let is_given_back = |start: &Start| start.state == StartState::Waiting && start.turn.is_some();
+        let counts = move |comment| after.is_none_or(|after| comment > after);
         let claims = self.claims().own().filter(move |(comment, _)| counts(comment.id));
-        let starts =
-            claims.flat_map(|(_, dispatch)| dispatch.targets.iter().map(move |start| (dispatch, start)));
+        let starts = claims.flat_map(move |(comment, dispatch)| {
+            let starts =
+                dispatch.targets.iter().filter(move |start| !is_own(comment.id) || is_given_back(start));
+            starts.map(move |start| (dispatch, start))
+        });
         // A job that has left the target to another one has never had its reference, unless it names the turn.
         let has_left = |start: &Start| start.state == StartState::Yielded && start.turn.is_none();
-        let may_own = move |start: &Start| start.state != StartState::Waiting && !has_left(start);
+        let is_waiting = move |start: &Start| start.state == StartState::Waiting && !is_given_back(start);
+        let may_own = move |start: &Start| !is_waiting(start) && !has_left(start);
         starts.filter(move |(_, start)| start.target == *target && may_own(start))
     }
 
@@ -153,10 +167,11 @@ fn encoded(name: &str) -> impl std::fmt::Display + '_ {
 mod tests {
     use chrono::TimeDelta;
 
+    use crate::command::{About, Command};
     use crate::engine::Claim;
-    use crate::engine::testing::{Says, Story, dispatch, target};
+    use crate::engine::testing::{Says, Story, commanded, dispatch, target};
     use crate::names::CommentId;
-    use crate::ticket::{Dispatch, Record, StartState};
+    use crate::ticket::{Dispatch, Record, StartState, Verb};
 
     const FIRST: &str = "claim web by refs/release-ticket/1/web/0-0 in acme/hub";
     const NEXT: &str = "claim web by refs/release-ticket/1/web/0-1 in acme/hub";
@@ -165,6 +180,30 @@ mod tests {
         let mut story = Story::of([target("web")]);
         story.request.claim = Claim::Ref { sha: "c0ffee".to_owned() };
         story
+    }
+
+    impl Story {
+        /// The job comes to a step, and before that somebody holds the release.
+        fn with_hold_before(mut self, step: &str) -> Self {
+            self.run_until(step);
+            let mut job = self.by_another_job(7, Verb::Hold).always("ask for hub run 100", Says::AtWork);
+            job.run();
+            self.known.log = job.known.log;
+            self
+        }
+
+        /// A later job, which ends all holds.
+        fn resumed(&self) -> Self {
+            self.by_another_job(8, Verb::Resume)
+        }
+
+        fn by_another_job(&self, comment: u64, verb: Verb) -> Self {
+            let mut job = by_ref();
+            job.request.by.run.0 = 1000 + comment;
+            job.known.log = self.known.log.clone();
+            job.now = self.now;
+            commanded(job, comment, Command { verb, about: About::Default, reason: None })
+        }
     }
 
     fn claimed() -> Dispatch {
@@ -255,6 +294,26 @@ mod tests {
         story.run();
         let lines = by_ref().after(story.known.own[0].record.clone()).run();
         assert!(lines.contains(&NEXT.to_owned()) && lines.contains(&"start web".to_owned()), "{lines:#?}");
+    }
+
+    #[test]
+    fn a_target_that_is_given_back_on_a_hold_is_started_by_the_next_turn_when_that_ends() {
+        let mut story = by_ref().with_hold_before("start web");
+        story.run();
+        let given_back = &story.known.own[0].record.targets[0];
+        assert_eq!((&given_back.state, given_back.turn), (&StartState::Waiting.into(), Some(0)));
+        let lines = story.resumed().run();
+        assert!(lines.contains(&NEXT.to_owned()) && lines.contains(&"start web".to_owned()), "{lines:#?}");
+    }
+
+    #[test]
+    fn a_turn_that_another_job_may_have_is_not_given_back_on_a_hold() {
+        let story = by_ref().when(FIRST, [Says::Nothing, Says::Exists]);
+        let mut story = story.with_hold_before("pause: another job has web");
+        let lines = story.run();
+        assert!(!lines.contains(&"start web".to_owned()), "{lines:#?}");
+        let left = &story.known.own[0].record.targets[0];
+        assert_eq!((&left.state, left.turn), (&StartState::Yielded.into(), Some(0)));
     }
 
     #[test]

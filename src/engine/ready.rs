@@ -67,6 +67,7 @@ impl Ready {
             state: state.into(),
             run: None,
             run_url: None,
+            commit: None,
             repeats: None,
             turn: None,
             because: because.map(Into::into),

@@ -3,15 +3,19 @@
 //! It is built from the step's inputs, the targets file and what the targets' repositories say.
 //! Nothing in the engine reads an input.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Map;
 
 use super::ready::Ready;
 use super::wording::Wording;
+use crate::command::Command;
 use crate::form::Answers;
-use crate::names::{Login, TargetName};
-use crate::ticket::{Dispatch, FollowedRun, PingsFor, Start, Watch, Word, Writer};
+use crate::names::{CommentId, Login, TargetName};
+use crate::problem::Problem;
+use crate::ticket::decision::Person;
+use crate::ticket::{Dispatch, EventInputs, FollowedRun, PingsFor, Rules, Start, Watch, Writer};
 
 /// What a hub job is asked to do.
 #[derive(Debug, Clone)]
@@ -30,6 +34,14 @@ pub struct Request {
     pub release: Option<String>,
     /// The answers of the ticket's form that are recorded, for the dispatches after this one.
     pub form: Option<Answers>,
+    /// The inputs of the event that are recorded, for the dispatches after this one.
+    pub inputs: Option<EventInputs>,
+    /// The gates and freezes of the targets file; none if this step has not read it.
+    pub rules: Option<Rules>,
+    /// What a person asks for, if a command started the job.
+    pub command: Option<Asked>,
+    /// What keeps this step from starting anything, whatever its command comes to.
+    pub obstacles: Vec<Problem>,
     /// The targets that are to be released, in the order of the list.
     pub targets: Vec<Ready>,
     /// The names of all targets that are listed, also of those that are left alone.
@@ -54,6 +66,23 @@ pub struct Request {
     pub wording: Wording,
     /// Whether the job was cancelled: what it has not started it starts no more.
     pub wind_up: bool,
+}
+
+/// A command that a comment gave, read and checked as far as that takes no look at the release.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The comment.
+    pub comment: CommentId,
+    /// The comment in the browser.
+    pub comment_url: String,
+    /// Who wrote it.
+    pub who: Person,
+    /// What it says, or why that counts for nothing, with what would do.
+    pub command: Result<Command, Problem>,
+    /// Why the job cannot go on with it, if it cannot: then the command is read again when the job is run again.
+    pub failure: Option<Problem>,
+    /// The gates on which this person may say go or no-go.
+    pub gates: BTreeSet<TargetName>,
 }
 
 /// How hub jobs settle who starts a target.
@@ -120,6 +149,10 @@ impl Request {
             is_new_driver: false,
             release: None,
             form: None,
+            inputs: None,
+            rules: None,
+            command: None,
+            obstacles: Vec::new(),
             listed: targets.iter().map(|ready| ready.name().clone()).collect(),
             targets,
             retry: Retry::Failed,
@@ -138,6 +171,7 @@ impl Request {
     pub(super) fn runs_decide(&self) -> bool {
         self.follow.is_some()
             || self.retry != Retry::Nothing
+            || self.command.is_some()
             || self.targets.iter().any(|ready| !ready.target.needs.is_empty())
     }
 
@@ -152,7 +186,9 @@ impl Request {
             close: self.close && self.claim == Claim::Comment,
             driver: self.driver.clone(),
             release: self.release.clone(),
-            form: self.form.clone().map(Word::Known),
+            form: None,
+            inputs: None,
+            rules: None,
             targets,
             left_out: Vec::new(),
             followed,

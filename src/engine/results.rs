@@ -11,12 +11,12 @@ use super::ready::Ready;
 use super::request::Request;
 use super::verdict::Verdict;
 use super::view::View;
-use super::waiting::{is_settled, open_targets};
+use super::waiting::{is_left_to_people, is_settled, open_targets};
 use crate::names::{CommentId, RepoName, TargetName};
 use crate::problem::Problem;
 use crate::ticket::reason::and;
 use crate::ticket::{
-    FollowedRun, Reason, SecondStart, Start, StartState, Target, TargetStatus, Ticket, Word, board, text,
+    FollowedRun, Reason, SecondStart, Start, StartState, Target, TargetStatus, Word, board, text,
 };
 
 /// What became of a dispatch.
@@ -45,7 +45,7 @@ pub fn results(known: &Known, request: &Request, now: DateTime<Utc>) -> Results 
         targets: request.targets.iter().map(|ready| result(&view, ready)).collect(),
         waiting_for: people(&view),
         failures: failures(&view),
-        problems: problems(&view),
+        problems: problems(&view).into_iter().chain(request.obstacles.iter().cloned()).collect(),
         delivered: known.stopped.is_none(),
     }
 }
@@ -102,7 +102,9 @@ fn failures(view: &View<'_>) -> Vec<Problem> {
     else {
         return Vec::new();
     };
-    let late: BTreeSet<TargetName> = view.known.late.iter().cloned().chain(open_targets(view)).collect();
+    let goes_on = |name: &TargetName| !is_left_to_people(view, name);
+    let open = open_targets(view).into_iter().filter(goes_on);
+    let late: BTreeSet<TargetName> = view.known.late.iter().cloned().chain(open).collect();
     let late = (!late.is_empty()).then(|| {
         let names: Vec<String> = late.iter().map(ToString::to_string).collect();
         let verb = if late.len() == 1 { "has" } else { "have" };
@@ -115,7 +117,7 @@ fn failures(view: &View<'_>) -> Vec<Problem> {
 
 fn failure(view: &View<'_>, ready: &Ready) -> Option<Problem> {
     let (name, ticket) = (ready.name(), &*view.ticket);
-    let is_waiting = |target: &Target| target.status == TargetStatus::Waiting;
+    let is_waiting = |target: &Target| matches!(target.status, TargetStatus::Waiting | TargetStatus::OnHold);
     if ticket.targets.get(name).is_none_or(is_waiting)
         && let Verdict::Hold(because @ Reason::Unreadable { .. }) = view.verdict(ready)
     {
@@ -157,7 +159,7 @@ fn failure(view: &View<'_>, ready: &Ready) -> Option<Problem> {
             );
             Some(Problem::new(what).help(format!("look at {url}, and update the action")))
         }
-        TargetStatus::Waiting if is_settled(view, name, target) => {
+        TargetStatus::Waiting if is_settled(view, name, target) && !is_left_to_people(view, name) => {
             let targets = ticket.awaited(&ready.target.needs).map(|(needed, _)| needed.clone()).collect();
             let because = Reason::Needs { targets }.clause(|needed| match ticket.targets.get(needed) {
                 Some(target) => format!("{needed} ({})", target.status.word()),
@@ -217,25 +219,48 @@ fn result(view: &View<'_>, ready: &Ready) -> Value {
         "run_id": run.map(|run| run.id).or(unrecorded.map(|(run, _)| *run)),
         "run_url": run_url.or(unrecorded.map(|(_, url)| url.as_str())),
         "error": error,
-        "waiting_for": target.map(|target| waiting_for(&view.ticket, target)).unwrap_or_default(),
+        "waiting_for": target.map(|target| waiting_for(view, ready, target)).unwrap_or_default(),
     })
 }
 
-/// What the target waits for: the targets that it needs, or a review.
-fn waiting_for(ticket: &Ticket, target: &Target) -> Vec<String> {
+/// What the target waits for: the targets and gates that it needs, a review, a `resume`, or the end of a freeze.
+fn waiting_for(view: &View<'_>, ready: &Ready, target: &Target) -> Vec<String> {
     match target.status {
-        TargetStatus::Waiting => ticket.awaited(&target.needs).map(|(name, _)| name.to_string()).collect(),
+        TargetStatus::Waiting | TargetStatus::OnHold => match view.verdict(ready) {
+            Verdict::Hold(Reason::Needs { targets }) => targets.iter().map(ToString::to_string).collect(),
+            Verdict::Hold(Reason::OnHold { .. }) => vec!["resume".to_owned()],
+            Verdict::Hold(Reason::Frozen { .. }) => vec!["freeze".to_owned()],
+            _ => Vec::new(),
+        },
         TargetStatus::Review => vec!["review".to_owned()],
         _ => Vec::new(),
     }
 }
 
-/// What only people can go on with: `review web`.
+/// What only people can go on with: `go`, `review web`, `resume docs`, `freeze`.
 fn people(view: &View<'_>) -> Vec<String> {
-    let status = |name: &TargetName| view.ticket.targets.get(name).map(|target| target.status);
-    let names = view.request.targets.iter().map(Ready::name);
-    let reviews = names.filter(|name| status(name) == Some(TargetStatus::Review));
-    reviews.map(|name| format!("review {name}")).collect()
+    let mut people: Vec<String> = Vec::new();
+    for ready in &view.request.targets {
+        let (name, target) = (ready.name(), view.ticket.targets.get(ready.name()));
+        let is_started = target.is_some_and(|target| {
+            !matches!(target.status, TargetStatus::Waiting | TargetStatus::OnHold | TargetStatus::Review)
+        });
+        let is_next = view.ticket.awaited(&ready.target.needs).next().is_none();
+        let words = match (target.map(|target| target.status), view.verdict(ready)) {
+            _ if is_started => Vec::new(),
+            (Some(TargetStatus::Review), _) => vec![format!("review {name}")],
+            (_, Verdict::Hold(Reason::Needs { targets })) if is_next => {
+                targets.iter().map(ToString::to_string).collect()
+            }
+            (_, Verdict::Hold(Reason::OnHold { .. })) if is_next => vec![format!("resume {name}")],
+            (_, Verdict::Hold(Reason::Frozen { .. })) => vec!["freeze".to_owned()],
+            _ => Vec::new(),
+        };
+        people.extend(words);
+    }
+    let mut seen = BTreeSet::new();
+    people.retain(|word| seen.insert(word.clone()));
+    people
 }
 
 /// A target of which nothing was read and nothing was started, as this step was cancelled before.
@@ -279,6 +304,7 @@ fn conclusion(target: &Target) -> Option<&str> {
         | TargetStatus::Review
         | TargetStatus::InProgress
         | TargetStatus::Queued
+        | TargetStatus::OnHold
         | TargetStatus::Waiting => None,
     })
 }
@@ -303,7 +329,7 @@ pub fn lines(known: &Known, request: &Request) -> Vec<(TargetName, String)> {
     let lines = request.targets.iter().filter_map(|ready| {
         let target = ticket.targets.get(ready.name())?;
         let link = target.run.as_ref().and_then(|run| run.url.as_deref()).unwrap_or_default();
-        let standing = format!("{}{}", board::standing(&ticket, target), remark(target));
+        let standing = format!("{}{}", board::standing(&ticket, ready.name(), target), remark(target));
         Some((ready.name().clone(), format!("{}  {standing}  {link}", ready.name()).trim_end().to_owned()))
     });
     lines.collect()

@@ -40,6 +40,11 @@ fn outcome(view: &View<'_>, own: &Own, ready: &Ready, claimed_at: DateTime<Utc>)
         Some(Phase::Listing { cause: Cause::Died, .. } | Phase::Cleared) | None => {}
         Some(Phase::Sent | Phase::Listing { .. }) => return None,
     }
+    if !view.may_have_the_lock(ready.name())
+        && let Some(veto) = view.veto(ready)
+    {
+        return Some(Outcome::of(StartState::Waiting, veto));
+    }
     match view.standing_of_claim(own, ready.name()) {
         Standing::Started { run_url, .. } => leave(Reason::Started { run_url, status: None }),
         Standing::Unreadable(comment) => leave(Reason::Unreadable { comment }),
@@ -53,7 +58,7 @@ fn outcome(view: &View<'_>, own: &Own, ready: &Ready, claimed_at: DateTime<Utc>)
         }
         Standing::Held { .. } | Standing::Locked { .. } => None,
         Standing::Uncertain(claims) | Standing::ClaimedByOthers(claims)
-            if ready.workflow().is_none() && !may_send_again(view, &claims) =>
+            if ready.workflow().is_none() && !may_send_again(view, ready.name(), &claims) =>
         {
             Some(Outcome::of(StartState::Unknown, uncertain_event(ready)))
         }
@@ -75,12 +80,12 @@ fn run_url_of(view: &View<'_>, claim: CommentId) -> String {
 
 /// Whether an event is sent again that a claim may have sent: when that is asked for, and not by a re-run of
 /// the hub's run that claimed it.
-fn may_send_again(view: &View<'_>, claims: &[CommentId]) -> bool {
+fn may_send_again(view: &View<'_>, name: &TargetName, claims: &[CommentId]) -> bool {
     let is_ours = |claim: &CommentId| {
         let mut dispatches = view.claims().own();
         dispatches.any(|(comment, dispatch)| comment.id == *claim && dispatch.by.run == view.request.by.run)
     };
-    view.request.retry == Retry::Failed && !claims.iter().any(is_ours)
+    (view.request.retry == Retry::Failed || view.is_asked_to_retry(name)) && !claims.iter().any(is_ours)
 }
 
 fn uncertain_event(ready: &Ready) -> Reason {

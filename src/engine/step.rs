@@ -15,12 +15,16 @@ use crate::ticket::{FollowedRun, Reason, Writer};
 pub enum Step {
     /// Read what changed on the ticket.
     ReadLog,
+    /// Read what changed on the ticket before a command is refused: another job may have carried it out.
+    Confirm,
     /// Ask under which account this step writes.
     AskIdentity,
     /// Ask whether another hub job is still at work.
     AskHubRun(Writer),
     /// Look how a run of a target stands.
     LookAtRun(RunOf),
+    /// Ask at which commit a branch or tag is.
+    LookAtCommit(CommitOf),
     /// Look for the run of a start that may have happened.
     FindRun(Search),
     /// Decide which failed targets are started again, each with the claim that started its failed run.
@@ -65,6 +69,17 @@ pub struct RunOf {
     pub run: RunId,
 }
 
+/// The branch or tag at which a target is started.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CommitOf {
+    /// The target's name.
+    pub target: TargetName,
+    /// Where it runs.
+    pub repository: RepoName,
+    /// The branch or tag.
+    pub git_ref: GitRef,
+}
+
 /// A run as GitHub shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sighting {
@@ -82,6 +97,8 @@ pub struct Sighting {
     pub actor: Option<String>,
     /// By which event it was started, where GitHub says so.
     pub event: Option<String>,
+    /// The commit that it runs, where GitHub says so: that of its branch or tag when it was started.
+    pub head_sha: Option<String>,
 }
 
 /// What identifies the run of a start.
@@ -156,6 +173,8 @@ pub enum Answer {
     Identity(Option<String>),
     /// The run stands so.
     Run(Box<Sighting>),
+    /// The branch or tag is at this commit.
+    Commit(String),
     /// There is no such run, although the repository can be seen.
     NoRun,
     /// These runs could be the one.
@@ -189,7 +208,13 @@ impl Step {
     pub fn is_question(&self) -> bool {
         matches!(
             self,
-            Self::ReadLog | Self::AskIdentity | Self::AskHubRun(_) | Self::LookAtRun(_) | Self::FindRun(_)
+            Self::ReadLog
+                | Self::Confirm
+                | Self::AskIdentity
+                | Self::AskHubRun(_)
+                | Self::LookAtRun(_)
+                | Self::LookAtCommit(_)
+                | Self::FindRun(_)
         )
     }
 }

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-pub(super) use given::{HUB_RUN, dispatch, target, ticket};
+pub(super) use given::{HUB_RUN, commanded, dispatch, target, ticket};
 use given::{candidate, request, sighting};
 
 use super::known::Identity;
-use super::step::{Answer, Candidate, Failure, Pause, Step};
+use super::step::{Answer, Candidate, Failure, Pause, Sighting, Step};
 use super::{Follow, Known, Ready, Request, Retry, TicketIs, next, results};
 use crate::names::{CommentId, RunId, TargetName};
 use crate::plan::{Applied, Board, Created, Effect};
@@ -23,6 +23,9 @@ use crate::ticket::{Comment, Dispatch, Record};
 
 /// The account of all hub jobs.
 const OWN: &str = "acme-release[bot]";
+
+/// The commit to which a branch or tag has moved.
+const MOVED: &str = "2222222222222222222222222222222222222222";
 
 /// What GitHub answers.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +50,10 @@ pub(super) enum Says {
     GoesOn,
     /// The run waits for a review.
     NeedsReview,
+    /// The branch or tag has moved.
+    Moved,
+    /// The run goes on, at the commit to which the branch or tag has moved.
+    GoesOnMoved,
     /// The run has failed.
     Failed,
     /// The run has ended, and nobody knows how.
@@ -203,6 +210,7 @@ impl Story {
             Step::AskIdentity => Answer::Identity(Some(OWN.to_owned())),
             Step::AskHubRun(_) => Answer::HubRun(Liveness::Ended),
             Step::LookAtRun(of) => Answer::Run(Box::new(sighting(of, "completed", Some("success")))),
+            Step::LookAtCommit(_) => Answer::Commit("1111111111111111111111111111111111111111".to_owned()),
             Step::FindRun(_) => Answer::Runs(Vec::new()),
             Step::Pause { until, .. } => {
                 self.now = *until;
@@ -224,7 +232,9 @@ impl Story {
                 Answer::Applied(Applied::Started(Some((RunId(self.runs), format!("runs/{}", self.runs)))))
             }
             Step::Apply(Effect::SendEvent(_)) => Answer::Applied(Applied::Started(None)),
-            Step::ReadLog | Step::StartAgain(_) | Step::Refuse { .. } | Step::Apply(_) => Answer::Done,
+            Step::ReadLog | Step::Confirm | Step::StartAgain(_) | Step::Refuse { .. } | Step::Apply(_) => {
+                Answer::Done
+            }
         }
     }
 }
@@ -255,9 +265,16 @@ fn answer_of(step: &Step, says: Says) -> Answer {
             is_behind: false,
         }))),
         Says::GoesOn => run("in_progress", None),
+        Says::GoesOnMoved => match run("in_progress", None) {
+            Answer::Run(sighting) => {
+                Answer::Run(Box::new(Sighting { head_sha: Some(MOVED.to_owned()), ..*sighting }))
+            }
+            other => other,
+        },
         Says::NeedsReview => run("waiting", None),
         Says::Failed => run("completed", Some("failure")),
         Says::EndedSomehow => run("completed", None),
+        Says::Moved => Answer::Commit(MOVED.to_owned()),
         Says::Gone => Answer::NoRun,
         Says::AtWork => Answer::HubRun(Liveness::Alive),
         Says::Ended => match step {
@@ -272,9 +289,11 @@ fn answer_of(step: &Step, says: Says) -> Answer {
 fn words(step: &Step) -> String {
     match step {
         Step::ReadLog => "read".to_owned(),
+        Step::Confirm => "read once more".to_owned(),
         Step::AskIdentity => "ask whose token it is".to_owned(),
         Step::AskHubRun(job) => format!("ask for hub run {}", job.run),
         Step::LookAtRun(of) => format!("look at {}", of.target),
+        Step::LookAtCommit(of) => format!("look at the commit of {}", of.target),
         Step::FindRun(search) => format!("find {}", search.target),
         Step::StartAgain(again) if again.is_empty() => "start again: nothing".to_owned(),
         Step::StartAgain(again) => {

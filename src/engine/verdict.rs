@@ -54,9 +54,40 @@ impl View<'_> {
             }
             _ => {}
         }
-        let targets: Vec<TargetName> =
-            self.ticket.awaited(&ready.target.needs).map(|(needed, _)| needed.clone()).collect();
-        if targets.is_empty() { Verdict::Start } else { Verdict::Hold(Reason::Needs { targets }) }
+        let veto = self.veto(ready);
+        let gates = match &veto {
+            Some(Reason::Needs { targets }) => targets.clone(),
+            Some(Reason::OnHold { .. } | Reason::Skipped { .. }) => {
+                return Verdict::Hold(veto.expect("it is one"));
+            }
+            _ => Vec::new(),
+        };
+        let awaited = self.ticket.awaited(&ready.target.needs).map(|(needed, _)| needed.clone());
+        let targets: Vec<TargetName> = awaited.chain(gates).collect();
+        match veto {
+            _ if !targets.is_empty() => Verdict::Hold(Reason::Needs { targets }),
+            Some(frozen) => Verdict::Hold(frozen),
+            None => Verdict::Start,
+        }
+    }
+
+    /// What people, or the calendar, have against the start of a target: a skip, a hold, closed gates or a freeze.
+    pub(super) fn veto(&self, ready: &Ready) -> Option<Reason> {
+        let (name, ticket) = (ready.name(), &self.ticket);
+        if let Some(skip) = ticket.skip_of(name) {
+            return Some(Reason::Skipped { by: skip.who.login.clone(), why: skip.reason.clone() });
+        }
+        if let Some(hold) = ticket.hold_of(name) {
+            return Some(Reason::OnHold { by: hold.who.login.clone(), why: hold.reason.clone() });
+        }
+        let closed = ticket.closed_gates(name, &ready.target.needs);
+        if !closed.is_empty() {
+            let targets = closed.into_iter().map(|standing| standing.gate.name.clone()).collect();
+            return Some(Reason::Needs { targets });
+        }
+        let freeze = ticket.freeze_at(self.now)?;
+        let why = Some(freeze.reason.clone()).filter(|why| !why.is_empty());
+        Some(Reason::Frozen { to: freeze.to, why })
     }
 }
 

@@ -10,7 +10,7 @@ use super::ready::Ready;
 use super::request::{Request, Retry};
 use crate::names::{CommentId, IssueNumber, IssueRef, RunId, TargetName};
 use crate::ticket::claim::{self, Claims, Counting, Liveness, Standing};
-use crate::ticket::{Basis, StartState, Ticket, Writer};
+use crate::ticket::{Basis, StartState, Ticket, Verb, Writer};
 
 /// So many targets share a record, so that it fits a comment.
 pub(super) const TARGETS_PER_RECORD: usize = 40;
@@ -72,23 +72,29 @@ impl<'a> View<'a> {
         settled.or_else(|| self.known.settled_jobs.get(job).copied())
     }
 
-    /// The claim that started the target's failed run, if the target is started again.
+    /// The claim that started the target's failed run, if the target is started again, by the request or by a decision.
     ///
     /// Somebody may have run the target again meanwhile: then it is not, unless this job has claimed it.
     pub(super) fn again(&self, target: &TargetName) -> Option<CommentId> {
-        let after = *self.known.again.as_ref()?.get(target)?;
-        let is_claimed = self.own_claim(target).is_some();
-        (is_claimed || self.failed_start(target) == Some(after)).then_some(after)
+        let of_job = self.known.again.as_ref().and_then(|again| again.get(target)).copied();
+        let after = of_job.into_iter().chain(self.ticket.retry_of(target)).max()?;
+        let is_claimed = self.own_claim(target).is_some_and(|own| own.comment > after);
+        (is_claimed || self.failed_claim(target) == Some(after)).then_some(after)
     }
 
-    /// The claim that started the target's run, if that failed and is to be started again now.
-    pub(super) fn failed_start(&self, name: &TargetName) -> Option<CommentId> {
+    /// The claim that started the target's run, if that has failed and ended.
+    pub(super) fn failed_claim(&self, name: &TargetName) -> Option<CommentId> {
         let target = self.ticket.targets.get(name).filter(|target| target.status.is_bad())?;
         if target.followed.as_ref().is_some_and(|run| !run.has_ended()) {
             return None;
         }
         let of_claim = claim::start_of(self.claims(), name, target.run.as_ref().map(|run| run.id));
-        let after = of_claim.or_else(|| self.has_unclaimed_run(name).then_some(claim::BEFORE_ALL))?;
+        of_claim.or_else(|| self.has_unclaimed_run(name).then_some(claim::BEFORE_ALL))
+    }
+
+    /// The same, if the request starts it again.
+    pub(super) fn failed_start(&self, name: &TargetName) -> Option<CommentId> {
+        let after = self.failed_claim(name)?;
         match self.request.retry {
             Retry::Nothing => None,
             Retry::Failed => Some(after),
@@ -98,6 +104,12 @@ impl<'a> View<'a> {
                 claim.is_none_or(|(_, claim)| claim.by.run != self.request.by.run).then_some(after)
             }
         }
+    }
+
+    /// Whether the command that started this job asks for a new start of the target.
+    pub(super) fn is_asked_to_retry(&self, name: &TargetName) -> bool {
+        let decision = self.decision().filter(|decision| decision.asks_for(Verb::Retry));
+        decision.is_some_and(|decision| decision.names.contains(name))
     }
 
     /// Whether a run of the target is known that no claim of this hub tells of: somebody has deleted the claim, or

@@ -57,6 +57,7 @@ pub(super) fn open_targets(view: &View<'_>) -> Vec<TargetName> {
         let waits = target.is_some_and(|target| target.status == TargetStatus::Waiting);
         let goes_on = target.is_some_and(|target| !is_settled(view, name, target)) && !(is_held && waits);
         let is_due = !is_held
+            && view.veto(ready).is_none()
             && view.again(name).is_some()
             && view.ticket.awaited(&ready.target.needs).next().is_none();
         !is_lost(view, name) && (goes_on || is_due && view.own_claim(name).is_none())
@@ -79,9 +80,12 @@ pub(super) fn is_settled(view: &View<'_>, name: &TargetName, target: &Target) ->
             let is_followed = target.run.is_some() && !is_unseen;
             target.followed.as_ref().map_or(!is_followed, FollowedRun::has_ended)
         }
+        TargetStatus::OnHold => true,
         TargetStatus::Review | TargetStatus::InProgress | TargetStatus::Queued => false,
         TargetStatus::Waiting => {
-            view.ticket.held_up_by(&target.needs).is_some() || is_stuck(view, &target.needs)
+            view.ticket.held_up_by(&target.needs).is_some()
+                || is_vetoed(view, name)
+                || is_stuck(view, &target.needs)
         }
     }
 }
@@ -95,13 +99,41 @@ fn is_stuck(view: &View<'_>, needs: &[TargetName]) -> bool {
         let is_stuck = match (ours, status) {
             (_, Some(TargetStatus::Held)) => true,
             (None, _) => !is_at_work,
-            (Some(ready), None | Some(TargetStatus::Waiting)) => {
-                is_held(view, ready) || is_stuck(view, &ready.target.needs)
+            (Some(ready), None | Some(TargetStatus::Waiting | TargetStatus::OnHold)) => {
+                is_held(view, ready) || view.veto(ready).is_some() || is_stuck(view, &ready.target.needs)
             }
             (Some(_), Some(_)) => false,
         };
         is_stuck || is_lost(view, needed)
     })
+}
+
+/// Whether people, or the calendar, have something against the start of a target.
+fn is_vetoed(view: &View<'_>, name: &TargetName) -> bool {
+    let ready = view.request.targets.iter().find(|ready| ready.name() == name);
+    ready.is_some_and(|ready| view.veto(ready).is_some())
+}
+
+/// Whether a target goes on as soon as people decide, or a freeze ends: its run waits for a review, or its start for that.
+pub(super) fn is_left_to_people(view: &View<'_>, name: &TargetName) -> bool {
+    let target = view.ticket.targets.get(name);
+    match target.map_or(TargetStatus::Waiting, |target| target.status) {
+        TargetStatus::Review => {
+            let mut reviews =
+                target.into_iter().flat_map(|target| &target.followed).flat_map(|run| &run.reviews);
+            reviews.any(|review| !review.reviewers.is_empty())
+        }
+        TargetStatus::Waiting | TargetStatus::OnHold => {
+            let Some(ready) = view.request.targets.iter().find(|ready| ready.name() == name) else {
+                return false;
+            };
+            let mut awaited = view.ticket.awaited(&ready.target.needs).peekable();
+            let is_vetoed = view.veto(ready).is_some();
+            (is_vetoed || awaited.peek().is_some())
+                && awaited.all(|(needed, _)| is_left_to_people(view, needed))
+        }
+        _ => false,
+    }
 }
 
 /// Whether a record that only a newer release can read keeps the target from being started.

@@ -25,7 +25,8 @@ impl View<'_> {
         let record = self.request.record(seq, targets, followed);
         let of_ticket = self.ticket.driver.clone().filter(|_| !self.request.is_new_driver);
         let left_out = left_out(self, &record.targets);
-        Dispatch { driver: of_ticket.or(record.driver), left_out, ..record }
+        let rules = self.unrecorded_rules();
+        self.keeping(Dispatch { driver: of_ticket.or(record.driver), left_out, rules, ..record })
     }
 
     /// The step that writes one of this job's records.

@@ -1,5 +1,7 @@
 //! Accounts: under which one this step writes, and what GitHub lets one do in a repository.
 
+use std::collections::BTreeMap;
+
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
@@ -7,7 +9,7 @@ use serde_json::json;
 use super::api::Repeat;
 use super::client::{GitHub, Request, path_part};
 use super::error::GitHubError;
-use super::role::{AskedRole, Role};
+use super::role::{AskedRole, GivenRole, Role};
 use crate::names::{IssueRef, Login, RepoName};
 use crate::problem::Help;
 
@@ -91,23 +93,49 @@ impl GitHub {
     ///
     /// When GitHub refuses or does not answer.
     pub async fn role(&self, repository: &RepoName, login: &Login) -> Result<Role, GitHubError> {
+        self.given_role(repository, login).await.map(|given| given.role)
+    }
+
+    /// What GitHub lets `login` do in `repository`, in GitHub's own words.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn given_role(&self, repository: &RepoName, login: &Login) -> Result<GivenRole, GitHubError> {
+        #[derive(Deserialize)]
+        struct Account {
+            id: u64,
+            #[serde(default)]
+            permissions: BTreeMap<String, bool>,
+        }
         #[derive(Deserialize)]
         struct Permission {
             permission: String,
             #[serde(default)]
             role_name: Option<String>,
+            #[serde(default)]
+            user: Option<Account>,
         }
         let path = format!("/collaborators/{}/permission", path_part(login.as_str()));
         let purpose = format!("show the role of {login} in {repository}");
-        let Permission { permission, role_name } =
+        let Permission { permission, role_name, user } =
             match self.send(Request::get(repository, path, purpose)).await {
                 Ok(answer) => answer.json()?,
                 // GitHub knows nobody of this name.
-                Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => return Ok(Role::Read),
+                Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {
+                    return Ok(GivenRole { role: Role::Read, name: "none".to_owned(), account: None });
+                }
                 Err(error) => return Err(error),
             };
-        let role = role_name.as_deref().and_then(Role::named).max(Role::named(&permission));
-        Ok(role.unwrap_or(Role::Read))
+        // An organization's own role has a name that says nothing; `permission` knows neither triage nor maintain.
+        let of_user = user.iter().flat_map(|user| &user.permissions).filter(|(_, may)| **may);
+        let names = of_user.map(|(name, _)| name).chain(&role_name).chain([&permission]);
+        let role = names.filter_map(|name| Role::named(name)).max();
+        Ok(GivenRole {
+            role: role.unwrap_or(Role::Read),
+            name: role_name.unwrap_or(permission),
+            account: user.map(|user| user.id),
+        })
     }
 }
 

@@ -48,6 +48,9 @@ pub struct WorkflowRun {
     pub event: Option<String>,
     #[serde(default)]
     head_branch: Option<String>,
+    /// The commit that it runs, in every attempt.
+    #[serde(default)]
+    pub head_sha: Option<String>,
 }
 
 /// A workflow, as GitHub knows it.

@@ -185,18 +185,9 @@ impl GitHub {
 
     /// Sends `request` until there is a clear answer or no time left.
     pub(super) async fn send(&self, request: Request<'_>) -> Result<Answer, GitHubError> {
-        let mut token = self.token_for(&request).await?;
-        let answer = match self.send_with(&token, &request).await {
-            // Somebody revoked it, or it ended earlier than it was to.
-            Err(error)
-                if error.status() == Some(StatusCode::UNAUTHORIZED) && self.tokens.forget(&token).await =>
-            {
-                tracing::info!("a minted token is refused; going on with another: {error}");
-                token = self.token_for(&request).await?;
-                self.send_with(&token, &request).await
-            }
-            answer => answer,
-        };
+        let give = async || self.token_for(&request).await;
+        let send = async |token: &SecretString| self.send_with(token, &request).await;
+        let (token, answer) = self.with_good_token(give, send).await?;
         match answer {
             Ok(answer) => {
                 self.tokens.note_good(request.repository, self.clock().now());
@@ -210,6 +201,51 @@ impl GitHub {
                     None => self.explain(request.repository, error),
                 }
             }),
+        }
+    }
+
+    /// Asks what is at `path` below `/orgs/organization`, about its members, until there is a clear answer or no time
+    /// left.
+    pub(super) async fn ask_organization(
+        &self,
+        organization: &str,
+        path: &str,
+        purpose: String,
+    ) -> Result<Answer, GitHubError> {
+        let line = RequestLine::new(Method::GET, format!("/orgs/{}{path}", path_part(organization)), purpose);
+        let give = async || {
+            let token = self.tokens.for_members(&self.api, organization).await;
+            token.map_err(|error| GitHubError::NoToken { error: Box::new(error), instead: None })
+        };
+        let send = async |token: &SecretString| {
+            let pace = self.paces.of(token);
+            self.api.send(&Call { pace: Some(&pace), ..Call::new(line.clone(), None, token) }).await
+        };
+        let (_, answer) = self.with_good_token(give, send).await?;
+        answer.map_err(|error| {
+            self.note_limit(&error);
+            error.into()
+        })
+    }
+
+    /// Sends a request with a token; with another one if GitHub does not take that, and another can be minted.
+    async fn with_good_token(
+        &self,
+        give: impl AsyncFn() -> Result<SecretString, GitHubError>,
+        send: impl AsyncFn(&SecretString) -> Result<Answer, ApiError>,
+    ) -> Result<(SecretString, Result<Answer, ApiError>), GitHubError> {
+        let token = give().await?;
+        match send(&token).await {
+            // Somebody revoked it, or it ended earlier than it was to.
+            Err(error)
+                if error.status() == Some(StatusCode::UNAUTHORIZED) && self.tokens.forget(&token).await =>
+            {
+                tracing::info!("a minted token is refused; going on with another: {error}");
+                let token = give().await?;
+                let answer = send(&token).await;
+                Ok((token, answer))
+            }
+            answer => Ok((token, answer)),
         }
     }
 

@@ -2,11 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
 use serde::Deserialize;
 
 use super::client::{GitHub, Request, path_part};
 use super::error::GitHubError;
-use crate::names::RepoName;
+use crate::names::{GitRef, RepoName};
 
 /// A repository's settings, as far as they are read.
 #[derive(Debug, Clone, Deserialize)]
@@ -85,6 +86,35 @@ impl GitHub {
         }
     }
 
+    /// The commit at which a branch or tag is; none if GitHub shows no such branch or tag: of a private repository it
+    /// shows none to a token that may not read `contents`, or refuses to answer.
+    ///
+    /// The answer may lag behind: a branch that was moved a moment ago may be at its old commit.
+    /// <https://docs.github.com/rest/commits/commits#get-a-commit>
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn commit_of(
+        &self,
+        repository: &RepoName,
+        git_ref: &GitRef,
+    ) -> Result<Option<String>, GitHubError> {
+        #[derive(Deserialize)]
+        struct Commit {
+            sha: String,
+        }
+        // `heads/main` and `tags/v1` are exact. One of the commit's files is enough.
+        let named = git_ref.as_str().strip_prefix("refs/").unwrap_or(git_ref.as_str());
+        let path = format!("/commits/{}?per_page=1", path_part(named));
+        let purpose = format!("say at which commit `{}` of {repository} is", git_ref.short());
+        match self.send(Request::get(repository, path, purpose)).await {
+            Ok(answer) => Ok(Some(answer.json::<Commit>()?.sha)),
+            Err(error) if error.status().is_some_and(has_no_commit) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A repository's settings.
     ///
     /// # Errors
@@ -93,6 +123,12 @@ impl GitHub {
     pub async fn repository(&self, repository: &RepoName) -> Result<Repository, GitHubError> {
         Ok(self.send(Request::get(repository, "", format!("show {repository}"))).await?.json()?)
     }
+}
+
+/// Whether this status of an answer means that there is no commit: no such repository for this token, an empty
+/// repository, no such branch or tag.
+fn has_no_commit(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY)
 }
 
 fn contents<'r>(repository: &'r RepoName, path: &str, git_ref: Option<&str>) -> Request<'r> {

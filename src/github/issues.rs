@@ -14,7 +14,7 @@ use super::lag;
 pub use super::pages::PAGE;
 use super::pages::{Extent, PAGES_LIMIT};
 use super::time::{optional_time, time};
-use crate::names::{CommentId, IssueNumber, IssueRef, Login, RepoName};
+use crate::names::{CommentId, IssueNumber, IssueRef, Login, Reaction, RepoName};
 
 /// As many pages of a long list are read at the same time.
 const PAGES_AT_ONCE: usize = 8;
@@ -578,6 +578,32 @@ impl GitHub {
         match self.send(Request::new(Method::DELETE, &issue.repository, path, Repeat::Freely, purpose)).await
         {
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    /// Reacts to a comment that somebody else wrote; may be repeated, as GitHub keeps one reaction of a kind and an
+    /// account. A comment that was deleted gets none.
+    /// <https://docs.github.com/rest/reactions/reactions#create-reaction-for-an-issue-comment>
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn react(
+        &self,
+        issue: &IssueRef,
+        id: CommentId,
+        reaction: Reaction,
+    ) -> Result<(), GitHubError> {
+        let path = format!("/issues/comments/{id}/reactions");
+        let purpose = format!("react to comment {id} of {issue}");
+        let request = Request::new(Method::POST, &issue.repository, path, Repeat::Freely, purpose);
+        let request = request.body(json!({ "content": reaction.as_str() }));
+        match self.send(request.appears_within(lag::COMMENT_OF_EVENT)).await {
+            Err(error) if error.is_gone() => {
+                tracing::info!("comment {id} of {issue} is gone, and gets no reaction");
+                Ok(())
+            }
             answer => answer.map(drop),
         }
     }

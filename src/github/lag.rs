@@ -17,6 +17,9 @@ const EXPECTED_ISSUE: Duration = Duration::from_secs(30);
 /// Any other issue, if it exists: three seconds and a margin.
 const OTHER_ISSUE: Duration = Duration::from_secs(4);
 
+/// A comment that an event is about appears within this time, if nobody has deleted it: as another issue does.
+pub(super) const COMMENT_OF_EVENT: Duration = OTHER_ISSUE;
+
 /// A comment appears within this time: its id comes from a list or an answer that had it.
 pub(super) const COMMENT: Duration = Duration::from_secs(15);
 

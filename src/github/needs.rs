@@ -16,6 +16,8 @@ pub enum Permission {
     Contents,
     /// Issues and their comments.
     Issues,
+    /// Of an organization: who is in it, and in its teams.
+    Members,
 }
 
 impl Permission {
@@ -24,6 +26,7 @@ impl Permission {
             Self::Actions => "actions",
             Self::Contents => "contents",
             Self::Issues => "issues",
+            Self::Members => "members",
         }
     }
 }

@@ -33,18 +33,35 @@ impl Role {
             _ => None,
         }
     }
-}
 
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    /// GitHub's name for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Read => "read",
             Self::Triage => "triage",
             Self::Write => "write",
             Self::Maintain => "maintain",
             Self::Admin => "admin",
-        })
+        }
     }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What GitHub lets an account do in a repository, in GitHub's own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenRole {
+    /// The role.
+    pub role: Role,
+    /// GitHub's name for it, which may be that of an organization's own role.
+    pub name: String,
+    /// GitHub's id of the account, where GitHub says it.
+    pub account: Option<u64>,
 }
 
 /// The roles that were asked for so far, in lower case.

@@ -2,8 +2,9 @@
 //!
 //! For the ticket's repository `ticket-token` comes first, then a token service; then, everywhere, the
 //! GitHub App; then `token`. The service and the App are asked for tokens when they are first needed:
-//! the App for one for each owner, limited to what the modes said they [need](Needs). A minted token is
-//! hidden from the log before its first use, replaced before it ends, and revoked with the step.
+//! the App for one for each owner, limited to what the modes said they [need](Needs), and for one that may read
+//! the members of an organization and nothing else, where a team matters. A minted token is hidden from the log
+//! before its first use, replaced before it ends, and revoked with the step.
 
 pub mod app;
 mod credentials;
@@ -18,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
@@ -26,7 +27,7 @@ use super::api::{Api, ApiError, grants};
 use super::needs::Needs;
 use crate::names::RepoName;
 use crate::problem::Help;
-use app::{App, AppError, InstallationToken};
+use app::{App, AppError, Area, InstallationToken, MembersToken};
 use credentials::Source;
 use sts::{StsError, TokenService};
 
@@ -94,6 +95,8 @@ struct InUse {
     of_owners: BTreeMap<String, Installed>,
     /// For the ticket's repository, and until when.
     exchanged: Option<(SecretString, Instant)>,
+    /// To read the members of organizations, by the organization in lower case, and until when.
+    of_members: BTreeMap<String, (SecretString, Instant)>,
 }
 
 impl InUse {
@@ -102,6 +105,12 @@ impl InUse {
         let key = transferred(repository);
         if self.of_owners.contains_key(&key) { key } else { repository.owner().to_ascii_lowercase() }
     }
+}
+
+/// Until when a token is used that lasts so long.
+fn fresh_until(lasts: TimeDelta) -> Instant {
+    let lasts = lasts.to_std().unwrap_or_default();
+    Instant::now() + lasts - FRESH.min(lasts / 2)
 }
 
 /// Where the token is for a repository that another owner has now.
@@ -175,6 +184,44 @@ impl Tokens {
         Ok(token)
     }
 
+    /// The token with which the members of `organization` are read, minted if need be.
+    pub(super) async fn for_members(
+        &self,
+        api: &Api,
+        organization: &str,
+    ) -> Result<SecretString, TokenError> {
+        match self.credentials.source_of_members(organization) {
+            Some(Source::Given(token)) => token.secret.clone().ok_or(TokenError::Garbled(token.input)),
+            Some(Source::Exchanged(service)) => Ok(self.of_service(service).await?),
+            Some(Source::App(app)) => Ok(self.of_app_for_members(app, api, organization).await?),
+            None => Err(TokenError::Blank),
+        }
+    }
+
+    async fn of_app_for_members(
+        &self,
+        app: &App,
+        api: &Api,
+        organization: &str,
+    ) -> Result<SecretString, AppError> {
+        let mut in_use = self.in_use.lock().await;
+        let key = organization.to_ascii_lowercase();
+        if let Some((token, fresh_until)) = in_use.of_members.get(&key)
+            && Instant::now() < *fresh_until
+        {
+            return Ok(token.clone());
+        }
+        let MembersToken { secret, lasts } = app.mint_for_members(api, self.mask, organization).await?;
+        self.unrevoked.add(secret.clone());
+        in_use.of_members.insert(key, (secret.clone(), fresh_until(lasts)));
+        Ok(secret)
+    }
+
+    /// What is asked for the members of `organization`; none if the step has no token.
+    pub(super) fn grantee_for_members(&self, organization: &str) -> Option<Grantee> {
+        self.credentials.source_of_members(organization).map(|source| source.grantee())
+    }
+
     /// The name of the App that acts in `repository`, if it is one whose key this step has.
     pub(super) async fn app_of(
         &self,
@@ -207,8 +254,7 @@ impl Tokens {
             }
             let token = app.mint(api, self.mask, repository, &needs).await?;
             self.unrevoked.add(token.secret.clone());
-            let lasts = token.lasts.to_std().unwrap_or_default();
-            let fresh_until = Instant::now() + lasts - FRESH.min(lasts / 2);
+            let fresh_until = fresh_until(token.lasts);
             key = if token.is_elsewhere { transferred(repository) } else { owner };
             in_use.of_owners.insert(key.clone(), Installed { token, needs, fresh_until });
         }
@@ -219,7 +265,8 @@ impl Tokens {
         }
         let missing = needs.missing(repository, &token.granted);
         if !missing.is_empty() {
-            return Err(AppError::NotGranted { app, repository: repository.clone(), missing, settings });
+            let area = Area::Repository(repository.clone());
+            return Err(AppError::NotGranted { app, area, missing, settings });
         }
         Ok(token.secret.clone())
     }
@@ -291,6 +338,7 @@ impl Tokens {
         let is_refused = |secret: &SecretString| secret.expose_secret() == refused.expose_secret();
         in_use.of_owners.retain(|_, known| !is_refused(&known.token.secret));
         in_use.exchanged.take_if(|(known, _)| is_refused(known));
+        in_use.of_members.retain(|_, (known, _)| !is_refused(known));
         self.unrevoked.has(refused)
     }
 }

@@ -1,10 +1,11 @@
 //! What can be wrong with the inputs of the step.
 
+use super::table::{INPUTS, Input};
 use crate::duration::DurationError;
 use crate::github::tokens::jwt::KeyError;
 use crate::names::{IssueRef, NameError, RefError, RepoName};
 use crate::problem::{Help, Problem};
-use crate::targets::TargetsError;
+use crate::targets::{TargetsError, closest};
 use crate::workspace::FileError;
 
 /// What is wrong with an input. None of a secret is quoted.
@@ -100,6 +101,10 @@ impl Help for InputError {
         match self {
             Self::Target(problem) => problem.help.clone(),
             Self::Mapping(error) => error.help(),
+            Self::Word { name, text, .. } => {
+                let words = INPUTS.iter().filter(|input| input.name == *name).flat_map(Input::words);
+                closest(text, words).map(|word| format!("did you mean `{word}`?"))
+            }
             Self::Ref(error) => error.help(),
             Self::MessagePath(error) => error.help(),
             Self::Key(error) => error.help(),

@@ -11,6 +11,7 @@ use Takes::{
 };
 
 use super::{ClaimMode, CommentMode, DispatchType};
+use crate::github::role::Role;
 use crate::ticket::{PingFor, Status};
 
 /// An input as users know it, or as the users of some modes do: where modes mean different things by
@@ -164,6 +165,17 @@ impl DefaultValue {
 }
 
 impl Input {
+    /// The words that the input takes; none if it takes something else.
+    #[must_use]
+    pub fn words(&self) -> Vec<&'static str> {
+        match self.takes {
+            Boolean => words::<bool>(),
+            OneOf(words) | SomeOf(words) => words(),
+            Statuses(statuses) => statuses.iter().map(|status| status.as_str()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The row of the input `name` in `mode`.
     ///
     /// # Panics
@@ -384,6 +396,13 @@ pub const INPUTS: &[Input] = &[
         "how hub jobs settle who starts a target: `comment`, by the order of their comments on the ticket; or \
          `ref`, by a git reference of the hub, which needs `contents: write` there",
     ),
+    dispatch(
+        "command-permission",
+        OneOf(words::<Role>),
+        Fixed("write"),
+        "who may give commands by comments on the ticket: whoever has this role in the hub, or a higher one: `triage`, \
+         `write`, `maintain` or `admin`. To override a freeze takes `maintain` in any case",
+    ),
     // Mode `report`.
     report(
         "target",
@@ -506,13 +525,8 @@ mod tests {
 
     #[test]
     fn a_meaning_explains_every_word_that_the_input_takes() {
-        for input in INPUTS {
-            let words = match input.takes {
-                OneOf(words) => words(),
-                Statuses(statuses) => statuses.iter().map(|status| status.as_str()).collect(),
-                _ => Vec::new(),
-            };
-            for word in words {
+        for input in INPUTS.iter().filter(|input| matches!(input.takes, OneOf(_) | Statuses(_))) {
+            for word in input.words() {
                 assert!(input.meaning.contains(&format!("`{word}`")), "`{}`: {word}", input.name);
             }
         }

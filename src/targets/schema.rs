@@ -31,7 +31,52 @@ pub enum Takes {
     Defaults,
     /// A list of repositories and of mappings with the keys of [`TARGET`].
     Targets,
+    /// The name of a target or a gate.
+    Name,
+    /// A login, a team, or a list of them.
+    Approvers,
+    /// A whole number from 1 to [`MOST_REQUIRED`].
+    Count,
+    /// `true` or `false`.
+    Flag,
+    /// One of [`ON_MOVED`].
+    OnMoved,
+    /// A moment.
+    Moment,
+    /// One line of at most [`REASON_LIMIT`] characters.
+    Reason,
+    /// A list of mappings with the keys of [`GATE`].
+    Gates,
+    /// A mapping with the keys of [`FREEZE`], or a list of them.
+    Freezes,
 }
+
+/// A name has at most so many characters.
+pub const NAME_LIMIT: usize = 100;
+
+/// In a command, all targets or gates: the name of none.
+pub const ALL: &str = "all";
+
+/// Where the names of a command end.
+pub const SEPARATORS: [char; 2] = [',', ':'];
+
+/// So many gates at most.
+pub const MOST_GATES: usize = 20;
+
+/// So many approvers of a gate at most.
+pub const MOST_APPROVERS: usize = 50;
+
+/// So many people at most have to say go.
+pub const MOST_REQUIRED: u32 = 100;
+
+/// So many freezes at most.
+pub const MOST_FREEZES: usize = 50;
+
+/// The reason of a freeze has at most so many characters.
+pub const REASON_LIMIT: usize = 200;
+
+/// The words of `on-moved`, the default first.
+pub const ON_MOVED: [&str; 2] = ["lapse", "warn"];
 
 /// Keys with this prefix are left alone: they hold values for anchors (`&`), and what other programs read.
 pub const EXTENSION: &str = "x-";
@@ -59,6 +104,8 @@ const STALE_AFTER: Key = key(
 pub const FILE: &[Key] = &[
     key("defaults", Takes::Defaults, "What holds for targets that say nothing else."),
     key("targets", Takes::Targets, "Who takes part in the release."),
+    key("gates", Takes::Gates, "Where targets that need a gate wait for the go of people."),
+    key("freeze", Takes::Freezes, "When nothing is started."),
 ];
 
 /// The keys of `defaults`.
@@ -67,12 +114,40 @@ pub const DEFAULTS: &[Key] = &[WORKFLOW, REF, INPUTS, STALE_AFTER];
 /// The keys of a target.
 pub const TARGET: &[Key] = &[
     key("repository", Takes::Text, "owner/name, or a name for the hub's owner."),
-    key("name", Takes::Text, "The target's name, unique in a ticket. Default: the repository's name."),
+    key("name", Takes::Name, "The target's name, unique in a ticket. Default: the repository's name."),
     WORKFLOW,
     REF,
     INPUTS,
-    key("needs", Takes::Names, "The targets that are released before this one is started."),
+    key(
+        "needs",
+        Takes::Names,
+        "The targets that are released, and the gates that are open, before this one is started.",
+    ),
     STALE_AFTER,
+];
+
+/// The keys of a gate.
+pub const GATE: &[Key] = &[
+    key("name", Takes::Name, "The gate's name, which no target has. Targets name it in their needs."),
+    key(
+        "approvers",
+        Takes::Approvers,
+        "Who may say go or no-go: alice, or the team @acme/release. Default: whoever may give commands.",
+    ),
+    key("required", Takes::Count, "So many different people have to say go. Default: 1."),
+    key("not-driver", Takes::Flag, "Whether the driver's go counts for nothing. Default: false."),
+    key(
+        "on-moved",
+        Takes::OnMoved,
+        "Where a target's ref has moved since the go: lapse (default) asks for another go, warn starts it.",
+    ),
+];
+
+/// The keys of a freeze.
+pub const FREEZE: &[Key] = &[
+    key("from", Takes::Moment, "Its first moment: 2026-12-20T00:00Z, or a date for 00:00 UTC."),
+    key("to", Takes::Moment, "The first moment after it."),
+    key("reason", Takes::Reason, "Why nothing is started, in one line."),
 ];
 
 impl Takes {
@@ -81,13 +156,24 @@ impl Takes {
     pub fn fits(self, node: &Node) -> bool {
         let is_scalar = |node: &Node| matches!(node, Node::Text(_) | Node::Number(_) | Node::Bool(_));
         match (self, node) {
-            (Self::Text | Self::Duration, node) => is_scalar(node),
-            (Self::Names, Node::List(items)) => items.iter().all(|item| is_scalar(&item.value)),
-            (Self::Names, node) => is_scalar(node),
+            (Self::Names | Self::Approvers, Node::List(items)) => {
+                items.iter().all(|item| is_scalar(&item.value))
+            }
             (Self::Inputs, node) => matches!(node, Node::Mapping(_)),
+            (Self::Count, node) => matches!(node, Node::Number(_)),
+            (Self::Flag, node) => matches!(node, Node::Bool(_)),
+            (Self::OnMoved | Self::Moment, node) => matches!(node, Node::Text(_)),
             // The reader checks these from inside.
-            (Self::Defaults | Self::Targets, _) => true,
+            (Self::Defaults | Self::Targets | Self::Gates | Self::Freezes, _) => true,
+            (_, node) => is_scalar(node),
         }
+    }
+
+    /// Whether its text is taken as it stands: a template there would never be rendered.
+    #[must_use]
+    pub fn is_verbatim(self) -> bool {
+        use Takes::{Approvers, Duration, Moment, Name, Names, OnMoved, Reason, Text};
+        matches!(self, Text | Duration | Names | Name | Approvers | OnMoved | Moment | Reason)
     }
 
     /// What it is, for people.
@@ -100,6 +186,15 @@ impl Takes {
             Self::Inputs => "a mapping of inputs to values",
             Self::Defaults => "a mapping",
             Self::Targets => "a list of targets",
+            Self::Name => "a name",
+            Self::Approvers => "a login, a team or a list of them",
+            Self::Count => "a whole number from 1 to 100",
+            Self::Flag => "`true` or `false`",
+            Self::OnMoved => "`lapse` or `warn`",
+            Self::Moment => "a time such as `2026-12-20T00:00Z`",
+            Self::Reason => "one line of text",
+            Self::Gates => "a list of gates",
+            Self::Freezes => "a list of freezes",
         }
     }
 
@@ -116,6 +211,25 @@ impl Takes {
                 let target = json!({ "oneOf": [{ "type": "string" }, mapping(TARGET, &["repository"])] });
                 json!({ "type": "array", "minItems": 1, "items": target })
             }
+            Self::Name => scalar(NAME, NAME_LIMIT),
+            Self::Approvers => {
+                let (most, each) = (MOST_APPROVERS, plain());
+                let list = json!({ "type": "array", "minItems": 1, "maxItems": most, "items": each, "uniqueItems": true });
+                json!({ "oneOf": [plain(), list] })
+            }
+            Self::Count => json!({ "type": "integer", "minimum": 1, "maximum": MOST_REQUIRED }),
+            Self::Flag => json!({ "type": "boolean" }),
+            Self::OnMoved => json!({ "enum": ON_MOVED }),
+            Self::Moment => json!({ "type": "string", "pattern": MOMENT }),
+            Self::Reason => scalar(ONE_LINE, REASON_LIMIT),
+            Self::Gates => {
+                json!({ "type": "array", "maxItems": MOST_GATES, "items": mapping(GATE, &["name"]) })
+            }
+            Self::Freezes => {
+                let freeze = mapping(FREEZE, &["from", "to"]);
+                let list = json!({ "type": "array", "maxItems": MOST_FREEZES, "items": freeze });
+                json!({ "oneOf": [freeze, list] })
+            }
         }
     }
 }
@@ -123,9 +237,23 @@ impl Takes {
 /// Text that holds no template.
 const NO_TEMPLATE: &str = r"^(?![\s\S]*\{\{)";
 
+/// What a command can name: neither `all` nor with one of [`SEPARATORS`] or a line break.
+const NAME: &str = r"^(?![\s\S]*\{\{)(?!\s*[aA][lL][lL]\s*$)\s*[^,:\r\n]*\s*$";
+
+/// One line that holds no template.
+const ONE_LINE: &str = r"^(?![\s\S]*\{\{)\s*[^\r\n]*\s*$";
+
+/// A date, or a time with its zone.
+const MOMENT: &str = r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2}))?$";
+
 /// Text as it stands; a number or a boolean is text too.
 fn plain() -> Value {
     json!({ "type": ["string", "number", "boolean"], "pattern": NO_TEMPLATE })
+}
+
+/// Text of this pattern, at most so long; a number or a boolean is text too.
+fn scalar(pattern: &str, most: usize) -> Value {
+    json!({ "type": ["string", "number", "boolean"], "pattern": pattern, "maxLength": most })
 }
 
 /// The JSON Schema of the targets file.

@@ -18,14 +18,26 @@ pub struct Unknown {
     of: String,
     name: String,
     known: Vec<String>,
+    /// What to do, where that is known better than here.
+    help: Option<String>,
+}
+
+impl Unknown {
+    /// The same, with what to do about a missing value of `map`.
+    pub(super) fn helping(self, map: &str, help: Option<String>) -> Self {
+        if self.of == map { Self { help, ..self } } else { self }
+    }
 }
 
 impl Help for Unknown {
     fn help(&self) -> Option<String> {
-        let Self { of, name, known } = self;
+        let Self { of, name, known, help } = self;
         let known = || known.iter().map(String::as_str);
         let closest =
             closest(name, known()).map(|name| format!("did you mean `{name}`? ")).unwrap_or_default();
+        if let Some(help) = help {
+            return Some(format!("{closest}{help}"));
+        }
         let names = excerpt(&listed(known()), LIST_LIMIT);
         Some(format!(
             "{closest}`{of}` has {names}; if it may be missing, write `{{{{ {of}.{name} | default('') }}}}`"
@@ -68,7 +80,12 @@ impl Named {
     fn unknown(&self, name: &str) -> Option<Unknown> {
         let known =
             self.values.try_iter().ok()?.filter_map(|name| name.as_str().map(str::to_owned)).collect();
-        (!self.path.is_empty()).then(|| Unknown { of: self.path.clone(), name: name.to_owned(), known })
+        (!self.path.is_empty()).then(|| Unknown {
+            of: self.path.clone(),
+            name: name.to_owned(),
+            known,
+            help: None,
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::gate::Rules;
 use super::run::FollowedRun;
 use crate::names::{RepoName, TargetName};
 
@@ -18,6 +19,10 @@ pub struct Basis {
     pub repositories: BTreeMap<TargetName, RepoName>,
     /// The newest run of each target, as GitHub has shown it to this step.
     pub runs: BTreeMap<TargetName, FollowedRun>,
+    /// The gates and freezes of the targets file that this step has read; none: those of the records.
+    pub rules: Option<Rules>,
+    /// The commits of refs that gates ask for, as GitHub has shown them to this step.
+    pub commits: BTreeMap<TargetName, String>,
     /// The targets whose runs GitHub does not show: their own reports decide.
     pub unseen: BTreeSet<TargetName>,
 }

@@ -3,8 +3,10 @@
 //! What a release driver needs first stands first: the count, what blocks and who acts next, then
 //! a row a target, the most urgent on top. It is a plain function of the folded records, and stays
 //! within GitHub's limit at any number of targets by saying what it leaves out. Each part is a file:
-//! `heading`, `situation`, `table` with its `row`s, `graph`, `older`; a `page` takes them up.
+//! `heading`, `situation`, `table` with its `row`s, `gates`, `decided`, `graph`, `older`; a `page` takes them up.
 
+mod decided;
+mod gates;
 mod graph;
 mod heading;
 mod kept;
@@ -42,8 +44,12 @@ pub fn render(ticket: &Ticket, data: &BoardData, kept: &BTreeMap<TargetName, Row
     page.add(&heading::heading(ticket));
     let situation = situation::situation(ticket);
     page.add(&situation);
+    let gates = gates::section(ticket);
+    page.keep_room_for(&gates);
     table::add(&mut page, ticket, kept, &situation);
     table::add_unlisted(&mut page, ticket, &situation);
+    page.add_in_its_room(&gates);
+    decided::add(&mut page, ticket);
     page.add_if_it_fits(&graph::graph(ticket));
     older::add(&mut page, ticket);
     page.close(&data.seen)
@@ -58,6 +64,8 @@ pub fn summary(ticket: &Ticket) -> String {
         let run = target.run.as_ref().and_then(|run| run.url.as_deref()).unwrap_or_default();
         format!("- {} {}\n", bold(name), text::link(&label(target), run))
     });
+    let gates = gates::states(ticket, |name| format!("**{}**", text::inline(name)), text::code);
+    let rows = rows.chain(gates.map(|gate| format!("- {gate}\n")));
     format!("{count}\n\n{}{}", situation::situation(ticket), rows.collect::<String>())
 }
 
@@ -69,20 +77,27 @@ pub fn plain(ticket: &Ticket) -> String {
     for (name, target) in rows_by_urgency(ticket) {
         let run = target.run.as_ref().and_then(|run| run.url.as_deref());
         let link = target.release_url().or(run).or(target.earlier_run());
-        let name = name.as_str();
-        let line = format!("  {name:width$}  {}  {}", standing(ticket, target), link.unwrap_or_default());
+        let standing = standing(ticket, name, target);
+        let line = format!("  {:width$}  {standing}  {}", name.as_str(), link.unwrap_or_default());
         out += line.trim_end();
         out.push('\n');
+    }
+    for gate in gates::states(ticket, str::to_owned, str::to_owned) {
+        out += &format!("  {gate}\n");
+    }
+    if let Some(hold) = ticket.hold_of_all() {
+        let why = hold.reason.as_deref().map(|why| format!(": {}", text::first_line(why)));
+        out += &format!("  ⏸️ {} holds the whole release{}\n", hold.who.login, why.unwrap_or_default());
     }
     out
 }
 
 /// How a target stands, as text: `🔄 in progress  build attempt 2`.
 #[must_use]
-pub fn standing(ticket: &Ticket, target: &Target) -> String {
+pub fn standing(ticket: &Ticket, name: &TargetName, target: &Target) -> String {
     let stage = target.stage.as_ref().map(|stage| format!("{} ", stage.name)).unwrap_or_default();
     let attempt = target.run.as_ref().map(|run| format!("attempt {}", run.attempt)).unwrap_or_default();
-    let because = because(ticket, target, |name| name.to_string()).filter(|_| !target.status.is_bad());
+    let because = because(ticket, name, target).filter(|_| !target.status.is_bad());
     let label = label(target);
     format!("{label}  {stage}{attempt}{}", because.unwrap_or_default()).trim_end().to_owned()
 }
@@ -96,15 +111,15 @@ fn label(target: &Target) -> String {
     }
 }
 
-/// Why the target is not started, as a clause; `name` renders the name of another target.
-fn because(ticket: &Ticket, target: &Target, name: impl Fn(&TargetName) -> String) -> Option<String> {
+/// Why the target is not started, as a clause of plain text.
+fn because(ticket: &Ticket, name: &TargetName, target: &Target) -> Option<String> {
     if target.status == TargetStatus::Waiting {
-        return Some(progress::waits(ticket, target, name));
+        return Some(progress::waits(ticket, name, target, ToString::to_string));
     }
     let newer = target.start.as_ref().and_then(|start| start.state.newer_text());
     let newer = newer.filter(|_| target.status == TargetStatus::Held);
     let newer = newer.map(|word| format!("`{word}`, a state that only a newer release of the action knows"));
-    target.because.as_ref().map(|because| because.clause(name)).or(newer)
+    target.because.as_ref().map(|because| because.clause(ToString::to_string)).or(newer)
 }
 
 /// The targets with their names, the most urgent first.

@@ -96,6 +96,12 @@ impl<'a> Claims<'a> {
         self.log.dispatches().filter(move |(comment, _)| self.basis.is_own(comment.author.as_deref()))
     }
 
+    /// The newest of these that has something, by its run, its attempt, and how often it was written.
+    pub fn newest(self, has: impl Fn(&Dispatch) -> bool) -> Option<&'a Dispatch> {
+        let having = self.own().map(|(_, record)| record).filter(|record| has(record));
+        having.max_by_key(|record| (record.by.run, record.by.attempt, record.seq))
+    }
+
     /// The claims of other accounts, oldest first; none while the own identity is not known.
     pub fn of_others(self) -> impl Iterator<Item = (&'a Comment, &'a Dispatch)> {
         let dispatches = self.log.dispatches().filter(move |_| self.basis.identity.is_some());

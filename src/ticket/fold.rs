@@ -14,7 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::basis::Basis;
+use super::decision::Decision;
+use super::decisions::{Commits, in_order};
 use super::followers::{Followers, reports_of};
+use super::gate::Rules;
 use super::reason::Reason;
 use super::record::{Dispatch, Notice, Record, Report, StageReport, Start, by_text};
 use super::run::{FollowedJob, FollowedRun};
@@ -36,14 +39,16 @@ pub(super) fn fold_without<'a>(
     second_starts: Vec<SecondStart>,
 ) -> Ticket {
     let (mut claims, mut reports, mut notices) = (Vec::new(), Vec::new(), Vec::new());
+    let mut decisions = Vec::new();
     for record in records {
         match record {
             Record::Dispatch(dispatch) => claims.push(dispatch),
             Record::Report(report) => reports.push(report),
             Record::Notice(notice) => notices.push(notice),
+            Record::Decision(decision) => decisions.push(decision),
         }
     }
-    Folding { claims, reports, notices, second_starts, basis: None }.ticket()
+    Folding { claims, reports, notices, decisions, second_starts, basis: None }.ticket()
 }
 
 /// Folds what decisions may rest on: these claims, which are this hub's own; what `basis` has of GitHub's
@@ -53,11 +58,13 @@ pub(super) fn believed<'a>(
     claims: impl Iterator<Item = &'a Dispatch>,
     reports: impl Iterator<Item = &'a Report>,
     notices: impl Iterator<Item = &'a Notice>,
+    decisions: impl Iterator<Item = &'a Decision>,
     second_starts: Vec<SecondStart>,
     basis: &'a Basis,
 ) -> Ticket {
     let (claims, reports, notices) = (claims.collect(), reports.collect(), notices.collect());
-    Folding { claims, reports, notices, second_starts, basis: Some(basis) }.ticket()
+    let decisions = decisions.collect();
+    Folding { claims, reports, notices, decisions, second_starts, basis: Some(basis) }.ticket()
 }
 
 /// What is folded.
@@ -65,6 +72,7 @@ struct Folding<'a> {
     claims: Vec<&'a Dispatch>,
     reports: Vec<&'a Report>,
     notices: Vec<&'a Notice>,
+    decisions: Vec<&'a Decision>,
     second_starts: Vec<SecondStart>,
     /// What decisions rest on; none: every record colours the result.
     basis: Option<&'a Basis>,
@@ -109,9 +117,13 @@ impl<'a> Folding<'a> {
             left_out: left_out.into_iter().cloned().collect(),
             unlisted,
             notices,
+            rules: self.rules(),
+            decisions: in_order(self.decisions.iter().copied()),
+            commits: self.commits(),
             second_starts: self.second_starts,
             unreadable: Vec::new(),
         }
+        .with_decisions()
     }
 
     /// The names that the dispatches of the ticket list.
@@ -125,6 +137,40 @@ impl<'a> Folding<'a> {
         };
         let by_claims = self.claims.iter().copied().flat_map(names);
         by_claims.chain(by_basis.map(TargetName::as_str)).collect()
+    }
+
+    /// The gates and freezes that this step has read, else those that the newest record has.
+    fn rules(&self) -> Rules {
+        if let Some(rules) = self.basis.and_then(|basis| basis.rules.clone()) {
+            return rules;
+        }
+        let recorded = self.claims.iter().filter_map(|claim| Some((*claim, claim.rules.as_ref()?.known()?)));
+        let newest = recorded.max_by(|(a, _), (b, _)| {
+            order(&a.by, a.seq).cmp(&order(&b.by, b.seq)).then_with(|| by_text(a, b))
+        });
+        newest.map(|(_, rules)| rules.clone()).unwrap_or_default()
+    }
+
+    /// At which commits refs are: as GitHub has shown them to this step, else as the newest records have them.
+    fn commits(&self) -> Commits {
+        if let Some(basis) = self.basis.filter(|basis| basis.rules.is_some()) {
+            return Commits::Shown(basis.commits.clone());
+        }
+        let of_claim = |claim: &'a Dispatch| {
+            let commits =
+                claim.targets.iter().filter_map(|start| Some((&start.target, start.commit.as_ref()?)));
+            commits.map(move |commit| (order(&claim.by, claim.seq), commit))
+        };
+        let of_decision = |decision: &'a Decision| {
+            let commits = decision.commits.iter().filter_map(|of| Some((&of.target, of.sha.as_ref()?)));
+            commits.map(move |commit| (order(&decision.by, decision.seq), commit))
+        };
+        let by_claims = self.claims.iter().copied().flat_map(of_claim);
+        let mut commits: Vec<_> =
+            by_claims.chain(self.decisions.iter().copied().flat_map(of_decision)).collect();
+        commits.sort();
+        let newest_last = commits.into_iter().map(|(_, (target, commit))| (target.clone(), commit.clone()));
+        Commits::Recorded(newest_last.collect())
     }
 
     /// All that is said of each target.
@@ -458,7 +504,7 @@ impl<'a> Facts<'a> {
 }
 
 /// A repository in the browser, on the server where a run of `known` has this address.
-fn page(run_url: &str, known: &RepoName, repository: &RepoName) -> Option<String> {
+pub(super) fn page(run_url: &str, known: &RepoName, repository: &RepoName) -> Option<String> {
     let (server, _) = run_url.split_once(&format!("/{known}/actions/runs/"))?;
     Some(format!("{server}/{repository}"))
 }

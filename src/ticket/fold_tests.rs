@@ -54,6 +54,7 @@ fn report(run: u64, attempt: u32, job: &str, stages: &[StageReport]) -> Record {
 
 fn start(hub_run: u64, attempt: u32, state: StartState, run: Option<u64>) -> Record {
     let start = Start {
+        commit: None,
         repeats: None,
         turn: None,
         target: "web".into(),
@@ -78,6 +79,8 @@ fn start(hub_run: u64, attempt: u32, state: StartState, run: Option<u64>) -> Rec
         workflow_url: None,
         close: false,
         form: None,
+        inputs: None,
+        rules: None,
         left_out: Vec::new(),
         watch: Watch::default(),
         targets: vec![start],
@@ -291,6 +294,7 @@ fn of_copies_that_somebody_edited_every_reader_takes_the_same() {
         match &mut copy {
             Record::Report(report) => report.run_url += "?",
             Record::Notice(notice) => notice.run_url += "?",
+            Record::Decision(decision) => decision.run_url += "?",
             Record::Dispatch(dispatch) => {
                 dispatch.driver = Login::parse("mallory");
                 dispatch.targets.iter_mut().for_each(|start| start.workflow = None);

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::basis::Basis;
 use super::board;
+use super::decision::Decision;
 use super::fold::{believed, fold_without};
 use super::marker::{Kind, Marker, MarkerError};
 use super::record::{Dispatch, Notice, Record, Report};
@@ -235,12 +236,13 @@ impl Log {
         })
     }
 
-    /// Who wrote the first claim, or the first record that may be one and that this release cannot read.
+    /// Who wrote the first record that decides something: a claim, a decision, or one that may be either and that this release cannot read.
     #[must_use]
     pub fn first_claimant(&self) -> Option<&str> {
         let claims = self.dispatches().map(|(comment, _)| comment);
-        let first =
-            claims.chain(self.unreadable().map(|(comment, _)| comment)).min_by_key(|comment| comment.id);
+        let decisions = self.decisions().map(|(comment, _)| comment);
+        let unreadable = self.unreadable().map(|(comment, _)| comment);
+        let first = claims.chain(decisions).chain(unreadable).min_by_key(|comment| comment.id);
         first.and_then(|comment| comment.author.as_deref())
     }
 
@@ -258,6 +260,14 @@ impl Log {
     pub fn reports(&self) -> impl Iterator<Item = (&Comment, &Report)> {
         self.records().filter_map(|(comment, record)| match record {
             Record::Report(report) => Some((comment, report)),
+            _ => None,
+        })
+    }
+
+    /// The decisions of people as hub jobs recorded them, oldest first.
+    pub fn decisions(&self) -> impl Iterator<Item = (&Comment, &Decision)> {
+        self.records().filter_map(|(comment, record)| match record {
+            Record::Decision(decision) => Some((comment, decision)),
             _ => None,
         })
     }
@@ -296,12 +306,22 @@ impl Log {
     fn derived(&self) -> &Derived {
         self.folded.0.get_or_init(|| {
             let unreadable = self.unread().collect();
-            let records = self.records().map(|(_, record)| record);
+            let first = self.first_claimant();
+            // Everybody who may write records could write that others have decided something.
+            let counts = |(comment, record): &(&Comment, &Record)| {
+                !matches!(record, Record::Decision(_)) || comment.author.as_deref() == first
+            };
+            let records = self.records().filter(counts).map(|(_, record)| record);
             let ticket = Ticket { unreadable, ..fold_without(records, self.second_starts()) };
             let holds = self
                 .unreadable()
                 .map(|(comment, record)| (comment.id, comment.author.clone(), record.holds.clone()));
-            Box::new(Derived { ticket, holds: holds.collect() })
+            let newer = self.decisions().filter(|(_, decision)| decision.has_newer_words());
+            let newer = newer.map(|(comment, decision)| {
+                let names = Some(decision.names.clone()).filter(|names| !names.is_empty());
+                (comment.id, comment.author.clone(), names.map_or(Holds::Everything, Holds::These))
+            });
+            Box::new(Derived { ticket, holds: holds.chain(newer).collect() })
         })
     }
 
@@ -320,7 +340,10 @@ impl Log {
                 let reports = self.reports().map(|(_, report)| report);
                 let notices = self.notices().map(|(_, notice)| notice);
                 let claims = own.into_iter().map(|(_, claim)| claim);
-                let ticket = believed(claims, reports, notices, second, basis);
+                let decisions = self.decisions();
+                let decisions = decisions.filter(|(comment, _)| basis.is_own(comment.author.as_deref()));
+                let decisions = decisions.map(|(_, decision)| decision);
+                let ticket = believed(claims, reports, notices, decisions, second, basis);
                 let unreadable = self.ticket().unreadable.clone();
                 let ticket = Arc::new(Ticket { unreadable, ..ticket });
                 *known = Some((basis.clone(), Arc::clone(&ticket)));

@@ -33,10 +33,13 @@ pub enum Kind {
     Report,
     /// A failure that was notified: a record on a ticket, or the body of an issue of its own.
     Notice,
+    /// A hub job's record of what a person decided by a comment.
+    Decision,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Ticket, Self::Board, Self::Dispatch, Self::Report, Self::Notice];
+    const ALL: [Self; 6] =
+        [Self::Ticket, Self::Board, Self::Dispatch, Self::Report, Self::Notice, Self::Decision];
 
     /// The word that stands in the marker.
     #[must_use]
@@ -47,6 +50,7 @@ impl Kind {
             Self::Dispatch => "dispatch",
             Self::Report => "report",
             Self::Notice => "notice",
+            Self::Decision => "decision",
         }
     }
 }
@@ -142,9 +146,13 @@ fn has_huge_number(data: &Value) -> bool {
 
 /// Renders the marker line of `data`, without a line break.
 pub fn render(kind: Kind, data: &impl Serialize) -> String {
+    format!("{START}{VERSION} {} {}{END}", kind.as_str(), json(data))
+}
+
+/// `data` as it stands in a marker.
+pub fn json(data: &impl Serialize) -> String {
     let json = serde_json::to_string(data).expect("our own records have string keys and finite numbers");
-    let json = json.replace('<', "\\u003c").replace('>', "\\u003e").replace("--", "\\u002d\\u002d");
-    format!("{START}{VERSION} {} {json}{END}", kind.as_str())
+    json.replace('<', "\\u003c").replace('>', "\\u003e").replace("--", "\\u002d\\u002d")
 }
 
 #[cfg(test)]

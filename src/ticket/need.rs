@@ -3,9 +3,12 @@
 //! The board's box, the pings and the summary of a step all say what stands here, so a person reads the same
 //! everywhere. Where nobody has to act, [`calm`] says why.
 
+mod steering;
+
 use std::fmt::Write as _;
 
-use super::ping::PingFor;
+use super::minutes::{bold, listed};
+use super::ping::{GatePing, PingFor};
 use super::reason::{Reason, and};
 use super::record::Notice;
 use super::run::Review;
@@ -18,9 +21,6 @@ use crate::names::{Login, TargetName};
 /// A message is its first line, cut at this length.
 const MESSAGE_LIMIT: usize = 160;
 
-/// As many names stand in a sentence.
-const NAMED: usize = 6;
-
 /// Something that only a person can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
@@ -28,6 +28,8 @@ pub struct Need {
     pub target: Option<TargetName>,
     /// When somebody is pinged for it, if at all.
     pub moment: Option<PingFor>,
+    /// The gate, if it is about one, with the targets that wait for nothing else.
+    pub gate: Option<(GatePing, Vec<TargetName>)>,
     /// Who acts, where it is not the driver.
     pub reviewers: Vec<Login>,
     /// What is the matter, in Markdown.
@@ -53,6 +55,23 @@ pub enum Action {
     CheckRelease,
     /// The driver does something else, then runs the hub's workflow again.
     Remedy(String),
+    /// As many of these as are missing, in Markdown, say go by this command.
+    SayGo {
+        /// Who may; blank: whoever may give commands.
+        who: Vec<String>,
+        /// Whether that may not be the driver, where nobody is named.
+        but_the_driver: bool,
+        /// So many different people are missing.
+        missing: usize,
+        /// What each of them comments.
+        command: String,
+    },
+    /// These, in Markdown, take their no-go back by this command.
+    TakeBack(Vec<String>, String),
+    /// The driver ends a hold by this command.
+    Resume(String),
+    /// A freeze ends, or is overridden.
+    EndFreeze,
     /// The driver runs the hub's workflow again, which starts a target.
     Start,
     /// The driver runs the hub's workflow again, which finds out whether a target was started.
@@ -99,6 +118,9 @@ pub fn needs(ticket: &Ticket) -> Vec<Need> {
     };
     let notices = ticket.notices.iter().filter(is_shown).map(of_notice);
     let unlisted = ticket.unlisted.iter().map(|(name, target)| of_unlisted(name, target));
+    let of_release = steering::of_release(ticket).into_iter();
+    let steered = steering::of_gates(ticket).chain(steering::of_holds(ticket));
+    let of_targets = of_release.chain(of_targets).chain(steered);
     of_targets.chain(second).chain(notices).chain(unlisted).chain(newer(ticket)).collect()
 }
 
@@ -113,8 +135,9 @@ pub fn actions(ticket: &Ticket, needs: &[Need], driver: &str) -> Vec<String> {
         }
         said.push(&need.action);
         let same = needs.iter().filter(|other| other.action == need.action);
-        let places: Vec<String> = same.map(|need| need.place.clone()).collect();
-        lines.push(need.action.sentence(ticket, &listed(&places), driver));
+        let places = listed(same.clone().map(|need| need.place.clone()));
+        let names: Vec<&TargetName> = same.filter_map(|need| need.target.as_ref()).collect();
+        lines.push(need.action.sentence(ticket, &places, &names, driver));
     }
     lines
 }
@@ -124,24 +147,47 @@ impl Action {
     #[must_use]
     pub fn urgency(&self) -> Urgency {
         match self {
-            Self::LookAgain | Self::AddDone | Self::CorrectName | Self::FindRun => Urgency::Note,
-            Self::Approve(_) | Self::Start => Urgency::Important,
+            Self::LookAgain
+            | Self::AddDone
+            | Self::CorrectName
+            | Self::FindRun
+            | Self::Resume(_)
+            | Self::EndFreeze => Urgency::Note,
+            Self::Approve(_) | Self::Start | Self::SayGo { .. } => Urgency::Important,
             _ => Urgency::Caution,
         }
     }
 
-    fn sentence(&self, ticket: &Ticket, places: &str, driver: &str) -> String {
+    fn sentence(&self, ticket: &Ticket, places: &str, names: &[&TargetName], driver: &str) -> String {
         let hub = hub_link(ticket, "runs the hub's workflow again");
+        let or_retry = steering::or_retry(ticket, names);
+        let anew = format!("{hub} with `retry-failed: true`{or_retry}");
+        let hub = format!("{hub}{}", steering::or_release(ticket, "comments"));
         match self {
             Self::Approve(who) => format!("{who} approves or refuses {places}"),
-            Self::RerunFailed => format!("{driver} looks at {places}, and re-runs the failed jobs there"),
-            Self::RerunCancelled => {
-                format!("{driver} looks at {places}, and re-runs the cancelled jobs there")
+            Self::SayGo { who, but_the_driver, missing, command } => {
+                let who = steering::who_says_go(who, *but_the_driver, *missing, driver);
+                format!("{who} {command}, which lets {places} through")
             }
-            Self::RerunAll => format!("{driver} re-runs {places}, or {hub} with `retry-failed: true`"),
-            Self::CheckRelease => format!(
-                "{driver} checks whether {places} is released, and if it is not, {hub} with `retry-failed: true`"
+            Self::TakeBack(who, command) => {
+                let verb = if who.len() == 1 { "comments" } else { "comment" };
+                format!("{} {verb} {command} to open the gate for {places}", and(who))
+            }
+            Self::Resume(command) => format!("{driver} comments {command} to go on with {places}"),
+            Self::EndFreeze => format!(
+                "after that, {driver} {hub}, which starts {places}; before that, somebody with the role maintain \
+                 comments `/release override-freeze : reason`"
             ),
+            Self::RerunFailed => {
+                format!("{driver} looks at {places}, and re-runs the failed jobs there{or_retry}")
+            }
+            Self::RerunCancelled => {
+                format!("{driver} looks at {places}, and re-runs the cancelled jobs there{or_retry}")
+            }
+            Self::RerunAll => format!("{driver} re-runs {places}, or {anew}"),
+            Self::CheckRelease => {
+                format!("{driver} checks whether {places} is released, and if it is not, {anew}")
+            }
             Self::Remedy(help) => format!("{driver} {hub} after this for {places}: {help}"),
             Self::Start => format!("{driver} {hub}, which starts {places}"),
             Self::LookAgain => format!("if nothing more comes, {driver} {hub}, which looks at {places}"),
@@ -172,6 +218,7 @@ fn of_target(ticket: &Ticket, name: &TargetName, target: &Target) -> Option<Need
         TargetStatus::Held => Some(held(name, target)),
         TargetStatus::Review => Some(review(name, target)),
         TargetStatus::InProgress | TargetStatus::Queued => under_way(name, target),
+        TargetStatus::OnHold => None,
         TargetStatus::Waiting => waiting(ticket, name, target),
         TargetStatus::Skipped | TargetStatus::Released => None,
     }
@@ -208,6 +255,7 @@ fn bad(name: &TargetName, target: &Target) -> Need {
         (None, _) => unstarted(target),
     };
     Need {
+        gate: None,
         reviewers: Vec::new(),
         moment: Some(PingFor::Failure),
         what: format!("{} {verb}{at}{attempt}{said}{link}", bold(name)),
@@ -236,7 +284,7 @@ fn is_unclear(target: &Target) -> bool {
 fn candidates(target: &Target) -> Option<String> {
     let Some(Word::Known(Reason::Unclear { runs, .. })) = &target.because else { return None };
     let links = runs.iter().map(|url| text::foreign_link(&candidate(url), url));
-    (!runs.is_empty()).then(|| listed(&links.collect::<Vec<_>>()))
+    (!runs.is_empty()).then(|| listed(links))
 }
 
 /// A run in the browser, or the runs of a workflow, in a word or two.
@@ -250,6 +298,7 @@ fn candidate(url: &str) -> String {
 fn held(name: &TargetName, target: &Target) -> Need {
     let said = message_of(target).map(|said| format!(": {said}")).unwrap_or_default();
     Need {
+        gate: None,
         reviewers: Vec::new(),
         moment: None,
         what: format!("{} is held{said}", bold(name)),
@@ -283,6 +332,7 @@ fn review(name: &TargetName, target: &Target) -> Need {
     Need {
         target: Some(name.clone()),
         moment: Some(PingFor::Review),
+        gate: None,
         reviewers,
         what: format!("{} waits {what}{link}", bold(name)),
         action: Action::Approve(who),
@@ -294,7 +344,8 @@ fn review(name: &TargetName, target: &Target) -> Need {
 fn under_way(name: &TargetName, target: &Target) -> Option<Need> {
     let need = |moment, what: String, action| {
         let reviewers = Vec::new();
-        Some(Need { target: Some(name.clone()), moment, reviewers, what, action, place: place(name, target) })
+        let (target, place) = (Some(name.clone()), place(name, target));
+        Some(Need { target, moment, gate: None, reviewers, what, action, place })
     };
     if let Some(since) = target.stuck_since {
         let since = since.format("%Y-%m-%d %H:%M");
@@ -317,8 +368,8 @@ fn under_way(name: &TargetName, target: &Target) -> Option<Need> {
         return None;
     }
     if !target.stages.is_empty() {
-        let stages: Vec<String> = target.stages.iter().map(|stage| text::code(&stage.name)).collect();
-        let what = format!("{} has reported {}, and no last stage yet", bold(name), listed(&stages));
+        let stages = listed(target.stages.iter().map(|stage| text::code(&stage.name)));
+        let what = format!("{} has reported {stages}, and no last stage yet", bold(name));
         return need(None, what, Action::AddDone);
     }
     if is_about_to_start(target) {
@@ -346,6 +397,9 @@ fn waiting(ticket: &Ticket, name: &TargetName, target: &Target) -> Option<Need> 
     let missing = awaited.iter().filter(|(_, status)| status.is_none());
     let missing: Vec<String> = missing.map(|(name, _)| bold(name)).collect();
     let is_ready = awaited.is_empty();
+    if is_ready && steering::is_kept(ticket, name, target) {
+        return None;
+    }
     let (what, place) = match (is_ready, missing.is_empty()) {
         (true, _) => (format!("{} can start now", bold(name)), bold(name)),
         (false, false) => {
@@ -354,8 +408,8 @@ fn waiting(ticket: &Ticket, name: &TargetName, target: &Target) -> Option<Need> 
         }
         (false, true) => return None,
     };
-    let reviewers = Vec::new();
-    Some(Need { target: Some(name.clone()), moment: None, reviewers, what, action: Action::Start, place })
+    let (target, reviewers) = (Some(name.clone()), Vec::new());
+    Some(Need { target, moment: None, gate: None, reviewers, what, action: Action::Start, place })
 }
 
 /// A second run that nobody has cancelled yet, as far as the ticket shows.
@@ -369,6 +423,7 @@ fn of_second_start(second: &SecondStart) -> Need {
         run.map_or_else(|| "the second run".to_owned(), |url| text::foreign_link("the second run", url));
     Need {
         target: Some(second.target.clone()),
+        gate: None,
         reviewers: Vec::new(),
         moment: None,
         what: format!("{} was started twice{links}", bold(&second.target)),
@@ -387,6 +442,7 @@ fn of_notice(notice: &Notice) -> Need {
     let repository = text::repository(&notice.by.repository);
     Need {
         target: None,
+        gate: None,
         reviewers: Vec::new(),
         moment: None,
         what: format!(
@@ -404,6 +460,7 @@ fn of_unlisted(name: &TargetName, target: &Target) -> Need {
     let what = if is_bad { bad(name, target).what } else { format!("{} reports", bold(name)) };
     Need {
         target: Some(name.clone()),
+        gate: None,
         reviewers: Vec::new(),
         moment: is_bad.then_some(PingFor::Failure),
         what: format!("{what}, and no dispatch of this ticket lists it"),
@@ -421,7 +478,7 @@ fn newer(ticket: &Ticket) -> Option<Need> {
     };
     let what = format!("a newer release of the action wrote {records} that this board cannot show in full");
     let (reviewers, place) = (Vec::new(), String::new());
-    Some(Need { target: None, moment: None, reviewers, what, action: Action::Update, place })
+    Some(Need { target: None, moment: None, gate: None, reviewers, what, action: Action::Update, place })
 }
 
 /// Why nobody has to act: the release is over, or it goes on by itself.
@@ -433,17 +490,14 @@ pub fn calm(ticket: &Ticket) -> String {
     let open: Vec<(&TargetName, &Target)> =
         ticket.targets.iter().filter(|(_, target)| !target.status.is_released()).collect();
     if open.is_empty() && !ticket.left_out.is_empty() {
-        let left_out: Vec<String> = ticket.left_out.iter().map(bold).collect();
-        return format!(
-            "Every target that was dispatched is released. Left out so far: {}.",
-            listed(&left_out)
-        );
+        let left_out = listed(ticket.left_out.iter().map(bold));
+        return format!("Every target that was dispatched is released. Left out so far: {left_out}.");
     }
     if open.is_empty() {
         return "**Everything is released.** Nothing is left to do.".to_owned();
     }
     let (waiting, active): (Vec<_>, Vec<_>) =
-        open.into_iter().partition(|(_, target)| target.status == TargetStatus::Waiting);
+        open.into_iter().partition(|(_, target)| !target.status.is_started());
     let mut out = "Nothing blocks.".to_owned();
     let has_active = !active.is_empty();
     let (claimed, active): (Vec<_>, Vec<_>) =
@@ -453,7 +507,7 @@ pub fn calm(ticket: &Ticket) -> String {
     if !claimed.is_empty() {
         let url = ticket.hub.as_ref().map(|hub| hub.url.as_str()).unwrap_or_default();
         let hub = text::foreign_link("The hub's run", url);
-        let again = hub_link(ticket, "run the hub's workflow again");
+        let again = run_again(ticket);
         let _ = write!(out, " {hub} is about to start {}; if it has ended, {again}.", names(&claimed));
     }
     if let Some(url) = followed.iter().find_map(|(_, target)| target.follower.as_deref()) {
@@ -465,6 +519,8 @@ pub fn calm(ticket: &Ticket) -> String {
         let verb = if reporting.len() == 1 { "reports itself" } else { "report themselves" };
         let _ = write!(out, " Under way: {}, which {verb}.", names(&reporting));
     }
+    let (gated, waiting): (Vec<_>, Vec<_>) =
+        waiting.into_iter().partition(|(name, target)| !ticket.closed_gates(name, &target.needs).is_empty());
     let (by_hub, by_hand): (Vec<_>, Vec<_>) =
         waiting.into_iter().partition(|(_, target)| target.follower.is_some());
     if !by_hub.is_empty() {
@@ -472,8 +528,11 @@ pub fn calm(ticket: &Ticket) -> String {
         let _ = write!(out, " {starts} {}.", names(&by_hub));
     }
     if !by_hand.is_empty() {
-        let hub = hub_link(ticket, "run the hub's workflow again");
-        let _ = write!(out, " After that, {hub} to start {}.", names(&by_hand));
+        let _ = write!(out, " After that, {} to start {}.", run_again(ticket), names(&by_hand));
+    }
+    if !gated.is_empty() {
+        let after_that = if out.ends_with("blocks.") { "Later, " } else { "After that, " };
+        let _ = write!(out, " {after_that}{}.", steering::will_wait(ticket, &gated));
     }
     out
 }
@@ -481,9 +540,10 @@ pub fn calm(ticket: &Ticket) -> String {
 /// The targets that wait for one that failed.
 #[must_use]
 pub fn held_up(ticket: &Ticket) -> Option<String> {
-    let held = ticket.targets.iter().filter(|(_, target)| {
-        target.status == TargetStatus::Waiting && ticket.held_up_by(&target.needs).is_some()
-    });
+    let held = ticket
+        .targets
+        .iter()
+        .filter(|(_, target)| !target.status.is_started() && ticket.held_up_by(&target.needs).is_some());
     let held: Vec<(&TargetName, &Target)> = held.collect();
     (!held.is_empty()).then(|| format!("{} cannot start: a target that is needed has failed", names(&held)))
 }
@@ -543,6 +603,12 @@ fn place(name: &TargetName, target: &Target) -> String {
     url.map_or_else(|| format!("**{name}**"), |url| format!("**{}**", text::foreign_link(&name, url)))
 }
 
+/// What a person does so that the hub goes on.
+fn run_again(ticket: &Ticket) -> String {
+    let hub = hub_link(ticket, "run the hub's workflow again");
+    format!("{hub}{}", steering::or_release(ticket, "comment"))
+}
+
 fn hub_link(ticket: &Ticket, words: &str) -> String {
     let hub = ticket.hub.as_ref().map(|hub| hub.workflow_url.as_deref().unwrap_or(&hub.url));
     hub.map_or_else(|| words.to_owned(), |url| text::foreign_link(words, url))
@@ -550,10 +616,6 @@ fn hub_link(ticket: &Ticket, words: &str) -> String {
 
 fn message(message: &str) -> String {
     text::inline(&text::cut(text::first_line(message), MESSAGE_LIMIT))
-}
-
-fn bold(name: &TargetName) -> String {
-    bold_text(name.as_str())
 }
 
 fn bold_text(name: &str) -> String {
@@ -569,15 +631,7 @@ fn or(names: &[String]) -> String {
 }
 
 fn names(targets: &[(&TargetName, &Target)]) -> String {
-    listed(&targets.iter().map(|(name, _)| bold(name)).collect::<Vec<_>>())
-}
-
-/// `web, api and docs`, or the first of many and how many more there are.
-fn listed(names: &[String]) -> String {
-    match names.len() {
-        ..=NAMED => and(names),
-        count => format!("{} and {} more", names[..NAMED].join(", "), count - NAMED),
-    }
+    listed(targets.iter().map(|(name, _)| bold(name)))
 }
 
 #[cfg(test)]

@@ -64,6 +64,7 @@ fn watches() -> [Value; 4] {
 fn record(kind: &str, value: Value) -> Record {
     match kind {
         "dispatch" => Record::Dispatch(serde_json::from_value(value).expect("a dispatch")),
+        "decision" => Record::Decision(serde_json::from_value(value).expect("a decision")),
         "report" => Record::Report(serde_json::from_value(value).expect("a report")),
         _ => Record::Notice(serde_json::from_value(value).expect("a notice")),
     }
@@ -81,15 +82,20 @@ fn release(
     report: Option<(&str, bool)>,
     watch: &Value,
     is_notified: bool,
+    steering: &Steering,
 ) -> Ticket {
     let is_started = start["state"] == "started" && start["because"].is_null();
     let hub = json!({ "repository": "acme/hub", "run": 5, "attempt": 1, "job": "dispatch" });
     let by = json!({ "repository": "acme/web", "run": 7, "attempt": 1, "job": "publish" });
-    let web = json!({ "target": "web", "repository": "acme/web", "at": AT, "run": is_started.then_some(7) });
+    let web = json!({
+        "target": "web", "repository": "acme/web", "at": AT, "run": is_started.then_some(7),
+        "needs": steering.gates.iter().map(|gate| &gate["name"]).collect::<Vec<_>>(), "commit": NEW,
+    });
     let waits = json!({ "reason": "needs", "targets": ["web"] });
+    let needs = steering.gates.iter().map(|gate| &gate["name"]).cloned().chain(["web".into()]);
     let docs = json!({
-        "target": "docs", "repository": "acme/docs", "at": AT, "state": "waiting", "needs": ["web"],
-        "because": waits,
+        "target": "docs", "repository": "acme/docs", "at": AT, "state": "waiting",
+        "needs": needs.collect::<Vec<_>>(), "because": waits, "commit": NEW,
     });
     let job = json!({
         "name": "publish", "status": "completed", "conclusion": "failure", "step": "Run tests",
@@ -106,11 +112,12 @@ fn release(
         );
         if is_bad { with(run, &json!({ "job": job })) } else { run }
     });
+    let freeze = json!({ "from": AT, "to": "2027-01-02T00:00:00Z", "reason": "Holidays" });
     let dispatch = json!({
         "by": hub, "seq": 1, "run_url": "https://github.com/acme/hub/actions/runs/5", "driver": "alice",
         "workflow_url": "https://github.com/acme/hub/actions/workflows/release.yml",
         "targets": [with(web, start), docs], "watch": watch,
-        "followed": followed.into_iter().collect::<Vec<_>>(),
+        "followed": followed.into_iter().collect::<Vec<_>>(), "rules": { "gates": steering.gates, "freezes": [freeze] },
     });
     let report = report.map(|(status, done)| {
         json!({
@@ -124,9 +131,12 @@ fn release(
     });
     let records = [Some(("dispatch", dispatch)), report.map(|report| ("report", report))];
     let records = records.into_iter().chain([is_notified.then_some(("notice", notice))]).flatten();
+    let decisions = steering.decisions.iter().cloned().map(|decision| ("decision", decision));
+    let records = records.chain(decisions);
     fold(&records.map(|(kind, value)| record(kind, value)).collect::<Vec<_>>())
 }
 
+/// Each state of a release.
 fn every_release(mut see: impl FnMut(&Ticket)) {
     for start in starts() {
         // A run that is there decides, whatever became of the start.
@@ -137,15 +147,99 @@ fn every_release(mut see: impl FnMut(&Ticket)) {
         {
             for watch in &watches() {
                 for is_notified in [false, true] {
-                    see(&release(&start, run.as_ref(), report, watch, is_notified));
+                    let steering = Steering::default();
+                    see(&release(&start, run.as_ref(), report, watch, is_notified, &steering));
                 }
             }
         }
     }
 }
 
+/// The states of a release with what people decide, or have to: fewer of those of its run, as these have nothing to do
+/// with each other.
+fn every_steered_release(steering: &Steering, mut see: impl FnMut(&Ticket)) {
+    let frozen = json!({ "reason": "frozen", "to": "2027-01-02T00:00:00Z", "why": "Holidays" });
+    let waiting = [json!({ "state": "waiting" }), json!({ "state": "waiting", "because": frozen })];
+    let ends = ["success", "failure", "cancelled"];
+    let ends = ends.map(|end| Some(json!({ "status": "completed", "conclusion": end })));
+    let runs = [None, Some(json!({ "status": "in_progress" }))].into_iter().chain(ends).collect::<Vec<_>>();
+    for start in starts().iter().chain(&waiting) {
+        let is_started = start["state"] == "started" && start["because"].is_null();
+        for run in runs.iter().filter(|run| is_started || run.is_none()) {
+            for report in
+                [None, Some(("in_progress", false)), Some(("success", true)), Some(("success", false))]
+            {
+                for watch in &watches()[..2] {
+                    see(&release(start, run.as_ref(), report, watch, false, steering));
+                }
+            }
+        }
+    }
+}
+
+/// What people decide, or have to decide.
+#[derive(Default)]
+struct Steering {
+    gates: Vec<Value>,
+    decisions: Vec<Value>,
+}
+
+impl Steering {
+    fn gate(mut self, name: &str, more: &Value) -> Self {
+        self.gates.push(with(json!({ "name": name, "required": 1, "on_moved": "lapse" }), more));
+        self
+    }
+
+    fn word(mut self, who: &str, command: &str, names: &[&str], more: &Value) -> Self {
+        let comment = 40 + self.decisions.len() as u64;
+        let by = json!({ "repository": "acme/hub", "run": 4, "attempt": 1, "job": "dispatch" });
+        let commits = ["web", "docs"].map(
+            |name| json!({ "target": name, "repository": format!("acme/{name}"), "ref": "main", "sha": NEW }),
+        );
+        let decision = json!({
+            "by": by, "seq": 1, "run_url": "https://github.com/acme/hub/actions/runs/4", "command": command,
+            "names": names, "who": { "login": who, "id": who.len(), "role": "write" }, "comment": comment,
+            "comment_url": format!("https://github.com/acme/hub/issues/1#issuecomment-{comment}"),
+            "outcome": "accepted", "commits": commits, "at": AT,
+        });
+        self.decisions.push(with(decision, more));
+        self
+    }
+}
+
+const OLD: &str = "1a2b3c4000000000000000000000000000000000";
+const NEW: &str = "5d6e7f8000000000000000000000000000000000";
+
+/// The ways in which people steer.
+fn steerings() -> Vec<Steering> {
+    let none = || Steering::default();
+    let nothing = json!({});
+    let why = json!({ "reason": "the tests are red" });
+    let two = json!({ "required": 2, "approvers": ["alice", "dana", "acme/sre"] });
+    let old = json!([{ "target": "web", "repository": "acme/web", "ref": "main", "sha": OLD }]);
+    let freeze = json!({ "from": AT, "to": "2027-01-02T00:00:00Z" });
+    let go = |gates: Steering, more: &Value| gates.word("dana", "go", &["go"], more);
+    vec![
+        none(),
+        none().gate("go", &nothing),
+        none().gate("go", &json!({ "not_driver": true })),
+        none().gate("go", &json!({ "required": 3 })),
+        none().gate("go", &two).gate("legal", &json!({ "approvers": ["erin"] })),
+        go(none().gate("go", &nothing), &nothing),
+        go(none().gate("go", &two), &nothing),
+        go(none().gate("go", &two), &json!({ "commits": old })),
+        go(none().gate("go", &nothing), &nothing).word("frank", "no-go", &["go"], &why),
+        none().word("dana", "hold", &[], &why),
+        none().word("dana", "hold", &[], &why).word("alice", "resume", &["web"], &nothing),
+        none().word("dana", "hold", &["web", "docs"], &nothing),
+        none().word("dana", "skip", &["web"], &why),
+        none().word("dana", "status", &[], &nothing),
+        none().word("alice", "override-freeze", &[], &json!({ "freezes": [freeze] })),
+    ]
+}
+
 /// Whether a target goes on by itself, and somebody sees how it ends.
-fn goes_on(ticket: &Ticket, target: &Target) -> bool {
+fn goes_on(ticket: &Ticket, name: &TargetName, target: &Target) -> bool {
     let reports = || target.stages.iter().any(|stage| !stage.status.is_good());
     match target.status {
         TargetStatus::Released | TargetStatus::Skipped => true,
@@ -154,29 +248,41 @@ fn goes_on(ticket: &Ticket, target: &Target) -> bool {
             let goes_on = is_about_to_start(target) || reports;
             target.stuck_since.is_none() && (target.follower.is_some() || goes_on)
         }
+        TargetStatus::OnHold => false,
         TargetStatus::Waiting => {
             let awaited: Vec<_> = ticket.awaited(&target.needs).collect();
             let is_awaited = !awaited.is_empty() && awaited.iter().all(|(_, status)| status.is_some());
-            target.follower.is_some() || is_awaited
+            let gates = ticket.closed_gates(name, &target.needs);
+            let waits_for_people = awaited.is_empty() && !gates.is_empty();
+            let is_refused = gates.iter().any(|gate| !gate.refusals.is_empty());
+            let frozen =
+                target.because.as_ref().is_some_and(|because| because.clause(bold).contains("before"));
+            let is_kept = waits_for_people || is_refused || awaited.is_empty() && frozen;
+            (target.follower.is_some() || is_awaited) && !is_kept
         }
         TargetStatus::Review | TargetStatus::Failed | TargetStatus::Cancelled | TargetStatus::Held => false,
+    }
+}
+
+/// The sentences of a release. Nothing blocks only where every target goes on by itself.
+fn sentences_of(ticket: &Ticket, sentences: &mut BTreeSet<String>) {
+    let needs = needs(ticket);
+    let goes_on = ticket.targets.iter().all(|(name, target)| goes_on(ticket, name, target));
+    let is_over = ticket.targets.values().all(|target| target.status.is_released());
+    let is_held = ticket.hold_of_all().is_some() && !is_over;
+    let is_calm = goes_on && ticket.notices.is_empty() && !is_held;
+    assert_eq!(needs.is_empty(), is_calm, "{needs:#?}\n{:#?}", ticket.targets);
+    sentences.extend(needs.iter().map(|need| need.what.clone()));
+    sentences.extend(actions(ticket, &needs, "`alice`").into_iter().map(|action| format!("→ {action}")));
+    if needs.is_empty() {
+        sentences.insert(calm(ticket));
     }
 }
 
 #[test]
 fn every_state_has_a_sentence_and_nothing_blocks_only_where_every_target_goes_on_by_itself() {
     let mut sentences = BTreeSet::new();
-    every_release(|ticket| {
-        let needs = needs(ticket);
-        let is_calm =
-            ticket.targets.values().all(|target| goes_on(ticket, target)) && ticket.notices.is_empty();
-        assert_eq!(needs.is_empty(), is_calm, "{needs:#?}\n{:#?}", ticket.targets.get("web"));
-        sentences.extend(needs.iter().map(|need| need.what.clone()));
-        sentences.extend(actions(ticket, &needs, "`alice`").into_iter().map(|action| format!("→ {action}")));
-        if needs.is_empty() {
-            sentences.insert(calm(ticket));
-        }
-    });
+    every_release(|ticket| sentences_of(ticket, &mut sentences));
     let sentences: Vec<String> = sentences.into_iter().collect();
     insta::assert_snapshot!(sentences.join("\n"), @"
     **docs** can start now
@@ -246,4 +352,104 @@ fn every_state_has_a_sentence_and_nothing_blocks_only_where_every_target_goes_on
     → if nothing more comes, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which looks at **[web](https://github.com/acme/web/actions/runs/7)**
     → if nothing more comes, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which looks at **web**
     ");
+}
+
+#[test]
+fn every_state_of_a_release_that_people_steer_has_a_sentence() {
+    let mut plain = BTreeSet::new();
+    every_release(|ticket| sentences_of(ticket, &mut plain));
+    let mut sentences = BTreeSet::new();
+    for steering in steerings() {
+        every_steered_release(&steering, |ticket| sentences_of(ticket, &mut sentences));
+    }
+    let sentences: Vec<String> = sentences.difference(&plain).cloned().collect();
+    insta::assert_snapshot!(sentences.join("\n"), @"
+    **docs** and **web** do not pass gate **go**: [`frank`](https://github.com/acme/hub/issues/1#issuecomment-41) said no-go: the tests are red
+    **docs** does not pass gate **go**: [`frank`](https://github.com/acme/hub/issues/1#issuecomment-41) said no-go: the tests are red
+    **docs** waits for gate **go**: 0 of 1
+    **docs** waits for gate **go**: 0 of 2
+    **docs** waits for gate **go**: 0 of 2; the go of [`dana`](https://github.com/acme/hub/issues/1#issuecomment-40) has lapsed, as **docs** was not behind the gate then
+    **docs** waits for gate **go**: 0 of 3
+    **docs** waits for gate **go**: 1 of 2
+    **docs** waits for gate **legal**: 0 of 1
+    **web** can start now
+    **web** waits for gate **go**: 0 of 1
+    **web** waits for gate **go**: 0 of 2
+    **web** waits for gate **go**: 0 of 2; the go of [`dana`](https://github.com/acme/hub/issues/1#issuecomment-40) has lapsed, as **web** has moved: [`1a2b3c4...5d6e7f8`](https://github.com/acme/web/compare/1a2b3c4000000000000000000000000000000000...5d6e7f8000000000000000000000000000000000)
+    **web** waits for gate **go**: 0 of 3
+    **web** waits for gate **go**: 1 of 2
+    **web** waits for gate **legal**: 0 of 1
+    Nothing blocks. Later, **docs** waits for gate **go**.
+    Nothing blocks. Later, **docs** waits for gates **go** and **legal**.
+    Nothing blocks. The hub's run starts **docs** and **web**.
+    Nothing blocks. Under way: **web**, which reports itself. After that, **docs** waits for gate **go**.
+    Nothing blocks. Under way: **web**, which reports itself. After that, **docs** waits for gates **go** and **legal**.
+    Nothing blocks. Under way: **web**, which reports itself. After that, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comment `/release` to start **docs**.
+    Nothing blocks. Under way: **web**; [the hub's run](https://github.com/acme/hub/actions/runs/5) follows it. After that, **docs** waits for gate **go**.
+    Nothing blocks. Under way: **web**; [the hub's run](https://github.com/acme/hub/actions/runs/5) follows it. After that, **docs** waits for gates **go** and **legal**.
+    Nothing blocks. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comment `/release`. After that, **docs** waits for gate **go**.
+    Nothing blocks. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comment `/release`. After that, **docs** waits for gates **go** and **legal**.
+    Nothing blocks. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comment `/release`. After that, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comment `/release` to start **docs**.
+    Nothing blocks. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comment `/release`. After that, the hub's run starts **docs**.
+    [`dana`](https://github.com/acme/hub/issues/1#issuecomment-40) holds **docs**
+    [`dana`](https://github.com/acme/hub/issues/1#issuecomment-40) holds **web** and **docs**
+    [`dana`](https://github.com/acme/hub/issues/1#issuecomment-40) holds the whole release but **web**: the tests are red
+    [`dana`](https://github.com/acme/hub/issues/1#issuecomment-40) holds the whole release: the tests are red
+    nothing is started before 2027-01-02 00:00 UTC: Holidays
+    → 2 of `alice`, `dana` and `acme/sre` comment `/release go go`, which lets **docs** through
+    → 2 of `alice`, `dana` and `acme/sre` comment `/release go go`, which lets **web** through
+    → 2 of `alice`, `dana` and `acme/sre` comment `/release go`, which lets **docs** through
+    → 2 of `alice`, `dana` and `acme/sre` comment `/release go`, which lets **web** through
+    → 3 people who may give commands comment `/release go`, which lets **docs** through
+    → 3 people who may give commands comment `/release go`, which lets **web** through
+    → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release` after this for **web**: grant `actions: write`
+    → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`, which looks for the run of **web**
+    → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`, which starts **docs**
+    → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`, which starts **web**
+    → `alice` comments `/release resume docs` to go on with **docs**
+    → `alice` comments `/release resume web docs` to go on with **web** and **docs**
+    → `alice` comments `/release resume` to go on with the release
+    → `alice` looks at **[web](https://github.com/acme/web/actions/runs/7)**, and re-runs the cancelled jobs there, or comments `/release retry web`
+    → `alice` looks at **[web](https://github.com/acme/web/actions/runs/7)**, and re-runs the failed jobs there, or comments `/release retry web`
+    → `alice` or `acme/sre` comments `/release go`, which lets **docs** through
+    → `alice` or `acme/sre` comments `/release go`, which lets **web** through
+    → `alice` or somebody else who may give commands comments `/release go`, which lets **docs** through
+    → `alice` or somebody else who may give commands comments `/release go`, which lets **web** through
+    → `alice` re-runs **[web](https://github.com/acme/web/actions/runs/7)**, or [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) with `retry-failed: true`, or comments `/release retry web`
+    → `erin` comments `/release go legal`, which lets **docs** through
+    → `erin` comments `/release go legal`, which lets **web** through
+    → `frank` comments `/release go` to open the gate for **docs**
+    → `frank` comments `/release go` to open the gate for **docs** and **web**
+    → after that, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`, which starts **web**; before that, somebody with the role maintain comments `/release override-freeze : reason`
+    → after that, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which starts **web**; before that, somebody with the role maintain comments `/release override-freeze : reason`
+    → if its run has ended, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`, which records how **[web](https://github.com/acme/web/actions/runs/7)** ended; the author of the workflow adds `done: true` to the last report
+    → if nothing more comes, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`, which looks at **[web](https://github.com/acme/web/actions/runs/7)**
+    → if nothing more comes, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`, which looks at **web**
+    → somebody other than `alice` who may give commands comments `/release go`, which lets **docs** through
+    → somebody other than `alice` who may give commands comments `/release go`, which lets **web** through
+    ");
+}
+
+#[test]
+fn whoever_has_said_go_is_not_asked_again_unless_that_has_lapsed() {
+    let asked = |steering: Steering| {
+        let ticket = release(&json!({ "state": "waiting" }), None, None, &json!({}), false, &steering);
+        let needs = needs(&ticket).into_iter().filter(|need| need.gate.is_some());
+        let asked = needs.map(|need| {
+            let reviewers = need.reviewers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            (need.moment, reviewers)
+        });
+        asked.collect::<Vec<_>>()
+    };
+    let gate = |more: &Value| Steering::default().gate("go", more);
+    let named = || gate(&json!({ "required": 2, "approvers": ["alice", "Dana", "acme/sre"] }));
+    let some = |who: &str| vec![(Some(PingFor::Review), who.to_owned())];
+    let old = json!([{ "target": "web", "repository": "acme/web", "ref": "main", "sha": OLD }]);
+    assert_eq!(asked(named()), some("alice, Dana, acme/sre"));
+    assert_eq!(asked(named().word("dana", "go", &["go"], &json!({}))), some("alice, acme/sre"));
+    let lapsed = named().word("dana", "go", &["go"], &json!({ "commits": old }));
+    assert_eq!(asked(lapsed), some("alice, Dana, acme/sre"));
+    assert_eq!(asked(gate(&json!({ "approvers": ["alice"], "not_driver": true }))), [(None, String::new())]);
+    let alice = gate(&json!({ "required": 2 })).word("alice", "go", &["go"], &json!({}));
+    assert_eq!(asked(alice), [(None, String::new())], "nobody else is known by name");
 }

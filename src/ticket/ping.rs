@@ -1,11 +1,11 @@
-//! Pings: a new comment that mentions whoever can do something now, once for each attempt of a run.
+//! Pings: a new comment that mentions whoever can do something now, once for each attempt of a run and for each gate.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use super::status::Word;
-use crate::names::{RepoName, RunId, TargetName};
+use crate::names::{CommentId, RepoName, RunId, TargetName};
 
 /// When somebody is pinged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -13,7 +13,7 @@ use crate::names::{RepoName, RunId, TargetName};
 pub enum PingFor {
     /// A target failed, was cancelled or could not be started.
     Failure,
-    /// A run waits for a review.
+    /// A run waits for a review, or a target for a gate.
     Review,
     /// A target has not changed for long.
     Stuck,
@@ -58,6 +58,27 @@ pub struct Ping {
     /// The attempt of the run, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
+    /// The gate that waits for a word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GatePing>,
+}
+
+/// A gate for whose sake its approvers are pinged: once, and once more when an approval has lapsed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatePing {
+    /// Its name.
+    pub name: TargetName,
+    /// The comments with the approvals that have lapsed by then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lapsed: Vec<CommentId>,
+}
+
+impl GatePing {
+    /// Whether a ping that was sent for this covers `other`.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.name == other.name && other.lapsed.iter().all(|comment| self.lapsed.contains(comment))
+    }
 }
 
 /// For what somebody is to be pinged; none: for nothing.

@@ -54,6 +54,12 @@ pub fn due(
 ) -> Vec<Due> {
     let of_target = |need: Need| {
         let moment = need.moment.filter(|moment| wanted.contains(moment))?;
+        if let Some((gate, behind)) = &need.gate {
+            let targets = behind.iter().filter_map(|name| Some((name, ticket.targets.get(name)?)));
+            let is_ours = targets.into_iter().any(|(name, target)| is_meant(name, target));
+            let ping = Ping { gate: Some(gate.clone()), ..of_release(moment) };
+            return is_ours.then_some(Due { ping, need: Some(need) });
+        }
         let name = need.target.clone()?;
         let target = ticket.targets.get(&name).or_else(|| ticket.unlisted.get(&name));
         let target = target.filter(|target| is_meant(&name, target))?;
@@ -61,12 +67,23 @@ pub fn due(
     };
     let mut due: Vec<Due> = need::needs(ticket).into_iter().filter_map(of_target).collect();
     if is_done && wanted.contains(&PingFor::Done) {
-        let moment = Word::Known(PingFor::Done);
-        let (target, repository, run, attempt) = (None, None, None, None);
-        let ping = Ping { moment, target, repository, run, environments: Vec::new(), attempt };
-        due.push(Due { ping, need: None });
+        due.push(Due { ping: of_release(PingFor::Done), need: None });
     }
     due
+}
+
+/// A ping that is about no single target.
+fn of_release(moment: PingFor) -> Ping {
+    let moment = Word::Known(moment);
+    Ping {
+        moment,
+        target: None,
+        repository: None,
+        run: None,
+        environments: Vec::new(),
+        attempt: None,
+        gate: None,
+    }
 }
 
 /// The ping for a target's attempt; of one that was not started, for the attempt of the job that tried.
@@ -84,6 +101,7 @@ fn ping(moment: PingFor, name: TargetName, target: &Target, by: &Writer) -> Ping
         repository: Some(repository.clone()),
         run: Some(run),
         attempt: Some(attempt),
+        gate: None,
     }
 }
 
@@ -99,7 +117,12 @@ pub fn is_pinged(log: &Log, ping: &Ping) -> bool {
     };
     // A ping for several environments is one for each of them.
     let covers = |sent: &Ping| {
-        let is_same = Ping { environments: ping.environments.clone(), ..sent.clone() } == *ping;
+        let (environments, gate) = (ping.environments.clone(), ping.gate.clone());
+        let is_of_gate = match (&sent.gate, &gate) {
+            (Some(sent), Some(gate)) => sent.covers(gate),
+            (sent, gate) => sent.is_none() && gate.is_none(),
+        };
+        let is_same = Ping { environments, gate, ..sent.clone() } == *ping && is_of_gate;
         is_same && ping.environments.iter().all(|environment| sent.environments.contains(environment))
     };
     log.notices().any(|(_, notice)| notice.pings.iter().any(covers) || is_notice(notice))

@@ -3,10 +3,11 @@
 //! A record keeps the reason as data beside the state of a start. A reason that a later release adds
 //! needs no new state: this release keeps it and reads it as "held" ([`super::status::Word`]).
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::status::{TargetStatus, Word};
-use crate::names::{CommentId, TargetName};
+use crate::names::{CommentId, Login, TargetName};
 
 /// Why a target is not started, or not started again.
 ///
@@ -82,6 +83,30 @@ pub enum Reason {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         help: Option<String>,
     },
+    /// Somebody has decided that it waits.
+    OnHold {
+        /// Who.
+        by: Login,
+        /// Why, in their words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    /// Somebody has decided that it counts as over.
+    Skipped {
+        /// Who.
+        by: Login,
+        /// Why, in their words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    /// Nothing is started within a freeze.
+    Frozen {
+        /// Its end.
+        to: DateTime<Utc>,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
     /// A record that this release of the action cannot read may hold it.
     Unreadable {
         /// The comment with that record.
@@ -135,6 +160,11 @@ impl Reason {
             Self::Unclear { error, runs, .. } => {
                 format!("{error}; its run could be here: {}", runs.join(" "))
             }
+            Self::OnHold { by, why } => format!("{by} holds it{}", said(why)),
+            Self::Skipped { by, why } => format!("{by} has skipped it{}", said(why)),
+            Self::Frozen { to, why } => {
+                format!("nothing is started before {}{}", to.format("%Y-%m-%d %H:%M UTC"), said(why))
+            }
             Self::Unreadable { comment } => format!(
                 "a newer release of the action wrote comment {comment} of the ticket, which may hold it; update the action"
             ),
@@ -158,8 +188,20 @@ impl Reason {
             Self::Needs { .. } => Some(
                 "run this dispatch again when that is released: by hand, on a schedule, or set `wait: true`",
             ),
+            Self::OnHold { .. } | Self::Skipped { .. } => {
+                Some("comment `/release resume` with the target's name on the ticket, and it is started")
+            }
+            Self::Frozen { .. } => Some(
+                "run this dispatch again after that, or comment `/release override-freeze : reason` on the ticket",
+            ),
             _ => None,
         }
+    }
+
+    /// Whether the target is started once this is over.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        matches!(self, Self::Needs { .. } | Self::OnHold { .. } | Self::Skipped { .. } | Self::Frozen { .. })
     }
 
     /// Whether the target failed by it: somebody has to act.
@@ -190,6 +232,11 @@ impl Word<Reason> {
             }
         }
     }
+}
+
+/// `: the reason`, where there is one.
+fn said(why: &Option<String>) -> String {
+    why.as_ref().map(|why| format!(": {why}")).unwrap_or_default()
 }
 
 /// `web`, `web and api`, `web, api and docs`.

@@ -9,6 +9,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::decision::Decision;
+use super::event_inputs::EventInputs;
+use super::gate::Rules;
 use super::marker::{Kind, Marker, MarkerError};
 use super::ping::Ping;
 use super::reason::Reason;
@@ -87,7 +90,7 @@ pub struct Start {
     /// The branch or tag at which the workflow is started.
     #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
     pub git_ref: Option<GitRef>,
-    /// The targets that are released before this one is started.
+    /// The targets that are released, and the gates that are open, before this one is started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<TargetName>,
     /// How far it has come.
@@ -98,6 +101,9 @@ pub struct Start {
     /// The run in the browser.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_url: Option<String>,
+    /// The commit of its ref when this job looked, where a gate asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// The claim whose failed run this start repeats; none for a first start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeats: Option<CommentId>,
@@ -145,6 +151,12 @@ pub struct Dispatch {
     /// The answers of the ticket's form, where this job was the first to use them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<Word<Map<String, Value>>>,
+    /// The inputs of the event that started this job, as far as templates name them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Word<EventInputs>>,
+    /// The gates and freezes of the targets file, where this job was the first to read them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Word<Rules>>,
     /// The targets that this job claims, and those that wait for others.
     pub targets: Vec<Start>,
     /// The names of targets that are listed and left alone by this job.
@@ -159,6 +171,15 @@ pub struct Dispatch {
     /// What a newer release wrote beside.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+impl Dispatch {
+    /// Whether it says of no target how it stands, and keeps inputs or answers for later dispatches.
+    #[must_use]
+    pub fn is_for_later(&self) -> bool {
+        let keeps = self.inputs.is_some() || self.form.is_some();
+        self.targets.is_empty() && self.followed.is_empty() && keeps
+    }
 }
 
 /// A failure that was notified, or its end: a record on a ticket, and the marker of an issue that
@@ -216,6 +237,8 @@ pub enum Record {
     Report(Report),
     /// A failure's.
     Notice(Notice),
+    /// A command's.
+    Decision(Decision),
 }
 
 impl Record {
@@ -229,6 +252,7 @@ impl Record {
             Kind::Dispatch => Self::Dispatch(marker.data()?),
             Kind::Report => Self::Report(marker.data()?),
             Kind::Notice => Self::Notice(marker.data()?),
+            Kind::Decision => Self::Decision(marker.data()?),
             Kind::Ticket | Kind::Board => return Ok(None),
         }))
     }
@@ -240,6 +264,7 @@ impl Record {
             Self::Dispatch(dispatch) => dispatch.targets.iter().any(Start::has_newer_words),
             Self::Report(report) => report.stages.iter().any(|stage| stage.status.is_newer()),
             Self::Notice(notice) => notice.status.is_newer(),
+            Self::Decision(decision) => decision.has_newer_words(),
         }
     }
 
@@ -250,6 +275,7 @@ impl Record {
             Self::Dispatch(dispatch) => &dispatch.by,
             Self::Report(report) => &report.by,
             Self::Notice(notice) => &notice.by,
+            Self::Decision(decision) => &decision.by,
         }
     }
 
@@ -260,6 +286,7 @@ impl Record {
             Self::Dispatch(dispatch) => dispatch.seq,
             Self::Report(report) => report.seq,
             Self::Notice(notice) => notice.seq,
+            Self::Decision(decision) => decision.seq,
         }
     }
 }

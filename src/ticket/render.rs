@@ -34,6 +34,9 @@ impl Record {
             }
             Self::Report(report) => format!("{}\n{}", marker::render(Kind::Report, report), report.lines()),
             Self::Notice(notice) => format!("{}\n{}", marker::render(Kind::Notice, notice), notice.lines()),
+            Self::Decision(decision) => {
+                format!("{}\n{}", marker::render(Kind::Decision, decision), decision.lines())
+            }
         }
     }
 
@@ -50,6 +53,11 @@ impl Record {
                 }
             }
             Self::Notice(notice) => notice.message = text::cut(&notice.message, limit),
+            Self::Decision(decision) => {
+                decision.reason = decision.reason.as_ref().map(|reason| text::cut(reason, limit));
+                // An answer has limits of its own, and is no longer than two messages.
+                decision.answer = decision.answer.as_ref().map(|answer| text::cut(answer, 2 * limit));
+            }
         }
         record
     }
@@ -58,6 +66,14 @@ impl Record {
 impl Dispatch {
     fn lines(&self) -> String {
         let hub_run = text::foreign_link(&format!("Hub run {}", self.by.run), &self.run_url);
+        if self.is_for_later() {
+            let kept = match (&self.form, &self.inputs) {
+                (Some(_), Some(_)) => "the answers of the form and its inputs",
+                (Some(_), None) => "the answers of the form",
+                (None, _) => "its inputs",
+            };
+            return format!("📝 {hub_run} keeps {kept} for later dispatches of this ticket.\n");
+        }
         let mut out = match (self.targets.is_empty(), self.followed.is_empty()) {
             (true, false) => format!("👀 {hub_run} follows:\n"),
             _ => format!("🚀 {hub_run} dispatches:\n"),
@@ -225,6 +241,7 @@ mod tests {
 
     use super::*;
     use crate::names::RunId;
+    use crate::ticket::event_inputs::{self, EventInputs};
     use crate::ticket::{Watch, Writer};
 
     fn url(run: usize) -> String {
@@ -233,6 +250,7 @@ mod tests {
 
     fn start(name: &str, state: StartState, because: Reason) -> Start {
         Start {
+            commit: None,
             repeats: None,
             turn: None,
             target: name.into(),
@@ -268,6 +286,8 @@ mod tests {
             left_out: Vec::new(),
             watch: Watch::default(),
             form: None,
+            inputs: None,
+            rules: None,
             targets,
             followed: Vec::new(),
             other: Map::new(),
@@ -303,16 +323,20 @@ mod tests {
             let name = format!("target-with-a-rather-long-name-{number}");
             start(&name, StartState::Unknown, because)
         };
-        let record = Record::Dispatch(Dispatch {
-            // As much as a dispatch records: each answer by two names.
-            form: Some(Word::Known(Map::from_iter([("notes".to_owned(), "x".repeat(16_000).into())]))),
-            ..dispatch((0..40).map(unclear).collect())
-        });
-        assert!(record.fits(), "{} characters", text::length(&record.render()));
-        assert_eq!(
-            record.render().matches(&"y".repeat(300)).count(),
-            80,
-            "the remedy stays, in data and in words"
-        );
+        let notes = |length: usize| Map::from_iter([("notes".to_owned(), "x".repeat(length).into())]);
+        let inputs = EventInputs::fitting(notes(event_inputs::ROOM - 20));
+        assert_eq!(inputs.values.len(), 1);
+        // As much as a dispatch records: long answers, each by two names, or shorter ones with inputs.
+        for (form, inputs) in [(16_000, None), (8_000, Some(Word::Known(inputs)))] {
+            let targets = (0..40).map(unclear).collect();
+            let form = Some(Word::Known(notes(form)));
+            let record = Record::Dispatch(Dispatch { form, inputs, ..dispatch(targets) });
+            assert!(record.fits(), "{} characters", text::length(&record.render()));
+            assert_eq!(
+                record.render().matches(&"y".repeat(300)).count(),
+                80,
+                "the remedy stays, in data and in words"
+            );
+        }
     }
 }

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use super::decision::Decision;
+use super::decisions::Commits;
+use super::gate::Rules;
 use super::reason::Reason;
 use super::record::{Notice, Start};
 use super::run::FollowedRun;
@@ -32,6 +35,12 @@ pub struct Ticket {
     pub notices: Vec<Notice>,
     /// The runs that were started although another claim came first. They count for nothing.
     pub second_starts: Vec<SecondStart>,
+    /// The gates and freezes.
+    pub rules: Rules,
+    /// The decisions of people that count, in the order of their comments.
+    pub decisions: Vec<Decision>,
+    /// At which commits the refs of targets behind gates are.
+    pub commits: Commits,
     /// The comments that this release of the action cannot read, or not whole.
     pub unreadable: Vec<CommentId>,
 }
@@ -190,7 +199,10 @@ impl Ticket {
         while let Some(name) = open.pop() {
             match self.targets.get(name) {
                 Some(target) if target.status.is_bad() => return Some((name, target.status)),
-                Some(target) if target.status == TargetStatus::Waiting && asked.insert(name) => {
+                Some(target)
+                    if matches!(target.status, TargetStatus::Waiting | TargetStatus::OnHold)
+                        && asked.insert(name) =>
+                {
                     open.extend(&target.needs);
                 }
                 _ => {}
@@ -199,13 +211,17 @@ impl Ticket {
         None
     }
 
-    /// Which of `needs` are not released yet, with how they stand; unknown if nothing was heard of one.
+    /// Which targets of `needs` are not released yet, with how they stand; unknown if nothing was heard of one.
     pub fn awaited<'t>(
         &'t self,
         needs: &'t [TargetName],
     ) -> impl Iterator<Item = (&'t TargetName, Option<TargetStatus>)> {
-        let status = |name: &TargetName| self.targets.get(name).map(|target| target.status);
-        let known = needs.iter().map(move |name| (name, status(name)));
+        let status = |name: &TargetName| match self.targets.get(name) {
+            Some(target) => Some(target.status),
+            None => self.skip_of(name).map(|_| TargetStatus::Skipped),
+        };
+        let targets = needs.iter().filter(|name| self.rules.gate(name).is_none());
+        let known = targets.map(move |name| (name, status(name)));
         known.filter(|(_, status)| !status.is_some_and(TargetStatus::is_released))
     }
 

@@ -262,6 +262,8 @@ pub enum TargetStatus {
     InProgress,
     /// Started, and nothing was heard of it yet.
     Queued,
+    /// Not started: somebody has decided that it waits.
+    OnHold,
     /// Not started: something has to happen before.
     Waiting,
     /// The stage that ends the release was left out on purpose.
@@ -272,13 +274,14 @@ pub enum TargetStatus {
 
 impl TargetStatus {
     /// Every status, the most urgent first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Failed,
         Self::Cancelled,
         Self::Held,
         Self::Review,
         Self::InProgress,
         Self::Queued,
+        Self::OnHold,
         Self::Waiting,
         Self::Skipped,
         Self::Released,
@@ -290,7 +293,7 @@ impl TargetStatus {
         match self {
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
-            Self::Held => "held",
+            Self::Held | Self::OnHold => "held",
             Self::Review => "review",
             Self::InProgress => "in_progress",
             Self::Queued => "queued",
@@ -304,6 +307,12 @@ impl TargetStatus {
     #[must_use]
     pub fn is_under_way(self) -> bool {
         matches!(self, Self::Review | Self::InProgress | Self::Queued)
+    }
+
+    /// Whether the target has been started, or is through without that.
+    #[must_use]
+    pub fn is_started(self) -> bool {
+        !matches!(self, Self::Waiting | Self::OnHold)
     }
 
     /// Whether the target is through: nothing more is expected of it.
@@ -328,6 +337,7 @@ impl TargetStatus {
             Self::Review => "✋ needs review",
             Self::InProgress => "🔄 in progress",
             Self::Queued => "🕓 queued",
+            Self::OnHold => "⏸️ on hold",
             Self::Waiting => "⏳ waiting",
             Self::Skipped => "⏭️ skipped",
             Self::Released => "✅ released",

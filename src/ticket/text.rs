@@ -24,6 +24,14 @@ pub fn length(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
+/// A number as people read it: `12,000`.
+#[must_use]
+pub fn thousands(number: usize) -> String {
+    let digits: Vec<char> = number.to_string().chars().collect();
+    let groups = digits.rchunks(3).rev().map(|group| group.iter().collect::<String>());
+    groups.collect::<Vec<_>>().join(",")
+}
+
 /// Cuts `text` to at most `limit` characters, with a word that says so.
 #[must_use]
 pub fn cut(text: &str, limit: usize) -> String {
@@ -333,6 +341,13 @@ fn is_bidi_control(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_written_in_groups_of_three_digits() {
+        for (number, expected) in [(0, "0"), (999, "999"), (8_000, "8,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(thousands(number), expected);
+        }
+    }
     use proptest::prelude::*;
 
     #[test]

@@ -7,7 +7,7 @@ mod samples;
 
 use std::path::Path;
 
-use release_ticket_action::ticket::{Status, text};
+use release_ticket_action::ticket::{Status, Verb, text};
 
 use crate::support::without_links;
 use release::Release;
@@ -208,4 +208,166 @@ fn a_time_of_another_day_than_the_newest_change_has_its_date() {
     let release = Release::new().starts("web", &[], 0).starts("api", &[], 1_500);
     let rows = rows(&release.board());
     assert_eq!(rows[1..], ["| **api** | 🕓 queued | 10:00 |", "| **web** | 🕓 queued | 2026-11-26 09:00 |",]);
+}
+
+/// The lines of a section of the board, without the addresses of links.
+fn section(board: &str, from: &str) -> String {
+    let board = without_links(board).replace('\u{a0}', " ");
+    let (_, section) = board.split_once(from).unwrap_or_else(|| panic!("{from}:\n{board}"));
+    section.split("\n\n").find(|part| !part.is_empty()).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_board_says_how_each_gate_stands_and_who_has_said_what() {
+    let gates = |name| rows(&samples::board(name).expect("a sample")).split_off(5).join("\n");
+    insta::assert_snapshot!(["gate", "gate-closed", "gate-lapsed"].map(gates).join("\n"), @"
+    | Gate | Said so far | Approvers |
+    | 🚦 **go**: 1 of 2 | 🟢 `dana` | `alice`, `dana` and `acme/release` |
+    | Gate | Said so far | Approvers |
+    | ⛔ **go**: closed by `erin` | 🟢 `dana` · ⛔ `erin` | `alice`, `dana` and `acme/release` |
+    | Gate | Said so far | Approvers |
+    | 🚦 **go**: 1 of 2 | ⌛ `dana`: lapsed, as **web** has moved: `1a2b3c4...5d6e7f8` · 🟢 `frank` | `alice`, `dana` and `acme/release` |
+    ");
+    let board = samples::board("gate-lapsed").expect("a sample");
+    let [old, new] = ["1a2b3c4", "5d6e7f8"].map(|sha| format!("{sha:0<40}"));
+    let compare = format!("https://github.com/acme/web/compare/{old}...{new}");
+    assert_eq!(board.matches(&compare).count(), 2, "in the box and at the gate: {board}");
+}
+
+#[test]
+fn a_go_of_the_driver_that_does_not_count_and_one_of_another_commit_that_does_are_marked() {
+    let with_words = |release: Release| {
+        let release = release.decides("alice", Verb::Go, &["go"], 1).at_commits(&[("web", "1a2b3c4")]);
+        release.decides("dana", Verb::Go, &["go"], 2).at_commits(&[("web", "5d6e7f8")])
+    };
+    let gate = |board: String| rows(&board).pop().expect("a gate");
+    let open = || Release::new().waits("web", &["go"]).gate("go", 2, &[]);
+    assert_eq!(
+        gate(with_words(open().not_by_the_driver()).board()),
+        "| 🚦 **go**: 1 of 2 | `alice` does not count as the driver · 🟢 `dana` | whoever may give commands; not the driver |"
+    );
+    assert_eq!(
+        gate(with_words(open().only_warning()).board()),
+        "| 🟢 **go**: open | 🟢 `alice`: counts, though **web** has moved: `1a2b3c4...5d6e7f8` · 🟢 `dana` | whoever may give commands |"
+    );
+}
+
+#[test]
+fn held_skipped_and_frozen_targets_say_by_whom_and_until_when() {
+    let target_rows = |name| rows(&samples::board(name).expect("a sample")).join("\n");
+    insta::assert_snapshot!(["held", "skipped", "frozen"].map(target_rows).join("\n"), @"
+    | Target | Status | Progress | Release | Started | Took |
+    | **web** | 🔄 in progress | 🔄 build |  | 09:00 |  |
+    | **docs** | ⏸️ on hold | by `dana`: the registry is down, until it is up again |  |  |  |
+    | **api** | ✅ released |  | v1.4.0 | 09:00 | 13 min |
+    | Target | Status | Progress | Release | Started | Took |
+    | **docs** | ⏸️ on hold | by `dana`: the screenshots are old |  |  |  |
+    | **brew** | ⏭️ skipped | by `alice`: the formula comes next week |  | 09:00 | 6 min |
+    | **api** | ✅ released |  | v1.4.0 | 09:00 | 13 min |
+    | Target | Status | Progress | Release | Started | Took |
+    | **cli** | ⏳ waiting | until 2027-01-02 00:00 UTC: Holidays |  |  |  |
+    | **docs** | ⏳ waiting | after **web** |  |  |  |
+    | **web** | ⏳ waiting | until 2027-01-02 00:00 UTC: Holidays |  |  |  |
+    | **api** | ✅ released |  | v1.4.0 | 09:00 | 13 min |
+    ");
+}
+
+#[test]
+fn a_hold_and_a_freeze_of_the_whole_release_stand_in_the_box() {
+    let board = |name| samples::board(name).expect("a sample");
+    let boxes = ["held", "skipped", "frozen"].map(|name| section(&board(name), "> !NOTE]\n"));
+    insta::assert_snapshot!(boxes.join("\n"), @"
+    > - `dana` holds the whole release: the registry is down, until it is up again
+    >
+    > **Next:** `alice` comments `/release resume` to go on with the release.
+    > - `dana` holds **docs**: the screenshots are old
+    >
+    > **Next:** `alice` comments `/release resume docs` to go on with **docs**.
+    > - nothing is started before 2027-01-02 00:00 UTC: Holidays
+    >
+    > **Next:** after that, `alice` runs the hub's workflow again, which starts **cli** and **web**; before that, somebody with the role maintain comments `/release override-freeze : reason`.
+    ");
+}
+
+#[test]
+fn decisions_are_listed_newest_first_and_folded_when_they_are_many() {
+    let board = samples::board("skipped").expect("a sample");
+    insta::assert_snapshot!(section(&board, "**Decisions**\n\n"), @"
+    - 09:24 ⏸️ `dana` (write) holds **docs**: the screenshots are old
+    - 09:20 ⏭️ `alice` (write) skips **brew**: the formula comes next week
+    ");
+    let board = samples::board("decided").expect("a sample");
+    insta::assert_snapshot!(section(&board, "<details><summary>Decisions (7)</summary>\n\n"), @"
+    - 09:39 ⏭️ `dana` (write) skips **brew**: the formula comes next week
+    - 09:32 🔁 `alice` (write) starts **cli** again
+    - 09:31 🚫 `alice` (write) cancels **cli**
+    - 09:28 🟢 `dana` (write) said go on **staging** for **web** at `1a2b3c4` and **cli** at `9f8e7d6`
+    - 09:22 🧊 `alice` (write) overrides the freeze until 2027-01-02 00:00 UTC: a fix for CVE-2026-1234
+    - 09:19 ▶️ `dana` (write) resumes the whole release
+    - 09:01 ⏸️ `alice` (write) holds the whole release: dana looks at the numbers first
+    ");
+}
+
+#[test]
+fn who_only_asks_decides_nothing() {
+    let release = || Release::new().starts("web", &[], 0);
+    let asked = release().decides("dana", Verb::Status, &[], 3).board();
+    assert!(!asked.contains("Decisions") && !asked.contains("dana"), "{asked}");
+}
+
+#[test]
+fn hundreds_of_decisions_and_gates_leave_room_for_the_targets() {
+    let release =
+        (0..100).fold(Release::new(), |release, number| release.waits(&format!("service-{number}"), &["go"]));
+    let commits: Vec<(String, &str)> =
+        (0..100).map(|number| (format!("service-{number}"), "1a2b3c4")).collect();
+    let commits: Vec<(&str, &str)> = commits.iter().map(|(name, sha)| (name.as_str(), *sha)).collect();
+    let approvers: Vec<String> =
+        (0..50).map(|number| format!("a-rather-long-login-of-an-approver-{number}")).collect();
+    let approvers: Vec<&str> = approvers.iter().map(String::as_str).collect();
+    let release = (0..50).fold(release, |release, number| {
+        release.gate(&format!("gate-{number}"), 20, &approvers).gate("go", 20, &approvers)
+    });
+    let release = (0..300).fold(release, |release, number| {
+        let release = release.decides(approvers[number % 50], Verb::Go, &["go"], 1).at_commits(&commits);
+        release.because(&"a rather long reason ".repeat(20))
+    });
+    let board = release.board();
+    assert!(text::length(&board) <= text::BODY_LIMIT, "{} characters", text::length(&board));
+    assert!(!board.contains("do not fit") && board.contains("and 88 more gates"), "{board}");
+    assert!(
+        board.contains("<summary>Decisions (300)</summary>") && board.contains("earlier ones are left out"),
+        "{board}"
+    );
+}
+
+#[test]
+fn more_held_targets_than_can_be_read_at_a_glance_are_folded_away() {
+    let release =
+        (0..20).fold(Release::new(), |release, number| release.waits(&format!("service-{number}"), &[]));
+    let board = release.decides("dana", Verb::Hold, &[], 1).board();
+    assert!(board.contains("<details><summary>⏸️ 20 on hold</summary>"), "{board}");
+    assert_eq!(
+        without_links(&board).matches("holds the whole release").count(),
+        2,
+        "in the box and as a decision: {board}"
+    );
+}
+
+#[test]
+fn a_gate_is_drawn_between_the_targets() {
+    let board = samples::board("gate-closed").expect("a sample");
+    assert!(board.contains("{{\"go ⛔\"}}"), "{board}");
+}
+
+#[test]
+fn what_people_write_into_decisions_is_shown_as_text() {
+    let hostile = "`| <img src=x> @everyone #12 ![x](y) <!-- ";
+    let release = Release::new().starts("api", &[], 0).waits("web", &["go"]).waits("docs", &["api"]);
+    let release = release.gate("go", 2, &["dana"]).decides("dana", Verb::NoGo, &["go"], 1).because(hostile);
+    let release = release.decides("dana", Verb::Hold, &["docs"], 2).because(hostile);
+    let board = release.decides("dana", Verb::Hold, &[], 3).because(hostile).board();
+    for text in ["<img", "@everyone", "#12", "![", "<!--"] {
+        assert!(!board.contains(text), "{text}: {board}");
+    }
 }

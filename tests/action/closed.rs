@@ -669,26 +669,19 @@ async fn a_named_ticket_opened_again_starts_nothing_beside_a_later_one() {
     assert_eq!(count(&acme, "api"), 1);
 }
 
-/// A comment of alice on the ticket, as the event that starts the hub's run.
-fn comment_event(state: &str) -> Value {
-    serde_json::json!({
-        "action": "created",
-        "issue": { "number": 1, "state": state, "title": "Release 1.4.0", "body": "" },
-        "comment": { "id": 77, "body": "Thanks, everybody!", "user": { "login": "alice" } },
-        "sender": { "login": "alice", "type": "User" },
-    })
-}
-
 #[tokio::test]
-async fn a_comment_on_a_ticket_that_was_closed_as_released_is_no_failure() {
+async fn a_record_that_arrives_on_a_ticket_that_was_closed_as_released_is_no_failure() {
     let acme = Acme::new().await;
-    acme.world.repository("acme/hub").role("alice", "admin");
     dispatch(500, "web").input("close-on-success", "true").run_in(&acme).await.succeeds();
     end(&acme, "web", "success");
     dispatch(501, "web").input("close-on-success", "true").run_in(&acme).await.succeeds();
     close(&acme, 1);
+    let report = Step::new("report").run(acme.world.runs("acme/web")[0].id).input("ticket", "acme/hub#1");
+    report.input("status", "success").run_in(&acme).await.succeeds();
+    let record = acme.records(1).pop().expect("the report");
     acme.world.clear_story();
-    let done = dispatch(502, "web").event(comment_event("closed")).run_in(&acme).await;
+    let event = acme.world.comment_event(record.id, "created");
+    let done = dispatch(502, "web").event(event).run_in(&acme).await;
     done.succeeds();
     done.says("::notice::nothing is started: the ticket is closed, and everything on it is released");
     assert_eq!((acme.world.story(), count(&acme, "web")), (String::new(), 1));
@@ -698,9 +691,12 @@ async fn a_comment_on_a_ticket_that_was_closed_as_released_is_no_failure() {
 }
 
 #[tokio::test]
-async fn a_comment_on_a_ticket_that_was_closed_midway_says_that_it_is_closed() {
+async fn a_record_that_arrives_on_a_ticket_that_was_closed_midway_says_that_it_is_closed() {
     let acme = closed_midway().await;
-    acme.world.repository("acme/hub").role("alice", "admin");
-    let done = dispatch(502, "web, api").event(comment_event("closed")).run_in(&acme).await;
+    let report = Step::new("report").run(acme.world.runs("acme/web")[0].id).input("ticket", "acme/hub#1");
+    report.input("status", "success").run_in(&acme).await.succeeds();
+    let record = acme.records(1).pop().expect("the report");
+    let event = acme.world.comment_event(record.id, "created");
+    let done = dispatch(502, "web, api").event(event).run_in(&acme).await;
     done.fails().says("the ticket acme/hub#1 is closed").says("help: reopen it");
 }

@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use release_ticket_action::names::{CommentId, IssueNumber, RunId};
+use release_ticket_action::ticket::claim::Claims;
 use release_ticket_action::ticket::marker::Marker;
-use release_ticket_action::ticket::{BoardStep, Comment, Key, Log, Record, TargetStatus, key};
+use release_ticket_action::ticket::{
+    Basis, BoardStep, Comment, Key, Log, Record, TargetStatus, Verb, event_inputs, key,
+};
 use serde_json::Value;
 
 fn samples() -> Vec<(PathBuf, String)> {
@@ -41,7 +44,7 @@ fn the_marker_of_every_sample_is_read_and_written_back_as_it_is() {
             records += 1;
         }
     }
-    assert_eq!(records, 14);
+    assert_eq!(records, 19);
 }
 
 #[test]
@@ -68,7 +71,19 @@ fn the_samples_tell_the_release_that_they_were_taken_from() {
     assert!(phone.has_lost_its_run() && tablet.has_unknown_end() && !tablet.status.is_bad());
     assert_eq!((kiosk.status, kiosk.run.as_ref()), (TargetStatus::Queued, None));
     assert_eq!(ticket.notices.len(), 1);
+    let basis = Basis { identity: Some("acme-release[bot]".to_owned()), ..Basis::default() };
+    let remembered = event_inputs::remembered(Claims { log: &log, basis: &basis }).expect("inputs");
+    let inputs = remembered.inputs.known().expect("this release knows them");
+    assert_eq!((remembered.run, inputs.values["channel"].as_str()), (RunId(530), Some("beta")));
+    assert_eq!(inputs.too_long["notes"], 12_000);
     assert!(log.board().is_some());
+    let decisions: Vec<_> =
+        ticket.decisions.iter().map(|decision| (decision.verb(), decision.comment)).collect();
+    assert_eq!(
+        decisions,
+        [(Some(Verb::Go), CommentId(2101)), (Some(Verb::OverrideFreeze), CommentId(2103))],
+        "one is refused"
+    );
     let keys: Vec<_> = samples().iter().filter_map(|(_, text)| Key::of(text)).collect();
     assert!(keys.contains(&Key::Release("1.4.0".into()).into()), "{keys:?}");
     let continued: Vec<_> = samples().iter().filter_map(|(_, text)| key::continues(text)).collect();
@@ -86,7 +101,7 @@ fn what_a_newer_release_adds_is_kept_by_an_older_one() {
             kept += 1;
         }
     }
-    assert_eq!(kept, 14);
+    assert_eq!(kept, 19);
 }
 
 /// The places in `data` that hold a word of the wire, as JSON pointers.

@@ -149,7 +149,7 @@ fn approved(acme: &Acme, number: u64) -> Step {
 }
 
 fn commented(acme: &Acme, number: u64) -> Step {
-    step_on(acme, number, json!({ "action": "created", "comment": { "body": "/release" } }))
+    step(number).event(acme.comment_by("alice", number, "/release")).input("only", "{{ form.targets }}")
 }
 
 fn by_hand(number: u64) -> Step {
@@ -218,6 +218,21 @@ async fn a_form_that_was_approved_again_starts_what_it_says_now() {
 }
 
 #[tokio::test]
+async fn a_later_dispatch_goes_by_the_newest_approval_though_that_has_started_nothing() {
+    let (acme, number) = requested(BODY).await;
+    let waves = TARGETS.replace("docs]", "{ repository: docs, needs: [web] }]");
+    acme.world.repository("acme/hub").file(".github/release-targets.yml", &waves);
+    approved(&acme, number).run_in(&acme).await.succeeds();
+    acme.world.edit_issue_body("acme/hub", number, &BODY.replace("beta", "stable"));
+    approved(&acme, number).run(600).run_in(&acme).await.succeeds();
+    let last = acme.records(number).pop().expect("a record").body;
+    assert!(last.contains("keeps the answers of the form for later dispatches of this ticket"), "{last}");
+    acme.world.finish_run(acme.world.runs("acme/web")[0].id, "success");
+    by_hand(number).run(700).run_in(&acme).await.succeeds();
+    assert_eq!(started(&acme), [of(&["docs"], "stable"), of(&["web"], "beta")].concat());
+}
+
+#[tokio::test]
 async fn an_edit_that_changes_no_answer_stops_nothing() {
     let (acme, number) = requested(BODY).await;
     let step = approved(&acme, number);
@@ -273,9 +288,11 @@ async fn an_issue_that_was_never_approved_says_what_whoever_starts_the_workflow_
     assert_eq!(started(&acme), of(&["docs", "web"], "beta"));
 
     let (acme, number) = requested(BODY).await;
-    let comment = commented(&acme, number);
+    commented(&acme, number).run_in(&acme).await.succeeds().says("is not a release ticket");
+    assert_eq!(started(&acme), []);
+    let opened = step_on(&acme, number, json!({ "action": "opened" }));
     acme.world.edit_issue_body("acme/hub", number, &BODY.replace("- [ ] api", "- [X] api"));
-    comment.run_in(&acme).await.fails().says("`targets` was");
+    opened.run_in(&acme).await.fails().says("`targets` was");
     assert_eq!(started(&acme), []);
 }
 

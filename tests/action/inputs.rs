@@ -39,6 +39,20 @@ async fn all_bad_inputs_are_reported_together() {
     assert_eq!(acme.requests(), [""; 0]);
 }
 
+#[tokio::test]
+async fn a_misspelt_word_of_an_input_is_refused_with_the_word_that_is_meant() {
+    let acme = Acme::new().await;
+    let step = Step::new("dispatch").input("command-permission", "maintian").input("wait", "ture");
+    let done = step.input("claim", "git").run_in(&acme).await;
+    done.ends_with(2);
+    insta::assert_snapshot!(done.visible_log(), @"
+    ::error::input `wait` is `ture`; it takes `true` or `false`%0Ahelp: did you mean `true`?
+    ::error::input `claim` is `git`; it takes `comment` or `ref`
+    ::error::input `command-permission` is `maintian`; it takes `triage`, `write`, `maintain` or `admin`%0Ahelp: did you mean `maintain`?
+    ");
+    assert_eq!(acme.requests(), [""; 0]);
+}
+
 /// The reader asks of every input what the table, and so the documentation, says that it takes.
 #[test]
 fn what_an_input_does_not_take_is_refused_in_every_mode() {

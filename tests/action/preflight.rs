@@ -88,7 +88,7 @@ targets:
     help: did you mean `version`? `inputs` has `version`; if it may be missing, write `{{ inputs.verison | default('') }}`
     .github/release-targets.yml:8:57: target api: input `channel` of release.yml in acme/api is `nightly`
     help: it takes one of `stable` and `beta`
-    .github/release-targets.yml:9:13: `api` needs `wep`, which is no target
+    .github/release-targets.yml:9:13: `api` needs `wep`, which is neither a target nor a gate
     help: did you mean `web`?
     .github/release-targets.yml:10:5: the name `web` is taken, at 5:5
     help: give it a `name` of its own
@@ -104,6 +104,55 @@ targets:
     help: a workflow that is started this way must be on the default branch too
     ");
     done.says("::error file=.github/release-targets.yml,line=13,col=33::.github/release-targets.yml:13:33: a target");
+    assert_eq!(acme.world.story(), "", "nothing is written");
+}
+
+#[tokio::test]
+async fn mistakes_of_gates_and_freezes_are_reported_with_those_of_targets() {
+    let acme = Acme::new().await;
+    let targets = "\
+targets:
+  - { repository: web, workflow: release.yml, inputs: { version: 1.4.0 }, needs: [goo] }
+  - { repository: api, workflow: release.yml, inputs: { version: 1.4.0 }, needs: [Go] }
+gates:
+  - { name: go, approver: alice, required: none }
+  - { name: API }
+freeze: { from: 2026-12-20T00:00, to: 2026-12-24 }
+";
+    let done = dispatch(&acme, targets).await;
+    done.fails();
+    insta::assert_snapshot!(told(&done), @"
+    .github/release-targets.yml:2:83: `web` needs `goo`, which is neither a target nor a gate
+    help: did you mean `go`?
+    .github/release-targets.yml:5:17: a gate has no key `approver`
+    help: did you mean `approvers`?
+    .github/release-targets.yml:5:44: `required` is text
+    help: it takes a whole number from 1 to 100
+    .github/release-targets.yml:6:5: the name `API` is taken, at 3:5
+    help: give it a `name` of its own
+    .github/release-targets.yml:7:17: `from`: `2026-12-20T00:00` has no time zone
+    help: add `Z` for UTC, or an offset such as `+01:00`
+    ");
+    assert_eq!(acme.world.story(), "", "nothing is written");
+}
+
+#[tokio::test]
+async fn only_cannot_name_a_gate() {
+    let acme = Acme::new().await;
+    acme_with(
+        &acme,
+        "targets: [web, { repository: docs, needs: [web, Go] }]\n\
+         gates: [{ name: Go }]\n\
+         defaults: { workflow: release.yml, inputs: { version: 1.4.0 } }",
+    );
+    let done = step().input("only", "web, go, goo").run_in(&acme).await;
+    done.fails();
+    insta::assert_snapshot!(told(&done), @"
+    `only` names `go`, which is a gate
+    help: name targets: there is `web` and `docs`
+    `only` names `goo`, which is not a target
+    help: there is `web` and `docs`
+    ");
     assert_eq!(acme.world.story(), "", "nothing is written");
 }
 

@@ -7,12 +7,15 @@ use proptest::prelude::*;
 use release_ticket_action::event::Event;
 use release_ticket_action::inputs::{INPUTS, Inputs};
 use release_ticket_action::job::{Clock, Job};
-use release_ticket_action::names::{CommentId, Login, RunId, number};
+use release_ticket_action::names::{CommentId, Login, RepoName, RunId, TargetName, number};
 use release_ticket_action::targets::{self, Defaults};
+use release_ticket_action::ticket::decision::{ApprovedCommit, Outcome, Person, RetriedStart};
+use release_ticket_action::ticket::gate::{Approver, OnMoved};
 use release_ticket_action::ticket::marker::Marker;
 use release_ticket_action::ticket::{
-    BoardStep, Comment, Dispatch, FollowedJob, FollowedRun, Log, Notice, Reason, Record, Report, Review,
-    StageReport, Start, StartState, Status, Stuck, Watch, Word, Writer, text,
+    BoardStep, Comment, Decision, Dispatch, EventInputs, FollowedJob, FollowedRun, Freeze, Gate, Log, Notice,
+    Reason, Record, Report, Review, Rules, StageReport, Start, StartState, Status, Stuck, Verb, Watch, Word,
+    Writer, text,
 };
 use serde_json::{Map, Value};
 
@@ -100,6 +103,120 @@ fn any_report() -> impl Strategy<Value = Record> {
     })
 }
 
+/// Inputs of an event, or answers of a form.
+fn any_values() -> impl Strategy<Value = Map<String, Value>> {
+    let value = prop_oneof![
+        any_text().prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+        any_number().prop_map(Value::from),
+        prop::collection::vec(any_text(), 0..2).prop_map(Value::from),
+    ];
+    prop::collection::vec((any_text(), value), 0..3).prop_map(|values| values.into_iter().collect())
+}
+
+/// Inputs of an event as a record keeps them, or what a newer release keeps of them.
+fn any_inputs() -> impl Strategy<Value = Word<EventInputs>> {
+    let too_long = prop::collection::btree_map(any_text(), 0..70_000_usize, 0..2);
+    let known = (any_values(), too_long);
+    let known = known.prop_map(|(values, too_long)| Word::Known(EventInputs { values, too_long }));
+    let newer = any_text().prop_map(|text| Word::Newer(serde_json::json!({ "sealed": text })));
+    prop_oneof![4 => known, 1 => newer]
+}
+
+/// The name of a target or a gate: often one that others use as well.
+fn any_name() -> impl Strategy<Value = String> {
+    prop_oneof![any_text(), prop::sample::select(vec!["web", "docs", "go"]).prop_map(str::to_owned)]
+}
+
+/// Why a target is not started.
+fn any_reason() -> impl Strategy<Value = Reason> {
+    let by = || Login::parse("dana").expect("a login");
+    (0..4, any_text()).prop_map(move |(kind, text)| match kind {
+        0 => Reason::OnHold { by: by(), why: Some(text) },
+        1 => Reason::Skipped { by: by(), why: Some(text) },
+        2 => Reason::Frozen { to: at(), why: Some(text) },
+        _ => Reason::Refused { error: text, help: None },
+    })
+}
+
+fn any_decision() -> impl Strategy<Value = Record> {
+    let command = prop_oneof![
+        4 => prop::sample::select(Verb::ALL.to_vec()).prop_map(Word::Known),
+        1 => any_text().prop_map(|word| Word::Newer(serde_json::json!({ "verb": word }))),
+    ];
+    let outcome = prop::sample::select(vec![
+        Word::Known(Outcome::Accepted),
+        Word::Known(Outcome::Refused),
+        Word::Known(Outcome::Failed),
+        Word::Newer("postponed".into()),
+    ]);
+    let names = prop::collection::vec(any_name(), 0..3);
+    let commit = (any_name(), prop::option::of(prop_oneof![any_text(), "[0-9a-f]{40}"]));
+    let commits = prop::collection::vec(commit, 0..3);
+    let texts = (any_text(), any_text(), any_text(), prop::option::of(any_text()));
+    let parts = (any_writer(), command, outcome, names, commits, texts, 1..9_u64);
+    parts.prop_map(|(by, command, outcome, names, commits, (url, role, reason, answer), number)| {
+        let names: Vec<TargetName> = names.into_iter().map(Into::into).collect();
+        let repository: RepoName = "acme/web".parse().expect("a name");
+        let commits = commits.into_iter().map(|(target, sha)| ApprovedCommit {
+            target: target.into(),
+            repository: repository.clone(),
+            git_ref: "main".into(),
+            sha,
+        });
+        let login = if number % 2 == 0 { "alice" } else { "dana" };
+        Record::Decision(Decision {
+            run_url: format!("https://github.com/acme/web/actions/runs/{}", by.run),
+            by,
+            seq: 1,
+            command: Some(command),
+            reason: Some(reason),
+            who: Person { login: Login::parse(login).expect("a login"), id: number % 4, role },
+            comment: CommentId(number),
+            comment_url: url,
+            outcome,
+            answer,
+            commits: commits.collect(),
+            retries: names
+                .iter()
+                .map(|name| RetriedStart { target: name.clone(), after: CommentId(1) })
+                .collect(),
+            cancels: Vec::new(),
+            freezes: vec![Freeze { from: at(), to: at(), reason: String::new() }],
+            at: at(),
+            names,
+            other: Map::new(),
+        })
+    })
+}
+
+/// Gates and freezes, or what a newer release makes of them.
+fn any_rules() -> impl Strategy<Value = Word<Rules>> {
+    let approvers = prop::sample::subsequence(vec!["alice", "@acme/release", "dana"], 0..3);
+    let on_moved = prop::sample::select(vec![
+        Word::Known(OnMoved::Lapse),
+        Word::Known(OnMoved::Warn),
+        Word::Newer("ask_again".into()),
+    ]);
+    let required = prop_oneof![1..3_u32, any::<u32>()];
+    let gate = (any_name(), approvers, required, any::<bool>(), on_moved);
+    let gate = gate.prop_map(|(name, approvers, required, not_driver, on_moved)| Gate {
+        name: name.into(),
+        approvers: approvers.into_iter().map(|text| Approver::parse(text).expect("an approver")).collect(),
+        required,
+        not_driver,
+        on_moved,
+    });
+    let freeze = (0..4_000_000_000_i64, 0..100_000_i64, any_text());
+    let freeze = freeze.prop_map(|(from, length, reason)| {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).expect("a time");
+        Freeze { from: at(from), to: at(from + length), reason }
+    });
+    let parts = (prop::collection::vec(gate, 0..3), prop::collection::vec(freeze, 0..3));
+    let known = parts.prop_map(|(gates, freezes)| Word::Known(Rules { gates, freezes }));
+    prop_oneof![4 => known, 1 => any_text().prop_map(|text| Word::Newer(text.into()))]
+}
+
 fn any_dispatch() -> impl Strategy<Value = Record> {
     let states = [
         StartState::Claimed.into(),
@@ -112,15 +229,16 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
         StartState::Waiting.into(),
         Word::Newer("awaiting_approval".into()),
     ];
-    let needs = prop::collection::vec(any_text(), 0..3);
+    let needs = prop::collection::vec(any_name(), 0..3);
     let start = (
-        any_text(),
-        any_text(),
+        any_name(),
+        any_reason(),
         prop::sample::select(states.to_vec()),
         prop::option::of(any_number()),
         needs,
+        prop::option::of(any_text()),
     );
-    let start = start.prop_map(|(target, error, state, run, needs)| Start {
+    let start = start.prop_map(|(target, because, state, run, needs, commit)| Start {
         target: target.into(),
         repository: "acme/web".parse().expect("a name"),
         workflow: Some("release.yml".into()),
@@ -128,10 +246,11 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
         needs: needs.into_iter().map(Into::into).collect(),
         state,
         run: run.map(RunId),
-        run_url: Some(error.clone()),
+        run_url: Some(because.plain()),
+        commit,
         turn: run.map(|run| run as u32),
         repeats: run.filter(|run| run % 3 == 0).map(CommentId),
-        because: Some(Reason::Refused { error, help: None }.into()),
+        because: Some(because.into()),
         at: at(),
         other: Map::new(),
     });
@@ -176,8 +295,10 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
         let cancelled = Some(RunId(run)).filter(|_| follows).into_iter().collect();
         Watch { follows, stuck, cancelled, ended: Vec::new() }
     });
-    let parts = (any_writer(), any_text(), targets, followed, left_out, watch);
-    parts.prop_map(|(by, release, targets, followed, left_out, watch)| {
+    let form = prop::option::of(any_values().prop_map(Word::Known));
+    let kept = (form, prop::option::of(any_inputs()), prop::option::of(any_rules()));
+    let parts = (any_writer(), any_text(), targets, followed, left_out, watch, kept);
+    parts.prop_map(|(by, release, targets, followed, left_out, watch, (form, inputs, rules))| {
         let (left_out, release) = (left_out.into_iter().map(Into::into).collect(), Some(release));
         Record::Dispatch(Dispatch {
             by,
@@ -187,7 +308,9 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
             release,
             workflow_url: None,
             close: false,
-            form: None,
+            form,
+            inputs,
+            rules,
             left_out,
             watch,
             targets,
@@ -220,7 +343,7 @@ fn any_notice() -> impl Strategy<Value = Record> {
 }
 
 fn any_record() -> impl Strategy<Value = Record> {
-    prop_oneof![any_report(), any_dispatch(), any_notice()]
+    prop_oneof![any_report(), any_dispatch(), any_notice(), any_decision()]
 }
 
 fn comment(id: u64, body: String) -> Comment {
@@ -280,9 +403,32 @@ proptest! {
     fn any_targets_file_is_taken_or_refused(text in any_text(), name in any_text(), repository in any_text()) {
         let hub = "acme/hub".parse().expect("a name");
         let json = serde_json::json!({ "targets": [{ "name": name, "repository": repository }] }).to_string();
-        for text in [text, json] {
+        let rules = serde_json::json!({
+            "targets": [{ "repository": "web", "workflow": "release.yml", "needs": name }],
+            "gates": [{ "name": name, "approvers": [repository], "on-moved": text }],
+            "freeze": { "from": text, "to": name, "reason": repository },
+        });
+        for text in [text, json, rules.to_string()] {
             let _ = targets::parse_file("t.yml", &text, &hub, &Defaults::default());
             let _ = targets::parse_input(&text, &hub, &Defaults::default());
+        }
+    }
+
+    #[test]
+    fn a_gate_is_read_under_any_name_that_is_not_refused(name in any_text(), reason in any_text()) {
+        let hub = "acme/hub".parse().expect("a name");
+        let file = serde_json::json!({
+            "targets": [{ "repository": "web", "workflow": "release.yml", "needs": name }],
+            "gates": [{ "name": name }],
+            "freeze": { "from": "2026-12-20", "to": "2027-01-02", "reason": reason },
+        });
+        let listed = targets::parse_file("t.yml", &file.to_string(), &hub, &Defaults::default());
+        if listed.problems.is_empty() {
+            let [gate] = &listed.rules.gates[..] else { panic!("one gate: {listed:?}") };
+            prop_assert_eq!(gate.name.as_str(), name.trim());
+            prop_assert_eq!(&listed.targets[0].needs, std::slice::from_ref(&gate.name));
+            let [freeze] = &listed.rules.freezes[..] else { panic!("one freeze: {listed:?}") };
+            prop_assert_eq!(freeze.reason.as_str(), reason.trim());
         }
     }
 

@@ -102,14 +102,14 @@ async fn a_dispatch_that_does_not_wait_says_that_a_review_is_needed_and_later_th
 }
 
 #[tokio::test]
-async fn a_job_that_runs_out_of_time_says_what_a_person_has_to_do() {
+async fn a_job_that_is_out_of_time_while_only_people_can_go_on_ends_well() {
     let acme = Acme::new().await;
     let step = dispatch().input("targets", "[web, { repository: api, needs: web }]");
     let step = step.input("wait", "true").input("wait-interval", "50ms").input("wait-timeout", "2s");
     let step = step.spawn_in(&acme);
     waits_for(&acme, production()).await;
     let done = step.end().await;
-    done.fails().says("after 2s api and web have not ended");
+    done.succeeds();
     let results: Value = serde_json::from_str(done.output("results")).expect("JSON");
     let told = |index: usize| (results[index]["status"].clone(), results[index]["waiting_for"].clone());
     assert_eq!(told(0), (json!("review"), json!(["review"])));

@@ -95,6 +95,12 @@ impl Acme {
         done.output("ticket-number").parse().expect("a number")
     }
 
+    /// The event of a comment that a person writes on an issue of the hub.
+    pub(crate) fn comment_by(&self, login: &str, number: u64, body: &str) -> Value {
+        let id = self.world.comment("acme/hub", number, login, body);
+        self.world.comment_event(id, "created")
+    }
+
     /// The requests since they were last cleared, as `METHOD path`.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.world.exchanges().iter().map(simulated_github::Exchange::request_line).collect()

@@ -5,18 +5,14 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use octocrab::OctoBody;
 use release_ticket_action::github::needs::{Level, Permission};
 use release_ticket_action::github::tokens::app::App as GitHubApp;
 use release_ticket_action::github::tokens::jwt::SigningKey;
-use release_ticket_action::github::{Credentials, GitHub, Needs, Tokens, transport};
-use release_ticket_action::job::Clock;
+use release_ticket_action::github::{Credentials, GitHub, Needs};
 use release_ticket_action::names::{IssueNumber, IssueRef};
-use simulated_github::{App, Dropped, Fault, KeyForm, Kind, World, private_key};
-use tower::ServiceExt;
+use simulated_github::{App, Fault, KeyForm, Kind, World, private_key};
 
+use crate::client::in_process;
 use crate::support::{Acme, Done, RELEASE_WORKFLOW, Step, now, until_the_board_says};
 
 /// All that a dispatch and its reports need.
@@ -170,26 +166,15 @@ async fn the_app_wins_over_token_and_ticket_token_over_both() {
 
 // ---- their end ----
 
-/// A client in this process, so that its time can be paused.
+/// A client in this process, which signs in as the App.
 fn client(world: &World, app: &App) -> GitHub {
-    let key = SigningKey::parse(&app.private_key()).expect("a key");
-    let app = GitHubApp { id: app.client_id(), key: Ok(key) };
-    let tokens = Tokens::new(Credentials { app: Some(app), ..Credentials::default() }, |_| ());
-    let service = ServiceExt::<http::Request<OctoBody>>::and_then(world.service(), |response| async {
-        Ok::<_, Dropped>(whole(response).await)
-    });
-    let octocrab = transport::over_service(service, http::Uri::from_static("https://api.github.com"));
-    GitHub::new(octocrab, tokens, Clock::starting_at(world.now()), Duration::from_secs(60))
+    in_process(world, Credentials { app: Some(github_app(app)), ..Credentials::default() })
 }
 
-async fn whole<B>(response: http::Response<B>) -> http::Response<Full<Bytes>>
-where
-    B: http_body::Body<Data = Bytes>,
-    B::Error: std::fmt::Debug,
-{
-    let (parts, body) = response.into_parts();
-    let body = body.collect().await.expect("bodies are in memory").to_bytes();
-    http::Response::from_parts(parts, Full::new(body))
+/// The App as the action acts as it.
+pub(crate) fn github_app(app: &App) -> GitHubApp {
+    let key = SigningKey::parse(&app.private_key()).expect("a key");
+    GitHubApp { id: app.client_id(), key: Ok(key) }
 }
 
 #[tokio::test(start_paused = true)]

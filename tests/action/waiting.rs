@@ -199,7 +199,10 @@ async fn a_report_that_arrives_can_start_what_has_become_ready() {
     dispatch(targets).run_in(&acme).await.succeeds();
     acme.world.finish_run(acme.world.runs("acme/web")[0].id, "success");
     // The event names the ticket, and the ticket its release.
-    let event = json!({ "action": "created", "issue": { "number": 1 }, "comment": { "id": 1 } });
+    let report = Step::new("report").run(acme.world.runs("acme/web")[0].id).input("ticket", "acme/hub#1");
+    report.input("status", "success").run_in(&acme).await.succeeds();
+    let record = acme.records(1).pop().expect("the report");
+    let event = acme.world.comment_event(record.id, "created");
     let step = dispatch(targets).without("INPUT_RELEASE").run(501).event(event);
     step.run_in(&acme).await.succeeds();
     assert_eq!(acme.world.runs("acme/api")[0].inputs["version"], "1.4.0");
@@ -495,7 +498,7 @@ async fn only_leaves_the_others_alone_and_means_a_failed_target_that_it_names() 
         .run_in(&acme)
         .await
         .fails()
-        .says("`only` names `wep`, which is no target%0Ahelp: did you mean `web`?");
+        .says("`only` names `wep`, which is not a target%0Ahelp: did you mean `web`?");
     acme.world.finish_run(acme.world.runs("acme/web")[0].id, "failure");
     // The hub's own re-run repeats nothing.
     step(500, "web").attempt(2).run_in(&acme).await.succeeds().says("or set `retry-failed: true`");

@@ -205,6 +205,11 @@ fn hub_runs_of_a_release_wait_for_one_another() {
             groups.insert(concurrency["group"].as_str().expect("a group is text").to_owned());
         }
     }
-    let names = ["inputs.version", "inputs.targetRepo", "github.event.issue.number"];
+    let names = [
+        "inputs.version",
+        "inputs.version || github.event.comment.id",
+        "inputs.targetRepo",
+        "github.event.issue.number",
+    ];
     assert_eq!(groups, names.map(|name| format!("dispatch-${{{{ {name} }}}}")).into());
 }

@@ -9,9 +9,12 @@
 //! a replica does not have yet is asked for again until it is there.
 
 use chrono::DateTime;
-use release_ticket_action::names::RunId;
+use release_ticket_action::names::{CommentId, Login, RunId};
+use release_ticket_action::ticket::decision::{Outcome, Person};
 use release_ticket_action::ticket::marker::Marker;
-use release_ticket_action::ticket::{Record, Report, StageReport, Status, TargetStatus, Writer};
+use release_ticket_action::ticket::{
+    Decision, Record, Report, StageReport, Status, TargetStatus, Verb, Writer,
+};
 use serde_json::{Map, Value};
 use stateright::{Model, Property};
 
@@ -531,12 +534,13 @@ fn boards(store: &Store) -> usize {
 
 const RUN: RunId = RunId(700);
 
-/// What a job's record says after so many reports. A first attempt fails, a second one succeeds.
+/// What a job's record says after so many reports. A first attempt fails, a second one succeeds, and the others are hub
+/// jobs that record what a person decided.
 fn record_of(job: usize, reports: u8) -> Text {
     let (repository, run, attempt) = match job {
         0 => ("acme/web", RUN, 1),
         1 => ("acme/web", RUN, 2),
-        _ => ("acme/api", RunId(800 + job as u64), 1),
+        _ => ("acme/hub", RunId(800 + job as u64), 1),
     };
     let by = Writer {
         repository: repository.parse().expect("a name"),
@@ -547,6 +551,9 @@ fn record_of(job: usize, reports: u8) -> Text {
     };
     let status = if job == 0 { Status::Failure } else { Status::Success };
     let run_url = format!("https://github.com/{repository}/actions/runs/{run}");
+    if job > 1 {
+        return Text::of(&Record::Decision(decision(by, run_url, reports)).render());
+    }
     let mut record = Report { by, seq: 0, run_url, stages: Vec::new(), other: Map::new() };
     for number in 1..=reports {
         record.add(StageReport {
@@ -562,4 +569,29 @@ fn record_of(job: usize, reports: u8) -> Text {
         });
     }
     Text::of(&Record::Report(record).render())
+}
+
+/// A person holds the release, each time for another reason.
+fn decision(by: Writer, run_url: String, reports: u8) -> Decision {
+    let comment = CommentId(by.run.0);
+    let login = Login::parse("alice").expect("a login");
+    Decision {
+        by,
+        seq: reports.into(),
+        run_url,
+        command: Some(Verb::Hold.into()),
+        names: Vec::new(),
+        reason: Some(format!("reason {reports}")),
+        who: Person { login, id: 1, role: "write".to_owned() },
+        comment,
+        comment_url: String::new(),
+        outcome: Outcome::Accepted.into(),
+        answer: None,
+        commits: Vec::new(),
+        retries: Vec::new(),
+        cancels: Vec::new(),
+        freezes: Vec::new(),
+        at: DateTime::UNIX_EPOCH,
+        other: Map::new(),
+    }
 }

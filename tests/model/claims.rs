@@ -9,8 +9,12 @@
 //! a list has one page, and begins with the first comment. Time passes for a job only while it waits for a list:
 //! a list of comments that lacks the job's claim changes nothing, and of the looks for a run that find nothing
 //! only the first and the last are steps of the model.
+//!
+//! People may give commands meanwhile: `commands`.
 
-use std::collections::BTreeSet;
+mod commands;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use release_ticket_action::engine::step::{Candidate, RunOf, Search, Sighting};
@@ -33,6 +37,8 @@ use stateright::{Model, Property};
 use crate::knowledge::{KnownId, RequestId, Steps};
 use crate::library::{ACCOUNT, Id, LogId, Text};
 use crate::store::{Lag, Pages, Reader, Store};
+use commands::Talk;
+pub(crate) use commands::{HEARD, People, Said};
 
 /// What is different on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,11 +110,15 @@ pub(crate) struct Claims {
     pub(crate) refusals: u8,
     /// So many answers to starts may be lost.
     pub(crate) losses: u8,
+    /// So many answers to requests for a reference may be lost, whether it was created or not.
+    pub(crate) ref_losses: u8,
     /// So many reads of the ticket may get no answer.
     pub(crate) silences: u8,
     /// Whether a job's patience may come to an end while it waits for another one.
     pub(crate) may_yield: bool,
     pub(crate) lag: Lag,
+    /// Whether no list of comments lags for as long as a job waits for another one.
+    pub(crate) lag_ends: bool,
     pub(crate) runs_lag: RunsLag,
     pub(crate) ids: Ids,
     /// Whether jobs claim by references.
@@ -117,6 +127,8 @@ pub(crate) struct Claims {
     pub(crate) give_ups: u8,
     pub(crate) goal: Goal,
     pub(crate) order: Order,
+    /// What people say meanwhile.
+    pub(crate) people: People,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -135,8 +147,11 @@ pub(crate) struct State {
     reruns: u8,
     refusals: u8,
     losses: u8,
+    ref_losses: u8,
     silences: u8,
     give_ups: u8,
+    /// What became of the commands, and of the refs of the targets.
+    talk: Talk,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -148,8 +163,10 @@ struct Job {
     /// The steps that were planned and not performed yet.
     steps: Steps,
     is_cancelled: bool,
-    /// Whether it waits for nobody any more.
-    is_impatient: bool,
+    /// So many hours have passed while it waited for another job, or for runs.
+    hours: u8,
+    /// So many commits are so old that no list lacks them.
+    settled: usize,
     /// Whether it got no answer to a read.
     has_failed: bool,
     /// The seconds that it has waited for a list of runs or comments.
@@ -162,6 +179,8 @@ struct Job {
     drawn: Option<Id>,
     /// Whether all lists that it gets show all.
     is_fresh: bool,
+    /// The commit at which it has found the ref of a target since its last pause.
+    commits: BTreeMap<u8, u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -194,12 +213,18 @@ pub(crate) enum Action {
     Refuse(usize),
     /// The job's next step starts a target, and the answer is lost.
     Lose(usize),
+    /// The job asks for a reference, which is created or not, and the answer is lost.
+    LoseRef(usize, bool),
     /// The job dies; its last request was answered, or its next one was not sent.
     Die(usize),
     /// A job that has ended or died is run again.
     Rerun(usize),
     /// The job waits no longer.
     LosePatience(usize),
+    /// The record of a command appears whose job is over.
+    Say(usize),
+    /// The refs of all targets move.
+    Move,
 }
 
 pub(crate) const NOT_TWICE: &str = "no target is started twice, or twice after the same failure";
@@ -234,8 +259,10 @@ impl Model for Claims {
             reruns: 0,
             refusals: 0,
             losses: 0,
+            ref_losses: 0,
             silences: 0,
             give_ups: 0,
+            talk: Talk::default(),
         }]
     }
 
@@ -247,13 +274,15 @@ impl Model for Claims {
             }
             let step = job.next_step();
             match step {
-                Step::ReadLog | Step::Apply(Effect::UpdateBoard { .. }) if self.lag != Lag::Fresh => {
+                Step::ReadLog | Step::Confirm | Step::Apply(Effect::UpdateBoard { .. })
+                    if self.lag != Lag::Fresh =>
+                {
                     let lengths = job.shortest_list(&step, self)..=state.store.length();
                     actions.extend(lengths.map(|length| Action::List(number, length)));
                     let may_give_up = job.is_unlisted && state.give_ups < self.give_ups;
                     actions.extend(may_give_up.then_some(Action::GiveUp(number)));
                 }
-                Step::ReadLog => {
+                Step::ReadLog | Step::Confirm | Step::Apply(Effect::UpdateBoard { .. }) => {
                     let pages = job.reader.next_pages(self.pages);
                     actions.extend(pages.into_iter().map(|page| Action::Page(number, page)));
                     actions.extend((state.silences < self.silences).then_some(Action::Silence(number)));
@@ -270,10 +299,14 @@ impl Model for Claims {
                 actions.extend((state.refusals < self.refusals).then_some(Action::Refuse(number)));
                 actions.extend((state.losses < self.losses).then_some(Action::Lose(number)));
             }
-            let waits = matches!(step, Step::Pause { reason: Pause::Held(_), .. });
+            if matches!(step, Step::Apply(Effect::CreateRef(_))) && state.ref_losses < self.ref_losses {
+                actions.extend([false, true].map(|is_created| Action::LoseRef(number, is_created)));
+            }
+            let waits = matches!(step, Step::Pause { reason: Pause::Held(_) | Pause::Runs(_), .. });
             actions.extend((waits && self.may_yield).then_some(Action::LosePatience(number)));
         }
         actions.extend((0..state.in_flight.len()).map(Action::Land));
+        self.talk_actions(state, actions);
     }
 
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
@@ -321,6 +354,10 @@ impl Model for Claims {
                 next.losses += 1;
                 next.perform(number, Fate::Lost, self);
             }
+            Action::LoseRef(number, is_created) => {
+                next.ref_losses += 1;
+                next.lose_ref(number, is_created, self);
+            }
             Action::Die(number) => {
                 next.deaths += 1;
                 let job = &next.jobs[number];
@@ -334,14 +371,20 @@ impl Model for Claims {
                 next.jobs[number] = self.job(number, next.jobs[number].attempt + 1);
             }
             Action::LosePatience(number) => {
-                next.jobs[number].is_impatient = true;
+                let settled = if self.lag_ends { next.store.length() } else { 0 };
+                next.jobs[number].lose_patience(settled);
                 next.perform(number, Fate::Good, self);
             }
+            Action::Say(command) => next.say(command, self),
+            Action::Move => next.talk.moved += 1,
         }
         Some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
+        if self.people.speak() {
+            return commands::properties();
+        }
         let goal = match self.goal {
             Goal::NotTwice => Property::always(NOT_TWICE, |model: &Self, state: &State| {
                 (0..model.targets).all(|target| state.runs_of(target) <= 1 + model.failed)
@@ -362,19 +405,14 @@ impl Model for Claims {
                 let has_ended = state.jobs.iter().all(|job| job.is != Is::AtWork);
                 !has_ended
                     || state.deaths + state.refusals + state.losses + state.silences + state.give_ups > 0
+                    || state.ref_losses > 0
                     || model.all_started(state)
             }),
             Property::always(STARTED_BY_LAST, |model: &Self, state: &State| {
                 let ended = (0..state.jobs.len()).filter(|job| state.ended_well(*job));
                 ended.into_iter().all(|job| state.gave_up(job) || model.all_started(state))
             }),
-            Property::always(RECORDED, |_, state: &State| {
-                let log = LogId::whole(state.store.comments());
-                let recorded: BTreeSet<RunId> = log.get(runs_in);
-                let ended = (0..state.jobs.len())
-                    .all(|job| state.ended_well(job) && state.jobs[job].attempt == 1 && !state.gave_up(job));
-                !ended || (0..state.runs.len()).all(|run| recorded.contains(&run_id(run)))
-            }),
+            Property::always(RECORDED, |_, state: &State| state.starts_are_recorded()),
             Property::always(NOT_BLOCKED, |model: &Self, state: &State| {
                 let mut left = (0..state.jobs.len()).filter(|job| state.jobs[*job].is == Is::AtWork);
                 let (Some(number), None) = (left.next(), left.next()) else { return true };
@@ -405,25 +443,29 @@ impl Claims {
             known: KnownId::of(Known::new(ticket, Vec::new())),
             steps: Steps::none(),
             is_cancelled: false,
-            is_impatient: false,
+            hours: 0,
+            settled: 0,
             has_failed: false,
             clock: 0,
             floor: 0,
             is_unlisted: false,
             drawn: None,
             is_fresh: false,
+            commits: BTreeMap::new(),
         };
         job.plan(self.request(number, &job), self, number);
         job
     }
 
     fn request(&self, number: usize, job: &Job) -> RequestId {
-        let retry = if self.failed > 0 { Retry::Failed } else { Retry::Nothing };
+        let retries = self.failed > 0 && !self.people.speak();
+        let retry = if retries { Retry::Failed } else { Retry::Nothing };
         let is_later = number >= self.jobs && self.goal == Goal::OneLastsAfterAStart;
         let count = self.targets + usize::from(is_later);
-        RequestId::of((number, job.attempt, job.is_cancelled, count, retry, self.by_ref), || {
+        let key = (number, job.attempt, job.is_cancelled, count, retry, self.by_ref, &self.people);
+        RequestId::of(key, || {
             let by = writer(number, job.attempt);
-            let targets: Vec<Ready> = (0..count).map(ready).collect();
+            let targets: Vec<Ready> = (0..count).map(|target| ready(target, &self.people)).collect();
             Request {
                 run_url: format!("hub/{}", by.run),
                 by,
@@ -431,10 +473,14 @@ impl Claims {
                 is_new_driver: false,
                 release: None,
                 form: None,
+                inputs: None,
+                rules: Some(self.people.rules()),
+                command: self.people.command_of(number, self.jobs),
+                obstacles: Vec::new(),
                 listed: targets.iter().map(|ready| ready.target.name.clone()).collect(),
                 targets,
                 retry,
-                follow: None,
+                follow: self.people.follow(number),
                 cancel_runs: false,
                 close: false,
                 workflow_url: None,
@@ -506,21 +552,36 @@ impl State {
                 break;
             }
             match job.next_step() {
-                Step::ReadLog | Step::Apply(Effect::UpdateBoard { .. }) if model.lag != Lag::Fresh => {
+                Step::ReadLog | Step::Confirm | Step::Apply(Effect::UpdateBoard { .. })
+                    if model.lag != Lag::Fresh =>
+                {
                     let all = alone.store.length();
                     assert!(
                         alone.read_list(number, all, model),
                         "a list of all comments shows the job's own"
                     );
                 }
-                Step::ReadLog => {
+                Step::ReadLog | Step::Confirm | Step::Apply(Effect::UpdateBoard { .. }) => {
                     let page = job.reader.next_pages(model.pages)[0];
                     alone.read_page(number, page, model);
+                }
+                // Nobody else does anything.
+                Step::Pause { .. } => {
+                    alone.jobs[number].hours += 1;
+                    alone.perform(number, Fate::Good, model);
                 }
                 _ => alone.perform(number, Fate::Good, model),
             }
         }
         alone
+    }
+
+    /// Whether all starts are recorded, where every job has ended in order.
+    fn starts_are_recorded(&self) -> bool {
+        let ended = (0..self.jobs.len())
+            .all(|job| self.ended_well(job) && self.jobs[job].attempt == 1 && !self.gave_up(job));
+        let recorded = || -> BTreeSet<RunId> { LogId::whole(self.store.comments()).get(runs_in) };
+        !ended || (0..self.runs.len()).all(|run| recorded().contains(&run_id(run)))
     }
 
     fn ended_well(&self, number: usize) -> bool {
@@ -567,9 +628,18 @@ impl State {
                     title: String::new(),
                     actor: None,
                     event: None,
+                    head_sha: self.talk.head_of(index_of(of.run)),
                 }))
             }
             Step::FindRun(search) => Answer::Runs(self.candidates(search, self.runs.len(), model)),
+            Step::LookAtCommit(of) => {
+                self.jobs[number].commits.insert(number_of(&of.target), self.talk.moved);
+                Answer::Commit(commands::sha(self.talk.moved))
+            }
+            Step::Apply(Effect::React { comment, reaction, .. }) => {
+                self.talk.react(*comment, *reaction);
+                Answer::Applied(Applied::Done)
+            }
             Step::Apply(Effect::CancelRun { run, .. }) => {
                 self.cancelled.insert(index_of(*run));
                 Answer::Applied(Applied::Done)
@@ -599,7 +669,10 @@ impl State {
                 Answer::Applied(Applied::Ref(if is_new { Created::New } else { Created::Exists }))
             }
             Step::Apply(Effect::StartWorkflow(start)) => self.start(&start.target, fate),
-            Step::Pause { reason: Pause::Held(_), .. } => Answer::Done,
+            Step::Pause { reason: Pause::Held(_) | Pause::Runs(_), .. } => {
+                self.jobs[number].commits.clear();
+                Answer::Done
+            }
             step => panic!("no job of this model takes the step {step:?}"),
         };
         for job in self.jobs.iter_mut().filter(|job| job.is == Is::AtWork) {
@@ -623,7 +696,7 @@ impl State {
         let is_stale = job.is_unlisted && model.order != Order::WithoutBarrier;
         let answer = match step {
             Step::ReadLog if is_stale => Answer::Stale,
-            Step::ReadLog => Answer::Done,
+            Step::ReadLog | Step::Confirm => Answer::Done,
             _ => Answer::Applied(Applied::Board(None)),
         };
         self.learn(number, &step, answer, model);
@@ -670,6 +743,7 @@ impl State {
             return failed(true);
         }
         self.runs.push(number_of(target));
+        self.talk.begin(self.runs.len() - 1);
         let run = run_id(self.runs.len() - 1);
         match fate {
             Fate::Lost => failed(false),
@@ -677,17 +751,32 @@ impl State {
         }
     }
 
+    /// Asks for a reference, and gets no answer.
+    fn lose_ref(&mut self, number: usize, is_created: bool, model: &Claims) {
+        let step = self.jobs[number].next_step();
+        if let (Step::Apply(Effect::CreateRef(new)), true) = (&step, is_created) {
+            self.refs.insert(new.name.clone());
+        }
+        let failure = Failure { what: "?".into(), help: None, is_final: false, is_without_effect: false };
+        self.learn(number, &step, Answer::Failed(failure), model);
+    }
+
     /// Reads a page, and learns from the list when it was the last one.
     fn read_page(&mut self, number: usize, page: u8, model: &Claims) {
         let mut job = self.jobs[number].clone();
-        if model.order == Order::WithoutReadingAgain && job.has_claimed(number) {
-            self.learn(number, &Step::ReadLog, Answer::Done, model);
+        let step = job.next_step();
+        if model.order == Order::WithoutReadingAgain && step == Step::ReadLog && job.has_claimed(number) {
+            self.learn(number, &step, Answer::Done, model);
             return;
         }
         let is_read = job.reader.read_page(page, &self.store, model.pages);
         self.jobs[number] = job;
         if is_read {
-            self.learn(number, &Step::ReadLog, Answer::Done, model);
+            let answer = match step {
+                Step::Apply(_) => Answer::Applied(Applied::Board(None)),
+                _ => Answer::Done,
+            };
+            self.learn(number, &step, answer, model);
         }
     }
 
@@ -722,7 +811,12 @@ impl State {
         let target = number_of(&of.target);
         let of_target = (0..self.runs.len()).filter(|index| self.runs[*index] == target);
         let has_failed = of_target.take(model.failed).any(|index| run_id(index) == of.run);
-        followed(&of.target, of.run, has_failed || self.cancelled.contains(&index_of(of.run)))
+        let conclusion = match has_failed {
+            _ if self.cancelled.contains(&index_of(of.run)) => Some("cancelled"),
+            true => Some("failure"),
+            false => model.people.releases.then_some("success"),
+        };
+        followed(&of.target, of.run, conclusion)
     }
 
     /// The runs among the first starts that a search may find.
@@ -804,6 +898,7 @@ impl Job {
             Lag::Fresh | Lag::Overlay => false,
         };
         let settled = if model.failed > 0 { 1 } else { 0 };
+        let settled = self.settled.max(settled);
         if shows_own { self.floor.max(settled) } else { settled }
     }
 
@@ -830,7 +925,21 @@ impl Job {
 
     /// The time: patience asks for it, and whoever waits for a list.
     fn now(&self) -> DateTime<Utc> {
-        now(self.is_impatient) + TimeDelta::seconds(self.clock)
+        self.hour() + TimeDelta::seconds(self.clock)
+    }
+
+    /// The time, but for what it has waited for lists.
+    fn hour(&self) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::hours(self.hours.into())
+    }
+
+    /// Time passes while it pauses: for another job once, for runs until its time is over.
+    fn lose_patience(&mut self, settled: usize) {
+        self.settled = settled;
+        self.hours = match self.next_step() {
+            Step::Pause { reason: Pause::Runs(_), .. } => 2.min(self.hours + 1),
+            _ => self.hours.max(1),
+        };
     }
 
     /// Plans anew when all that was planned is done; decisions, pauses for lists, and the board where lists do
@@ -858,13 +967,14 @@ impl Job {
             let answer = match &step {
                 Step::StartAgain(_) | Step::Refuse { .. } | Step::Apply(Effect::Skip { .. }) => Answer::Done,
                 Step::Apply(Effect::UpdateBoard { .. })
-                    if model.lag == Lag::Fresh || self.is_beside_read() =>
+                    if model.lag == Lag::Fresh && !model.people.speak() || self.is_beside_read() =>
                 {
                     Answer::Applied(Applied::Board(None))
                 }
+                // Nobody's account changes.
+                Step::AskIdentity if model.people.speak() => Answer::Identity(Some(ACCOUNT.to_owned())),
                 Step::Pause { until, reason: Pause::Listing } => {
-                    self.clock =
-                        (*until - self::now(self.is_impatient) + TimeDelta::milliseconds(999)).num_seconds();
+                    self.clock = (*until - self.hour() + TimeDelta::milliseconds(999)).num_seconds();
                     Answer::Done
                 }
                 _ => return,
@@ -892,6 +1002,8 @@ impl Job {
         (self.is, self.reader, self.known, self.steps) =
             (is, Reader::new(), KnownId::of(nothing), Steps::none());
         (self.clock, self.floor, self.is_unlisted, self.drawn) = (0, 0, false, None);
+        (self.hours, self.settled) = (0, 0);
+        self.commits = BTreeMap::new();
     }
 }
 
@@ -899,13 +1011,10 @@ const HUB_RUN: u64 = 100;
 
 /// Whether the step waits for a list, or reads one after a wait.
 fn waits_for_list(step: &Step) -> bool {
-    matches!(step, Step::FindRun(_) | Step::ReadLog | Step::Pause { reason: Pause::Listing, .. })
-}
-
-/// The time as patience sees it.
-fn now(is_impatient: bool) -> DateTime<Utc> {
-    let passed = if is_impatient { TimeDelta::hours(1) } else { TimeDelta::zero() };
-    DateTime::UNIX_EPOCH + passed
+    matches!(
+        step,
+        Step::FindRun(_) | Step::ReadLog | Step::Confirm | Step::Pause { reason: Pause::Listing, .. }
+    )
 }
 
 fn ticket() -> IssueRef {
@@ -916,7 +1025,7 @@ fn comment_of(id: Id, body: &str) -> Comment {
     crate::library::comment(id, body)
 }
 
-fn ready(target: usize) -> Ready {
+fn ready(target: usize, people: &People) -> Ready {
     let place = Place { source: String::new(), line: 1, column: 1 };
     let target = Target {
         name: name(target),
@@ -925,7 +1034,7 @@ fn ready(target: usize) -> Ready {
         git_ref: None,
         inputs: Vec::new(),
         stale_after: None,
-        needs: Vec::new(),
+        needs: people.needs_of(target),
         place,
     };
     Ready { target, git_ref: "main".into(), declared: None, same_account: false }
@@ -948,6 +1057,7 @@ fn wording() -> Wording {
             driver: String::new(),
             run: RunValues { id: 1, attempt: 1, url: String::new() },
             inputs: Map::new(),
+            input_help: None,
             form: Map::new(),
             event: Map::new(),
         },
@@ -958,6 +1068,7 @@ fn wording() -> Wording {
 /// The record of a hub job that started every target before; all of these runs have failed.
 fn failed_before(targets: usize) -> Text {
     let start = |target: usize| Start {
+        commit: None,
         repeats: None,
         turn: None,
         target: name(target),
@@ -981,24 +1092,28 @@ fn failed_before(targets: usize) -> Text {
         workflow_url: None,
         close: false,
         form: None,
+        inputs: None,
+        rules: None,
         left_out: Vec::new(),
         watch: Watch::default(),
         targets: (0..targets).map(start).collect(),
-        followed: (0..targets).map(|target| followed(&name(target), run_id(target), true)).collect(),
+        followed: (0..targets)
+            .map(|target| followed(&name(target), run_id(target), Some("failure")))
+            .collect(),
         other: Map::new(),
     };
     Text::of(&Record::Dispatch(record).render())
 }
 
-fn followed(target: &TargetName, run: RunId, has_failed: bool) -> FollowedRun {
+fn followed(target: &TargetName, run: RunId, conclusion: Option<&str>) -> FollowedRun {
     FollowedRun {
         target: target.clone(),
         repository: "acme/web".parse().expect("a name"),
         run,
         attempt: 1,
         run_url: String::new(),
-        status: if has_failed { "completed" } else { "in_progress" }.to_owned(),
-        conclusion: has_failed.then(|| "failure".to_owned()),
+        status: if conclusion.is_some() { "completed" } else { "in_progress" }.to_owned(),
+        conclusion: conclusion.map(str::to_owned),
         job: None,
         jobs: 0,
         jobs_over: 0,

@@ -2,10 +2,11 @@
 //! small number. Every decision is made by the product; what it decided is remembered.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::sync::{Arc, LazyLock, RwLock};
 
 use chrono::{DateTime, Utc};
-use release_ticket_action::engine::{Answer, Known, Request, Retry, Step, next};
+use release_ticket_action::engine::{Answer, Known, Request, Step, next};
 use release_ticket_action::ticket::Log;
 
 use crate::library::LogId;
@@ -24,10 +25,6 @@ pub(crate) struct Steps {
     list: u32,
     done: u8,
 }
-
-/// By what a request of the model is known: the job, its attempt, whether it is cancelled, what all jobs
-/// are asked, and how they claim.
-type RequestKey = (usize, u32, bool, usize, Retry, bool);
 
 /// What the engine is asked: the knowledge, the request, the log and the time.
 type Question = (KnownId, RequestId, LogId, DateTime<Utc>);
@@ -129,8 +126,8 @@ impl KnownId {
 }
 
 impl RequestId {
-    /// The number of the request of `key`.
-    pub(crate) fn of(key: RequestKey, make: impl FnOnce() -> Request) -> Self {
+    /// The number of the request that is known by `key`: by all in which it differs from others.
+    pub(crate) fn of(key: impl Debug, make: impl FnOnce() -> Request) -> Self {
         let key = format!("{key:?}");
         if let Some(id) = recall(|memory| memory.request_ids.get(&key).copied()) {
             return id;

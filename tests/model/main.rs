@@ -9,6 +9,7 @@ mod boards;
 mod claims;
 mod knowledge;
 mod library;
+mod people;
 mod store;
 
 use std::collections::BTreeSet;
@@ -18,7 +19,7 @@ use std::time::Instant;
 use stateright::{Checker, HasDiscoveries, Model};
 
 use boards::{Action, Board, Boards};
-use claims::{Claims, Goal, Ids, Order, RunsLag};
+use claims::{Claims, Goal, Ids, Order, People, RunsLag};
 use store::{AtOnce, Clock, IsAsNew, Lag, Pages, Since};
 
 // ---- the board ----
@@ -527,15 +528,18 @@ fn two_dispatchers() -> Claims {
         reruns: 0,
         refusals: 0,
         losses: 0,
+        ref_losses: 0,
         silences: 0,
         may_yield: true,
         lag: Lag::Fresh,
+        lag_ends: false,
         runs_lag: RunsLag::Fresh,
         ids: Ids::InCommitOrder,
         by_ref: false,
         give_ups: 0,
         goal: Goal::NotTwice,
         order: Order::AsItIs,
+        people: People::default(),
     }
 }
 

@@ -3,14 +3,18 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Map;
 
+use super::Story;
+use crate::command::Command;
+use crate::engine::request::Asked;
 use crate::engine::step::{Candidate, RunOf, Sighting};
 use crate::engine::wording::Wording;
 use crate::engine::{Ready, Request, Retry};
-use crate::names::{IssueNumber, IssueRef, RunId};
+use crate::names::{CommentId, IssueNumber, IssueRef, Login, RunId};
 use crate::place::Place;
 use crate::targets::{StartBy, Target};
 use crate::template::{HubValues, RunValues, Values};
-use crate::ticket::{Dispatch, FollowedRun, StartState, Writer};
+use crate::ticket::decision::Person;
+use crate::ticket::{Dispatch, FollowedRun, Rules, StartState, Writer};
 
 /// The hub run of the job in a story. Runs that it starts are 101, 102 and so on.
 pub(crate) const HUB_RUN: u64 = 100;
@@ -72,6 +76,7 @@ pub(crate) fn request(targets: Vec<Ready>) -> Request {
     };
     Request {
         retry: Retry::Nothing,
+        rules: Some(Rules::default()),
         max_parallel: 8,
         ..Request::looking(by, format!("runs/{HUB_RUN}"), targets, wording())
     }
@@ -88,11 +93,31 @@ fn wording() -> Wording {
         driver: String::new(),
         run: RunValues { id: HUB_RUN, attempt: 1, url: String::new() },
         inputs: Map::new(),
+        input_help: None,
         form: Map::new(),
         event: Map::new(),
     };
     let server_url = String::new();
     Wording { server_url, driver: None, labels: Vec::new(), title: None, body: None, values, hub }
+}
+
+/// The job was started by a command of alice's in a comment of this id; she may decide on every gate.
+pub(crate) fn commanded(mut story: Story, comment: u64, command: Command) -> Story {
+    story.request.command = Some(Asked {
+        comment: CommentId(comment),
+        comment_url: format!("comments/{comment}"),
+        who: Person { login: Login::parse("alice").expect("a login"), id: 1, role: "write".to_owned() },
+        command: Ok(command),
+        failure: None,
+        gates: story
+            .request
+            .rules
+            .iter()
+            .flat_map(|rules| &rules.gates)
+            .map(|gate| gate.name.clone())
+            .collect(),
+    });
+    story
 }
 
 pub(crate) fn ticket() -> IssueRef {
@@ -116,6 +141,7 @@ pub(crate) fn sighting(of: &RunOf, status: &str, conclusion: Option<&str>) -> Si
         title: String::new(),
         actor: None,
         event: None,
+        head_sha: None,
     }
 }
 

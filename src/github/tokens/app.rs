@@ -3,6 +3,7 @@
 //! <https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app/authenticating-as-a-github-app-installation>
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -47,6 +48,35 @@ pub enum NoKey {
     Blank,
     /// What it was given does not sign.
     Unusable(KeyError),
+}
+
+/// What an App acts for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Area {
+    /// A repository.
+    Repository(RepoName),
+    /// An organization, by its login.
+    Organization(String),
+}
+
+impl Area {
+    /// On whom the App is installed.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        match self {
+            Self::Repository(repository) => repository.owner(),
+            Self::Organization(organization) => organization,
+        }
+    }
+}
+
+impl fmt::Display for Area {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Repository(repository) => repository.fmt(f),
+            Self::Organization(organization) => f.write_str(organization),
+        }
+    }
 }
 
 /// Why an App gives no token.
@@ -94,12 +124,12 @@ pub enum AppError {
         ahead: Option<TimeDelta>,
     },
     /// It is not installed on the owner.
-    #[error("the GitHub App {app} is not installed on {}", .repository.owner())]
+    #[error("the GitHub App {app} is not installed on {}", .area.owner())]
     NotInstalled {
         /// The App.
         app: String,
-        /// The repository that it is to act for.
-        repository: RepoName,
+        /// What it is to act for.
+        area: Area,
     },
     /// It is installed, and not for this repository; or there is no such repository.
     #[error("the GitHub App {app} is installed on {}, and not for {repository}", .repository.owner())]
@@ -112,22 +142,22 @@ pub enum AppError {
         settings: String,
     },
     /// The owner does not let it act at present.
-    #[error("the GitHub App {app} is suspended on {}", .repository.owner())]
+    #[error("the GitHub App {app} is suspended on {}", .area.owner())]
     Suspended {
         /// The App.
         app: String,
-        /// The repository that it is to act for.
-        repository: RepoName,
+        /// What it is to act for.
+        area: Area,
         /// The installation in the browser.
         settings: String,
     },
     /// It lacks a permission that the step cannot do without.
-    #[error("the GitHub App {app} is not granted {} on {repository}", listed(.missing))]
+    #[error("the GitHub App {app} is not granted {} on {area}", listed(.missing))]
     NotGranted {
         /// The App.
         app: String,
-        /// The repository that it is to act for.
-        repository: RepoName,
+        /// What it is to act for.
+        area: Area,
         /// What it lacks there.
         missing: Vec<Grant>,
         /// The installation in the browser.
@@ -172,22 +202,33 @@ impl Help for AppError {
                     .to_owned()
             }
             Self::Clock { .. } => CORRECT_CLOCK.to_owned(),
-            Self::NotInstalled { repository, .. } => {
+            Self::NotInstalled { area: Area::Repository(repository), .. } => {
                 let owner = repository.owner();
                 format!("install the App on {owner} for {repository}, or give another token for it")
+            }
+            Self::NotInstalled { area: Area::Organization(organization), .. } => {
+                format!("check the name, and install the App on {organization}")
             }
             Self::NotSelected { repository, settings, .. } => format!(
                 "check the name, and add {repository} to the repositories of the installation: {settings}"
             ),
             Self::Suspended { settings, .. } => format!("unsuspend the installation: {settings}"),
-            Self::NotGranted { repository, missing, settings, .. } => format!(
+            Self::NotGranted { area, missing, settings, .. } => format!(
                 "add {} to the permissions in the App's settings, and accept them for {}: {settings}",
                 listed(missing),
-                repository.owner()
+                area.owner()
             ),
             Self::Asked { source, .. } => return source.help(),
         })
     }
+}
+
+/// A token that may read the members of an organization, and nothing else.
+#[derive(Debug)]
+pub(super) struct MembersToken {
+    pub(super) secret: SecretString,
+    /// How long it lasts from now.
+    pub(super) lasts: TimeDelta,
 }
 
 /// A token of an installation.
@@ -231,6 +272,11 @@ struct Found {
 }
 
 impl Installation {
+    /// How far it may do something.
+    fn level_of(&self, permission: Permission) -> Option<Level> {
+        Level::parse(self.permissions.get(permission.as_str())?)
+    }
+
     /// As much of `needs` as it may do.
     fn grants(&self, needs: &Needs) -> BTreeMap<Permission, Level> {
         granted(&self.permissions, needs)
@@ -275,25 +321,10 @@ impl App {
         repository: &RepoName,
         needs: &Needs,
     ) -> Result<InstallationToken, AppError> {
-        let mut app = self.sign_in(api, mask, TimeDelta::zero())?;
-        let Found { installation, id, is_elsewhere } = match app.installation(repository).await {
-            // Once more, by GitHub's own clock.
-            Err(AppError::Clock { ahead: Some(ahead), .. }) => {
-                let what = format!(
-                    "{}: the GitHub App {} signs in with GitHub's time",
-                    clocks_differ(Some(ahead)),
-                    self.id
-                );
-                tracing::warn!("{}", Problem::new(what).help(CORRECT_CLOCK));
-                app = self.sign_in(api, mask, ahead)?;
-                app.installation(repository).await?
-            }
-            answer => answer?,
-        };
-        if installation.suspended_at.is_some() {
-            let (app, settings) = (self.id.clone(), installation.html_url);
-            return Err(AppError::Suspended { app, repository: repository.clone(), settings });
-        }
+        let find = async |app: &SignedIn<'_>| app.installation(repository).await;
+        let (app, found) = self.signed_in(api, mask, find).await?;
+        let Found { installation, id, is_elsewhere } = found;
+        self.check_at_work(&installation, || Area::Repository(repository.clone()))?;
         let permissions = installation.grants(needs);
         let is_asked_for = |name: &&RepoName| !is_elsewhere || *name == repository;
         let mut repositories: BTreeSet<RepoName> =
@@ -321,6 +352,74 @@ impl App {
             is_elsewhere,
             app: installation.app_slug,
         })
+    }
+
+    /// Mints a token that may read the members of `organization`, and nothing else. It is not limited to some
+    /// repositories: a team belongs to none.
+    ///
+    /// May be repeated: it is another token then.
+    ///
+    /// # Errors
+    ///
+    /// When it may not read them, or GitHub does not answer.
+    pub(super) async fn mint_for_members(
+        &self,
+        api: &Api,
+        mask: Mask,
+        organization: &str,
+    ) -> Result<MembersToken, AppError> {
+        let area = || Area::Organization(organization.to_owned());
+        let find = async |app: &SignedIn<'_>| app.found_on(organization).await;
+        let (app, found) = self.signed_in(api, mask, find).await?;
+        let Some((installation, _)) = found else {
+            return Err(AppError::NotInstalled { app: self.id.clone(), area: area() });
+        };
+        self.check_at_work(&installation, area)?;
+        let read = Grant { permission: Permission::Members, level: Level::Read };
+        if installation.level_of(read.permission) < Some(read.level) {
+            let (app, settings) = (self.id.clone(), installation.html_url);
+            return Err(AppError::NotGranted { app, area: area(), missing: vec![read], settings });
+        }
+        let permissions = BTreeMap::from([(read.permission, read.level)]);
+        let minted = app.access_token(installation.id, &Limit::None, &permissions).await?;
+        Ok(MembersToken { secret: minted.token, lasts: minted.lasts })
+    }
+
+    /// Signs in and asks `find` of GitHub, once more by GitHub's own clock if this machine's is wrong.
+    async fn signed_in<'a, T>(
+        &'a self,
+        api: &'a Api,
+        mask: Mask,
+        find: impl AsyncFn(&SignedIn<'a>) -> Result<T, AppError>,
+    ) -> Result<(SignedIn<'a>, T), AppError> {
+        let app = self.sign_in(api, mask, TimeDelta::zero())?;
+        match find(&app).await {
+            Err(AppError::Clock { ahead: Some(ahead), .. }) => {
+                let what = format!(
+                    "{}: the GitHub App {} signs in with GitHub's time",
+                    clocks_differ(Some(ahead)),
+                    self.id
+                );
+                tracing::warn!("{}", Problem::new(what).help(CORRECT_CLOCK));
+                let app = self.sign_in(api, mask, ahead)?;
+                let found = find(&app).await?;
+                Ok((app, found))
+            }
+            answer => Ok((app, answer?)),
+        }
+    }
+
+    /// Checks that the owner lets it act.
+    fn check_at_work(
+        &self,
+        installation: &Installation,
+        area: impl FnOnce() -> Area,
+    ) -> Result<(), AppError> {
+        if installation.suspended_at.is_none() {
+            return Ok(());
+        }
+        let (app, settings) = (self.id.clone(), installation.html_url.clone());
+        Err(AppError::Suspended { app, area: area(), settings })
     }
 
     /// Signs in from a machine whose clock is so far ahead of GitHub's.
@@ -377,9 +476,8 @@ impl SignedIn<'_> {
         if let Some((installation, id @ None)) = found {
             return Ok(Found { installation, id, is_elsewhere: false });
         }
-        // It answers for organizations too.
-        let (app, owner) = (self.app.id.clone(), repository.owner());
-        let of_owner = self.found(format!("/users/{owner}/installation")).await?;
+        let app = self.app.id.clone();
+        let of_owner = self.found_on(repository.owner()).await?;
         if let Some((installation, id)) = found {
             // An owner who was renamed has the same one.
             let is_elsewhere = of_owner.is_some_and(|(of_owner, _)| of_owner.id != installation.id);
@@ -389,8 +487,14 @@ impl SignedIn<'_> {
             Some((Installation { html_url: settings, .. }, _)) => {
                 AppError::NotSelected { app, repository: repository.clone(), settings }
             }
-            None => AppError::NotInstalled { app, repository: repository.clone() },
+            None => AppError::NotInstalled { app, area: Area::Repository(repository.clone()) },
         })
+    }
+
+    /// The installation on an account or an organization.
+    async fn found_on(&self, owner: &str) -> Result<Option<(Installation, Option<u64>)>, AppError> {
+        // It answers for organizations too.
+        self.found(format!("/users/{owner}/installation")).await
     }
 
     async fn found(&self, path: String) -> Result<Option<(Installation, Option<u64>)>, AppError> {
@@ -469,6 +573,7 @@ impl SignedIn<'_> {
         let body = match repositories {
             Limit::Names(names) => json!({ "repositories": names, "permissions": limits }),
             Limit::Ids(ids) => json!({ "repository_ids": ids, "permissions": limits }),
+            Limit::None => json!({ "permissions": limits }),
         };
         let path = format!("/app/installations/{installation}/access_tokens");
         let line = RequestLine::new(Method::POST, path, "give the App a token");
@@ -487,6 +592,8 @@ impl SignedIn<'_> {
 enum Limit {
     Names(Vec<String>),
     Ids(Vec<u64>),
+    /// All that are selected.
+    None,
 }
 
 /// A repository of a token.

@@ -86,6 +86,17 @@ impl Credentials {
         }
     }
 
+    /// Where the token comes from with which the members of `organization` are read, if the step has any for that:
+    /// the App may be allowed to read them, and `github.token` never is.
+    pub(super) fn source_of_members(&self, organization: &str) -> Option<Source<'_>> {
+        let of_ticket = || {
+            let ticket = self.ticket.as_ref()?;
+            self.source(ticket.repository())
+                .filter(|_| ticket.repository().owner().eq_ignore_ascii_case(organization))
+        };
+        self.app.as_ref().map(Source::App).or(self.token.as_ref().map(Source::Given)).or_else(of_ticket)
+    }
+
     /// Where the ticket is, if it is in `repository` and has no token of its own.
     pub(super) fn ticket_by_token(&self, repository: &RepoName) -> Option<&TicketPlace> {
         let place = self.place.as_ref().filter(|place| place.repository == *repository)?;
@@ -133,5 +144,28 @@ mod tests {
         assert!(!same(credentials(Some("a"), Some("b"), true), &hub, &web));
         assert!(same(credentials(Some("a"), Some("b"), true), &web, &site));
         assert!(!same(credentials(None, None, false), &hub, &web));
+    }
+
+    #[test]
+    fn members_are_read_by_the_app_else_by_token_and_by_the_tickets_token_only_if_there_is_no_other() {
+        let hub: RepoName = "acme/hub".parse().expect("a name");
+        let input = |app: bool, token: bool, organization: &str| {
+            let credentials = Credentials {
+                token: token.then(|| GivenToken::new("token", "a")),
+                ticket: Some(TicketToken::Given(hub.clone(), GivenToken::new("ticket-token", "b"))),
+                app: app.then(|| App { id: "Iv1".into(), key: Err(NoKey::Blank) }),
+                place: None,
+            };
+            match credentials.source_of_members(organization) {
+                Some(Source::App(_)) => "the App",
+                Some(Source::Given(token)) => token.input,
+                Some(Source::Exchanged(_)) => "a token service",
+                None => "nothing",
+            }
+        };
+        assert_eq!(input(true, true, "acme"), "the App");
+        assert_eq!(input(false, true, "acme"), "token");
+        assert_eq!(input(false, false, "Acme"), "ticket-token");
+        assert_eq!(input(false, false, "globex"), "nothing");
     }
 }

@@ -1,10 +1,10 @@
-//! The board's graph: which target waits for which, where a row a target does not show that as well.
+//! The board's graph: which target waits for which, and for which gate, where a row a target does not show that as
+//! well.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::names::TargetName;
 use crate::ticket::state::{Target, Ticket};
-use crate::ticket::status::TargetStatus;
 use crate::ticket::text;
 
 /// As many targets are drawn; a larger graph is no help to anybody.
@@ -13,7 +13,7 @@ const TARGETS_DRAWN: usize = 15;
 /// Which target waits for which, as a [mermaid](https://mermaid.js.org/syntax/flowchart.html) graph: all of
 /// them, else those that are not released. Blank where nothing waits, and where there are only pairs.
 pub(super) fn graph(ticket: &Ticket) -> String {
-    if ticket.count(TargetStatus::Waiting) == 0 {
+    if ticket.targets.values().all(|target| target.status.is_started()) {
         return String::new();
     }
     let all = edges(ticket, |_| true);
@@ -46,13 +46,23 @@ fn drawing(ticket: &Ticket, edges: &[(&str, &str)]) -> String {
     let ids: BTreeMap<&str, usize> = nodes(edges).into_iter().zip(0..).collect();
     let mut out = String::from("```mermaid\ngraph LR\n");
     for (name, id) in &ids {
-        let emoji = ticket.targets.get(*name).map_or("", |target| target.status.emoji());
-        out += &format!("  t{id}[\"{} {emoji}\"]\n", in_graph(name));
+        out += &format!("  t{id}{}\n", node(ticket, name));
     }
     for (needed, name) in edges {
         out += &format!("  t{} --> t{}\n", ids[needed], ids[name]);
     }
     out + "```\n\n"
+}
+
+/// A box for a target, and a hexagon for a gate.
+fn node(ticket: &Ticket, name: &str) -> String {
+    match ticket.rules.gates.iter().find(|gate| gate.name == *name) {
+        Some(gate) => format!("{{{{\"{} {}\"}}}}", in_graph(name), ticket.worst_standing(gate).emoji()),
+        None => {
+            let emoji = ticket.targets.get(name).map_or("", |target| target.status.emoji());
+            format!("[\"{} {emoji}\"]", in_graph(name))
+        }
+    }
 }
 
 /// A name that a quoted label of a graph shows as it is: what mermaid or HTML could take for more is

@@ -20,7 +20,8 @@ pub(super) fn heading(ticket: &Ticket) -> String {
 fn times(ticket: &Ticket) -> Option<String> {
     let targets = || ticket.targets.values();
     let started = targets().filter_map(|target| target.started).min()?;
-    let changed = targets().map(|target| target.changed).max()?;
+    let decided = ticket.decisions.iter().map(|decision| decision.at);
+    let changed = targets().map(|target| target.changed).chain(decided).max()?;
     let ended = targets().filter_map(|target| target.ended).max();
     let ended = ended.filter(|_| targets().all(|target| target.status.is_released()));
     let took = ended.and_then(|ended| duration(started, ended)).map(|took| format!("took {took}"));

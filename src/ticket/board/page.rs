@@ -10,11 +10,13 @@ const CLOSING_ROOM: usize = 700;
 pub(super) struct Page {
     text: String,
     length: usize,
+    /// Room that is kept free for what comes later.
+    kept: usize,
 }
 
 impl Page {
     pub(super) fn new(marker: String) -> Self {
-        let mut page = Self { text: String::new(), length: 0 };
+        let mut page = Self { text: String::new(), length: 0, kept: 0 };
         page.add(&marker);
         page.add("\n");
         page
@@ -28,7 +30,18 @@ impl Page {
 
     /// Whether `text` fits, with the closing lines behind it.
     pub(super) fn has_room_for(&self, text: &str) -> bool {
-        self.length + text::length(text) + CLOSING_ROOM <= text::BODY_LIMIT
+        self.length + text::length(text) + self.kept + CLOSING_ROOM <= text::BODY_LIMIT
+    }
+
+    /// Keeps room for `text`, which comes later and has to fit.
+    pub(super) fn keep_room_for(&mut self, text: &str) {
+        self.kept += text::length(text);
+    }
+
+    /// Adds `text` in the room that was kept for it.
+    pub(super) fn add_in_its_room(&mut self, text: &str) {
+        self.kept -= text::length(text);
+        self.add(text);
     }
 
     /// Adds `text` if it fits.

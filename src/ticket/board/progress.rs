@@ -3,9 +3,9 @@
 
 use std::cmp::Reverse;
 
-use super::{NO_BREAK_SPACE, because, bold};
+use super::{NO_BREAK_SPACE, because, bold, unpinged};
 use crate::names::TargetName;
-use crate::ticket::reason::and;
+use crate::ticket::reason::{Reason, and};
 use crate::ticket::state::{Stage, Target, Ticket};
 use crate::ticket::status::{Status, TargetStatus, Word};
 use crate::ticket::text;
@@ -28,14 +28,17 @@ const AWAITED_LISTED: usize = 4;
 /// How far the target is. What `situation`, the box above the table, says of it is not said again.
 pub(super) fn progress(ticket: &Ticket, name: &TargetName, target: &Target, situation: &str) -> String {
     if target.status == TargetStatus::Waiting {
-        return waits(ticket, target, bold);
+        return waits(ticket, name, target, bold);
+    }
+    if let Some(decided) = decided(target) {
+        return decided;
     }
     let stages = stages(target);
     let attempt = target.run.as_ref().map(|run| run.attempt);
     let attempt = attempt.filter(|attempt| *attempt > 1 && !target.status.is_released());
     let attempt = attempt.map(|attempt| format!("attempt{NO_BREAK_SPACE}{attempt}"));
     let said = target.stage.as_ref().and_then(|stage| stage.message.clone());
-    let said = said.or_else(|| because(ticket, target, ToString::to_string));
+    let said = said.or_else(|| because(ticket, name, target));
     // The box says who has to approve what.
     let said = said.filter(|said| !said.trim().is_empty() && target.status != TargetStatus::Review);
     let room = LIMIT.saturating_sub(text::length(&stages)).max(MESSAGE_LIMIT);
@@ -45,13 +48,44 @@ pub(super) fn progress(ticket: &Ticket, name: &TargetName, target: &Target, situ
     parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
 
-/// What a target waits for: `after web; cli failed`. `name` renders the name of another target.
-pub(super) fn waits(ticket: &Ticket, target: &Target, name: impl Fn(&TargetName) -> String) -> String {
+/// Who has decided that the target is held or skipped, and why.
+fn decided(target: &Target) -> Option<String> {
+    match target.because.as_ref()?.known()? {
+        Reason::OnHold { by, why } | Reason::Skipped { by, why } => {
+            let why = why.as_deref().map(|why| format!(": {}", brief(text::first_line(why), LIMIT)));
+            Some(format!("by {}{}", unpinged(by), why.unwrap_or_default()))
+        }
+        _ => None,
+    }
+}
+
+/// What a target waits for: `after web; cli failed; 🚦 go`. `render` renders the name of another target.
+pub(super) fn waits(
+    ticket: &Ticket,
+    name: &TargetName,
+    target: &Target,
+    render: impl Fn(&TargetName) -> String,
+) -> String {
+    let gates = ticket.closed_gates(name, &target.needs);
+    let gates = gates.iter().map(|of| format!("{} {}", of.emoji(), render(&of.gate.name)));
+    let clauses: Vec<String> = awaits(ticket, target, &render).into_iter().chain(gates).collect();
+    if !clauses.is_empty() {
+        return clauses.join("; ");
+    }
+    if let Some(Word::Known(Reason::Frozen { to, why })) = &target.because {
+        let why = why.as_deref().map(|why| format!(": {}", brief(text::first_line(why), LIMIT)));
+        return format!("until {}{}", to.format("%Y-%m-%d %H:%M UTC"), why.unwrap_or_default());
+    }
+    // What it waited for was released, and no dispatch has looked since.
+    let starts = if target.follower.is_some() { "starts next" } else { "ready for the next dispatch" };
+    starts.to_owned()
+}
+
+/// The targets that it waits for, in as many clauses.
+fn awaits(ticket: &Ticket, target: &Target, name: impl Fn(&TargetName) -> String) -> Vec<String> {
     let awaited: Vec<_> = ticket.awaited(&target.needs).collect();
     if awaited.is_empty() {
-        // What it waited for was released, and no dispatch has looked since.
-        let starts = if target.follower.is_some() { "starts next" } else { "ready for the next dispatch" };
-        return starts.to_owned();
+        return Vec::new();
     }
     let with = |fits: &dyn Fn(Option<TargetStatus>) -> bool| -> Vec<&TargetName> {
         awaited.iter().filter(|(_, status)| fits(*status)).map(|(name, _)| *name).collect()
@@ -70,8 +104,7 @@ pub(super) fn waits(ticket: &Ticket, target: &Target, name: impl Fn(&TargetName)
     let was = if cancelled.len() > 1 { " were cancelled" } else { " was cancelled" };
     let clauses = [("after ", open, ""), ("", failed, " failed"), ("", cancelled, was)];
     let filled = clauses.iter().filter(|(_, names, _)| !names.is_empty());
-    let clauses = filled.map(|(before, names, after)| format!("{before}{}{after}", listed(names, &name)));
-    clauses.collect::<Vec<_>>().join("; ")
+    filled.map(|(before, names, after)| format!("{before}{}{after}", listed(names, &name))).collect()
 }
 
 /// `web, api and 3 more`

@@ -10,7 +10,7 @@ use crate::ticket::state::Ticket;
 use crate::ticket::status::TargetStatus;
 
 /// As many rows are read at a glance: of a larger release what is released is folded away, and so are
-/// more rows of targets that are queued, or that wait.
+/// more rows of targets that are queued, held, or that wait.
 const ROWS_AT_A_GLANCE: usize = 15;
 
 /// With more targets than this, rows are shorter, so that more of them fit.
@@ -26,7 +26,8 @@ pub(super) fn add(page: &mut Page, ticket: &Ticket, kept: &BTreeMap<TargetName, 
     });
     let (folded, open): (Vec<_>, Vec<_>) = rows.partition(|(status, _)| is_folded(ticket, *status));
     add_rows(page, &open, "");
-    for group in [TargetStatus::Queued, TargetStatus::Waiting, TargetStatus::Released] {
+    let groups = [TargetStatus::Queued, TargetStatus::OnHold, TargetStatus::Waiting, TargetStatus::Released];
+    for group in groups {
         let is_in = |status: TargetStatus| status == group || status.is_released() && group.is_released();
         let rows: Vec<_> = folded.iter().filter(|(status, _)| is_in(*status)).cloned().collect();
         add_rows(page, &rows, &format!("{} {} {}", group.emoji(), rows.len(), group.word()));
@@ -46,7 +47,9 @@ pub(super) fn add_unlisted(page: &mut Page, ticket: &Ticket, situation: &str) {
 /// Whether the rows of these targets are folded away: nobody has to do anything about them, and they are many.
 fn is_folded(ticket: &Ticket, status: TargetStatus) -> bool {
     match status {
-        TargetStatus::Queued | TargetStatus::Waiting => ticket.count(status) > ROWS_AT_A_GLANCE,
+        TargetStatus::Queued | TargetStatus::OnHold | TargetStatus::Waiting => {
+            ticket.count(status) > ROWS_AT_A_GLANCE
+        }
         _ => status.is_released() && ticket.targets.len() > ROWS_AT_A_GLANCE,
     }
 }

@@ -1,5 +1,7 @@
 //! One request inside the simulation: what a route is given, and what it gives back.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::http::header::{HeaderName, LINK, LOCATION};
 use chrono::{DateTime, SubsecRound, Utc};
@@ -23,6 +25,8 @@ pub(crate) struct Call<'a> {
     pub(crate) body: Value,
     pub(crate) accept: String,
     pub(crate) now: DateTime<Utc>,
+    /// How far the replica lags that a write looks at first.
+    pub(crate) lag: Duration,
 }
 
 /// What a route gives back: both are replies, one of them early.

@@ -34,6 +34,8 @@ pub struct Issue {
     pub lock_reason: Option<String>,
     /// The id of the issue that this one repeats, if it was closed with one.
     pub duplicate_of: Option<u64>,
+    /// Whether it is a pull request, which to the API is an issue too.
+    pub is_pull_request: bool,
     /// The comments, by ascending id.
     pub comments: Vec<Comment>,
     /// The reactions to it, in the order in which they were added.
@@ -63,15 +65,12 @@ impl Issue {
         self.comments.iter_mut().find(|comment| comment.id == id)
     }
 
-    /// Adds a reaction, and says whether it is new; of the same login and content there is one.
-    pub(crate) fn react(&mut self, login: &str, content: &str, at: DateTime<Utc>) -> (&Reaction, bool) {
-        let known =
-            self.reactions.iter().position(|known| same(&known.author, login) && known.content == content);
-        let index = known.unwrap_or(self.reactions.len());
-        if known.is_none() {
-            self.reactions.push(Reaction { author: login.into(), content: content.into(), created_at: at });
+    /// The reactions to it, or to one of its comments.
+    pub(crate) fn reactions_mut(&mut self, comment: Option<u64>) -> Option<&mut Vec<Reaction>> {
+        match comment {
+            None => Some(&mut self.reactions),
+            Some(id) => Some(&mut self.comment_mut(id)?.reactions),
         }
-        (&self.reactions[index], known.is_none())
     }
 
     pub(crate) fn close(&mut self, reason: &str, by: &str, at: DateTime<Utc>) {
@@ -92,10 +91,12 @@ impl Issue {
     }
 }
 
-/// A reaction to an issue.
+/// A reaction to an issue or a comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reaction {
+    /// Its id, unique in the world and growing.
+    pub id: u64,
     /// The login of who reacted.
     pub author: String,
     /// `eyes`, `rocket`, `-1` and so on.
@@ -128,11 +129,15 @@ pub struct Comment {
     pub pinned_by: Option<String>,
     /// Why it is hidden, if a person has hidden it: `outdated`, `off-topic` and so on.
     pub minimized: Option<String>,
+    /// The reactions to it, in the order in which they were added.
+    pub reactions: Vec<Reaction>,
+    /// The text before the last edit.
+    pub earlier_body: Option<String>,
 }
 
 impl Comment {
     pub(crate) fn edit(&mut self, body: &str, at: DateTime<Utc>) {
-        self.body = body.into();
+        self.earlier_body = Some(std::mem::replace(&mut self.body, body.into()));
         self.updated_at = at;
     }
 

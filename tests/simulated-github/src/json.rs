@@ -8,10 +8,11 @@ use serde_json::{Map, Value, json};
 use crate::app::{AppData, Installation};
 use crate::environment::Environment;
 use crate::issue::{Comment, Issue, Label, Reaction};
-use crate::repository::{RepositoryData, blob_sha, sha1};
+use crate::repository::{Commit, RepositoryData, Role, blob_sha, sha1};
 use crate::routes::apps::named_levels;
 use crate::run::{Job, Run};
 use crate::state::State;
+use crate::team::Membership;
 use crate::token::is_bot;
 use crate::workflow::Workflow;
 
@@ -128,26 +129,27 @@ pub(crate) fn profile(links: &Links, login: &str) -> Value {
 
 /// A person and what they may do in a repository.
 pub(crate) fn permission(links: &Links, repository: &RepositoryData, login: &str) -> Value {
-    let role = repository.role(login);
+    let Role { name, base } = repository.role(login);
+    let base = base.as_str();
     // The word of the time before there were roles between read, write and admin.
-    let permission = match role {
+    let permission = match base {
         "triage" => "read",
         "maintain" => "write",
-        role => role,
+        base => base,
     };
     let rights = json!({
-        "role_name": role,
+        "role_name": name,
         "permissions": {
-            "admin": role == "admin",
-            "maintain": matches!(role, "admin" | "maintain"),
-            "push": matches!(role, "admin" | "maintain" | "write"),
-            "triage": matches!(role, "admin" | "maintain" | "write" | "triage"),
-            "pull": role != "none",
+            "admin": base == "admin",
+            "maintain": matches!(base, "admin" | "maintain"),
+            "push": matches!(base, "admin" | "maintain" | "write"),
+            "triage": matches!(base, "admin" | "maintain" | "write" | "triage"),
+            "pull": base != "none",
         },
     });
     json!({
         "permission": permission,
-        "role_name": role,
+        "role_name": name,
         "user": merged(user(links, login), rights),
     })
 }
@@ -369,24 +371,66 @@ fn base64_lines(text: &str) -> String {
     lines.map(|line| String::from_utf8_lossy(line) + "\n").collect()
 }
 
+/// A commit. Who made it and when is left open.
+pub(crate) fn commit(links: &Links, repository: &RepositoryData, sha: &str, commit: &Commit) -> Value {
+    let full_name = repository.full_name();
+    let api = |path: &str, sha: &str| links.api(format!("/repos/{full_name}{path}/{sha}"));
+    let web = |sha: &str| links.web(format!("/{full_name}/commit/{sha}"));
+    let person = json!({
+        "name": repository.owner, "email": "noreply@github.com", "date": time(repository.created_at),
+    });
+    let parents = commit
+        .parent
+        .iter()
+        .map(|parent| json!({ "sha": parent, "url": api("/commits", parent), "html_url": web(parent) }));
+    json!({
+        "sha": sha,
+        "node_id": STANDARD.encode(format!("Commit{}:{sha}", repository.id)),
+        "commit": {
+            "author": person,
+            "committer": person,
+            "message": "Change files",
+            "tree": { "sha": sha, "url": api("/git/trees", sha) },
+            "url": api("/git/commits", sha),
+            "comment_count": 0,
+        },
+        "url": api("/commits", sha),
+        "html_url": web(sha),
+        "comments_url": format!("{}/comments", api("/commits", sha)),
+        "author": user(links, &repository.owner),
+        "committer": user(links, &repository.owner),
+        "parents": parents.collect::<Vec<Value>>(),
+        "stats": { "total": 0, "additions": 0, "deletions": 0 },
+        "files": [],
+    })
+}
+
 // Issues.
 
-pub(crate) fn reaction(links: &Links, number: u64, reaction: &Reaction) -> Value {
-    let id = user_id(&reaction.author) * 1_000 + number;
+pub(crate) fn reaction(links: &Links, reaction: &Reaction) -> Value {
     json!({
-        "id": id,
-        "node_id": node_id("Reaction", id),
+        "id": reaction.id,
+        "node_id": node_id("Reaction", reaction.id),
         "user": user(links, &reaction.author),
         "content": reaction.content,
         "created_at": time(reaction.created_at),
     })
 }
 
-fn reactions(url: &str) -> Value {
+/// How many reactions there are of each kind.
+fn reactions(url: &str, reactions: &[Reaction]) -> Value {
+    let count = |content: &str| reactions.iter().filter(|one| one.content == content).count();
     json!({
         "url": format!("{url}/reactions"),
-        "total_count": 0, "+1": 0, "-1": 0, "laugh": 0, "hooray": 0, "confused": 0,
-        "heart": 0, "rocket": 0, "eyes": 0,
+        "total_count": reactions.len(),
+        "+1": count("+1"),
+        "-1": count("-1"),
+        "laugh": count("laugh"),
+        "hooray": count("hooray"),
+        "confused": count("confused"),
+        "heart": count("heart"),
+        "rocket": count("rocket"),
+        "eyes": count("eyes"),
     })
 }
 
@@ -441,7 +485,7 @@ pub(crate) fn issue(links: &Links, repository: &RepositoryData, issue: &Issue) -
         "active_lock_reason": issue.lock_reason,
         "body": if issue.body.is_empty() { None } else { Some(&issue.body) },
         "closed_by": issue.closed_by.as_ref().map(|login| user(links, login)),
-        "reactions": reactions(&url),
+        "reactions": reactions(&url, &issue.reactions),
         "timeline_url": format!("{url}/timeline"),
         "performed_via_github_app": null,
         "state_reason": issue.state_reason,
@@ -449,7 +493,61 @@ pub(crate) fn issue(links: &Links, repository: &RepositoryData, issue: &Issue) -
     if let Some(pinned) = pinned {
         object["pinned_comment"] = comment(links, repository, number, pinned);
     }
+    if issue.is_pull_request {
+        let html_url = links.web(format!("/{full_name}/pull/{number}"));
+        object["pull_request"] = json!({
+            "url": links.api(format!("/repos/{full_name}/pulls/{number}")),
+            "html_url": html_url,
+            "diff_url": format!("{html_url}.diff"),
+            "patch_url": format!("{html_url}.patch"),
+            "merged_at": null,
+        });
+    }
     object
+}
+
+/// The event that a comment brings about.
+pub(crate) fn comment_event(
+    links: &Links,
+    repository: &RepositoryData,
+    on: &Issue,
+    about: &Comment,
+    action: &str,
+    sender: &str,
+) -> Value {
+    let mut in_event = full_repository(links, repository, false);
+    if let Value::Object(fields) = &mut in_event {
+        // An event does not say what its reader may do.
+        fields.remove("permissions");
+    }
+    let organization = &repository.owner;
+    let id = user_id(organization);
+    let api = links.api(format!("/orgs/{organization}"));
+    let mut event = json!({
+        "action": action,
+        "issue": issue(links, repository, on),
+        "comment": comment(links, repository, on.number, about),
+        "repository": in_event,
+        "organization": {
+            "login": organization,
+            "id": id,
+            "node_id": node_id("Organization", id),
+            "url": api,
+            "repos_url": format!("{api}/repos"),
+            "events_url": format!("{api}/events"),
+            "hooks_url": format!("{api}/hooks"),
+            "issues_url": format!("{api}/issues"),
+            "members_url": format!("{api}/members{{/member}}"),
+            "public_members_url": format!("{api}/public_members{{/member}}"),
+            "avatar_url": format!("https://avatars.githubusercontent.com/u/{id}?v=4"),
+            "description": null,
+        },
+        "sender": user(links, sender),
+    });
+    if action == "edited" {
+        event["changes"] = json!({ "body": { "from": about.earlier_body } });
+    }
+    event
 }
 
 pub(crate) fn comment(links: &Links, repository: &RepositoryData, number: u64, comment: &Comment) -> Value {
@@ -471,7 +569,7 @@ pub(crate) fn comment(links: &Links, repository: &RepositoryData, number: u64, c
         "updated_at": time(comment.updated_at),
         "author_association": comment.association,
         "body": comment.body,
-        "reactions": reactions(&url),
+        "reactions": reactions(&url, &comment.reactions),
         "performed_via_github_app": null,
         "pin": pin,
         "minimized": comment.minimized.as_ref().map(|reason| json!({ "reason": reason })),
@@ -644,9 +742,25 @@ fn reviewer(links: &Links, name: &str) -> Value {
     }
 }
 
+/// A member of a team.
+pub(crate) fn team_member(links: &Links, membership: &Membership) -> Value {
+    merged(user(links, &membership.login), json!({ "role": membership.role, "inherited": false }))
+}
+
+/// What a person is to a team.
+pub(crate) fn membership(links: &Links, owner: &str, slug: &str, membership: &Membership) -> Value {
+    let url = format!("{}/memberships/{}", team_url(links, owner, slug), membership.login);
+    json!({ "url": url, "role": membership.role, "state": membership.state })
+}
+
+fn team_url(links: &Links, owner: &str, slug: &str) -> String {
+    let id = user_id(&format!("{owner}/{slug}"));
+    links.api(format!("/organizations/{}/team/{id}", user_id(owner)))
+}
+
 fn team(links: &Links, owner: &str, slug: &str) -> Value {
     let id = user_id(&format!("{owner}/{slug}"));
-    let url = links.api(format!("/organizations/{}/team/{id}", user_id(owner)));
+    let url = team_url(links, owner, slug);
     json!({
         "id": id,
         "node_id": node_id("Team", id),

@@ -42,7 +42,8 @@
 //! - `replicas` keeps what the world held a while ago, for answers that lag.
 //! - `identity` signs who a job is, and `sts` is somebody else's service that believes it.
 //! - `issue_form` writes the issue of somebody who fills in a form.
-//! - `json` makes the objects of the answers, which GitHub's own description can check.
+//! - `json` makes the objects of the answers, which GitHub's own description can check, and those of the events that
+//!   comments bring about ([`World::comment_event`]).
 //!
 //! Time is the world's own. It moves with [`tokio::time`], so a test that pauses time moves
 //! the world by sleeping.
@@ -71,6 +72,7 @@ mod service;
 mod site;
 mod state;
 mod sts;
+mod team;
 mod token;
 mod workflow;
 mod world;
@@ -89,5 +91,6 @@ pub use seed::{Seed, SeedError};
 pub use server::Server;
 pub use service::{Dropped, Service};
 pub use sts::{Asked, TokenService};
+pub use team::Team;
 pub use token::Token;
 pub use world::World;

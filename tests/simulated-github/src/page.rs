@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use comrak::Options;
 use mermaid_svg::Theme;
 
-use crate::issue::{Comment, Issue};
+use crate::issue::{Comment, Issue, Reaction};
 use crate::run::{Job, Run};
 use crate::token::is_bot;
 
@@ -40,7 +40,18 @@ pub fn issue_refreshing(issue: &Issue, now: DateTime<Utc>, seconds: Option<u64>)
         ),
     );
     let opened = age(issue.created_at, now);
-    entry(&mut html, "issue", &issue.author, &issue.association, &opened, "", &issue.body);
+    entry(
+        &mut html,
+        &Entry {
+            id: "issue",
+            author: &issue.author,
+            association: &issue.association,
+            when: &opened,
+            mark: "",
+            body: &issue.body,
+            reactions: &issue.reactions,
+        },
+    );
     let (pinned, others): (Vec<_>, Vec<_>) = issue.comments.iter().partition(|it| it.pinned);
     for comment in pinned.into_iter().chain(others) {
         comment_entry(&mut html, comment, now);
@@ -79,10 +90,50 @@ fn comment_entry(html: &mut String, comment: &Comment, now: DateTime<Utc>) {
         None => String::new(),
     };
     let id = format!("issuecomment-{}", comment.id);
-    entry(html, &id, &comment.author, &comment.association, &when, &mark, &comment.body);
+    let Comment { author, association, body, reactions, .. } = comment;
+    entry(html, &Entry { id: &id, author, association, when: &when, mark: &mark, body, reactions });
 }
 
-fn entry(html: &mut String, id: &str, author: &str, association: &str, when: &str, mark: &str, body: &str) {
+/// The reactions to a text, each kind with who reacted.
+fn reactions(reactions: &[Reaction]) -> String {
+    const KINDS: [(&str, &str); 8] = [
+        ("+1", "👍"),
+        ("-1", "👎"),
+        ("laugh", "😄"),
+        ("hooray", "🎉"),
+        ("confused", "😕"),
+        ("heart", "❤️"),
+        ("rocket", "🚀"),
+        ("eyes", "👀"),
+    ];
+    let mut html = String::new();
+    for (content, emoji) in KINDS {
+        let of_kind = reactions.iter().filter(|one| one.content == content);
+        let authors: Vec<&str> = of_kind.map(|one| one.author.trim_end_matches("[bot]")).collect();
+        if !authors.is_empty() {
+            let title = escape(&authors.join(", "));
+            push(
+                &mut html,
+                format_args!("<span class=label title=\"{title}\">{emoji} {}</span> ", authors.len()),
+            );
+        }
+    }
+    if html.is_empty() { html } else { format!("<p class=reactions>{html}</p>") }
+}
+
+/// A text of a conversation.
+struct Entry<'a> {
+    id: &'a str,
+    author: &'a str,
+    association: &'a str,
+    when: &'a str,
+    mark: &'a str,
+    body: &'a str,
+    reactions: &'a [Reaction],
+}
+
+fn entry(html: &mut String, entry: &Entry<'_>) {
+    let Entry { id, author, association, when, mark, body, .. } = *entry;
     let name = escape(author.trim_end_matches("[bot]"));
     let badge = match (is_bot(author), association) {
         (true, _) => "<span class=badge>bot</span>".to_owned(),
@@ -103,7 +154,8 @@ fn entry(html: &mut String, id: &str, author: &str, association: &str, when: &st
         html,
         format_args!(
             "{mark}<article id=\"{id}\"><header><strong>{name}</strong> {badge} \
-             <a class=muted href=\"#{id}\">{when}</a></header><div class=body>{body}</div></article>",
+             <a class=muted href=\"#{id}\">{when}</a></header><div class=body>{body}</div>{}</article>",
+            reactions(entry.reactions),
         ),
     );
 }

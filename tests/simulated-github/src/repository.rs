@@ -18,10 +18,22 @@ impl RepoKey {
     pub(crate) fn new(full_name: &str) -> Self {
         Self(full_name.to_ascii_lowercase())
     }
+
+    /// Whether it is the name of an owner, or of a repository of it.
+    pub(crate) fn is_of(&self, owner: &str) -> bool {
+        self.0.split('/').next().is_some_and(|name| name.eq_ignore_ascii_case(owner))
+    }
 }
 
 /// The files of one commit, by path.
 pub(crate) type Tree = BTreeMap<String, String>;
+
+/// A commit: its files, and the commit before it.
+#[derive(Debug, Clone)]
+pub(crate) struct Commit {
+    tree: Arc<Tree>,
+    pub(crate) parent: Option<String>,
+}
 
 /// A number of an issue, and what is there.
 #[derive(Debug, Clone)]
@@ -60,13 +72,14 @@ pub(crate) struct RepositoryData {
     members: BTreeMap<String, String>,
     /// The members, in lower case, of whom only they themselves and some tokens may know.
     private_members: BTreeSet<String>,
-    roles: BTreeMap<String, String>,
+    /// By login in lower case.
+    roles: BTreeMap<String, Role>,
     assignable: BTreeSet<String>,
     pub(crate) labels: Vec<Label>,
     pub(crate) issues: BTreeMap<u64, Slot>,
     /// Commits by the full name of the ref, such as `refs/heads/main`.
     refs: BTreeMap<String, String>,
-    commits: BTreeMap<String, Arc<Tree>>,
+    commits: BTreeMap<String, Commit>,
     pub(crate) workflows: Vec<Workflow>,
     pub(crate) events: Vec<DispatchEvent>,
 }
@@ -96,7 +109,7 @@ impl RepositoryData {
             workflows: Vec::new(),
             events: Vec::new(),
         };
-        repository.commit("main", Tree::new());
+        repository.commit("main", Arc::default());
         repository
     }
 
@@ -136,16 +149,16 @@ impl RepositoryData {
     }
 
     /// The role that GitHub names for a person.
-    pub(crate) fn role(&self, login: &str) -> &str {
+    pub(crate) fn role(&self, login: &str) -> Role {
         if let Some(role) = self.roles.get(&login.to_ascii_lowercase()) {
-            return role;
+            return role.clone();
         }
-        match self.association(login).as_str() {
+        Role::named(match self.association(login).as_str() {
             "OWNER" => "admin",
             "MEMBER" | "COLLABORATOR" => "write",
             _ if self.private => "none",
             _ => "read",
-        }
+        })
     }
 
     /// Logins that the repository knows of.
@@ -158,20 +171,30 @@ impl RepositoryData {
     // Files.
 
     /// Puts a commit with these files on a branch.
-    fn commit(&mut self, branch: &str, tree: Tree) {
+    fn commit(&mut self, branch: &str, tree: Arc<Tree>) -> String {
         let seed = format!("commit {} {}", self.full_name(), self.commits.len());
-        let sha = sha1(seed.as_bytes());
-        self.commits.insert(sha.clone(), Arc::new(tree));
-        self.set_ref(&format!("refs/heads/{branch}"), &sha);
+        let (sha, full_name) = (sha1(seed.as_bytes()), format!("refs/heads/{branch}"));
+        let parent = self.refs.get(&full_name).cloned();
+        self.commits.insert(sha.clone(), Commit { tree, parent });
+        self.set_ref(&full_name, &sha);
+        sha
     }
 
     /// Writes a file onto a branch, which is created if it is not there.
     pub(crate) fn write(&mut self, branch: &str, path: &str, text: &str) {
-        let mut tree = self.tree(branch).map(|tree| (*tree).clone());
-        let tree = tree.get_or_insert_default();
-        tree.insert(path.into(), text.into());
-        let tree = std::mem::take(tree);
+        let mut tree = self.tree(branch).unwrap_or_default();
+        Arc::make_mut(&mut tree).insert(path.into(), text.into());
         self.commit(branch, tree);
+    }
+
+    /// Puts another commit on a branch, which is created at the head of the default branch if it is not there.
+    pub(crate) fn push(&mut self, branch: &str) -> String {
+        let full_name = format!("refs/heads/{branch}");
+        if !self.refs.contains_key(&full_name) {
+            self.make_ref(&full_name);
+        }
+        let tree = self.tree(&full_name).unwrap_or_default();
+        self.commit(branch, tree)
     }
 
     // Refs.
@@ -210,6 +233,12 @@ impl RepositoryData {
         names.iter().find_map(|name| self.refs.get_key_value(name))
     }
 
+    /// The commit at which a branch or tag is, or the one with this hash. `heads/main` and `tags/v1` are names too.
+    pub(crate) fn commit_at(&self, named: &str) -> Option<(&String, &Commit)> {
+        let by_name = self.resolved(named).or_else(|| self.refs.get_key_value(&format!("refs/{named}")));
+        self.commits.get_key_value(by_name.map_or(named, |(_, sha)| sha))
+    }
+
     /// The branch or tag that `git_ref` names, without `refs/heads/` or `refs/tags/`.
     pub(crate) fn branch_or_tag<'a>(&self, git_ref: &'a str) -> Option<&'a str> {
         const KINDS: [&str; 2] = ["refs/heads/", "refs/tags/"];
@@ -227,7 +256,7 @@ impl RepositoryData {
     /// The files at a ref or a commit.
     pub(crate) fn tree(&self, git_ref: &str) -> Option<Arc<Tree>> {
         let sha = self.resolved(git_ref).map_or(git_ref, |(_, sha)| sha);
-        self.commits.get(sha).cloned()
+        self.commits.get(sha).map(|commit| Arc::clone(&commit.tree))
     }
 
     // Workflows.
@@ -299,6 +328,21 @@ impl RepositoryData {
 
     pub(crate) fn label(&self, name: &str) -> Option<&Label> {
         self.labels.iter().find(|label| same(&label.name, name))
+    }
+}
+
+/// What a person may do in a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Role {
+    /// Its name.
+    pub(crate) name: String,
+    /// `none`, `read`, `triage`, `write`, `maintain` or `admin`.
+    pub(crate) base: String,
+}
+
+impl Role {
+    fn named(name: &str) -> Self {
+        Self { name: name.into(), base: name.into() }
     }
 }
 
@@ -400,8 +444,14 @@ impl Repository {
 
     /// Gives a person a role: `read`, `triage`, `write`, `maintain` or `admin`.
     pub fn role(&self, login: &str, role: &str) -> Self {
+        self.custom_role(login, role, role)
+    }
+
+    /// Gives a person a role of the organization's own, which is based on one of GitHub's.
+    pub fn custom_role(&self, login: &str, name: &str, base: &str) -> Self {
+        self.world.lock().add_user(login);
         self.change(|data| {
-            data.roles.insert(login.to_ascii_lowercase(), role.into());
+            data.roles.insert(login.to_ascii_lowercase(), Role { name: name.into(), base: base.into() });
         })
     }
 

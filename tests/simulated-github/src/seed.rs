@@ -13,16 +13,20 @@ use crate::World;
 ///   acme/hub:
 ///     private: true
 ///     members: { alice: OWNER }
+///     roles: { dana: maintain }
 ///     opened: [{ title: Release 1.4.0, body: Ready?, author: alice }]
 ///   acme/web:
 ///     files:
 ///       .github/workflows/release.yml: |
 ///         on: workflow_dispatch
 ///     branches: [v1]
+/// teams:
+///   acme/release: [alice, dana]
 /// tokens:
 ///   ghs_1:
 ///     acts_as: acme-release[bot]
 ///     can:
+///       acme: ["members: read"]
 ///       acme/hub: ["issues: write"]
 ///       acme/web: ["actions: write"]
 /// ```
@@ -30,6 +34,8 @@ use crate::World;
 #[serde(default, deny_unknown_fields)]
 pub struct Seed {
     repositories: BTreeMap<String, RepositorySeed>,
+    /// The members of each.
+    teams: BTreeMap<String, Vec<String>>,
     tokens: BTreeMap<String, TokenSeed>,
     ghes: Option<String>,
     rate_limit: Option<u64>,
@@ -46,6 +52,7 @@ struct RepositorySeed {
     files: BTreeMap<String, String>,
     branches: Vec<String>,
     members: BTreeMap<String, String>,
+    roles: BTreeMap<String, String>,
     assignable: Vec<String>,
     disabled_workflows: Vec<String>,
     opened: Vec<IssueSeed>,
@@ -61,6 +68,7 @@ impl Default for RepositorySeed {
             files: BTreeMap::new(),
             branches: Vec::new(),
             members: BTreeMap::new(),
+            roles: BTreeMap::new(),
             assignable: Vec::new(),
             disabled_workflows: Vec::new(),
             opened: Vec::new(),
@@ -107,6 +115,10 @@ impl Seed {
         for (name, seed) in &self.repositories {
             plant_repository(world, name, seed);
         }
+        for (name, members) in &self.teams {
+            let team = world.team(name);
+            members.iter().for_each(|login| drop(team.member(login)));
+        }
         for (secret, seed) in &self.tokens {
             plant_token(world, secret, seed);
         }
@@ -135,6 +147,9 @@ fn plant_repository(world: &World, name: &str, seed: &RepositorySeed) {
     }
     for (login, association) in &seed.members {
         repository.member(login, association);
+    }
+    for (login, role) in &seed.roles {
+        repository.role(login, role);
     }
     for login in &seed.assignable {
         repository.assignable(login);
@@ -176,18 +191,26 @@ fn plant_token(world: &World, secret: &str, seed: &TokenSeed) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repository::RepoKey;
+    use crate::team::TeamKey;
 
     #[test]
     fn a_seed_becomes_a_world() {
         let seed = Seed::parse(
-            "repositories:\n  acme/hub:\n    members: { alice: OWNER }\n    \
+            "repositories:\n  acme/hub:\n    members: { alice: OWNER }\n    roles: { dana: maintain }\n    \
              opened: [{ title: Release, author: alice }]\n\
+             teams: { acme/release: [dana] }\n\
              tokens:\n  ghs_1: { acts_as: 'x[bot]', can: { acme/hub: ['issues: write'] } }\n",
         );
         let world = World::new();
         seed.expect("the sample is a seed").plant(&world);
         let issue = world.issue_view("acme/hub", 1);
         assert_eq!((issue.title.as_str(), issue.association.as_str()), ("Release", "OWNER"));
+        let state = world.lock();
+        let hub = state.repository(&RepoKey::new("acme/hub")).map(|hub| hub.role("dana").name);
+        assert_eq!(hub.as_deref(), Some("maintain"));
+        let team = state.team(&TeamKey::new("acme", "release"));
+        assert!(team.is_some_and(|team| team.membership("Dana").is_some()));
     }
 
     #[test]

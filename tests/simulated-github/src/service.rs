@@ -122,7 +122,7 @@ struct Arrival {
     id: u64,
     wrong: Option<Kind>,
     latency: Duration,
-    /// How old the answer to a GET is.
+    /// How old the replica is that answers, or that a write looks at first.
     lag: Duration,
     /// Seconds to wait, if a secondary limit refuses the request.
     refused: Option<u64>,
@@ -153,7 +153,7 @@ impl State {
         if let Some(draw) = &self.latency {
             latency += draw(&request.method, &request.path);
         }
-        if let Some(draw) = self.replicas.lag.as_ref().filter(|_| request.method == Method::GET) {
+        if let Some(draw) = self.replicas.lag.as_ref().filter(|_| routes::meets_lag(request)) {
             lag += draw(&request.method, &request.path);
         }
         let refused = self.limits.arrive(request.token(), &request.method, at);

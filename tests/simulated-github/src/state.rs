@@ -14,12 +14,13 @@ use crate::clock::Clock;
 use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::identity::Identities;
-use crate::issue::{Comment, Issue, Label};
+use crate::issue::{Comment, Issue, Label, Reaction, same};
 use crate::json::Links;
 use crate::limits::Limits;
 use crate::replicas::{DrawTime, Replicas, Stored};
 use crate::repository::{RepoKey, RepositoryData, Slot};
 use crate::run::{Job, Run};
+use crate::team::{TeamData, TeamKey};
 use crate::token::TokenData;
 use crate::workflow::{contexts, file_name};
 
@@ -33,6 +34,7 @@ pub(crate) struct State {
     /// Read by all routes, and changed through `stored_mut` alone.
     stored: Arc<Stored>,
     pub(crate) replicas: Replicas,
+    teams: BTreeMap<TeamKey, TeamData>,
     renamed: BTreeMap<RepoKey, u64>,
     tokens: BTreeMap<String, TokenData>,
     apps: BTreeMap<String, AppData>,
@@ -60,6 +62,7 @@ struct Counters {
     issue: u64,
     label: u64,
     comment: u64,
+    reaction: u64,
     run: u64,
     job: u64,
     exchange: u64,
@@ -93,6 +96,7 @@ impl State {
                 issue: 5_000,
                 label: 300,
                 comment: 1_000,
+                reaction: 600,
                 run: 7_000,
                 job: 70_000,
                 exchange: 0,
@@ -101,6 +105,7 @@ impl State {
             },
             stored: Arc::default(),
             replicas: Replicas::default(),
+            teams: BTreeMap::new(),
             renamed: BTreeMap::new(),
             tokens: BTreeMap::new(),
             apps: BTreeMap::new(),
@@ -249,6 +254,14 @@ impl State {
         tokens.or_default()
     }
 
+    pub(crate) fn team(&self, key: &TeamKey) -> Option<&TeamData> {
+        self.teams.get(key)
+    }
+
+    pub(crate) fn team_mut(&mut self, key: &TeamKey) -> &mut TeamData {
+        self.teams.entry(key.clone()).or_default()
+    }
+
     pub(crate) fn create_app(&mut self, slug: &str) {
         if !self.apps.contains_key(slug) {
             let id = next(&mut self.counters.app);
@@ -318,6 +331,7 @@ impl State {
             locked: false,
             lock_reason: None,
             duplicate_of: None,
+            is_pull_request: false,
             comments: Vec::new(),
             reactions: Vec::new(),
             created_at: now,
@@ -353,9 +367,34 @@ impl State {
             pinned_at: None,
             pinned_by: None,
             minimized: None,
+            reactions: Vec::new(),
+            earlier_body: None,
         });
         self.add_user(author);
         Some(id)
+    }
+
+    /// Adds a reaction to an issue or to one of its comments, and says whether it is new; of the same login and
+    /// content there is one.
+    pub(crate) fn react(
+        &mut self,
+        key: &RepoKey,
+        number: u64,
+        comment: Option<u64>,
+        login: &str,
+        content: &str,
+    ) -> Option<(Reaction, bool)> {
+        let now = self.second();
+        let is_it = |known: &&Reaction| same(&known.author, login) && known.content == content;
+        let reactions = self.repository_mut(key)?.issue_mut(number)?.reactions_mut(comment)?;
+        if let Some(known) = reactions.iter().find(is_it).cloned() {
+            return Some((known, false));
+        }
+        let id = next(&mut self.counters.reaction);
+        let new = Reaction { id, author: login.into(), content: content.into(), created_at: now };
+        self.repository_mut(key)?.issue_mut(number)?.reactions_mut(comment)?.push(new.clone());
+        self.add_user(login);
+        Some((new, true))
     }
 
     /// The comment with this id, wherever it is.
@@ -365,9 +404,14 @@ impl State {
     }
 
     pub(crate) fn comment_mut(&mut self, id: u64) -> Option<&mut Comment> {
-        let mut places = self.stored.repositories.iter();
-        let (key, number) = places.find_map(|(key, data)| Some((key.clone(), data.issue_of_comment(id)?)))?;
+        let (key, number) = self.place_of_comment(id)?;
         self.repository_mut(&key)?.issue_mut(number)?.comment_mut(id)
+    }
+
+    /// The repository and the number of the issue that a comment is on.
+    pub(crate) fn place_of_comment(&self, id: u64) -> Option<(RepoKey, u64)> {
+        let mut places = self.stored.repositories.iter();
+        places.find_map(|(key, data)| Some((key.clone(), data.issue_of_comment(id)?)))
     }
 
     /// Moves an issue to another repository, where it gets a new number.

@@ -85,6 +85,11 @@ impl TokenData {
         self.grants.extend(keys.iter().map(|key| (key.clone(), permissions.clone())));
     }
 
+    /// Whether anything was granted in the organization, or in a repository of it.
+    pub(crate) fn knows(&self, organization: &str) -> bool {
+        self.grants.keys().any(|key| key.is_of(organization))
+    }
+
     /// Whether anything was granted in the repository.
     pub(crate) fn reaches(&self, key: &RepoKey) -> bool {
         self.everything || self.grants.contains_key(key)
@@ -145,8 +150,8 @@ impl Token {
         self.change(|token| token.actor = login.into())
     }
 
-    /// Grants permissions such as `issues: write` in a repository. `metadata: read` is
-    /// always among them.
+    /// Grants permissions such as `issues: write` in a repository, or such as `members: read` in an
+    /// organization, which is named alone. In a repository `metadata: read` is always among them.
     ///
     /// # Panics
     ///

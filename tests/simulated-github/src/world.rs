@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::issue::{Comment, Issue};
-use crate::json::Links;
+use crate::json::{self, Links};
 use crate::repository::{DispatchEvent, RepoKey, Repository, RepositoryData, Slot};
 use crate::run::{Job, Run};
 use crate::service::Service;
@@ -123,11 +123,23 @@ impl World {
         self.lock().add_user(login);
     }
 
+    /// Pushes a commit to a branch, and returns its hash. A branch that is not there is created.
+    pub fn push(&self, repository: &str, branch: &str) -> String {
+        self.with(repository, |state, key| Some(state.repository_mut(key)?.push(branch)))
+    }
+
     // Issues and comments.
 
     /// Opens an issue and returns its number.
     pub fn issue(&self, repository: &str, title: &str, body: &str, author: &str) -> u64 {
         self.with(repository, |state, key| state.open_issue(key, title, body, author))
+    }
+
+    /// Opens a pull request and returns its number. It has no commits, and the API shows it as an issue.
+    pub fn pull_request(&self, repository: &str, title: &str, author: &str) -> u64 {
+        let number = self.issue(repository, title, "", author);
+        self.with_issue(repository, number, |issue, _| issue.is_pull_request = true);
+        number
     }
 
     /// Adds a comment and returns its id.
@@ -158,6 +170,38 @@ impl World {
         let mut state = self.lock();
         let comment = state.comment_mut(id);
         comment.expect("there is such a comment").minimized = Some(reason.into());
+    }
+
+    /// Reacts to a comment: `+1`, `eyes` and so on.
+    pub fn react(&self, id: u64, login: &str, content: &str) {
+        let mut state = self.lock();
+        let (key, number) = state.place_of_comment(id).expect("there is such a comment");
+        state.react(&key, number, Some(id), login, content);
+    }
+
+    /// The reactions to a comment, in the order in which they were added: `alice: eyes`.
+    pub fn reactions(&self, id: u64) -> Vec<String> {
+        let state = self.lock();
+        let comment = state.comment(id).expect("there is such a comment");
+        comment.reactions.iter().map(|it| format!("{}: {}", it.author, it.content)).collect()
+    }
+
+    /// The [`issue_comment`](https://docs.github.com/webhooks/webhook-events-and-payloads#issue_comment) event that a
+    /// comment brings about: its author has `created`, `edited` or `deleted` it. Take that of a deletion before the
+    /// comment is deleted.
+    pub fn comment_event(&self, id: u64, action: &str) -> Value {
+        let author = self.comment_view(id).expect("there is such a comment").author;
+        self.comment_event_by(id, action, &author)
+    }
+
+    /// The same, of somebody else.
+    pub fn comment_event_by(&self, id: u64, action: &str, sender: &str) -> Value {
+        let state = self.lock();
+        let (key, number) = state.place_of_comment(id).expect("there is such a comment");
+        let repository = state.repository(&key).expect("the comment is in it");
+        let issue = repository.issue(number).expect("the comment is on it");
+        let comment = issue.comment(id).expect("the comment is on the issue");
+        json::comment_event(&state.links, repository, issue, comment, action, sender)
     }
 
     /// Deletes a comment.

@@ -124,6 +124,9 @@ fn names_of_ids(call: &Call<'_>) -> Result<Option<Vec<String>>, Reply> {
     names.map(Some).ok_or_else(|| Reply::unprocessable(INACCESSIBLE))
 }
 
+/// The permissions that are about an organization, and not about its repositories.
+const OF_ORGANIZATIONS: [&str; 1] = ["members"];
+
 /// A new token of an installation, which acts as `login`.
 pub(crate) fn mint(
     state: &mut State,
@@ -150,6 +153,9 @@ pub(crate) fn mint(
     token.expires_at = Some(expires_at);
     token.installation = Some(installation.id);
     token.grant_all(repositories, permissions);
+    let of_organization = permissions.iter().filter(|(name, _)| OF_ORGANIZATIONS.contains(&name.as_str()));
+    let of_organization = of_organization.map(|(name, level)| (name.clone(), *level)).collect();
+    token.grant_all(&[RepoKey::new(&installation.owner)], &of_organization);
     state.installation_tokens.handed_out.push(handed_out);
     secret
 }

@@ -141,7 +141,7 @@ fn pinnable(call: &Call<'_>) -> Result<(u64, u64), Reply> {
 }
 
 /// The number of the issue that the comment in the path is on, and the comment's id.
-fn found(call: &Call<'_>) -> Result<(u64, u64), Reply> {
+pub(super) fn found(call: &Call<'_>) -> Result<(u64, u64), Reply> {
     let id = call.number("comment_id")?;
     let number = call.repository()?.issue_of_comment(id);
     Ok((number.ok_or_else(Reply::not_found)?, id))

@@ -7,12 +7,14 @@ mod actions;
 pub(crate) mod apps;
 mod assignees;
 mod comments;
+mod commits;
 mod issues;
 mod labels;
 mod reactions;
 mod refs;
 mod repos;
 mod runs;
+mod teams;
 mod users;
 
 use std::sync::LazyLock;
@@ -26,7 +28,7 @@ use serde_json::Value;
 use crate::call::{Answer, Call, Payload, Reply};
 use crate::repository::RepoKey;
 use crate::state::State;
-use crate::token::{Caller, Level};
+use crate::token::{Caller, Level, TokenData};
 
 type Handler = fn(Call<'_>) -> Answer;
 
@@ -39,6 +41,8 @@ enum Access {
     Read(&'static [&'static str]),
     /// Who has one of these permissions.
     Write(&'static [&'static str]),
+    /// Who has one of these permissions in the organization, to read.
+    Organization(&'static [&'static str]),
 }
 
 struct Route {
@@ -53,11 +57,12 @@ const CONTENTS: &[&str] = &["contents"];
 const ISSUES: &[&str] = &["issues"];
 const CONVERSATION: &[&str] = &["issues", "pull_requests"];
 const ACTIONS: &[&str] = &["actions"];
+const MEMBERS: &[&str] = &["members"];
 
 /// Every route: method, path, who may take it, and what answers.
 #[rustfmt::skip] // A table reads best with a line for each row.
 fn table() -> Vec<(Method, &'static str, Access, Handler)> {
-    use Access::{Anyone, Read, Write};
+    use Access::{Anyone, Organization, Read, Write};
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
     const PUT: Method = Method::PUT;
@@ -72,10 +77,13 @@ fn table() -> Vec<(Method, &'static str, Access, Handler)> {
         (GET, "/repos/{owner}/{repo}/installation", Anyone, apps::installation_of_repository),
         (GET, "/users/{username}/installation", Anyone, apps::installation_of_owner),
         (DELETE, "/installation/token", Anyone, apps::revoke_token),
+        (GET, "/orgs/{org}/teams/{team_slug}/members", Organization(MEMBERS), teams::members),
+        (GET, "/orgs/{org}/teams/{team_slug}/memberships/{username}", Organization(MEMBERS), teams::membership),
         (GET, "/repos/{owner}/{repo}", Read(METADATA), repos::get),
         (GET, "/repos/{owner}/{repo}/contents/{*path}", Read(CONTENTS), repos::contents),
         (GET, "/repos/{owner}/{repo}/collaborators/{username}", Read(METADATA), repos::collaborator),
         (GET, "/repos/{owner}/{repo}/collaborators/{username}/permission", Read(METADATA), repos::permission),
+        (GET, "/repos/{owner}/{repo}/commits/{ref}", Read(CONTENTS), commits::get),
         (POST, "/repos/{owner}/{repo}/git/refs", Write(CONTENTS), refs::create),
         (DELETE, "/repos/{owner}/{repo}/git/refs/{*ref}", Write(CONTENTS), refs::delete),
         (GET, "/repos/{owner}/{repo}/git/ref/{*ref}", Read(CONTENTS), refs::get),
@@ -95,6 +103,9 @@ fn table() -> Vec<(Method, &'static str, Access, Handler)> {
         (DELETE, "/repos/{owner}/{repo}/issues/comments/{comment_id}", Write(CONVERSATION), comments::delete),
         (PUT, "/repos/{owner}/{repo}/issues/comments/{comment_id}/pin", Write(CONVERSATION), comments::pin),
         (DELETE, "/repos/{owner}/{repo}/issues/comments/{comment_id}/pin", Write(CONVERSATION), comments::unpin),
+        (GET, "/repos/{owner}/{repo}/issues/comments/{comment_id}/reactions", Read(CONVERSATION), reactions::of_comment),
+        (POST, "/repos/{owner}/{repo}/issues/comments/{comment_id}/reactions", Write(CONVERSATION), reactions::create_for_comment),
+        (DELETE, "/repos/{owner}/{repo}/issues/comments/{comment_id}/reactions/{reaction_id}", Write(CONVERSATION), reactions::delete_of_comment),
         (POST, "/repos/{owner}/{repo}/issues/{issue_number}/reactions", Write(CONVERSATION), reactions::create),
         (GET, "/repos/{owner}/{repo}/issues/{issue_number}/labels", Read(CONVERSATION), labels::of_issue),
         (POST, "/repos/{owner}/{repo}/issues/{issue_number}/labels", Write(CONVERSATION), labels::add),
@@ -166,8 +177,14 @@ impl Request {
     }
 }
 
+/// Whether a replica has a part in the answer: in every read, and where a comment is looked for that gets a reaction.
+pub(crate) fn meets_lag(request: &Request) -> bool {
+    let is_reaction = || request.path.contains("/issues/comments/") && request.path.ends_with("/reactions");
+    request.method == Method::GET || request.method == Method::POST && is_reaction()
+}
+
 /// Answers a request, and changes the world as it asks. A GET finds what the world held
-/// `lag` ago.
+/// `lag` ago; other requests find the present, but for what they look at first.
 pub(crate) fn answer(state: &mut State, request: &Request, lag: Duration) -> Reply {
     route(state, request, lag).unwrap_or_else(|refusal| refusal)
 }
@@ -195,14 +212,14 @@ fn route(state: &mut State, request: &Request, lag: Duration) -> Answer {
     }
     let token = caller.secret().map(str::to_owned);
     let query: Vec<_> = form_urlencoded::parse(request.query.as_bytes()).into_owned().collect();
-    let lag = match request.method {
+    let lag_of_read = match request.method {
         Method::GET if runs::come_from_index(&path, &query) => lag + state.replicas.index_lag,
         Method::GET => lag,
         _ => Duration::ZERO,
     };
     let body = parsed(&request.body)?;
     let (viewer, repository) = (caller.clone(), key.clone());
-    let reply = state.lagging(lag, token.as_deref(), |state| {
+    let reply = state.lagging(lag_of_read, token.as_deref(), |state| {
         (route.handler)(Call {
             now: state.second(),
             state,
@@ -213,6 +230,7 @@ fn route(state: &mut State, request: &Request, lag: Duration) -> Answer {
             path,
             body,
             accept: request.accept.clone(),
+            lag,
         })
     });
     let reply = reply.map(|mut reply| {
@@ -303,6 +321,9 @@ fn reach(
             return Err(elsewhere(state, &key, &full_name, request));
         }
         Access::Anyone => return Ok(key),
+        Access::Organization(permissions) => {
+            return reach_organization(state, caller, param("org"), permissions).map(|()| key);
+        }
         Access::Read(permissions) => (permissions, Level::Read),
         Access::Write(permissions) => (permissions, Level::Write),
     };
@@ -319,19 +340,43 @@ fn reach(
     if !repository.private && level == Level::Read {
         return Ok(key);
     }
-    let Some(token) = token else {
-        let message = "Requires authentication";
-        return Err(Reply::refusal(StatusCode::UNAUTHORIZED, message));
-    };
+    let token = token.ok_or_else(nobody)?;
     let granted = permissions.iter().any(|permission| token.may(&key, permission, level));
     if granted {
         return Ok(key);
     }
-    let message = match token.is_bot() {
+    Err(accepted_permissions(inaccessible(token), access))
+}
+
+/// Finds out whether the caller may read something of an organization.
+fn reach_organization(
+    state: &State,
+    caller: &Caller,
+    organization: &str,
+    permissions: &'static [&'static str],
+) -> Result<(), Reply> {
+    let token = caller.secret().and_then(|secret| state.token(secret)).ok_or_else(nobody)?;
+    let key = RepoKey::new(organization);
+    if permissions.iter().any(|permission| token.may(&key, permission, Level::Read)) {
+        return Ok(());
+    }
+    if !token.knows(organization) {
+        return Err(Reply::not_found());
+    }
+    Err(accepted_permissions(inaccessible(token), Access::Organization(permissions)))
+}
+
+/// The answer for somebody without a token.
+fn nobody() -> Reply {
+    Reply::refusal(StatusCode::UNAUTHORIZED, "Requires authentication")
+}
+
+/// The answer where a token lacks a permission.
+fn inaccessible(token: &TokenData) -> Reply {
+    Reply::forbidden(match token.is_bot() {
         true => "Resource not accessible by integration",
         false => "Resource not accessible by personal access token",
-    };
-    Err(accepted_permissions(Reply::forbidden(message), access))
+    })
 }
 
 /// The path with the name of its repository, if that goes by its id: `/repositories/101/issues`.
@@ -362,7 +407,7 @@ fn elsewhere(state: &State, key: &RepoKey, full_name: &str, request: &Request) -
 fn accepted_permissions(reply: Reply, access: Access) -> Reply {
     let (permissions, level) = match access {
         Access::Anyone => return reply,
-        Access::Read(permissions) => (permissions, Level::Read),
+        Access::Read(permissions) | Access::Organization(permissions) => (permissions, Level::Read),
         Access::Write(permissions) => (permissions, Level::Write),
     };
     let accepted: Vec<String> =

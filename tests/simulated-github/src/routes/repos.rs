@@ -67,8 +67,10 @@ pub(super) fn collaborator(call: Call<'_>) -> Answer {
 }
 
 pub(super) fn permission(call: Call<'_>) -> Answer {
-    let login = call.state.user(call.param("username"));
-    let login = login.ok_or_else(Reply::not_found)?;
+    let username = call.param("username");
+    let login = call.state.user(username).ok_or_else(|| {
+        Reply::refusal(axum::http::StatusCode::NOT_FOUND, format!("{username} is not a user"))
+    })?;
     let object = json::permission(&call.state.links, call.repository()?, &login);
     Ok(Reply::ok(object))
 }

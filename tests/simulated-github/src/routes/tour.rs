@@ -47,6 +47,13 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("GET", "/repos/acme/web/contents/nothing", ""),
     ("GET", "/repos/acme/web/collaborators/bob", ""),
     ("GET", "/repos/acme/web/collaborators/bob/permission", ""),
+    ("GET", "/repos/acme/web/collaborators/nobody/permission", ""),
+    ("GET", "/repos/acme/web/commits/main?per_page=1", ""),
+    ("GET", "/repos/acme/web/commits/heads%2Fmain", ""),
+    ("GET", "/repos/acme/web/commits/nothing", ""),
+    ("GET", "/orgs/acme/teams/release/members?role=all&per_page=1", ""),
+    ("GET", "/orgs/acme/teams/release/memberships/bob", ""),
+    ("GET", "/orgs/acme/teams/release/memberships/nobody", ""),
     (
         "POST",
         "/repos/acme/web/git/refs",
@@ -86,6 +93,12 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("GET", "/repos/acme/web/issues/comments?sort=updated", ""),
     ("GET", "/repos/acme/web/issues/comments/1001", ""),
     ("PATCH", "/repos/acme/web/issues/comments/1001", r#"{"body":"Hello again"}"#),
+    ("POST", "/repos/acme/web/issues/comments/1001/reactions", r#"{"content":"eyes"}"#),
+    ("POST", "/repos/acme/web/issues/comments/1001/reactions", r#"{"content":"eyes"}"#),
+    ("POST", "/repos/acme/web/issues/comments/1001/reactions", r#"{"content":"rocket"}"#),
+    ("GET", "/repos/acme/web/issues/comments/1001/reactions?content=rocket&per_page=100", ""),
+    ("DELETE", "/repos/acme/web/issues/comments/1001/reactions/603", ""),
+    ("DELETE", "/repos/acme/web/issues/comments/1001/reactions/603", ""),
     ("PUT", "/repos/acme/web/issues/comments/1001/pin", ""),
     ("GET", "/repos/acme/web/issues/1", ""),
     ("DELETE", "/repos/acme/web/issues/comments/1001/pin", ""),
@@ -130,6 +143,7 @@ const REQUESTS: &[(&str, &str, &str)] = &[
 async fn tour() -> World {
     let world = World::new();
     world.repository("acme/web").member("bob", "MEMBER").file(".github/workflows/release.yml", RELEASE);
+    world.team("acme/release").member("bob");
     world.token("t").acts_as("alice").can_everything();
     world.issue("acme/web", "One", "", "alice");
     let run = world.start_run("acme/web", "release.yml", "push");
@@ -162,7 +176,8 @@ fn taken(exchange: &Exchange) -> Option<String> {
     let matched = super::ROUTES.at(&exchange.path).ok()?;
     let mut template = exchange.path.clone();
     for (name, value) in matched.params.iter() {
-        let star = if matches!(name, "path" | "ref") { "*" } else { "" };
+        let holds_slashes = name == "path" || name == "ref" && exchange.path.contains("/git/");
+        let star = if holds_slashes { "*" } else { "" };
         template = template.replacen(&format!("/{value}"), &format!("/{{{star}{name}}}"), 1);
     }
     Some(format!("{} {template}", exchange.method))

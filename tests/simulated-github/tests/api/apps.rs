@@ -21,13 +21,15 @@ fn signed(world: &World, issuer: &str, from: i64, until: i64, key: KeyForm) -> S
     jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &key).expect("the key signs")
 }
 
-fn app(world: &World) -> (App, String) {
+/// An App on `acme`, and a token that it signs.
+pub(crate) fn app(world: &World) -> (App, String) {
     let app = world.app("acme-release").installed_on("acme", &["issues: write", "actions: read"]);
     let token = signed(world, &app.client_id(), -60, 540, KeyForm::Pkcs1);
     (app, token)
 }
 
-async fn mint(world: &World, signed: &str, body: Value) -> Answer {
+/// The answer to the App's request for a token of its installation on `acme`.
+pub(crate) async fn mint(world: &World, signed: &str, body: Value) -> Answer {
     let app = client(world, signed);
     let id = app.get("/repos/acme/hub/installation").await.json()["id"].clone();
     app.post(&format!("/app/installations/{id}/access_tokens"), body).await

@@ -1,0 +1,171 @@
+//! The names in a command: which of those that a ticket has it means.
+
+use std::collections::BTreeSet;
+
+use super::{About, Names, first_word, is_separator, plain, quoted};
+use crate::names::TargetName;
+use crate::problem::Problem;
+use crate::targets::{closest, listed};
+use crate::ticket::Verb;
+
+/// The word for whatever the verb can apply to. A target or gate of that name comes first.
+pub(super) const ALL: &str = "all";
+
+/// What the names behind a verb are names of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Target,
+    Gate,
+}
+
+impl Kind {
+    /// What `verb` takes; none if it takes no names.
+    fn of(verb: Verb) -> Option<Self> {
+        match verb {
+            Verb::Go | Verb::NoGo => Some(Self::Gate),
+            Verb::Retry | Verb::Cancel | Verb::Skip | Verb::Hold | Verb::Resume => Some(Self::Target),
+            Verb::Status | Verb::Help | Verb::OverrideFreeze => None,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Target => "target",
+            Self::Gate => "gate",
+        }
+    }
+}
+
+impl<'n> Names<'n> {
+    /// The names that `text` begins with, and what follows them.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is a target's where `verb` takes gates, or a gate's where it takes targets; or when `all`
+    /// stands beside others.
+    pub(super) fn read(self, verb: Verb, text: &str) -> Result<(About, &str), Problem> {
+        let Some(kind) = Kind::of(verb) else { return Ok((About::Default, to_next(text))) };
+        let (mut these, mut is_all, mut rest) = (BTreeSet::new(), false, to_next(text));
+        loop {
+            if let Some((name, after)) = self.longest(rest) {
+                self.check(verb, kind, name)?;
+                these.insert(name.clone());
+                rest = to_next(after);
+            } else if let Some(after) = after_name(rest, ALL) {
+                is_all = true;
+                rest = to_next(after);
+            } else {
+                break;
+            }
+        }
+        match (is_all, these.is_empty()) {
+            (false, true) => Ok((About::Default, rest)),
+            (false, false) => Ok((About::These(these), rest)),
+            (true, true) => Ok((About::All, rest)),
+            (true, false) => {
+                Err(Problem::new("names stand beside `all`").help("write either the names, or `all`"))
+            }
+        }
+    }
+
+    /// All names.
+    pub(super) fn all(self) -> impl Iterator<Item = &'n TargetName> + Clone {
+        self.targets.iter().chain(self.gates)
+    }
+
+    /// What may stand behind a verb that takes names of this kind.
+    fn words(self, kind: Kind) -> impl Iterator<Item = &'n str> {
+        self.of(kind).iter().map(TargetName::as_str).chain([ALL])
+    }
+
+    /// Whether `word` looks like a name that stands behind `verb`.
+    pub(super) fn are_like(self, verb: Verb, word: &str) -> bool {
+        Kind::of(verb).is_some_and(|kind| closest(word, self.words(kind)).is_some())
+    }
+
+    /// The name that is most like `word`, if one is.
+    pub(super) fn closest(self, word: &str) -> Option<&'n str> {
+        closest(word, self.all().map(TargetName::as_str).chain([ALL]))
+    }
+
+    fn of(self, kind: Kind) -> &'n [TargetName] {
+        match kind {
+            Kind::Target => self.targets,
+            Kind::Gate => self.gates,
+        }
+    }
+
+    /// The longest name that `text` begins with, and what follows it. Of names that differ by no more than their case
+    /// or the kind of their dashes the one that is spelt as in `text`.
+    fn longest<'t>(self, text: &'t str) -> Option<(&'n TargetName, &'t str)> {
+        let fitting = self.all().filter_map(|name| Some((name, after_name(text, name.as_str())?)));
+        let fitting: Vec<_> = fitting.collect();
+        let rest = fitting.iter().map(|(_, rest)| rest.len()).min()?;
+        let longest: Vec<_> = fitting.into_iter().filter(|(_, after)| after.len() == rest).collect();
+        let typed = &text[..text.len() - rest];
+        match longest[..] {
+            [one] => Some(one),
+            _ => longest.into_iter().find(|(name, _)| name.as_str() == typed),
+        }
+    }
+
+    fn check(self, verb: Verb, kind: Kind, name: &TargetName) -> Result<(), Problem> {
+        if self.of(kind).contains(name) {
+            return Ok(());
+        }
+        let (is, takes) = match kind {
+            Kind::Target => ("a gate", "targets"),
+            Kind::Gate => ("a target", "gates"),
+        };
+        let what = format!("`{name}` is {is}, and `{}` takes {takes}", verb.as_str());
+        Err(Problem::new(what).help(self.there_is(kind)))
+    }
+
+    /// The refusal of a verb without the names that it takes.
+    pub(super) fn missing(self, verb: Verb) -> Problem {
+        let kind = Kind::of(verb).unwrap_or(Kind::Target);
+        let what = format!("`{}` takes the names of {}s", verb.as_str(), kind.as_str());
+        Problem::new(what).help(format!("{}; or write `{ALL}`", self.there_is(kind)))
+    }
+
+    /// The refusal of `text`, which begins with no name behind `verb`.
+    pub(super) fn unknown(self, verb: Verb, text: &str) -> Problem {
+        let (word, rest) = first_word(text);
+        let verb_word = verb.as_str();
+        let Some(kind) = Kind::of(verb) else {
+            let reason = if verb == Verb::OverrideFreeze { " : reason" } else { "" };
+            let what = format!("`{verb_word}` takes no names");
+            return Problem::new(what).help(format!("write `/release {verb_word}{reason}`"));
+        };
+        let what = format!("{} is not a {} of this ticket", quoted(word), kind.as_str());
+        let is_alone = rest.trim_matches(is_separator).is_empty();
+        let help = match closest(word, self.words(kind)) {
+            Some(closest) if is_alone => format!("did you mean `{closest}`?"),
+            Some(closest) => format!("did you mean `{closest}`? A reason stands behind a `:`"),
+            None => format!("{}; a reason stands behind a `:`", self.there_is(kind)),
+        };
+        Problem::new(what).help(help)
+    }
+
+    fn there_is(self, kind: Kind) -> String {
+        match self.of(kind) {
+            [] => format!("there is no {}", kind.as_str()),
+            names => format!("there is {}", listed(names.iter().map(TargetName::as_str))),
+        }
+    }
+}
+
+/// `text` from its next word on, or from the `:` before that.
+fn to_next(text: &str) -> &str {
+    text.trim_start_matches(|c| is_separator(c) && c != ':')
+}
+
+/// What follows `name` in a text that begins with it, in any case and with dashes and spaces of any kind.
+pub(super) fn after_name<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let folded = |c: char| plain(c).to_lowercase();
+    let mut typed = text.chars();
+    let is_same = name.chars().all(|c| typed.next().is_some_and(|typed| folded(typed).eq(folded(c))));
+    let rest = typed.as_str();
+    let is_whole = rest.chars().next().is_none_or(is_separator);
+    (is_same && is_whole && !name.is_empty()).then_some(rest)
+}

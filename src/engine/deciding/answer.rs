@@ -1,0 +1,56 @@
+//! What a person is answered: how the release stands, what can be said, and why a command counts for nothing.
+
+use crate::engine::view::View;
+use crate::problem::Problem;
+use crate::ticket::{board, text};
+
+/// An answer takes so many characters at the most: it stands in the record as well.
+const ANSWER_LIMIT: usize = 6_000;
+
+/// How the release stands.
+pub(super) fn status(view: &View<'_>) -> String {
+    let board =
+        view.known.log.board().map(|board| format!("\n{}\n", text::foreign_link("The board", &board.url)));
+    let summary = board::summary(view.known.log.ticket());
+    text::cut(&format!("{summary}{}", board.unwrap_or_default()), ANSWER_LIMIT)
+}
+
+/// What can be said.
+pub(super) fn help(view: &View<'_>) -> String {
+    let gates: Vec<String> =
+        view.ticket.rules.gates.iter().map(|gate| text::code(gate.name.as_str())).collect();
+    let gates = if gates.is_empty() { "none".to_owned() } else { gates.join(", ") };
+    format!("{HELP}\n\nGates of this ticket: {gates}.")
+}
+
+/// An answer that says as well why nothing can be started.
+pub(super) fn with_obstacles(answer: Option<String>, obstacles: &[Problem]) -> Option<String> {
+    let Some(first) = obstacles.first() else { return answer };
+    let more = match obstacles.len() {
+        1 => String::new(),
+        count => format!(" The job's log has {} more problems.", count - 1),
+    };
+    let what = format!("This is recorded, and nothing can be started at present: {}{more}", refusal(first));
+    Some(answer.map_or(what.clone(), |answer| format!("{answer}\n\n{what}")))
+}
+
+/// Why a command counts for nothing, with what would do.
+pub(super) fn refusal(problem: &Problem) -> String {
+    let help = problem.help.as_deref().map(|help| format!("\n\n**What to do:** {}", text::inline(help)));
+    text::cut(&format!("{}.{}", text::inline(&problem.what), help.unwrap_or_default()), ANSWER_LIMIT)
+}
+
+const HELP: &str = "\
+| comment | what it does |
+|---|---|
+| `/release` | answers with how the release stands |
+| `/release go [GATE…]` | lets targets through gates, by default through all that wait |
+| `/release no-go [GATE…] [: reason]` | closes gates |
+| `/release retry TARGET…` | starts again what failed or was cancelled |
+| `/release cancel TARGET…` | cancels runs that this ticket's dispatches started |
+| `/release skip TARGET… [: reason]` | counts targets as over, without starting them |
+| `/release hold [TARGET…] [: reason]` | starts nothing, or none of these, until resumed |
+| `/release resume [TARGET…]` | ends a hold; a skip, too, where the target is named |
+| `/release override-freeze : reason` | lets this ticket start within the present freeze |
+
+The first line of a comment is the command. Names stand apart by spaces or commas; `all` means all that the word can apply to.";

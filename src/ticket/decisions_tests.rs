@@ -1,0 +1,75 @@
+//! How decisions stand together, as the board shows them.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::ticket::{Record, fold};
+
+const AT: &str = "2026-01-05T09:00:00Z";
+
+fn by(run: u64) -> Value {
+    json!({ "repository": "acme/hub", "run": run, "attempt": 1, "job": "dispatch" })
+}
+
+/// A hub job of this run has these targets waiting for the gate `go`, each at a commit.
+fn waiting(run: u64, targets: &[(&str, &str)]) -> Record {
+    let targets = targets.iter().map(|(name, commit)| {
+        json!({
+            "target": name, "repository": format!("acme/{name}"), "state": "waiting", "needs": ["go"],
+            "commit": commit, "at": AT,
+        })
+    });
+    let gate = json!({ "name": "go", "required": 2, "on_moved": "lapse" });
+    let record = json!({
+        "by": by(run), "seq": 1, "run_url": "", "rules": { "gates": [gate] },
+        "targets": targets.collect::<Vec<_>>(),
+    });
+    Record::Dispatch(serde_json::from_value(record).expect("a record"))
+}
+
+/// The person of this id says something by a comment of the same id as the run that reads it.
+fn word(comment: u64, who: u64, command: &str, names: &[&str], commits: &[(&str, &str)]) -> Record {
+    let commits = commits.iter().map(|(name, sha)| {
+        json!({ "target": name, "repository": format!("acme/{name}"), "ref": "main", "sha": sha })
+    });
+    let record = json!({
+        "by": by(comment), "seq": 1, "run_url": "", "command": command, "names": names,
+        "who": { "login": format!("person-{who}"), "id": who, "role": "write" }, "comment": comment,
+        "comment_url": "", "outcome": "accepted", "commits": commits.collect::<Vec<_>>(), "at": AT,
+    });
+    Record::Decision(serde_json::from_value(record).expect("a record"))
+}
+
+/// How many approvals count, and for which targets others have lapsed.
+fn standing(ticket: &Ticket) -> (usize, Vec<&str>) {
+    let gate = &ticket.rules.gates[0];
+    let lapsed = ticket.lapses(gate).into_iter().map(|(name, _)| name.as_str()).collect();
+    (ticket.worst_standing(gate).approvals.len(), lapsed)
+}
+
+#[test]
+fn an_approval_lapses_on_the_board_by_a_commit_that_any_later_record_has_seen() {
+    let first = waiting(10, &[("web", "a")]);
+    let go = word(20, 1, "go", &["go"], &[("web", "b")]);
+    assert_eq!(standing(&fold(&[first.clone(), go.clone()])), (1, vec![]), "the approval is the newest");
+    let later = word(30, 2, "go", &["go"], &[("web", "c")]);
+    assert_eq!(standing(&fold(&[first, go.clone(), later])), (1, vec!["web"]));
+    let moved = waiting(30, &[("web", "c")]);
+    assert_eq!(standing(&fold(&[go, moved])), (0, vec!["web"]));
+}
+
+#[test]
+fn a_gate_is_shown_by_the_target_that_lacks_most() {
+    let both = waiting(30, &[("web", "a"), ("docs", "b")]);
+    let go = word(20, 1, "go", &["go"], &[("web", "a"), ("docs", "a")]);
+    assert_eq!(standing(&fold(&[both, go])), (0, vec!["docs"]));
+}
+
+#[test]
+fn a_hold_of_all_stands_until_somebody_resumes_all() {
+    let holds = |records: &[Record]| fold(records).hold_of_all().is_some();
+    let hold = word(20, 1, "hold", &[], &[]);
+    assert!(holds(&[hold.clone(), word(30, 2, "resume", &["web"], &[])]));
+    assert!(!holds(&[hold, word(30, 2, "resume", &[], &[])]));
+    assert!(!holds(&[word(20, 1, "hold", &["web"], &[])]));
+}

@@ -1,0 +1,222 @@
+//! The inputs that a ticket remembers: a dispatch whose event has inputs records those that its templates name, and a
+//! later one whose event has none goes on with them.
+//!
+//! All records of one run keep inputs of the same event, so together they say what that run was started with. Those of
+//! the newest run count, whichever record came first.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::claim::Claims;
+use super::marker;
+use super::record::Dispatch;
+use super::status::Word;
+use super::text;
+use crate::names::RunId;
+
+/// A record has so much room for inputs, in characters of its marker.
+pub const ROOM: usize = 8_000;
+
+/// Of which the names of those that have no room take so much.
+const ROOM_FOR_NAMES: usize = 2_000;
+
+/// Inputs of an event, as a record keeps them. A newer release may keep more of them, so that a field which this one
+/// does not know makes them a word of a newer release.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventInputs {
+    /// The values by their names.
+    #[serde(default)]
+    pub values: Map<String, Value>,
+    /// The inputs that the record has no room for, with their lengths in characters.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub too_long: BTreeMap<String, usize>,
+}
+
+/// What a ticket remembers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Remembered {
+    /// The run that was started with these inputs.
+    pub run: RunId,
+    /// Its inputs.
+    pub inputs: Word<EventInputs>,
+}
+
+impl EventInputs {
+    /// As many of these inputs as a record has room for. The longest are left out first.
+    #[must_use]
+    pub fn fitting(values: Map<String, Value>) -> Self {
+        let cost = |name: &str, value: &Value| text::length(&marker::json(&json!({ name: value })));
+        let costs = values.iter().map(|(name, value)| (cost(name, value), name.clone()));
+        let mut by_cost: Vec<(usize, String)> = costs.collect();
+        by_cost.sort();
+        let (mut inputs, mut names) = (Self { values, ..Self::default() }, 0);
+        let mut taken: usize = by_cost.iter().map(|(cost, _)| cost).sum();
+        while taken + names > ROOM
+            && let Some((freed, name)) = by_cost.pop()
+            && let Some(value) = inputs.values.shift_remove(&name)
+        {
+            taken -= freed;
+            let length = length(&value);
+            let added = cost(&name, &length.into());
+            if names + added <= ROOM_FOR_NAMES {
+                names += added;
+                inputs.too_long.insert(name, length);
+            }
+        }
+        inputs
+    }
+
+    /// Whether these are the values of `other`, or some of them.
+    fn is_part_of(&self, other: &Self) -> bool {
+        let has_value = |(name, value): (&String, &Value)| other.values.get(name) == Some(value);
+        let has_name = |name: &String| other.too_long.contains_key(name) || other.values.contains_key(name);
+        self.values.iter().all(has_value) && self.too_long.keys().all(has_name)
+    }
+
+    /// Adds what another record of the same run keeps.
+    fn add(&mut self, other: &Self) {
+        self.values.extend(other.values.clone());
+        self.too_long.extend(other.too_long.clone());
+        self.too_long.retain(|name, _| !self.values.contains_key(name));
+    }
+}
+
+/// The length of an input as people type it.
+fn length(value: &Value) -> usize {
+    value.as_str().map_or_else(|| value.to_string().chars().count(), |text| text.chars().count())
+}
+
+/// What the ticket remembers, by the records of this hub's own identity.
+#[must_use]
+pub fn remembered(claims: Claims<'_>) -> Option<Remembered> {
+    let run = claims.newest(|record| record.inputs.is_some())?.by.run;
+    let mut records: Vec<&Dispatch> =
+        claims.own().map(|(_, record)| record).filter(|record| record.by.run == run).collect();
+    records.sort_by_key(|record| (record.by.attempt, record.seq));
+    let mut all = EventInputs::default();
+    for inputs in records.iter().filter_map(|record| record.inputs.as_ref()) {
+        match inputs {
+            Word::Known(inputs) => all.add(inputs),
+            Word::Newer(_) => return Some(Remembered { run, inputs: inputs.clone() }),
+        }
+    }
+    Some(Remembered { run, inputs: Word::Known(all) })
+}
+
+/// What the next record of a run has to keep of its inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// Nothing: the ticket remembers them, or those of a newer run.
+    Nothing,
+    /// What the ticket remembers already, of an older run: it stays right if records arrive in another order.
+    Again,
+    /// What the ticket does not remember.
+    News,
+}
+
+/// What the next record of `run` has to keep of its inputs, `given`.
+#[must_use]
+pub fn due(given: &EventInputs, run: RunId, remembered: Option<&Remembered>) -> Due {
+    match remembered {
+        None if *given == EventInputs::default() => Due::Nothing,
+        None => Due::News,
+        Some(known) if known.run > run => Due::Nothing,
+        Some(known) => match &known.inputs {
+            Word::Known(inputs) if known.run == run && given.is_part_of(inputs) => Due::Nothing,
+            Word::Known(inputs) if known.run < run && inputs == given => Due::Again,
+            _ => Due::News,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(values: Value) -> Map<String, Value> {
+        values.as_object().expect("an object").clone()
+    }
+
+    fn inputs(values: Value) -> EventInputs {
+        EventInputs::fitting(map(values))
+    }
+
+    fn length_in_record(inputs: &EventInputs) -> usize {
+        text::length(&marker::json(inputs))
+    }
+
+    #[test]
+    fn inputs_that_a_record_has_no_room_for_are_left_out_the_longest_first() {
+        let notes = "x".repeat(7_000);
+        let of =
+            inputs(json!({ "log": "é".repeat(9_000), "channel": "beta", "notes": notes, "more": notes }));
+        assert_eq!(of.values.keys().collect::<Vec<_>>(), ["channel", "more"]);
+        let too_long = of.too_long.iter().map(|(name, length)| format!("{name}: {length}"));
+        assert_eq!(too_long.collect::<Vec<_>>(), ["log: 9000", "notes: 7000"]);
+        let all = inputs(json!({ "channel": "beta", "draft": true }));
+        assert_eq!((all.values.len(), all.too_long.len()), (2, 0));
+    }
+
+    #[test]
+    fn inputs_of_any_number_and_size_leave_room_for_the_rest_of_a_record() {
+        let many = |count: usize, name: usize, value: &str| {
+            let entries = (0..count).map(|n| (format!("{n:0>name$}"), Value::from(value)));
+            EventInputs::fitting(entries.collect())
+        };
+        for of in [
+            many(1, 2, &"x".repeat(65_000)),
+            many(1, 60_000, "x"),
+            many(500, 20, &"x".repeat(100)),
+            many(5_000, 10, ""),
+            many(100, 5, &"<".repeat(500)),
+            many(9, 900, &"-".repeat(5_000)),
+        ] {
+            let length = length_in_record(&of);
+            assert!(length <= ROOM + 50, "{length} characters");
+        }
+        assert!(!many(500, 20, &"x".repeat(100)).too_long.is_empty());
+    }
+
+    #[test]
+    fn a_field_that_this_release_does_not_know_makes_it_a_word_of_a_newer_one() {
+        for (data, is_newer) in [
+            (json!({ "values": { "channel": "beta" } }), false),
+            (json!({ "values": {}, "too_long": { "notes": 9_000 } }), false),
+            (json!({ "values": {}, "elsewhere": { "notes": 7 } }), true),
+            (json!(["channel"]), true),
+        ] {
+            let word: Word<EventInputs> = serde_json::from_value(data.clone()).expect("a word");
+            assert_eq!(word.is_newer(), is_newer, "{data}");
+            assert_eq!(serde_json::to_value(&word).expect("JSON"), data);
+        }
+    }
+
+    #[test]
+    fn a_run_records_what_the_ticket_does_not_remember_of_it() {
+        let (beta, stable) = (inputs(json!({ "channel": "beta" })), inputs(json!({ "channel": "stable" })));
+        let both = inputs(json!({ "channel": "beta", "notes": "x" }));
+        let of = |run: u64, inputs: &EventInputs| {
+            Some(Remembered { run: RunId(run), inputs: Word::Known(inputs.clone()) })
+        };
+        let newer = |run: u64| Some(Remembered { run: RunId(run), inputs: Word::Newer(json!(7)) });
+        for (given, remembered, expected) in [
+            (&beta, None, Due::News),
+            (&EventInputs::default(), None, Due::Nothing),
+            (&EventInputs::default(), of(400, &beta), Due::News),
+            (&beta, of(400, &beta), Due::Again),
+            (&beta, of(400, &stable), Due::News),
+            (&beta, of(400, &both), Due::News),
+            (&beta, of(500, &beta), Due::Nothing),
+            (&beta, of(500, &both), Due::Nothing),
+            (&both, of(500, &beta), Due::News),
+            (&beta, of(600, &stable), Due::Nothing),
+            (&beta, newer(400), Due::News),
+            (&beta, newer(600), Due::Nothing),
+        ] {
+            assert_eq!(due(given, RunId(500), remembered.as_ref()), expected, "{given:?} {remembered:?}");
+        }
+    }
+}

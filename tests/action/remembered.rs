@@ -1,0 +1,343 @@
+//! The inputs that a ticket remembers: a dispatch whose event has none goes on with those of an earlier one.
+
+use serde_json::{Value, json};
+use simulated_github::Comment;
+
+use crate::support::{Acme, Done, Step};
+
+const TARGETS: &str = "
+defaults: { workflow: release.yml, inputs: { channel: '{{ inputs.channel }}' } }
+targets:
+  - acme/web
+  - { repository: acme/docs, needs: [web] }
+";
+
+/// A hub whose targets take the channel from the workflow's inputs.
+async fn hub() -> Acme {
+    let acme = Acme::new().await;
+    acme.world.repository("acme/hub").file(".github/release-targets.yml", TARGETS);
+    acme
+}
+
+fn step(run: u64, event: Value) -> Step {
+    Step::new("dispatch").run(run).event(event).input("release", "{{ inputs.version }}")
+}
+
+/// Somebody starts the hub's workflow with this channel.
+fn by_hand(run: u64, channel: &str) -> Step {
+    with_inputs(run, json!({ "version": "1.4.0", "channel": channel }))
+}
+
+fn with_inputs(run: u64, inputs: Value) -> Step {
+    step(run, json!({ "inputs": inputs }))
+}
+
+/// Somebody puts a label on the ticket.
+fn labelled(run: u64) -> Step {
+    let issue = json!({ "number": 1, "title": "Release 1.4.0", "body": "" });
+    step(run, json!({ "action": "labeled", "issue": issue, "label": { "name": "go on" } }))
+}
+
+/// The hub's workflow runs on a schedule, and names the ticket.
+fn scheduled(run: u64) -> Step {
+    step(run, json!({ "schedule": "0 * * * *" })).input("ticket", 1)
+}
+
+/// A report of the target's job arrives on the ticket.
+fn reported(run: u64) -> Step {
+    const REPORTER: &str = "acme-report[bot]";
+    let by = json!({ "repository": "acme/web", "run": 7_001, "attempt": 1, "job": "publish" });
+    let report = json!({ "by": by, "seq": 1, "run_url": "", "stages": [] });
+    let comment = json!({
+        "id": 1, "body": format!("<!-- release-ticket:1 report {report} -->\nDone."), "user": { "login": REPORTER, "type": "Bot" },
+        "author_association": "NONE", "created_at": "2026-01-05T09:00:00Z", "updated_at": "2026-01-05T09:00:00Z", "html_url": "",
+    });
+    let sender = json!({ "login": REPORTER, "type": "Bot" });
+    step(run, json!({ "action": "created", "issue": { "number": 1 }, "comment": comment, "sender": sender }))
+}
+
+/// A run of another workflow ends.
+fn workflow_ran(run: u64) -> Step {
+    step(run, json!({ "action": "completed", "workflow_run": { "id": 7_001 } })).input("ticket", 1)
+}
+
+/// A ticket whose first wave was started with the channel beta, and is released.
+async fn first_wave() -> Acme {
+    let acme = hub().await;
+    by_hand(500, "beta").run_in(&acme).await.succeeds();
+    release(&acme, "web");
+    acme
+}
+
+fn release(acme: &Acme, target: &str) {
+    let runs = acme.world.runs(&format!("acme/{target}"));
+    acme.world.finish_run(runs.last().expect("a run").id, "success");
+}
+
+/// The channels with which each target was started.
+fn started(acme: &Acme) -> Vec<(&'static str, String)> {
+    let channel = |name| {
+        let runs = acme.world.runs(&format!("acme/{name}"));
+        runs.into_iter().map(move |run| (name, run.inputs["channel"].as_str().unwrap_or_default().to_owned()))
+    };
+    ["web", "docs"].into_iter().flat_map(channel).collect()
+}
+
+fn of(starts: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
+    starts.iter().map(|(name, channel)| (*name, (*channel).to_owned())).collect()
+}
+
+/// The inputs that records of the ticket keep, in the order of the records.
+fn kept(acme: &Acme) -> Vec<Value> {
+    let inputs = acme.records(1).into_iter().filter_map(|record| data(&record)?.get("inputs").cloned());
+    inputs.collect()
+}
+
+fn data(record: &Comment) -> Option<Value> {
+    let (marker, _) = record.body.split_once('\n')?;
+    serde_json::from_str(marker[marker.find('{')?..].trim_end_matches(" -->")).ok()
+}
+
+/// Changes what the first record that keeps inputs says of them.
+fn keep_instead(acme: &Acme, inputs: &Value) {
+    let mut records = acme.records(1).into_iter();
+    let record = records.find(|record| record.body.contains(r#""inputs":"#)).expect("a record");
+    let mut data = data(&record).expect("JSON");
+    data["inputs"] = inputs.clone();
+    acme.world.edit_comment(record.id, &format!("<!-- release-ticket:1 dispatch {data} -->\ntext"));
+}
+
+#[tokio::test]
+async fn a_later_wave_is_started_with_the_inputs_of_the_first_one() {
+    for event in [labelled, scheduled, reported, workflow_ran] {
+        let acme = first_wave().await;
+        let done = event(600).run_in(&acme).await;
+        done.succeeds().says("this run's event has no inputs; acme/hub#1 remembers them of hub run 500");
+        assert_eq!(started(&acme), of(&[("web", "beta"), ("docs", "beta")]), "{}", done.log);
+        assert_eq!(kept(&acme), [json!({ "values": { "version": "1.4.0", "channel": "beta" } })]);
+        assert!(acme.board(1).contains("## Release 1.4.0"), "{}", acme.board(1));
+    }
+}
+
+#[tokio::test]
+async fn every_template_sees_the_inputs_that_the_ticket_remembers() {
+    let acme = Acme::new().await;
+    acme.world.repository("acme/hub").file("ticket.md", "From {{ inputs.from }}.");
+    let templates = |step: Step| {
+        let step = step.input("targets", "{{ inputs.list }}").input("only", "{{ inputs['only-these'] }}");
+        let step = step.input("title", "{{ inputs.name }}").input("body-path", "ticket.md");
+        step.input("workflow", "release.yml").input("inputs", "channel: '{{ inputs.channel }}'")
+    };
+    let inputs = json!({
+        "version": "1.4.0", "list": "web, docs", "only-these": "web", "name": "Spring", "from": "main",
+        "channel": "beta", "unnamed": "x",
+    });
+    let first = templates(with_inputs(500, inputs.clone())).run_in(&acme).await;
+    first.succeeds();
+    let mut named = inputs;
+    named.as_object_mut().expect("an object").remove("unnamed");
+    assert_eq!(kept(&acme), [json!({ "values": named })]);
+    let run = acme.world.runs("acme/web")[0].id;
+    acme.world.finish_run(run, "failure");
+    templates(scheduled(600)).input("retry-failed", true).run_in(&acme).await.succeeds();
+    assert_eq!(started(&acme), of(&[("web", "beta"), ("web", "beta")]));
+}
+
+#[tokio::test]
+async fn a_later_run_with_other_inputs_wins_though_it_starts_nothing() {
+    let acme = hub().await;
+    by_hand(500, "beta").run_in(&acme).await.succeeds();
+    by_hand(600, "stable").run_in(&acme).await.succeeds();
+    let last = acme.records(1).pop().expect("a record").body;
+    assert!(last.contains("keeps its inputs for later dispatches of this ticket"), "{last}");
+    release(&acme, "web");
+    labelled(700).run_in(&acme).await.succeeds().says("remembers them of hub run 600");
+    assert_eq!(started(&acme), of(&[("web", "beta"), ("docs", "stable")]));
+    assert_eq!(kept(&acme).len(), 2);
+}
+
+#[tokio::test]
+async fn the_newest_run_counts_whichever_record_came_first() {
+    let acme = hub().await;
+    by_hand(600, "stable").run_in(&acme).await.succeeds();
+    by_hand(500, "beta").run_in(&acme).await.succeeds();
+    release(&acme, "web");
+    labelled(700).run_in(&acme).await.succeeds();
+    assert_eq!(started(&acme), of(&[("web", "stable"), ("docs", "stable")]));
+    assert_eq!(kept(&acme).len(), 1, "nobody would read those of the older run");
+}
+
+#[tokio::test]
+async fn inputs_in_a_record_of_another_account_count_for_nothing() {
+    let acme = first_wave().await;
+    let forged = data(&acme.records(1)[0]).map(|mut data| {
+        data["by"]["run"] = json!(599);
+        data["inputs"]["values"]["channel"] = json!("stable");
+        data["targets"] = json!([]);
+        format!("<!-- release-ticket:1 dispatch {data} -->\ntext")
+    });
+    acme.world.comment("acme/hub", 1, "acme-report[bot]", &forged.expect("a record"));
+    labelled(600).run_in(&acme).await.succeeds();
+    assert_eq!(started(&acme), of(&[("web", "beta"), ("docs", "beta")]));
+}
+
+#[tokio::test]
+async fn a_rerun_records_no_second_copy() {
+    let acme = hub().await;
+    by_hand(500, "beta").run_in(&acme).await.succeeds();
+    let comments = acme.records(1).len();
+    by_hand(500, "beta").attempt(2).run_in(&acme).await.succeeds();
+    assert_eq!((kept(&acme).len(), acme.records(1).len()), (1, comments));
+    by_hand(600, "beta").run_in(&acme).await.succeeds();
+    assert_eq!((kept(&acme).len(), acme.records(1).len()), (1, comments), "the same inputs of another run");
+    release(&acme, "web");
+    by_hand(500, "beta").attempt(3).run_in(&acme).await.succeeds();
+    assert_eq!((kept(&acme).len(), started(&acme).len()), (1, 2));
+}
+
+#[tokio::test]
+async fn an_input_that_a_record_has_no_room_for_stops_only_a_later_wave_that_needs_it() {
+    for (docs, is_started) in [("{{ inputs.channel }}", true), ("{{ inputs.notes | default('') }}", false)] {
+        let acme = Acme::new().await;
+        let file =
+            TARGETS.replace("needs: [web]", &format!("needs: [web], inputs: {{ channel: \"{docs}\" }}"));
+        acme.world.repository("acme/hub").file(".github/release-targets.yml", &file);
+        acme.world
+            .repository("acme/docs")
+            .file(".github/workflows/release.yml", "on: { workflow_dispatch: { inputs: { channel: {} } } }");
+        let inputs = json!({ "version": "1.4.0", "channel": "beta", "notes": "x".repeat(12_000) });
+        let notes =
+            |step: Step| step.input("body", "{% if inputs.channel == 'x' %}{{ inputs.notes }}{% endif %}");
+        let first = notes(with_inputs(500, inputs)).run_in(&acme).await;
+        first
+            .succeeds()
+            .says("::warning::the ticket does not remember these inputs")
+            .says("`notes` (12,000)");
+        release(&acme, "web");
+        let expected =
+            json!({ "values": { "version": "1.4.0", "channel": "beta" }, "too_long": { "notes": 12_000 } });
+        assert_eq!(kept(&acme), [expected]);
+        let later = labelled(600).run_in(&acme).await;
+        if is_started {
+            later.succeeds();
+            assert_eq!(started(&acme), of(&[("web", "beta"), ("docs", "beta")]));
+        } else {
+            later
+                .fails()
+                .says("acme/hub#1 does not remember `notes`: it has 12,000 characters")
+                .says("help: run the hub's workflow for this release again, with its inputs");
+            assert_eq!(started(&acme), of(&[("web", "beta")]));
+        }
+    }
+}
+
+#[tokio::test]
+async fn inputs_in_the_format_of_a_newer_release_stop_only_what_uses_inputs() {
+    let acme = first_wave().await;
+    keep_instead(&acme, &json!({ "sealed": "c29tZXRoaW5n" }));
+    let plain = TARGETS.replace("{{ inputs.channel }}", "stable");
+    acme.world.clear_story();
+    let done = labelled(600).run_in(&acme).await;
+    done.fails()
+        .says("a newer release of the action recorded the inputs of hub run 500 on acme/hub#1")
+        .says("help: update the action");
+    assert_eq!(started(&acme), of(&[("web", "beta")]));
+    acme.world.repository("acme/hub").file(".github/release-targets.yml", &plain);
+    labelled(601).input("release", "1.4.0").run_in(&acme).await.succeeds();
+    assert_eq!(started(&acme), of(&[("web", "beta"), ("docs", "stable")]));
+}
+
+#[tokio::test]
+async fn an_event_that_only_names_the_ticket_has_no_inputs_of_its_own() {
+    for event in [
+        json!({ "inputs": { "release-ticket": "acme/hub#1", "release-target": "web" } }),
+        json!({ "inputs": { "release-ticket": "acme/hub#1", "channel": "", "version": "" } }),
+        json!({ "action": "go-on", "client_payload": { "release-ticket": "acme/hub#1", "inputs": {} } }),
+    ] {
+        let acme = first_wave().await;
+        step(600, event.clone()).run_in(&acme).await.succeeds();
+        assert_eq!(started(&acme), of(&[("web", "beta"), ("docs", "beta")]), "{event}");
+        assert_eq!(kept(&acme).len(), 1);
+    }
+    let acme = first_wave().await;
+    let own = json!({ "client_payload": { "release-ticket": "acme/hub#1", "inputs": { "version": "1.4.0", "channel": "stable" } } });
+    step(600, own).run_in(&acme).await.succeeds();
+    assert_eq!(started(&acme), of(&[("web", "beta"), ("docs", "stable")]));
+}
+
+/// What a dispatch says of an input that nobody gave.
+#[track_caller]
+fn says_what_is_missing(done: &Done, what: &str) {
+    done.fails().says("there is no `inputs.").says(what);
+    assert!(!done.log.contains("default('')"), "{}", done.log);
+}
+
+#[tokio::test]
+async fn where_nothing_is_remembered_no_other_value_is_proposed() {
+    let acme = first_wave().await;
+    labelled(600).input("title", "{{ inputs.notes }}").run_in(&acme).await.fails().says(
+        "help: this run's event has no inputs, and acme/hub#1 remembers `version` and `channel` of hub run 500; run the hub's \
+         workflow for this release again, with its inputs",
+    );
+    let again = "; run the hub's workflow for this release again, with its inputs; or, if releases are also started without \
+                 inputs, write what holds then: `{{ inputs.name | default('…') }}`";
+    let done = step(601, json!({ "schedule": "0 * * * *" })).run_in(&acme).await;
+    says_what_is_missing(
+        &done,
+        &format!(
+            "help: this run's event has no inputs, and the step names no ticket that remembers some{again}"
+        ),
+    );
+    let number = acme.world.issue("acme/hub", "Please release", "", "alice");
+    let done = scheduled(602).input("ticket", number).run_in(&acme).await;
+    says_what_is_missing(
+        &done,
+        &format!("help: this run's event has no inputs, and acme/hub#2 remembers none{again}"),
+    );
+    // A name that is wrong stays one.
+    by_hand(603, "beta")
+        .input("title", "{{ inputs.chanel }}")
+        .run_in(&acme)
+        .await
+        .fails()
+        .says("did you mean `channel`?");
+}
+
+#[tokio::test]
+async fn inputs_that_no_template_names_are_not_recorded() {
+    let acme = Acme::new().await;
+    let inputs = json!({ "version": "1.4.0", "password": "hunter2" });
+    let step = with_inputs(500, inputs).input("targets", "web").input("workflow", "release.yml");
+    step.input("release", "1.4.0").run_in(&acme).await.succeeds();
+    assert_eq!(kept(&acme), [] as [Value; 0]);
+    let comments = acme.world.issue_view("acme/hub", 1).comments;
+    assert!(comments.iter().all(|comment| !comment.body.contains("hunter2")));
+}
+
+#[tokio::test]
+async fn a_dry_run_goes_on_with_the_inputs_that_the_ticket_remembers() {
+    let acme = hub().await;
+    by_hand(500, "beta").run_in(&acme).await.succeeds();
+    let planned = by_hand(600, "stable").input("dry-run", true).run_in(&acme).await;
+    planned.succeeds().says("comment on acme/hub#1: what later dispatches go on with");
+    release(&acme, "web");
+    let planned = labelled(700).input("dry-run", true).run_in(&acme).await;
+    planned.succeeds().says("release.yml in acme/docs at main with channel: beta");
+}
+
+#[tokio::test]
+async fn a_dispatch_that_goes_on_reads_the_ticket_once_before_it_writes() {
+    for event in [labelled, scheduled] {
+        let acme = first_wave().await;
+        acme.world.clear_exchanges();
+        event(600).run_in(&acme).await.succeeds();
+        let requests = acme.requests();
+        let comments = "/repos/acme/hub/issues/1/comments";
+        let before = requests.iter().take_while(|line| **line != format!("POST {comments}"));
+        assert_eq!(before.filter(|line| **line == format!("GET {comments}")).count(), 1, "{requests:#?}");
+        // Who asks, the issue, the log, whose token it is (two), the file, three for each target, how the first one
+        // stands, two records with an edit, the log with the claim, whether docs was started, its start, its record,
+        // the board, and the log again.
+        assert!(requests.len() <= 22, "{} requests: {requests:#?}", requests.len());
+    }
+}

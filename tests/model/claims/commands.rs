@@ -1,0 +1,533 @@
+//! What people say in model B, and what no start may go against.
+//!
+//! Some of the jobs read a command each, and go on as any dispatch does. The record of a command that none of them
+//! reads appears at any moment, as that of a job that died right after.
+//!
+//! What keeps a target from being started is written down here once more, apart from the product: of several words
+//! on the same thing the one of the newest comment counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use release_ticket_action::command::{About, Command};
+use release_ticket_action::engine::request::Asked;
+use release_ticket_action::engine::{Follow, Step};
+use release_ticket_action::names::{CommentId, Login, Reaction, RunId, TargetName};
+use release_ticket_action::plan::Effect;
+use release_ticket_action::ticket::decision::{ApprovedCommit, Outcome, Person};
+use release_ticket_action::ticket::gate::OnMoved;
+use release_ticket_action::ticket::{
+    Decision, Freeze, Gate, Log, Record, Rules, StartState, Ticket, Verb, Word,
+};
+use serde_json::Map;
+use stateright::Property;
+
+use super::{
+    Action, Claims, HUB_RUN, Is, Job, RECORDED, State, index_of, name, number_of, run_id, runs_in, writer,
+    writer_of,
+};
+use crate::library::{Id, LogId, Text};
+use crate::store::Lag;
+
+/// What people say on the ticket, and what it is about.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct People {
+    /// The commands, the one of the oldest comment first.
+    pub(crate) commands: Vec<Said>,
+    /// The command that each of the first jobs reads, as its place among the commands; the other jobs dispatch.
+    pub(crate) readers: Vec<usize>,
+    /// The gate that every target needs: so many people have to say go.
+    pub(crate) required: Option<u32>,
+    /// Whether an approval counts when the ref of a target has moved.
+    pub(crate) may_move: bool,
+    /// Whether each target needs the one before it.
+    pub(crate) chain: bool,
+    /// Whether nothing is to be started for years.
+    pub(crate) is_frozen: bool,
+    /// Whether the jobs that read no command follow the runs.
+    pub(crate) follow: bool,
+    /// Whether runs end well at once; else they go on.
+    pub(crate) releases: bool,
+    /// So many times the refs of the targets may move.
+    pub(crate) moves: u8,
+}
+
+/// A command.
+#[derive(Debug, Clone)]
+pub(crate) struct Said {
+    /// Who gives it.
+    pub(crate) who: u64,
+    pub(crate) verb: Verb,
+    /// The targets that it names; none: it names nothing.
+    pub(crate) about: &'static [usize],
+}
+
+/// What became of the commands, and of the refs of the targets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Talk {
+    /// The commands whose record has appeared without a job of the model.
+    said: BTreeSet<usize>,
+    /// The last reactions to commands, and whether each says that the command counts.
+    reactions: BTreeSet<(usize, bool)>,
+    /// So many times the refs have moved.
+    pub(super) moved: u8,
+    /// The moves before each run that a job has started.
+    heads: BTreeMap<usize, u8>,
+}
+
+pub(crate) const NOT_AGAINST: &str = "no job starts a target against a word that it has read";
+pub(crate) const HEARD: &str = "whoever starts a target has read what was decided before its claim";
+pub(crate) const AS_ASKED: &str = "no target is started more often than that was asked for";
+pub(crate) const ONCE: &str = "a command repeats a target once";
+pub(crate) const NEWEST: &str = "the newest word counts, whoever recorded it when";
+pub(crate) const ANSWERED: &str = "each command has one last reaction, which says whether it counts";
+pub(crate) const FINISHED: &str = "a later dispatch starts what nobody keeps back, and nothing else";
+pub(crate) const NOT_STUCK: &str = "whoever is left alone gets to the end";
+
+/// What holds where people speak.
+pub(super) fn properties() -> Vec<Property<Claims>> {
+    vec![
+        Property::always(NOT_AGAINST, |model: &Claims, state: &State| {
+            state.jobs.iter().all(|job| job.goes_against(&model.people).is_none())
+        }),
+        Property::always(HEARD, |model: &Claims, state: &State| {
+            // A list that shows what its reader has written, on top of an old one, hides the words of others.
+            model.lag == Lag::Overlay || (0..state.jobs.len()).all(|number| state.has_heard(number))
+        }),
+        Property::always(AS_ASKED, |model: &Claims, state: &State| {
+            let is_asked_for = |runs, target| runs <= state.all().get(|log| asked_for(log, target));
+            let mut runs = (0..model.targets).map(|target| (state.runs_of(target), target));
+            runs.all(|(runs, target)| runs <= 1 || is_asked_for(runs, target))
+        }),
+        Property::always(ONCE, |_, state: &State| !state.has_ended() || state.all().get(repeats_once)),
+        Property::always(NEWEST, |model: &Claims, state: &State| {
+            let is_read = |log: &Log| (0..model.targets).all(|target| is_read_as_said(log, &name(target)));
+            !state.has_ended() || state.all().get(is_read)
+        }),
+        Property::always(ANSWERED, |model: &Claims, state: &State| state.is_answered(model)),
+        Property::always(FINISHED, |model: &Claims, state: &State| {
+            !state.has_ended() || state.in_flight.is_empty() && state.can_be_finished(model)
+        }),
+        Property::always(RECORDED, |_, state: &State| state.starts_are_recorded()),
+        Property::always(NOT_STUCK, |model: &Claims, state: &State| {
+            let mut left = (0..state.jobs.len()).filter(|job| state.jobs[*job].is == Is::AtWork);
+            let (Some(number), None) = (left.next(), left.next()) else { return true };
+            let alone = state.left_alone(number, model);
+            alone.jobs[number].is_cancelled || alone.ended_well(number)
+        }),
+    ]
+}
+
+/// Why a target is not to be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Back {
+    Skip,
+    Hold,
+    Gate,
+    Freeze,
+}
+
+/// What keeps a target back, by the words in a log, where its ref is at a commit.
+fn kept_back(log: &Log, people: &People, target: &TargetName, commit: Option<u8>) -> Option<Back> {
+    let words = Words::of(log);
+    if words.last_is(target, Verb::Skip, false) {
+        return Some(Back::Skip);
+    }
+    if words.last_is(target, Verb::Hold, true) {
+        return Some(Back::Hold);
+    }
+    if let Some(required) = people.required
+        && !words.let_pass(target, required, commit, people.may_move)
+    {
+        return Some(Back::Gate);
+    }
+    (people.is_frozen && !words.any(Verb::OverrideFreeze)).then_some(Back::Freeze)
+}
+
+/// The commands that count, the newest comment first; several jobs may have recorded one of them.
+struct Words<'l>(Vec<&'l Decision>);
+
+impl<'l> Words<'l> {
+    fn of(log: &'l Log) -> Self {
+        let accepted = log.decisions().filter(|(_, decision)| decision.outcome == Outcome::Accepted);
+        let mut words: Vec<_> = accepted.map(|(_, decision)| decision).collect();
+        words.sort_by_key(|decision| std::cmp::Reverse(decision.comment));
+        Self(words)
+    }
+
+    fn any(&self, verb: Verb) -> bool {
+        self.0.iter().any(|word| word.verb() == Some(verb))
+    }
+
+    /// Whether the last of `verb` and its opposite, resume, is the verb; `for_all`: one without names is about
+    /// every target.
+    fn last_is(&self, target: &TargetName, verb: Verb, for_all: bool) -> bool {
+        let is_about = |word: &Decision| word.names.contains(target) || for_all && word.names.is_empty();
+        let mut verbs = self.0.iter().filter(|word| is_about(word)).filter_map(|word| word.verb());
+        verbs.find(|said| [verb, Verb::Resume].contains(said)) == Some(verb)
+    }
+
+    /// Whether enough people let a target pass at a commit, and nobody stops it.
+    fn let_pass(&self, target: &TargetName, required: u32, commit: Option<u8>, any_commit: bool) -> bool {
+        let mut last: BTreeMap<u64, (CommentId, Verb, bool)> = BTreeMap::new();
+        for word in &self.0 {
+            let Some(verb) = word.verb().filter(|verb| [Verb::Go, Verb::NoGo].contains(verb)) else {
+                continue;
+            };
+            let sha = commit.map(sha);
+            let is_approved = |of: &ApprovedCommit| of.target == *target && sha.is_some() && of.sha == sha;
+            let counts = any_commit || word.commits.iter().any(is_approved);
+            let known = last.entry(word.who.id).or_insert((word.comment, verb, counts));
+            // Of several records of one comment each says what its job has seen.
+            known.2 |= known.0 == word.comment && counts;
+        }
+        let gos = last.values().filter(|(_, verb, counts)| *verb == Verb::Go && *counts).count();
+        last.values().all(|(_, verb, _)| *verb == Verb::Go) && gos >= required as usize
+    }
+}
+
+/// Whether the product reads the words on holds and skips as they are said.
+fn is_read_as_said(log: &Log, target: &TargetName) -> bool {
+    let (ticket, words): (&Ticket, _) = (log.ticket(), Words::of(log));
+    ticket.hold_of(target).is_some() == words.last_is(target, Verb::Hold, true)
+        && ticket.skip_of(target).is_some() == words.last_is(target, Verb::Skip, false)
+}
+
+/// So many people have once approved a commit of a target.
+fn approvers(log: &Log, target: &TargetName, sha: &str) -> usize {
+    let gos = log.decisions().filter(|(_, decision)| decision.asks_for(Verb::Go));
+    let is_it = |of: &ApprovedCommit| of.target == *target && of.sha.as_deref() == Some(sha);
+    let approvals = gos.filter(|(_, decision)| decision.commits.iter().any(is_it));
+    approvals.map(|(_, decision)| decision.who.id).collect::<BTreeSet<u64>>().len()
+}
+
+/// The failures of a target that are to be repeated, each as the claim of the failed run, with the commands.
+fn repeated(log: &Log, target: &TargetName) -> BTreeSet<(CommentId, CommentId)> {
+    let retries = log.decisions().filter(|(_, decision)| decision.asks_for(Verb::Retry));
+    let of_target = retries.flat_map(|(_, decision)| {
+        decision.retries.iter().map(move |retry| (&retry.target, retry.after, decision.comment))
+    });
+    of_target.filter(|(of, _, _)| *of == target).map(|(_, after, comment)| (after, comment)).collect()
+}
+
+/// So often a target may be started: once, and once for each failure that is to be repeated.
+fn asked_for(log: &Log, target: usize) -> usize {
+    let failures: BTreeSet<CommentId> =
+        repeated(log, &name(target)).into_iter().map(|(after, _)| after).collect();
+    1 + failures.len()
+}
+
+/// Whether no command repeats more than one failure of a target.
+fn repeats_once(log: &Log) -> bool {
+    let targets: BTreeSet<&TargetName> = log
+        .decisions()
+        .flat_map(|(_, decision)| decision.retries.iter().map(|retry| &retry.target))
+        .collect();
+    targets.into_iter().all(|target| {
+        let repeated = repeated(log, target);
+        let commands: BTreeSet<CommentId> = repeated.iter().map(|(_, comment)| *comment).collect();
+        commands.len() == repeated.len()
+    })
+}
+
+/// The commit of the refs after so many moves.
+pub(super) fn sha(moved: u8) -> String {
+    format!("commit-{moved}")
+}
+
+/// The gate of the model.
+fn gate() -> TargetName {
+    "go".into()
+}
+
+fn comment_of(command: usize) -> CommentId {
+    CommentId(1000 + command as u64)
+}
+
+fn command_of(comment: CommentId) -> usize {
+    usize::try_from(comment.0 - 1000).expect("a command of the model")
+}
+
+/// The jobs that come when all others have ended: one dispatches, and one ends all holds.
+const LATER: usize = 2;
+
+impl People {
+    /// Whether people speak at all, or rules keep targets back.
+    pub(super) fn speak(&self) -> bool {
+        !self.commands.is_empty() || self.required.is_some() || self.is_frozen
+    }
+
+    pub(super) fn rules(&self) -> Rules {
+        let gate = |required| Gate {
+            name: gate(),
+            approvers: Vec::new(),
+            required,
+            not_driver: false,
+            on_moved: Word::Known(if self.may_move { OnMoved::Warn } else { OnMoved::Lapse }),
+        };
+        Rules {
+            gates: self.required.map(gate).into_iter().collect(),
+            freezes: self.freeze().into_iter().collect(),
+        }
+    }
+
+    fn freeze(&self) -> Option<Freeze> {
+        let from = DateTime::<Utc>::UNIX_EPOCH;
+        let freeze = Freeze { from, to: from + TimeDelta::days(1000), reason: String::new() };
+        self.is_frozen.then_some(freeze)
+    }
+
+    pub(super) fn needs_of(&self, target: usize) -> Vec<TargetName> {
+        let before = target.checked_sub(1).filter(|_| self.chain).map(name);
+        before.into_iter().chain(self.required.map(|_| gate())).collect()
+    }
+
+    pub(super) fn follow(&self, number: usize) -> Option<Follow> {
+        let follow = Follow { timeout: Duration::from_secs(1800), interval: Duration::from_secs(60) };
+        (self.follow && number >= self.readers.len()).then_some(follow)
+    }
+
+    /// What the job reads, of a model with so many jobs.
+    pub(super) fn command_of(&self, number: usize, jobs: usize) -> Option<Asked> {
+        let is_last = number == jobs + LATER - 1;
+        let last = || Some((self.commands.len(), Said { who: 1, verb: Verb::Resume, about: &[] }));
+        let of_job = || self.readers.get(number).map(|command| (*command, self.commands[*command].clone()));
+        let (command, said) = if is_last { last() } else { of_job() }?;
+        let about = match said.about {
+            [] => About::Default,
+            names => About::These(names.iter().map(|target| name(*target)).collect()),
+        };
+        Some(Asked {
+            comment: comment_of(command),
+            comment_url: String::new(),
+            who: said.person(),
+            command: Ok(Command { verb: said.verb, about, reason: None }),
+            failure: None,
+            gates: self.required.map(|_| gate()).into_iter().collect(),
+        })
+    }
+}
+
+impl Said {
+    fn person(&self) -> Person {
+        let login = Login::parse(&format!("person-{}", self.who)).expect("a login");
+        Person { login, id: self.who, role: "write".to_owned() }
+    }
+}
+
+impl Talk {
+    /// A run begins, at the commit of its ref.
+    pub(super) fn begin(&mut self, run: usize) {
+        self.heads.insert(run, self.moved);
+    }
+
+    /// The commit that a run runs.
+    pub(super) fn head_of(&self, run: usize) -> Option<String> {
+        self.heads.get(&run).copied().map(sha)
+    }
+
+    pub(super) fn react(&mut self, comment: CommentId, reaction: Reaction) {
+        self.reactions.insert((command_of(comment), reaction == Reaction::Rocket));
+    }
+}
+
+impl Claims {
+    /// What people, and the refs, may do next.
+    pub(super) fn talk_actions(&self, state: &State, actions: &mut Vec<Action>) {
+        let is_unsaid =
+            |command: &usize| !self.people.readers.contains(command) && !state.talk.said.contains(command);
+        actions.extend((0..self.people.commands.len()).filter(is_unsaid).map(Action::Say));
+        actions.extend((state.talk.moved < self.people.moves).then_some(Action::Move));
+    }
+
+    /// The record of a command whose job died right after it.
+    fn record_of(&self, command: usize, commit: u8) -> Decision {
+        let said = &self.people.commands[command];
+        let named = || said.about.iter().map(|target| name(*target)).collect();
+        let commits = (0..self.targets).map(|target| ApprovedCommit {
+            target: name(target),
+            repository: "acme/web".parse().expect("a name"),
+            git_ref: "main".into(),
+            sha: Some(sha(commit)),
+        });
+        let is_on_gates = [Verb::Go, Verb::NoGo].contains(&said.verb);
+        Decision {
+            by: writer_of(RunId(HUB_RUN + 50 + command as u64), 1),
+            seq: 1,
+            run_url: String::new(),
+            command: Some(Word::Known(said.verb)),
+            names: if is_on_gates { vec![gate()] } else { named() },
+            reason: None,
+            who: said.person(),
+            comment: comment_of(command),
+            comment_url: String::new(),
+            outcome: Outcome::Accepted.into(),
+            answer: None,
+            commits: if is_on_gates { commits.collect() } else { Vec::new() },
+            retries: Vec::new(),
+            cancels: Vec::new(),
+            freezes: self.people.freeze().filter(|_| said.verb == Verb::OverrideFreeze).into_iter().collect(),
+            at: DateTime::UNIX_EPOCH,
+            other: Map::new(),
+        }
+    }
+}
+
+impl State {
+    /// All that the ticket says.
+    fn all(&self) -> LogId {
+        LogId::whole(self.store.comments())
+    }
+
+    fn has_ended(&self) -> bool {
+        self.jobs.iter().all(|job| job.is != Is::AtWork)
+    }
+
+    /// The record of a command appears.
+    pub(super) fn say(&mut self, command: usize, model: &Claims) {
+        self.talk.said.insert(command);
+        let record = Record::Decision(model.record_of(command, self.talk.moved));
+        let id = self.store.create(Text::of(&record.render()));
+        for job in self.jobs.iter_mut().filter(|job| job.is == Is::AtWork && model.lag == Lag::Fresh) {
+            job.reader.notice(id);
+        }
+    }
+
+    /// Whether a job that is about to start a target has read all that was decided before it claimed that.
+    fn has_heard(&self, number: usize) -> bool {
+        let job = &self.jobs[number];
+        let Some(target) = job.starts_next() else { return true };
+        let me = writer(number, job.attempt);
+        let claim = job.reader.log.get(|log| {
+            let own = log.dispatches().filter(|(_, dispatch)| dispatch.by == me);
+            let claims = own.filter(|(_, dispatch)| {
+                let is_claim = |state: &Word<StartState>| *state == StartState::Claimed;
+                dispatch.targets.iter().any(|start| start.target == target && is_claim(&start.state))
+            });
+            claims.map(|(comment, _)| crate::library::id_of(comment.id)).max()
+        });
+        let Some(claim) = claim else { return false };
+        let decided: Vec<Id> = self
+            .all()
+            .get(|log| log.decisions().map(|(comment, _)| crate::library::id_of(comment.id)).collect());
+        decided.into_iter().filter(|id| *id < claim).all(|id| job.reader.log.has_record(id))
+    }
+
+    /// Whether each command that a job has carried to the end has its reaction.
+    fn is_answered(&self, model: &Claims) -> bool {
+        if !self.has_ended() {
+            return true;
+        }
+        let readers = &model.people.readers;
+        let commands: BTreeSet<usize> = readers.iter().copied().collect();
+        commands.into_iter().all(|command| {
+            let mut jobs = (0..readers.len()).filter(|job| readers[*job] == command);
+            let alone = readers.iter().filter(|other| **other == command).count() == 1;
+            if !jobs.any(|job| self.ended_well(job) && !self.jobs[job].has_failed) {
+                return true;
+            }
+            let of_command = self.talk.reactions.iter().filter(|(of, _)| *of == command);
+            let reactions: Vec<bool> = of_command.map(|(_, is_good)| *is_good).collect();
+            let counts = self.all().get(|log| counts(log, command));
+            if alone || model.lag == Lag::Fresh { reactions == [counts] } else { !reactions.is_empty() }
+        })
+    }
+
+    /// Whether what is left can be finished: commands that nobody has recorded are read again, a job dispatches, the
+    /// jobs that have read a command are run again, and a job ends all holds.
+    fn can_be_finished(&self, model: &Claims) -> bool {
+        let mut later = self.clone();
+        for (number, command) in model.people.readers.iter().enumerate() {
+            if !later.all().get(|log| log.decisions().any(|(_, of)| of.comment == comment_of(*command))) {
+                later.run_again(number, model);
+            }
+        }
+        let dispatched = later.followed_by_one_more(model);
+        let mut again = dispatched.clone();
+        (0..model.people.readers.len()).for_each(|number| again.run_again(number, model));
+        let resumed = again.followed_by_one_more(model);
+        dispatched.is_finished(&later, model)
+            && again.is_finished(&dispatched, model)
+            && resumed.is_finished(&again, model)
+            && (0..resumed.jobs.len()).all(|number| resumed.jobs[number].is != Is::AtWork)
+    }
+
+    /// The job is run again, alone.
+    fn run_again(&mut self, number: usize, model: &Claims) {
+        self.jobs[number] = model.job(number, self.jobs[number].attempt + 1);
+        *self = self.left_alone(number, model);
+    }
+
+    /// What comes of it when one more job comes, alone.
+    fn followed_by_one_more(&self, model: &Claims) -> Self {
+        let (mut later, number) = (self.clone(), self.jobs.len());
+        later.jobs.push(model.job(number, 1));
+        later.left_alone(number, model)
+    }
+
+    /// Whether all is started that nobody keeps back, and since `before` nothing else.
+    fn is_finished(&self, before: &Self, model: &Claims) -> bool {
+        let log = self.all();
+        (0..model.targets).all(|target| {
+            let (runs, asked) = (self.runs_of(target), log.get(|log| asked_for(log, target)));
+            let back = log.get(|log| kept_back(log, &model.people, &name(target), Some(self.talk.moved)));
+            let waits = target > 0 && model.people.chain && !self.is_over(target - 1, model);
+            let is_kept = back.is_some() || waits;
+            if is_kept { runs == before.runs_of(target) } else { runs == asked }
+        }) && log.get(|log| self.cancels_are_made(log))
+            && self.runs_are_approved(model)
+    }
+
+    /// Whether the runs are cancelled that somebody wants to have cancelled.
+    fn cancels_are_made(&self, log: &Log) -> bool {
+        let cancels = log.decisions().filter(|(_, decision)| decision.asks_for(Verb::Cancel));
+        let mut runs = cancels.flat_map(|(_, decision)| &decision.cancels);
+        runs.all(|cancel| self.cancelled.contains(&index_of(cancel.run)))
+    }
+
+    /// Whether no run goes on, of those that are recorded, at a commit that too few people have approved.
+    fn runs_are_approved(&self, model: &Claims) -> bool {
+        let People { required: Some(required), may_move: false, releases: false, .. } = model.people else {
+            return true;
+        };
+        let recorded = self.all().get(runs_in);
+        let lasts = |run: &usize| recorded.contains(&run_id(*run)) && !self.cancelled.contains(run);
+        let mut lasting = self.talk.heads.iter().filter(|(run, _)| lasts(run));
+        lasting.all(|(run, moved)| {
+            let target = name(self.runs[*run].into());
+            self.all().get(|log| approvers(log, &target, &sha(*moved))) >= required as usize
+        })
+    }
+
+    /// Whether the targets that need this one may be started.
+    fn is_over(&self, target: usize, model: &Claims) -> bool {
+        let is_skipped = self.all().get(|log| Words::of(log).last_is(&name(target), Verb::Skip, false));
+        let is_cancelled = |run: usize| self.cancelled.contains(&run);
+        let of_target = || (0..self.runs.len()).filter(|run| usize::from(self.runs[*run]) == target);
+        let last = of_target().next_back().filter(|_| of_target().count() > model.failed);
+        is_skipped || model.people.releases && last.is_some_and(|run| !is_cancelled(run))
+    }
+}
+
+/// Whether a record says that the command counts.
+fn counts(log: &Log, command: usize) -> bool {
+    log.decisions().any(|(_, of)| of.comment == comment_of(command) && of.outcome == Outcome::Accepted)
+}
+
+impl Job {
+    /// The target that it starts next, if it does.
+    fn starts_next(&self) -> Option<TargetName> {
+        match self.steps.first() {
+            Some(Step::Apply(Effect::StartWorkflow(next))) => Some(next.target),
+            _ => None,
+        }
+    }
+
+    /// What it has read against the start that comes next.
+    fn goes_against(&self, people: &People) -> Option<Back> {
+        let target = self.starts_next()?;
+        let commit = self.commits.get(&number_of(&target)).copied();
+        self.reader.log.get(|log| kept_back(log, people, &target, commit))
+    }
+}
