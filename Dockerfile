@@ -13,10 +13,12 @@ COPY tests/simulated-github/Cargo.toml tests/simulated-github/
 RUN mkdir -p tests/simulated-github/src benches \
     && touch tests/simulated-github/src/lib.rs benches/ticket.rs
 COPY src src
-# Naming the target, even the machine's own, keeps the flag away from procedural macros, which cannot
-# be linked statically.
-RUN target="$(uname -m)-unknown-linux-gnu" \
-    && RUSTFLAGS="-C target-feature=+crt-static" \
+# Naming the target, even the machine's own, keeps the flags away from procedural macros, which cannot
+# be linked statically. Where Rust links with its own lld, functions with the same code are folded into one:
+# https://blog.rust-lang.org/2025/09/01/rust-lld-on-1.90.0-stable/
+RUN machine="$(uname -m)" && target="$machine-unknown-linux-gnu" \
+    && if [ "$machine" = x86_64 ]; then fold="-C link-arg=-Wl,--icf=all"; fi \
+    && RUSTFLAGS="-C target-feature=+crt-static ${fold:-}" \
        cargo auditable build --release --locked --target "$target" --bin release-ticket-action \
     && mv "target/$target/release/release-ticket-action" /release-ticket-action
 

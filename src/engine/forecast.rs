@@ -106,7 +106,7 @@ fn assume(step: &Step, known: &mut Known, request: &Request, now: DateTime<Utc>)
                 head_sha,
             }))
         }
-        Step::LookAtCommit(_) => Answer::Done,
+        Step::LookAtCommit(of) => Answer::Commit(commit_to_be(&of.target, known)),
         Step::FindRun(_) => Answer::Runs(Vec::new()),
         Step::Apply(Effect::OpenIssue(new)) => Answer::Applied(Applied::Opened {
             issue: IssueRef { repository: new.repository.clone(), number: IssueNumber(0) },
@@ -133,6 +133,13 @@ fn assume(step: &Step, known: &mut Known, request: &Request, now: DateTime<Utc>)
         Step::Apply(Effect::SendEvent(_)) => Answer::Applied(Applied::Started(None)),
         Step::StartAgain(_) | Step::Refuse { .. } | Step::Pause { .. } | Step::Apply(_) => Answer::Done,
     }
+}
+
+/// The commit that was approved last, as if the ref had not moved; zeros where none was.
+fn commit_to_be(target: &TargetName, known: &Known) -> String {
+    let decisions = known.log.decisions().flat_map(|(_, decision)| &decision.commits);
+    let of_target = decisions.filter(|commit| commit.target == *target);
+    of_target.filter_map(|commit| commit.sha.clone()).last().unwrap_or_else(|| "0".repeat(40))
 }
 
 /// A run that is newer than all that are there.

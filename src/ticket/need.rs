@@ -13,7 +13,7 @@ use super::reason::{Reason, and};
 use super::record::Notice;
 use super::run::Review;
 use super::second::SecondStart;
-use super::state::{Target, Ticket};
+use super::state::{Run, Target, Ticket};
 use super::status::{StartState, Status, TargetStatus, Word};
 use super::text;
 use crate::names::{Login, TargetName};
@@ -214,7 +214,12 @@ impl Action {
 /// What only a person can do about a target, if anything.
 fn of_target(ticket: &Ticket, name: &TargetName, target: &Target) -> Option<Need> {
     match target.status {
-        TargetStatus::Failed | TargetStatus::Cancelled => Some(bad(name, target)),
+        TargetStatus::Failed | TargetStatus::Cancelled => {
+            let need = bad(name, target);
+            // Whoever gave the command knows.
+            let moment = need.moment.filter(|_| !is_by_command(ticket, target));
+            Some(Need { moment, ..need })
+        }
         TargetStatus::Held => Some(held(name, target)),
         TargetStatus::Review => Some(review(name, target)),
         TargetStatus::InProgress | TargetStatus::Queued => under_way(name, target),
@@ -222,6 +227,12 @@ fn of_target(ticket: &Ticket, name: &TargetName, target: &Target) -> Option<Need
         TargetStatus::Waiting => waiting(ticket, name, target),
         TargetStatus::Skipped | TargetStatus::Released => None,
     }
+}
+
+/// Whether the run was cancelled by a command.
+fn is_by_command(ticket: &Ticket, target: &Target) -> bool {
+    let is_meant = |run: &Run| ticket.is_to_be_cancelled(run.id, run.attempt);
+    target.status == TargetStatus::Cancelled && target.run.as_ref().is_some_and(is_meant)
 }
 
 fn bad(name: &TargetName, target: &Target) -> Need {

@@ -48,6 +48,7 @@ mod requests;
 mod reviews;
 mod schema;
 mod secrets;
+mod steering;
 mod sts;
 mod support;
 mod teams;
