@@ -3,11 +3,11 @@
 //! ```text
 //! body ── find ──► line ── parse ──► Command
 //!          │                 │
-//!          └─ any other text └─ refused, with what would do
+//!          └─ any other text └─ refused, with what helps
 //! ```
 //!
-//! A command that is not understood is refused as a whole. Above all, a name that nobody knows is never taken for the
-//! beginning of a reason where that would leave the command without names: it would be about everything.
+//! An unclear command is refused as a whole. Above all, an unknown name is never taken for the beginning of a reason if
+//! that leaves the command without names: such a command is about everything.
 
 mod names;
 #[cfg(test)]
@@ -33,7 +33,7 @@ const REASON_LIMIT: usize = 200;
 /// A word of a comment is quoted up to this length.
 const QUOTE_LIMIT: usize = 60;
 
-/// What a command says.
+/// A command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     /// The verb.
@@ -64,7 +64,7 @@ pub struct Names<'n> {
     pub gates: &'n [TargetName],
 }
 
-/// The line of a comment that is a command: the first one, if it begins with `/release`. None for any other text.
+/// The command of a comment: its first line, if that begins with `/release`. None for any other text.
 ///
 /// # Errors
 ///
@@ -119,7 +119,7 @@ pub fn verb(line: &str) -> Result<Verb, Problem> {
 ///
 /// # Errors
 ///
-/// When it says what cannot be done, or not clearly what is to be done.
+/// When the line is not a command, or not a clear one.
 pub fn parse(line: &str, names: Names<'_>) -> Result<Command, Problem> {
     let (verb, rest) = split_verb(line)?;
     let (about, rest) = names.read(verb, rest)?;
@@ -188,7 +188,7 @@ fn split_verb(line: &str) -> Result<(Verb, &str), Problem> {
     }
 }
 
-/// Whether text that follows the names without a `:` is a reason, and not a name that nobody knows.
+/// Whether text that follows the names without a `:` is a reason, and not an unknown name.
 fn is_reason(verb: Verb, about: &About, text: &str, names: Names<'_>) -> bool {
     if !matches!(verb, Verb::NoGo | Verb::Skip | Verb::Hold | Verb::OverrideFreeze) || has_colon(text) {
         return false;
@@ -206,7 +206,7 @@ fn is_in_list(line: &str, rest: &str) -> bool {
     line[..line.len() - rest.len()].trim_end().ends_with(',')
 }
 
-/// Whether a `:` in `text` ends a list of names: neither that of an address nor that of a time of day does.
+/// Whether `text` has a `:` that ends a list of names: one in an address or in a time of day does not.
 fn has_colon(text: &str) -> bool {
     text.match_indices(':').any(|(at, colon)| {
         let (before, after) = (&text[..at], &text[at + colon.len()..]);
@@ -216,10 +216,10 @@ fn has_colon(text: &str) -> bool {
     })
 }
 
-/// A reason as one line without what nobody sees; none if it is blank.
+/// A reason as one line without invisible characters; none if it is blank.
 fn one_line(text: &str) -> Option<String> {
-    let shown: String = text.chars().filter(|c| c.is_whitespace() || !text::is_invisible(*c)).collect();
-    let line = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    let visible: String = text.chars().filter(|c| c.is_whitespace() || !text::is_invisible(*c)).collect();
+    let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
     (!line.is_empty()).then(|| text::cut(&line, REASON_LIMIT))
 }
 

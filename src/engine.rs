@@ -10,13 +10,13 @@
 //! It is a reconciler: nothing remembers where in a procedure the job is. [`next`] looks at what is known,
 //! and the first of its rules that finds something to do says which steps come next; when none does, the
 //! job has ended. So a dry run prints what happens ([`forecast()`]), a re-run finishes what is missing, and a
-//! job that is cancelled winds up by the same rules.
+//! job that is cancelled winds up by the same rules. A job with a command follows fewer of them if it
+//! can start nothing, or if the command is refused.
 //!
 //! Each rule is a function in the file of what it is about: `opening`, `following`, `earlier`, `deciding`, `claiming`,
 //! `starting`, `mending`, `watching`, `remembering`, `pinging`, `board`, `waiting`, `closing`. `verdict` says whether a
-//! target is started, and if
-//! not, why. A rule gives no steps once [`Known`] holds what came of them, so `learn` has to keep the answer of every
-//! step, a failure too.
+//! target is started, and if not, why: also what people decided against it. A rule gives no steps once [`Known`] holds
+//! what came of them, so `learn` has to keep the answer of every step, a failure too.
 
 mod board;
 mod claiming;
@@ -97,7 +97,7 @@ const RULES: [Rule; 28] = [
     closing::end,
 ];
 
-/// What a hub job does that has a command and can start nothing: what was decided holds from then on.
+/// What a hub job with a command does if it can start nothing: the decision is recorded, and holds from then on.
 const DECIDE: [Rule; 10] = [
     following::read_the_log,
     following::ask_identity,
@@ -111,7 +111,7 @@ const DECIDE: [Rule; 10] = [
     deciding::react,
 ];
 
-/// What a hub job does whose command counts for nothing.
+/// What a hub job does if its command is refused.
 const ANSWER: [Rule; 5] = [
     following::read_the_log,
     following::ask_identity,

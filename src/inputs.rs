@@ -234,7 +234,7 @@ pub struct DispatchInputs {
     pub release_again: bool,
     /// How hub jobs settle who starts a target.
     pub claim: ClaimMode,
-    /// Which role in the hub it takes to give commands.
+    /// The role in the hub that commands take.
     pub command_permission: Role,
 }
 

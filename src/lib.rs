@@ -36,7 +36,7 @@
 //! | [`network`] | the way out: proxies, certificates, and the HTTP client for all of it |
 //! | [`inputs`], [`targets`], [`template`], [`event`], [`form`], [`job`] | the edge: text becomes values |
 //! | [`inputs::table`] | every input with its modes, default and meaning; the documentation is rendered from it |
-//! | [`command`] | what a comment asks for |
+//! | [`command`] | commands in comments |
 //! | [`workflow`] | what a target's workflow file declares, and whether inputs fit it |
 //! | [`workspace`] | which files of the workspace are read, and how much of them |
 //! | [`duration`] | durations as people write them |
@@ -80,6 +80,10 @@
 //!   [`believe`], who may start something by an event on an issue in `dispatch::asker`.
 //! - **A person steers by a command** ([`command`]), whose author's role GitHub is asked for. `dispatch::steering` makes it
 //!   a part of the request, also where it is refused: its author is answered.
+//! - **A decision is a record** ([`ticket::decision`]), whose key is the id of the comment with the command: it is written
+//!   once, and of several on the same thing the one with the highest id counts ([`ticket::decisions`]). `engine::deciding`
+//!   writes it; a skip, a hold, a closed gate or a freeze is a veto of `engine::verdict`, before a claim and once more
+//!   after it.
 //! - **One function says who acts next** ([`ticket::need`]): the board's box, the pings and the summary repeat it.
 //! - **Markers are data from outside** ([`ticket::marker`]), and text from outside is made safe for
 //!   the place where it lands ([`ticket::text`], [`runner::log`]).
@@ -90,6 +94,8 @@
 //! |---|---|
 //! | an input | [`inputs::table`], then [`inputs`] |
 //! | a rule or a step of the hub | [`engine`] |
+//! | a command | [`ticket::decision`], [`command`], `engine::deciding` |
+//! | a gate or a freeze | `targets::rules`, [`ticket::gate`], [`ticket::decisions`] |
 //! | an effect | [`plan`], [`apply`] |
 //! | why a target is not started | [`ticket::reason`] |
 //! | who acts next, and when somebody is pinged | [`ticket::need`], [`ticket::ping`] |

@@ -445,7 +445,7 @@ impl<'a> Reader<'a> {
         file.map(StartBy::Workflow)
     }
 
-    /// Checks what takes all names to be known.
+    /// Checks what needs all names.
     fn ended(mut self) -> Listed {
         self.resolve_needs();
         self.refuse_circles();
@@ -462,11 +462,11 @@ impl<'a> Reader<'a> {
         let targets = self.listed.targets.iter().map(|target| &target.name);
         let names: Vec<TargetName> =
             targets.chain(self.listed.rules.gates.iter().map(|gate| &gate.name)).cloned().collect();
-        let known: BTreeMap<String, &TargetName> =
+        let by_lower_case: BTreeMap<String, &TargetName> =
             names.iter().map(|name| (name.as_str().to_lowercase(), name)).collect();
         for (of, needed) in std::mem::take(&mut self.needs) {
             let in_lower_case = needed.value.trim().to_lowercase();
-            match known.get(&in_lower_case).copied() {
+            match by_lower_case.get(&in_lower_case).copied() {
                 Some(name) => {
                     let mut targets = self.listed.targets.iter_mut();
                     let target = targets.find(|target| target.name == of).expect("it was read");
@@ -504,7 +504,7 @@ fn unusable(name: &str) -> Option<(String, &'static str)> {
         return Some(("the `name` is longer than 100 characters or than one line".to_owned(), "shorten it"));
     }
     if name.contains(is_invisible) {
-        let what = format!("the name {name:?} has characters that nobody sees");
+        let what = format!("the name {name:?} has invisible characters");
         return Some((what, "type it again instead of pasting it"));
     }
     if name.eq_ignore_ascii_case(schema::ALL) {

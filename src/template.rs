@@ -127,7 +127,7 @@ pub struct Values {
     pub run: RunValues,
     /// The inputs of the event, or those that the ticket remembers.
     pub inputs: Map<String, Value>,
-    /// What to do where a template names an input that there is not; none: the same as for other names.
+    /// What to do about an input that does not exist; none: the same as for other names.
     #[serde(skip)]
     pub input_help: Option<String>,
     /// The answers of the issue form that opened the ticket.
@@ -236,7 +236,7 @@ pub fn render(template: &str, values: &Values) -> Result<String, TemplateError> 
     }
 }
 
-/// Whether a text is more than itself.
+/// Whether a text has anything to render.
 fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|opening| text.contains(opening))
 }

@@ -13,7 +13,7 @@
 //!                                └─ runner ──┘   jobs, and steps as processes
 //! ```
 //!
-//! [`program`] builds the action's binary, [`narrator`] prints each event on the terminal, [`pace`] decides how long
+//! [`people`] has what people say on the ticket, [`program`] builds the action's binary, [`narrator`] prints each event on the terminal, [`pace`] decides how long
 //! the work takes, [`request`] is the issue that starts the hub's run if people use a form, and [`log`] renders the
 //! output of a step.
 
@@ -23,6 +23,7 @@ mod log;
 mod narrator;
 mod nightly;
 mod pace;
+mod people;
 mod program;
 mod release;
 mod request;

@@ -1,15 +1,18 @@
 //! The release: the hub's run dispatches, the targets' runs report, and one of them fails at first.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
 
-use futures::stream::{FuturesUnordered, StreamExt, TryStreamExt};
+use futures::stream::{FuturesUnordered, StreamExt};
 use release_ticket_action::ticket::Status;
 use serde_json::{Value, json};
 use simulated_github::{Job as JobState, Run};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::people::{self, Said};
 use crate::request::Request;
 use crate::runner::{Job, Runners, StepError};
 use crate::setting::{DRIVER, HUB, RELEASE_TOKEN, Setting, TARGETS_FILE, TICKET_TOKEN, called};
@@ -19,17 +22,29 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// Plays it to its end. People who watch get pages that `refresh` by themselves.
 pub(crate) async fn play(runners: &Runners<'_>, setting: &Setting, refresh: bool) -> Result<(), StepError> {
-    let release = Release { runners, setting, refresh };
+    let release = Release { runners, setting, refresh, names: RefCell::default() };
     let mut started = runners.world.started();
-    let mut played = 0;
+    release.wave(&Cause::ByHand, &mut started).await?;
+    let now = runners.world.now();
+    let said = people::at_first(&setting.rules, now).into_iter().chain(people::at_the_gates(&setting.rules));
+    for said in said {
+        release.wave(&Cause::Comment(said), &mut started).await?;
+    }
     // What needs others is started by the next dispatch of the same release.
-    loop {
-        let wave = release.wave(&mut started).await?;
-        played += wave;
-        if wave == 0 || played >= setting.released().count() {
-            return Ok(());
+    while release.names.borrow().len() < setting.released().count() {
+        if release.wave(&Cause::ByHand, &mut started).await? == 0 {
+            break;
         }
     }
+    Ok(())
+}
+
+/// What starts the hub's workflow.
+enum Cause {
+    /// The driver, by hand or with a label on an issue.
+    ByHand,
+    /// A comment on the ticket.
+    Comment(Said),
 }
 
 /// A job of a target: what it does, and what it says when that is done.
@@ -49,38 +64,46 @@ struct Release<'a> {
     runners: &'a Runners<'a>,
     setting: &'a Setting,
     refresh: bool,
+    /// The targets that were started.
+    names: RefCell<BTreeSet<String>>,
 }
 
 impl Release<'_> {
     /// Plays a dispatch and all runs that it starts; says how many these are.
-    async fn wave(&self, started: &mut UnboundedReceiver<Run>) -> Result<usize, StepError> {
-        let mut dispatch = pin!(self.dispatch());
-        let mut under_way = FuturesUnordered::new();
-        let mut count = 0;
+    async fn wave(&self, cause: &Cause, started: &mut UnboundedReceiver<Run>) -> Result<usize, StepError> {
+        let mut dispatch = pin!(self.dispatch(cause));
+        let (mut under_way, mut count, mut is_dispatched) = (FuturesUnordered::new(), 0, false);
         loop {
+            while let Ok(run) = started.try_recv() {
+                count += 1;
+                under_way.push(self.target(run));
+            }
+            if is_dispatched && under_way.is_empty() {
+                return Ok(count);
+            }
             tokio::select! {
                 Some(run) = started.recv() => {
                     count += 1;
                     under_way.push(self.target(run));
                 }
                 Some(ended) = under_way.next() => ended?,
-                dispatched = &mut dispatch => break dispatched?,
+                dispatched = &mut dispatch, if !is_dispatched => {
+                    dispatched?;
+                    is_dispatched = true;
+                }
             }
         }
-        while let Ok(run) = started.try_recv() {
-            count += 1;
-            under_way.push(self.target(run));
-        }
-        under_way.try_collect::<()>().await?;
-        Ok(count)
     }
 
     // The hub.
 
-    async fn dispatch(&self) -> Result<(), StepError> {
+    async fn dispatch(&self, cause: &Cause) -> Result<(), StepError> {
         let Runners { world, narrator, .. } = self.runners;
         let is_first = world.issues(HUB).is_empty();
-        let (run, event) = self.start_hub_run();
+        let (run, event) = match cause {
+            Cause::ByHand => self.start_hub_run(),
+            Cause::Comment(said) => self.comment(said),
+        };
         let mut job = self.runners.begin_by(event, &run, "dispatch").await?;
         job.check_out(TARGETS_FILE, &self.setting.targets_file)?;
         for (path, text) in self.setting.request.iter().map(Request::file) {
@@ -120,6 +143,21 @@ impl Release<'_> {
         (run, event)
     }
 
+    /// A person comments on the ticket, which starts the hub's workflow: the run, and its event.
+    fn comment(&self, said: &Said) -> (Run, Value) {
+        let Runners { world, narrator, .. } = self.runners;
+        let Said { login, body } = said;
+        let ticket = world.issues(HUB).first().expect("the first wave has opened it").number;
+        let comment = world.comment(HUB, ticket, login, body);
+        narrator.tell(login, format!("comments: {body}"));
+        let run = world.start_run(HUB, "release.yml", "issue_comment");
+        world.update_run(run, |run| {
+            run.actor.clone_from(login);
+            run.triggering_actor.clone_from(login);
+        });
+        (world.run(run).expect("the run was started above"), world.comment_event(comment, "created"))
+    }
+
     /// Says where the ticket is, as soon as it is there.
     async fn tell_of_ticket(&self) -> Infallible {
         loop {
@@ -139,7 +177,8 @@ impl Release<'_> {
         let Runners { world, narrator, pace, .. } = self.runners;
         let started = format!("started {} at {}, with {}", run.workflow, run.git_ref, listed(&run));
         narrator.tell(&who(&run), started);
-        let fails = target_of(&run) == self.setting.fails_once();
+        let is_first = self.names.borrow_mut().insert(target_of(&run).to_owned());
+        let fails = is_first && target_of(&run) == self.setting.fails_once();
         let (build, test) =
             (self.stage(&run, &BUILD, Status::Success), self.stage(&run, &TEST, Status::Success));
         tokio::try_join!(build, test)?;
@@ -147,6 +186,11 @@ impl Release<'_> {
         if fails {
             world.finish_run(run.id, "failure");
             pace.notice().await;
+            if !self.setting.rules.is_blank() {
+                // The command starts a run of its own.
+                let retry = Said::new(DRIVER, format!("/release retry {}", target_of(&run)));
+                return self.dispatch(&Cause::Comment(retry)).await;
+            }
             let again = self.rerun_failed_jobs(&run);
             self.stage(&again, &PUBLISH, Status::Success).await?;
         }

@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use release_ticket_action::names::RepoName;
 use release_ticket_action::problem::{Help, Problem};
 use release_ticket_action::targets::{self, Defaults, StartBy, Target};
+use release_ticket_action::ticket::Rules;
 use serde_json::{Map, Value, json};
 use simulated_github::World;
 
 use crate::arguments::Arguments;
+use crate::people;
 use crate::request::{Request, RequestError};
 
 /// The repository that holds the ticket.
@@ -35,7 +37,7 @@ pub(crate) const TICKET_TOKEN: &str = "ghs_ticket";
 const APP: &str = "acme-release[bot]";
 
 /// The inputs of the hub's workflow, unless others are given.
-const INPUTS: [(&str, &str); 2] = [("version", "1.4.0"), ("channel", "stable")];
+const INPUTS: [(&str, &str); 2] = [("version", "1.4.0"), ("channel", "beta")];
 
 /// The targets, unless the user brings a file.
 const TARGETS: &str = "\
@@ -47,6 +49,9 @@ targets:
   - acme/web
   - repository: acme/docs
     ref: main
+    needs: [api, web, go]
+gates:
+  - name: go
 ";
 
 const NIGHTLY: &str = "\
@@ -101,6 +106,8 @@ pub(crate) struct Setting {
     pub(crate) targets_file: String,
     /// The targets in it.
     pub(crate) targets: Vec<Target>,
+    /// The gates and freezes in it.
+    pub(crate) rules: Rules,
     /// The inputs with which the hub's workflow is started.
     pub(crate) inputs: Map<String, Value>,
     /// The issue that starts it instead.
@@ -137,13 +144,21 @@ impl Setting {
         let listed = targets::parse_file(&path, &targets_file, &hub, &Defaults::default());
         let told =
             |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let rules = listed.rules.clone();
         let targets = listed.all_good().map_err(|problems| SettingError::Targets(told(problems)))?;
         let request = arguments.form.as_ref().map(|path| Request::read(path, arguments)).transpose()?;
         let given = arguments.inputs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         // A workflow that an issue starts has no inputs.
         let known = INPUTS.into_iter().filter(|_| request.is_none());
         let inputs = known.chain(given).map(|(name, value)| (name.to_owned(), value.into()));
-        Ok(Self { targets_file, targets, inputs: inputs.collect(), request, with: arguments.with.clone() })
+        Ok(Self {
+            targets_file,
+            targets,
+            rules,
+            inputs: inputs.collect(),
+            request,
+            with: arguments.with.clone(),
+        })
     }
 
     /// The name of the release.
@@ -187,6 +202,10 @@ impl Setting {
         world.token(&github_token(TOOLS)).can(TOOLS, &["issues: write", "actions: read"]);
 
         let hub = world.repository(HUB).private().member(DRIVER, "MEMBER");
+        hub.role(DRIVER, "maintain");
+        for login in self.rules.gates.iter().flat_map(people::approvers_of).filter(|login| login != DRIVER) {
+            hub.role(&login, "write");
+        }
         hub.file(TARGETS_FILE, &self.targets_file);
         let workflow_file = match self.request {
             Some(_) => ON_REQUEST.to_owned(),
@@ -253,6 +272,7 @@ targets:
         let setting = Setting {
             targets_file: text.to_owned(),
             targets,
+            rules: Rules::default(),
             inputs: Map::new(),
             request: None,
             with: Vec::new(),
@@ -263,9 +283,10 @@ targets:
 
     #[test]
     fn an_input_that_is_given_replaces_the_one_of_the_rehearsal() {
-        let inputs = vec![("channel".to_owned(), "beta".to_owned()), ("draft".to_owned(), "true".to_owned())];
+        let inputs =
+            vec![("channel".to_owned(), "stable".to_owned()), ("draft".to_owned(), "true".to_owned())];
         let setting = Setting::read(&Arguments { inputs, ..Arguments::default() }).expect("a setting");
-        let expected = json!({ "version": "1.4.0", "channel": "beta", "draft": "true" });
+        let expected = json!({ "version": "1.4.0", "channel": "stable", "draft": "true" });
         assert_eq!(Value::Object(setting.inputs), expected);
     }
 

@@ -1,4 +1,4 @@
-//! The names in a command: which of those that a ticket has it means.
+//! The names in a command, found among those of the ticket.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::ticket::Verb;
 /// The word for whatever the verb can apply to. A target or gate of that name comes first.
 pub(super) const ALL: &str = "all";
 
-/// What the names behind a verb are names of.
+/// The kind of the names behind a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Target,
@@ -73,7 +73,7 @@ impl<'n> Names<'n> {
         self.targets.iter().chain(self.gates)
     }
 
-    /// What may stand behind a verb that takes names of this kind.
+    /// The words that may stand behind a verb that takes names of this kind.
     fn words(self, kind: Kind) -> impl Iterator<Item = &'n str> {
         self.of(kind).iter().map(TargetName::as_str).chain([ALL])
     }
@@ -128,7 +128,7 @@ impl<'n> Names<'n> {
         Problem::new(what).help(format!("{}; or write `{ALL}`", self.there_is(kind)))
     }
 
-    /// The refusal of `text`, which begins with no name behind `verb`.
+    /// The refusal of `text` behind `verb`, which does not begin with a name.
     pub(super) fn unknown(self, verb: Verb, text: &str) -> Problem {
         let (word, rest) = first_word(text);
         let verb_word = verb.as_str();

@@ -340,13 +340,13 @@ proptest! {
     /// Above all it does not become a command about everything.
     #[test]
     fn a_word_that_is_not_a_name_is_refused(
-        (verb, (targets, gates), word, known) in (any_verb(), any_names(), "\\PC{1,8}", any_name())
+        (verb, (targets, gates), word, name) in (any_verb(), any_names(), "\\PC{1,8}", any_name())
     ) {
         prop_assume!(verb != Verb::OverrideFreeze && !word.chars().any(is_separator));
         let names = Names { targets: &targets, gates: &gates };
         let is_name = |word: &str| names.all().any(|name| after_name(word, name.as_str()).is_some());
         prop_assume!(!is_name(&word) && after_name(&word, ALL).is_none());
-        for rest in [word.clone(), format!("{word}: {known}")] {
+        for rest in [word.clone(), format!("{word}: {name}")] {
             let command = parse(&format!("/release {} {rest}", verb.as_str()), names);
             prop_assert!(command.is_err(), "{:?}", command);
         }

@@ -1,5 +1,5 @@
-//! What gates take of GitHub, checked before anything is started: whoever may approve is in a team that the token
-//! sees, and the commits can be read to which approvals are bound.
+//! What gates need of GitHub, checked before anything is started: the token sees the teams that approve, and can read the
+//! commits to which approvals are bound.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::names::{GitRef, RepoName, TargetName};
 use crate::problem::{Help, Problem};
 use crate::ticket::gate::{Approver, Gate, OnMoved, Rules};
 
-/// Checks what the gates of `rules` take, with one request for each team, and one for each branch or tag of `targets`
+/// Checks what the gates of `rules` need, with one request for each team, and one for each branch or tag of `targets`
 /// whose commits nobody has read yet.
 pub async fn check(github: &GitHub, rules: &Rules, targets: &[Ready]) -> Vec<Problem> {
     let (mut problems, commits) =
@@ -60,8 +60,8 @@ async fn check_teams(github: &GitHub, rules: &Rules) -> Vec<Problem> {
     problems.into_iter().flatten().collect()
 }
 
-/// Checks that the commit can be read to which a gate binds the approval of a target. Where the file of the target's
-/// workflow was read, its commit can be read, too.
+/// Checks that the token can read the commits to which gates bind approvals. Where it has read a target's workflow file,
+/// it can read the commit, too.
 async fn check_commits(github: &GitHub, rules: &Rules, targets: &[Ready]) -> Vec<Problem> {
     let bound: Vec<(&Ready, Vec<&TargetName>)> = targets
         .iter()
@@ -96,7 +96,7 @@ fn binding<'r>(rules: &'r Rules, ready: &Ready) -> Vec<&'r TargetName> {
     rules.gates.iter().filter(binds).map(|gate| &gate.name).collect()
 }
 
-/// Why nobody can tell at which commit a branch or tag is.
+/// Why the commit of a branch or tag cannot be read.
 enum Unreadable {
     /// GitHub shows no such branch or tag.
     Hidden,

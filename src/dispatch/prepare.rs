@@ -221,7 +221,7 @@ fn release(wording: &Wording, template: &str) -> Result<String, Vec<Problem>> {
         )
     } else if release.contains(text::is_invisible) {
         (
-            format!("`release` has characters that nobody sees: {:?}", excerpt(first, QUOTE_LIMIT)),
+            format!("`release` has invisible characters: {:?}", excerpt(first, QUOTE_LIMIT)),
             "type it again instead of pasting it",
         )
     } else {

@@ -21,7 +21,7 @@ use crate::ticket::{Word, text};
 /// Where templates find the inputs.
 const INPUTS: &[&str] = &["inputs"];
 
-/// What says for which ticket and target a run was started, and not with which inputs.
+/// The inputs that name the ticket and the target of a run: nobody starts a release with them.
 const OF_THE_TICKET: [&str; 2] = ["release-ticket", "release-target"];
 
 /// What to do where an input is missing.
@@ -112,7 +112,7 @@ fn is_blank(value: &Value) -> bool {
 }
 
 impl Inputs {
-    /// What is recorded of them for later dispatches, if templates read this. Says what a record has no room for.
+    /// The inputs that are recorded for later dispatches, if templates read this. Warns of those that have no room.
     pub(super) fn to_record(&self, reads: &Reads) -> Option<EventInputs> {
         if !self.are_own || !reads.may_read(INPUTS) {
             return None;

@@ -6,7 +6,7 @@
 //!                    └──── refused ────────────┴──► Asked, in a request without targets
 //! ```
 //!
-//! A command that is refused is answered, whatever else would keep the step from going on.
+//! A refused command is answered, also if something else keeps the step from going on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,8 +61,8 @@ async fn acknowledge(hub: Hub<'_>, command: &Commanded) {
     }
 }
 
-/// A request that answers a command with which the job cannot go on for these problems. A hold of the whole ticket takes
-/// no look at targets: it holds all the same.
+/// A request that answers a command although these problems stop the job. A hold of the whole ticket needs no targets, so
+/// it is recorded all the same.
 pub(super) fn stuck(hub: Hub<'_>, command: &Commanded, problems: Vec<Problem>) -> (Request, Known) {
     let wording = prepare::wording(hub, &Named::default());
     let line = command.line.clone();
@@ -79,7 +79,7 @@ pub(super) fn stuck(hub: Hub<'_>, command: &Commanded, problems: Vec<Problem>) -
     (Request { obstacles: problems, ..request }, known)
 }
 
-/// What the person is answered: the first of the problems, and where the others are.
+/// The answer to the person: the first of the problems, and where the others are.
 fn cannot_go_on(problems: &[Problem]) -> Problem {
     let Some(first) = problems.first() else { return Problem::new("the hub's job cannot go on".to_owned()) };
     let more = match problems.len() {
@@ -110,7 +110,7 @@ fn request(hub: Hub<'_>, command: &Commanded, asked: Asked, wording: Wording) ->
     (Request { command: Some(asked), ..request }, Known::new(ticket, Vec::new()))
 }
 
-/// What the asker's command asks for, by the names of the targets and gates; none if the asker gave no command.
+/// The asker's command, read with the names of the targets and gates; none if the asker gave no command.
 ///
 /// `is_member` says whether the person is a member of the team `(organization, slug)`.
 ///

@@ -133,12 +133,12 @@ fn waiting_entry_is_missing(view: &View<'_>, ready: &Ready, because: &Reason) ->
         _ => None,
     };
     let says = |start: &Start| (start.needs.clone(), frozen(start));
-    let is_said = [newest, own].into_iter().flatten().any(|(_, known)| says(known) == says(&entry));
+    let is_said = [newest, own].into_iter().flatten().any(|(_, start)| says(start) == says(&entry));
     let is_own_commit = own.is_some_and(|(_, own)| own.commit == entry.commit);
     !is_said || !is_own_commit && has_news_of_commits(view, ready)
 }
 
-/// Whether the commit of the target's ref decides something about its gates that no record shows.
+/// Whether approvals have lapsed by the commit of the target's ref, or count again, and no record shows that.
 fn has_news_of_commits(view: &View<'_>, ready: &Ready) -> bool {
     let recorded = view.known.log.ticket();
     view.ticket.gates_in(&ready.target.needs).any(|gate| {

@@ -20,7 +20,7 @@ use crate::ticket::decision::{ApprovedCommit, CancelledRun, Outcome, RetriedStar
 use crate::ticket::gate::OnMoved;
 use crate::ticket::{Decision, Freeze, Gate, Record, Start, StartState, Target, Verb, Word};
 
-/// What a command comes to, as far as it can be carried out.
+/// What a command comes to: the fields of its record.
 #[derive(Debug, Default, PartialEq)]
 struct Resolved {
     /// The targets or gates; none: the whole ticket.
@@ -46,7 +46,7 @@ impl View<'_> {
         of_command.filter(counts).min_by_key(|decision| decision.outcome.clone())
     }
 
-    /// Whether this person had the same refusal before: nobody fills a ticket with answers.
+    /// Whether this person had the same refusal before: it is not repeated, so that nobody fills a ticket with answers.
     fn is_answered(&self) -> bool {
         let Some(Asked { command: Err(problem), failure: None, who, .. }) = &self.request.command else {
             return false;
@@ -61,7 +61,7 @@ impl View<'_> {
         })
     }
 
-    /// Whether the job does nothing but answer: its command counts for nothing.
+    /// Whether the job only answers, as its command is refused.
     pub(super) fn only_answers(&self) -> bool {
         let Some(asked) = &self.request.command else { return false };
         let is_refused = asked.command.is_err() || asked.failure.is_some();
@@ -72,7 +72,7 @@ impl View<'_> {
     }
 }
 
-/// Asks at which commits the refs of targets are that a gate lets through: an approval is one of a commit.
+/// Asks for the commits of the refs of targets behind gates: an approval is one of a commit.
 pub(super) fn look_at_commits(view: &View<'_>) -> Vec<Step> {
     let is_asked = |name: &TargetName| view.known.round.commits.contains_key(name);
     let is_go = view.request.command.as_ref().is_some_and(|asked| {
@@ -107,7 +107,7 @@ fn is_decided_by_gates(view: &View<'_>, name: &TargetName) -> bool {
     !is_over && (!is_failed || view.again(name).is_some())
 }
 
-/// Records what was asked for, or why that counts for nothing, once.
+/// Records the command, or why it is refused, once.
 pub(super) fn decide(view: &View<'_>) -> Vec<Step> {
     let is_new = view.decision().is_none() && !view.is_answered();
     let Some(asked) = view.request.command.as_ref().filter(|_| is_new) else { return Vec::new() };
@@ -161,7 +161,7 @@ fn record(view: &View<'_>, asked: &Asked, outcome: Outcome, resolved: Resolved) 
 ///
 /// # Errors
 ///
-/// When it cannot be carried out as the release stands, with what would do.
+/// When it cannot be carried out as the release stands, with what helps.
 fn resolve(view: &View<'_>, asked: &Asked, command: &Command) -> Result<Resolved, Problem> {
     let of_names = |names| Ok(Resolved { names, ..Resolved::default() });
     match command.verb {
@@ -192,7 +192,7 @@ fn override_freeze(view: &View<'_>) -> Result<Resolved, Problem> {
     Ok(Resolved { freezes, ..Resolved::default() })
 }
 
-/// Cancels the runs that somebody wants to have cancelled, and those of a commit that nobody approved.
+/// Cancels the runs that commands name, and those that began at a commit that nobody approved.
 pub(super) fn cancel_runs(view: &View<'_>) -> Vec<Step> {
     let runs = view.ticket.targets.iter().filter_map(|(name, target)| {
         let run = target.run.as_ref()?;
@@ -210,7 +210,8 @@ pub(super) fn cancel_runs(view: &View<'_>) -> Vec<Step> {
     runs.map(cancel).map(Step::Apply).collect()
 }
 
-/// Looks at once at which commit a run began that a gate let through: a job that does not follow runs looks at it no more.
+/// Looks at once at the runs of targets behind gates, for the commits at which they began: a job that does not follow
+/// runs would not look at them again.
 pub(super) fn compare_commits(view: &View<'_>) -> Vec<Step> {
     let entries = view.known.own.iter().flat_map(|own| &own.record.targets);
     let started = entries.filter(|start| {

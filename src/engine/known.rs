@@ -142,7 +142,7 @@ pub(super) struct Round {
     pub(super) is_read: bool,
     /// These runs were looked at.
     pub(super) runs: BTreeSet<(TargetName, RunId)>,
-    /// The branches and tags of these targets were asked for; none if GitHub did not say at which commit one is.
+    /// The commits of the refs of these targets; none if GitHub did not say which one it is.
     pub(super) commits: BTreeMap<TargetName, Option<String>>,
     /// These hub jobs were asked about.
     pub(super) jobs: BTreeMap<Writer, Liveness>,

@@ -40,7 +40,7 @@ pub struct Request {
     pub rules: Option<Rules>,
     /// What a person asks for, if a command started the job.
     pub command: Option<Asked>,
-    /// What keeps this step from starting anything, whatever its command comes to.
+    /// The problems for which this step starts nothing, whatever its command comes to.
     pub obstacles: Vec<Problem>,
     /// The targets that are to be released, in the order of the list.
     pub targets: Vec<Ready>,
@@ -68,7 +68,7 @@ pub struct Request {
     pub wind_up: bool,
 }
 
-/// A command that a comment gave, read and checked as far as that takes no look at the release.
+/// A command that a comment gave, read and checked as far as that needs no look at the release.
 #[derive(Debug, Clone)]
 pub struct Asked {
     /// The comment.
@@ -77,9 +77,9 @@ pub struct Asked {
     pub comment_url: String,
     /// Who wrote it.
     pub who: Person,
-    /// What it says, or why that counts for nothing, with what would do.
+    /// The command, or why it is refused, with what helps.
     pub command: Result<Command, Problem>,
-    /// Why the job cannot go on with it, if it cannot: then the command is read again when the job is run again.
+    /// Why the job cannot go on, if it cannot: then a re-run of the job reads the command again.
     pub failure: Option<Problem>,
     /// The gates on which this person may say go or no-go.
     pub gates: BTreeSet<TargetName>,

@@ -258,8 +258,8 @@ fn people(view: &View<'_>) -> Vec<String> {
         };
         people.extend(words);
     }
-    let mut seen = BTreeSet::new();
-    people.retain(|word| seen.insert(word.clone()));
+    let mut listed = BTreeSet::new();
+    people.retain(|word| listed.insert(word.clone()));
     people
 }
 

@@ -71,7 +71,7 @@ impl View<'_> {
         }
     }
 
-    /// What people, or the calendar, have against the start of a target: a skip, a hold, closed gates or a freeze.
+    /// What keeps a target from being started, beside what it needs of others: a skip, a hold, closed gates or a freeze.
     pub(super) fn veto(&self, ready: &Ready) -> Option<Reason> {
         let (name, ticket) = (ready.name(), &self.ticket);
         if let Some(skip) = ticket.skip_of(name) {

@@ -108,13 +108,13 @@ fn is_stuck(view: &View<'_>, needs: &[TargetName]) -> bool {
     })
 }
 
-/// Whether people, or the calendar, have something against the start of a target.
+/// Whether a skip, a hold, a gate or a freeze keeps a target from being started.
 fn is_vetoed(view: &View<'_>, name: &TargetName) -> bool {
     let ready = view.request.targets.iter().find(|ready| ready.name() == name);
     ready.is_some_and(|ready| view.veto(ready).is_some())
 }
 
-/// Whether a target goes on as soon as people decide, or a freeze ends: its run waits for a review, or its start for that.
+/// Whether a target waits only for people, or for the end of a freeze: its run for a review, or its start for a word.
 pub(super) fn is_left_to_people(view: &View<'_>, name: &TargetName) -> bool {
     let target = view.ticket.targets.get(name);
     match target.map_or(TargetStatus::Waiting, |target| target.status) {

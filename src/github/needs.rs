@@ -16,7 +16,7 @@ pub enum Permission {
     Contents,
     /// Issues and their comments.
     Issues,
-    /// Of an organization: who is in it, and in its teams.
+    /// The members of an organization and of its teams.
     Members,
 }
 

@@ -32,7 +32,7 @@ impl GitHub {
         let path = format!("/teams/{}/memberships/{}", path_part(slug), path_part(login.as_str()));
         let purpose = format!("say whether {login} is in the team {organization}/{slug}");
         match self.ask_organization(organization, &path, purpose).await {
-            // Whoever is invited is no member yet.
+            // An invited person is not a member yet.
             Ok(answer) => Ok(answer.json::<Membership>()?.state == "active"),
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(false),
             Err(error) => Err(self.explain_team(error, organization)),
@@ -53,7 +53,7 @@ impl GitHub {
         }
     }
 
-    /// The same error; a refusal says which token would do.
+    /// The same error; a refusal says which token is needed.
     fn explain_team(&self, error: GitHubError, organization: &str) -> GitHubError {
         let GitHubError::Api(refusal) = error else { return error };
         let token = || self.remedy_of_members(organization);

@@ -22,7 +22,7 @@ pub enum MomentError {
     /// Neither a date nor a time.
     #[error("`{0}` is not a time")]
     Unreadable(String),
-    /// A time that is another moment in every time zone.
+    /// A time without a zone.
     #[error("`{0}` has no time zone")]
     NoZone(String),
 }
@@ -43,7 +43,7 @@ impl Help for MomentError {
 ///
 /// # Errors
 ///
-/// When it is none, or has no time zone.
+/// When it is not a moment, or has no time zone.
 pub fn parse(text: &str) -> Result<DateTime<Utc>, MomentError> {
     let with_zone = |time| DateTime::parse_from_str(text, &format!("{time}{ZONE}")).ok();
     let time = TIMES.into_iter().find_map(with_zone).map(|moment| moment.to_utc());

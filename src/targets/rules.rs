@@ -114,7 +114,7 @@ impl Reader<'_> {
                 is_good = false;
                 continue;
             };
-            if approvers.iter().any(|known| known.is_same(&approver)) {
+            if approvers.iter().any(|other| other.is_same(&approver)) {
                 self.refuse(
                     &text.place,
                     format_args!("the approver `{approver}` is there twice"),
@@ -531,7 +531,7 @@ gates:
         help: give it a `name` without commas and colons
         t.yml:8:30: the `name` is longer than 100 characters or than one line
         help: shorten it
-        t.yml:9:30: the name "a\u{200b}b" has characters that nobody sees
+        t.yml:9:30: the name "a\u{200b}b" has invisible characters
         help: type it again instead of pasting it
         t.yml:11:11: the name `all` is reserved: in a command it means all of them
         help: give it another `name`

@@ -54,7 +54,7 @@ pub enum Takes {
 /// A name has at most so many characters.
 pub const NAME_LIMIT: usize = 100;
 
-/// In a command, all targets or gates: the name of none.
+/// In a command, the word for all targets or gates, and therefore not a name.
 pub const ALL: &str = "all";
 
 /// Where the names of a command end.
@@ -237,7 +237,7 @@ impl Takes {
 /// Text that holds no template.
 const NO_TEMPLATE: &str = r"^(?![\s\S]*\{\{)";
 
-/// What a command can name: neither `all` nor with one of [`SEPARATORS`] or a line break.
+/// A name that a command can use: not `all`, and without [`SEPARATORS`] and line breaks.
 const NAME: &str = r"^(?![\s\S]*\{\{)(?!\s*[aA][lL][lL]\s*$)\s*[^,:\r\n]*\s*$";
 
 /// One line that holds no template.

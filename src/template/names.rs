@@ -18,7 +18,7 @@ pub struct Unknown {
     of: String,
     name: String,
     known: Vec<String>,
-    /// What to do, where that is known better than here.
+    /// What to do, if the caller knows that better.
     help: Option<String>,
 }
 

@@ -1,7 +1,7 @@
 //! Which values templates may read, by the names that stand in them.
 //!
-//! What a template does is not evaluated: a name that stands in it counts, also where the template comes to it under
-//! a condition only, or gives the name another value first.
+//! Templates are not evaluated: a name in one counts, also if the template comes to it only under a condition, or gives
+//! the name another value first.
 
 use std::collections::BTreeSet;
 
@@ -44,7 +44,7 @@ impl Reads {
     }
 }
 
-/// The paths in a template. One that goes on with what is computed ends before that.
+/// The paths in a template. A path ends before a part that is computed.
 fn paths(template: &str) -> Vec<Vec<String>> {
     let tokens = tokenize(template, false, SyntaxConfig::default()).map_while(Result::ok);
     let tokens: Vec<Token<'_>> = tokens.map(|(token, _)| token).collect();

@@ -18,7 +18,7 @@ use crate::names::{CommentId, GitRef, Login, RepoName, RunId, TargetName, number
 pub enum Verb {
     /// How the release stands.
     Status,
-    /// What can be said.
+    /// Which commands there are.
     Help,
     /// Gates may be passed.
     Go,
@@ -142,7 +142,7 @@ pub struct Decision {
     pub seq: u64,
     /// The writer's run in the browser.
     pub run_url: String,
-    /// What was asked for; none if nobody could tell.
+    /// The verb; none if the command was not understood.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Word<Verb>>,
     /// The targets or gates that it is about; none: the whole ticket.
@@ -189,7 +189,7 @@ impl Decision {
         self.outcome.is_newer() || is_newer && self.outcome == Outcome::Accepted
     }
 
-    /// What was asked for, as far as this release knows the word.
+    /// The verb, as far as this release knows the word.
     #[must_use]
     pub fn verb(&self) -> Option<Verb> {
         self.command.as_ref().and_then(Word::known).copied()

@@ -1,4 +1,4 @@
-//! What people decided, as it stands: of several words on the same thing the newest counts.
+//! The decisions of people together: of several words on the same thing the newest counts.
 //!
 //! Which word is newer is settled by the id of the comment that gave it, whenever a hub job came to read it.
 
@@ -86,9 +86,9 @@ pub(super) fn in_order<'d>(decisions: impl IntoIterator<Item = &'d Decision>) ->
     let mut by_comment: BTreeMap<CommentId, &Decision> = BTreeMap::new();
     for decision in decisions.into_iter().filter(|decision| decision.outcome == Outcome::Accepted) {
         let order = |of: &Decision| (of.by.run, of.by.attempt, of.seq, of.by.job.clone());
-        let known = by_comment.entry(decision.comment).or_insert(decision);
-        if order(decision).cmp(&order(known)).then_with(|| by_text(decision, known)).is_lt() {
-            *known = decision;
+        let first = by_comment.entry(decision.comment).or_insert(decision);
+        if order(decision).cmp(&order(first)).then_with(|| by_text(decision, first)).is_lt() {
+            *first = decision;
         }
     }
     by_comment.into_values().cloned().collect()
@@ -139,14 +139,14 @@ impl Ticket {
     pub fn skip_of(&self, name: &TargetName) -> Option<&Decision> {
         let word = |decision: &Decision| match decision.verb()? {
             Verb::Skip if decision.names.contains(name) => Some(true),
-            // What is named is meant, whatever keeps it from being started.
+            // A target that is named goes on, whatever keeps it.
             Verb::Resume if decision.names.contains(name) => Some(false),
             _ => None,
         };
         self.newest(word).filter(|(_, skips)| *skips).map(|(decision, _)| decision)
     }
 
-    /// The claim whose failed run somebody wants to have repeated, the newest one.
+    /// The newest of the claims whose failed runs commands repeat.
     #[must_use]
     pub fn retry_of(&self, name: &TargetName) -> Option<CommentId> {
         let retries = self.decisions.iter().filter(|decision| decision.asks_for(Verb::Retry));
@@ -211,8 +211,8 @@ impl Ticket {
         worst.unwrap_or_else(|| self.standing(gate, &gate.name))
     }
 
-    /// The approvals of a gate of another commit, each with the target for which that is so. Those of a gate that only
-    /// warns count all the same, and have not lapsed.
+    /// The approvals of a gate that are of another commit, each with its target. Those of a gate that only warns count all
+    /// the same, and have not lapsed.
     #[must_use]
     pub fn lapses<'t>(&'t self, gate: &'t Gate) -> Vec<(&'t TargetName, Lapse<'t>)> {
         let lapses = self.kept_by(gate).flat_map(|(name, _)| {
@@ -266,7 +266,7 @@ impl Ticket {
         words
     }
 
-    /// That an approval is one of another commit, if it is.
+    /// What makes an approval lapse for `target`, if it is one of another commit.
     fn lapse<'t>(&'t self, approval: &'t Decision, target: &TargetName) -> Option<Lapse<'t>> {
         let approved = approval.commits.iter().find(|commit| commit.target == *target);
         let now = self.commits.of(target);
@@ -284,8 +284,8 @@ impl Ticket {
         standings.filter(|standing| !standing.is_open()).collect()
     }
 
-    /// What people decided about a target that was not started, or has come to a bad end: how it stands by that, and
-    /// why; none where nothing was decided.
+    /// How a target that was not started, or has come to a bad end, stands by what people decided, and why; none where
+    /// nothing was decided.
     fn decided(&self, name: &TargetName, target: &Target) -> Option<(TargetStatus, Option<Word<Reason>>)> {
         if let Some(skip) = self.skip_of(name).filter(|_| !target.status.is_released()) {
             let because = Reason::Skipped { by: skip.who.login.clone(), why: skip.why() };

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::names::Login;
 use crate::ticket::{Record, fold};
 
 const AT: &str = "2026-01-05T09:00:00Z";
@@ -72,4 +73,15 @@ fn a_hold_of_all_stands_until_somebody_resumes_all() {
     assert!(holds(&[hold.clone(), word(30, 2, "resume", &["web"], &[])]));
     assert!(!holds(&[hold, word(30, 2, "resume", &[], &[])]));
     assert!(!holds(&[word(20, 1, "hold", &["web"], &[])]));
+}
+
+#[test]
+fn whoever_changes_the_login_has_one_word_on_a_gate() {
+    let waits = waiting(10, &[("web", "a")]);
+    let go = word(20, 1, "go", &["go"], &[("web", "a")]);
+    let mut again = word(30, 1, "go", &["go"], &[("web", "a")]);
+    let Record::Decision(decision) = &mut again else { unreachable!("it is one") };
+    decision.who.login = Login::parse("another-name").expect("a login");
+    assert_eq!(standing(&fold(&[waits.clone(), go.clone(), again])).0, 1);
+    assert_eq!(standing(&fold(&[waits, go, word(30, 2, "go", &["go"], &[("web", "a")])])).0, 2);
 }

@@ -19,7 +19,7 @@ use crate::names::RunId;
 /// A record has so much room for inputs, in characters of its marker.
 pub const ROOM: usize = 8_000;
 
-/// Of which the names of those that have no room take so much.
+/// The names of the inputs that have no room take so much of it.
 const ROOM_FOR_NAMES: usize = 2_000;
 
 /// Inputs of an event, as a record keeps them. A newer release may keep more of them, so that a field which this one
@@ -106,27 +106,27 @@ pub fn remembered(claims: Claims<'_>) -> Option<Remembered> {
     Some(Remembered { run, inputs: Word::Known(all) })
 }
 
-/// What the next record of a run has to keep of its inputs.
+/// Whether the next record of a run has to keep its inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
     /// Nothing: the ticket remembers them, or those of a newer run.
     Nothing,
-    /// What the ticket remembers already, of an older run: it stays right if records arrive in another order.
+    /// The ticket remembers the same of an older run: they stay right if records arrive in another order.
     Again,
-    /// What the ticket does not remember.
+    /// The ticket does not remember them.
     News,
 }
 
-/// What the next record of `run` has to keep of its inputs, `given`.
+/// Whether the next record of `run` has to keep its inputs, `given`.
 #[must_use]
 pub fn due(given: &EventInputs, run: RunId, remembered: Option<&Remembered>) -> Due {
     match remembered {
         None if *given == EventInputs::default() => Due::Nothing,
         None => Due::News,
-        Some(known) if known.run > run => Due::Nothing,
-        Some(known) => match &known.inputs {
-            Word::Known(inputs) if known.run == run && given.is_part_of(inputs) => Due::Nothing,
-            Word::Known(inputs) if known.run < run && inputs == given => Due::Again,
+        Some(newest) if newest.run > run => Due::Nothing,
+        Some(newest) => match &newest.inputs {
+            Word::Known(inputs) if newest.run == run && given.is_part_of(inputs) => Due::Nothing,
+            Word::Known(inputs) if newest.run < run && inputs == given => Due::Again,
             _ => Due::News,
         },
     }

@@ -12,7 +12,7 @@ use super::status::Word;
 use crate::names::{Login, TargetName};
 use crate::problem::excerpt;
 
-/// What names nobody is quoted up to this length.
+/// A text that names nobody is quoted up to this length.
 const QUOTE_LIMIT: usize = 60;
 
 /// The gates and freezes of the targets file.

@@ -63,7 +63,7 @@ pub struct Ping {
     pub gate: Option<GatePing>,
 }
 
-/// A gate for whose sake its approvers are pinged: once, and once more when an approval has lapsed.
+/// A gate whose approvers are pinged: once, and once more when an approval has lapsed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GatePing {
     /// Its name.

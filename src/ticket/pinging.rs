@@ -72,7 +72,7 @@ pub fn due(
     due
 }
 
-/// A ping that is about no single target.
+/// A ping that is not about a single target.
 fn of_release(moment: PingFor) -> Ping {
     let moment = Word::Known(moment);
     Ping {

@@ -174,7 +174,7 @@ pub struct Dispatch {
 }
 
 impl Dispatch {
-    /// Whether it says of no target how it stands, and keeps inputs or answers for later dispatches.
+    /// Whether it only keeps inputs or answers for later dispatches.
     #[must_use]
     pub fn is_for_later(&self) -> bool {
         let keeps = self.inputs.is_some() || self.form.is_some();

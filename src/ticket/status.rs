@@ -262,7 +262,7 @@ pub enum TargetStatus {
     InProgress,
     /// Started, and nothing was heard of it yet.
     Queued,
-    /// Not started: somebody has decided that it waits.
+    /// Not started, as somebody holds it.
     OnHold,
     /// Not started: something has to happen before.
     Waiting,

@@ -198,7 +198,11 @@ async fn a_name_that_went_to_another_account_gives_no_role() {
     let mut event = acme.comment_by("ada", ticket, "/release hold");
     event["comment"]["user"]["id"] = json!(1);
     let done = step(&event).run_in(&acme).await;
-    assert_refused(&acme, &done, "another account than the one that wrote the comment is called ada now");
+    assert_refused(
+        &acme,
+        &done,
+        "the login ada belongs to another account now than the one that wrote the comment",
+    );
 }
 
 #[tokio::test]

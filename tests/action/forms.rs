@@ -578,9 +578,9 @@ async fn a_name_that_no_question_has_is_told_with_those_that_there_are() {
 async fn a_release_is_one_line_that_people_can_read() {
     for (version, what) in [
         ("1.4.0\n\nand more", "`release` takes one line, and has 3; the first is `1.4.0`"),
-        ("1.4.0\u{200b}", "`release` has characters that nobody sees: \"1.4.0\\u{200b}\""),
-        ("1.4.0\u{202e}1", "`release` has characters that nobody sees"),
-        ("1.4\t0", "`release` has characters that nobody sees: \"1.4\\t0\""),
+        ("1.4.0\u{200b}", "`release` has invisible characters: \"1.4.0\\u{200b}\""),
+        ("1.4.0\u{202e}1", "`release` has invisible characters"),
+        ("1.4\t0", "`release` has invisible characters: \"1.4\\t0\""),
     ] {
         let (acme, number) = requested(&BODY.replace("1.4.0", version)).await;
         acme.world.clear_story();

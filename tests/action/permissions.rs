@@ -293,6 +293,19 @@ async fn a_dispatch_that_lacks_a_permission_names_it() {
             strict.run(strict.dispatch().input("targets", "web").input("workflow", "release.yml")).await;
         names(kind, done.succeeds().says("::warning::"), "contents: read", "acme/web");
         assert_eq!(strict.acme.world.runs("acme/web").len(), 1);
+
+        // An App that may read no contents does not get as far: its targets file is in the hub.
+        if kind != Kind::App {
+            let missing = need("dispatch", "target", "contents: read");
+            let strict = Strict::new(kind, "dispatch", Some(&missing)).await;
+            let targets = "defaults: { workflow: release.yml }\ntargets: [{ repository: web, needs: [go] }]\n\
+                           gates: [{ name: go }]";
+            strict.acme.world.repository("acme/hub").file(".github/release-targets.yml", targets);
+            let done = strict.run(strict.dispatch()).await;
+            done.fails().says("gate `go` binds approvals to commits");
+            names(kind, &done, "contents: read", "acme/web");
+            assert_eq!(strict.acme.world.story(), "", "{kind:?}");
+        }
     }
 }
 
@@ -349,6 +362,26 @@ async fn a_claim_by_reference_takes_write_access_to_the_contents_of_the_hub_and_
         strict.acme.world.repository("acme/hub").file(".github/chainguard/strict.sts.yaml", policy);
         is_content(kind, &strict.run(claim(&strict)).await);
         assert_eq!(strict.acme.world.runs("acme/web").len(), 1, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_gate_that_names_a_team_takes_the_members_of_its_organization_and_says_so() {
+    let (_, _, permission) = need("dispatch with a team", "organization", "members: read");
+    let targets = "defaults: { workflow: release.yml }\ntargets: [{ repository: web, needs: [go] }]\n\
+                   gates: [{ name: go, approvers: ['@acme/release'] }]";
+    for kind in KINDS {
+        let strict = Strict::new(kind, "dispatch", None).await;
+        strict.acme.world.team("acme/release").member("alice");
+        strict.acme.world.repository("acme/hub").file(".github/release-targets.yml", targets);
+        let done = strict.run(strict.dispatch()).await;
+        done.fails().says("gate `go` names the team acme/release").says("`members: read`");
+        assert_eq!(strict.acme.world.story(), "", "{kind:?}");
+
+        strict.acme.world.token("strict-token").can("acme", &[&permission]);
+        let all = ["issues: write", "actions: write", "contents: read", &permission];
+        strict.app.installed_on("acme", &all);
+        is_content(kind, &strict.run(strict.dispatch()).await);
     }
 }
 
@@ -410,7 +443,7 @@ fn every_row_of_the_readme_is_taken_away_by_a_test() {
         ];
         assert!(named.iter().any(|named| source.contains(named)), "{mode}, {place}, {permission}");
     }
-    assert_eq!(table_of_readme().len(), 12);
+    assert_eq!(table_of_readme().len(), 13);
 }
 
 #[tokio::test]

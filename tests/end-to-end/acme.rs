@@ -30,6 +30,8 @@ pub(crate) struct Acme {
     action: TempDir,
     job_image: String,
     checkouts: BTreeMap<String, TempDir>,
+    /// The events of runs that nobody started by hand.
+    events: Mutex<BTreeMap<u64, Value>>,
     _server: Server,
     _alone: MutexGuard<'static, ()>,
 }
@@ -47,6 +49,7 @@ impl Acme {
             action: action(&variable("END_TO_END_IMAGE")),
             job_image: variable("END_TO_END_JOB_IMAGE"),
             checkouts: BTreeMap::new(),
+            events: Mutex::default(),
             world,
             _server: server,
             _alone: alone,
@@ -84,6 +87,14 @@ impl Acme {
         let run = self.world.start_run(repository, workflow, "workflow_dispatch");
         self.world
             .update_run(run, |run| run.inputs = inputs.as_object().cloned().expect("inputs are a mapping"));
+        self.play(run).await
+    }
+
+    /// Somebody comments on the ticket. What that starts is played to the end of all of it.
+    pub(crate) async fn comment(&self, login: &str, body: &str) -> Played {
+        let comment = self.world.comment("acme/hub", self.ticket().number, login, body);
+        let run = self.world.start_run("acme/hub", "release.yml", "issue_comment");
+        self.events.lock().await.insert(run, self.world.comment_event(comment, "created"));
         self.play(run).await
     }
 
@@ -126,7 +137,8 @@ impl Acme {
             job_image: &self.job_image,
             secrets: &[("GITHUB_TOKEN", &github_token), secret],
         };
-        runner.play(run).await
+        let event = self.events.lock().await.get(&id).cloned();
+        runner.play(run, event).await
     }
 
     /// The one ticket in the hub.

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use simulated_github::{Job, Run, World};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
@@ -61,18 +61,19 @@ impl Ended {
 }
 
 impl Runner<'_> {
-    /// Plays the latest attempt of `run` to its end.
-    pub(crate) async fn play(&self, run: Run) -> Ended {
-        let playing = tokio::time::timeout(LONGEST_RUN, self.act(&run));
+    /// Plays the latest attempt of `run` to its end; `payload` is its event, if nobody started it by hand.
+    pub(crate) async fn play(&self, run: Run, payload: Option<Value>) -> Ended {
+        let payload = payload.unwrap_or_else(|| event(&run));
+        let playing = tokio::time::timeout(LONGEST_RUN, self.act(&run, &payload));
         let ended =
             playing.await.unwrap_or_else(|_| panic!("run {} of {} does not end", run.id, run.repository));
         self.world.finish_run(run.id, &ended.conclusion);
         ended
     }
 
-    async fn act(&self, run: &Run) -> Ended {
+    async fn act(&self, run: &Run, payload: &Value) -> Ended {
         let event_file = tempfile::NamedTempFile::new().expect("a temporary file");
-        std::fs::write(&event_file, event(run).to_string()).expect("a writable file");
+        std::fs::write(&event_file, payload.to_string()).expect("a writable file");
         let mut act = Command::new("act");
         act.arg(&run.event)
             .arg("--directory")
@@ -122,7 +123,7 @@ impl Runner<'_> {
 }
 
 /// What the runner finds at `GITHUB_EVENT_PATH`.
-fn event(run: &Run) -> serde_json::Value {
+fn event(run: &Run) -> Value {
     let (owner, name) = run.repository.split_once('/').expect("a repository has an owner");
     json!({
         "inputs": run.inputs,

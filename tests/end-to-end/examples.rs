@@ -42,6 +42,16 @@ impl Example {
         self
     }
 
+    /// The same, with a workflow that takes this input.
+    pub(crate) fn taking(mut self, input: &str) -> Self {
+        for text in self.files.values_mut() {
+            let inputs =
+                format!("on: {{ workflow_dispatch: {{ inputs: {{ {input}: {{ type: string }} }} }} }}\n");
+            *text = text.replacen("on: workflow_dispatch\n", &inputs, 1);
+        }
+        self
+    }
+
     /// Paths and texts.
     pub(crate) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
         self.files.iter().map(|(path, text)| (path.as_str(), text.as_str()))

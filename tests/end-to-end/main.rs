@@ -15,4 +15,5 @@ mod page;
 mod proof_of_concept;
 mod release;
 mod reusable;
+mod steering;
 mod waiting;

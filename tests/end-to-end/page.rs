@@ -22,7 +22,7 @@ pub(crate) const FILTERS: [(&str, &str); 9] = [
     (r"/runs/\d+", "/runs/RUN"),
     (r"/job/\d+", "/job/JOB"),
     (r"run \d+", "run RUN"),
-    (r"(\| |last change )(\d{4}-\d\d-\d\d )?\d\d:\d\d", "${1}TIME"),
+    (r"(\| |- |last change )(\d{4}-\d\d-\d\d )?\d\d:\d\d", "${1}TIME"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d", "DATE TIME"),
     (r"\d+\u{a0}(s|min)\b", "TOOK"),
     (r"\u{a0}", " "),

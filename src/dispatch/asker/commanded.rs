@@ -1,7 +1,7 @@
 //! Commands: a comment of a person on the step's ticket, and whether GitHub lets that person steer the release.
 //!
-//! Anything else that a comment can be is left alone. A command that counts for nothing is refused with an answer: its
-//! author waits for one.
+//! Any other comment is left alone. A command that counts for nothing is refused with an answer: its author waits for
+//! one.
 
 use super::super::Hub;
 use super::super::reading::failed;
@@ -74,7 +74,8 @@ fn permitted(
 ) -> Result<String, Problem> {
     let login = &comment.author;
     if given.account.is_some_and(|account| account != comment.author_id) {
-        let what = format!("another account than the one that wrote the comment is called {login} now");
+        let what =
+            format!("the login {login} belongs to another account now than the one that wrote the comment");
         return Err(Problem::new(what).help("write the comment again"));
     }
     let required = hub.inputs.command_permission;
@@ -103,7 +104,7 @@ fn lacks_role(hub: Hub<'_>, login: &Login, role: Role, what: &str, required: Rol
     ))
 }
 
-/// Why no command can be given on the issue, if so.
+/// Why the issue takes no commands, if it takes none.
 async fn unusable(hub: Hub<'_>, ticket: &IssueRef) -> Result<Option<Problem>, Vec<Problem>> {
     let issue = hub.github.issue(ticket).await.map_err(failed(format!("cannot read the ticket {ticket}")))?;
     let mut issues = [issue];

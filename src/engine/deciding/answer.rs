@@ -1,4 +1,4 @@
-//! What a person is answered: how the release stands, what can be said, and why a command counts for nothing.
+//! Answers to commands: how the release stands, which commands there are, and why a command is refused.
 
 use crate::engine::view::View;
 use crate::problem::Problem;
@@ -15,7 +15,7 @@ pub(super) fn status(view: &View<'_>) -> String {
     text::cut(&format!("{summary}{}", board.unwrap_or_default()), ANSWER_LIMIT)
 }
 
-/// What can be said.
+/// Which commands there are.
 pub(super) fn help(view: &View<'_>) -> String {
     let gates: Vec<String> =
         view.ticket.rules.gates.iter().map(|gate| text::code(gate.name.as_str())).collect();
@@ -23,7 +23,7 @@ pub(super) fn help(view: &View<'_>) -> String {
     format!("{HELP}\n\nGates of this ticket: {gates}.")
 }
 
-/// An answer that says as well why nothing can be started.
+/// The answer, with the reason why nothing can be started.
 pub(super) fn with_obstacles(answer: Option<String>, obstacles: &[Problem]) -> Option<String> {
     let Some(first) = obstacles.first() else { return answer };
     let more = match obstacles.len() {
@@ -34,7 +34,7 @@ pub(super) fn with_obstacles(answer: Option<String>, obstacles: &[Problem]) -> O
     Some(answer.map_or(what.clone(), |answer| format!("{answer}\n\n{what}")))
 }
 
-/// Why a command counts for nothing, with what would do.
+/// Why a command is refused, with what helps.
 pub(super) fn refusal(problem: &Problem) -> String {
     let help = problem.help.as_deref().map(|help| format!("\n\n**What to do:** {}", text::inline(help)));
     text::cut(&format!("{}.{}", text::inline(&problem.what), help.unwrap_or_default()), ANSWER_LIMIT)

@@ -16,7 +16,7 @@ use crate::ticket::{Gate, Verb};
 ///
 /// # Errors
 ///
-/// When there is none to speak on, the person may not, or the commits of an approval are not known.
+/// When no gate waits for a word, the person may not say it, or GitHub does not say the commits of an approval.
 pub(super) fn word(view: &View<'_>, asked: &Asked, command: &Command) -> Result<Resolved, Problem> {
     let gates = match &command.about {
         About::These(names) => named(view, asked, command.verb, names.iter())?,
@@ -80,7 +80,7 @@ fn waiting<'v>(view: &'v View<'_>, asked: &Asked, verb: Verb) -> Result<Vec<&'v 
     let waiting: Vec<&Gate> = rules.gates.iter().filter(waits).collect();
     if waiting.is_empty() {
         let names = listed(rules.gates.iter().map(|gate| gate.name.as_str()));
-        let what = format!("no gate waits: {names} let through what they have to");
+        let what = format!("no gate waits: no target is kept back by {names}");
         return Err(
             Problem::new(what).help(format!("name the gate, as in `/release {} GATE`", verb.as_str()))
         );

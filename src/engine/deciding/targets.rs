@@ -1,4 +1,4 @@
-//! The verbs that are about targets: which of them each can apply to, and why not to the others.
+//! The verbs that take targets: to which of them each applies, and why not to the others.
 
 use super::Resolved;
 use crate::command::About;
@@ -9,7 +9,7 @@ use crate::targets::listed;
 use crate::ticket::decision::{CancelledRun, RetriedStart};
 use crate::ticket::{FollowedRun, StartState, Target, TargetStatus};
 
-/// What a verb finds about a target: that it applies, or why it does not, with what would do.
+/// What a verb finds about a target: that it applies, or why it does not, with what helps.
 type Finding<T> = Result<T, Obstacle>;
 
 /// Why a verb does not apply to a target.
@@ -76,7 +76,7 @@ pub(super) fn retry(view: &View<'_>, about: &About) -> Result<Resolved, Problem>
         if !view.request.targets.iter().any(|ready| ready.name() == name) {
             return obstacle(
                 "is left out by this workflow",
-                "leave it out of neither `only` nor the targets file",
+                "name it in `only`, and keep it in the targets file",
             );
         }
         if target.followed.as_ref().is_some_and(|run| !run.has_ended()) {
@@ -86,7 +86,7 @@ pub(super) fn retry(view: &View<'_>, about: &About) -> Result<Resolved, Problem>
         Ok(view.failed_claim(name))
     })?;
     let names = found.iter().map(|(name, _)| name.clone()).collect();
-    // What was never started the job starts anyway.
+    // A target that was never started is started anyway.
     let retries =
         found.into_iter().filter_map(|(target, after)| Some(RetriedStart { target, after: after? }));
     Ok(Resolved { names, retries: retries.collect(), ..Resolved::default() })
@@ -204,7 +204,8 @@ pub(super) fn resume(view: &View<'_>, about: &About) -> Result<Vec<TargetName>, 
         "comment `/release status` for what the release waits for".to_owned()
     } else {
         let names = listed(skipped.iter().map(TargetName::as_str));
-        format!("{names} are skipped: name them, as in `/release resume {}`", skipped[0])
+        let (verb, them) = if skipped.len() == 1 { ("is", "it") } else { ("are", "them") };
+        format!("{names} {verb} skipped: name {them}, as in `/release resume {}`", skipped[0])
     };
     Err(Problem::new("nothing is on hold".to_owned()).help(help))
 }

@@ -355,6 +355,20 @@ fn decisions_of_other_accounts_count_for_nothing() {
 }
 
 #[test]
+fn a_decision_whose_record_somebody_deleted_counts_no_more() {
+    let mut story =
+        gated().after_command(7, Verb::Hold, About::Default).after_command(8, Verb::Go, About::Default);
+    assert!(!story.run().contains(&"start web".to_owned()));
+    let (hold, _) = story.known.log.decisions().next().expect("the hold");
+    let hold = hold.id;
+    let mut later = Story::of_many(story.request.targets.clone());
+    later.request.rules = story.request.rules.clone();
+    later.known.log = story.known.log;
+    later.known.log.accept_gone(hold);
+    assert!(later.run().contains(&"start web".to_owned()));
+}
+
+#[test]
 fn a_run_that_began_at_a_commit_that_nobody_approved_is_cancelled() {
     let mut job = gated().job(7, Verb::Go, About::Default).when("look at web", [Says::GoesOnMoved]);
     let lines = job.run();

@@ -1,4 +1,4 @@
-//! What people decide, or have to decide: gates that wait for a word, holds and freezes.
+//! The decisions that people have made or have to make: gates that wait for a word, holds and freezes.
 
 use std::collections::BTreeMap;
 
@@ -262,7 +262,7 @@ fn said_by(decision: &Decision) -> String {
     text::link(&text::code(decision.who.login.as_str()), &decision.comment_url)
 }
 
-/// Something that is about no single target.
+/// A need that is not about a single target.
 fn need(what: String, action: Action, place: String) -> Need {
     Need { target: None, moment: None, gate: None, reviewers: Vec::new(), what, action, place }
 }
