@@ -8,6 +8,7 @@
 //! ```
 
 mod approved;
+mod asked;
 mod asker;
 mod closed;
 mod facts;

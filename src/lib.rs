@@ -73,7 +73,7 @@
 //! - **What is started is what was approved**: the answers of a form are those of the approval, then those that a
 //!   record keeps (`dispatch::approved`), as GitHub shows them ([`form`]). The form's file says which headings are
 //!   questions (`dispatch::forms`).
-//! - **The ticket remembers what it was started with** ([`ticket::event_inputs`]): a dispatch records the inputs that its
+//! - **The ticket remembers what it was started with** ([`ticket::remembered`]): a dispatch records the inputs that its
 //!   templates name ([`template::Reads`]), and one whose event has none renders from them (`dispatch::remembered`).
 //! - **A record colours the board, and decides nothing by itself.** What is done rests on the claims of this hub's own
 //!   identity and on GitHub's word ([`ticket::basis`], [`ticket::Log::believed`]). Who may write records is settled in

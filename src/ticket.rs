@@ -17,7 +17,7 @@
 //!   and [`reason`] says why a target is not started.
 //! - [`decision`] has what people decide by comments, [`decisions`] how that stands, and [`gate`] the gates and freezes
 //!   that they decide about; `minutes` has all that in words.
-//! - [`event_inputs`] has the inputs that the ticket remembers.
+//! - [`event_inputs`] has the inputs that a record keeps, and [`remembered`] those that the ticket remembers by them.
 //! - [`course`] says what was notified of one failure so far, and whether it flaps.
 //! - [`key`] finds issues again; [`marker`] and [`text`] guard the borders.
 
@@ -40,6 +40,7 @@ pub mod ping;
 pub mod pinging;
 pub mod reason;
 pub mod record;
+pub mod remembered;
 mod render;
 pub mod run;
 pub mod second;
@@ -52,7 +53,7 @@ pub mod writer;
 
 pub use basis::Basis;
 pub use decision::{Decision, Verb};
-pub use decisions::{Commits, GateStanding};
+pub use decisions::GateStanding;
 pub use event_inputs::EventInputs;
 pub use fold::fold;
 pub use gate::{Freeze, Gate, Rules};
@@ -63,7 +64,7 @@ pub use reason::Reason;
 pub use record::{Dispatch, Notice, Record, Report, StageReport, Start};
 pub use run::{FollowedJob, FollowedRun, Review};
 pub use second::SecondStart;
-pub use state::{Target, Ticket};
+pub use state::{Commits, Target, Ticket};
 pub use status::{StartState, Status, TargetStatus, Word};
 pub use watch::{Stuck, Watch};
 pub use writer::Writer;

@@ -20,7 +20,8 @@ use crate::problem::Problem;
 use crate::runner::log::NOTICE;
 use crate::template::Reads;
 use crate::ticket::claim::Claims;
-use crate::ticket::{Key, Log, Start, Word, event_inputs};
+use crate::ticket::remembered::Remembered;
+use crate::ticket::{Key, Log, Start, Word};
 
 /// So many closed tickets of a release are read.
 const TICKETS_READ: usize = 20;
@@ -93,7 +94,7 @@ pub(super) async fn read_named(hub: Hub<'_>) -> Result<Named, Vec<Problem>> {
         _ if hub.inputs.release.is_none() => read.log.believed(&basis).release.clone(),
         _ => None,
     };
-    let inputs = remembered::decide(given, Some(ticket), event_inputs::remembered(claims));
+    let inputs = remembered::decide(given, Some(ticket), Remembered::of(claims));
     let recorded = approved::recorded(claims).cloned();
     let approved = approved::decide(event_of(ticket, hub.job), recorded.as_ref(), text_of(&issue), &[]);
     Ok(Named { issue: Some((issue, read)), inputs, approved, recorded, is_by_files: false, release })

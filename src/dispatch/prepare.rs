@@ -7,7 +7,7 @@ use super::asker::Asker;
 use super::closed::Release;
 use super::outlook::Outlook;
 use super::preflight::{self, template_problem};
-use super::{Hub, gates, lookup, steering};
+use super::{Hub, asked, gates, lookup};
 use crate::engine::request::Asked;
 use crate::engine::wording::Wording;
 use crate::engine::{Claim, Follow, Known, Patience, Request, Retry};
@@ -48,12 +48,12 @@ pub(super) async fn prepare(
     let is_member = async |organization: &str, slug: &str, login: &Login| {
         github.is_team_member(organization, slug, login).await
     };
-    let command = steering::asked(asker, &names, &listed.rules, is_member).await?;
+    let command = asked::asked(asker, &names, &listed.rules, is_member).await?;
     // Where the list has problems, it may lack the names that a command is refused for.
     if let (Asker::Command(given), Some(asked @ Asked { command: Err(_), .. })) = (asker, &command)
         && listed.problems.is_empty()
     {
-        return Ok(steering::refused(hub, given, asked.clone(), wording));
+        return Ok(asked::refused(hub, given, asked.clone(), wording));
     }
     let mut problems = Vec::new();
     let only = only(hub, &wording, &listed).unwrap_or_else(|found| {

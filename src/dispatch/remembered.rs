@@ -15,7 +15,8 @@ use crate::names::IssueRef;
 use crate::problem::Problem;
 use crate::targets::listed;
 use crate::template::Reads;
-use crate::ticket::event_inputs::{self, EventInputs, Remembered};
+use crate::ticket::event_inputs::{self, EventInputs};
+use crate::ticket::remembered::Remembered;
 use crate::ticket::{Word, text};
 
 /// Where templates find the inputs.

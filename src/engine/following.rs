@@ -34,7 +34,7 @@ pub(super) fn ask_identity(view: &View<'_>) -> Vec<Step> {
     match view.known.identity {
         Identity::NotAsked => vec![Step::AskIdentity],
         // A record that claims nothing tells.
-        Identity::Unknown if view.known.own.is_empty() && !view.request.wind_up => {
+        Identity::Unknown if view.known.own.is_empty() && !view.request.wind_up && !view.only_answers() => {
             vec![view.write(None, view.record(view.last_seq() + 1, Vec::new(), Vec::new()))]
         }
         Identity::Unknown | Identity::Is(_) => Vec::new(),

@@ -4,7 +4,7 @@
 use super::step::Step;
 use super::view::View;
 use crate::form::Answers;
-use crate::ticket::event_inputs::{self, Due};
+use crate::ticket::remembered::{Due, Remembered, due};
 use crate::ticket::{Dispatch, Word, marker, text};
 
 /// Answers that take more of a record, in characters of its marker, leave no room for inputs: a later one keeps these.
@@ -34,8 +34,8 @@ impl View<'_> {
         if self.keeps(|own| own.inputs.is_some()) {
             return Due::Nothing;
         }
-        let remembered = event_inputs::remembered(self.claims());
-        event_inputs::due(inputs, self.request.by.run, remembered.as_ref())
+        let remembered = Remembered::of(self.claims());
+        due(inputs, self.request.by.run, remembered.as_ref())
     }
 }
 

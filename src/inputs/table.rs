@@ -275,7 +275,7 @@ pub const INPUTS: &[Input] = &[
         takes: SomeOf(words::<PingFor>),
         default: Fixed("failure, review, stuck, done"),
         meaning: "when one new comment mentions whoever can do something now, once for each attempt of a run: a target failed, a \
-                  run waits for a review, a target is stuck, everything is released; `none`: never",
+                  run waits for a review or a target for a gate, a target is stuck, everything is released; `none`: never",
     },
     Input {
         name: "message-path",

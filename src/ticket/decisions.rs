@@ -11,34 +11,9 @@ use super::decision::{ApprovedCommit, Decision, Outcome, Verb};
 use super::gate::{Freeze, Gate, OnMoved};
 use super::reason::Reason;
 use super::record::by_text;
-use super::state::{Target, Ticket};
+use super::state::{Commits, Target, Ticket};
 use super::status::{TargetStatus, Word};
 use crate::names::{CommentId, RunId, TargetName};
-
-/// The commits of the refs of targets that gates let through.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Commits {
-    /// As records have them: a target that has none may have moved or not.
-    Recorded(BTreeMap<TargetName, String>),
-    /// As GitHub has shown them to this step: a target that has none may not be started.
-    Shown(BTreeMap<TargetName, String>),
-}
-
-impl Default for Commits {
-    fn default() -> Self {
-        Self::Recorded(BTreeMap::new())
-    }
-}
-
-impl Commits {
-    /// The commit of a target's ref.
-    #[must_use]
-    pub fn of(&self, target: &TargetName) -> Option<&str> {
-        match self {
-            Self::Recorded(commits) | Self::Shown(commits) => commits.get(target).map(String::as_str),
-        }
-    }
-}
 
 /// How a gate stands for one of the targets that it lets through.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,20 +1,12 @@
-//! The inputs that a ticket remembers: a dispatch whose event has inputs records those that its templates name, and a
-//! later one whose event has none goes on with them.
-//!
-//! All records of one run keep inputs of the same event, so together they say what that run was started with. Those of
-//! the newest run count, whichever record came first.
+//! The inputs of the event that started a hub job, as its record keeps them: as many as there is room for.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::claim::Claims;
 use super::marker;
-use super::record::Dispatch;
-use super::status::Word;
 use super::text;
-use crate::names::RunId;
 
 /// A record has so much room for inputs, in characters of its marker.
 pub const ROOM: usize = 8_000;
@@ -33,15 +25,6 @@ pub struct EventInputs {
     /// The inputs that the record has no room for, with their lengths in characters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub too_long: BTreeMap<String, usize>,
-}
-
-/// What a ticket remembers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Remembered {
-    /// The run that was started with these inputs.
-    pub run: RunId,
-    /// Its inputs.
-    pub inputs: Word<EventInputs>,
 }
 
 impl EventInputs {
@@ -70,14 +53,14 @@ impl EventInputs {
     }
 
     /// Whether these are the values of `other`, or some of them.
-    fn is_part_of(&self, other: &Self) -> bool {
+    pub(super) fn is_part_of(&self, other: &Self) -> bool {
         let has_value = |(name, value): (&String, &Value)| other.values.get(name) == Some(value);
         let has_name = |name: &String| other.too_long.contains_key(name) || other.values.contains_key(name);
         self.values.iter().all(has_value) && self.too_long.keys().all(has_name)
     }
 
     /// Adds what another record of the same run keeps.
-    fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.values.extend(other.values.clone());
         self.too_long.extend(other.too_long.clone());
         self.too_long.retain(|name, _| !self.values.contains_key(name));
@@ -89,52 +72,10 @@ fn length(value: &Value) -> usize {
     value.as_str().map_or_else(|| value.to_string().chars().count(), |text| text.chars().count())
 }
 
-/// What the ticket remembers, by the records of this hub's own identity.
-#[must_use]
-pub fn remembered(claims: Claims<'_>) -> Option<Remembered> {
-    let run = claims.newest(|record| record.inputs.is_some())?.by.run;
-    let mut records: Vec<&Dispatch> =
-        claims.own().map(|(_, record)| record).filter(|record| record.by.run == run).collect();
-    records.sort_by_key(|record| (record.by.attempt, record.seq));
-    let mut all = EventInputs::default();
-    for inputs in records.iter().filter_map(|record| record.inputs.as_ref()) {
-        match inputs {
-            Word::Known(inputs) => all.add(inputs),
-            Word::Newer(_) => return Some(Remembered { run, inputs: inputs.clone() }),
-        }
-    }
-    Some(Remembered { run, inputs: Word::Known(all) })
-}
-
-/// Whether the next record of a run has to keep its inputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Due {
-    /// Nothing: the ticket remembers them, or those of a newer run.
-    Nothing,
-    /// The ticket remembers the same of an older run: they stay right if records arrive in another order.
-    Again,
-    /// The ticket does not remember them.
-    News,
-}
-
-/// Whether the next record of `run` has to keep its inputs, `given`.
-#[must_use]
-pub fn due(given: &EventInputs, run: RunId, remembered: Option<&Remembered>) -> Due {
-    match remembered {
-        None if *given == EventInputs::default() => Due::Nothing,
-        None => Due::News,
-        Some(newest) if newest.run > run => Due::Nothing,
-        Some(newest) => match &newest.inputs {
-            Word::Known(inputs) if newest.run == run && given.is_part_of(inputs) => Due::Nothing,
-            Word::Known(inputs) if newest.run < run && inputs == given => Due::Again,
-            _ => Due::News,
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ticket::Word;
 
     fn map(values: Value) -> Map<String, Value> {
         values.as_object().expect("an object").clone()
@@ -191,32 +132,6 @@ mod tests {
             let word: Word<EventInputs> = serde_json::from_value(data.clone()).expect("a word");
             assert_eq!(word.is_newer(), is_newer, "{data}");
             assert_eq!(serde_json::to_value(&word).expect("JSON"), data);
-        }
-    }
-
-    #[test]
-    fn a_run_records_what_the_ticket_does_not_remember_of_it() {
-        let (beta, stable) = (inputs(json!({ "channel": "beta" })), inputs(json!({ "channel": "stable" })));
-        let both = inputs(json!({ "channel": "beta", "notes": "x" }));
-        let of = |run: u64, inputs: &EventInputs| {
-            Some(Remembered { run: RunId(run), inputs: Word::Known(inputs.clone()) })
-        };
-        let newer = |run: u64| Some(Remembered { run: RunId(run), inputs: Word::Newer(json!(7)) });
-        for (given, remembered, expected) in [
-            (&beta, None, Due::News),
-            (&EventInputs::default(), None, Due::Nothing),
-            (&EventInputs::default(), of(400, &beta), Due::News),
-            (&beta, of(400, &beta), Due::Again),
-            (&beta, of(400, &stable), Due::News),
-            (&beta, of(400, &both), Due::News),
-            (&beta, of(500, &beta), Due::Nothing),
-            (&beta, of(500, &both), Due::Nothing),
-            (&both, of(500, &beta), Due::News),
-            (&beta, of(600, &stable), Due::Nothing),
-            (&beta, newer(400), Due::News),
-            (&beta, newer(600), Due::Nothing),
-        ] {
-            assert_eq!(due(given, RunId(500), remembered.as_ref()), expected, "{given:?} {remembered:?}");
         }
     }
 }

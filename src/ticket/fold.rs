@@ -15,14 +15,14 @@ use chrono::{DateTime, Utc};
 
 use super::basis::Basis;
 use super::decision::Decision;
-use super::decisions::{Commits, in_order};
+use super::decisions::in_order;
 use super::followers::{Followers, reports_of};
 use super::gate::Rules;
 use super::reason::Reason;
 use super::record::{Dispatch, Notice, Record, Report, StageReport, Start, by_text};
 use super::run::{FollowedJob, FollowedRun};
 use super::second::SecondStart;
-use super::state::{HubRun, OldStage, Run, Stage, Target, Ticket};
+use super::state::{Commits, HubRun, OldStage, Run, Stage, Target, Ticket};
 use super::status::{StartState, Status, TargetStatus, Word};
 use super::writer::Writer;
 use crate::names::{RepoName, RunId, TargetName};

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::decision::Decision;
-use super::decisions::Commits;
 use super::gate::Rules;
 use super::reason::Reason;
 use super::record::{Notice, Start};
@@ -43,6 +42,31 @@ pub struct Ticket {
     pub commits: Commits,
     /// The comments that this release of the action cannot read, or not whole.
     pub unreadable: Vec<CommentId>,
+}
+
+/// The commits of the refs of targets that gates let through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Commits {
+    /// As records have them: a target that has none may have moved or not.
+    Recorded(BTreeMap<TargetName, String>),
+    /// As GitHub has shown them to this step: a target that has none may not be started.
+    Shown(BTreeMap<TargetName, String>),
+}
+
+impl Default for Commits {
+    fn default() -> Self {
+        Self::Recorded(BTreeMap::new())
+    }
+}
+
+impl Commits {
+    /// The commit of a target's ref.
+    #[must_use]
+    pub fn of(&self, target: &TargetName) -> Option<&str> {
+        match self {
+            Self::Recorded(commits) | Self::Shown(commits) => commits.get(target).map(String::as_str),
+        }
+    }
 }
 
 /// The newest run of the hub.

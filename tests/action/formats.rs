@@ -9,9 +9,8 @@ use chrono::{DateTime, Utc};
 use release_ticket_action::names::{CommentId, IssueNumber, RunId};
 use release_ticket_action::ticket::claim::Claims;
 use release_ticket_action::ticket::marker::Marker;
-use release_ticket_action::ticket::{
-    Basis, BoardStep, Comment, Key, Log, Record, TargetStatus, Verb, event_inputs, key,
-};
+use release_ticket_action::ticket::remembered::Remembered;
+use release_ticket_action::ticket::{Basis, BoardStep, Comment, Key, Log, Record, TargetStatus, Verb, key};
 use serde_json::Value;
 
 fn samples() -> Vec<(PathBuf, String)> {
@@ -72,7 +71,7 @@ fn the_samples_tell_the_release_that_they_were_taken_from() {
     assert_eq!((kiosk.status, kiosk.run.as_ref()), (TargetStatus::Queued, None));
     assert_eq!(ticket.notices.len(), 1);
     let basis = Basis { identity: Some("acme-release[bot]".to_owned()), ..Basis::default() };
-    let remembered = event_inputs::remembered(Claims { log: &log, basis: &basis }).expect("inputs");
+    let remembered = Remembered::of(Claims { log: &log, basis: &basis }).expect("inputs");
     let inputs = remembered.inputs.known().expect("this release knows them");
     assert_eq!((remembered.run, inputs.values["channel"].as_str()), (RunId(530), Some("beta")));
     assert_eq!(inputs.too_long["notes"], 12_000);

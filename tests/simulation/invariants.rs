@@ -1,5 +1,7 @@
 //! What must hold when a play is over, whatever was drawn.
 
+mod steered;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
@@ -39,6 +41,7 @@ pub(crate) fn broken(played: &Played) -> Vec<String> {
         merciful_weather_delivers_everything,
         secrets_stay_secret,
         requests_are_known,
+        steered::check,
     ] {
         check(&facts, &mut broken);
     }
@@ -195,11 +198,13 @@ fn targets_are_started_once(facts: &Facts<'_>, broken: &mut Vec<String>) {
             continue;
         }
         let runs = journal.started.get(name).unwrap_or(&nobody);
-        if runs.is_empty() && all_ended_well && target.needs.is_empty() {
+        // What people keep back, the last hub run settles.
+        let is_steered = facts.played.scenario.steering.is_some();
+        if runs.is_empty() && all_ended_well && target.needs.is_empty() && !is_steered {
             broken.push(format!("{name} was never started"));
         }
         for again in runs.iter().skip(1) {
-            if let Err(problem) = may_be_started_again(facts, again) {
+            if let Err(problem) = may_be_started_again(facts, name, again) {
                 broken.push(format!("{name} was started again as run {}: {problem}", again.run));
             }
         }
@@ -217,14 +222,15 @@ fn targets_are_started_once(facts: &Facts<'_>, broken: &mut Vec<String>) {
     }
 }
 
-fn may_be_started_again(facts: &Facts<'_>, started: &Started) -> Result<(), String> {
+fn may_be_started_again(facts: &Facts<'_>, name: &str, started: &Started) -> Result<(), String> {
     let Some(before) = &started.before else { return Ok(()) };
     let recorders = facts.log().into_iter().flat_map(Log::dispatches).filter(|(_, dispatch)| {
         dispatch.targets.iter().any(|start| start.run.is_some_and(|run| run.0 == started.run))
     });
     let recorders: Vec<u64> = recorders.map(|(_, dispatch)| dispatch.by.run.0).collect();
     let mut dispatched = facts.played.journal.dispatched.iter().filter(|dispatched| dispatched.hub.retries);
-    if !dispatched.any(|dispatched| recorders.is_empty() || recorders.contains(&dispatched.run)) {
+    let is_asked_for = !steered::repeats(facts, name).is_empty();
+    if !is_asked_for && !dispatched.any(|it| recorders.is_empty() || recorders.contains(&it.run)) {
         return Err("nobody was to start again what failed".to_owned());
     }
     // Somebody may run it again just when it is started again.
@@ -257,6 +263,10 @@ fn waiting_steps_tell_the_truth(facts: &Facts<'_>, broken: &mut Vec<String>) {
         let mut tell = |problem: String| broken.push(format!("hub run {run} attempt {attempt}: {problem}"));
         let results: Vec<serde_json::Value> =
             serde_json::from_str(told.results.as_deref().unwrap_or("[]")).expect("results are a list");
+        // A command that is refused does nothing else.
+        if results.is_empty() && dispatched.command.is_some() {
+            continue;
+        }
         if results.len() != facts.played.scenario.targets.len() {
             tell(format!("{} results", results.len()));
         }
@@ -264,7 +274,7 @@ fn waiting_steps_tell_the_truth(facts: &Facts<'_>, broken: &mut Vec<String>) {
         for result in &results {
             let text = |key: &str| result[key].as_str();
             let (name, status) = (text("name").unwrap_or_default(), text("status").unwrap_or_default());
-            is_good &= ["released", "skipped"].contains(&status);
+            is_good &= ["released", "skipped"].contains(&status) || waits_for_people(&results, result);
             // Who is out of time does not know how it ends.
             if told.is_out_of_time() {
                 continue;
@@ -291,6 +301,20 @@ fn waiting_steps_tell_the_truth(facts: &Facts<'_>, broken: &mut Vec<String>) {
     }
 }
 
+/// Whether a target waits for people alone, or for a freeze to end: then a step ends well.
+fn waits_for_people(results: &[serde_json::Value], result: &serde_json::Value) -> bool {
+    let named = |name: &str| results.iter().find(|result| result["name"] == name);
+    let is_waiting = ["waiting", "held"].contains(&result["status"].as_str().unwrap_or_default());
+    let awaited: Vec<&str> = result["waiting_for"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(serde_json::Value::as_str)
+        .collect();
+    let is_left_to_people = |word: &&str| named(word).is_none_or(|needed| waits_for_people(results, needed));
+    is_waiting && !awaited.is_empty() && awaited.iter().all(is_left_to_people)
+}
+
 /// When the last hub run has waited, all is started that can be.
 fn nothing_is_left_to_be_started(facts: &Facts<'_>, broken: &mut Vec<String>) {
     let journal = &facts.played.journal;
@@ -299,7 +323,8 @@ fn nothing_is_left_to_be_started(facts: &Facts<'_>, broken: &mut Vec<String>) {
         broken.push(format!("the last hub run gave up in good weather: {}", last.outcome));
     }
     for target in &facts.played.scenario.targets {
-        let is_ready = target.needs.iter().all(|needed| last.released.contains(needed));
+        let is_kept_back = steered::kept_back(facts, target, last).is_some();
+        let is_ready = target.needs.iter().all(|needed| last.released.contains(needed)) && !is_kept_back;
         let started = journal.started.get(&target.name).and_then(|runs| runs.last());
         if is_ready && started.is_none() {
             broken.push(format!("{} could be started and was not", target.name));
@@ -356,7 +381,10 @@ fn runs_are_cancelled_where_that_was_wanted(facts: &Facts<'_>, broken: &mut Vec<
             facts.log().into_iter().flat_map(Log::dispatches).filter(|(_, dispatch)| {
                 dispatch.targets.iter().any(|start| start.run.map(|run| run.0) == run)
             });
-        if !starters.into_iter().any(|(_, dispatch)| cancellers.contains(&dispatch.by.run.0)) {
+        let is_meant = run.is_some_and(|run| {
+            steered::is_to_be_cancelled(facts, run) || steered::is_of_another_commit(facts, run)
+        });
+        if !is_meant && !starters.into_iter().any(|(_, dispatch)| cancellers.contains(&dispatch.by.run.0)) {
             broken.push(format!("nobody wanted this: {}", exchange.request_line()));
         }
     }

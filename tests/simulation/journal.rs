@@ -120,6 +120,8 @@ pub(crate) struct Dispatched {
     pub(crate) attempt: u32,
     pub(crate) outcome: Outcome,
     pub(crate) hub: Hub,
+    /// The comment with the command that started it.
+    pub(crate) command: Option<u64>,
     pub(crate) began: DateTime<Utc>,
     pub(crate) ended: DateTime<Utc>,
     /// Whether the runner cancelled it.
@@ -145,6 +147,15 @@ pub(crate) struct Started {
     pub(crate) unreleased: Vec<(String, Option<DateTime<Utc>>)>,
 }
 
+/// A command, as it was given.
+#[derive(Debug, Clone)]
+pub(crate) struct Commanded {
+    pub(crate) comment: u64,
+    pub(crate) who: &'static str,
+    pub(crate) text: String,
+    pub(crate) is_deleted: bool,
+}
+
 /// A person's comment as they last left it.
 #[derive(Debug, Clone)]
 pub(crate) struct Written {
@@ -161,6 +172,8 @@ pub(crate) struct Journal {
     /// The runs that the API started, by target.
     pub(crate) started: BTreeMap<String, Vec<Started>>,
     pub(crate) written: Vec<Written>,
+    /// The commands, in the order of their comments.
+    pub(crate) commanded: Vec<Commanded>,
     pub(crate) bodies: BTreeMap<u64, String>,
     pub(crate) titles: BTreeMap<u64, String>,
     pub(crate) labels: Vec<(u64, String)>,
@@ -176,7 +189,7 @@ impl Journal {
         dispatched.chain(reported).chain(self.noticed.iter().map(|step| &step.outcome))
     }
 
-    pub(crate) fn counts(&self) -> [(&'static str, u64); 12] {
+    pub(crate) fn counts(&self) -> [(&'static str, u64); 14] {
         let count = |fits: &dyn Fn(&Outcome) -> bool| self.outcomes().filter(|it| fits(it)).count() as u64;
         let dispatched =
             |fits: &dyn Fn(&Dispatched) -> bool| self.dispatched.iter().filter(|it| fits(it)).count() as u64;
@@ -184,6 +197,8 @@ impl Journal {
         [
             ("dispatches", self.dispatched.len() as u64),
             ("of them waiting", dispatched(&|it| it.hub.wait.is_some())),
+            ("by commands", dispatched(&|it| it.command.is_some())),
+            ("commands", self.commanded.len() as u64),
             ("out of time", dispatched(&|it| it.outcome.told().is_some_and(Told::is_out_of_time))),
             ("cancelled", dispatched(&|it| it.cancelled)),
             ("reports", self.reported.len() as u64),
@@ -224,8 +239,13 @@ impl fmt::Display for Outcome {
 
 impl fmt::Display for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Dispatched { run, attempt, outcome, hub, .. } in &self.dispatched {
-            writeln!(f, "  dispatch of hub run {run} attempt {attempt}{hub}: {outcome}")?;
+        for Dispatched { run, attempt, outcome, hub, command, .. } in &self.dispatched {
+            write!(f, "  dispatch of hub run {run} attempt {attempt}{hub}")?;
+            command.iter().try_for_each(|comment| write!(f, ", by the command in {comment}"))?;
+            writeln!(f, ": {outcome}")?;
+        }
+        for Commanded { comment, who, text, .. } in &self.commanded {
+            writeln!(f, "  {who} commented `{text}` in {comment}")?;
         }
         for (target, runs) in &self.started {
             for Started { run, at, .. } in runs {

@@ -20,6 +20,9 @@ mod pace;
 mod play;
 mod requests;
 mod scenario;
+mod steering;
+mod witness;
+mod words;
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -15,6 +15,7 @@ use simulated_github::{Fault, Kind, Service, World};
 use crate::history::History;
 use crate::play;
 use crate::scenario::Weather;
+use crate::witness::{Against, Rulebook, Witness};
 
 /// Longer than a client waits for an answer.
 const STALL: Duration = Duration::from_secs(45);
@@ -34,6 +35,9 @@ pub(crate) struct Sky {
     drawn: Arc<Mutex<Drawn>>,
     /// Where somebody wants to know it.
     history: Option<Arc<Mutex<History>>>,
+    /// What keeps targets back, where the release is steered, and the starts against that.
+    rules: Option<Arc<Rulebook>>,
+    against: Arc<Mutex<Vec<Against>>>,
 }
 
 struct Drawn {
@@ -68,7 +72,9 @@ impl Sky {
         let rng = fastrand::Rng::with_seed(seed ^ 0x5eed_0001);
         let drawn = Arc::new(Mutex::new(Drawn { rng, faults: Faults::default(), planted: 0 }));
         let history = history.map(Mutex::new).map(Arc::new);
-        let sky = Self { world: world.clone(), weather: weather.clone(), drawn, history };
+        let (world_of, weather_of) = (world.clone(), weather.clone());
+        let against = Arc::default();
+        let sky = Self { world: world_of, weather: weather_of, drawn, history, rules: None, against };
         // The world keeps this, so it must not keep the world.
         let (drawn, longest) = (Arc::clone(&sky.drawn), weather.latency);
         world.latency(move |_, _| longest.mul_f64(lock(&drawn).rng.f64()));
@@ -77,6 +83,15 @@ impl Sky {
             world.lag(move |_, _| lock(&drawn).lag(longest));
         }
         sky
+    }
+
+    /// Whether a step starts anything against these rules, or the words of people, is noted.
+    pub(crate) fn watching(self, rules: Option<Rulebook>) -> Self {
+        Self { rules: rules.map(Arc::new), ..self }
+    }
+
+    pub(crate) fn against(&self) -> Vec<Against> {
+        lock(&self.against).clone()
     }
 
     pub(crate) fn faults(&self) -> Faults {
@@ -103,7 +118,8 @@ impl Sky {
 
     /// The network of one step; a calm one loses nothing.
     pub(crate) fn network(&self, calm: bool) -> Network {
-        Network { service: self.world.service(), sky: self.clone(), spared: Arc::default(), calm }
+        let (service, sky) = (self.world.service(), self.clone());
+        Network { service, sky, spared: Arc::default(), witness: Arc::default(), calm }
     }
 
     fn fate(&self) -> Fate {
@@ -158,10 +174,28 @@ pub(crate) struct Network {
     service: Service,
     sky: Sky,
     spared: Arc<Mutex<BTreeMap<String, u32>>>,
+    /// What the step was shown.
+    witness: Arc<Mutex<Witness>>,
     calm: bool,
 }
 
 impl Network {
+    /// Notes whether the request starts something that the step had better not start.
+    async fn judged<B>(&self, request: http::Request<B>) -> Result<http::Request<Full<Bytes>>, Problem>
+    where
+        B: http_body::Body,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        if let (Some(rules), true) = (&self.sky.rules, parts.method == http::Method::POST) {
+            let now = self.sky.world.now();
+            let against = lock(&self.witness).judge(rules, parts.uri.path(), &body, now);
+            lock(&self.sky.against).extend(against);
+        }
+        Ok(http::Request::from_parts(parts, Full::new(body)))
+    }
+
     fn draw(&self, method: &str, path: &str) -> Fate {
         if self.calm {
             return Fate::Well;
@@ -188,7 +222,7 @@ impl<B> tower::Service<http::Request<B>> for Network
 where
     B: http_body::Body + Send + 'static,
     B::Data: Send,
-    B::Error: Send,
+    B::Error: std::error::Error + Send + Sync + 'static,
 {
     type Response = http::Response<Full<Bytes>>;
     type Error = Problem;
@@ -214,6 +248,7 @@ where
                     }
                 }
             }
+            let request = network.judged(request).await?;
             let answer = network.service.call(request).await;
             if method != "GET" && path.contains("/comments") {
                 network.sky.look_at_the_ticket();
@@ -222,7 +257,11 @@ where
                 tokio::time::sleep(STALL).await;
             }
             let (parts, body) = answer?.into_parts();
-            Ok(http::Response::from_parts(parts, Full::new(body.collect().await?.to_bytes())))
+            let body = body.collect().await?.to_bytes();
+            if parts.status.is_success() && network.sky.rules.is_some() {
+                lock(&network.witness).take_in(&path, &body);
+            }
+            Ok(http::Response::from_parts(parts, Full::new(body)))
         })
     }
 }

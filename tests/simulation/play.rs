@@ -23,11 +23,15 @@ use tokio::time::{sleep, timeout};
 use tracing::Instrument;
 
 use crate::history::{self, History};
-use crate::journal::{By, Dispatched, Journal, Noticed, Outcome, Reported, Started, Told, Written};
+use crate::journal::{
+    By, Commanded, Dispatched, Journal, Noticed, Outcome, Reported, Started, Told, Written,
+};
 use crate::network::{Faults, Sky};
 use crate::scenario::{
     self, Act, Ending, Hub, HubAttempt, Nightly, Person, Scenario, StepKind, Stop, Target, Wait,
 };
+use crate::steering::{Command, CommentFate, PEOPLE, Push};
+use crate::witness::{Against, Rulebook};
 
 pub(crate) const HUB: &str = "acme/hub";
 pub(crate) const RELEASE: &str = "1.4.0";
@@ -49,6 +53,10 @@ pub(crate) struct Played {
     pub(crate) journal: Journal,
     pub(crate) faults: Faults,
     pub(crate) exchanges: Vec<Exchange>,
+    /// What keeps targets back, where the release is steered.
+    pub(crate) rules: Option<Rulebook>,
+    /// The starts against what their steps had been shown.
+    pub(crate) against: Vec<Against>,
 }
 
 impl Played {
@@ -127,6 +135,7 @@ struct Stage {
     world: World,
     sky: Sky,
     journal: RefCell<Journal>,
+    began: DateTime<Utc>,
     /// Whether the last hub run has begun.
     is_ending: Cell<bool>,
     temp: TempDir,
@@ -141,6 +150,15 @@ struct Step {
     skew: i64,
     stop: Option<Stop>,
     calm: bool,
+    actor: &'static str,
+}
+
+/// What has started a run of the hub's workflow: a comment.
+#[derive(Debug, Clone)]
+struct Cause {
+    comment: u64,
+    who: &'static str,
+    event: Value,
 }
 
 impl Step {
@@ -153,6 +171,7 @@ impl Step {
             skew: 0,
             stop: None,
             calm: false,
+            actor: "alice",
         };
         step.input("mode", mode).input("token", token)
     }
@@ -164,13 +183,17 @@ impl Step {
 }
 
 /// What there is before the play begins, which the oldest answer tells of too.
-fn set(world: &World, scenario: &Scenario) {
+fn set(world: &World, scenario: &Scenario, rules: Option<&Rulebook>) {
     world.content_creation_limit(80);
     world.user("mallory");
     let hub = world.repository(HUB).member("alice", "MEMBER").assignable("alice");
     hub.file(".github/workflows/release.yml", "on: workflow_dispatch");
     let hub_token = world.token(HUB_TOKEN).acts_as("acme-release[bot]");
     hub_token.can(HUB, &["issues: write", "actions: read", "contents: read"]);
+    if let Some(rules) = rules {
+        PEOPLE.iter().for_each(|(login, role)| drop(hub.role(login, role)));
+        hub.file(".github/release-targets.yml", &targets_file(rules).to_string());
+    }
     for target in &scenario.targets {
         let inputs = match target.old_style {
             true => {
@@ -190,14 +213,55 @@ fn set(world: &World, scenario: &Scenario) {
     }
 }
 
+/// The targets as the hub lists them.
+fn targets(scenario: &[Target]) -> Value {
+    let targets = scenario.iter().map(|target| {
+        let inputs = match target.old_style {
+            true => json!({
+                "reportTo": "{{ hub.name }}",
+                "releaseTicketNumber": "{{ ticket.number }}",
+                "draftRelease": true,
+            }),
+            false => json!({}),
+        };
+        let Target { name, repository, workflow, needs, gates, .. } = target;
+        let needs: Vec<&str> = needs.iter().map(String::as_str).chain(gates.iter().copied()).collect();
+        json!({ "name": name, "repository": repository, "workflow": workflow, "inputs": inputs, "needs": needs })
+    });
+    Value::from_iter(targets)
+}
+
+/// The targets file of a release that is steered from its ticket.
+fn targets_file(rules: &Rulebook) -> Value {
+    let gates = rules.steering.gates.iter().map(|gate| {
+        let on_moved = if gate.may_move { "warn" } else { "lapse" };
+        let mut of_file = json!({ "name": gate.name, "required": gate.required, "on-moved": on_moved });
+        if !gate.approvers.is_empty() {
+            of_file["approvers"] = json!(gate.approvers);
+        }
+        of_file
+    });
+    let freezes = rules.freezes.iter().map(|freeze| json!({ "from": freeze.from, "to": freeze.to }));
+    let mut file = json!({ "targets": targets(&rules.targets) });
+    if !rules.steering.gates.is_empty() {
+        file["gates"] = gates.collect();
+    }
+    if !rules.freezes.is_empty() {
+        file["freeze"] = freezes.collect();
+    }
+    file
+}
+
 impl Stage {
     fn new(scenario: Scenario) -> Self {
         let world = World::new();
-        set(&world, &scenario);
+        let began = world.now();
+        let rules = Rulebook::of(&scenario, began);
+        set(&world, &scenario, rules.as_ref());
         let history = scenario.followed.then(History::default);
-        let sky = Sky::over(&world, &scenario.weather, scenario.seed, history);
+        let sky = Sky::over(&world, &scenario.weather, scenario.seed, history).watching(rules);
         let temp = tempfile::tempdir().expect("a temporary folder");
-        Self { scenario, world, sky, journal: RefCell::default(), is_ending: Cell::new(false), temp }
+        Self { scenario, world, sky, journal: RefCell::default(), began, is_ending: Cell::new(false), temp }
     }
 
     fn journal(&self) -> RefMut<'_, Journal> {
@@ -210,22 +274,31 @@ impl Stage {
             self.scenario.people.iter().cloned().map(|it| self.act(it)).map(spawn_local).collect();
         let nightlies = self.scenario.nightlies.iter().cloned().map(|it| self.nightly(it)).map(spawn_local);
         let nightlies: Vec<_> = nightlies.collect();
-        self.release(self.scenario.hubs.clone(), &mut started).await;
-        for ended in join_all(people).await.into_iter().chain(join_all(nightlies).await) {
+        let steering = self.scenario.steering.clone().unwrap_or_default();
+        let pushes: Vec<_> = steering.pushes.iter().map(|it| spawn_local(self.push(*it))).collect();
+        self.release(self.scenario.hubs.clone(), steering.commands, &mut started).await;
+        for ended in join_all(people.into_iter().chain(nightlies).chain(pushes)).await {
             ended.expect("what plays around the steps does not panic");
         }
         sleep(IN_FLIGHT).await;
         if let Some(last) = &self.scenario.last_hub {
             self.is_ending.set(true);
-            self.release(vec![last.clone()], &mut started).await;
+            self.release(vec![last.clone()], Vec::new(), &mut started).await;
             sleep(IN_FLIGHT).await;
         }
         self.epilogue().await;
     }
 
     /// Plays these hub runs and all runs that they start, to their end.
-    async fn release(self: &Rc<Self>, hubs: Vec<Hub>, started: &mut UnboundedReceiver<Run>) {
-        let hubs = join_all(hubs.into_iter().map(|it| self.hub(it)).map(spawn_local).collect::<Vec<_>>());
+    async fn release(
+        self: &Rc<Self>,
+        hubs: Vec<Hub>,
+        commands: Vec<Command>,
+        started: &mut UnboundedReceiver<Run>,
+    ) {
+        let hubs = hubs.into_iter().map(|it| spawn_local(self.hub(it, None)));
+        let commands = commands.into_iter().map(|it| spawn_local(self.command(it)));
+        let hubs = join_all(hubs.chain(commands).collect::<Vec<_>>());
         let mut runs = Vec::new();
         let mut dispatching = Box::pin(async {
             let ended = hubs.await;
@@ -251,6 +324,8 @@ impl Stage {
             journal: self.journal.take(),
             faults: self.sky.faults(),
             exchanges: self.world.exchanges(),
+            rules: Rulebook::of(&self.scenario, self.began),
+            against: self.sky.against(),
         }
     }
 
@@ -291,7 +366,7 @@ impl Stage {
             ("GITHUB_JOB", step.by.job.split(' ').next().unwrap_or_default().to_owned()),
             ("GITHUB_WORKFLOW", "Release".to_owned()),
             ("GITHUB_REF", "refs/heads/main".to_owned()),
-            ("GITHUB_ACTOR", "alice".to_owned()),
+            ("GITHUB_ACTOR", step.actor.to_owned()),
         ] {
             environment.insert(name.to_owned(), value);
         }
@@ -321,11 +396,13 @@ impl Stage {
 
     // The hub.
 
-    fn hub(self: &Rc<Self>, hub: Hub) -> impl Future<Output = ()> + use<> {
+    /// Plays a run of the hub's workflow, which a comment may have started.
+    fn hub(self: &Rc<Self>, hub: Hub, cause: Option<Cause>) -> impl Future<Output = ()> + use<> {
         let stage = Rc::clone(self);
         async move {
             sleep(hub.at).await;
-            let run = stage.world.start_run(HUB, "release.yml", "workflow_dispatch");
+            let event = if cause.is_some() { "issue_comment" } else { "workflow_dispatch" };
+            let run = stage.world.start_run(HUB, "release.yml", event);
             let mut attempts = hub.attempts.clone();
             attempts.reverse();
             let mut attempt = 0;
@@ -337,7 +414,7 @@ impl Stage {
                     stage.journal().reruns += 1;
                 }
                 let began = stage.world.now();
-                let outcome = stage.dispatch(&hub, run, attempt, stop).await;
+                let outcome = stage.dispatch(&hub, cause.as_ref(), (run, attempt), stop).await;
                 let cancelled =
                     stop.is_some_and(|stop| stop.gently && stage.world.now() >= began + stop.after);
                 let (conclusion, failed) = match &outcome {
@@ -348,7 +425,7 @@ impl Stage {
                     Outcome::Done(told) => ("failure", !told.problems.is_empty() || told.is_out_of_time()),
                     _ => ("cancelled", false),
                 };
-                stage.note_dispatch(&hub, (run, attempt, began), outcome, cancelled);
+                stage.note_dispatch(&hub, cause.as_ref(), (run, attempt, began), outcome, cancelled);
                 sleep(IN_FLIGHT).await;
                 stage.world.finish_run(run, conclusion);
                 if attempts.is_empty() && failed && hub.insists && attempt < 8 {
@@ -361,6 +438,7 @@ impl Stage {
     fn note_dispatch(
         &self,
         hub: &Hub,
+        cause: Option<&Cause>,
         (run, attempt, began): (u64, u32, DateTime<Utc>),
         outcome: Outcome,
         cancelled: bool,
@@ -373,6 +451,7 @@ impl Stage {
             attempt,
             outcome,
             hub: hub.clone(),
+            command: cause.map(|cause| cause.comment),
             began,
             ended: self.world.now(),
             cancelled,
@@ -383,27 +462,27 @@ impl Stage {
         self.journal().dispatched.push(dispatched);
     }
 
-    async fn dispatch(self: &Rc<Self>, hub: &Hub, run: u64, attempt: u32, stop: Option<Stop>) -> Outcome {
+    async fn dispatch(
+        self: &Rc<Self>,
+        hub: &Hub,
+        cause: Option<&Cause>,
+        (run, attempt): (u64, u32),
+        stop: Option<Stop>,
+    ) -> Outcome {
         self.world.update_run(run, |run| "in_progress".clone_into(&mut run.status));
-        let targets = self.scenario.targets.iter().map(|target| {
-            let inputs = match target.old_style {
-                true => json!({
-                    "reportTo": "{{ hub.name }}",
-                    "releaseTicketNumber": "{{ ticket.number }}",
-                    "draftRelease": true,
-                }),
-                false => json!({}),
-            };
-            let Target { name, repository, workflow, needs, .. } = target;
-            json!({ "name": name, "repository": repository, "workflow": workflow, "inputs": inputs, "needs": needs })
-        });
         let by = By { repository: HUB.to_owned(), run, attempt, job: "dispatch".to_owned() };
         let mut step = Step::new(by, "dispatch", HUB_TOKEN.to_owned())
-            .input("targets", Value::from_iter(targets))
             .input("max-parallel", self.scenario.max_parallel)
             .input("retry-timeout", self.scenario.weather.retry_timeout);
-        if self.scenario.named {
+        // Gates and freezes stand in the targets file.
+        if self.scenario.steering.is_none() {
+            step = step.input("targets", targets(&self.scenario.targets));
+        }
+        if self.scenario.named && cause.is_none() {
             step = step.input("release", RELEASE);
+        }
+        if let Some(Cause { event, who, .. }) = cause {
+            (step.event, step.actor) = (event.clone(), who);
         }
         if hub.retries {
             step = step.input("retry-failed", true);
@@ -413,6 +492,52 @@ impl Stage {
             step = step.input("wait-interval", interval).input("cancel-on-timeout", cancels);
         }
         self.step(Step { stop, calm: self.is_ending.get(), ..step }).await
+    }
+
+    /// A person comments a command, which starts runs of the hub's workflow.
+    fn command(self: &Rc<Self>, command: Command) -> impl Future<Output = ()> + use<> {
+        let stage = Rc::clone(self);
+        async move {
+            let Command { at, who, text, hubs, fate } = command;
+            sleep(at).await;
+            let Some(ticket) = ticket(&stage.world) else { return };
+            let comment = stage.world.comment(HUB, ticket, who, &text);
+            let event = stage.world.comment_event(comment, "created");
+            stage.journal().commanded.push(Commanded { comment, who, text, is_deleted: false });
+            let runs = hubs.into_iter().map(|hub| {
+                let cause = Cause { comment, who, event: event.clone() };
+                spawn_local(stage.hub(hub, Some(cause)))
+            });
+            let runs: Vec<_> = runs.collect();
+            if let Some((after, fate)) = fate {
+                sleep(after).await;
+                stage.change(comment, fate);
+            }
+            for ended in join_all(runs).await {
+                ended.expect("what plays around the steps does not panic");
+            }
+        }
+    }
+
+    /// What was commanded stays, whatever becomes of the comment.
+    fn change(&self, comment: u64, fate: CommentFate) {
+        match fate {
+            CommentFate::Edited => self.world.edit_comment(comment, "/release skip all : changed my mind"),
+            CommentFate::Deleted => {
+                self.world.delete_comment(HUB, comment);
+                let mut journal = self.journal();
+                let mut commanded = journal.commanded.iter_mut();
+                commanded.find(|of| of.comment == comment).expect("it was noted").is_deleted = true;
+            }
+        }
+    }
+
+    fn push(self: &Rc<Self>, push: Push) -> impl Future<Output = ()> + use<> {
+        let stage = Rc::clone(self);
+        async move {
+            sleep(push.at).await;
+            stage.world.push(&stage.scenario.targets[push.target].repository, "main");
+        }
     }
 
     // The targets.

@@ -28,6 +28,7 @@ fn ten_minutes(targets: usize) -> Scenario {
         workflow: "release.yml".to_owned(),
         old_style: false,
         needs: Vec::new(),
+        gates: Vec::new(),
         queued: Duration::from_secs(20),
         jobs: vec![job("build", 0, 180), job("test", 180, 180), job("publish", 360, 220)],
         rerun_after: None,
@@ -52,6 +53,7 @@ fn ten_minutes(targets: usize) -> Scenario {
         targets: (0..targets).map(target).collect(),
         nightlies: Vec::new(),
         people: Vec::new(),
+        steering: None,
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::steering::Steering;
+
 /// One release with its jobs, its people and its weather.
 #[derive(Debug, Clone)]
 pub(crate) struct Scenario {
@@ -21,6 +23,8 @@ pub(crate) struct Scenario {
     pub(crate) targets: Vec<Target>,
     pub(crate) nightlies: Vec<Nightly>,
     pub(crate) people: Vec<Person>,
+    /// How the release is steered from its ticket, if it is.
+    pub(crate) steering: Option<Steering>,
 }
 
 #[derive(Debug, Clone)]
@@ -87,6 +91,8 @@ pub(crate) struct Target {
     pub(crate) old_style: bool,
     /// The names of the targets that are released before.
     pub(crate) needs: Vec<String>,
+    /// The names of the gates that it passes before.
+    pub(crate) gates: Vec<&'static str>,
     /// How long its runs are queued.
     pub(crate) queued: Duration,
     pub(crate) jobs: Vec<Job>,
@@ -202,23 +208,28 @@ const COMMENTS: &[(&str, &str)] = &[
     ),
 ];
 
-struct Draw(fastrand::Rng);
+pub(crate) struct Draw(fastrand::Rng);
 
 impl Draw {
-    fn chance(&mut self, probability: f64) -> bool {
+    pub(crate) fn chance(&mut self, probability: f64) -> bool {
         self.0.f64() < probability
     }
 
-    fn time(&mut self, longest: f64) -> Duration {
+    pub(crate) fn time(&mut self, longest: f64) -> Duration {
         Duration::from_millis((self.0.f64() * longest * 1000.0) as u64)
     }
 
-    fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+    pub(crate) fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.0.usize(..of.len())]
     }
 
+    /// One of these numbers, both ends included.
+    pub(crate) fn number(&mut self, least: usize, most: usize) -> usize {
+        self.0.usize(least..=most)
+    }
+
     /// When something is killed, counted from its start: often early, where most happens.
-    fn death(&mut self) -> Duration {
+    pub(crate) fn death(&mut self) -> Duration {
         let longest = *self.one(&[2.0, 8.0, 20.0, 60.0]);
         self.time(longest)
     }
@@ -247,6 +258,7 @@ impl Scenario {
             targets: self::targets(&mut draw, targets, jobs),
             nightlies: nightlies(&mut draw),
             people: people(&mut draw, targets),
+            steering: None,
         };
         if followed {
             draw_needs(&mut draw, &mut scenario.targets);
@@ -255,6 +267,9 @@ impl Scenario {
         }
         // Drawn last, so that the same release can be played without it.
         scenario.weather.lag = lag(&mut draw);
+        if followed && draw.chance(0.5) {
+            scenario.steering = Some(Steering::draw(&mut draw, &mut scenario.targets));
+        }
         scenario
     }
 }
@@ -348,6 +363,7 @@ fn targets(draw: &mut Draw, count: usize, jobs: usize) -> Vec<Target> {
             workflow: "release.yml".to_owned(),
             old_style: draw.chance(0.25),
             needs: Vec::new(),
+            gates: Vec::new(),
             queued: Duration::ZERO,
             jobs: Vec::new(),
             rerun_after: draw
@@ -582,13 +598,24 @@ impl fmt::Display for Scenario {
         }
         self.last_hub.iter().try_for_each(|hub| writeln!(f, "  at the end a hub run{hub}"))?;
         for target in &self.targets {
-            let Target { name, repository, workflow, old_style, needs, queued, rerun_after, jobs, endings } =
-                target;
+            let Target {
+                name,
+                repository,
+                workflow,
+                old_style,
+                needs,
+                gates,
+                queued,
+                rerun_after,
+                jobs,
+                endings,
+            } = target;
             write!(f, "  target {name}: {workflow} of {repository}")?;
             write!(f, "{}", if *old_style { " in the old style" } else { "" })?;
             if !needs.is_empty() {
                 write!(f, ", needs {}", needs.join(" "))?;
             }
+            gates.iter().try_for_each(|gate| write!(f, ", behind {gate}"))?;
             rerun_after.iter().try_for_each(|after| write!(f, ", run again {after:?} after it ended"))?;
             if self.followed {
                 write!(f, ", queued {queued:?}, ends {endings:?}")?;
@@ -599,7 +626,8 @@ impl fmt::Display for Scenario {
         for Nightly { at, killed_after, update } in &self.nightlies {
             writeln!(f, "  at {at:?} a nightly fails, update {update}, killed after {killed_after:?}")?;
         }
-        self.people.iter().try_for_each(|person| writeln!(f, "  at {:?} {:?}", person.at, person.act))
+        self.people.iter().try_for_each(|person| writeln!(f, "  at {:?} {:?}", person.at, person.act))?;
+        self.steering.iter().try_for_each(|steering| write!(f, "{steering}"))
     }
 }
 

@@ -39,20 +39,30 @@ impl Story {
     }
 
     /// A person gives a command by a comment of this id, and a job reads it.
-    fn after_command(mut self, comment: u64, verb: Verb, about: About) -> Self {
+    fn after_command(self, comment: u64, verb: Verb, about: About) -> Self {
         let mut job = self.job(comment, verb, about);
         job.run();
-        self.known.log = job.known.log;
+        self.after_job(&job)
+    }
+
+    /// The same with what another job has written.
+    fn after_job(mut self, job: &Story) -> Self {
+        self.known.log = job.known.log.clone();
         self
+    }
+
+    /// A job without a command, with the ticket as it stands.
+    fn next_job(&self) -> Story {
+        let mut job = Story::of_many(self.request.targets.clone()).after_job(self);
+        job.request.rules = self.request.rules.clone();
+        job.now = self.now;
+        job
     }
 
     /// A job that reads a command, with the ticket as it stands.
     fn job(&self, comment: u64, verb: Verb, about: About) -> Story {
-        let mut job = Story::of_many(self.request.targets.clone());
-        job.request.rules = self.request.rules.clone();
+        let mut job = self.next_job();
         job.request.by.run.0 = 1000 + comment;
-        job.known.log = self.known.log.clone();
-        job.now = self.now;
         commanded(job, comment, Command { verb, about, reason: Some("because".to_owned()) })
     }
 
@@ -127,9 +137,7 @@ fn a_gate_lets_a_target_through_whose_job_died_with_its_claim() {
     let story = gated();
     let mut job = story.job(7, Verb::Go, About::Default);
     job.run_until("start web");
-    let mut later = story;
-    later.known.log = job.known.log;
-    let lines = later.run();
+    let lines = story.after_job(&job).run();
     assert!(lines.contains(&"start web".to_owned()), "{lines:#?}");
 }
 
@@ -138,10 +146,7 @@ fn a_gate_lets_a_target_through_while_its_job_waits_for_another_one() {
     let story = gated();
     let mut first = story.job(7, Verb::Go, About::Default);
     first.run_until("start web");
-    let mut second = story;
-    second.known.log = first.known.log;
-    let mut second = second.always("ask for hub run 1007", Says::AtWork);
-    let lines = second.run();
+    let lines = story.after_job(&first).always("ask for hub run 1007", Says::AtWork).run();
     assert!(lines.contains(&"edit comment 3: web left to another job".to_owned()), "{lines:#?}");
 }
 
@@ -159,9 +164,8 @@ fn a_no_go_counts_between_claim_and_start() {
     let story = gated();
     let mut go = story.job(7, Verb::Go, About::Default);
     go.run_until("start web");
-    let mut no_go = story;
-    no_go.known.log = go.known.log.clone();
-    let mut no_go = no_go.job(8, Verb::NoGo, these(&["go"])).always("ask for hub run 1007", Says::AtWork);
+    let mut no_go =
+        story.after_job(&go).job(8, Verb::NoGo, these(&["go"])).always("ask for hub run 1007", Says::AtWork);
     no_go.run();
     assert_eq!(no_go.verdict_on_command().0, Outcome::Accepted);
     go.known.log = no_go.known.log;
@@ -361,9 +365,7 @@ fn a_decision_whose_record_somebody_deleted_counts_no_more() {
     assert!(!story.run().contains(&"start web".to_owned()));
     let (hold, _) = story.known.log.decisions().next().expect("the hold");
     let hold = hold.id;
-    let mut later = Story::of_many(story.request.targets.clone());
-    later.request.rules = story.request.rules.clone();
-    later.known.log = story.known.log;
+    let mut later = story.next_job();
     later.known.log.accept_gone(hold);
     assert!(later.run().contains(&"start web".to_owned()));
 }
@@ -402,12 +404,7 @@ fn a_lapse_is_recorded_once_and_a_ref_that_moves_before_any_approval_not_at_all(
     let two = Gate { required: 2, ..gate("go") };
     let mut story = Story::of([target("web").needing(["go"])]).with_gate(two);
     story.run();
-    let later = |story: &Story| {
-        let mut job = Story::of_many(story.request.targets.clone());
-        job.request.rules = story.request.rules.clone();
-        job.known.log = story.known.log.clone();
-        job.always("look at the commit of web", Says::Moved)
-    };
+    let later = |story: &Story| story.next_job().always("look at the commit of web", Says::Moved);
     assert!(!later(&story).run().iter().any(|line| line.contains("comment") || line.contains("commit")));
     let mut story = story.after_command(7, Verb::Go, About::Default);
     let mut job = later(&story);
@@ -415,4 +412,15 @@ fn a_lapse_is_recorded_once_and_a_ref_that_moves_before_any_approval_not_at_all(
     story.known.log = job.known.log;
     let lines = later(&story).run();
     assert!(!lines.iter().any(|line| line.contains("comment:")), "{lines:#?}");
+}
+
+#[test]
+fn a_refusal_on_an_issue_of_an_unknown_account_claims_nothing() {
+    let mut job = Story::of([target("web")]).after_command(6, Verb::Status, About::Default);
+    job = job.job(7, Verb::Hold, About::Default).not_knowing_its_account();
+    job.request.command.as_mut().expect("a command").command = Err(Problem::new("no".to_owned()));
+    let mut job = job.when("ask whose token it is", [Says::Refused]);
+    let lines = job.run();
+    assert!(lines.contains(&"comment: an unknown command of alice, refused".to_owned()), "{lines:#?}");
+    assert!(!lines.contains(&"comment: ".to_owned()), "{lines:#?}");
 }

@@ -3,8 +3,10 @@
 //! Some of the jobs read a command each, and go on as any dispatch does. The record of a command that none of them
 //! reads appears at any moment, as that of a job that died right after.
 //!
-//! What keeps a target from being started is written down here once more, apart from the product: of several words
-//! on the same thing the one of the newest comment counts.
+//! What keeps a target from being started is written down once more, apart from the product: `words`.
+
+#[path = "../../simulation/words.rs"]
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,11 +19,10 @@ use release_ticket_action::names::{CommentId, Login, Reaction, RunId, TargetName
 use release_ticket_action::plan::Effect;
 use release_ticket_action::ticket::decision::{ApprovedCommit, Outcome, Person};
 use release_ticket_action::ticket::gate::OnMoved;
-use release_ticket_action::ticket::{
-    Decision, Freeze, Gate, Log, Record, Rules, StartState, Ticket, Verb, Word,
-};
+use release_ticket_action::ticket::{Decision, Freeze, Gate, Log, Record, Rules, StartState, Verb, Word};
 use serde_json::Map;
 use stateright::Property;
+use words::{Approved, Words};
 
 use super::{
     Action, Claims, HUB_RUN, Is, Job, RECORDED, State, index_of, name, number_of, run_id, runs_in, writer,
@@ -130,68 +131,33 @@ enum Back {
 
 /// What keeps a target back, by the words in a log, where its ref is at a commit.
 fn kept_back(log: &Log, people: &People, target: &TargetName, commit: Option<u8>) -> Option<Back> {
-    let words = Words::of(log);
-    if words.last_is(target, Verb::Skip, false) {
-        return Some(Back::Skip);
+    let words = words_of(log);
+    let sha = commit.map(sha);
+    let approved = if people.may_move { Approved::Any } else { Approved::At(sha.as_deref()) };
+    let is_open = |required| words.open(&gate(), required, target, approved);
+    let is_overridden = |freeze: Freeze| words.overrides(&freeze);
+    if words.skip(target) {
+        Some(Back::Skip)
+    } else if words.hold(target) {
+        Some(Back::Hold)
+    } else if !people.required.is_none_or(is_open) {
+        Some(Back::Gate)
+    } else if !people.freeze().is_none_or(is_overridden) {
+        Some(Back::Freeze)
+    } else {
+        None
     }
-    if words.last_is(target, Verb::Hold, true) {
-        return Some(Back::Hold);
-    }
-    if let Some(required) = people.required
-        && !words.let_pass(target, required, commit, people.may_move)
-    {
-        return Some(Back::Gate);
-    }
-    (people.is_frozen && !words.any(Verb::OverrideFreeze)).then_some(Back::Freeze)
 }
 
-/// The commands that count, the newest comment first; several jobs may have recorded one of them.
-struct Words<'l>(Vec<&'l Decision>);
-
-impl<'l> Words<'l> {
-    fn of(log: &'l Log) -> Self {
-        let accepted = log.decisions().filter(|(_, decision)| decision.outcome == Outcome::Accepted);
-        let mut words: Vec<_> = accepted.map(|(_, decision)| decision).collect();
-        words.sort_by_key(|decision| std::cmp::Reverse(decision.comment));
-        Self(words)
-    }
-
-    fn any(&self, verb: Verb) -> bool {
-        self.0.iter().any(|word| word.verb() == Some(verb))
-    }
-
-    /// Whether the last of `verb` and its opposite, resume, is the verb; `for_all`: one without names is about
-    /// every target.
-    fn last_is(&self, target: &TargetName, verb: Verb, for_all: bool) -> bool {
-        let is_about = |word: &Decision| word.names.contains(target) || for_all && word.names.is_empty();
-        let mut verbs = self.0.iter().filter(|word| is_about(word)).filter_map(|word| word.verb());
-        verbs.find(|said| [verb, Verb::Resume].contains(said)) == Some(verb)
-    }
-
-    /// Whether enough people let a target pass at a commit, and nobody stops it.
-    fn let_pass(&self, target: &TargetName, required: u32, commit: Option<u8>, any_commit: bool) -> bool {
-        let mut last: BTreeMap<u64, (CommentId, Verb, bool)> = BTreeMap::new();
-        for word in &self.0 {
-            let Some(verb) = word.verb().filter(|verb| [Verb::Go, Verb::NoGo].contains(verb)) else {
-                continue;
-            };
-            let sha = commit.map(sha);
-            let is_approved = |of: &ApprovedCommit| of.target == *target && sha.is_some() && of.sha == sha;
-            let counts = any_commit || word.commits.iter().any(is_approved);
-            let known = last.entry(word.who.id).or_insert((word.comment, verb, counts));
-            // Of several records of one comment each says what its job has seen.
-            known.2 |= known.0 == word.comment && counts;
-        }
-        let gos = last.values().filter(|(_, verb, counts)| *verb == Verb::Go && *counts).count();
-        last.values().all(|(_, verb, _)| *verb == Verb::Go) && gos >= required as usize
-    }
+fn words_of(log: &Log) -> Words<'_> {
+    Words::of(log.decisions().map(|(_, decision)| decision))
 }
 
 /// Whether the product reads the words on holds and skips as they are said.
 fn is_read_as_said(log: &Log, target: &TargetName) -> bool {
-    let (ticket, words): (&Ticket, _) = (log.ticket(), Words::of(log));
-    ticket.hold_of(target).is_some() == words.last_is(target, Verb::Hold, true)
-        && ticket.skip_of(target).is_some() == words.last_is(target, Verb::Skip, false)
+    let (ticket, words) = (log.ticket(), words_of(log));
+    ticket.hold_of(target).is_some() == words.hold(target)
+        && ticket.skip_of(target).is_some() == words.skip(target)
 }
 
 /// So many people have once approved a commit of a target.
@@ -502,7 +468,7 @@ impl State {
 
     /// Whether the targets that need this one may be started.
     fn is_over(&self, target: usize, model: &Claims) -> bool {
-        let is_skipped = self.all().get(|log| Words::of(log).last_is(&name(target), Verb::Skip, false));
+        let is_skipped = self.all().get(|log| words_of(log).skip(&name(target)));
         let is_cancelled = |run: usize| self.cancelled.contains(&run);
         let of_target = || (0..self.runs.len()).filter(|run| usize::from(self.runs[*run]) == target);
         let last = of_target().next_back().filter(|_| of_target().count() > model.failed);

@@ -118,6 +118,11 @@ impl World {
         self.with(repository, |state, key| Some(state.repository(key)?.refs().keys().cloned().collect()))
     }
 
+    /// The commit at the head of a branch or tag.
+    pub fn head(&self, repository: &str, name: &str) -> String {
+        self.with(repository, |state, key| Some(state.repository(key)?.head(name)))
+    }
+
     /// Lets a person exist who does nothing else.
     pub fn user(&self, login: &str) {
         self.lock().add_user(login);
