@@ -69,11 +69,12 @@ WORLD
 }
 
 # As a runner starts a container: https://github.com/actions/runner/blob/main/src/Runner.Worker/Handlers/ContainerActionHandler.cs
+# run_step [OPTION…]
 run_step() {
     local url folder mounts=()
     url=$(<"$work/url")
     for folder in file_commands home runner_temp workflow workspace; do
-        mkdir "$work/$folder"
+        mkdir -p "$work/$folder"
         mounts+=(--volume "$work/$folder:/github/$folder")
     done
     touch "$work"/file_commands/{output,state,summary}
@@ -108,17 +109,43 @@ INPUT_TOKEN=report-token
 RUNNER_TEMP=/github/runner_temp
 ENVIRONMENT
     docker run --rm --network host --workdir /github/workspace --env-file "$work/environment" \
-        "${mounts[@]}" "$image"
+        "${mounts[@]}" "$@" "$image"
+}
+
+# As a runner does it at the end of a job.
+run_post_step() {
+    run_step --entrypoint "$(sed -n 's/^  post-entrypoint: //p' action.yml)" "$@"
 }
 
 reports() {
     serve_github
     run_step || fail "a report ends with exit code $?"
-    local story
-    story=$(python3 -c 'import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())' \
-        "$(<"$work/url")/_simulation/story")
+    local story said
+    story=$(ask story)
     [[ $story =~ 'acme/hub#1  comment '[0-9]+' added' ]] || fail "a report adds no comment: $story"
     printf 'A report reaches its ticket:\n%s\n' "$story"
+    said=$(run_post_step 2>&1) || fail "the post step of a report ends with exit code $?: $said"
+    [[ -z $said && $(ask story) == "$story" ]] || fail "the post step of a report does something: $said"
+    printf 'Its post step does nothing.\n'
+}
+
+tracks() {
+    local state
+    run_step --env INPUT_TRACK=true --env INPUT_STAGE=tracked || fail "a tracking step ends with exit code $?"
+    # NAME<<DELIMITER, the value, DELIMITER
+    mapfile -t state <"$work/file_commands/state"
+    [[ ${state[0]} == 'tracks<<'* && ${#state[@]} == 3 ]] || fail "a tracking step leaves: ${state[*]}"
+    run_post_step --env INPUT_TRACK=true --env INPUT_STATUS=failure --env "STATE_tracks=${state[1]}" ||
+        fail "the post step of a tracking step ends with exit code $?"
+    [[ $(ask issues/acme/hub/1) == *'"stage":"tracked","status":"failure"'* ]] ||
+        fail "the end of a tracked job is not on the ticket: $(ask issues/acme/hub/1)"
+    printf 'A tracked job reports its end.\n'
+}
+
+# What the simulated GitHub says of itself.
+ask() {
+    python3 -c 'import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())' \
+        "$(<"$work/url")/_simulation/$1"
 }
 
 start_engine
@@ -129,3 +156,4 @@ is_static
 says_what_it_is_built_from
 says_what_it_is
 reports
+tracks

@@ -13,8 +13,8 @@ use chrono::{DateTime, Utc};
 use release_ticket_action::names::{CommentId, Login, RunId};
 use release_ticket_action::ticket::seen::BoardData;
 use release_ticket_action::ticket::{
-    Basis, BoardStep, Comment, Dispatch, FollowedRun, Log, Record, Report, StageReport, Start, StartState,
-    Status, Ticket, Watch, Writer, board, fold,
+    Basis, BoardStep, Comment, Dispatch, FollowedRun, Log, Outputs, Record, Report, StageReport, Start,
+    StartState, Status, Ticket, Watch, Writer, board, fold,
 };
 use serde_json::Map;
 use simulated_github::World;
@@ -193,6 +193,8 @@ fn in_comments(records: &[Record]) -> Vec<Comment> {
 fn dispatch(targets: &[usize], name: &dyn Fn(usize) -> String) -> Record {
     let start = |target: &usize| Start {
         commit: None,
+        outputs: Outputs::default(),
+        verify: false,
         repeats: None,
         turn: None,
         target: name(*target).into(),
@@ -222,6 +224,7 @@ fn dispatch(targets: &[usize], name: &dyn Fn(usize) -> String) -> Record {
         watch: Watch::default(),
         targets: targets.iter().map(start).collect(),
         followed: Vec::new(),
+        verified: Vec::new(),
         other: Map::new(),
     })
 }
@@ -271,6 +274,7 @@ fn report(name: &str, target: usize, nth: usize) -> Record {
         message: Some("412 tests passed in 3 min 12 s".into()),
         url: None,
         done: nth % 10 == 9,
+        outputs: Outputs::default(),
         at: DateTime::<Utc>::UNIX_EPOCH,
         seq: 1,
         other: Map::new(),

@@ -3,11 +3,12 @@
 //! Each [`Effect`] is sent once; the methods of [`crate::github`], [`crate::opening`] and
 //! [`crate::ledger`] say how an unclear answer is settled.
 
+use crate::github::releases::{NewRelease, Release};
 use crate::github::{GitHub, GitHubError};
 use crate::ledger::{Ledger, Pen};
 use crate::names::{IssueRef, RepoName};
 use crate::opening;
-use crate::plan::{Applied, Effect, EventStart, WorkflowStart};
+use crate::plan::{Applied, Effect, EventStart, RecordRelease, WorkflowStart};
 use crate::problem::Problem;
 use crate::runner::log::NOTICE;
 use crate::ticket::{Comment, Log};
@@ -94,6 +95,7 @@ pub async fn send(effect: &Effect, github: &GitHub) -> Result<Applied, GitHubErr
             let run = github.start_workflow(repository, workflow, git_ref, inputs).await?;
             return Ok(Applied::Started(run.map(|run| (run.id, run.html_url))));
         }
+        Effect::PublishRelease(new) => publish(github, new).await?,
         Effect::SendEvent(EventStart { repository, event_type, client_payload, .. }) => {
             github.send_event(repository, event_type, client_payload).await?;
             return Ok(Applied::Started(None));
@@ -135,6 +137,33 @@ pub async fn send(effect: &Effect, github: &GitHub) -> Result<Applied, GitHubErr
         }
     }
     Ok(Applied::Done)
+}
+
+/// A release of this tag that this action did not publish is somebody else's, and stays as it is.
+async fn publish(github: &GitHub, new: &RecordRelease) -> Result<(), GitHubError> {
+    let RecordRelease { repository, tag, commit, name, body, mark } = new;
+    let is_ours = |release: &Release| {
+        release.body.as_deref().is_some_and(|text| text.lines().next() == Some(mark.as_str()))
+    };
+    let is_same = |release: &Release| {
+        release.body.as_deref().is_some_and(|text| text.replace("\r\n", "\n").trim() == body.trim())
+    };
+    let published = match github.release_by_tag(repository, tag).await? {
+        None => {
+            let new = NewRelease { tag, commit, name, body };
+            github.publish_release(repository, new).await?
+        }
+        Some(release) if !is_ours(&release) => {
+            let what = format!("the record is not published: {repository} has another release {tag}");
+            let help = "give the release another name, or leave `publish-release` out";
+            tracing::warn!("{}", Problem::new(what).help(help));
+            return Ok(());
+        }
+        Some(release) if is_same(&release) => release,
+        Some(release) => github.edit_release(repository, &release, body).await?,
+    };
+    tracing::info!("the record of the release is published: {}", published.html_url);
+    Ok(())
 }
 
 async fn delete_refs(github: &GitHub, repository: &RepoName, prefix: &str) -> Result<(), GitHubError> {

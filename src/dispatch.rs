@@ -25,19 +25,23 @@ mod refusals;
 mod remembered;
 mod steering;
 mod stop;
+mod survey;
+mod verify;
 
 use crate::cancel::{Cancelled, WINDING_UP, unless};
 use crate::engine::results::{self, Results};
-use crate::engine::{Known, Request, TicketIs, forecast};
+use crate::engine::{Known, Request, TicketIs, forecast, recording};
 use crate::github::needs::{Level, Permission};
 use crate::github::{GitHub, Needs};
 use crate::inputs::{ClaimMode, Common, DispatchInputs};
 use crate::job::Job;
+use crate::names::IssueRef;
 use crate::outbox::Outbox;
 use crate::problem::Problem;
 use crate::receipt::Receipt;
 use crate::runner::log::NOTICE;
-use crate::ticket::{board, text};
+use crate::ticket::{Release, board, text};
+use crate::workspace;
 use asker::Asker;
 use outlook::Outlook;
 use perform::Performer;
@@ -67,10 +71,10 @@ fn needs(common: &Common, inputs: &DispatchInputs) -> Needs {
         Permission::Actions,
         Level::Read,
     );
-    match inputs.claim {
-        ClaimMode::Comment => needs,
-        ClaimMode::Ref => needs.must(&common.hub, Permission::Contents, Level::Write),
+    if inputs.claim == ClaimMode::Ref || inputs.publish_release {
+        return needs.must(&common.hub, Permission::Contents, Level::Write);
     }
+    needs
 }
 
 /// Dispatches a release.
@@ -159,6 +163,16 @@ async fn work(
     }
 }
 
+/// Writes the release's record into a file of the workspace.
+fn keep_record(receipt: &mut Receipt, record: &Release, ticket: &IssueRef, hub: Hub<'_>) {
+    let Some(workspace) = &hub.job.workspace else { return };
+    let name = format!("release-record-{}.json", ticket.number);
+    match workspace::write(workspace, &name, &record.file()) {
+        Ok(()) => receipt.record_path = Some(name),
+        Err(error) => receipt.problems.push(Problem::from(&error)),
+    }
+}
+
 /// Writes what became of it all into the receipt.
 fn fill(receipt: &mut Receipt, known: &Known, request: &Request, hub: Hub<'_>) {
     let Results { comment, targets, waiting_for, failures, problems, delivered } =
@@ -172,6 +186,9 @@ fn fill(receipt: &mut Receipt, known: &Known, request: &Request, hub: Hub<'_>) {
     receipt.created = Some(created.unwrap_or(false));
     receipt.comment = comment.map(|(id, url)| (id.0, url));
     receipt.waiting_for = waiting_for;
+    if let Some(record) = recording::recorded(known, request, hub.job.clock.now()) {
+        keep_record(receipt, &record, issue, hub);
+    }
     let ticket = known.log.ticket();
     receipt.summary = format!("### {}\n\n{}\n", text::link(&issue.to_string(), url), board::summary(ticket));
     tracing::info!("{}", board::plain(ticket));

@@ -14,7 +14,8 @@
 //! can start nothing, or if the command is refused.
 //!
 //! Each rule is a function in the file of what it is about: `opening`, `following`, `earlier`, `deciding`, `claiming`,
-//! `starting`, `mending`, `watching`, `remembering`, `pinging`, `board`, `waiting`, `closing`. `verdict` says whether a
+//! `outputs`, `starting`, `mending`, `verifying`, `watching`, `remembering`, `pinging`, `recording`, `board`,
+//! `waiting`, `closing`. `verdict` says whether a
 //! target is started, and if not, why: also what people decided against it. A rule gives no steps once [`Known`] holds
 //! what came of them, so `learn` has to keep the answer of every step, a failure too.
 
@@ -31,8 +32,10 @@ mod learn;
 mod locking;
 mod mending;
 mod opening;
+mod outputs;
 mod pinging;
 pub mod ready;
+pub mod recording;
 mod remembering;
 pub mod request;
 pub mod results;
@@ -41,6 +44,8 @@ pub mod step;
 #[cfg(test)]
 mod testing;
 mod verdict;
+mod verified;
+mod verifying;
 mod view;
 mod waiting;
 mod watching;
@@ -51,7 +56,7 @@ use chrono::{DateTime, Utc};
 pub use forecast::forecast;
 pub use known::{Known, TicketIs};
 pub use ready::Ready;
-pub use request::{Claim, Follow, Patience, Request, Retry};
+pub use request::{Claim, Follow, Patience, Publish, Request, Retry};
 pub use step::{Answer, Failure, Pause, Step};
 use view::View;
 
@@ -66,7 +71,7 @@ pub fn searches(known: &Known, request: &Request, now: DateTime<Utc>) -> Vec<Ste
 type Rule = fn(&View<'_>) -> Vec<Step>;
 
 /// What a hub job does, the most urgent first.
-const RULES: [Rule; 28] = [
+const RULES: [Rule; 34] = [
     opening::open_the_ticket,
     opening::close_duplicates,
     following::read_the_log,
@@ -74,6 +79,8 @@ const RULES: [Rule; 28] = [
     following::look_at_runs,
     claiming::ask_about_other_jobs,
     following::record_runs,
+    verifying::verify,
+    verifying::record,
     earlier::take_over,
     deciding::look_at_commits,
     deciding::decide,
@@ -90,10 +97,14 @@ const RULES: [Rule; 28] = [
     watching::record_the_watch,
     remembering::remember,
     pinging::ping,
+    recording::record,
     board::show_the_board,
     deciding::react,
+    outputs::look_again,
+    verifying::look_again,
     waiting::wait,
     waiting::cancel_runs,
+    recording::publish,
     closing::end,
 ];
 

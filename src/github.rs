@@ -16,16 +16,19 @@
 //! | [`client`] | a request with the token of its repository, and why it failed ([`error`]) |
 //! | `pages` | how long a list may be |
 //! | [`role`] | what somebody may do in a repository |
-//! | [`accounts`], [`actions`], [`contents`], [`issues`], [`refs`], [`teams`] | the methods |
+//! | [`accounts`], [`actions`], `attestations`, [`checks`], [`contents`], [`issues`], [`joblog`], [`refs`], [`releases`], [`teams`] | the methods |
 //! | [`once`] | how a write that must not happen twice is sent |
 
 pub mod accounts;
 pub mod actions;
 pub mod api;
+mod attestations;
+pub mod checks;
 pub mod client;
 pub mod contents;
 pub mod error;
 pub mod issues;
+pub mod joblog;
 mod lag;
 mod moved;
 pub mod needs;
@@ -33,6 +36,7 @@ pub mod once;
 mod pace;
 mod pages;
 pub mod refs;
+pub mod releases;
 mod remedy;
 pub mod role;
 pub mod teams;

@@ -4,6 +4,7 @@
 //! with them is reported together.
 
 mod error;
+mod outputs;
 mod reader;
 pub mod table;
 
@@ -27,7 +28,7 @@ use crate::names::{GitRef, IssueRef, Login, RepoName, TicketName};
 use crate::network::is_loopback;
 use crate::problem::Problem;
 use crate::targets::{self, Defaults, Target};
-use crate::ticket::{PingsFor, Status, Writer};
+use crate::ticket::{Outputs, PingsFor, Status, Writer};
 use crate::workspace;
 
 /// The inputs, read and checked.
@@ -136,6 +137,29 @@ impl Words for ClaimMode {
     }
 }
 
+/// What a notice shows of failed jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Explain {
+    /// Their annotations, or where they have none the end of their logs.
+    Auto,
+    /// Their annotations.
+    Annotations,
+    /// Nothing.
+    Off,
+}
+
+impl Words for Explain {
+    const ALL: &'static [Self] = &[Self::Auto, Self::Annotations, Self::Off];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Annotations => "annotations",
+            Self::Off => "off",
+        }
+    }
+}
+
 impl Words for Role {
     const ALL: &'static [Self] = &[Self::Triage, Self::Write, Self::Maintain, Self::Admin];
 
@@ -173,6 +197,14 @@ pub enum Mode {
     Report(ReportInputs),
     /// Something went wrong.
     Notify(NotifyInputs),
+}
+
+impl Mode {
+    /// Whether the step has something to do at the end of its job.
+    #[must_use]
+    pub fn tracks(&self) -> bool {
+        matches!(self, Self::Report(inputs) if inputs.track)
+    }
 }
 
 /// A list as it is given, or a template that comes to one once the ticket is known.
@@ -234,6 +266,8 @@ pub struct DispatchInputs {
     pub release_again: bool,
     /// How hub jobs settle who starts a target.
     pub claim: ClaimMode,
+    /// Whether the release's record is published as a release of the hub.
+    pub publish_release: bool,
     /// The role in the hub that commands take.
     pub command_permission: Role,
 }
@@ -253,8 +287,12 @@ pub struct ReportInputs {
     pub url: Option<String>,
     /// Whether this stage ends the target's release.
     pub done: bool,
+    /// The values that the target gives back.
+    pub outputs: Outputs,
     /// When somebody is pinged.
     pub pings: PingsFor,
+    /// Whether the step reports by itself that the job is under way, and in its post step how it ended.
+    pub track: bool,
 }
 
 /// The inputs of `notify`.
@@ -272,6 +310,8 @@ pub struct NotifyInputs {
     pub mention: Vec<Login>,
     /// What makes two failures the same.
     pub fingerprint: Option<String>,
+    /// What is shown of the failed jobs.
+    pub explain: Explain,
 }
 
 /// The values of the inputs that were given.
@@ -464,6 +504,7 @@ impl DispatchInputs {
             pings: reader.some_of("ping"),
             release_again: reader.boolean("release-again"),
             claim: reader.one_of("claim").unwrap_or(ClaimMode::Comment),
+            publish_release: reader.boolean("publish-release"),
             command_permission: reader.one_of("command-permission").unwrap_or(Role::Admin),
         }
     }
@@ -508,6 +549,7 @@ fn defaults(reader: &mut Reader<'_>) -> Defaults {
         inputs: inputs.unwrap_or_default(),
         event_type: event_type.filter(|_| by_event),
         stale_after: reader.duration("stale-after"),
+        ..Defaults::default()
     }
 }
 
@@ -551,12 +593,7 @@ fn wait(reader: &mut Reader<'_>) -> Option<Wait> {
 /// What there is to say: as it is given, else from a file of the workspace. A file that cannot be read takes nothing
 /// from the rest that there is to say.
 fn message(reader: &mut Reader<'_>, job: &Job) -> Option<String> {
-    let Some(path) = reader.text("message-path") else { return reader.text("message") };
-    if reader.is_given("message") {
-        reader.refuse(InputError::TwoMessages);
-        return None;
-    }
-    reader.accept(workspace::check_path(&path).map_err(InputError::MessagePath))?;
+    let Some(path) = message_path(reader) else { return reader.text("message") };
     let file = job.workspace.as_deref().map(|workspace| workspace::read_message(workspace, &path));
     let problem = match file.transpose() {
         Ok(Some(Some(text))) => return Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
@@ -569,16 +606,52 @@ fn message(reader: &mut Reader<'_>, job: &Job) -> Option<String> {
     None
 }
 
+/// The values that a target gives back.
+fn outputs_given(reader: &mut Reader<'_>) -> Outputs {
+    let Some(text) = reader.verbatim("outputs") else { return Outputs::default() };
+    outputs::parse(&text).unwrap_or_else(|problems| {
+        problems.into_iter().for_each(|problem| reader.refuse(InputError::Output(problem)));
+        Outputs::default()
+    })
+}
+
+/// The file with the message, where there is one.
+fn message_path(reader: &mut Reader<'_>) -> Option<String> {
+    let path = reader.text("message-path")?;
+    if reader.is_given("message") {
+        reader.refuse(InputError::TwoMessages);
+    }
+    reader.accept(workspace::check_path(&path).map_err(InputError::MessagePath))?;
+    Some(path)
+}
+
+/// How the stage stands. A tracked job is under way, or has ended.
+fn status_of_stage(reader: &mut Reader<'_>, track: bool) -> Option<Status> {
+    let status = reader.status("status")?;
+    if track && matches!(status, Status::Queued | Status::InProgress) {
+        reader.refuse(InputError::TrackedStatus(status));
+    }
+    Some(status)
+}
+
 impl ReportInputs {
     fn read(reader: &mut Reader<'_>, job: &Job, job_name: String) -> Option<Self> {
+        let track = reader.boolean("track");
+        // A later step of the job may write the file with the message of its end.
+        let message = match track && job.tracked.is_none() {
+            true => message_path(reader).and(None),
+            false => message(reader, job),
+        };
         Some(Self {
+            track,
             target: reader.text("target"),
             stage: reader.text("stage").unwrap_or(job_name),
-            message: message(reader, job),
+            message,
             url: reader.text("url"),
             done: reader.boolean("done"),
+            outputs: outputs_given(reader),
             pings: reader.some_of("ping"),
-            status: reader.status("status")?,
+            status: status_of_stage(reader, track)?,
         })
     }
 }
@@ -591,6 +664,7 @@ impl NotifyInputs {
             message: message(reader, job),
             title: reader.text("title"),
             fingerprint: reader.text("fingerprint"),
+            explain: reader.one_of("explain").unwrap_or(Explain::Auto),
             status: status_of_run(reader, job).or_else(|| reader.status("status"))?,
         })
     }

@@ -75,6 +75,9 @@ pub const IDENTITY_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
 /// The variable with the token for that: the one secret that the runner puts into the environment.
 pub const IDENTITY_TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
 
+/// The variable of a post step that says which stage its main step has left to it, as [`Job::state`] got it.
+pub const TRACKED: &str = "STATE_tracks";
+
 /// The job, its run and its surroundings.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -108,6 +111,10 @@ pub struct Job {
     pub output: Option<PathBuf>,
     /// Where the job summary goes.
     pub summary: Option<PathBuf>,
+    /// Where a main step leaves what its post step needs to know.
+    pub state: Option<PathBuf>,
+    /// Of a post step: which stage its main step tracks.
+    pub tracked: Option<String>,
     /// Whether the run was started with debug logging.
     pub debug: bool,
     /// How the job asks for its identity, if it may.
@@ -161,6 +168,8 @@ impl Job {
             temp: text("RUNNER_TEMP").map(PathBuf::from),
             output: text("GITHUB_OUTPUT").map(PathBuf::from),
             summary: text("GITHUB_STEP_SUMMARY").map(PathBuf::from),
+            state: text("GITHUB_STATE").map(PathBuf::from),
+            tracked: text(TRACKED),
             debug: get("RUNNER_DEBUG") == Some("1"),
             identity: get(IDENTITY_URL)
                 .zip(get(IDENTITY_TOKEN))

@@ -31,6 +31,7 @@
 //! | [`ledger`] | a ticket's log on GitHub: it reads the log, writes records, and keeps the board up to date |
 //! | [`believe`] | whether the author of a record may colour the board |
 //! | [`runs`] | GitHub's runs as a ticket keeps them |
+//! | [`explain`] | why a run failed, by its annotations, logs and history, and who may read that |
 //! | [`opening`] | the one open issue of a key: found, or opened once |
 //! | [`github`] | GitHub, in layers: one method for each request, and below it tokens, retries and the client |
 //! | [`network`] | the way out: proxies, certificates, and the HTTP client for all of it |
@@ -78,12 +79,21 @@
 //! - **A record colours the board, and decides nothing by itself.** What is done rests on the claims of this hub's own
 //!   identity and on GitHub's word ([`ticket::basis`], [`ticket::Log::believed`]). Who may write records is settled in
 //!   [`believe`], who may start something by an event on an issue in `dispatch::asker`.
+//! - **A post step is known by its name.** `action.yml` starts the image by its second name there, and only a step that
+//!   tracks its job (`report::track`) does something then: any other would do its work twice.
 //! - **A person steers by a command** ([`command`]), whose author's role GitHub is asked for. `dispatch::steering` makes it
 //!   a part of the request, also where it is refused: its author is answered.
 //! - **A decision is a record** ([`ticket::decision`]), whose key is the id of the comment with the command: it is written
 //!   once, and of several on the same thing the one with the highest id counts ([`ticket::decisions`]). `engine::deciding`
 //!   writes it; a skip, a hold, a closed gate or a freeze is a veto of `engine::verdict`, before a claim and once more
 //!   after it.
+//! - **A release leaves a record** ([`ticket::release`]) of what it came to, by GitHub's times (`dispatch::survey`): asked for
+//!   and written once everything is released (`engine::recording`), and read again only to compare the next release with it.
+//! - **A target gives values back** ([`ticket::outputs`]): its reports hold them, the fold merges those of its newest run, and
+//!   `engine::outputs` waits for them, as lists lag, before what reads them is started. `targets::references` refuses
+//!   references that cannot be met.
+//! - **Green is verified where that is asked for** ([`ticket::verification`]): `engine::verifying` asks GitHub after the run
+//!   has ended, records what it found, and until then the target is neither released nor failed.
 //! - **One function says who acts next** ([`ticket::need`]): the board's box, the pings and the summary repeat it.
 //! - **Markers are data from outside** ([`ticket::marker`]), and text from outside is made safe for
 //!   the place where it lands ([`ticket::text`], [`runner::log`]).
@@ -96,12 +106,14 @@
 //! | a rule or a step of the hub | [`engine`] |
 //! | a command | [`ticket::decision`], [`command`], `engine::deciding` |
 //! | a gate or a freeze | `targets::rules`, [`ticket::gate`], [`ticket::decisions`] |
+//! | a check of `verify` | `targets::verify`, `engine::verifying`, `dispatch::verify` |
 //! | an effect | [`plan`], [`apply`] |
 //! | why a target is not started | [`ticket::reason`] |
 //! | who acts next, and when somebody is pinged | [`ticket::need`], [`ticket::ping`] |
 //! | a section of the board | [`ticket::board`], a file for each |
 //! | a word of a record | [`ticket::status`] |
 //! | a field of a record | [`ticket::record`] |
+//! | what a release's record says | [`ticket::release`], `engine::recording`, `dispatch::survey` |
 //! | a request | a method in [`github`], and a route in `tests/simulated-github` |
 //! | a workflow that the README shows | a file of `examples/workflows`, which `tests/end-to-end` plays in a runner |
 //!
@@ -115,6 +127,7 @@ pub mod dispatch;
 pub mod duration;
 pub mod engine;
 pub mod event;
+pub mod explain;
 pub mod form;
 pub mod github;
 pub mod inputs;

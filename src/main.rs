@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
-use release_ticket_action::job::Clock;
+use release_ticket_action::job::{Clock, TRACKED};
 use release_ticket_action::run;
 use release_ticket_action::runner::log;
 
@@ -21,13 +22,24 @@ To see a whole release on this machine, without GitHub:
   cargo run --example rehearse
 ";
 
+/// The image's second name of this program, by which `action.yml` starts it as the post step of a job. A post step
+/// cannot be told from a main step by its inputs, and a main step may end before it saves any state.
+const POST: &str = "release-ticket-action-post";
+
 fn main() -> ExitCode {
     #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
     let variables = std::env::vars_os();
     // A variable that is not UTF-8 keeps its readable part, and fails where it is used.
-    let environment: BTreeMap<String, String> = variables
+    let mut environment: BTreeMap<String, String> = variables
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .collect();
+    if !is_post_step() {
+        // A variable of this name that a step of the job has set.
+        environment.remove(TRACKED);
+    } else if environment.get(TRACKED).is_none_or(|state| state.trim().is_empty()) {
+        // Every step has a post step, and few have something to do in it.
+        return run::Exit::Done.into();
+    }
     if !environment.contains_key("INPUT_MODE") {
         // Nothing is left to be done if standard error is closed.
         let _ = std::io::stderr().write_all(ABOUT.as_bytes());
@@ -43,6 +55,12 @@ fn main() -> ExitCode {
         })
     });
     exit.unwrap_or(run::Exit::Failed).into()
+}
+
+/// Whether the runner started this program at the end of the job.
+fn is_post_step() -> bool {
+    let name = std::env::args_os().next();
+    name.is_some_and(|name| Path::new(&name).file_name() == Some(POST.as_ref()))
 }
 
 /// Ends when the runner cancels the job. As the first process of its container the program would

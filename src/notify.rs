@@ -15,7 +15,7 @@ use self::subject::Subject;
 use crate::cancel::{Cancelled, WINDING_UP, unless};
 use crate::github::needs::{Level, Permission};
 use crate::github::{GitHub, GitHubError, Needs};
-use crate::inputs::{Common, NotifyInputs};
+use crate::inputs::{Common, Explain, NotifyInputs};
 use crate::job::Job;
 use crate::names::{Login, RunId};
 use crate::outbox::Outbox;
@@ -29,8 +29,15 @@ use crate::ticket::{Notice, Status, Writer, text};
 const RUNS_ASKED: usize = 3;
 
 /// What notifying needs. With a ticket an issue where it happened is the way out only.
-fn needs(job: &Job, common: &Common) -> Needs {
+fn needs(job: &Job, common: &Common, inputs: &NotifyInputs) -> Needs {
     let mut needs = Needs::default().may(&job.repository, Permission::Actions, Level::Read);
+    if inputs.explain != Explain::Off {
+        needs = needs.may(&job.repository, Permission::Checks, Level::Read).may(
+            &job.repository,
+            Permission::Contents,
+            Level::Read,
+        );
+    }
     if job.event.workflow_run(&job.repository).is_some() {
         needs = needs.may(&job.repository, Permission::Contents, Level::Read);
     }
@@ -52,7 +59,7 @@ pub async fn run(
     github: &GitHub,
     mut cancelled: Cancelled<'_>,
 ) -> Receipt {
-    github.tokens().need(needs(job, common));
+    github.tokens().need(needs(job, common, inputs));
     let mut receipt = Receipt { created: Some(false), ..Receipt::default() };
     let mut notifying = Box::pin(notify(job, common, inputs, github, &mut receipt));
     if unless(&mut cancelled, &mut notifying).await.is_some() {
@@ -105,8 +112,9 @@ async fn notify_of(
     github: &GitHub,
     receipt: &mut Receipt,
 ) {
-    let (notice, read) =
-        tokio::join!(cause::notice(job, common, inputs, subject, github), read_ticket(job, common, github));
+    let place = common.ticket.as_ref().map_or(&job.repository, |ticket| &ticket.repository);
+    let notice = cause::notice(job, common, inputs, subject, place, github);
+    let (mut notice, read) = tokio::join!(notice, read_ticket(job, common, github));
     let mut unwritable = None;
     if let (Some(ticket), Some((_one_step_at_a_time, facts))) = (&common.ticket, read) {
         let notified = match facts {
@@ -123,6 +131,9 @@ async fn notify_of(
         }
         tracing::warn!("{problem}");
         unwritable = Some(problem);
+    }
+    if notice.explanation.is_withheld {
+        notice = cause::notice(job, common, inputs, subject, &job.repository, github).await;
     }
     let in_issue =
         in_issue(subject, job, common, inputs, github, &notice, unwritable.as_ref(), receipt).await;

@@ -58,6 +58,24 @@ pub struct NewRef {
     pub turn: u32,
 }
 
+/// A release of the hub that publishes the release's record.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RecordRelease {
+    /// The hub.
+    pub repository: RepoName,
+    /// Its tag.
+    pub tag: String,
+    /// The commit at which the tag is made.
+    pub commit: String,
+    /// Its title.
+    pub name: String,
+    /// Its text.
+    pub body: String,
+    /// The first line of its text, by which it is known again.
+    #[serde(skip)]
+    pub mark: String,
+}
+
 /// The start of a workflow.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WorkflowStart {
@@ -137,6 +155,8 @@ pub enum Effect {
         /// The board.
         comment: CommentId,
     },
+    /// Publish the release's record as a release of the hub: edit the one that is there, if this action published it.
+    PublishRelease(Box<RecordRelease>),
     /// Create a git reference of the hub that only one job can create.
     CreateRef(NewRef),
     /// Delete the git references by which the targets of a ticket were claimed.
@@ -285,6 +305,9 @@ impl fmt::Display for Effect {
             }
             Self::UpdateBoard { issue } => write!(f, "bring the board of {issue} up to date"),
             Self::PinBoard { issue, .. } => write!(f, "pin the board of {issue}"),
+            Self::PublishRelease(new) => {
+                write!(f, "publish the record of the release as {} of {}", new.tag, new.repository)
+            }
             Self::CreateRef(new) => write!(f, "claim {} by {} in {}", new.target, new.name, new.repository),
             Self::DeleteRefs { repository, prefix } => {
                 write!(f, "delete the references {prefix}* of {repository}")
@@ -335,6 +358,10 @@ fn title(record: &Record) -> String {
             let stages =
                 report.stages.iter().map(|stage| format!("{} {}", stage.stage, stage.status.label()));
             stages.collect::<Vec<_>>().join("; ")
+        }
+        Record::Release(release) => {
+            let name = release.release.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
+            format!("the record of the release{name}")
         }
         Record::Notice(notice) => crate::ticket::text::first_line(&notice.message).to_owned(),
         Record::Decision(decision) => {
@@ -397,6 +424,7 @@ enum Printed<'a> {
     PinBoard {
         issue: String,
     },
+    PublishRelease(&'a RecordRelease),
     CreateRef(&'a NewRef),
     DeleteRefs {
         repository: &'a RepoName,
@@ -446,6 +474,7 @@ impl Serialize for Effect {
             Self::WriteComment { issue, comment, body } => written(issue, *comment, body.clone()),
             Self::UpdateBoard { issue } => Printed::UpdateBoard { issue: issue.to_string() },
             Self::PinBoard { issue, .. } => Printed::PinBoard { issue: issue.to_string() },
+            Self::PublishRelease(new) => Printed::PublishRelease(new),
             Self::CreateRef(new) => Printed::CreateRef(new),
             Self::DeleteRefs { repository, prefix } => Printed::DeleteRefs { repository, prefix },
             Self::StartWorkflow(start) => Printed::StartWorkflow(start),

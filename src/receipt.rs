@@ -21,6 +21,8 @@ pub struct Receipt {
     pub results: Option<String>,
     /// What only people can go on with: `review web`.
     pub waiting_for: Vec<String>,
+    /// The file of the workspace with the release's record.
+    pub record_path: Option<String>,
     /// Whether the ticket could be written; none where there was nothing to write.
     pub delivered: Option<bool>,
     /// Markdown for the job summary.
@@ -57,6 +59,7 @@ impl Receipt {
             ("plan", self.plan.as_ref().map(Plan::to_json).unwrap_or_default()),
             ("results", self.results.clone().unwrap_or_default()),
             ("waiting-for", self.waiting_for.join(", ")),
+            ("record-path", self.record_path.clone().unwrap_or_default()),
             ("delivered", flag(self.delivered)),
         ]
     }

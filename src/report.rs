@@ -4,10 +4,14 @@
 //! same time. A later one reads first: it edits only what GitHub shows as this job's record, whatever the folder
 //! says. Where there is no such folder the record is looked for in the ticket.
 
+mod track;
+
 use std::cmp::Reverse;
+use std::time::Duration;
 
 use serde_json::Map;
 
+use self::track::Ending;
 use crate::apply;
 use crate::cancel::{Cancelled, WINDING_UP, unless};
 use crate::github::needs::{Level, Permission};
@@ -26,10 +30,18 @@ use crate::ticket::pinging::{self, Due, Pinger};
 use crate::ticket::state::Run;
 use crate::ticket::{Log, PingFor, Record, Report, StageReport, Status, Target, Ticket, Writer, text};
 
+/// How long the report of a cancelled job may take. The runner gives its last steps
+/// [five minutes](https://docs.github.com/actions/reference/workflows-and-actions/workflow-cancellation) together.
+const REPORTING_CANCELLATION: Duration = Duration::from_secs(60);
+
 /// What a report needs.
-fn needs(common: &Common) -> Needs {
-    let ticket = common.ticket.as_ref().map(|ticket| &ticket.repository);
-    ticket.map_or_else(Needs::default, |hub| Needs::default().must(hub, Permission::Issues, Level::Write))
+fn needs(job: &Job, common: &Common, inputs: &ReportInputs) -> Needs {
+    let Some(ticket) = &common.ticket else { return Needs::default() };
+    let needs = Needs::default().must(&ticket.repository, Permission::Issues, Level::Write);
+    match track::looks_for_step(job, inputs) {
+        true => needs.may(&job.repository, Permission::Actions, Level::Read),
+        false => needs,
+    }
 }
 
 /// Reports a stage; if the step is cancelled meanwhile, that it was.
@@ -40,9 +52,20 @@ pub async fn run(
     github: &GitHub,
     mut cancelled: Cancelled<'_>,
 ) -> Receipt {
-    github.tokens().need(needs(common));
+    let Some(inputs) = &track::inputs_at(job, common, inputs) else { return Receipt::default() };
+    github.tokens().need(needs(job, common, inputs));
     let mut receipt = Receipt::default();
-    if unless(&mut cancelled, report(job, common, inputs, github, &mut receipt)).await.is_some() {
+    let of_cancelled_job = track::is_end(job, inputs) && inputs.status == Status::Cancelled;
+    if of_cancelled_job {
+        github.hurry();
+    }
+    let limit = if of_cancelled_job { REPORTING_CANCELLATION } else { Duration::MAX };
+    let reporting = tokio::time::timeout(limit, report(job, common, inputs, github, &mut receipt));
+    if let Some(reported) = unless(&mut cancelled, reporting).await {
+        if reported.is_err() {
+            let delivered = *receipt.delivered.get_or_insert(false);
+            receipt.problems.push(out_of_time(Some(delivered)));
+        }
         return receipt;
     }
     github.hurry();
@@ -83,16 +106,49 @@ async fn report(job: &Job, common: &Common, inputs: &ReportInputs, github: &GitH
     let writer = common.writer(job);
     let mut state = Outbox::lock(job.temp.as_deref(), &writer).await;
     let (mut ledger, mut log) = (Ledger::unread(github, ticket.clone()), Log::default());
-    let (known, unread) = match read(&mut ledger, &mut log, &state, &writer, common.comment_mode).await {
+    let mut known = read(&mut ledger, &mut log, &state, &writer, common.comment_mode).await;
+    if track::is_end(job, inputs) && common.comment_mode == CommentMode::New && known.is_ok() {
+        // What the steps have said stands in several comments.
+        known = ledger.read_changes(&mut log).await.and(known);
+    }
+    let (known, unread) = match known {
         Ok(known) => (known, None),
         Err(error) => (state.kept(&ticket).cloned(), Some(error)),
     };
-    let kept = decide(known, common.comment_mode, fresh(job, writer), stage_report(job, inputs));
+    let Some((kept, inputs)) = add(job, common, inputs, github, known, &log).await else {
+        tracing::info!("{}: a step of this job has reported on {ticket} how it ended", inputs.stage);
+        receipt.delivered = Some(true);
+        return;
+    };
     match unread {
         Some(error) => undelivered(receipt, common, &mut state, kept, &ticket, &error),
         None if common.dry_run => receipt.plan = Some(plan(&kept, &ticket).into_iter().collect()),
-        None => apply(receipt, common, inputs, kept, &mut ledger, &mut log, &mut state).await,
+        None => apply(receipt, common, &inputs, kept, &mut ledger, &mut log, &mut state).await,
     }
+    if track::is_start(job, &inputs) && receipt.delivered == Some(true) {
+        // The job's summary is read when it is over, and has its end.
+        receipt.summary.clear();
+    }
+}
+
+/// The job's record with what this step has to say, and what that is; none if a tracked job has said it before.
+async fn add(
+    job: &Job,
+    common: &Common,
+    inputs: &ReportInputs,
+    github: &GitHub,
+    known: Option<JobRecord>,
+    log: &Log,
+) -> Option<(JobRecord, ReportInputs)> {
+    let writer = common.writer(job);
+    let inputs = match track::ending(job, &writer, inputs, known.as_ref(), log) {
+        None => inputs.clone(),
+        Some(Ending::Report(said)) => track::ended(job, common, inputs, said, github).await,
+        Some(Ending::Undelivered(said)) => return Some((known?, track::repeated(inputs, &said))),
+        Some(Ending::Said) => return None,
+    };
+    let kept = decide(known, common.comment_mode, fresh(job, writer), stage_report(job, &inputs));
+    Some((kept, inputs))
 }
 
 /// The job's record as it is kept; looked for in the ticket where one may be there.
@@ -390,6 +446,7 @@ fn stage_report(job: &Job, inputs: &ReportInputs) -> StageReport {
         message: inputs.message.as_ref().map(|message| text::cut(message, text::MESSAGE_LIMIT)),
         url: url.cloned(),
         done: inputs.done,
+        outputs: inputs.outputs.clone(),
         at: job.clock.now(),
         seq: 0,
         other: Map::new(),

@@ -74,6 +74,9 @@ pub async fn run(environment: &Environment, clock: Clock, cancelled: impl Future
             return Exit::Invalid;
         }
     };
+    if job.tracked.is_some() && !inputs.mode.tracks() {
+        return Exit::Done;
+    }
     revoke_after_a_panic(&job, network, &github);
     let receipt = perform(&job, &inputs, &github, cancelled).await;
     finish(&job, &inputs.common, &receipt)
@@ -121,6 +124,7 @@ fn prepare(
         TokenService::new(octocrab, url, identity, hub, job_identity, job.clock, patience)
     };
     let github = GitHub::new(octocrab, tokens(&inputs, exchange), job.clock, patience);
+    let github = github.with_network(network.clone());
     Ok((inputs, network, github))
 }
 

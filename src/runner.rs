@@ -39,6 +39,16 @@ pub fn write_outputs(job: &Job, outputs: &[(&str, String)]) -> Result<(), Runner
     append(path, &text)
 }
 
+/// Leaves a value to the step's post step, which finds it in the variable `STATE_` + `name`.
+///
+/// # Errors
+///
+/// When the file cannot be written, or the runner has none.
+pub fn write_state(job: &Job, name: &str, value: &str) -> Result<(), RunnerError> {
+    let path = job.state.as_deref().unwrap_or(Path::new("GITHUB_STATE"));
+    append(path, &output(name, value))
+}
+
 /// `name<<DELIMITER`, with a delimiter that nobody can guess, so that no value can end it.
 fn output(name: &str, value: &str) -> String {
     let delimiter = format!("ghadelimiter_{}", uuid::Uuid::new_v4());

@@ -14,6 +14,7 @@ impl From<&RunJob> for FollowedJob {
             conclusion: job.conclusion.clone(),
             url: job.html_url.clone(),
             step: job.failed_step().map(|step| text::cut_name(&step.name, NAME_LIMIT)),
+            error: None,
         }
     }
 }

@@ -20,8 +20,10 @@
 //! has none. [`schema`] holds the keys, and the JSON Schema of the file; [`moment`] reads times.
 
 pub mod moment;
+mod references;
 mod rules;
 pub mod schema;
+mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -34,6 +36,7 @@ use crate::ticket::Rules;
 use crate::ticket::text::is_invisible;
 use crate::yaml::{self, Node, Placed, YamlError};
 use schema::{DEFAULTS, FILE, Key, TARGET};
+pub use verify::Verify;
 
 /// What could be read of targets, gates and freezes, and the problems of the rest.
 #[derive(Debug, Default, PartialEq)]
@@ -72,10 +75,27 @@ pub struct Target {
     pub inputs: Vec<Input>,
     /// The names of the targets that are released, and of the gates that are open, before this one is started.
     pub needs: Vec<TargetName>,
+    /// The targets that come before it: those that it needs, those that these need, and so on.
+    pub upstream: Vec<TargetName>,
     /// How long it may stay as it is after its start, before it is marked as stuck; none: for ever.
     pub stale_after: Option<Duration>,
+    /// Whether its outputs are those of the release that its run has published.
+    pub outputs_from_release: bool,
+    /// What is verified before it counts as released.
+    pub verify: Verify,
     /// Where it is listed.
     pub place: Place,
+}
+
+impl Target {
+    /// The names of the checks that are made before it counts as released.
+    #[must_use]
+    pub fn checks(&self) -> BTreeSet<&'static str> {
+        let Verify { release, immutable, attestation } = &self.verify;
+        let asked = [("release", release.is_some() || *immutable), ("immutable", *immutable)];
+        let asked = asked.into_iter().chain([("attestation", attestation.is_some())]);
+        asked.filter_map(|(name, is_asked)| is_asked.then_some(name)).collect()
+    }
 }
 
 /// An input of a target's workflow.
@@ -111,6 +131,10 @@ pub struct Defaults {
     pub event_type: Option<String>,
     /// How long a target may stay as it is before it is marked as stuck.
     pub stale_after: Option<Duration>,
+    /// Whether outputs are those of the release that a run has published.
+    pub outputs_from_release: bool,
+    /// What is verified before a target counts as released.
+    pub verify: Verify,
 }
 
 /// Reads the targets file `text`, which was found at `path`.
@@ -319,6 +343,8 @@ impl<'a> Reader<'a> {
             inputs: merged(&given.inputs, keys.get("inputs").copied()),
             event_type: given.event_type.clone(),
             stale_after: self.duration(&keys, "stale-after").or(given.stale_after),
+            outputs_from_release: self.outputs_from_release(&keys).unwrap_or(given.outputs_from_release),
+            verify: self.verify(&keys).unwrap_or_else(|| given.verify.clone()),
         }
     }
 
@@ -344,11 +370,21 @@ impl<'a> Reader<'a> {
         }
         let stale_after = self.duration(&keys, "stale-after").or(defaults.stale_after);
         let git_ref = self.git_ref(&keys, defaults);
+        let outputs_from_release = self.outputs_from_release(&keys).unwrap_or(defaults.outputs_from_release);
+        let verify = self.verify(&keys).unwrap_or_else(|| defaults.verify.clone());
+        self.refuse_nameless_release(
+            keys.get("verify").copied().unwrap_or(node),
+            &verify,
+            outputs_from_release,
+        );
         self.listed.targets.push(Target {
+            outputs_from_release,
+            verify,
             stale_after,
             git_ref,
             inputs: merged(&defaults.inputs, keys.get("inputs").copied()),
             needs: Vec::new(),
+            upstream: Vec::new(),
             place: place.clone(),
             name,
             repository,
@@ -449,6 +485,8 @@ impl<'a> Reader<'a> {
     fn ended(mut self) -> Listed {
         self.resolve_needs();
         self.refuse_circles();
+        self.find_upstream();
+        self.refuse_references();
         self.refuse_idle_gates();
         if self.listed.targets.is_empty() && self.listed.problems.is_empty() {
             let what = "no target is named".to_owned();

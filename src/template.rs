@@ -4,6 +4,7 @@
 mod names;
 mod reads;
 
+use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -37,6 +38,9 @@ const STACK: usize = 256 * 1024 * 1024;
 /// The most characters of a template, and of the reason, that an error quotes.
 const QUOTE_LIMIT: usize = 200;
 
+/// Where templates find the outputs of targets.
+pub const OUTPUTS: &str = "outputs";
+
 /// Why a template does not render.
 #[derive(Debug, thiserror::Error)]
 #[error("the template `{template}` does not render: {reason}")]
@@ -52,7 +56,13 @@ pub struct TemplateError {
 pub enum Reason {
     /// It is malformed.
     #[error("{0}")]
+    Syntax(String),
+    /// It cannot be evaluated.
+    #[error("{0}")]
     Template(String),
+    /// It reads outputs where there are none.
+    #[error("`outputs` are known only in the inputs of targets")]
+    Outputs,
     /// It holds an expression of GitHub, which nothing evaluates any more.
     #[error(
         "GitHub evaluates `${{{{ … }}}}` in workflow files only, and it is in line {line}, column {column}"
@@ -78,15 +88,30 @@ impl TemplateError {
     fn new(template: &str, reason: Reason) -> Self {
         Self { template: excerpt(template, QUOTE_LIMIT), reason }
     }
+
+    /// Whether a missing output may be the reason, if the template reads outputs.
+    #[must_use]
+    pub fn is_for_outputs(&self) -> bool {
+        match &self.reason {
+            Reason::Template(_) => true,
+            Reason::Unknown(unknown) => unknown.is_output(),
+            Reason::Syntax(_)
+            | Reason::Outputs
+            | Reason::Expression { .. }
+            | Reason::TooLong
+            | Reason::TooMuch => false,
+        }
+    }
 }
 
 impl Help for TemplateError {
     fn help(&self) -> Option<String> {
         let help = match &self.reason {
-            Reason::Template(_) => {
+            Reason::Syntax(_) | Reason::Template(_) => {
                 "correct the name; or, if it may be missing, write `{{ inputs.name | default('') }}`"
             }
             Reason::Expression { .. } => "write `{{ … }}` in place of `${{ … }}`",
+            Reason::Outputs => "put it into the `inputs` of a target that needs the one with these outputs",
             Reason::Unknown(unknown) => return unknown.help(),
             Reason::TooLong => "shorten it",
             Reason::TooMuch => "simplify it: fewer rounds of its loops, and shorter texts",
@@ -104,7 +129,8 @@ impl From<minijinja::Error> for Reason {
         let reason = error
             .detail()
             .map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()));
-        Self::Template(excerpt(&reason, QUOTE_LIMIT))
+        let reason = excerpt(&reason, QUOTE_LIMIT);
+        if error.kind() == ErrorKind::SyntaxError { Self::Syntax(reason) } else { Self::Template(reason) }
     }
 }
 
@@ -134,6 +160,8 @@ pub struct Values {
     pub form: Map<String, Value>,
     /// The whole event.
     pub event: Map<String, Value>,
+    /// The outputs of the targets that come before the target; null without a target.
+    pub outputs: Option<BTreeMap<String, BTreeMap<String, String>>>,
 }
 
 /// The ticket, as templates see it.
@@ -219,6 +247,7 @@ pub fn render(template: &str, values: &Values) -> Result<String, TemplateError> 
     // MiniJinja drops one line break at the end; the template's own stays.
     let text = format!("{template}\n");
     let input_help = values.input_help.clone();
+    let has_outputs = values.outputs.is_some();
     let (values, unknown) = Named::all(minijinja::Value::from(minijinja::value::Serde(values)));
     let (sender, rendered) = mpsc::channel();
     let rendering = thread::Builder::new().stack_size(STACK).spawn(move || {
@@ -230,6 +259,9 @@ pub fn render(template: &str, values: &Values) -> Result<String, TemplateError> 
         Ok(rendered) => rendered.map_err(|error| {
             let unknown = unknown.last().filter(|_| error.kind() == ErrorKind::UndefinedError);
             let unknown = unknown.map(|unknown| unknown.helping("inputs", input_help));
+            if !has_outputs && unknown.is_none() && Reads::of([template]).may_read(&[OUTPUTS]) {
+                return refused(Reason::Outputs);
+            }
             refused(unknown.map_or_else(|| error.into(), Reason::Unknown))
         }),
         Err(_) => Err(refused(Reason::TooMuch)),
@@ -289,6 +321,7 @@ mod tests {
             input_help: None,
             form: json!({"targets": ["web", "the docs"]}).as_object().expect("one").clone(),
             event: Map::new(),
+            outputs: None,
         }
     }
 

@@ -18,6 +18,9 @@
 //! - [`decision`] has what people decide by comments, [`decisions`] how that stands, and [`gate`] the gates and freezes
 //!   that they decide about; `minutes` has all that in words.
 //! - [`event_inputs`] has the inputs that a record keeps, and [`remembered`] those that the ticket remembers by them.
+//! - [`outputs`] has the values that targets give back, and [`verification`] what a hub job has verified of what they
+//!   made.
+//! - [`release`] has what a whole release came to.
 //! - [`course`] says what was notified of one failure so far, and whether it flaps.
 //! - [`key`] finds issues again; [`marker`] and [`text`] guard the borders.
 
@@ -28,6 +31,7 @@ pub mod course;
 pub mod decision;
 pub mod decisions;
 pub mod event_inputs;
+pub mod explanation;
 pub mod fold;
 pub mod followers;
 pub mod gate;
@@ -36,10 +40,12 @@ pub mod log;
 pub mod marker;
 mod minutes;
 pub mod need;
+pub mod outputs;
 pub mod ping;
 pub mod pinging;
 pub mod reason;
 pub mod record;
+pub mod release;
 pub mod remembered;
 mod render;
 pub mod run;
@@ -48,6 +54,7 @@ pub mod seen;
 pub mod state;
 pub mod status;
 pub mod text;
+pub mod verification;
 pub mod watch;
 pub mod writer;
 
@@ -59,12 +66,15 @@ pub use fold::fold;
 pub use gate::{Freeze, Gate, Rules};
 pub use key::Key;
 pub use log::{BoardStep, Comment, Log};
+pub use outputs::Outputs;
 pub use ping::{GatePing, Ping, PingFor, PingsFor};
 pub use reason::Reason;
 pub use record::{Dispatch, Notice, Record, Report, StageReport, Start};
+pub use release::{Release, Released, Survey};
 pub use run::{FollowedJob, FollowedRun, Review};
 pub use second::SecondStart;
 pub use state::{Commits, Target, Ticket};
 pub use status::{StartState, Status, TargetStatus, Word};
+pub use verification::{Check, Verification};
 pub use watch::{Stuck, Watch};
 pub use writer::Writer;

@@ -1,11 +1,11 @@
-//! Files of the workspace, where the job has checked out its repository.
+//! Files of the workspace, where the job has checked out its repository: they are read, and one is written.
 //!
 //! A workspace may hold what others wrote: the files of a pull request, or what an earlier step unpacked. A
 //! symbolic link among them must not turn this step's own environment into the text of a ticket, nor the token that
 //! git keeps in `.git/config`.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
 use crate::problem::Help;
@@ -31,6 +31,15 @@ pub enum FileError {
     /// It has more bytes than [`FILE_LIMIT`].
     #[error("`{0}` is longer than {FILE_LIMIT} bytes")]
     TooLong(String),
+    /// It cannot be written.
+    #[error("`{path}` cannot be written to the workspace")]
+    Unwritable {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// It cannot be read, or holds something else than text.
     #[error("`{path}` of the workspace cannot be read")]
     Unreadable {
@@ -48,6 +57,9 @@ impl Help for FileError {
             Self::Elsewhere(_) => "name a file by its path from the root of the repository",
             Self::Linked(_) => "put the file itself there, or name the file that the link leads to",
             Self::OfGit(_) | Self::NotAFile(_) | Self::TooLong(_) => "name another file",
+            Self::Unwritable { .. } => {
+                "check the runner's disk space, and that the action's container may write to the workspace"
+            }
             Self::Unreadable { .. } => "give a file of UTF-8 text that the action's container may read",
         };
         Some(help.to_owned())
@@ -118,6 +130,26 @@ pub fn list(workspace: &Path, path: &str) -> Result<Vec<String>, FileError> {
     let mut names = names.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
     names.sort();
     Ok(names)
+}
+
+/// Writes a file at the root of `workspace`, in the place of what has its name: a symbolic link is replaced, and not
+/// followed.
+///
+/// # Errors
+///
+/// When it cannot be written, or `name` is not a name but a path.
+pub fn write(workspace: &Path, name: &str, text: &str) -> Result<(), FileError> {
+    if Path::new(name).file_name() != Some(name.as_ref()) {
+        return Err(FileError::Elsewhere(name.to_owned()));
+    }
+    let new = workspace.join(format!(".{name}.{}", uuid::Uuid::new_v4()));
+    let written = File::create_new(&new).and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = written.and_then(|()| std::fs::rename(&new, workspace.join(name)));
+    written.map_err(|source| {
+        // It may not be there.
+        let _ = std::fs::remove_file(&new);
+        FileError::Unwritable { path: name.to_owned(), source }
+    })
 }
 
 /// Where `path` leads; nowhere if there is nothing.

@@ -5,8 +5,8 @@ use release_ticket_action::names::{CommentId, Login, RepoName, RunId, TargetName
 use release_ticket_action::ticket::decision::{ApprovedCommit, CancelledRun, Outcome, Person, RetriedStart};
 use release_ticket_action::ticket::gate::{Approver, OnMoved};
 use release_ticket_action::ticket::{
-    BoardStep, Comment, Decision, Dispatch, FollowedJob, FollowedRun, Freeze, Gate, Log, Reason, Record,
-    Report, Review, Rules, StageReport, Start, StartState, Status, Stuck, Verb, Watch, Word, Writer,
+    BoardStep, Comment, Decision, Dispatch, FollowedJob, FollowedRun, Freeze, Gate, Log, Outputs, Reason,
+    Record, Report, Review, Rules, StageReport, Start, StartState, Status, Stuck, Verb, Watch, Word, Writer,
 };
 use serde_json::Map;
 
@@ -34,6 +34,7 @@ impl Release {
             targets: Vec::new(),
             left_out: Vec::new(),
             followed: Vec::new(),
+            verified: Vec::new(),
             watch: Watch::default(),
             other: Map::new(),
         };
@@ -88,6 +89,7 @@ impl Release {
             message: None,
             url: None,
             done: false,
+            outputs: Outputs::default(),
             at: at(minute),
             seq: 1,
             other: Map::new(),
@@ -123,6 +125,7 @@ impl Release {
             conclusion: conclusion.map(Into::into),
             url: Some(url),
             step: (conclusion == Some("failure")).then(|| "Run tests".into()),
+            error: None,
         };
         self.claim.followed.push(FollowedRun {
             target: target.into(),
@@ -311,6 +314,8 @@ fn start(name: &str, needs: &[&str], state: StartState, minute: i64) -> Start {
         run: None,
         run_url: None,
         commit: None,
+        outputs: Outputs::default(),
+        verify: false,
         repeats: None,
         turn: None,
         because: None,

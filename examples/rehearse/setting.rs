@@ -219,7 +219,9 @@ impl Setting {
             .file(".github/workflows/nightly.yml", NIGHTLY);
 
         for ((repository, file), inputs) in self.workflows() {
-            world.token(RELEASE_TOKEN).can(&repository, &["actions: write", "contents: read"]);
+            world
+                .token(RELEASE_TOKEN)
+                .can(&repository, &["actions: write", "contents: read", "attestations: read"]);
             let path = format!(".github/workflows/{file}");
             world.repository(&repository).private().member(DRIVER, "MEMBER").file(&path, &workflow(inputs));
         }

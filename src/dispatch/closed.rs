@@ -133,7 +133,7 @@ impl Read {
         if self.was_dispatched() && self.identity.is_none() {
             return Err(vec![nameless(&self.issue)]);
         }
-        hub.github.tokens().need(preflight::sees(targets));
+        hub.github.tokens().need(preflight::and_verifies(preflight::sees(targets), targets));
         let targets = targets.iter().map(|target| self.as_started(target)).collect();
         let request =
             Request::looking(hub.common.writer(hub.job), hub.job.run_url(), targets, wording.clone());

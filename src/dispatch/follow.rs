@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Map;
 
 use crate::engine::step::{RunOf, Sighting};
+use crate::explain;
 use crate::github::actions::{Fresh, PendingDeployment, RunJob, RunJobs, Tag, WorkflowRun};
 use crate::github::{GitHub, GitHubError};
 use crate::names::{RepoName, TargetName};
@@ -40,6 +41,8 @@ pub(super) struct Seen {
     reviews: Vec<Review>,
     /// How often GitHub is still asked for them.
     questions: u8,
+    /// The job that was asked last why it failed, and what it said.
+    error: Option<(u64, Option<String>)>,
     /// When it was first seen as it is.
     since: DateTime<Utc>,
 }
@@ -69,6 +72,7 @@ impl Seen {
             jobs_tag: None,
             reviews: Vec::new(),
             questions: QUESTIONS_A_CHANGE,
+            error: None,
             since: now,
         }
     }
@@ -95,6 +99,26 @@ impl Seen {
         }
         self.look_at_reviews(github).await;
         Ok(())
+    }
+
+    /// Asks once why the job failed that tells most of a run that has failed, for the readers of `place`.
+    pub(super) async fn ask_why(&mut self, place: &RepoName, github: &GitHub) {
+        let has_failed = self
+            .run
+            .as_ref()
+            .is_some_and(|run| matches!(run.conclusion.as_deref(), Some("failure" | "timed_out")));
+        let listed = self.jobs.as_ref().map(|jobs| jobs.jobs.as_slice()).unwrap_or_default();
+        let Some(job) = telling(listed).filter(|job| has_failed && job.has_failed()) else { return };
+        let Some(id) = job.id.filter(|id| self.error.as_ref().is_none_or(|(known, _)| known != id)) else {
+            return;
+        };
+        let error = explain::error_line(&self.of.repository, job, place, github).await;
+        self.error = Some((id, error));
+    }
+
+    /// What the job said when it was asked why it failed.
+    fn error_of(&self, job: &RunJob) -> Option<String> {
+        self.error.as_ref().filter(|(id, _)| Some(*id) == job.id)?.1.clone()
     }
 
     /// Says whether the run has changed.
@@ -219,14 +243,16 @@ impl Seen {
             conclusion: run.conclusion.clone(),
             job: None,
             jobs: jobs.map_or(0, |jobs| jobs.total_count),
-            jobs_over: listed.iter().filter(|job| has_ended(job)).count(),
+            jobs_over: listed.iter().filter(|job| job.has_ended()).count(),
             reviews: self.reviews.clone(),
             reports: 0,
             at: self.since,
             other: Map::new(),
         };
         let reviewed = listed.iter().find(|job| followed_run.needs_review() && waits(job));
-        FollowedRun { job: reviewed.or_else(|| telling(listed)).map(FollowedJob::from), ..followed_run }
+        let job = reviewed.or_else(|| telling(listed));
+        let job = job.map(|job| FollowedJob { error: self.error_of(job), ..FollowedJob::from(job) });
+        FollowedRun { job, ..followed_run }
     }
 }
 
@@ -251,10 +277,6 @@ fn reviews(pending: &[PendingDeployment], repository: &RepoName, now: DateTime<U
     reviews
 }
 
-fn has_ended(job: &RunJob) -> bool {
-    job.status.as_deref() == Some("completed")
-}
-
 /// The job that tells most: one that failed, else one that runs, else one that has not begun.
 fn telling(jobs: &[RunJob]) -> Option<&RunJob> {
     let first = |fits: &dyn Fn(&RunJob) -> bool| jobs.iter().find(|job| fits(job));
@@ -263,5 +285,5 @@ fn telling(jobs: &[RunJob]) -> Option<&RunJob> {
     })
     .or_else(|| first(&|job| job.conclusion.as_deref() == Some("cancelled")))
     .or_else(|| first(&|job| job.status.as_deref() == Some("in_progress")))
-    .or_else(|| first(&|job| !has_ended(job)))
+    .or_else(|| first(&|job| !job.has_ended()))
 }

@@ -9,6 +9,8 @@ use futures::StreamExt;
 use super::READS_AT_ONCE;
 use super::follow::{Follower, Seen};
 use super::stop::Stop;
+use super::survey;
+use super::verify;
 use crate::apply;
 use crate::engine::step::{Candidate, RunOf, Search};
 use crate::engine::{Answer, Failure, Known, Pause, Request, Step, TicketIs, next, results, searches};
@@ -19,6 +21,7 @@ use crate::plan::{Applied, Effect};
 use crate::problem::{Help, Problem};
 use crate::runner::log::NOTICE;
 use crate::ticket::claim::Liveness;
+use crate::ticket::reason::and;
 use crate::ticket::{Comment, Writer};
 
 /// What a look at a run may take, even when the time to wait is over.
@@ -133,6 +136,8 @@ impl<'a> Performer<'a> {
         let others = steps.iter().filter(|step| !is_start(step)).count();
         let at_once = if others == steps.len() { READS_AT_ONCE } else { request.max_parallel + others };
         let (github, look_limit) = (self.github, look_limit(known, request, self.github));
+        let hub = self.ledger.as_ref().map(|ledger| ledger.ticket().repository.clone());
+        let hub = hub.as_ref();
         let performed = steps.into_iter().map(|step| {
             let means = match &step {
                 Step::LookAtRun(of) => Means::Look(Box::new(self.follower.take(of, github))),
@@ -143,6 +148,9 @@ impl<'a> Performer<'a> {
                 let done = match means {
                     Means::Look(mut seen) => {
                         let looked = tokio::time::timeout(look_limit, seen.look(github)).await;
+                        if let (Ok(Ok(())), Some(hub)) = (&looked, hub) {
+                            seen.ask_why(hub, github).await;
+                        }
                         Done::Looked(looked_at(&seen, looked, github).await, seen)
                     }
                     Means::Pen(pen) => Done::Written(write(&step, pen).await),
@@ -192,9 +200,14 @@ impl<'a> Performer<'a> {
                 Answer::Done
             }
             Step::StartAgain(_) | Step::Refuse { .. } => Answer::Done,
-            Step::AskHubRun(_) | Step::LookAtRun(_) | Step::LookAtCommit(_) | Step::FindRun(_) => {
-                aside(step, self.github).await
-            }
+            Step::AskHubRun(_)
+            | Step::LookAtRun(_)
+            | Step::LookAtCommit(_)
+            | Step::FindRelease(..)
+            | Step::Verify(_)
+            | Step::FindRun(_)
+            | Step::LookBack(_)
+            | Step::Survey(_) => aside(step, self.github).await,
         }
     }
 
@@ -244,6 +257,14 @@ impl<'a> Performer<'a> {
     fn say_how_it_stands(&mut self, reason: &Pause, known: &Known, request: &Request) {
         match reason {
             Pause::Listing => {}
+            Pause::Verification(targets) => {
+                let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
+                tracing::info!("verifying {} again", and(&names));
+            }
+            Pause::Outputs(targets) => {
+                let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
+                tracing::info!("looking again for the outputs that the inputs of {} read", and(&names));
+            }
             Pause::Held(targets) => {
                 let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
                 tracing::info!("another hub job has claimed {} first; waiting for it", names.join(", "));
@@ -301,7 +322,14 @@ fn creates(step: &Step) -> bool {
 /// Whether a step may be performed beside others.
 fn is_independent(step: &Step) -> bool {
     match step {
-        Step::AskHubRun(_) | Step::LookAtRun(_) | Step::LookAtCommit(_) | Step::FindRun(_) => true,
+        Step::AskHubRun(_)
+        | Step::LookAtRun(_)
+        | Step::LookAtCommit(_)
+        | Step::FindRelease(..)
+        | Step::Verify(_)
+        | Step::FindRun(_)
+        | Step::LookBack(_)
+        | Step::Survey(_) => true,
         Step::Apply(effect) => {
             matches!(
                 effect,
@@ -337,7 +365,17 @@ async fn aside(step: &Step, github: &GitHub) -> Answer {
             Ok(None) => Answer::Done,
             Err(error) => Answer::Failed(failure(&error)),
         },
+        Step::FindRelease(of, _) => match verify::find_release(of, github).await {
+            Ok(outputs) => Answer::Release(outputs),
+            Err(error) => Answer::Failed(failure(&error)),
+        },
+        Step::Verify(inspection) => match verify::verify(inspection, github).await {
+            Ok(checks) => Answer::Verified(checks),
+            Err(error) => Answer::Failed(failure(&error)),
+        },
         Step::FindRun(search) => find_run(search, github).await,
+        Step::LookBack(before) => Answer::Before(survey::look_back(before, github).await),
+        Step::Survey(of) => Answer::Surveyed(Box::new(survey::survey(of, github).await)),
         Step::Apply(effect) => {
             let applied = apply::send(effect, github).await;
             say_what_started(effect, &applied);

@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 use super::facts::{self, WorkflowKey};
 use super::{Hub, READS_AT_ONCE};
 use crate::engine::Ready;
-use crate::engine::wording::Wording;
+use crate::engine::wording::{RenderedInputs, Wording};
 use crate::github::needs::{Level, Permission};
 use crate::github::{GitHub, Needs};
 use crate::place::Place;
@@ -16,7 +16,7 @@ use crate::problem::Problem;
 use crate::runner::log::NOTICE;
 use crate::targets::{StartBy, Target};
 use crate::template::TemplateError;
-use crate::workflow::LONGEST_INPUTS;
+use crate::workflow::{LONGEST_INPUTS, Misfit};
 
 /// What is wrong with a template in `place`.
 pub(super) fn template_problem(place: &str, error: &TemplateError) -> Problem {
@@ -26,25 +26,37 @@ pub(super) fn template_problem(place: &str, error: &TemplateError) -> Problem {
 /// What starting `targets` needs. A workflow file that cannot be read is not checked.
 #[must_use]
 pub(super) fn needs(targets: &[Target]) -> Needs {
-    targets.iter().fold(Needs::default(), |needs, Target { repository, start, .. }| match start {
+    let needs = and_verifies(sees(targets), targets);
+    targets.iter().fold(needs, |needs, Target { repository, start, .. }| match start {
         StartBy::Workflow(_) => needs.must(repository, Permission::Actions, Level::Write).may(
             repository,
             Permission::Contents,
             Level::Read,
         ),
         // Who reports names a run, which may be followed.
-        StartBy::Event(_) => needs.must(repository, Permission::Contents, Level::Write).may(
-            repository,
-            Permission::Actions,
-            Level::Read,
-        ),
+        StartBy::Event(_) => needs.must(repository, Permission::Contents, Level::Write),
     })
 }
 
-/// What it takes to see the runs of targets that a step does not start.
+/// `needs`, and what verifying `targets` needs.
+pub(super) fn and_verifies(needs: Needs, targets: &[Target]) -> Needs {
+    targets.iter().fold(needs, |needs, target| {
+        let Target { repository, verify, outputs_from_release, .. } = target;
+        let reads_release = *outputs_from_release || verify.release.is_some() || verify.immutable;
+        let mut permissions = Vec::new();
+        permissions.extend(reads_release.then_some(Permission::Contents));
+        permissions.extend(verify.attestation.as_ref().map(|_| Permission::Attestations));
+        permissions
+            .into_iter()
+            .fold(needs, |needs, permission| needs.must(repository, permission, Level::Read))
+    })
+}
+
+/// What it takes to see the runs of targets, and why they failed.
 pub(super) fn sees(targets: &[Target]) -> Needs {
-    targets.iter().fold(Needs::default(), |needs, target| {
-        needs.may(&target.repository, Permission::Actions, Level::Read)
+    targets.iter().fold(Needs::default(), |needs, Target { repository, .. }| {
+        let needs = needs.may(repository, Permission::Actions, Level::Read);
+        needs.may(repository, Permission::Checks, Level::Read)
     })
 }
 
@@ -99,8 +111,11 @@ pub(super) fn check_inputs(targets: &[Ready], wording: &Wording, github: &GitHub
 }
 
 fn misfits(ready: &Ready, wording: &Wording, github: &GitHub) -> Vec<Problem> {
-    let Target { name, repository, start, place, .. } = &ready.target;
-    let (inputs, broken) = wording.rendered_inputs(ready, &wording.ticket_to_be());
+    let target = &ready.target;
+    let Target { name, repository, start, place, .. } = target;
+    let upstream = target.upstream.iter().map(|name| (name.to_string(), BTreeMap::new())).collect();
+    let RenderedInputs { inputs, to_come, broken } =
+        wording.rendered_inputs(ready, &wording.ticket_to_be(), &upstream);
     let unrendered = broken.iter().map(|(input, error)| {
         template_problem(&format!("target {name}, input `{}`", input.name), error).at(&input.place)
     });
@@ -130,7 +145,10 @@ fn misfits(ready: &Ready, wording: &Wording, github: &GitHub) -> Vec<Problem> {
         }
     }
     let is_broken = |name: &str| broken.iter().any(|(input, _)| input.name == name);
-    for misfit in declared.misfits(texts()).into_iter().filter(|misfit| !is_broken(&misfit.name)) {
+    // The value of an output is checked by GitHub when it is sent.
+    let is_to_come = |name: &str| to_come.contains(name) && declared.has(name);
+    let is_checked = |misfit: &Misfit| !is_broken(&misfit.name) && !is_to_come(&misfit.name);
+    for misfit in declared.misfits(texts()).into_iter().filter(is_checked) {
         let given = ready.target.inputs.iter().find(|input| input.name == misfit.name);
         let place = given.map_or(place, |input| &input.place);
         refuse(

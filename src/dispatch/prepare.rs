@@ -10,7 +10,7 @@ use super::preflight::{self, template_problem};
 use super::{Hub, asked, gates, lookup};
 use crate::engine::request::Asked;
 use crate::engine::wording::Wording;
-use crate::engine::{Claim, Follow, Known, Patience, Request, Retry};
+use crate::engine::{Claim, Follow, Known, Patience, Publish, Request, Retry};
 use crate::github::Needs;
 use crate::github::needs::{Level, Permission};
 use crate::inputs::{self, ClaimMode, DispatchInputs, Listing};
@@ -18,6 +18,7 @@ use crate::names::{Login, TargetName};
 use crate::problem::{Problem, excerpt};
 use crate::targets::{self, Listed, Target, did_you_mean};
 use crate::template::{self, HubValues, Reads, RunValues, Values};
+use crate::ticket::release::is_tag;
 use crate::ticket::{Key, text};
 use crate::workspace::{self, FileError};
 
@@ -94,6 +95,10 @@ pub(super) async fn prepare(
         problems.extend(found);
         Claim::Comment
     });
+    let publish = publish(hub, &wording).unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    });
     problems.sort_by(|a, b| a.place.cmp(&b.place));
     // What a person decides is recorded although nothing can be started: a hold holds.
     let is_recorded = command.is_some() && is_listed;
@@ -101,6 +106,7 @@ pub(super) async fn prepare(
         return Err(problems);
     }
     let known = found?.known();
+    wording.assumes_outputs = false;
     let request = Request {
         by: common.writer(job),
         run_url: job.run_url(),
@@ -121,6 +127,8 @@ pub(super) async fn prepare(
         follow: inputs.wait.map(|wait| Follow { timeout: wait.timeout, interval: wait.interval }),
         cancel_runs: inputs.cancel_on_timeout,
         close: inputs.close_on_success,
+        records: true,
+        publish,
         claim,
         max_parallel: inputs.max_parallel,
         patience: Patience::default(),
@@ -142,9 +150,10 @@ fn templates(inputs: &DispatchInputs) -> impl Iterator<Item = &str> {
     texts.into_iter().chain([of(inputs.targets.as_ref()), of(inputs.only.as_ref())]).flatten()
 }
 
-/// The templates of the inputs of targets.
+/// The templates of the inputs of targets, and of what is verified of them.
 fn of_inputs(targets: &[Target]) -> impl Iterator<Item = &str> {
-    targets.iter().flat_map(|target| &target.inputs).map(|input| input.template.as_str())
+    let inputs = targets.iter().flat_map(|target| target.inputs.iter().chain(target.verify.templates()));
+    inputs.map(|input| input.template.as_str())
 }
 
 /// How targets are claimed. A reference needs a commit of the hub: that of the run.
@@ -159,6 +168,33 @@ fn claim(hub: Hub<'_>) -> Result<Claim, Vec<Problem>> {
                 common.hub
             );
             Err(vec![Problem::new(what).help("dispatch from a workflow of the hub, or leave `claim` out")])
+        }
+    }
+}
+
+/// How the record of the release is published. A tag needs a name that Git takes, and a commit of the hub: that of the
+/// run.
+fn publish(hub: Hub<'_>, wording: &Wording) -> Result<Option<Publish>, Problem> {
+    let Hub { job, common, inputs, .. } = hub;
+    if !inputs.publish_release {
+        return Ok(None);
+    }
+    let tag = wording.release();
+    if let Some(tag) = tag.as_ref().filter(|tag| !is_tag(tag)) {
+        let what = format!("`publish-release`: Git takes no tag `{}`", excerpt(tag, QUOTE_LIMIT));
+        return Err(
+            Problem::new(what).help("give a `release` such as `1.4.0`, or leave `publish-release` out")
+        );
+    }
+    match &job.sha {
+        Some(commit) if job.repository == common.hub => Ok(Some(Publish { tag, commit: commit.clone() })),
+        _ => {
+            let what = format!(
+                "`publish-release` needs a commit of {}, and this run is not one of that repository",
+                common.hub
+            );
+            Err(Problem::new(what)
+                .help("dispatch from a workflow of the hub, or leave `publish-release` out"))
         }
     }
 }
@@ -189,12 +225,14 @@ pub(super) fn wording(hub: Hub<'_>, named: &lookup::Named) -> Wording {
             targets: Vec::new(),
             release: named.release.clone().unwrap_or_default(),
             driver: template::driver_value(inputs.driver.as_ref()),
+            outputs: None,
             run: RunValues { id: job.run.0, attempt: job.attempt, url: job.run_url() },
             inputs: named.inputs.values.clone(),
             input_help: named.inputs.help.clone(),
             form: named.approved.answers.clone(),
             event: job.event.payload().clone(),
         },
+        assumes_outputs: true,
     }
 }
 

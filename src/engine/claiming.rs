@@ -8,7 +8,7 @@ use super::request::Retry;
 use super::step::Step;
 use super::verdict::Verdict;
 use super::view::{TARGETS_PER_RECORD, View};
-use super::{mending, watching};
+use super::{mending, outputs, watching};
 use crate::names::TargetName;
 use crate::plan::Effect;
 use crate::ticket::claim::{self, Standing};
@@ -66,7 +66,7 @@ pub(super) fn claim(view: &View<'_>) -> Vec<Step> {
     let (mut claimed, mut waiting) = (Vec::new(), Vec::new());
     for ready in &view.request.targets {
         match view.verdict(ready) {
-            Verdict::Start if may_claim(view, ready) => {
+            Verdict::Start if may_claim(view, ready) && !outputs::are_awaited(view, ready) => {
                 let repeats = view.again(ready.name());
                 claimed.push(Start { repeats, ..entry(view, ready, StartState::Claimed, None) });
             }

@@ -17,10 +17,13 @@ use super::view::{TARGETS_PER_RECORD, View};
 use crate::names::{CommentId, RunId, TargetName};
 use crate::problem::Problem;
 use crate::ticket::claim::{self, Claims, Counting, Liveness, Standing};
-use crate::ticket::{Reason, Start, StartState, Target, TargetStatus, Word, Writer};
+use crate::ticket::{Reason, Start, StartState, Target, TargetStatus, Word, Writer, marker, text};
 
 /// A run that GitHub does not list so long after its claim was last written was never started.
 const LISTED_WITHIN: TimeDelta = TimeDelta::seconds(120);
+
+/// Outputs that take more of a record, in characters of its marker, are recorded with a target a record.
+const ROOM_FOR_OUTPUTS: usize = 20_000;
 
 /// What an earlier ticket leaves of a target.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,7 +86,9 @@ pub(super) fn take_over(view: &View<'_>) -> Vec<Step> {
     let settled = settled(view.claims());
     let entries = view.known.inherited.iter().filter(|start| !settled.contains(&start.target));
     let entries: Vec<Start> = entries.cloned().collect();
-    let records = entries.chunks(TARGETS_PER_RECORD).zip(view.last_seq() + 1..);
+    let outputs: usize = entries.iter().map(|start| text::length(&marker::json(&start.outputs))).sum();
+    let size = if outputs > ROOM_FOR_OUTPUTS { 1 } else { TARGETS_PER_RECORD };
+    let records = entries.chunks(size).zip(view.last_seq() + 1..);
     let records = records.map(|(chunk, seq)| view.record(seq, chunk.to_vec(), Vec::new()));
     kept_once(records).map(|record| view.write(None, record)).collect()
 }
@@ -151,7 +156,8 @@ fn taken_over(view: &View<'_>, ready: &Ready, target: &Target) -> Start {
     let because = Reason::TakenOver { ticket, status: target.status };
     let run_url = target.run.as_ref().and_then(|run| run.url.as_deref()).or(target.earlier_run());
     let run_url = run_url.map(str::to_owned);
-    Start { run_url, ..ready.entry(StartState::TakenOver, Some(because), view.now) }
+    let outputs = target.outputs.clone().into_iter().collect();
+    Start { run_url, outputs, ..ready.entry(StartState::TakenOver, Some(because), view.now) }
 }
 
 fn by_status(view: &View<'_>, ready: &Ready, target: Option<&Target>) -> Left {
@@ -159,6 +165,8 @@ fn by_status(view: &View<'_>, ready: &Ready, target: Option<&Target>) -> Left {
     let goes_on = target.followed.as_ref().is_some_and(|run| !run.has_ended());
     match target.status {
         _ if target.has_lost_its_run() => unfinished(view, ready, target),
+        TargetStatus::Verifying => unverified(view, ready, target),
+        TargetStatus::Failed if target.failed_check().is_some() => unverified(view, ready, target),
         TargetStatus::Failed | TargetStatus::Cancelled if !goes_on => Left::Nothing,
         TargetStatus::Waiting | TargetStatus::OnHold => Left::Nothing,
         TargetStatus::Held => {
@@ -169,6 +177,18 @@ fn by_status(view: &View<'_>, ready: &Ready, target: Option<&Target>) -> Left {
         }
         _ => unfinished(view, ready, target),
     }
+}
+
+/// A run that ended well, and what it has made is not verified.
+fn unverified(view: &View<'_>, ready: &Ready, target: &Target) -> Left {
+    let url = target.run.as_ref().and_then(|run| run.url.as_deref()).unwrap_or_default();
+    let what = format!(
+        "{} of {}, which is closed, ended well, and what it made is not verified: {url}",
+        ready.name(),
+        view.issue
+    );
+    let help = "reopen that ticket and dispatch there, which verifies it; or release it again with `release-again: true`";
+    busy(Problem::new(what).help(help), false)
 }
 
 /// A run that has not ended, or nobody can say how, as far as is known.

@@ -12,7 +12,7 @@ use crate::names::{CommentId, IssueNumber, IssueRef, RunId, TargetName, number};
 use crate::plan::{Applied, Board, Created, Effect, Plan};
 use crate::ticket::claim::Liveness;
 use crate::ticket::{
-    BoardStep, Comment, FollowedRun, Record, Report, StageReport, StartState, Status, Writer,
+    BoardStep, Comment, FollowedRun, Outputs, Record, Report, StageReport, StartState, Status, Writer,
 };
 
 /// More steps are taken by no release; a forecast that goes on is an error of the rules.
@@ -22,6 +22,7 @@ const MOST_STEPS: usize = 10_000;
 #[must_use]
 pub fn forecast(mut known: Known, request: &Request, mut now: DateTime<Utc>) -> Plan {
     let mut plan = Plan::default();
+    let request = &assuming_outputs(request);
     let (mut idle_pauses, mut board) = (0, None);
     for _ in 0..MOST_STEPS {
         let steps = next(&known, request, now);
@@ -50,6 +51,13 @@ pub fn forecast(mut known: Known, request: &Request, mut now: DateTime<Utc>) -> 
         }
     }
     plan
+}
+
+/// The same request, in which inputs stand as templates that read outputs which nobody has reported yet.
+fn assuming_outputs(request: &Request) -> Request {
+    let mut request = request.clone();
+    request.wording.assumes_outputs = true;
+    request
 }
 
 /// Whether the step asks or shows, and changes nothing else.
@@ -107,7 +115,11 @@ fn assume(step: &Step, known: &mut Known, request: &Request, now: DateTime<Utc>)
             }))
         }
         Step::LookAtCommit(of) => Answer::Commit(commit_to_be(&of.target, known)),
+        Step::FindRelease(..) => Answer::Release(Some(Outputs::default())),
+        Step::Verify(inspection) => Answer::Verified(inspection.passed()),
         Step::FindRun(_) => Answer::Runs(Vec::new()),
+        Step::LookBack(_) => Answer::Before(None),
+        Step::Survey(_) => Answer::Surveyed(Box::default()),
         Step::Apply(Effect::OpenIssue(new)) => Answer::Applied(Applied::Opened {
             issue: IssueRef { repository: new.repository.clone(), number: IssueNumber(0) },
             url: String::new(),
@@ -217,6 +229,7 @@ fn report_what_no_run_tells(known: &mut Known, request: &Request, now: DateTime<
             message: None,
             url: None,
             done: true,
+            outputs: Outputs::default(),
             at: now,
             seq: 1,
             other: Map::new(),

@@ -9,11 +9,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::ready::Ready;
 use super::request::Request;
 use super::step::{Failure, Pause, Step};
+use super::verified::Verifying;
 use crate::names::{CommentId, IssueRef, RunId, TargetName};
 use crate::plan::{Effect, NewIssue};
 use crate::problem::Problem;
 use crate::ticket::claim::Liveness;
-use crate::ticket::{Basis, Dispatch, FollowedRun, Log, Ping, Reason, Start, StartState, Writer};
+use crate::ticket::{
+    Basis, Dispatch, FollowedRun, Log, Ping, Reason, Release, Start, StartState, Survey, Writer,
+};
 
 /// The run of a start that may have happened is looked for at these times: GitHub's lists lag behind
 /// its writes.
@@ -82,6 +85,10 @@ pub struct Known {
     pub(super) inherited: Vec<Start>,
     /// The failed targets that are started again, each with the claim that started its failed run.
     pub(super) again: Option<BTreeMap<TargetName, CommentId>>,
+    /// How far the verification of targets has come.
+    pub(super) verifying: BTreeMap<TargetName, Verifying>,
+    /// The targets that wait for outputs which GitHub may show later.
+    pub(super) awaited_outputs: BTreeMap<TargetName, AwaitedOutputs>,
     /// The targets that were left alone aloud.
     pub(super) left: BTreeSet<TargetName>,
     pub(super) starts: BTreeMap<TargetName, Attempt>,
@@ -98,6 +105,8 @@ pub struct Known {
     pub(super) cancelled: BTreeSet<RunId>,
     /// What this step has pinged somebody for.
     pub(super) pinged: Vec<Ping>,
+    /// What the release's record is made of.
+    pub(super) recording: Recording,
     /// The targets that had not ended when the time to wait was over.
     pub(super) late: BTreeSet<TargetName>,
     /// The targets whose run a cancelled job has looked for.
@@ -219,6 +228,15 @@ pub(super) struct Sight {
     pub(super) is_lost: bool,
 }
 
+/// Outputs that a target's inputs read, and that are missing as far as GitHub has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct AwaitedOutputs {
+    /// When they were missing first.
+    pub(super) since: DateTime<Utc>,
+    /// So many looks have found no more.
+    pub(super) looks: usize,
+}
+
 /// A run that GitHub does not have, or not in the replica that answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Gone {
@@ -320,6 +338,19 @@ impl Outcome {
     }
 }
 
+/// What a job knows of the release's record.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Recording {
+    /// The record of the release before, if there is one; none while nobody has asked.
+    pub(super) before: Option<Option<Box<Release>>>,
+    /// What GitHub says of the targets.
+    pub(super) surveys: BTreeMap<TargetName, Survey>,
+    /// Whether the record could not be written.
+    pub(super) has_failed: bool,
+    /// Whether it was published, or could not be.
+    pub(super) is_published: bool,
+}
+
 /// What the board needs.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Board {
@@ -364,6 +395,8 @@ impl Known {
             settled_jobs: BTreeMap::new(),
             inherited: Vec::new(),
             again: None,
+            verifying: BTreeMap::new(),
+            awaited_outputs: BTreeMap::new(),
             left: BTreeSet::new(),
             starts: BTreeMap::new(),
             locks: BTreeMap::new(),
@@ -373,6 +406,7 @@ impl Known {
             compared: BTreeSet::new(),
             cancelled: BTreeSet::new(),
             pinged: Vec::new(),
+            recording: Recording::default(),
             late: BTreeSet::new(),
             searched: BTreeSet::new(),
             has_confirmed: false,
@@ -414,12 +448,18 @@ impl Known {
         };
         let target = |ready: &Ready| (ready.name().clone(), ready.target.repository.clone());
         let unseen = self.sight.iter().filter(|(_, sight)| sight.is_unseen).map(|(name, _)| name.clone());
+        let verify = request.targets.iter().filter(|ready| ready.is_verified());
+        let verified = self.verifying.iter();
+        let verified =
+            verified.filter_map(|(name, verifying)| Some((name.clone(), verifying.settled.clone()?)));
         let commits = self.round.commits.iter();
         let commits = commits.filter_map(|(name, commit)| Some((name.clone(), commit.clone()?)));
         Basis {
             identity,
             repositories: request.targets.iter().map(target).collect(),
             runs: self.runs.clone(),
+            verify: verify.map(|ready| (ready.name().clone(), ready.target.checks())).collect(),
+            verified: verified.collect(),
             rules: request.rules.clone(),
             commits: commits.collect(),
             unseen: unseen.collect(),

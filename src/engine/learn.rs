@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::identify::{Found, holds, identify, names_another};
 use super::known::{
-    Attempt, Board, Cause, Doubt, Due, Gone, Identity, Known, Lag, Lock, Outcome, Own, Phase, Round, Sight,
-    TicketIs,
+    Attempt, AwaitedOutputs, Board, Cause, Doubt, Due, Gone, Identity, Known, Lag, Lock, Outcome, Own, Phase,
+    Round, Sight, TicketIs,
 };
 use super::ready::Ready;
 use super::request::Request;
@@ -18,7 +18,9 @@ use crate::ticket::followers::reports_of;
 use crate::ticket::gate::OnMoved;
 use crate::ticket::reason::and;
 use crate::ticket::state::Run;
-use crate::ticket::{Comment, Dispatch, FollowedRun, Notice, Reason, Record, Start, StartState, Writer};
+use crate::ticket::{
+    Comment, Dispatch, FollowedRun, Notice, Reason, Record, Start, StartState, Survey, Writer,
+};
 
 /// A run may seem this much older than what it was started by.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(60);
@@ -51,6 +53,11 @@ impl Known {
             }
             (Step::AskHubRun(job), answer) => self.hub_run(job, answer),
             (Step::LookAtRun(of), answer) => self.looked(of, answer, request, now),
+            (Step::FindRelease(of, attempt), answer) => {
+                let ready = request.targets.iter().find(|ready| *ready.name() == of.target);
+                self.release_found(of, *attempt, answer, ready, now);
+            }
+            (Step::Verify(inspection), answer) => self.checked(inspection, answer, now),
             (Step::FindRun(search), Answer::Runs(candidates)) => {
                 self.found(search, Ok(identify(search, &candidates)), now);
             }
@@ -65,9 +72,25 @@ impl Known {
                 let commit = self.commit_answered(of, answer);
                 self.round.commits.insert(of.target.clone(), commit);
             }
+            (Step::LookBack(_), answer) => {
+                self.recording.before = Some(match answer {
+                    Answer::Before(before) => before,
+                    _ => None,
+                });
+            }
+            (Step::Survey(of), answer) => {
+                let survey = match answer {
+                    Answer::Surveyed(survey) => *survey,
+                    _ => Survey::default(),
+                };
+                self.recording.surveys.insert(of.target.clone(), survey);
+            }
             (Step::Pause { reason: Pause::Listing, .. } | Step::FindRun(_), _) => {}
-            (Step::Pause { .. }, _) => {
+            (Step::Pause { reason, .. }, _) => {
                 self.round = Round::default();
+                if let Pause::Outputs(targets) = reason {
+                    self.looked_for_outputs(targets, now);
+                }
                 // Others write meanwhile, and a board that could not be written is tried again.
                 self.board.due = Due::Later;
             }
@@ -88,6 +111,13 @@ impl Known {
                 None
             }
             _ => None,
+        }
+    }
+
+    fn looked_for_outputs(&mut self, targets: &[TargetName], now: DateTime<Utc>) {
+        for target in targets {
+            let first = AwaitedOutputs { since: now, looks: 0 };
+            self.awaited_outputs.entry(target.clone()).or_insert(first).looks += 1;
         }
     }
 
@@ -521,6 +551,15 @@ impl Known {
                     self.problems.push(problem(what, &failure));
                 }
             }
+            (Effect::PublishRelease(new), answer) => {
+                self.recording.is_published = true;
+                if let Answer::Failed(failure) = answer {
+                    let what = format!("cannot publish the record of the release: {failure}");
+                    self.problems.push(problem(what, &failure));
+                } else {
+                    tracing::debug!("the record is published as {} of {}", new.tag, new.repository);
+                }
+            }
             (Effect::React { .. }, _) => self.has_reacted = true,
             (Effect::DeleteRefs { .. }, _) => self.has_refs = false,
             (Effect::CloseIssue { issue, .. }, answer) => {
@@ -542,6 +581,21 @@ impl Known {
                 let mentioned: Vec<String> = notice.mention.iter().map(ToString::to_string).collect();
                 let what = format!("cannot mention {} on the ticket: {failure}", and(&mentioned));
                 self.problems.push(problem(what, &failure));
+            }
+            _ => self.board.due = self.board.due.max(Due::Later),
+        }
+    }
+
+    /// What a release came to is in its records all the same, so nothing stops without this one.
+    fn recorded(&mut self, answer: Answer, request: &Request) {
+        match answer {
+            Answer::Failed(failure) => {
+                self.recording.has_failed = true;
+                self.problems.push(problem(format!("cannot record the release: {failure}"), &failure));
+            }
+            Answer::Applied(Applied::Written(written)) if !written.trusted => {
+                self.recording.has_failed = true;
+                self.problems.push(written.not_believed(&request.wording.hub));
             }
             _ => self.board.due = self.board.due.max(Due::Later),
         }
@@ -569,6 +623,7 @@ impl Known {
             Record::Dispatch(record) => record,
             Record::Notice(notice) => return self.pinged(notice, answer),
             Record::Decision(_) => return self.decided(answer, request),
+            Record::Release(_) => return self.recorded(answer, request),
             Record::Report(_) => return,
         };
         let index = self.own.iter().position(|own| Some(own.comment) == comment);

@@ -5,7 +5,7 @@ use serde_json::Map;
 
 use crate::names::{GitRef, RepoName, TargetName, WorkflowFile};
 use crate::targets::{StartBy, Target};
-use crate::ticket::{Reason, Start, StartState};
+use crate::ticket::{Outputs, Reason, Start, StartState};
 use crate::workflow::Declared;
 
 /// A target that can be started, as far as could be checked.
@@ -57,6 +57,11 @@ impl Ready {
     }
 
     /// The entry of a claim on this target, or of its waiting for others.
+    /// Whether GitHub is asked for what its run has made, before it counts as released.
+    pub(super) fn is_verified(&self) -> bool {
+        self.target.outputs_from_release || !self.target.verify.is_blank()
+    }
+
     pub(super) fn entry(&self, state: StartState, because: Option<Reason>, now: DateTime<Utc>) -> Start {
         Start {
             target: self.target.name.clone(),
@@ -68,6 +73,8 @@ impl Ready {
             run: None,
             run_url: None,
             commit: None,
+            outputs: Outputs::default(),
+            verify: self.is_verified(),
             repeats: None,
             turn: None,
             because: because.map(Into::into),

@@ -54,6 +54,10 @@ pub struct Request {
     pub cancel_runs: bool,
     /// Whether the ticket is closed when every target is released.
     pub close: bool,
+    /// Whether the release's record is written when every target is released.
+    pub records: bool,
+    /// Where the record is published as a release of the hub, if it is.
+    pub publish: Option<Publish>,
     /// When somebody is pinged.
     pub pings: PingsFor,
     /// How hub jobs settle who starts a target.
@@ -83,6 +87,15 @@ pub struct Asked {
     pub failure: Option<Problem>,
     /// The gates on which this person may say go or no-go.
     pub gates: BTreeSet<TargetName>,
+}
+
+/// How the release's record is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publish {
+    /// The tag; none: one that names the ticket.
+    pub tag: Option<String>,
+    /// The commit of the hub at which the tag is made.
+    pub commit: String,
 }
 
 /// How hub jobs settle who starts a target.
@@ -159,6 +172,8 @@ impl Request {
             follow: None,
             cancel_runs: false,
             close: false,
+            records: false,
+            publish: None,
             claim: Claim::Comment,
             max_parallel: 1,
             patience: Patience::default(),
@@ -192,6 +207,7 @@ impl Request {
             targets,
             left_out: Vec::new(),
             followed,
+            verified: Vec::new(),
             watch: Watch::default(),
             other: Map::new(),
         }

@@ -139,6 +139,15 @@ fn failure(view: &View<'_>, ready: &Ready) -> Option<Problem> {
             let how = target.followed.as_ref().and_then(FollowedRun::remark).unwrap_or_default();
             Some(Problem::new(format!("{name} was {how}")).help(help))
         }
+        TargetStatus::Failed if target.failed_check().is_some() => {
+            let check = target.failed_check()?;
+            let what = format!("{name} is not verified: {}", check.failure.as_deref().unwrap_or_default());
+            let help = check.help.as_deref().unwrap_or("look at its run");
+            Some(
+                Problem::new(what)
+                    .help(format!("{help}; then run this dispatch again, which verifies it once more")),
+            )
+        }
         TargetStatus::Failed | TargetStatus::Cancelled if has_run => {
             let verb = if target.status == TargetStatus::Failed { "failed" } else { "was cancelled" };
             let help = format!(
@@ -219,6 +228,7 @@ fn result(view: &View<'_>, ready: &Ready) -> Value {
         "run_id": run.map(|run| run.id).or(unrecorded.map(|(run, _)| *run)),
         "run_url": run_url.or(unrecorded.map(|(_, url)| url.as_str())),
         "error": error,
+        "outputs": target.map(|target| target.outputs.clone()).unwrap_or_default(),
         "waiting_for": target.map(|target| waiting_for(view, ready, target)).unwrap_or_default(),
     })
 }
@@ -274,6 +284,7 @@ pub fn untouched(name: &TargetName, repository: &RepoName) -> Value {
         "run_id": null,
         "run_url": null,
         "error": "the step was cancelled before it looked at the target, and has not started it",
+        "outputs": {},
         "waiting_for": [],
     })
 }
@@ -303,6 +314,7 @@ fn conclusion(target: &Target) -> Option<&str> {
         TargetStatus::Held
         | TargetStatus::Review
         | TargetStatus::InProgress
+        | TargetStatus::Verifying
         | TargetStatus::Queued
         | TargetStatus::OnHold
         | TargetStatus::Waiting => None,

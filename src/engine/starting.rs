@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::board::pin;
 use super::known::{Attempt, Cause, LOOKS, Lock, Outcome, Own, Phase, TicketIs, later};
 use super::locking::claim_by_ref;
+use super::outputs;
 use super::ready::Ready;
 use super::request::Retry;
 use super::step::{Evidence, Pause, Search, Step};
@@ -15,7 +16,9 @@ use super::verdict::Verdict;
 use super::view::View;
 use crate::names::{CommentId, TargetName};
 use crate::plan::{Effect, EventStart, WorkflowStart};
+use crate::problem::Help;
 use crate::targets::StartBy;
+use crate::template::TemplateError;
 use crate::ticket::claim::Standing;
 use crate::ticket::{Dispatch, Reason, Start, StartState, Word};
 
@@ -217,7 +220,7 @@ fn shortest(pauses: Vec<(DateTime<Utc>, Pause)>) -> Option<Step> {
     let (until, _) = *pauses.iter().min_by_key(|(until, _)| *until)?;
     let held = pauses.iter().filter_map(|(_, pause)| match pause {
         Pause::Held(targets) => Some(targets.clone()),
-        Pause::Listing | Pause::Runs(_) => None,
+        Pause::Listing | Pause::Outputs(_) | Pause::Verification(_) | Pause::Runs(_) => None,
     });
     let held: Vec<TargetName> = held.flatten().collect();
     let listing = pauses.iter().any(|(due, pause)| *due == until && *pause == Pause::Listing);
@@ -294,9 +297,9 @@ fn siblings_have_runs(view: &View<'_>, ready: &Ready) -> bool {
 
 /// The effect that starts a target.
 fn effect(view: &View<'_>, ready: &Ready) -> Result<Effect, Reason> {
-    let refused =
-        |error: crate::template::TemplateError| Reason::Refused { error: error.to_string(), help: None };
+    let refused = |error: TemplateError| Reason::Refused { error: error.to_string(), help: error.help() };
     let (wording, ticket) = (&view.request.wording, &view.issue);
+    let upstream = outputs::upstream(view, ready);
     let (target, repository) = (ready.name().clone(), ready.target.repository.clone());
     let after = ready.target.needs.clone();
     Ok(match &ready.target.start {
@@ -305,14 +308,14 @@ fn effect(view: &View<'_>, ready: &Ready) -> Result<Effect, Reason> {
             repository,
             workflow: workflow.clone(),
             git_ref: ready.git_ref.clone(),
-            inputs: wording.inputs_of(ready, ticket).map_err(refused)?,
+            inputs: wording.inputs_of(ready, ticket, &upstream).map_err(refused)?,
             after,
         }),
         StartBy::Event(event_type) => Effect::SendEvent(EventStart {
             target,
             repository,
             event_type: event_type.clone(),
-            client_payload: wording.payload_of(ready, ticket).map_err(refused)?,
+            client_payload: wording.payload_of(ready, ticket, &upstream).map_err(refused)?,
             after,
         }),
     })

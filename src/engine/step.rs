@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::names::{CommentId, GitRef, IssueRef, RepoName, RunId, TargetName, WorkflowFile};
 use crate::plan::{Applied, Effect};
 use crate::ticket::claim::Liveness;
-use crate::ticket::{FollowedRun, Reason, Writer};
+use crate::ticket::{Check, FollowedRun, Outputs, Reason, Release, Survey, Writer};
 
 /// What is done next.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,14 @@ pub enum Step {
     LookAtRun(RunOf),
     /// Ask at which commit a branch or tag is.
     LookAtCommit(CommitOf),
+    /// Ask for the release that an attempt of a run has published.
+    FindRelease(RunOf, u32),
+    /// Check what a run has made.
+    Verify(Box<Inspection>),
+    /// Look for the record of the release before this one.
+    LookBack(Before),
+    /// Ask when a target's run did what, and for its release.
+    Survey(Box<SurveyOf>),
     /// Look for the run of a start that may have happened.
     FindRun(Search),
     /// Decide which failed targets are started again, each with the claim that started its failed run.
@@ -54,6 +62,10 @@ pub enum Pause {
     Listing,
     /// Another hub job claimed these targets first.
     Held(Vec<TargetName>),
+    /// GitHub may show a little later what is verified of these targets.
+    Verification(Vec<TargetName>),
+    /// GitHub may show outputs a little later that the inputs of these targets read.
+    Outputs(Vec<TargetName>),
     /// The runs of these targets go on.
     Runs(Vec<TargetName>),
 }
@@ -78,6 +90,70 @@ pub struct CommitOf {
     pub repository: RepoName,
     /// The branch or tag.
     pub git_ref: GitRef,
+}
+
+/// What is checked of what an attempt of a run has made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// The run.
+    pub of: RunOf,
+    /// Its attempt, from 1.
+    pub attempt: u32,
+    /// The workflow's file; none if an event started the run.
+    pub workflow: Option<WorkflowFile>,
+    /// The tag of a release that is published, and whose commit is the run's.
+    pub tag: Option<String>,
+    /// Whether that release is to be immutable.
+    pub immutable: bool,
+    /// The digest of which there is to be an attestation by the run's workflow and commit.
+    pub attestation: Option<String>,
+    /// The outputs of the target that the checks are made of.
+    pub outputs: Outputs,
+    /// The checks whose templates do not render.
+    pub broken: Vec<Check>,
+}
+
+/// Where the record of the release before this one may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    /// The ticket of this release.
+    pub ticket: IssueRef,
+    /// The label that tickets have, if they have one.
+    pub label: Option<String>,
+    /// The account that wrote it.
+    pub author: String,
+}
+
+/// What is asked of a target that is released.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SurveyOf {
+    /// The target's name.
+    pub target: TargetName,
+    /// Where it runs.
+    pub repository: RepoName,
+    /// The run that released it, with the attempt, where it is known.
+    pub run: Option<(RunId, u32)>,
+    /// The first of its runs, where that is another one.
+    pub first_run: Option<RunId>,
+    /// The tags of which one may be that of its release.
+    pub tags: Vec<String>,
+    /// The tag or commit of the release before.
+    pub base: Option<String>,
+}
+
+impl Inspection {
+    /// What comes of the checks if all of them pass.
+    #[must_use]
+    pub fn passed(&self) -> Vec<Check> {
+        let asked = [
+            ("release", self.tag.is_some()),
+            ("immutable", self.immutable),
+            ("attestation", self.attestation.is_some()),
+        ];
+        let asked = asked.into_iter().filter_map(|(name, is_asked)| is_asked.then_some(name));
+        let broken = self.broken.iter().map(|check| check.name.as_str());
+        asked.chain(broken).map(|name| Check::passed(name, name)).collect()
+    }
 }
 
 /// A run as GitHub shows it.
@@ -175,6 +251,14 @@ pub enum Answer {
     Run(Box<Sighting>),
     /// The branch or tag is at this commit.
     Commit(String),
+    /// The outputs of the release that the run has published; none if there is no such release.
+    Release(Option<Outputs>),
+    /// The checks, and what came of each.
+    Verified(Vec<Check>),
+    /// The release before this one came to this; none if it is not found.
+    Before(Option<Box<Release>>),
+    /// GitHub says this of a target that is released.
+    Surveyed(Box<Survey>),
     /// There is no such run, although the repository can be seen.
     NoRun,
     /// These runs could be the one.
@@ -214,7 +298,11 @@ impl Step {
                 | Self::AskHubRun(_)
                 | Self::LookAtRun(_)
                 | Self::LookAtCommit(_)
+                | Self::FindRelease(..)
+                | Self::Verify(_)
                 | Self::FindRun(_)
+                | Self::LookBack(_)
+                | Self::Survey(_)
         )
     }
 }

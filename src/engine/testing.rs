@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
 
-pub(super) use given::{HUB_RUN, commanded, dispatch, target, ticket};
+pub(super) use given::{HUB_RUN, commanded, dispatch, report, target, ticket};
 use given::{candidate, request, sighting};
 
 use super::known::Identity;
@@ -76,6 +77,8 @@ pub(super) struct Story {
     answers: BTreeMap<String, VecDeque<Says>>,
     always: BTreeMap<String, Says>,
     runs: u64,
+    /// The inputs with which workflows were started.
+    pub(super) inputs: BTreeMap<TargetName, Map<String, Value>>,
 }
 
 impl Story {
@@ -96,6 +99,7 @@ impl Story {
             answers: BTreeMap::new(),
             always: BTreeMap::new(),
             runs: HUB_RUN,
+            inputs: BTreeMap::new(),
         }
     }
 
@@ -211,7 +215,12 @@ impl Story {
             Step::AskHubRun(_) => Answer::HubRun(Liveness::Ended),
             Step::LookAtRun(of) => Answer::Run(Box::new(sighting(of, "completed", Some("success")))),
             Step::LookAtCommit(_) => Answer::Commit("1111111111111111111111111111111111111111".to_owned()),
+            Step::FindRelease(..) => Answer::Release(None),
+            Step::Verify(inspection) if inspection.broken.is_empty() => Answer::Verified(inspection.passed()),
+            Step::Verify(inspection) => Answer::Verified(inspection.broken.clone()),
             Step::FindRun(_) => Answer::Runs(Vec::new()),
+            Step::LookBack(_) => Answer::Before(None),
+            Step::Survey(_) => Answer::Surveyed(Box::default()),
             Step::Pause { until, .. } => {
                 self.now = *until;
                 Answer::Done
@@ -227,7 +236,8 @@ impl Story {
                 Answer::Applied(Applied::Board(Some(board)))
             }
             Step::Apply(Effect::CreateRef(_)) => Answer::Applied(Applied::Ref(Created::New)),
-            Step::Apply(Effect::StartWorkflow(_)) => {
+            Step::Apply(Effect::StartWorkflow(start)) => {
+                self.inputs.insert(start.target.clone(), start.inputs.clone());
                 self.runs += 1;
                 Answer::Applied(Applied::Started(Some((RunId(self.runs), format!("runs/{}", self.runs)))))
             }
@@ -294,7 +304,11 @@ fn words(step: &Step) -> String {
         Step::AskHubRun(job) => format!("ask for hub run {}", job.run),
         Step::LookAtRun(of) => format!("look at {}", of.target),
         Step::LookAtCommit(of) => format!("look at the commit of {}", of.target),
+        Step::FindRelease(of, _) => format!("find the release of {}", of.target),
+        Step::Verify(inspection) => format!("verify {}", inspection.of.target),
         Step::FindRun(search) => format!("find {}", search.target),
+        Step::LookBack(_) => "look for the release before".to_owned(),
+        Step::Survey(of) => format!("survey {}", of.target),
         Step::StartAgain(again) if again.is_empty() => "start again: nothing".to_owned(),
         Step::StartAgain(again) => {
             format!("start again: {}", join(&again.keys().cloned().collect::<Vec<_>>()))
@@ -303,6 +317,12 @@ fn words(step: &Step) -> String {
         Step::Pause { reason: Pause::Listing, .. } => "pause: listing".to_owned(),
         Step::Pause { reason: Pause::Held(targets), .. } => {
             format!("pause: another job has {}", join(targets))
+        }
+        Step::Pause { reason: Pause::Outputs(targets), .. } => {
+            format!("pause: outputs for {}", join(targets))
+        }
+        Step::Pause { reason: Pause::Verification(targets), .. } => {
+            format!("pause: verification of {}", join(targets))
         }
         Step::Pause { reason: Pause::Runs(targets), .. } => format!("pause: runs of {}", join(targets)),
         Step::Apply(Effect::OpenIssue(_)) => "open a ticket".to_owned(),

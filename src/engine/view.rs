@@ -88,6 +88,12 @@ impl<'a> View<'a> {
         if target.followed.as_ref().is_some_and(|run| !run.has_ended()) {
             return None;
         }
+        // Its run ended well: it is verified again before it is given up.
+        let is_verified =
+            || self.known.verifying.get(name).is_some_and(|verifying| verifying.settled.is_some());
+        if target.failed_check().is_some() && !is_verified() {
+            return None;
+        }
         let of_claim = claim::start_of(self.claims(), name, target.run.as_ref().map(|run| run.id));
         of_claim.or_else(|| self.has_unclaimed_run(name).then_some(claim::BEFORE_ALL))
     }

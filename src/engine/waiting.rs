@@ -81,6 +81,7 @@ pub(super) fn is_settled(view: &View<'_>, name: &TargetName, target: &Target) ->
             target.followed.as_ref().map_or(!is_followed, FollowedRun::has_ended)
         }
         TargetStatus::OnHold => true,
+        TargetStatus::Verifying => is_given_up(view, name),
         TargetStatus::Review | TargetStatus::InProgress | TargetStatus::Queued => false,
         TargetStatus::Waiting => {
             view.ticket.held_up_by(&target.needs).is_some()
@@ -95,7 +96,9 @@ pub(super) fn is_settled(view: &View<'_>, name: &TargetName, target: &Target) ->
 fn is_stuck(view: &View<'_>, needs: &[TargetName]) -> bool {
     view.ticket.awaited(needs).any(|(needed, status)| {
         let ours = view.request.targets.iter().find(|ready| ready.name() == needed);
-        let is_at_work = status.is_some_and(TargetStatus::is_under_way);
+        let is_followed = || view.ticket.targets.get(needed).is_some_and(|target| target.follower.is_some());
+        let is_verified = status == Some(TargetStatus::Verifying) && is_followed();
+        let is_at_work = status.is_some_and(TargetStatus::is_under_way) || is_verified;
         let is_stuck = match (ours, status) {
             (_, Some(TargetStatus::Held)) => true,
             (None, _) => !is_at_work,
@@ -104,7 +107,7 @@ fn is_stuck(view: &View<'_>, needs: &[TargetName]) -> bool {
             }
             (Some(_), Some(_)) => false,
         };
-        is_stuck || is_lost(view, needed)
+        is_stuck || is_lost(view, needed) || is_given_up(view, needed)
     })
 }
 
@@ -139,6 +142,11 @@ pub(super) fn is_left_to_people(view: &View<'_>, name: &TargetName) -> bool {
 /// Whether a record that only a newer release can read keeps the target from being started.
 fn is_held(view: &View<'_>, ready: &Ready) -> bool {
     matches!(view.verdict(ready), Verdict::Hold(Reason::Unreadable { .. }))
+}
+
+/// Whether GitHub has not answered what was asked to verify a target.
+fn is_given_up(view: &View<'_>, name: &TargetName) -> bool {
+    view.known.verifying.get(name).is_some_and(|verifying| verifying.is_given_up)
 }
 
 fn is_lost(view: &View<'_>, name: &TargetName) -> bool {

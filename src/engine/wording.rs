@@ -2,13 +2,15 @@
 //!
 //! All templates are rendered once before the first effect, so that none fails halfway.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Map, Value, json};
 
 use super::ready::Ready;
 use crate::names::{IssueNumber, IssueRef, Login, RepoName};
 use crate::plan::NewIssue;
 use crate::targets::{Input, StartBy};
-use crate::template::{self, TargetValues, TemplateError, TicketValues, Values};
+use crate::template::{self, Reads, TargetValues, TemplateError, TicketValues, Values};
 use crate::ticket::{Key, text};
 
 /// All that templates say, rendered for a ticket once its number is known.
@@ -28,6 +30,23 @@ pub struct Wording {
     pub body: Option<String>,
     /// What templates see of everything but the ticket and the target.
     pub values: Values,
+    /// Whether inputs that read missing outputs are taken as they will be rendered later: before anything is started,
+    /// and in a forecast.
+    pub assumes_outputs: bool,
+}
+
+/// The outputs of the targets that come before another one, by their names.
+pub type Upstream = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The inputs of a target's workflow.
+#[derive(Debug, Default)]
+pub struct RenderedInputs<'r> {
+    /// The inputs as they are sent.
+    pub inputs: Map<String, Value>,
+    /// Those that stand there as templates, as the outputs that they read are not reported yet.
+    pub to_come: BTreeSet<String>,
+    /// Why others do not render.
+    pub broken: Vec<(&'r Input, TemplateError)>,
 }
 
 /// What a new ticket has to do with an earlier one of the same release, which is closed.
@@ -81,11 +100,23 @@ impl Wording {
         IssueRef { repository: self.hub.clone(), number: IssueNumber(0) }
     }
 
-    fn render_for(&self, template: &str, target: &Ready, ticket: &IssueRef) -> Result<String, TemplateError> {
+    /// Renders a template for a target.
+    ///
+    /// # Errors
+    ///
+    /// When it is malformed, or names something that does not exist.
+    pub fn render_for(
+        &self,
+        template: &str,
+        target: &Ready,
+        ticket: &IssueRef,
+        upstream: &Upstream,
+    ) -> Result<String, TemplateError> {
         let url = format!("{}/{}/issues/{}", self.server_url, ticket.repository, ticket.number);
         let values = Values {
             ticket: Some(TicketValues::new(ticket, url)),
             target: Some(target_values(target)),
+            outputs: Some(upstream.clone()),
             ..self.values.clone()
         };
         template::render(template, &values)
@@ -108,20 +139,26 @@ impl Wording {
     }
 
     /// The inputs of a target's workflow as far as they render, and why the others do not.
+    #[must_use]
     pub fn rendered_inputs<'r>(
         &self,
         ready: &'r Ready,
         ticket: &IssueRef,
-    ) -> (Map<String, Value>, Vec<(&'r Input, TemplateError)>) {
-        let (mut inputs, mut broken) = (Map::new(), Vec::new());
+        upstream: &Upstream,
+    ) -> RenderedInputs<'r> {
+        let RenderedInputs { mut inputs, mut to_come, mut broken } = RenderedInputs::default();
         for input in &ready.target.inputs {
-            match self.render_for(&input.template, ready, ticket) {
+            match self.render_for(&input.template, ready, ticket, upstream) {
                 Ok(text) => {
                     let text = match &ready.declared {
                         Some(declared) => declared.value(&input.name, text),
                         None => text,
                     };
                     inputs.insert(input.name.clone(), Value::String(text));
+                }
+                Err(error) if self.assumes_outputs && error.is_for_outputs() && reads_outputs(input) => {
+                    inputs.insert(input.name.clone(), Value::String(input.template.clone()));
+                    to_come.insert(input.name.clone());
                 }
                 Err(error) => broken.push((input, error)),
             }
@@ -134,7 +171,20 @@ impl Wording {
                 inputs.insert(name.to_owned(), Value::String(value));
             }
         }
-        (inputs, broken)
+        RenderedInputs { inputs, to_come, broken }
+    }
+
+    /// Whether an input of the target reads outputs of other targets.
+    #[must_use]
+    pub fn reads_outputs(&self, ready: &Ready) -> bool {
+        ready.target.inputs.iter().any(reads_outputs)
+    }
+
+    /// Whether an input of the target reads an output that is missing.
+    #[must_use]
+    pub fn lacks_outputs(&self, ready: &Ready, ticket: &IssueRef, upstream: &Upstream) -> bool {
+        let RenderedInputs { broken, .. } = self.rendered_inputs(ready, ticket, upstream);
+        broken.iter().any(|(input, error)| error.is_for_outputs() && reads_outputs(input))
     }
 
     /// The inputs of a target's workflow as they are sent: text, as a person would type it.
@@ -142,8 +192,13 @@ impl Wording {
     /// # Errors
     ///
     /// When one does not render.
-    pub fn inputs_of(&self, ready: &Ready, ticket: &IssueRef) -> Result<Map<String, Value>, TemplateError> {
-        let (inputs, broken) = self.rendered_inputs(ready, ticket);
+    pub fn inputs_of(
+        &self,
+        ready: &Ready,
+        ticket: &IssueRef,
+        upstream: &Upstream,
+    ) -> Result<Map<String, Value>, TemplateError> {
+        let RenderedInputs { inputs, broken, .. } = self.rendered_inputs(ready, ticket, upstream);
         broken.into_iter().next().map_or(Ok(inputs), |(_, error)| Err(error))
     }
 
@@ -152,8 +207,13 @@ impl Wording {
     /// # Errors
     ///
     /// When an input does not render.
-    pub fn payload_of(&self, ready: &Ready, ticket: &IssueRef) -> Result<Map<String, Value>, TemplateError> {
-        let inputs = self.inputs_of(ready, ticket)?;
+    pub fn payload_of(
+        &self,
+        ready: &Ready,
+        ticket: &IssueRef,
+        upstream: &Upstream,
+    ) -> Result<Map<String, Value>, TemplateError> {
+        let inputs = self.inputs_of(ready, ticket, upstream)?;
         let payload = json!({ "release-ticket": ticket.to_string(), "release-target": ready.target.name, "inputs": inputs });
         Ok(payload.as_object().cloned().unwrap_or_default())
     }
@@ -185,6 +245,11 @@ impl Wording {
             key: key.clone(),
         })
     }
+}
+
+/// Whether an input reads outputs of other targets.
+fn reads_outputs(input: &Input) -> bool {
+    Reads::of([input.template.as_str()]).may_read(&[template::OUTPUTS])
 }
 
 /// The same values, with all texts as they may stand in Markdown.

@@ -35,6 +35,9 @@ pub struct WorkflowRun {
     /// When it was created.
     #[serde(deserialize_with = "time")]
     pub created_at: DateTime<Utc>,
+    /// When its newest attempt was asked for.
+    #[serde(default, deserialize_with = "optional_time")]
+    pub run_started_at: Option<DateTime<Utc>>,
     /// When it changed last.
     #[serde(default, deserialize_with = "optional_time")]
     pub updated_at: Option<DateTime<Utc>>,
@@ -46,8 +49,18 @@ pub struct WorkflowRun {
     /// By which event it was started.
     #[serde(default)]
     pub event: Option<String>,
+    /// The branch or tag that it runs.
     #[serde(default)]
-    head_branch: Option<String>,
+    pub head_branch: Option<String>,
+    /// The repository of that branch: another one for a run of a fork, none where that was deleted.
+    #[serde(default)]
+    head_repository: Option<HeadRepository>,
+    /// The id of its workflow.
+    #[serde(default)]
+    pub workflow_id: Option<u64>,
+    /// Its number among the runs of its workflow.
+    #[serde(default)]
+    pub run_number: Option<u64>,
     /// The commit that it runs, in every attempt.
     #[serde(default)]
     pub head_sha: Option<String>,
@@ -84,6 +97,11 @@ struct Actor {
     login: String,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+struct HeadRepository {
+    full_name: String,
+}
+
 impl WorkflowRun {
     /// What the run is called; blank if it has no name.
     #[must_use]
@@ -95,6 +113,13 @@ impl WorkflowRun {
     #[must_use]
     pub fn actor(&self) -> Option<&str> {
         self.actor.as_ref().map(|actor| actor.login.as_str())
+    }
+
+    /// Whether its branch is one of `repository`, and not of a fork.
+    #[must_use]
+    pub fn is_of_branch_in(&self, repository: &RepoName) -> bool {
+        let head = self.head_repository.as_ref();
+        head.is_some_and(|head| head.full_name.eq_ignore_ascii_case(&repository.to_string()))
     }
 
     /// Whether a `workflow_dispatch` at `git_ref` started it.
@@ -112,6 +137,11 @@ pub struct StartedRun {
     pub id: RunId,
     /// The run in the browser.
     pub html_url: String,
+}
+
+#[derive(Deserialize)]
+struct ListedRuns {
+    workflow_runs: Vec<WorkflowRun>,
 }
 
 /// The jobs of a run.
@@ -140,6 +170,12 @@ pub struct RunJob {
     /// The job in the browser.
     #[serde(default)]
     pub html_url: Option<String>,
+    /// The commit that it runs.
+    #[serde(default)]
+    pub head_sha: Option<String>,
+    /// When it was created.
+    #[serde(default, deserialize_with = "optional_time")]
+    pub created_at: Option<DateTime<Utc>>,
     /// When it began.
     #[serde(default, deserialize_with = "optional_time")]
     pub started_at: Option<DateTime<Utc>>,
@@ -156,6 +192,12 @@ impl RunJob {
     #[must_use]
     pub fn failed_step(&self) -> Option<&RunStep> {
         self.steps.iter().find(|step| is_bad(step.conclusion.as_deref()))
+    }
+
+    /// Whether it has ended: GitHub has the logs of such jobs alone.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.status.as_deref() == Some("completed")
     }
 
     /// Whether the job or one of its steps ended badly.
@@ -239,6 +281,31 @@ impl PendingDeployment {
                 (None, None) => None,
             }
         })
+    }
+}
+
+/// A review of environments that a run waited for, as far as it is read. GitHub does not say when it was.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Approval {
+    #[serde(default)]
+    environments: Vec<Environment>,
+    /// `approved`, `rejected` or `pending`.
+    #[serde(default)]
+    pub state: String,
+    #[serde(default)]
+    user: Option<Actor>,
+}
+
+impl Approval {
+    /// The names of the environments.
+    pub fn environments(&self) -> impl Iterator<Item = &str> {
+        self.environments.iter().map(|environment| environment.name.as_str())
+    }
+
+    /// Who reviewed them.
+    #[must_use]
+    pub fn reviewer(&self) -> Option<&str> {
+        self.user.as_ref().map(|user| user.login.as_str())
     }
 }
 
@@ -376,6 +443,17 @@ impl GitHub {
         Ok(self.send(Request::get(repository, path, purpose)).await?.json()?)
     }
 
+    /// The reviews of environments in a run, in every attempt.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn approvals(&self, repository: &RepoName, run: RunId) -> Result<Vec<Approval>, GitHubError> {
+        let path = format!("/actions/runs/{run}/approvals");
+        let purpose = format!("list the reviews of run {run} of {repository}");
+        Ok(self.send(Request::get(repository, path, purpose)).await?.json()?)
+    }
+
     async fn fresh<T: DeserializeOwned>(
         &self,
         request: Request<'_>,
@@ -461,10 +539,6 @@ impl GitHub {
         git_ref: &GitRef,
         since: DateTime<Utc>,
     ) -> Result<Vec<WorkflowRun>, GitHubError> {
-        #[derive(Deserialize)]
-        struct Reply {
-            workflow_runs: Vec<WorkflowRun>,
-        }
         // GitHub's times have whole seconds.
         let since = since.trunc_subsecs(0);
         let mut runs: Vec<WorkflowRun> = Vec::new();
@@ -473,7 +547,7 @@ impl GitHub {
                 format!("/actions/workflows/{}/runs?per_page=100&page={page}", path_part(workflow.as_str()));
             let purpose = format!("list the runs of `{workflow}` in {repository}");
             let answer = self.send(Request::get(repository, path, purpose)).await?;
-            let Reply { workflow_runs } = answer.json()?;
+            let ListedRuns { workflow_runs } = answer.json()?;
             let is_older = workflow_runs.last().is_none_or(|oldest| oldest.created_at < since);
             for run in workflow_runs {
                 // New runs move those before them to the next page, where they are listed again.
@@ -487,6 +561,25 @@ impl GitHub {
             }
         }
         Ok(runs)
+    }
+
+    /// The newest fifty runs of a workflow, newest first.
+    ///
+    /// They are those of all branches: a list with a filter comes from an index that may be days behind.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub refuses or does not answer.
+    pub async fn newest_runs(
+        &self,
+        repository: &RepoName,
+        workflow: u64,
+    ) -> Result<Vec<WorkflowRun>, GitHubError> {
+        let path = format!("/actions/workflows/{workflow}/runs?per_page=50&exclude_pull_requests=true");
+        let purpose = format!("list the last runs of the workflow in {repository}");
+        let ListedRuns { workflow_runs } =
+            self.send(Request::get(repository, path, purpose)).await?.json()?;
+        Ok(workflow_runs)
     }
 
     /// A run; none if it is not there (any more).

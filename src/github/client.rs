@@ -10,6 +10,7 @@ use http::{Method, StatusCode};
 use octocrab::Octocrab;
 use secrecy::SecretString;
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use super::api::{Answer, Api, ApiError, Call, EnterpriseRelease, Repeat, RequestLine};
 use super::error::GitHubError;
@@ -22,6 +23,7 @@ use super::tokens::secret::is_of_installation;
 use super::tokens::{TokenError, Tokens, Unrevoked};
 use crate::job::Clock;
 use crate::names::{IssueRef, RepoName};
+use crate::network::Network;
 
 /// GitHub, as this action asks it.
 #[derive(Debug)]
@@ -35,6 +37,10 @@ pub struct GitHub {
     pub(super) identities: tokio::sync::Mutex<BTreeMap<RepoName, String>>,
     /// When the latest of the rate limits ends that GitHub has named.
     limited_until: Mutex<Option<DateTime<Utc>>>,
+    /// Told when the step has to be quick.
+    hurry: Notify,
+    /// The way to other servers, on which GitHub keeps the logs of jobs.
+    pub(super) network: Option<Network>,
 }
 
 /// A request to a repository, before it has a token.
@@ -126,7 +132,15 @@ impl GitHub {
             roles: Roles::default(),
             identities: tokio::sync::Mutex::default(),
             limited_until: Mutex::default(),
+            hurry: Notify::new(),
+            network: None,
         }
+    }
+
+    /// The same, with a way to other servers.
+    #[must_use]
+    pub fn with_network(self, network: Network) -> Self {
+        Self { network: Some(network), ..self }
     }
 
     /// Which token goes with which repository.
@@ -150,6 +164,15 @@ impl GitHub {
     /// Waits no longer to stay below GitHub's limits: the runner has cancelled the step, which has seconds left.
     pub fn hurry(&self) {
         self.paces.hurry();
+        self.hurry.notify_waiters();
+    }
+
+    /// Ends when the step has to be quick: what it could do without is given up.
+    pub async fn hurried(&self) {
+        let hurry = self.hurry.notified();
+        if !self.paces.is_hurried() {
+            hurry.await;
+        }
     }
 
     /// When the rate limit ends for which GitHub has refused a request of this step, if that is still to come.

@@ -17,6 +17,9 @@ pub struct Repository {
     /// Whether only some may read it.
     #[serde(default)]
     pub private: bool,
+    /// Who may read it: `public`, `internal` or `private`.
+    #[serde(default)]
+    pub visibility: Option<String>,
     /// Whether its owner made it read-only.
     #[serde(default)]
     pub archived: bool,

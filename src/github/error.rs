@@ -89,7 +89,13 @@ impl GitHubError {
         }
     }
 
-    fn api(&self) -> Option<&ApiError> {
+    /// Whether GitHub refused for want of a permission.
+    #[must_use]
+    pub fn is_lack_of_permission(&self) -> bool {
+        matches!(self, Self::Forbidden { .. }) || self.api().is_some_and(ApiError::is_lack_of_permission)
+    }
+
+    pub(super) fn api(&self) -> Option<&ApiError> {
         match self {
             Self::Api(error)
             | Self::Forbidden { refusal: error, .. }

@@ -12,6 +12,10 @@ use crate::names::RepoName;
 pub enum Permission {
     /// Workflows and their runs.
     Actions,
+    /// Attestations of artifacts.
+    Attestations,
+    /// Check runs and their annotations.
+    Checks,
     /// Files, git references, and `repository_dispatch`.
     Contents,
     /// Issues and their comments.
@@ -24,6 +28,8 @@ impl Permission {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Actions => "actions",
+            Self::Attestations => "attestations",
+            Self::Checks => "checks",
             Self::Contents => "contents",
             Self::Issues => "issues",
             Self::Members => "members",

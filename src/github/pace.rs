@@ -247,6 +247,11 @@ impl Paces {
         self.is_hurried.store(true, Ordering::Relaxed);
     }
 
+    /// Whether nothing waits for its turn any more.
+    pub(super) fn is_hurried(&self) -> bool {
+        self.is_hurried.load(Ordering::Relaxed)
+    }
+
     /// The pace of `token`.
     pub(super) fn of(&self, token: &SecretString) -> Arc<Pace> {
         let mut of_tokens = self.of_tokens.lock().unwrap_or_else(PoisonError::into_inner);

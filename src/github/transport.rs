@@ -84,6 +84,7 @@ const MOST_REDIRECTS: usize = 3;
 
 /// Which redirects are followed: those on the same server (scheme, host and port), so that no token reaches another
 /// one, and of these only what is sent again as it was. A write that another status than 307 or 308 redirects is not.
+/// Nor is the link to a log followed, which takes no token.
 #[derive(Debug, Clone)]
 struct Redirects {
     hops: Hops,
@@ -100,8 +101,9 @@ impl<E> Policy<OctoBody, E> for Redirects {
     fn redirect(&mut self, attempt: &Attempt<'_>) -> Result<Action, E> {
         let is_verbatim = *attempt.previous_method() == Method::GET
             || matches!(attempt.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
+        let is_log = attempt.status() == StatusCode::FOUND && attempt.previous().path().ends_with("/logs");
         let stays = Policy::<OctoBody, E>::redirect(&mut self.origin, attempt)?.is_follow();
-        if is_verbatim && stays {
+        if is_verbatim && stays && !is_log {
             Policy::<OctoBody, E>::redirect(&mut self.hops, attempt)
         } else {
             Ok(Action::Stop)

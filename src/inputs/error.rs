@@ -6,6 +6,7 @@ use crate::github::tokens::jwt::KeyError;
 use crate::names::{IssueRef, NameError, RefError, RepoName};
 use crate::problem::{Help, Problem};
 use crate::targets::{TargetsError, closest};
+use crate::ticket::Status;
 use crate::workspace::FileError;
 
 /// What is wrong with an input. None of a secret is quoted.
@@ -66,6 +67,9 @@ pub enum InputError {
     /// The file with the message is outside the workspace.
     #[error("input `message-path`: {0}")]
     MessagePath(FileError),
+    /// The status of a job that is under way, where the step finds out by itself.
+    #[error("inputs `status` and `track` do not go together: `status` is `{}`, and a tracked job reports that by itself", .0.as_str())]
+    TrackedStatus(Status),
     /// The event names a ticket in a way that cannot be read.
     #[error("the event's input `release-ticket`")]
     TicketOfEvent(#[source] NameError),
@@ -91,6 +95,9 @@ pub enum InputError {
     /// The inputs of the targets are not a mapping.
     #[error("input {0}")]
     Mapping(TargetsError),
+    /// An output cannot be reported.
+    #[error("input {}", Problem { help: None, ..(.0).clone() })]
+    Output(Problem),
     /// A target cannot be used.
     #[error("input {}", Problem { help: None, ..(.0).clone() })]
     Target(Problem),
@@ -99,12 +106,16 @@ pub enum InputError {
 impl Help for InputError {
     fn help(&self) -> Option<String> {
         match self {
-            Self::Target(problem) => problem.help.clone(),
+            Self::Target(problem) | Self::Output(problem) => problem.help.clone(),
             Self::Mapping(error) => error.help(),
             Self::Word { name, text, .. } => {
                 let words = INPUTS.iter().filter(|input| input.name == *name).flat_map(Input::words);
                 closest(text, words).map(|word| format!("did you mean `{word}`?"))
             }
+            Self::TrackedStatus(_) => Some(
+                "leave `status` out; or let it say how the job ended, as `job.status` does at the end of the job"
+                    .to_owned(),
+            ),
             Self::Ref(error) => error.help(),
             Self::MessagePath(error) => error.help(),
             Self::Key(error) => error.help(),

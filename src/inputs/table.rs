@@ -10,7 +10,7 @@ use Takes::{
     Statuses, Template, Text, Ticket, Url,
 };
 
-use super::{ClaimMode, CommentMode, DispatchType};
+use super::{ClaimMode, CommentMode, DispatchType, Explain};
 use crate::github::role::Role;
 use crate::ticket::{PingFor, Status};
 
@@ -403,6 +403,13 @@ pub const INPUTS: &[Input] = &[
         "who may give commands by comments on the ticket: whoever has this role in the hub, or a higher one: `triage`, \
          `write`, `maintain` or `admin`. To override a freeze takes `maintain` in any case",
     ),
+    dispatch(
+        "publish-release",
+        Boolean,
+        Fixed("false"),
+        "`true`: publish the record of the release as a release of the hub, at the commit of the hub's run, when every \
+         target is released. Its tag is `release`, which has to be one that Git takes; needs `contents: write` in the hub",
+    ),
     // Mode `report`.
     report(
         "target",
@@ -432,7 +439,30 @@ pub const INPUTS: &[Input] = &[
     ),
     report("url", Url, Derived("the run"), "what the message links to"),
     report("done", Boolean, Fixed("false"), "`true`: this stage ends the target's release"),
+    report(
+        "outputs",
+        Mapping,
+        Nothing,
+        "a mapping of values that the target gives back, such as `version: 1.4.1`; later targets use it as `{{ \
+         outputs.web.version }}`. Names have lower-case letters, digits, `_` and `-`; a value has at most 1,000 \
+         characters, and all of a target's outputs have 8 KB. The board shows `version`",
+    ),
+    report(
+        "track",
+        Boolean,
+        Fixed("false"),
+        "`true`, as a job's first step: reports that the job is under way and, when it is over, how it ended and at \
+         which step. `status`, `message`, `url`, `outputs` and `done` are those of its end, evaluated then",
+    ),
     // Mode `notify`.
+    notify(
+        "explain",
+        OneOf(words::<Explain>),
+        Fixed("auto"),
+        "what a notice shows of the jobs that failed: `auto`, their annotations, or else the log around its last error; \
+         `annotations`, these alone; `off`, neither, and nothing of the runs before. It shows a log only where whoever \
+         reads the notice may read that log",
+    ),
     notify("message", Text, Derived("made from the run"), "what went wrong"),
     notify(
         "status",

@@ -3,39 +3,54 @@
 use serde_json::Map;
 
 use super::subject::Subject;
-use crate::github::GitHub;
+use crate::explain::{Failed, explain};
 use crate::github::actions::{RunJob, RunStep};
+use crate::github::{GitHub, GitHubError};
 use crate::inputs::{Common, NotifyInputs};
 use crate::job::Job;
-use crate::names::Login;
+use crate::names::{Login, RepoName};
 use crate::problem::Problem;
+use crate::ticket::explanation::Explanation;
 use crate::ticket::{FollowedJob, Notice, Status, text};
 
 /// As much of a message is shown, however many jobs have failed.
 const LEAST_ROOM: usize = 500;
 
-/// The notice of what happened, as far as GitHub tells.
+/// The notice of what happened, as far as GitHub tells, for the readers of `place`.
 pub(super) async fn notice(
     job: &Job,
     common: &Common,
     inputs: &NotifyInputs,
     subject: &Subject,
+    place: &RepoName,
     github: &GitHub,
 ) -> Notice {
-    let failed = match inputs.status {
-        Status::Success => Vec::new(),
+    let read = match inputs.status {
+        Status::Success => Ok(Vec::new()),
         _ => failed_jobs(common, subject, github).await,
     };
+    let explanation = match inputs.status {
+        Status::Failure => {
+            let (repository, run, jobs) = (&subject.by.repository, subject.by.run, read.as_deref());
+            explain(Failed { repository, run, jobs, place }, inputs.explain, github).await
+        }
+        _ => Explanation::default(),
+    };
+    let failed = read.unwrap_or_default();
     let of_check_run = |id| format!("{}/job/{id}", job.url_of_run(subject.by.run, 1));
     let url = failed.first().and_then(|failed| failed.html_url.clone());
     let fingerprint = subject.fingerprint(inputs.fingerprint.as_deref());
     let mut by = subject.by.clone();
-    let first = failed.first().map(FollowedJob::from);
+    let mut first = failed.first().map(FollowedJob::from);
+    if let Some(first) = &mut first {
+        first.error = explanation.error_of(&first.name).map(str::to_owned);
+    }
     if !subject.is_job {
         by.job = first.as_ref().map(|failed| failed.name.clone()).unwrap_or_default();
     }
     Notice {
         job: first,
+        explanation,
         pings: Vec::new(),
         seq: 1,
         run_url: subject.run_url.clone(),
@@ -52,24 +67,24 @@ pub(super) async fn notice(
 }
 
 /// The failed jobs of this attempt, as far as the token may read them: this job first, where it is one of them.
-async fn failed_jobs(common: &Common, subject: &Subject, github: &GitHub) -> Vec<RunJob> {
+async fn failed_jobs(
+    common: &Common,
+    subject: &Subject,
+    github: &GitHub,
+) -> Result<Vec<RunJob>, GitHubError> {
     let by = &subject.by;
-    match github.jobs(&by.repository, by.run, by.attempt).await {
-        Ok(mut jobs) => {
-            jobs.retain(RunJob::has_failed);
-            let is_other = |job: &RunJob| match by.check_run {
-                Some(check_run) => job.id != Some(check_run),
-                None => job.name != common.job_name,
-            };
-            jobs.sort_by_key(is_other);
-            jobs.truncate(10);
-            jobs
-        }
-        Err(error) => {
-            tracing::info!("{}", Problem::of("the failed step is not named", &error));
-            Vec::new()
-        }
-    }
+    let jobs = github.jobs(&by.repository, by.run, by.attempt).await;
+    let mut jobs = jobs.inspect_err(|error| {
+        tracing::info!("{}", Problem::of("the failed step is not named", error));
+    })?;
+    jobs.retain(RunJob::has_failed);
+    let is_other = |job: &RunJob| match by.check_run {
+        Some(check_run) => job.id != Some(check_run),
+        None => job.name != common.job_name,
+    };
+    jobs.sort_by_key(is_other);
+    jobs.truncate(10);
+    Ok(jobs)
 }
 
 /// `build failed in step 3, Run tests`, with a link to the step.

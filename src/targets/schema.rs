@@ -41,6 +41,12 @@ pub enum Takes {
     Flag,
     /// One of [`ON_MOVED`].
     OnMoved,
+    /// One of [`OUTPUTS_FROM`].
+    OutputsFrom,
+    /// A mapping with the keys of [`VERIFY`].
+    Verify,
+    /// Text that is a template.
+    Template,
     /// A moment.
     Moment,
     /// One line of at most [`REASON_LIMIT`] characters.
@@ -78,6 +84,9 @@ pub const REASON_LIMIT: usize = 200;
 /// The words of `on-moved`, the default first.
 pub const ON_MOVED: [&str; 2] = ["lapse", "warn"];
 
+/// The words of `outputs-from`.
+pub const OUTPUTS_FROM: [&str; 1] = ["release"];
+
 /// Keys with this prefix are left alone: they hold values for anchors (`&`), and what other programs read.
 pub const EXTENSION: &str = "x-";
 
@@ -100,6 +109,33 @@ const STALE_AFTER: Key = key(
     "How long the target may stay as it is after its start, before it is marked as stuck: 45m, 1h 30m.",
 );
 
+const OUTPUTS: Key = key(
+    "outputs-from",
+    Takes::OutputsFrom,
+    "release: the release that the run publishes gives the outputs version (its tag), url and immutable.",
+);
+
+const VERIFIED: Key = key(
+    "verify",
+    Takes::Verify,
+    "Checked after the run has ended well, before the target counts as released.",
+);
+
+/// The keys of `verify`.
+pub const VERIFY: &[Key] = &[
+    key(
+        "release",
+        Takes::Template,
+        "The tag of a release that is published, and whose commit is the run's: {{ outputs.web.version }}.",
+    ),
+    key("immutable", Takes::Flag, "Whether that release has to be immutable. Default: false."),
+    key(
+        "attestation",
+        Takes::Template,
+        "A digest, sha256:…, that an attestation by the run's workflow and commit has as its subject.",
+    ),
+];
+
 /// The keys of the file.
 pub const FILE: &[Key] = &[
     key("defaults", Takes::Defaults, "What holds for targets that say nothing else."),
@@ -109,7 +145,7 @@ pub const FILE: &[Key] = &[
 ];
 
 /// The keys of `defaults`.
-pub const DEFAULTS: &[Key] = &[WORKFLOW, REF, INPUTS, STALE_AFTER];
+pub const DEFAULTS: &[Key] = &[WORKFLOW, REF, INPUTS, STALE_AFTER, OUTPUTS, VERIFIED];
 
 /// The keys of a target.
 pub const TARGET: &[Key] = &[
@@ -124,6 +160,8 @@ pub const TARGET: &[Key] = &[
         "The targets that are released, and the gates that are open, before this one is started.",
     ),
     STALE_AFTER,
+    OUTPUTS,
+    VERIFIED,
 ];
 
 /// The keys of a gate.
@@ -162,9 +200,9 @@ impl Takes {
             (Self::Inputs, node) => matches!(node, Node::Mapping(_)),
             (Self::Count, node) => matches!(node, Node::Number(_)),
             (Self::Flag, node) => matches!(node, Node::Bool(_)),
-            (Self::OnMoved | Self::Moment, node) => matches!(node, Node::Text(_)),
+            (Self::OnMoved | Self::OutputsFrom | Self::Moment, node) => matches!(node, Node::Text(_)),
             // The reader checks these from inside.
-            (Self::Defaults | Self::Targets | Self::Gates | Self::Freezes, _) => true,
+            (Self::Defaults | Self::Verify | Self::Targets | Self::Gates | Self::Freezes, _) => true,
             (_, node) => is_scalar(node),
         }
     }
@@ -172,8 +210,8 @@ impl Takes {
     /// Whether its text is taken as it stands: a template there would never be rendered.
     #[must_use]
     pub fn is_verbatim(self) -> bool {
-        use Takes::{Approvers, Duration, Moment, Name, Names, OnMoved, Reason, Text};
-        matches!(self, Text | Duration | Names | Name | Approvers | OnMoved | Moment | Reason)
+        use Takes::{Approvers, Duration, Moment, Name, Names, OnMoved, OutputsFrom, Reason, Text};
+        matches!(self, Text | Duration | Names | Name | Approvers | OnMoved | OutputsFrom | Moment | Reason)
     }
 
     /// What it is, for people.
@@ -191,6 +229,9 @@ impl Takes {
             Self::Count => "a whole number from 1 to 100",
             Self::Flag => "`true` or `false`",
             Self::OnMoved => "`lapse` or `warn`",
+            Self::OutputsFrom => "`release`",
+            Self::Verify => "a mapping",
+            Self::Template => "text",
             Self::Moment => "a time such as `2026-12-20T00:00Z`",
             Self::Reason => "one line of text",
             Self::Gates => "a list of gates",
@@ -220,6 +261,9 @@ impl Takes {
             Self::Count => json!({ "type": "integer", "minimum": 1, "maximum": MOST_REQUIRED }),
             Self::Flag => json!({ "type": "boolean" }),
             Self::OnMoved => json!({ "enum": ON_MOVED }),
+            Self::OutputsFrom => json!({ "enum": OUTPUTS_FROM }),
+            Self::Verify => mapping(VERIFY, &[]),
+            Self::Template => json!({ "type": ["string", "number", "boolean"] }),
             Self::Moment => json!({ "type": "string", "pattern": MOMENT }),
             Self::Reason => scalar(ONE_LINE, REASON_LIMIT),
             Self::Gates => {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ValueKind};
 
+use super::OUTPUTS;
 use crate::problem::{Help, excerpt};
 use crate::targets::{closest, listed};
 
@@ -29,8 +30,40 @@ impl Unknown {
     }
 }
 
+impl Unknown {
+    /// Whether it is an output of a target, or a target that has none.
+    pub(super) fn is_output(&self) -> bool {
+        self.of == OUTPUTS || self.reporter().is_some()
+    }
+
+    /// The target whose output it is.
+    fn reporter(&self) -> Option<&str> {
+        self.of.strip_prefix(OUTPUTS)?.strip_prefix('.')
+    }
+
+    /// What to do about a missing output.
+    fn help_with_output(&self, target: &str) -> String {
+        let Self { of, name, known, .. } = self;
+        let names = excerpt(&listed(known.iter().map(String::as_str)), LIST_LIMIT);
+        // A name with a hyphen is a subtraction after a dot.
+        let closest =
+            closest(name, known.iter().map(String::as_str)).map(|closest| match closest.contains('-') {
+                true => format!("did you mean `{of}['{closest}']`? "),
+                false => format!("did you mean `{closest}`? "),
+            });
+        format!(
+            "{}{target} reported {names}; report `{name}` there with the input `outputs`, or, if it may be missing, write \
+             `{{{{ {of}.{name} | default('') }}}}`",
+            closest.unwrap_or_default()
+        )
+    }
+}
+
 impl Help for Unknown {
     fn help(&self) -> Option<String> {
+        if let Some(target) = self.reporter() {
+            return Some(self.help_with_output(target));
+        }
         let Self { of, name, known, help } = self;
         let known = || known.iter().map(String::as_str);
         let closest =

@@ -30,6 +30,11 @@ impl Reads {
         self
     }
 
+    /// The paths of values below `name`, from there on.
+    pub fn below(&self, name: &str) -> impl Iterator<Item = &[String]> {
+        self.0.iter().filter(move |path| path[0] == name).map(|path| &path[1..])
+    }
+
     /// Whether a template may read the value at `path`: itself, a part of it, or a value that holds it.
     #[must_use]
     pub fn may_read(&self, path: &[&str]) -> bool {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::gate::Rules;
 use super::run::FollowedRun;
+use super::verification::Verification;
 use crate::names::{RepoName, TargetName};
 
 /// What decisions rest on.
@@ -19,6 +20,10 @@ pub struct Basis {
     pub repositories: BTreeMap<TargetName, RepoName>,
     /// The newest run of each target, as GitHub has shown it to this step.
     pub runs: BTreeMap<TargetName, FollowedRun>,
+    /// The targets of this step that are verified before they count as released, with the names of the checks.
+    pub verify: BTreeMap<TargetName, BTreeSet<&'static str>>,
+    /// What this step has verified of what runs have made.
+    pub verified: BTreeMap<TargetName, Verification>,
     /// The gates and freezes of the targets file that this step has read; none: those of the records.
     pub rules: Option<Rules>,
     /// The commits of refs that gates ask for, as GitHub has shown them to this step.

@@ -16,7 +16,7 @@ mod progress;
 mod row;
 mod situation;
 mod table;
-mod time;
+pub(super) mod time;
 
 use std::collections::BTreeMap;
 

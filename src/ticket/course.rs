@@ -144,6 +144,7 @@ mod tests {
 
     use super::*;
     use crate::names::RunId;
+    use crate::ticket::explanation::Explanation;
 
     fn day(days: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::days(days)
@@ -166,6 +167,7 @@ mod tests {
             message: String::new(),
             url: None,
             job: None,
+            explanation: Explanation::default(),
             pings: Vec::new(),
             mention: Vec::new(),
             flapping: Vec::new(),

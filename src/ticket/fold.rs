@@ -18,12 +18,14 @@ use super::decision::Decision;
 use super::decisions::in_order;
 use super::followers::{Followers, reports_of};
 use super::gate::Rules;
+use super::outputs::{Outputs, bounded};
 use super::reason::Reason;
 use super::record::{Dispatch, Notice, Record, Report, StageReport, Start, by_text};
 use super::run::{FollowedJob, FollowedRun};
 use super::second::SecondStart;
 use super::state::{Commits, HubRun, OldStage, Run, Stage, Target, Ticket};
 use super::status::{StartState, Status, TargetStatus, Word};
+use super::verification::Verification;
 use super::writer::Writer;
 use crate::names::{RepoName, RunId, TargetName};
 
@@ -46,6 +48,8 @@ pub(super) fn fold_without<'a>(
             Record::Report(report) => reports.push(report),
             Record::Notice(notice) => notices.push(notice),
             Record::Decision(decision) => decisions.push(decision),
+            // It says what all the others come to.
+            Record::Release(_) => {}
         }
     }
     Folding { claims, reports, notices, decisions, second_starts, basis: None }.ticket()
@@ -90,7 +94,7 @@ impl<'a> Folding<'a> {
             .iter()
             .filter_map(|(name, facts)| {
                 let is_followed = followers.follower(name).is_some();
-                let target = facts.fold(self.sight(name), is_followed)?;
+                let target = facts.fold(self.sight(name), is_followed)?.verified(facts, self.verifies(name));
                 Some(((*name).into(), target.watched(name, facts, &followers)))
             })
             .collect();
@@ -202,6 +206,12 @@ impl<'a> Folding<'a> {
                 facts.entry(followed.target.as_str()).or_default().follow(claim, followed);
             }
         }
+        let recorded =
+            self.claims.iter().flat_map(|claim| claim.verified.iter().map(move |of| (Some(*claim), of)));
+        let read = self.basis.into_iter().flat_map(|basis| basis.verified.values().map(|of| (None, of)));
+        for (claim, verification) in recorded.chain(read) {
+            facts.entry(verification.target.as_str()).or_default().verifications.push((claim, verification));
+        }
         let listed = self.listed();
         let names = Names::of(&listed, &facts);
         for report in self.reports.iter().filter(|report| counts(report.by.run)) {
@@ -224,6 +234,12 @@ impl<'a> Folding<'a> {
     fn is_shown(&self, followed: &FollowedRun) -> bool {
         let shown = self.basis.and_then(|basis| basis.runs.get(&followed.target));
         shown.is_some_and(|run| run.run == followed.run && !run.is_deleted())
+    }
+
+    /// The checks that this step makes of the target; `None` where it does not list the target.
+    fn verifies(&self, target: &str) -> Option<Option<&BTreeSet<&'static str>>> {
+        let basis = self.basis.filter(|basis| basis.repositories.contains_key(target))?;
+        Some(basis.verify.get(target))
     }
 
     fn sight(&self, target: &str) -> Sight {
@@ -346,6 +362,8 @@ struct Facts<'a> {
     reports: Vec<(&'a Report, &'a StageReport)>,
     /// Each attempt of each run, as those who follow it saw it furthest, and in whose record they said so.
     followed: BTreeMap<(RunId, u32), (Option<&'a Dispatch>, &'a FollowedRun)>,
+    /// What was verified, and in whose record that stands.
+    verifications: Vec<(Option<&'a Dispatch>, &'a Verification)>,
 }
 
 impl<'a> Facts<'a> {
@@ -442,11 +460,16 @@ impl<'a> Facts<'a> {
             because: unstarted.and_then(|start| start.because.clone()),
             start: start.map(|(_, start)| start.clone()),
             followed: followed.cloned(),
+            verification: None,
             notice: None,
             follower: None,
             stuck_since: None,
             is_cancelling: false,
             needs: start.map(|(_, start)| start.needs.clone()).unwrap_or_default(),
+            outputs: match unstarted.filter(|start| start.state == StartState::TakenOver) {
+                Some(start) => merged([&start.outputs]),
+                None => self.outputs(newest, attempt),
+            },
             page,
             started,
             ended,
@@ -478,6 +501,38 @@ impl<'a> Facts<'a> {
         stages.sort_by(|a, b| (a.at, &a.name).cmp(&(b.at, &b.name)));
         older.sort_by(|a, b| b.order().cmp(&a.order()));
         (stages, older)
+    }
+
+    /// The newest verification of an attempt of a run.
+    fn verification(&self, run: RunId, attempt: u32) -> Option<&'a Verification> {
+        let of_attempt = self.verifications.iter().filter(|(_, of)| of.is_about(run, attempt));
+        let age = |claim: Option<&'a Dispatch>| {
+            claim.map_or((true, None), |claim| (false, Some(order(&claim.by, claim.seq))))
+        };
+        let newest = of_attempt.max_by(|(a_claim, a), (b_claim, b)| {
+            age(*a_claim).cmp(&age(*b_claim)).then_with(|| by_text(a, b))
+        });
+        newest.map(|(_, verification)| *verification)
+    }
+
+    /// What the newest run gave back: of each job what counts of its stages, the newest attempt's values last.
+    fn outputs(&self, run: RunId, attempt: u32) -> BTreeMap<String, String> {
+        let of_run = self.reports.iter().filter(|(report, _)| report.by.run == run).copied();
+        let mut reports: Vec<_> = newest_by_job(of_run).into_values().collect();
+        let mut last: BTreeMap<&str, u32> = BTreeMap::new();
+        for (report, stage) in &reports {
+            let known = last.entry(&stage.stage).or_default();
+            *known = report.by.attempt.max(*known);
+        }
+        reports.retain(|(report, stage)| {
+            let is_last = last.get(stage.stage.as_str()) == Some(&report.by.attempt);
+            is_last && (report.by.attempt == attempt || stage.status.is_good())
+        });
+        reports.sort_by(|(a_by, a), (b_by, b)| {
+            let order = (a_by.by.attempt, a.at, &a.stage).cmp(&(b_by.by.attempt, b.at, &b.stage));
+            order.then_with(|| by_text(&a.outputs, &b.outputs))
+        });
+        merged(reports.iter().map(|(_, stage)| &stage.outputs))
     }
 
     /// The start with the newest run; of the same run the newest word on it. What was only claimed,
@@ -535,6 +590,20 @@ type StageKey<'a> = (RunId, u32, &'a str);
 fn outcomes<'a>(
     reports: &[(&'a Report, &'a StageReport)],
 ) -> BTreeMap<StageKey<'a>, (&'a Report, &'a StageReport)> {
+    let mut outcomes: BTreeMap<StageKey<'a>, (&Report, &StageReport)> = BTreeMap::new();
+    for ((key, _), (report, stage)) in newest_by_job(reports.iter().copied()) {
+        let known = outcomes.entry(key).or_insert((report, stage));
+        if rank(stage) > rank(known.1) {
+            *known = (report, stage);
+        }
+    }
+    outcomes
+}
+
+/// The newest report of each stage by each job.
+fn newest_by_job<'a>(
+    reports: impl Iterator<Item = (&'a Report, &'a StageReport)>,
+) -> BTreeMap<(StageKey<'a>, &'a Writer), (&'a Report, &'a StageReport)> {
     let mut by_job: BTreeMap<(StageKey<'a>, &Writer), (&Report, &StageReport)> = BTreeMap::new();
     for (report, stage) in reports {
         let key = ((report.by.run, report.by.attempt, stage.stage.as_str()), &report.by);
@@ -544,14 +613,14 @@ fn outcomes<'a>(
             *known = (report, stage);
         }
     }
-    let mut outcomes: BTreeMap<StageKey<'a>, (&Report, &StageReport)> = BTreeMap::new();
-    for ((key, _), (report, stage)) in by_job {
-        let known = outcomes.entry(key).or_insert((report, stage));
-        if rank(stage) > rank(known.1) {
-            *known = (report, stage);
-        }
-    }
-    outcomes
+    by_job
+}
+
+/// The outputs by their names, of which the last value counts.
+fn merged<'o>(outputs: impl IntoIterator<Item = &'o Outputs>) -> BTreeMap<String, String> {
+    let entries = outputs.into_iter().flat_map(Outputs::iter);
+    let (outputs, _) = bounded(entries.map(|(name, value)| (name.to_owned(), value.to_owned())).collect());
+    outputs
 }
 
 /// A total order over what can be said of a stage.
@@ -652,6 +721,21 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// The stage of a verification that failed.
+    fn of_verification(verification: &Verification, failure: String) -> Self {
+        Self {
+            name: "verify".to_owned(),
+            status: Status::Failure.into(),
+            attempt: verification.attempt,
+            message: Some(failure),
+            url: None,
+            done: false,
+            at: verification.at,
+        }
+    }
+}
+
 impl OldStage {
     fn new(report: &Report, stage: &StageReport) -> Self {
         Self { run: report.by.run, run_url: report.run_url.clone(), stage: Stage::new(report, stage) }
@@ -674,6 +758,36 @@ impl HubRun {
 }
 
 impl Target {
+    /// The target, which counts as released when what its run has made is verified, if that is asked for. `asked` has
+    /// that of this step; where it does not list the target, the records say it.
+    fn verified(self, facts: &Facts<'_>, asked: Option<Option<&BTreeSet<&'static str>>>) -> Self {
+        let run = self.run.as_ref();
+        let verification = run.and_then(|run| facts.verification(run.id, run.attempt)).cloned();
+        let is_recorded = || verification.is_some() || self.start.as_ref().is_some_and(|start| start.verify);
+        let is_asked = asked.map_or_else(is_recorded, |checks| checks.is_some());
+        if !self.status.is_released() || run.is_none() || !is_asked {
+            return self;
+        }
+        // An earlier list of checks may have been shorter.
+        let checks = asked.flatten();
+        let verification =
+            verification.filter(|verification| checks.is_none_or(|checks| verification.settles(checks)));
+        let Some(verification) = verification else {
+            return Self { status: TargetStatus::Verifying, ended: None, ..self };
+        };
+        let changed = self.changed.max(verification.at);
+        let failure = verification.failed_check().and_then(|check| check.failure.clone());
+        let status = if failure.is_some() { TargetStatus::Failed } else { self.status };
+        let stage = match failure {
+            Some(failure) => Some(Stage::of_verification(&verification, failure)),
+            None => self.stage,
+        };
+        let mut outputs = self.outputs;
+        outputs.extend(verification.outputs.iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let (outputs, _) = bounded(outputs);
+        Self { status, stage, outputs, changed, verification: Some(verification), ..self }
+    }
+
     /// The target with what hub jobs do about its run.
     fn watched(self, name: &str, facts: &Facts<'_>, followers: &Followers<'_>) -> Self {
         if self.status.is_released() {

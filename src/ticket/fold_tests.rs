@@ -6,6 +6,7 @@ use serde_json::{Map, json};
 
 use super::*;
 use crate::names::Login;
+use crate::ticket::Outputs;
 use crate::ticket::{Reason, Review, Watch};
 
 fn at(minute: i64) -> DateTime<Utc> {
@@ -30,6 +31,7 @@ fn stage(stage: &str, status: Status, seq: u64) -> StageReport {
         message: None,
         url: None,
         done: false,
+        outputs: Outputs::default(),
         at: at(i64::try_from(seq).unwrap_or(0)),
         seq,
         other: Map::new(),
@@ -55,6 +57,8 @@ fn report(run: u64, attempt: u32, job: &str, stages: &[StageReport]) -> Record {
 fn start(hub_run: u64, attempt: u32, state: StartState, run: Option<u64>) -> Record {
     let start = Start {
         commit: None,
+        outputs: Outputs::default(),
+        verify: false,
         repeats: None,
         turn: None,
         target: "web".into(),
@@ -85,6 +89,7 @@ fn start(hub_run: u64, attempt: u32, state: StartState, run: Option<u64>) -> Rec
         watch: Watch::default(),
         targets: vec![start],
         followed: Vec::new(),
+        verified: Vec::new(),
         other: Map::new(),
     })
 }
@@ -99,6 +104,7 @@ fn notice(run: u64, attempt: u32, status: Status) -> Record {
         message: "it broke".into(),
         url: None,
         job: None,
+        explanation: Default::default(),
         flapping: Vec::new(),
         pings: Vec::new(),
         mention: Vec::new(),
@@ -295,6 +301,7 @@ fn of_copies_that_somebody_edited_every_reader_takes_the_same() {
             Record::Report(report) => report.run_url += "?",
             Record::Notice(notice) => notice.run_url += "?",
             Record::Decision(decision) => decision.run_url += "?",
+            Record::Release(release) => release.run_url += "?",
             Record::Dispatch(dispatch) => {
                 dispatch.driver = Login::parse("mallory");
                 dispatch.targets.iter_mut().for_each(|start| start.workflow = None);
@@ -311,15 +318,64 @@ fn of_copies_that_somebody_edited_every_reader_takes_the_same() {
     }
 }
 
+fn giving(outputs: &[(&str, &str)], stage: StageReport) -> StageReport {
+    StageReport { outputs: outputs.iter().copied().collect(), ..stage }
+}
+
+fn outputs_of<'r>(records: impl IntoIterator<Item = &'r Record>) -> String {
+    let outputs = fold(records).targets["web"].outputs.clone();
+    outputs.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_outputs_of_a_target_are_those_of_all_jobs_of_its_newest_run() {
+    let old = report(99, 1, "build", &[giving(&[("version", "1.3"), ("old", "x")], done(1))]);
+    let build = report(100, 1, "build", &[giving(&[("version", "1.4")], stage("build", Status::Success, 1))]);
+    let linux = report(100, 1, "publish (linux)", &[giving(&[("linux", "a")], done(2))]);
+    let mac = report(100, 1, "publish (mac)", &[giving(&[("mac", "b"), ("Mac", "-")], done(2))]);
+    assert_eq!(outputs_of([&old, &build, &linux, &mac]), "linux=a mac=b version=1.4");
+    assert_eq!(outputs_of([&mac, &linux, &old, &build]), "linux=a mac=b version=1.4");
+}
+
+#[test]
+fn the_outputs_of_a_re_run_replace_those_of_the_attempt_before() {
+    let first = report(
+        100,
+        1,
+        "build",
+        &[
+            giving(&[("version", "1"), ("notes", "x")], stage("build", Status::Failure, 1)),
+            giving(&[("url", "u"), ("tag", "1")], stage("tag", Status::Success, 2)),
+        ],
+    );
+    let second = report(100, 2, "build", &[giving(&[("version", "2"), ("tag", "2")], done(1))]);
+    assert_eq!(outputs_of([&first, &second]), "tag=2 url=u version=2", "what failed gives back nothing");
+    assert_eq!(outputs_of([&first]), "notes=x tag=1 url=u version=1");
+}
+
+#[test]
+fn outputs_that_a_job_has_reported_stay_when_it_reports_the_stage_again() {
+    let Record::Report(mut record) = report(100, 1, "build", &[]) else { unreachable!("it is a report") };
+    record.add(giving(&[("version", "1"), ("url", "u")], stage("build", Status::InProgress, 0)));
+    record.add(giving(&[("version", "2")], stage("build", Status::Success, 0)));
+    assert_eq!(outputs_of([&Record::Report(record)]), "url=u version=2");
+}
+
 fn any_status() -> impl Strategy<Value = Status> {
     prop::sample::select(Status::ALL.to_vec())
 }
 
 fn any_report() -> impl Strategy<Value = Record> {
-    let stages = prop::collection::vec((0..3_usize, any_status(), any::<bool>(), 1..4_u64, 0..5_i64), 1..4);
+    let output = prop::option::of((0..2_usize, 0..3_u8));
+    let stages =
+        prop::collection::vec((0..3_usize, any_status(), any::<bool>(), output, 1..4_u64, 0..5_i64), 1..4);
     (100..103_u64, 1..3_u32, 0..3_usize, stages).prop_map(|(run, attempt, job, stages)| {
-        let stages = stages.into_iter().map(|(name, status, done, seq, minute)| StageReport {
+        let stages = stages.into_iter().map(|(name, status, done, output, seq, minute)| StageReport {
             done,
+            outputs: output
+                .map(|(name, value)| (["version", "url"][name], value.to_string()))
+                .into_iter()
+                .collect(),
             at: at(minute),
             ..stage(["build", "test", "publish"][name], status, seq)
         });
@@ -411,6 +467,7 @@ fn followed(run: u64, attempt: u32, status: &str, conclusion: Option<&str>, jobs
             conclusion: conclusion.map(Into::into),
             url: None,
             step: None,
+            error: None,
         }),
         jobs: 3,
         jobs_over,

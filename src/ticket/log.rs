@@ -19,6 +19,7 @@ use super::decision::Decision;
 use super::fold::{believed, fold_without};
 use super::marker::{Kind, Marker, MarkerError};
 use super::record::{Dispatch, Notice, Record, Report};
+use super::release::Release;
 use super::second::{SecondStart, second_starts};
 use super::seen::{BoardData, Seen};
 use super::state::Ticket;
@@ -268,6 +269,16 @@ impl Log {
     pub fn decisions(&self) -> impl Iterator<Item = (&Comment, &Decision)> {
         self.records().filter_map(|(comment, record)| match record {
             Record::Decision(decision) => Some((comment, decision)),
+            _ => None,
+        })
+    }
+
+    /// The records of the whole release that an account of `basis` wrote, oldest first.
+    pub fn releases<'l>(&'l self, basis: &'l Basis) -> impl Iterator<Item = (&'l Comment, &'l Release)> {
+        self.records().filter_map(|(comment, record)| match record {
+            Record::Release(release) if basis.is_own(comment.author.as_deref()) => {
+                Some((comment, &**release))
+            }
             _ => None,
         })
     }

@@ -35,11 +35,20 @@ pub enum Kind {
     Notice,
     /// A hub job's record of what a person decided by a comment.
     Decision,
+    /// A hub job's record of what a whole release came to.
+    Release,
 }
 
 impl Kind {
-    const ALL: [Self; 6] =
-        [Self::Ticket, Self::Board, Self::Dispatch, Self::Report, Self::Notice, Self::Decision];
+    const ALL: [Self; 7] = [
+        Self::Ticket,
+        Self::Board,
+        Self::Dispatch,
+        Self::Report,
+        Self::Notice,
+        Self::Decision,
+        Self::Release,
+    ];
 
     /// The word that stands in the marker.
     #[must_use]
@@ -51,6 +60,7 @@ impl Kind {
             Self::Report => "report",
             Self::Notice => "notice",
             Self::Decision => "decision",
+            Self::Release => "release",
         }
     }
 }

@@ -48,7 +48,8 @@ impl Decision {
     }
 
     /// Whether it says how something stands from now on: whoever asks a question decides nothing.
-    pub(super) fn is_question(&self) -> bool {
+    #[must_use]
+    pub fn is_question(&self) -> bool {
         matches!(self.verb(), Some(Verb::Status | Verb::Help))
     }
 

@@ -11,11 +11,12 @@ use super::minutes::{bold, listed};
 use super::ping::{GatePing, PingFor};
 use super::reason::{Reason, and};
 use super::record::Notice;
-use super::run::Review;
+use super::run::{FollowedJob, Review};
 use super::second::SecondStart;
 use super::state::{Run, Target, Ticket};
 use super::status::{StartState, Status, TargetStatus, Word};
 use super::text;
+use super::verification::Check;
 use crate::names::{Login, TargetName};
 
 /// A message is its first line, cut at this length.
@@ -223,6 +224,7 @@ fn of_target(ticket: &Ticket, name: &TargetName, target: &Target) -> Option<Need
         TargetStatus::Held => Some(held(name, target)),
         TargetStatus::Review => Some(review(name, target)),
         TargetStatus::InProgress | TargetStatus::Queued => under_way(name, target),
+        TargetStatus::Verifying => verifying(name, target),
         TargetStatus::OnHold => None,
         TargetStatus::Waiting => waiting(ticket, name, target),
         TargetStatus::Skipped | TargetStatus::Released => None,
@@ -235,7 +237,45 @@ fn is_by_command(ticket: &Ticket, target: &Target) -> bool {
     target.status == TargetStatus::Cancelled && target.run.as_ref().is_some_and(is_meant)
 }
 
+/// A target whose run has ended well, and that a hub job has to verify.
+fn verifying(name: &TargetName, target: &Target) -> Option<Need> {
+    if target.follower.is_some() {
+        return None;
+    }
+    Some(Need {
+        target: Some(name.clone()),
+        moment: None,
+        gate: None,
+        reviewers: Vec::new(),
+        what: format!(
+            "{} has to be verified before it counts as released, and no hub run does that",
+            bold(name)
+        ),
+        action: Action::LookAgain,
+        place: place(name, target),
+    })
+}
+
+/// A target whose run ended well, and that a check keeps from being released.
+fn unverified(name: &TargetName, target: &Target, check: &Check) -> Need {
+    let failure = message(check.failure.as_deref().unwrap_or_default());
+    let run = target.run.as_ref().and_then(|run| run.url.as_deref());
+    let run = run.map(|url| format!(" · {}", text::foreign_link("run", url))).unwrap_or_default();
+    Need {
+        target: Some(name.clone()),
+        moment: Some(PingFor::Failure),
+        gate: None,
+        reviewers: Vec::new(),
+        what: format!("{} is not verified: {failure}{run}", bold(name)),
+        action: Action::Remedy(message(check.help.as_deref().unwrap_or("look at its run"))),
+        place: place(name, target),
+    }
+}
+
 fn bad(name: &TargetName, target: &Target) -> Need {
+    if let Some(check) = target.failed_check() {
+        return unverified(name, target, check);
+    }
     let is_cancelled = target.status == TargetStatus::Cancelled;
     let is_lost = target.has_lost_its_run();
     let verb = match (is_cancelled, &target.run) {
@@ -251,6 +291,7 @@ fn bad(name: &TargetName, target: &Target) -> Need {
     let attempt = target.run.as_ref().map_or(1, |run| run.attempt);
     let attempt = if attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
     let said = message_of(target).map(|said| format!(": {said}")).unwrap_or_default();
+    let error = job_of(target).filter(|_| !is_lost && !is_cancelled).map(error).unwrap_or_default();
     let link = match (url, target.run.as_ref().and_then(|run| run.url.as_deref())) {
         _ if is_lost => String::new(),
         (Some(url), _) if is_cancelled => format!(" · {}", text::foreign_link("cancelled job", url)),
@@ -269,7 +310,7 @@ fn bad(name: &TargetName, target: &Target) -> Need {
         gate: None,
         reviewers: Vec::new(),
         moment: Some(PingFor::Failure),
-        what: format!("{} {verb}{at}{attempt}{said}{link}", bold(name)),
+        what: format!("{} {verb}{at}{attempt}{said}{error}{link}", bold(name)),
         place: place(name, target),
         target: Some(name.clone()),
         action,
@@ -448,6 +489,7 @@ fn of_notice(notice: &Notice) -> Need {
     let url = notice.url.as_deref().unwrap_or(&notice.run_url);
     // A run that could not start has no job.
     let by_job = || Some(&notice.by.job).filter(|job| !job.is_empty()).map(|job| text::code(job));
+    let error = notice.job.as_ref().map(error).unwrap_or_default();
     let job = notice.job.as_ref().map(|job| at(&job.name, job.step.as_deref())).or_else(by_job);
     let job = job.map(|job| format!(" at {job}")).unwrap_or_default();
     let repository = text::repository(&notice.by.repository);
@@ -457,7 +499,7 @@ fn of_notice(notice: &Notice) -> Need {
         reviewers: Vec::new(),
         moment: None,
         what: format!(
-            "{repository} failed{job}: {} · {}",
+            "{repository} failed{job}: {}{error} · {}",
             message(&notice.message),
             text::foreign_link("failed job", url)
         ),
@@ -561,15 +603,25 @@ pub fn held_up(ticket: &Ticket) -> Option<String> {
 
 /// The job and step that failed, and the job in the browser: by GitHub's word, else by a notice, else by a report.
 fn failed_job(target: &Target) -> (Option<String>, Option<&str>) {
-    let followed = target.followed.as_ref().and_then(|run| run.job.as_ref());
-    let notified = target.notice.as_ref().and_then(|notice| notice.job.as_ref());
-    if let Some(job) = followed.or(notified) {
+    if let Some(job) = job_of(target) {
         return (Some(at(&job.name, job.step.as_deref())), job.url.as_deref());
     }
     let url = target.notice.as_ref().and_then(|notice| notice.url.as_deref());
     // GitHub names no job of a run that did not begin.
     let reported = target.stage.as_ref().filter(|stage| target.stages.contains(stage));
     (reported.map(|stage| text::code(&stage.name)), url)
+}
+
+/// The job that tells most: by GitHub's word, else by a notice.
+fn job_of(target: &Target) -> Option<&FollowedJob> {
+    let followed = target.followed.as_ref().and_then(|run| run.job.as_ref());
+    followed.or_else(|| target.notice.as_ref()?.job.as_ref())
+}
+
+/// Why a job failed, in its own words.
+fn error(job: &FollowedJob) -> String {
+    let error = job.error.as_deref().map(|error| text::code(&text::cut(error, MESSAGE_LIMIT)));
+    error.map(|error| format!(" · {error}")).unwrap_or_default()
 }
 
 fn at(job: &str, step: Option<&str>) -> String {

@@ -248,6 +248,7 @@ fn goes_on(ticket: &Ticket, name: &TargetName, target: &Target) -> bool {
             let goes_on = is_about_to_start(target) || reports;
             target.stuck_since.is_none() && (target.follower.is_some() || goes_on)
         }
+        TargetStatus::Verifying => target.follower.is_some(),
         TargetStatus::OnHold => false,
         TargetStatus::Waiting => {
             let awaited: Vec<_> = ticket.awaited(&target.needs).collect();

@@ -5,6 +5,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::Map;
 
+use super::explanation::Explanation;
 use super::log::Log;
 use super::need::{self, Need};
 use super::ping::{Ping, PingFor, PingsFor};
@@ -168,6 +169,7 @@ pub fn notice(ticket: &Ticket, due: Vec<Due>, pinger: Pinger) -> Option<Notice> 
         message: message(ticket, &needs, pinger.driver.as_ref()),
         url: None,
         job: None,
+        explanation: Explanation::default(),
         flapping: Vec::new(),
         pings: due.into_iter().map(|due| due.ping).collect(),
         mention,

@@ -11,12 +11,16 @@ use serde_json::{Map, Value};
 
 use super::decision::Decision;
 use super::event_inputs::EventInputs;
+use super::explanation::Explanation;
 use super::gate::Rules;
 use super::marker::{Kind, Marker, MarkerError};
+use super::outputs::Outputs;
 use super::ping::Ping;
 use super::reason::Reason;
+use super::release::Release;
 use super::run::{FollowedJob, FollowedRun};
 use super::status::{StartState, Status, Word};
+use super::verification::Verification;
 use super::watch::Watch;
 use super::writer::Writer;
 use crate::names::{CommentId, GitRef, Login, RepoName, RunId, TargetName, WorkflowFile, login, number};
@@ -41,6 +45,9 @@ pub struct StageReport {
     /// Whether this stage ends the target's release.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub done: bool,
+    /// The values that the target gives back with it.
+    #[serde(default, skip_serializing_if = "Outputs::is_empty")]
+    pub outputs: Outputs,
     /// When it was reported, by the reporter's clock: shown, never compared.
     pub at: DateTime<Utc>,
     /// The record's sequence number with which it came.
@@ -69,11 +76,19 @@ pub struct Report {
 }
 
 impl Report {
-    /// Puts `report` in the place of what was known of the same stage, with the next sequence number.
+    /// Puts `report` in the place of what was known of the same stage, with the next sequence number. Outputs that were
+    /// reported with it before stay.
     pub fn add(&mut self, report: StageReport) {
         self.seq = number::next(self.seq);
-        self.stages.retain(|known| (&known.target, &known.stage) != (&report.target, &report.stage));
-        self.stages.push(StageReport { seq: self.seq, ..report });
+        let is_same =
+            |known: &mut StageReport| (&known.target, &known.stage) == (&report.target, &report.stage);
+        let known = self.stages.extract_if(.., is_same).map(|known| known.outputs);
+        let mut outputs = known.fold(Outputs::default(), |mut all, outputs| {
+            all.update(outputs);
+            all
+        });
+        outputs.update(report.outputs);
+        self.stages.push(StageReport { seq: self.seq, outputs, ..report });
     }
 }
 
@@ -104,6 +119,12 @@ pub struct Start {
     /// The commit of its ref when this job looked, where a gate asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// The outputs of the target, where an earlier ticket has released it.
+    #[serde(default, skip_serializing_if = "Outputs::is_empty")]
+    pub outputs: Outputs,
+    /// Whether a hub job verifies what its run has made, before it counts as released.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub verify: bool,
     /// The claim whose failed run this start repeats; none for a first start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeats: Option<CommentId>,
@@ -165,6 +186,9 @@ pub struct Dispatch {
     /// The runs that this job follows, or has looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub followed: Vec<FollowedRun>,
+    /// What this job has verified of what runs have made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verified: Vec<Verification>,
     /// What this job does about runs that go on.
     #[serde(default, skip_serializing_if = "Watch::is_blank")]
     pub watch: Watch,
@@ -178,7 +202,7 @@ impl Dispatch {
     #[must_use]
     pub fn is_for_later(&self) -> bool {
         let keeps = self.inputs.is_some() || self.form.is_some();
-        self.targets.is_empty() && self.followed.is_empty() && keeps
+        self.targets.is_empty() && self.followed.is_empty() && self.verified.is_empty() && keeps
     }
 }
 
@@ -205,6 +229,9 @@ pub struct Notice {
     /// The first job that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<FollowedJob>,
+    /// Why, as its writer read it: the comment shows it, and its marker does not hold it.
+    #[serde(skip)]
+    pub explanation: Explanation,
     /// What it pings somebody for, where the ticket itself shows what went wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pings: Vec<Ping>,
@@ -239,6 +266,8 @@ pub enum Record {
     Notice(Notice),
     /// A command's.
     Decision(Decision),
+    /// The whole release's.
+    Release(Box<Release>),
 }
 
 impl Record {
@@ -253,6 +282,7 @@ impl Record {
             Kind::Report => Self::Report(marker.data()?),
             Kind::Notice => Self::Notice(marker.data()?),
             Kind::Decision => Self::Decision(marker.data()?),
+            Kind::Release => Self::Release(marker.data()?),
             Kind::Ticket | Kind::Board => return Ok(None),
         }))
     }
@@ -265,6 +295,7 @@ impl Record {
             Self::Report(report) => report.stages.iter().any(|stage| stage.status.is_newer()),
             Self::Notice(notice) => notice.status.is_newer(),
             Self::Decision(decision) => decision.has_newer_words(),
+            Self::Release(_) => false,
         }
     }
 
@@ -276,6 +307,7 @@ impl Record {
             Self::Report(report) => &report.by,
             Self::Notice(notice) => &notice.by,
             Self::Decision(decision) => &decision.by,
+            Self::Release(release) => &release.by,
         }
     }
 
@@ -287,6 +319,7 @@ impl Record {
             Self::Report(report) => report.seq,
             Self::Notice(notice) => notice.seq,
             Self::Decision(decision) => decision.seq,
+            Self::Release(release) => release.seq,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! A record as a comment: the marker with the data, then a few lines for people.
 
 use super::course;
+use super::explanation::Explanation;
 use super::marker::{self, Kind};
+use super::outputs::Outputs;
 use super::reason::{Reason, and};
 use super::record::{Dispatch, Notice, Record, Report, Start};
 use super::run::FollowedRun;
@@ -37,6 +39,11 @@ impl Record {
             Self::Decision(decision) => {
                 format!("{}\n{}", marker::render(Kind::Decision, decision), decision.lines())
             }
+            Self::Release(release) => {
+                let marker = marker::render(Kind::Release, &release.in_marker());
+                let room = text::BODY_LIMIT.saturating_sub(text::length(&marker) + 1);
+                format!("{marker}\n{}", release.lines(room))
+            }
         }
     }
 
@@ -46,18 +53,28 @@ impl Record {
             Self::Dispatch(dispatch) => {
                 let reasons = dispatch.targets.iter_mut().filter_map(|start| start.because.as_mut());
                 reasons.for_each(|reason| cut_reason(reason, limit));
+                for job in dispatch.followed.iter_mut().filter_map(|run| run.job.as_mut()) {
+                    job.error = job.error.take().filter(|_| limit == text::MESSAGE_LIMIT);
+                }
             }
             Self::Report(report) => {
                 for message in report.stages.iter_mut().filter_map(|stage| stage.message.as_mut()) {
                     *message = text::cut(message, limit);
                 }
             }
-            Self::Notice(notice) => notice.message = text::cut(&notice.message, limit),
+            Self::Notice(notice) => {
+                notice.message = text::cut(&notice.message, limit);
+                if limit < text::MESSAGE_LIMIT {
+                    notice.explanation = Explanation::default();
+                }
+            }
             Self::Decision(decision) => {
                 decision.reason = decision.reason.as_ref().map(|reason| text::cut(reason, limit));
                 // An answer has limits of its own, and is no longer than two messages.
                 decision.answer = decision.answer.as_ref().map(|answer| text::cut(answer, 2 * limit));
             }
+            // It fits at once.
+            Self::Release(_) => {}
         }
         record
     }
@@ -75,6 +92,7 @@ impl Dispatch {
             return format!("📝 {hub_run} keeps {kept} for later dispatches of this ticket.\n");
         }
         let mut out = match (self.targets.is_empty(), self.followed.is_empty()) {
+            (true, true) if !self.verified.is_empty() => format!("🔎 {hub_run} verifies:\n"),
             (true, false) => format!("👀 {hub_run} follows:\n"),
             _ => format!("🚀 {hub_run} dispatches:\n"),
         };
@@ -82,11 +100,26 @@ impl Dispatch {
             let followed = self.followed.iter().find(|run| run.target == start.target);
             let followed = followed.filter(|_| start.state != StartState::Superseded);
             let state = followed.map_or_else(|| start.line(), FollowedRun::line);
-            out += &format!("\n- {} ({}): {state}", bold(&start.target), text::repository(&start.repository));
+            let verified = self
+                .verified
+                .iter()
+                .find(|of| of.target == start.target)
+                .map(|of| format!("; {}", of.line()));
+            out += &format!(
+                "\n- {} ({}): {state}{}",
+                bold(&start.target),
+                text::repository(&start.repository),
+                verified.unwrap_or_default()
+            );
             if let Some(because) = start.because.as_ref().filter(|_| !start.state.is_passive()) {
                 let because = text::quote(&with_remedy(because));
                 out += &format!("\n  {}", because.replace('\n', "\n  "));
             }
+        }
+        for verified in
+            self.verified.iter().filter(|of| !self.targets.iter().any(|start| start.target == of.target))
+        {
+            out += &format!("\n- {}: {}", bold(&verified.target), verified.line());
         }
         let is_listed = |run: &&FollowedRun| self.targets.iter().any(|start| start.target == run.target);
         for run in self.followed.iter().filter(|run| !is_listed(run)) {
@@ -170,16 +203,34 @@ impl Report {
             let url = url.map(|url| format!(" · {}", text::foreign_link("link", url))).unwrap_or_default();
             let message = stage.message.as_deref().map(|message| format!("\n\n{}\n", text::quote(message)));
             format!(
-                "\n{} **{}** {}{url} · {run}{}",
+                "\n{} **{}** {}{url} · {run}{}{}",
                 stage.status.label(),
                 text::inline(stage.target.as_ref().map_or(self.by.repository.name(), TargetName::as_str)),
                 text::code(&stage.stage),
-                message.unwrap_or_default()
+                message.unwrap_or_default(),
+                output_lines(&stage.outputs)
             )
         });
         stages.collect::<Vec<_>>().join("\n").trim_start().to_owned()
     }
 }
+
+/// A list of the outputs, each cut to a line.
+fn output_lines(outputs: &Outputs) -> String {
+    let line = |(name, value): (&str, &str)| {
+        format!(
+            "\n- {}: {}",
+            text::code(name),
+            text::code(&text::cut_name(text::first_line(value), OUTPUT_LIMIT))
+        )
+    };
+    let lines: String = outputs.iter().take(OUTPUTS_LISTED).map(line).collect();
+    if lines.is_empty() { lines } else { format!("\n{lines}\n") }
+}
+
+/// As many outputs of a stage are listed for people, each with as many characters; the marker has all of them.
+const OUTPUTS_LISTED: usize = 12;
+const OUTPUT_LIMIT: usize = 80;
 
 impl Notice {
     /// The notice, pinging these; nobody is pinged for good news.
@@ -213,8 +264,10 @@ impl Notice {
         // A run that could not start has no job.
         let job = Some(&self.by.job).filter(|job| !job.is_empty());
         let job = job.map(|job| format!(", job {}", text::code(job))).unwrap_or_default();
+        let explained = self.explanation.render();
+        let explained = if explained.is_empty() { explained } else { format!("\n\n{explained}") };
         format!(
-            "{what} in {}{job}: {}\n\n{}{pinged}{}",
+            "{what} in {}{job}: {}\n\n{}{explained}{pinged}{}",
             text::repository(&self.by.repository),
             text::foreign_link(&format!("run {}{attempt}", self.by.run), &self.run_url),
             text::quote(&self.message),
@@ -251,6 +304,8 @@ mod tests {
     fn start(name: &str, state: StartState, because: Reason) -> Start {
         Start {
             commit: None,
+            outputs: Outputs::default(),
+            verify: false,
             repeats: None,
             turn: None,
             target: name.into(),
@@ -290,6 +345,7 @@ mod tests {
             rules: None,
             targets,
             followed: Vec::new(),
+            verified: Vec::new(),
             other: Map::new(),
         }
     }

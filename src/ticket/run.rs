@@ -70,6 +70,9 @@ pub struct FollowedJob {
     /// The first of its steps that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
+    /// The line of its annotations or its log that says why, where whoever reads the ticket may read them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// An environment that a run waits for.

@@ -11,6 +11,7 @@ use super::record::{Notice, Start};
 use super::run::FollowedRun;
 use super::second::SecondStart;
 use super::status::{StartState, Status, TargetStatus, Word};
+use super::verification::{Check, Verification};
 use crate::names::{CommentId, Login, RepoName, RunId, TargetName};
 
 /// The state of a release, as its records tell it.
@@ -99,6 +100,8 @@ pub struct Target {
     pub start: Option<Start>,
     /// The newest attempt of the newest run, as a hub job that follows it saw it last.
     pub followed: Option<FollowedRun>,
+    /// What was verified of what its newest attempt has made.
+    pub verification: Option<Verification>,
     /// The newest failure of its newest run that was notified and not resolved.
     pub notice: Option<Notice>,
     /// The hub run that follows it to its end, in the browser.
@@ -109,6 +112,8 @@ pub struct Target {
     pub is_cancelling: bool,
     /// The targets that are released before this one is started.
     pub needs: Vec<TargetName>,
+    /// The values that its newest run gave back, by their names.
+    pub outputs: BTreeMap<String, String>,
     /// The repository in the browser, where a record has a link to its server.
     pub page: Option<String>,
     /// When the newest run was started.
@@ -181,6 +186,12 @@ impl Target {
         released.url.as_deref()
     }
 
+    /// The version that it gave back.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        self.outputs.get("version").map(String::as_str)
+    }
+
     /// The run that released it by an earlier ticket, in the browser.
     #[must_use]
     pub fn earlier_run(&self) -> Option<&str> {
@@ -194,6 +205,13 @@ impl Target {
     #[must_use]
     pub fn has_lost_its_run(&self) -> bool {
         self.status.is_bad() && self.followed.as_ref().is_some_and(FollowedRun::is_deleted)
+    }
+
+    /// The check by which it failed, if its run ended well.
+    #[must_use]
+    pub fn failed_check(&self) -> Option<&Check> {
+        let verification = self.verification.as_ref().filter(|_| self.status == TargetStatus::Failed)?;
+        verification.failed_check()
     }
 
     /// Whether its run has ended, and nobody can say how, or not yet.

@@ -260,6 +260,8 @@ pub enum TargetStatus {
     Review,
     /// Its run is under way.
     InProgress,
+    /// Its run has ended well, and a hub job verifies what it has made.
+    Verifying,
     /// Started, and nothing was heard of it yet.
     Queued,
     /// Not started, as somebody holds it.
@@ -274,12 +276,13 @@ pub enum TargetStatus {
 
 impl TargetStatus {
     /// Every status, the most urgent first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Failed,
         Self::Cancelled,
         Self::Held,
         Self::Review,
         Self::InProgress,
+        Self::Verifying,
         Self::Queued,
         Self::OnHold,
         Self::Waiting,
@@ -296,6 +299,7 @@ impl TargetStatus {
             Self::Held | Self::OnHold => "held",
             Self::Review => "review",
             Self::InProgress => "in_progress",
+            Self::Verifying => "verifying",
             Self::Queued => "queued",
             Self::Waiting => "waiting",
             Self::Skipped => "skipped",
@@ -336,6 +340,7 @@ impl TargetStatus {
             Self::Held => "🔒 held",
             Self::Review => "✋ needs review",
             Self::InProgress => "🔄 in progress",
+            Self::Verifying => "🔎 verifying",
             Self::Queued => "🕓 queued",
             Self::OnHold => "⏸️ on hold",
             Self::Waiting => "⏳ waiting",

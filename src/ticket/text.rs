@@ -259,6 +259,12 @@ pub fn code(text: &str) -> String {
     format!("`{}`", inline(if text.trim().is_empty() { "-" } else { &text }))
 }
 
+/// A line as people see it: without marks that they do not see, and with spaces in place of tabs.
+#[must_use]
+pub fn visible(line: &str) -> String {
+    line.replace('\t', "    ").chars().filter(|c| !is_invisible(*c)).collect()
+}
+
 /// The name of a repository.
 #[must_use]
 pub fn repository(name: &RepoName) -> String {

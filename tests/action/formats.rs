@@ -43,7 +43,7 @@ fn the_marker_of_every_sample_is_read_and_written_back_as_it_is() {
             records += 1;
         }
     }
-    assert_eq!(records, 19);
+    assert_eq!(records, 23);
 }
 
 #[test]
@@ -66,6 +66,8 @@ fn the_samples_tell_the_release_that_they_were_taken_from() {
     let lib = &ticket.targets["lib"];
     assert_eq!(lib.status, TargetStatus::Released);
     assert_eq!(lib.earlier_run(), Some("https://github.com/acme/lib/actions/runs/6001"));
+    let radio = ticket.targets["radio"].followed.as_ref().and_then(|run| run.job.as_ref());
+    assert_eq!(radio.and_then(|job| job.error.as_deref()), Some("error: test failed"));
     let [phone, tablet, kiosk] = ["phone", "tablet", "kiosk"].map(|name| &ticket.targets[name]);
     assert!(phone.has_lost_its_run() && tablet.has_unknown_end() && !tablet.status.is_bad());
     assert_eq!((kiosk.status, kiosk.run.as_ref()), (TargetStatus::Queued, None));
@@ -100,7 +102,7 @@ fn what_a_newer_release_adds_is_kept_by_an_older_one() {
             kept += 1;
         }
     }
-    assert_eq!(kept, 19);
+    assert_eq!(kept, 23);
 }
 
 /// The places in `data` that hold a word of the wire, as JSON pointers.

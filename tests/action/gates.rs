@@ -8,7 +8,7 @@ use release_ticket_action::github::tokens::GivenToken;
 use release_ticket_action::github::{Credentials, GitHub, Needs};
 use release_ticket_action::names::{GitRef, RepoName};
 use release_ticket_action::place::Place;
-use release_ticket_action::targets::{StartBy, Target};
+use release_ticket_action::targets::{StartBy, Target, Verify};
 use release_ticket_action::ticket::gate::{Approver, Gate, OnMoved, Rules};
 use release_ticket_action::workflow::Declared;
 use simulated_github::World;
@@ -61,7 +61,10 @@ fn target(name: &str, needs: &[&str]) -> Ready {
         git_ref: None,
         inputs: Vec::new(),
         needs: needs.iter().map(|name| (*name).into()).collect(),
+        upstream: Vec::new(),
         stale_after: None,
+        outputs_from_release: false,
+        verify: Verify::default(),
         place: Place { source: "targets.yml".to_owned(), line: 3, column: 5 },
     };
     Ready { target, git_ref: GitRef::from("main"), declared: None, same_account: true }

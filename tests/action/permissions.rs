@@ -45,7 +45,7 @@ struct Strict {
 fn repository(mode: &str, place: &str) -> &'static str {
     match (mode, place) {
         (_, "hub") => "acme/hub",
-        ("notify", "its repository") | (_, "target") => "acme/web",
+        ("notify" | "report with track", "its repository") | (_, "target") => "acme/web",
         ("dispatch", "its repository") => "acme/hub",
         other => panic!("the README's table says {other:?}, and no test knows where that is"),
     }
@@ -310,6 +310,31 @@ async fn a_dispatch_that_lacks_a_permission_names_it() {
 }
 
 #[tokio::test]
+async fn a_dispatch_that_may_not_read_annotations_shows_the_error_of_the_log() {
+    for kind in KINDS {
+        let strict = Strict::new(kind, "dispatch", Some(&need("dispatch", "target", "checks: read"))).await;
+        // The members who read the hub may read its log.
+        strict.acme.world.repository("acme/web").internal();
+        let waiting = strict.dispatch().input("wait", "true").input("wait-interval", "50ms");
+        let waiting = waiting.spawn_in(&strict.acme);
+        while strict.acme.world.runs("acme/web").is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let run = strict.acme.world.runs("acme/web")[0].id;
+        let job = Job::new("build").step("compile", "failure").log("##[error]It broke");
+        strict.acme.world.add_job(run, job.concluded("failure"));
+        strict.acme.world.finish_run(run, "failure");
+        let done = waiting.end().await;
+        names(kind, done.fails().says("the log of job `build` is read"), "checks: read", "acme/web");
+        let comments = strict.acme.world.issues("acme/hub").pop().expect("the ticket").comments;
+        assert!(
+            comments.iter().any(|comment| comment.body.contains("· `It broke` ·")),
+            "{kind:?}: {comments:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_dispatch_that_may_not_see_hub_runs_says_why_a_claim_stands() {
     for kind in KINDS {
         let strict = Strict::new(kind, "dispatch", Some(&need("dispatch", "hub", "actions: read"))).await;
@@ -366,6 +391,38 @@ async fn a_claim_by_reference_takes_write_access_to_the_contents_of_the_hub_and_
 }
 
 #[tokio::test]
+async fn a_record_that_is_published_takes_write_access_to_the_contents_of_the_hub_and_says_so() {
+    let (_, _, permission) = need("dispatch that publishes", "hub", "contents: write");
+    for kind in KINDS {
+        let publish = async |strict: &Strict| {
+            let sha = strict.acme.world.head("acme/hub", "main");
+            let step = strict.dispatch().input("targets", "web").input("workflow", "release.yml");
+            let step = step.input("publish-release", "true").variable("GITHUB_SHA", sha);
+            let step = step.input("wait", "true").input("wait-interval", "50ms").spawn_in(&strict.acme);
+            for _ in 0..80 {
+                tokio::time::sleep(Duration::from_millis(25)).await;
+                let runs = strict.acme.world.runs("acme/web");
+                runs.iter().for_each(|run| strict.acme.world.finish_run(run.id, "success"));
+            }
+            step.end().await
+        };
+        let strict = Strict::new(kind, "dispatch", None).await;
+        let done = publish(&strict).await;
+        names(kind, done.fails(), "contents: write", "acme/hub");
+        assert!(strict.acme.world.releases("acme/hub").is_empty(), "{kind:?}");
+
+        let strict = Strict::new(kind, "dispatch", None).await;
+        strict.acme.world.token("strict-token").can("acme/hub", &[&permission]);
+        strict.app.installed_on("acme", &["issues: write", "actions: write", &permission]);
+        let policy = "issuer: https://token.actions.githubusercontent.com\nsubject_pattern: repo:acme/.*\n\
+                      permissions:\n  issues: write\n  actions: read\n  contents: write\n";
+        strict.acme.world.repository("acme/hub").file(".github/chainguard/strict.sts.yaml", policy);
+        is_content(kind, &publish(&strict).await);
+        assert_eq!(strict.acme.world.releases("acme/hub").len(), 1, "{kind:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_gate_that_names_a_team_takes_the_members_of_its_organization_and_says_so() {
     let (_, _, permission) = need("dispatch with a team", "organization", "members: read");
     let targets = "defaults: { workflow: release.yml }\ntargets: [{ repository: web, needs: [go] }]\n\
@@ -386,12 +443,81 @@ async fn a_gate_that_names_a_team_takes_the_members_of_its_organization_and_says
 }
 
 #[tokio::test]
+async fn a_check_that_lacks_a_permission_fails_and_names_it() {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    for (verify, permission, says) in [
+        (
+            "release: v1.4.1".to_owned(),
+            need("dispatch that verifies", "target", "contents: read").2,
+            "contents: read",
+        ),
+        (
+            format!("attestation: '{digest}'"),
+            need("dispatch that verifies", "target", "attestations: read").2,
+            "attestations: read",
+        ),
+    ] {
+        let file = format!(
+            "defaults: {{ workflow: release.yml }}\ntargets: [{{ repository: web, verify: {{ {verify} }} }}]"
+        );
+        for kind in KINDS {
+            let strict = Strict::new(kind, "dispatch", None).await;
+            strict.acme.world.repository("acme/hub").file(".github/release-targets.yml", &file);
+            strict.acme.world.repository("acme/web").private();
+            strict.acme.world.token("strict-token").can("acme/web", &["actions: write"]);
+            let others: Vec<&str> = ["contents: read"].into_iter().filter(|other| *other != says).collect();
+            strict.app.installed_on("acme", &[&["issues: write", "actions: write"], &others[..]].concat());
+            let started = strict.run(strict.dispatch()).await;
+            if kind == Kind::App {
+                names(kind, started.fails(), says, "acme/web");
+                assert!(strict.acme.world.runs("acme/web").is_empty());
+                continue;
+            }
+            let run = strict.acme.world.runs("acme/web")[0].id;
+            strict.acme.world.finish_run(run, "success");
+            let red = strict.run(strict.dispatch().run(501).input("wait", "true")).await;
+            red.fails().says("web is not verified").says(&permission);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_report_that_lacks_its_permission_names_it() {
     for kind in KINDS {
         let strict = Strict::new(kind, "report", Some(&need("report", "hub", "issues: write"))).await;
         let done = strict.run(strict.report()).await;
         names(kind, done.succeeds().says("::warning::cannot report"), "issues: write", "acme/hub");
         assert_eq!(done.output("delivered"), "false");
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_tracked_job_that_lacks_a_permission_names_it_and_not_the_step() {
+    let (_, _, permission) = need("report with track", "its repository", "actions: read");
+    for kind in KINDS {
+        for has_permission in [false, true] {
+            let strict = Strict::new(kind, "report", None).await;
+            if has_permission {
+                strict.acme.world.token("strict-token").can("acme/web", &[&permission]);
+                strict.app.installed_on("acme", &["issues: write", &permission]);
+            }
+            let run = strict.acme.world.start_run("acme/web", "release.yml", "push");
+            let job = Job::new("report").step("compile", "failure").running();
+            strict.acme.world.add_job(run, job);
+            let step = || strict.report().run(run).input("track", "true");
+            let main = strict.run(step()).await;
+            is_content(kind, &main);
+            let post = strict.run(step().input("status", "failure").post(&main.state)).await;
+            let record = strict.acme.records(strict.ticket).remove(0).body;
+            assert!(record.contains("❌ failure"), "{kind:?}: {record}");
+            assert_eq!(record.contains("> step 1, compile"), has_permission, "{kind:?}: {record}");
+            if has_permission {
+                is_content(kind, &post);
+            } else {
+                post.says("the step at which the job ended is not named");
+                names(kind, post.succeeds(), "actions: read", "acme/web");
+            }
+        }
     }
 }
 
@@ -425,6 +551,13 @@ async fn a_notice_that_lacks_a_permission_names_it_and_finds_another_place() {
         names(kind, done.succeeds().says("the failed step is not named"), "actions: read", "acme/web");
         assert_eq!(strict.acme.records(strict.ticket).len(), 1);
 
+        let missing = need("notify", "its repository", "checks: read");
+        let strict = Strict::new(kind, "notify", Some(&missing)).await;
+        let done = strict.run(strict.notify()).await;
+        names(kind, done.succeeds().says("what job `build` said is not shown"), "checks: read", "acme/web");
+        let issue = strict.acme.world.issues("acme/web").pop().expect("an issue");
+        assert!(issue.body.contains("This cannot be explained: grant"), "{kind:?}: {}", issue.body);
+
         let missing = need("notify", "its repository", "contents: read");
         let strict = Strict::new(kind, "notify", Some(&missing)).await;
         let done = strict.run(strict.notify_of_another_run()).await;
@@ -443,7 +576,7 @@ fn every_row_of_the_readme_is_taken_away_by_a_test() {
         ];
         assert!(named.iter().any(|named| source.contains(named)), "{mode}, {place}, {permission}");
     }
-    assert_eq!(table_of_readme().len(), 13);
+    assert_eq!(table_of_readme().len(), 19);
 }
 
 #[tokio::test]

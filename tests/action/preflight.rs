@@ -302,6 +302,7 @@ targets:
     wait for docs
     edit comment 3 on acme/hub#0: docs started; docs released
     comment on acme/hub#0: **Every target is released.**
+    comment on acme/hub#0: the record of the release 1.4.0
     bring the board of acme/hub#0 up to date
     close acme/hub#0
     ");

@@ -12,10 +12,11 @@ use release_ticket_action::targets::{self, Defaults};
 use release_ticket_action::ticket::decision::{ApprovedCommit, Outcome, Person, RetriedStart};
 use release_ticket_action::ticket::gate::{Approver, OnMoved};
 use release_ticket_action::ticket::marker::Marker;
+use release_ticket_action::ticket::release::{Earlier, Failed, GateWait};
 use release_ticket_action::ticket::{
     BoardStep, Comment, Decision, Dispatch, EventInputs, FollowedJob, FollowedRun, Freeze, Gate, Log, Notice,
-    Reason, Record, Report, Review, Rules, StageReport, Start, StartState, Status, Stuck, Verb, Watch, Word,
-    Writer, text,
+    Outputs, Reason, Record, Release, Released, Report, Review, Rules, StageReport, Start, StartState,
+    Status, Stuck, Verb, Watch, Word, Writer, text,
 };
 use serde_json::{Map, Value};
 
@@ -85,19 +86,22 @@ fn any_report() -> impl Strategy<Value = Record> {
         any_text(),
         any_text(),
         any::<bool>(),
+        prop::collection::btree_map(any_text(), any_text(), 0..3),
         0..9_u64,
     );
-    let stage = stage.prop_map(|(named, target, stage, status, message, url, done, seq)| StageReport {
-        target: named.map(|()| target.into()),
-        stage,
-        status,
-        message: Some(message),
-        url: Some(url),
-        done,
-        at: at(),
-        seq,
-        other: Map::new(),
-    });
+    let stage =
+        stage.prop_map(|(named, target, stage, status, message, url, done, outputs, seq)| StageReport {
+            target: named.map(|()| target.into()),
+            stage,
+            status,
+            message: Some(message),
+            url: Some(url),
+            done,
+            outputs: outputs.into_iter().collect(),
+            at: at(),
+            seq,
+            other: Map::new(),
+        });
     (any_writer(), any_text(), prop::collection::vec(stage, 0..4)).prop_map(|(by, run_url, stages)| {
         Record::Report(Report { by, seq: 9, run_url, stages, other: Map::new() })
     })
@@ -248,6 +252,8 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
         run: run.map(RunId),
         run_url: Some(because.plain()),
         commit,
+        outputs: Outputs::default(),
+        verify: false,
         turn: run.map(|run| run as u32),
         repeats: run.filter(|run| run % 3 == 0).map(CommentId),
         because: Some(because.into()),
@@ -273,6 +279,7 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
         job: Some(FollowedJob {
             url: Some(name.clone()),
             step: Some(name.clone()),
+            error: Some(name.clone()),
             name,
             status,
             conclusion,
@@ -312,6 +319,7 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
             inputs,
             rules,
             left_out,
+            verified: Vec::new(),
             watch,
             targets,
             followed,
@@ -333,6 +341,7 @@ fn any_notice() -> impl Strategy<Value = Record> {
             message,
             url,
             job: None,
+            explanation: Default::default(),
             flapping: Vec::new(),
             pings: Vec::new(),
             mention,
@@ -342,8 +351,41 @@ fn any_notice() -> impl Strategy<Value = Record> {
     })
 }
 
+/// A record of a release with what its marker keeps.
+fn any_release() -> impl Strategy<Value = Record> {
+    let target = (any_text(), any_text(), any_text(), 0..9_u32).prop_map(|(target, tag, url, attempts)| {
+        let (release_url, compare_url) = (Some(url.clone()), Some(url));
+        Released { target, tag: Some(tag), release_url, compare_url, attempts, ..Released::default() }
+    });
+    let parts = (any_writer(), any_text(), prop::collection::vec(target, 0..4), any_text());
+    parts.prop_map(|(by, text, targets, name)| {
+        let failed_first = Failed {
+            target: name.clone(),
+            what: text.clone(),
+            url: Some(text.clone()),
+            at: at(),
+            mended_at: at(),
+        };
+        Record::Release(Box::new(Release {
+            by,
+            seq: 1,
+            run_url: String::new(),
+            release: Some(text.clone()),
+            ticket_url: text.clone(),
+            started_at: at(),
+            ended_at: at(),
+            targets,
+            gates: vec![GateWait { name, from: at(), to: at() }],
+            failed_first: Some(failed_first),
+            earlier: vec![Earlier { release: Some(text.clone()), ticket_url: text, seconds: 60 }],
+            decisions: Vec::new(),
+            other: Map::new(),
+        }))
+    })
+}
+
 fn any_record() -> impl Strategy<Value = Record> {
-    prop_oneof![any_report(), any_dispatch(), any_notice(), any_decision()]
+    prop_oneof![any_report(), any_dispatch(), any_notice(), any_decision(), any_release()]
 }
 
 fn comment(id: u64, body: String) -> Comment {

@@ -54,7 +54,7 @@ const CALLED: [Called; 2] = [
                 mode: ModeName::Report,
                 // A target's own token comes by itself, and only its notice needs it. No target holds an
                 // App's key.
-                // A called workflow has no workspace of the caller's.
+                // A called workflow has no workspace of the caller's, and is a job of its own.
                 not_passed_on: &[
                     "sts-identity",
                     "sts-url",
@@ -63,6 +63,7 @@ const CALLED: [Called; 2] = [
                     "app-id",
                     "private-key",
                     "message-path",
+                    "track",
                 ],
                 values: &[("status", "${{ inputs.results }}"), ("done", "true")],
             },

@@ -1,21 +1,27 @@
-//! The JSON Schema of the targets file says what the reader accepts.
+//! The JSON Schema of the targets file says what the reader accepts; that of the release's record has a story's file checked
+//! against it in `release_record`.
 
 use release_ticket_action::targets::schema::json_schema;
 use release_ticket_action::targets::{Defaults, parse_file};
+use release_ticket_action::ticket::release;
 use serde_json::Value;
 
-const FILE: &str = "schema/release-targets.json";
-
 #[test]
-fn the_file_in_the_repository_is_the_schema_of_the_code() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
-    let expected = format!("{:#}\n", json_schema());
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    // Written anew, so that it is only to be committed.
-    if found != expected {
-        std::fs::write(&path, &expected).expect("a writable folder");
+fn the_files_in_the_repository_are_the_schemas_of_the_code() {
+    let schemas = [
+        ("schema/release-targets.json", json_schema()),
+        ("schema/release-record.json", release::schema::json_schema()),
+    ];
+    for (file, schema) in schemas {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let expected = format!("{schema:#}\n");
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        // Written anew, so that it is only to be committed.
+        if found != expected {
+            std::fs::write(&path, &expected).expect("a writable folder");
+        }
+        assert!(found == expected, "{file} was outdated; it is written anew");
     }
-    assert!(found == expected, "{FILE} was outdated; it is written anew");
 }
 
 #[test]

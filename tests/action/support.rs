@@ -165,6 +165,7 @@ pub(crate) struct Step {
     event: Value,
     temp: TempDir,
     memory: Option<u64>,
+    is_post: bool,
 }
 
 impl Step {
@@ -175,6 +176,7 @@ impl Step {
             event: json!({}),
             temp: tempfile::tempdir().expect("a temporary folder"),
             memory: None,
+            is_post: false,
         };
         for (name, value) in [
             ("GITHUB_RUN_ATTEMPT", "1"),
@@ -202,6 +204,15 @@ impl Step {
 
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.environment.remove(name);
+        self
+    }
+
+    /// The post step of this step, which left `state` behind: the runner evaluates the inputs again, starts the image
+    /// by its other name, and hands the state over.
+    pub(crate) fn post(mut self, state: &BTreeMap<String, String>) -> Self {
+        self.is_post = true;
+        let state = state.iter().map(|(name, value)| (format!("STATE_{name}"), value.clone()));
+        self.environment.extend(state);
         self
     }
 
@@ -280,10 +291,14 @@ impl Step {
     fn spawn(mut self) -> Running {
         let file = |name: &str| self.temp.path().join(name);
         let (event, output, summary) = (file("event.json"), file("output"), file("summary.md"));
+        let state = file("state");
         std::fs::write(&event, self.event.to_string()).expect("a writable folder");
-        for (name, path) in
-            [("GITHUB_EVENT_PATH", &event), ("GITHUB_OUTPUT", &output), ("GITHUB_STEP_SUMMARY", &summary)]
-        {
+        for (name, path) in [
+            ("GITHUB_EVENT_PATH", &event),
+            ("GITHUB_OUTPUT", &output),
+            ("GITHUB_STEP_SUMMARY", &summary),
+            ("GITHUB_STATE", &state),
+        ] {
             self.environment.entry(name.into()).or_insert_with(|| path.display().to_string());
         }
         let binary = env!("CARGO_BIN_EXE_release-ticket-action");
@@ -296,6 +311,9 @@ impl Step {
                 limited
             }
         };
+        if self.is_post {
+            command.arg0("/release-ticket-action-post");
+        }
         let process = command
             .env_clear()
             .envs(&self.environment)
@@ -307,7 +325,7 @@ impl Step {
             .spawn();
         let is_debug = self.environment.contains_key("RUNNER_DEBUG");
         let process = process.expect("the binary starts");
-        Running { process, output, summary, is_debug, _temp: self.temp }
+        Running { process, output, summary, state, is_debug, _temp: self.temp }
     }
 }
 
@@ -316,6 +334,7 @@ pub(crate) struct Running {
     process: tokio::process::Child,
     output: PathBuf,
     summary: PathBuf,
+    state: PathBuf,
     is_debug: bool,
     _temp: TempDir,
 }
@@ -356,6 +375,7 @@ impl Running {
             log,
             errors: String::from_utf8_lossy(&ended.stderr).into_owned(),
             outputs: outputs(&std::fs::read_to_string(&self.output).unwrap_or_default()),
+            state: outputs(&std::fs::read_to_string(&self.state).unwrap_or_default()),
             summary: std::fs::read_to_string(&self.summary).unwrap_or_default(),
         }
     }
@@ -368,6 +388,8 @@ pub(crate) struct Done {
     pub(crate) log: String,
     pub(crate) errors: String,
     pub(crate) outputs: BTreeMap<String, String>,
+    /// What it left to its post step.
+    pub(crate) state: BTreeMap<String, String>,
     pub(crate) summary: String,
 }
 

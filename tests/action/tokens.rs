@@ -115,7 +115,7 @@ async fn notifying_uses_what_the_app_may_do_where_it_happened() {
     app.installed_on("acme", &["issues: write"]).only_for("acme", &["hub"]);
     notify(&app).run_in(&acme).await.succeeds().says("the failed step is not named");
     insta::assert_snapshot!(minted(&acme), @"
-    acme for acme/hub, acme/web: actions: read, issues: write (revoked)
+    acme for acme/hub, acme/web: actions: read, contents: read, issues: write (revoked)
     acme for acme/hub: issues: write (revoked)
     ");
 }

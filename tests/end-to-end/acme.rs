@@ -32,6 +32,8 @@ pub(crate) struct Acme {
     checkouts: BTreeMap<String, TempDir>,
     /// The events of runs that nobody started by hand.
     events: Mutex<BTreeMap<u64, Value>>,
+    /// What a step prints when a run of a repository is cancelled.
+    cancelled_at: BTreeMap<String, String>,
     _server: Server,
     _alone: MutexGuard<'static, ()>,
 }
@@ -50,6 +52,7 @@ impl Acme {
             job_image: variable("END_TO_END_JOB_IMAGE"),
             checkouts: BTreeMap::new(),
             events: Mutex::default(),
+            cancelled_at: BTreeMap::new(),
             world,
             _server: server,
             _alone: alone,
@@ -80,6 +83,11 @@ impl Acme {
         let checkout = temporary_folder();
         example.write_below(checkout.path());
         self.checkouts.insert(repository.to_owned(), checkout);
+    }
+
+    /// Somebody cancels the runs of a repository when a step prints this.
+    pub(crate) fn cancel(&mut self, repository: &str, text: &str) {
+        self.cancelled_at.insert(repository.to_owned(), text.to_owned());
     }
 
     /// Alice starts a workflow. It is played with everything that it starts, to the end of all of it.
@@ -136,6 +144,7 @@ impl Acme {
             action: self.action.path(),
             job_image: &self.job_image,
             secrets: &[("GITHUB_TOKEN", &github_token), secret],
+            cancel_at: self.cancelled_at.get(&run.repository).map(String::as_str),
         };
         let event = self.events.lock().await.get(&id).cloned();
         runner.play(run, event).await

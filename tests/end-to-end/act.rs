@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use simulated_github::{Job, Run, World};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
@@ -26,6 +26,8 @@ pub(crate) struct Runner<'a> {
     pub(crate) job_image: &'a str,
     /// Names and values, `GITHUB_TOKEN` among them.
     pub(crate) secrets: &'a [(&'a str, &'a str)],
+    /// The run is cancelled when a step prints this.
+    pub(crate) cancel_at: Option<&'a str>,
 }
 
 /// A run that is over.
@@ -104,11 +106,18 @@ impl Runner<'_> {
         let act = act.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut act = act.spawn().expect("act is installed: .ci/end-to-end.sh does it");
 
+        let id = act.id().expect("it runs").to_string();
         let mut listener = Listener::new(self.world, run);
         let mut lines = BufReader::new(act.stdout.take().expect("it is piped")).lines();
         let hear = async {
             while let Some(line) = lines.next_line().await.expect("act writes UTF-8") {
                 listener.hear(&line);
+                let is_time = |text: &&str| !listener.is_cancelled && listener.ended.output.contains(*text);
+                if self.cancel_at.as_ref().is_some_and(is_time) {
+                    listener.is_cancelled = true;
+                    let sent = std::process::Command::new("kill").args(["-s", "INT", &id]).status();
+                    assert!(sent.is_ok_and(|status| status.success()), "act can be interrupted");
+                }
             }
         };
         let mut stderr = act.stderr.take().expect("it is piped");
@@ -116,7 +125,11 @@ impl Runner<'_> {
         let (_, read) = tokio::join!(hear, stderr.read_to_string(&mut errors));
         read.expect("act writes UTF-8");
         let status = act.wait().await.expect("act can be waited for");
-        let conclusion = if status.success() { "success" } else { "failure" };
+        let conclusion = match status.success() {
+            true => "success",
+            false if listener.is_cancelled => "cancelled",
+            false => "failure",
+        };
         let log = listener.ended.log + &errors;
         Ended { repository: run.repository.clone(), conclusion: conclusion.to_owned(), log, ..listener.ended }
     }
@@ -146,6 +159,8 @@ struct Line {
     msg: String,
     /// The workflow and the job; of a called workflow the calling job, the workflow and the job.
     job: String,
+    /// The values by which the job differs from the others of its matrix.
+    matrix: Map<String, Value>,
     step: String,
     step_result: Option<String>,
     job_result: Option<String>,
@@ -162,13 +177,14 @@ struct Listener<'a> {
     world: &'a World,
     run: &'a Run,
     jobs: BTreeMap<String, u64>,
+    is_cancelled: bool,
     ended: Ended,
 }
 
 impl<'a> Listener<'a> {
     fn new(world: &'a World, run: &'a Run) -> Self {
         world.update_run(run.id, |run| run.status = "in_progress".to_owned());
-        Self { world, run, jobs: BTreeMap::new(), ended: Ended::default() }
+        Self { world, run, jobs: BTreeMap::new(), is_cancelled: false, ended: Ended::default() }
     }
 
     fn hear(&mut self, text: &str) {
@@ -182,6 +198,8 @@ impl<'a> Listener<'a> {
             self.ended.summary += &line.content;
         }
         if let Some(result) = &line.step_result {
+            // For act a step that was interrupted has failed.
+            let result = if self.is_cancelled && result == "failure" { "cancelled" } else { result };
             self.change_job(&line, |job| *job = job.clone().step(&line.step, result));
         }
         if let Some(result) = &line.job_result {
@@ -190,7 +208,7 @@ impl<'a> Listener<'a> {
     }
 
     fn change_job(&mut self, line: &Line, change: impl FnOnce(&mut Job)) {
-        let name = job_name(&line.job);
+        let name = line.job_name();
         let (world, run) = (self.world, self.run.id);
         let add = || world.add_job(run, Job::new(&name).running());
         let id = *self.jobs.entry(name.clone()).or_insert_with(add);
@@ -198,6 +216,18 @@ impl<'a> Listener<'a> {
             let job = run.jobs.iter_mut().find(|job| job.id == id);
             change(job.expect("a job stays in its run"));
         });
+    }
+}
+
+impl Line {
+    /// The job's name as GitHub shows it: `build`, in a matrix `build (linux)`.
+    fn job_name(&self) -> String {
+        let name = job_name(&self.job);
+        let values: Vec<&str> = self.matrix.values().filter_map(Value::as_str).collect();
+        match name.rsplit_once('-') {
+            Some((name, _number)) if !values.is_empty() => format!("{name} ({})", values.join(", ")),
+            _ => name,
+        }
     }
 }
 

@@ -10,6 +10,19 @@ pub(crate) fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// How the examples track a job.
+const TRACKED: &str = "        with:\n          mode: report\n          track: true";
+
+/// The same for act, with all that a post step takes from its runner.
+fn tracked_in_act(has_matrix: bool) -> String {
+    let values = if has_matrix { "${{ matrix.system && format(' ({0})', matrix.system) }}" } else { "" };
+    format!(
+        "        env:\n          STATE_tracks: >-\n            {{\"stage\":\"${{{{ github.job }}}}{values}\"}}\n        with:\n          \
+         mode: report\n          status: ${{{{ job.status }}}}\n          token: ${{{{ github.token }}}}\n          \
+         matrix: ${{{{ toJSON(matrix) }}}}\n          track: true"
+    )
+}
+
 /// The files of a repository, by their paths in it.
 #[derive(Debug, Clone)]
 pub(crate) struct Example {
@@ -25,12 +38,27 @@ impl Example {
     }
 
     /// The same, where the step called `step` ends with a failure.
-    pub(crate) fn with_failing(mut self, step: &str) -> Self {
+    pub(crate) fn with_failing(self, step: &str) -> Self {
+        self.running(step, "exit 1")
+    }
+
+    /// The same, where the step called `step` runs this command.
+    pub(crate) fn running(mut self, step: &str, command: &str) -> Self {
         let own_work = format!("- name: {step}\n        run: echo \"Here come your own steps.\"\n");
-        let failure = format!("- name: {step}\n        run: exit 1\n");
-        let failing = self.files.values_mut().find(|text| text.contains(&own_work));
-        let text = failing.unwrap_or_else(|| panic!("no workflow has the step `{step}`"));
-        *text = text.replacen(&own_work, &failure, 1);
+        let work = format!("- name: {step}\n        run: {command}\n");
+        let text = self.files.values_mut().find(|text| text.contains(&own_work));
+        let text = text.unwrap_or_else(|| panic!("no workflow has the step `{step}`"));
+        *text = text.replacen(&own_work, &work, 1);
+        self
+    }
+
+    /// The same, where the job `build` is one for each of these systems.
+    pub(crate) fn with_matrix(mut self, systems: &str) -> Self {
+        for text in self.files.values_mut() {
+            let matrix =
+                format!("  build:\n    strategy: {{ matrix: {{ system: {systems} }}, fail-fast: false }}\n");
+            *text = text.replacen("  build:\n", &matrix, 1);
+        }
         self
     }
 
@@ -71,10 +99,13 @@ impl Example {
     }
 
     /// Writes the files below `folder`, for act. Its schema of workflows is older than `queue`, and it
-    /// heeds no concurrency group.
+    /// heeds no concurrency group. To the post step of a container it gives neither the state of the main step nor
+    /// the defaults of `action.yml`, so the step says them itself.
     pub(crate) fn write_below(&self, folder: &Path) {
         for (path, text) in self.files() {
             let text = text.replace("      queue: max\n", "");
+            let has_matrix = text.contains("matrix: { system:");
+            let text = text.replace(TRACKED, &tracked_in_act(has_matrix));
             let file = folder.join(path);
             let parent = file.parent().expect("a file is in a folder");
             std::fs::create_dir_all(parent).expect("a writable folder");

@@ -16,4 +16,5 @@ mod proof_of_concept;
 mod release;
 mod reusable;
 mod steering;
+mod tracking;
 mod waiting;

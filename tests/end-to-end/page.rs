@@ -17,7 +17,7 @@ macro_rules! assert_page {
 }
 
 /// What differs from run to run.
-pub(crate) const FILTERS: [(&str, &str); 9] = [
+pub(crate) const FILTERS: [(&str, &str); 12] = [
     (r"http://127\.0\.0\.1:\d+", "https://github.test"),
     (r"/runs/\d+", "/runs/RUN"),
     (r"/job/\d+", "/job/JOB"),
@@ -25,6 +25,10 @@ pub(crate) const FILTERS: [(&str, &str); 9] = [
     (r"(\| |- |last change )(\d{4}-\d\d-\d\d )?\d\d:\d\d", "${1}TIME"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d", "DATE TIME"),
     (r"\d+\u{a0}(s|min)\b", "TOOK"),
+    // How a run of a second is divided, and whether it was queued at all, differs from time to time.
+    (r"(?s)(\n  section )[^`]*\n```", "${1}…\n```"),
+    (r"(\[run RUN\]\([^)]*\)) \|( TOOK)? +\|( TOOK)? +\|", "${1} | TOOK | TOOK |"),
+    (r"🚦 \*\*go\*\* waited TOOK for people\.\n\n", ""),
     (r"\u{a0}", " "),
     (r"Shows \d+ records", "Shows RECORDS"),
 ];

@@ -13,7 +13,7 @@ use release_ticket_action::names::{CommentId, Login, RunId};
 use release_ticket_action::ticket::decision::{Outcome, Person};
 use release_ticket_action::ticket::marker::Marker;
 use release_ticket_action::ticket::{
-    Decision, Record, Report, StageReport, Status, TargetStatus, Verb, Writer,
+    Decision, Outputs, Record, Report, StageReport, Status, TargetStatus, Verb, Writer,
 };
 use serde_json::{Map, Value};
 use stateright::{Model, Property};
@@ -563,6 +563,7 @@ fn record_of(job: usize, reports: u8) -> Text {
             message: Some(format!("report {number}")),
             url: None,
             done: false,
+            outputs: Outputs::default(),
             at: DateTime::UNIX_EPOCH,
             seq: 0,
             other: Map::new(),

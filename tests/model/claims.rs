@@ -25,11 +25,12 @@ use release_ticket_action::engine::{
 use release_ticket_action::names::{IssueNumber, IssueRef, RunId, TargetName};
 use release_ticket_action::place::Place;
 use release_ticket_action::plan::{Applied, Created, Effect};
-use release_ticket_action::targets::{StartBy, Target};
+use release_ticket_action::targets::{StartBy, Target, Verify};
 use release_ticket_action::template::{HubValues, RunValues, Values};
 use release_ticket_action::ticket::claim::Liveness;
 use release_ticket_action::ticket::{
-    Comment, Dispatch, FollowedRun, Log, PingsFor, Reason, Record, Start, StartState, Watch, Word, Writer,
+    Comment, Dispatch, FollowedRun, Log, Outputs, PingsFor, Reason, Record, Start, StartState, Watch, Word,
+    Writer,
 };
 use serde_json::Map;
 use stateright::{Model, Property};
@@ -483,6 +484,8 @@ impl Claims {
                 follow: self.people.follow(number),
                 cancel_runs: false,
                 close: false,
+                records: self.people.follow(number).is_some(),
+                publish: None,
                 workflow_url: None,
                 pings: PingsFor::new(),
                 claim: if self.by_ref { Claim::Ref { sha: String::new() } } else { Claim::Comment },
@@ -966,6 +969,9 @@ impl Job {
             };
             let answer = match &step {
                 Step::StartAgain(_) | Step::Refuse { .. } | Step::Apply(Effect::Skip { .. }) => Answer::Done,
+                // What it took changes nothing of what is done.
+                Step::LookBack(_) => Answer::Before(None),
+                Step::Survey(_) => Answer::Surveyed(Box::default()),
                 Step::Apply(Effect::UpdateBoard { .. })
                     if model.lag == Lag::Fresh && !model.people.speak() || self.is_beside_read() =>
                 {
@@ -1033,7 +1039,10 @@ fn ready(target: usize, people: &People) -> Ready {
         start: StartBy::Workflow(format!("release-{target}.yml").into()),
         git_ref: None,
         inputs: Vec::new(),
+        upstream: Vec::new(),
         stale_after: None,
+        outputs_from_release: false,
+        verify: Verify::default(),
         needs: people.needs_of(target),
         place,
     };
@@ -1060,7 +1069,9 @@ fn wording() -> Wording {
             input_help: None,
             form: Map::new(),
             event: Map::new(),
+            outputs: None,
         },
+        assumes_outputs: false,
         hub,
     }
 }
@@ -1069,6 +1080,8 @@ fn wording() -> Wording {
 fn failed_before(targets: usize) -> Text {
     let start = |target: usize| Start {
         commit: None,
+        outputs: Outputs::default(),
+        verify: false,
         repeats: None,
         turn: None,
         target: name(target),
@@ -1100,6 +1113,7 @@ fn failed_before(targets: usize) -> Text {
         followed: (0..targets)
             .map(|target| followed(&name(target), run_id(target), Some("failure")))
             .collect(),
+        verified: Vec::new(),
         other: Map::new(),
     };
     Text::of(&Record::Dispatch(record).render())

@@ -614,8 +614,9 @@ fn records_have_one_writer(facts: &Facts<'_>, broken: &mut Vec<String>) {
     let comments = facts.tickets.iter().flat_map(|issue| &issue.comments).filter(|it| is_trusted(it));
     let there = comments.filter_map(|comment| Some((comment.id, record_in(&comment.body)?)));
     for (comment, record) in written_records(facts).chain(there) {
-        // Notices of the same failure pass on from run to run where the user asked for it.
-        if !matches!(record, Record::Notice(_)) {
+        // Notices of the same failure pass on from run to run where the user asked for it. What a release came to follows
+        // from the other records and from GitHub's word, so that every hub job writes the same.
+        if !matches!(record, Record::Notice(_) | Record::Release(_)) {
             writers.entry(comment).or_default().insert(record.by().clone());
         }
     }

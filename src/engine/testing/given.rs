@@ -11,10 +11,10 @@ use crate::engine::wording::Wording;
 use crate::engine::{Ready, Request, Retry};
 use crate::names::{CommentId, IssueNumber, IssueRef, Login, RunId};
 use crate::place::Place;
-use crate::targets::{StartBy, Target};
+use crate::targets::{StartBy, Target, Verify};
 use crate::template::{HubValues, RunValues, Values};
 use crate::ticket::decision::Person;
-use crate::ticket::{Dispatch, FollowedRun, Rules, StartState, Writer};
+use crate::ticket::{Dispatch, FollowedRun, Record, Report, Rules, StageReport, StartState, Status, Writer};
 
 /// The hub run of the job in a story. Runs that it starts are 101, 102 and so on.
 pub(crate) const HUB_RUN: u64 = 100;
@@ -28,7 +28,10 @@ pub(crate) fn target(name: &str) -> Ready {
         git_ref: None,
         inputs: Vec::new(),
         needs: Vec::new(),
+        upstream: Vec::new(),
         stale_after: None,
+        outputs_from_release: false,
+        verify: Verify::default(),
         place: Place { source: String::new(), line: 1, column: 1 },
     };
     Ready { target, git_ref: "main".into(), declared: None, same_account: false }
@@ -37,6 +40,7 @@ pub(crate) fn target(name: &str) -> Ready {
 impl Ready {
     pub(crate) fn needing<const N: usize>(mut self, needs: [&str; N]) -> Self {
         self.target.needs = needs.map(Into::into).into();
+        self.target.upstream = needs.map(Into::into).into();
         self
     }
 
@@ -96,9 +100,11 @@ fn wording() -> Wording {
         input_help: None,
         form: Map::new(),
         event: Map::new(),
+        outputs: None,
     };
     let server_url = String::new();
-    Wording { server_url, driver: None, labels: Vec::new(), title: None, body: None, values, hub }
+    let (driver, labels) = (None, Vec::new());
+    Wording { server_url, driver, labels, title: None, body: None, values, hub, assumes_outputs: false }
 }
 
 /// The job was started by a command of alice's in a comment of this id; she may decide on every gate.
@@ -162,4 +168,29 @@ fn followed_run(of: &RunOf, status: &str, conclusion: Option<&str>) -> FollowedR
         at: DateTime::UNIX_EPOCH,
         other: Map::new(),
     }
+}
+
+/// A record of the target's job that was its last one, in this run, with outputs.
+pub(crate) fn report(name: &str, run: u64, outputs: &[(&str, &str)]) -> String {
+    let by = Writer {
+        repository: format!("acme/{name}").parse().expect("a name"),
+        run: RunId(run),
+        attempt: 1,
+        job: "release".to_owned(),
+        check_run: None,
+    };
+    let stage = StageReport {
+        target: Some(name.into()),
+        stage: "release".to_owned(),
+        status: Status::Success.into(),
+        message: None,
+        url: None,
+        done: true,
+        outputs: outputs.iter().copied().collect(),
+        at: DateTime::UNIX_EPOCH,
+        seq: 1,
+        other: Map::new(),
+    };
+    let run_url = format!("runs/{run}");
+    Record::Report(Report { by, seq: 1, run_url, stages: vec![stage], other: Map::new() }).render()
 }

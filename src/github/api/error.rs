@@ -12,6 +12,9 @@ use crate::problem::Help;
 /// The most characters of a server's text that an error quotes.
 pub(super) const QUOTE_LIMIT: usize = 1_000;
 
+/// The most characters of an address to which a server redirects: a signed link is long.
+pub(super) const LOCATION_LIMIT: usize = 8_000;
+
 /// Why a request failed, or why nobody knows whether it did.
 ///
 /// The reasons are text: what caused them can be neither cloned nor, where it quotes an answer with a
@@ -120,6 +123,14 @@ impl ApiError {
     pub(in crate::github) fn is_lack_of_role(&self) -> bool {
         // "Must have admin rights to Repository.", also where the role write would do
         matches!(self, Self::Refused { message, .. } if message.to_lowercase().contains("must have admin rights"))
+    }
+
+    /// Where a redirect leads that was not followed.
+    pub(in crate::github) fn location(&self) -> Option<&str> {
+        match self {
+            Self::Refused { location, .. } => location.as_deref(),
+            _ => None,
+        }
     }
 
     /// The permissions that would do, as GitHub names them: `issues=write; pull_requests=write`.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::date;
-use super::error::{ApiError, QUOTE_LIMIT};
+use super::error::{ApiError, LOCATION_LIMIT, QUOTE_LIMIT};
 use super::request::RequestLine;
 use crate::problem::excerpt;
 
@@ -42,7 +42,8 @@ pub(super) fn error_of(
         date: date(headers),
         location: text(headers, LOCATION.as_str())
             .filter(|_| status.is_redirection())
-            .map(|location| excerpt(location, QUOTE_LIMIT)),
+            .filter(|location| location.len() <= LOCATION_LIMIT)
+            .map(str::to_owned),
     }
 }
 

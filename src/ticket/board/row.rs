@@ -61,6 +61,9 @@ impl Row {
     }
 }
 
+/// As much of a version stands in a row.
+const VERSION_LIMIT: usize = 40;
+
 /// What all rows of a board have in common.
 pub(super) struct Rows<'a> {
     pub(super) ticket: &'a Ticket,
@@ -77,14 +80,14 @@ impl Rows<'_> {
     pub(super) fn row(&self, name: &TargetName, target: &Target) -> Row {
         let is_short = self.are_many && target.status.is_released();
         let progress = || progress(self.ticket, name, target, self.situation);
-        let release = target.release_url().map(|url| text::foreign_link(&link_name(url), url));
         let started = target.started.map(|at| moment(at, self.newest.date_naive()));
         let took = target.started.zip(target.ended).and_then(|(from, to)| duration(from, to));
+        let release = release(target);
         let cells = [
             (Column::Target, self.name(name, target)),
-            (Column::Status, status(target, is_short && release.is_some())),
+            (Column::Status, status(target, is_short && target.release_url().is_some())),
             (Column::Progress, if is_short { String::new() } else { progress() }),
-            (Column::Release, release.unwrap_or_default()),
+            (Column::Release, release),
             (Column::Started, started.unwrap_or_default()),
             (Column::Took, took.unwrap_or_default()),
         ];
@@ -104,6 +107,18 @@ fn status(target: &Target, is_short: bool) -> String {
     let label = label(target).replacen(' ', NO_BREAK_SPACE, 1);
     let run = target.run.as_ref().and_then(|run| run.url.as_deref()).or_else(|| target.earlier_run());
     run.filter(|_| !is_short).map_or_else(|| label.clone(), |url| text::foreign_link(&label, url))
+}
+
+/// The version that the target reported, with a link to what was released.
+fn release(target: &Target) -> String {
+    let version =
+        target.outputs.get("version").map(|version| text::cut_name(text::first_line(version), VERSION_LIMIT));
+    match (version, target.release_url()) {
+        (Some(version), Some(url)) => text::foreign_link(&text::inline(&version), url),
+        (Some(version), None) => text::inline(&version),
+        (None, Some(url)) => text::foreign_link(&link_name(url), url),
+        (None, None) => String::new(),
+    }
 }
 
 /// The last part of a release's URL says more than the word "release": `v1.4.0`.

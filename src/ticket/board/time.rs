@@ -5,23 +5,26 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::NO_BREAK_SPACE;
 
 /// `09:14`, with the day where that is another one.
-pub(super) fn moment(at: DateTime<Utc>, today: NaiveDate) -> String {
+pub(in crate::ticket) fn moment(at: DateTime<Utc>, today: NaiveDate) -> String {
     let format = if at.date_naive() == today { "%H:%M" } else { "%Y-%m-%d %H:%M" };
     at.format(format).to_string()
 }
 
 /// `48 s`, `12 min`, `1 h 5 min` or `2 d 3 h`; none where clocks disagree about the order.
 pub(super) fn duration(from: DateTime<Utc>, to: DateTime<Utc>) -> Option<String> {
-    let took = to.signed_duration_since(from);
-    let (seconds, minutes, hours, days) =
-        (took.num_seconds(), took.num_minutes(), took.num_hours(), took.num_days());
-    Some(match () {
-        () if seconds < 0 => return None,
+    let seconds = to.signed_duration_since(from).num_seconds();
+    (seconds >= 0).then(|| span(seconds))
+}
+
+/// The same of so many seconds.
+pub(in crate::ticket) fn span(seconds: i64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match () {
         () if minutes < 1 => format!("{seconds}{NO_BREAK_SPACE}s"),
         () if hours < 1 => format!("{minutes}{NO_BREAK_SPACE}min"),
         () if days < 1 => format!("{hours}{NO_BREAK_SPACE}h {}{NO_BREAK_SPACE}min", minutes % 60),
         () => format!("{days}{NO_BREAK_SPACE}d {}{NO_BREAK_SPACE}h", hours % 24),
-    })
+    }
 }
 
 #[cfg(test)]

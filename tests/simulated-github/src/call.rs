@@ -45,6 +45,7 @@ pub(crate) enum Payload {
     Empty,
     Json(Value),
     Text { kind: &'static str, text: String },
+    Bytes(Vec<u8>),
 }
 
 impl Reply {

@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 use crate::app::{AppData, Installation};
 use crate::environment::Environment;
 use crate::issue::{Comment, Issue, Label, Reaction};
+use crate::release::Release;
 use crate::repository::{Commit, RepositoryData, Role, blob_sha, sha1};
 use crate::routes::apps::named_levels;
-use crate::run::{Job, Run};
+use crate::run::{Annotation, Approval, Job, Run};
 use crate::state::State;
 use crate::team::Membership;
 use crate::token::is_bot;
@@ -281,7 +282,11 @@ pub(crate) fn full_repository(links: &Links, repository: &RepositoryData, push: 
         "has_discussions": false,
         "archived": repository.archived,
         "disabled": repository.disabled,
-        "visibility": if repository.private { "private" } else { "public" },
+        "visibility": match (repository.internal, repository.private) {
+            (true, _) => "internal",
+            (false, true) => "private",
+            (false, false) => "public",
+        },
         "pushed_at": created,
         "created_at": created,
         "updated_at": created,
@@ -377,7 +382,7 @@ pub(crate) fn commit(links: &Links, repository: &RepositoryData, sha: &str, comm
     let api = |path: &str, sha: &str| links.api(format!("/repos/{full_name}{path}/{sha}"));
     let web = |sha: &str| links.web(format!("/{full_name}/commit/{sha}"));
     let person = json!({
-        "name": repository.owner, "email": "noreply@github.com", "date": time(repository.created_at),
+        "name": commit.author.as_ref().unwrap_or(&repository.owner), "email": "noreply@github.com", "date": time(repository.created_at),
     });
     let parents = commit
         .parent
@@ -389,7 +394,7 @@ pub(crate) fn commit(links: &Links, repository: &RepositoryData, sha: &str, comm
         "commit": {
             "author": person,
             "committer": person,
-            "message": "Change files",
+            "message": commit.message,
             "tree": { "sha": sha, "url": api("/git/trees", sha) },
             "url": api("/git/commits", sha),
             "comment_count": 0,
@@ -402,6 +407,87 @@ pub(crate) fn commit(links: &Links, repository: &RepositoryData, sha: &str, comm
         "parents": parents.collect::<Vec<Value>>(),
         "stats": { "total": 0, "additions": 0, "deletions": 0 },
         "files": [],
+    })
+}
+
+/// How far two commits are apart: the first, the newest that both have, and what only the second has.
+pub(crate) fn comparison(
+    links: &Links,
+    repository: &RepositoryData,
+    basehead: &str,
+    [base, merge_base]: [Value; 2],
+    commits: Vec<Value>,
+    ahead: usize,
+    behind: usize,
+) -> Value {
+    let path = format!("/{}/compare/{}", repository.full_name(), escaped(basehead));
+    let html_url = links.web(&path);
+    json!({
+        "url": links.api(format!("/repos{path}")),
+        "html_url": html_url,
+        "permalink_url": html_url,
+        "diff_url": format!("{html_url}.diff"),
+        "patch_url": format!("{html_url}.patch"),
+        "base_commit": base,
+        "merge_base_commit": merge_base,
+        "status": match (ahead, behind) {
+            (0, 0) => "identical",
+            (_, 0) => "ahead",
+            (0, _) => "behind",
+            _ => "diverged",
+        },
+        "ahead_by": ahead,
+        "behind_by": behind,
+        "total_commits": ahead,
+        "commits": commits,
+        "files": [],
+    })
+}
+
+pub(crate) fn release(links: &Links, repository: &RepositoryData, release: &Release) -> Value {
+    let full_name = repository.full_name();
+    let (id, tag) = (release.id, escaped(&release.tag));
+    let url = links.api(format!("/repos/{full_name}/releases/{id}"));
+    let created = release.created_at.unwrap_or(repository.created_at);
+    let target = if release.target.is_empty() { &repository.default_branch } else { &release.target };
+    let assets = release.assets.iter().zip(id * 100..).map(|((name, digest), asset)| {
+        json!({
+            "url": links.api(format!("/repos/{full_name}/releases/assets/{asset}")),
+            "browser_download_url": links.web(format!("/{full_name}/releases/download/{tag}/{name}")),
+            "id": asset,
+            "node_id": node_id("ReleaseAsset", asset),
+            "name": name,
+            "label": "",
+            "state": "uploaded",
+            "content_type": "application/octet-stream",
+            "size": 1,
+            "digest": digest,
+            "download_count": 0,
+            "created_at": time(created),
+            "updated_at": time(created),
+            "uploader": user(links, &release.author),
+        })
+    });
+    json!({
+        "url": url,
+        "html_url": links.web(format!("/{full_name}/releases/tag/{tag}")),
+        "assets_url": format!("{url}/assets"),
+        "upload_url": format!("{url}/assets{{?name,label}}"),
+        "tarball_url": links.api(format!("/repos/{full_name}/tarball/{tag}")),
+        "zipball_url": links.api(format!("/repos/{full_name}/zipball/{tag}")),
+        "id": id,
+        "node_id": node_id("Release", id),
+        "tag_name": release.tag,
+        "target_commitish": target,
+        "name": if release.name.is_empty() { &release.tag } else { &release.name },
+        "body": release.body,
+        "draft": release.draft,
+        "prerelease": release.prerelease,
+        "immutable": release.immutable,
+        "created_at": time(created),
+        "published_at": release.published_at.map(time),
+        "author": user(links, &release.author),
+        "assets": assets.collect::<Vec<Value>>(),
     })
 }
 
@@ -689,7 +775,7 @@ pub(crate) fn job(links: &Links, run: &Run, job: &Job) -> Value {
         )),
         "status": job.status,
         "conclusion": job.conclusion,
-        "created_at": started,
+        "created_at": job.created_at.map_or_else(|| started.clone(), time),
         "started_at": started,
         "completed_at": job.completed_at.map(time),
         "name": job.name,
@@ -705,6 +791,48 @@ pub(crate) fn job(links: &Links, run: &Run, job: &Job) -> Value {
     })
 }
 
+/// A review of an environment.
+pub(crate) fn approval(links: &Links, full_name: &str, approval: &Approval) -> Value {
+    let environment = environment(links, full_name, &approval.environment);
+    json!({
+        "environments": [environment],
+        "state": "approved",
+        "user": user(links, &approval.by),
+        "comment": "",
+    })
+}
+
+fn environment(links: &Links, full_name: &str, name: &str) -> Value {
+    let escaped = escaped(name);
+    let id = user_id(&format!("{full_name} {escaped}"));
+    json!({
+        "id": id,
+        "node_id": node_id("Environment", id),
+        "name": name,
+        "url": links.api(format!("/repos/{full_name}/environments/{escaped}")),
+        "html_url": links.web(format!(
+            "/{full_name}/deployments/activity_log?environments_filter={escaped}"
+        )),
+    })
+}
+
+/// A remark of a job.
+pub(crate) fn annotation(links: &Links, run: &Run, annotation: &Annotation) -> Value {
+    let Annotation { level, path, line, message } = annotation;
+    json!({
+        "path": path,
+        "blob_href": links.web(format!("/{}/blob/{}/{path}", run.repository, run.head_sha)),
+        "start_line": line,
+        "start_column": null,
+        "end_line": line,
+        "end_column": null,
+        "annotation_level": level,
+        "title": "",
+        "message": message,
+        "raw_details": "",
+    })
+}
+
 /// A deployment to an environment that a job waits for.
 pub(crate) fn pending_deployment(
     links: &Links,
@@ -713,20 +841,10 @@ pub(crate) fn pending_deployment(
     environment: &Environment,
     may_approve: bool,
 ) -> Value {
-    let name = escaped(&environment.name);
-    let id = user_id(&format!("{full_name} {name}"));
     let timer = environment.wait_timer;
     let reviewers: Vec<Value> = environment.reviewers.iter().map(|it| reviewer(links, it)).collect();
     json!({
-        "environment": {
-            "id": id,
-            "node_id": node_id("Environment", id),
-            "name": environment.name,
-            "url": links.api(format!("/repos/{full_name}/environments/{name}")),
-            "html_url": links.web(format!(
-                "/{full_name}/deployments/activity_log?environments_filter={name}"
-            )),
-        },
+        "environment": self::environment(links, full_name, &environment.name),
         "wait_timer": timer,
         "wait_timer_started_at": job.started_at.filter(|_| timer > 0).map(time),
         "current_user_can_approve": may_approve,

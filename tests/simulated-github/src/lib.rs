@@ -40,6 +40,7 @@
 //! - `routes` holds the table of everything that is answered, and a module for each subject.
 //!   A route that is missing is a loud 501, and is kept in [`World::unknown_routes`].
 //! - `replicas` keeps what the world held a while ago, for answers that lag.
+//! - `joblog` plays the other server, on which the logs of jobs are.
 //! - `identity` signs who a job is, and `sts` is somebody else's service that believes it.
 //! - `issue_form` writes the issue of somebody who fills in a form.
 //! - `json` makes the objects of the answers, which GitHub's own description can check, and those of the events that
@@ -58,10 +59,12 @@ mod fault;
 mod identity;
 mod issue;
 mod issue_form;
+mod joblog;
 mod json;
 mod key;
 mod limits;
 pub mod page;
+mod release;
 mod replicas;
 mod repository;
 mod routes;
@@ -84,9 +87,11 @@ pub use fault::{Fault, Kind, Trigger};
 pub use identity::JobIdentity;
 pub use issue::{Comment, Issue, Reaction};
 pub use issue_form::{IssueForm, IssueFormError};
+pub use joblog::Download;
 pub use key::{KeyForm, private_key};
+pub use release::Release;
 pub use repository::{DispatchEvent, Repository};
-pub use run::{Job, Run, Step};
+pub use run::{Annotation, Approval, Job, Run, Step};
 pub use seed::{Seed, SeedError};
 pub use server::Server;
 pub use service::{Dropped, Service};

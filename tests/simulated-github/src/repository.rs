@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::World;
 use crate::issue::{Issue, Label, same};
+use crate::release::Release;
 use crate::workflow::{Definition, Workflow, is_workflow_path};
 
 /// A repository's name in lower case, since GitHub does not tell cases apart.
@@ -33,6 +34,9 @@ pub(crate) type Tree = BTreeMap<String, String>;
 pub(crate) struct Commit {
     tree: Arc<Tree>,
     pub(crate) parent: Option<String>,
+    pub(crate) message: String,
+    /// The name that its author goes by, where it is not the owner.
+    pub(crate) author: Option<String>,
 }
 
 /// A number of an issue, and what is there.
@@ -64,6 +68,8 @@ pub(crate) struct RepositoryData {
     pub(crate) name: String,
     pub(crate) default_branch: String,
     pub(crate) private: bool,
+    /// Whether all members of the owner's enterprise may read it; it is private, too.
+    pub(crate) internal: bool,
     pub(crate) has_issues: bool,
     pub(crate) archived: bool,
     pub(crate) disabled: bool,
@@ -82,6 +88,10 @@ pub(crate) struct RepositoryData {
     commits: BTreeMap<String, Commit>,
     pub(crate) workflows: Vec<Workflow>,
     pub(crate) events: Vec<DispatchEvent>,
+    /// In the order in which they were made.
+    pub(crate) releases: Vec<Release>,
+    /// The digests that were attested, each with the statement.
+    pub(crate) attestations: Vec<(String, serde_json::Value)>,
 }
 
 impl RepositoryData {
@@ -93,6 +103,7 @@ impl RepositoryData {
             name: name.into(),
             default_branch: "main".into(),
             private: false,
+            internal: false,
             has_issues: true,
             archived: false,
             disabled: false,
@@ -108,8 +119,10 @@ impl RepositoryData {
             commits: BTreeMap::new(),
             workflows: Vec::new(),
             events: Vec::new(),
+            releases: Vec::new(),
+            attestations: Vec::new(),
         };
-        repository.commit("main", Arc::default());
+        repository.commit("main", Arc::default(), "Change files");
         repository
     }
 
@@ -171,11 +184,12 @@ impl RepositoryData {
     // Files.
 
     /// Puts a commit with these files on a branch.
-    fn commit(&mut self, branch: &str, tree: Arc<Tree>) -> String {
+    fn commit(&mut self, branch: &str, tree: Arc<Tree>, message: &str) -> String {
         let seed = format!("commit {} {}", self.full_name(), self.commits.len());
         let (sha, full_name) = (sha1(seed.as_bytes()), format!("refs/heads/{branch}"));
         let parent = self.refs.get(&full_name).cloned();
-        self.commits.insert(sha.clone(), Commit { tree, parent });
+        let message = message.to_owned();
+        self.commits.insert(sha.clone(), Commit { tree, parent, message, author: None });
         self.set_ref(&full_name, &sha);
         sha
     }
@@ -184,17 +198,26 @@ impl RepositoryData {
     pub(crate) fn write(&mut self, branch: &str, path: &str, text: &str) {
         let mut tree = self.tree(branch).unwrap_or_default();
         Arc::make_mut(&mut tree).insert(path.into(), text.into());
-        self.commit(branch, tree);
+        self.commit(branch, tree, "Change files");
     }
 
     /// Puts another commit on a branch, which is created at the head of the default branch if it is not there.
-    pub(crate) fn push(&mut self, branch: &str) -> String {
+    pub(crate) fn push(&mut self, branch: &str, message: &str) -> String {
         let full_name = format!("refs/heads/{branch}");
         if !self.refs.contains_key(&full_name) {
             self.make_ref(&full_name);
         }
         let tree = self.tree(&full_name).unwrap_or_default();
-        self.commit(branch, tree)
+        self.commit(branch, tree, message)
+    }
+
+    /// The same commit, with a message and an author of its own.
+    pub(crate) fn push_as(&mut self, branch: &str, message: &str, author: &str) -> String {
+        let sha = self.push(branch, message);
+        if let Some(commit) = self.commits.get_mut(&sha) {
+            commit.author = Some(author.to_owned());
+        }
+        sha
     }
 
     // Refs.
@@ -257,6 +280,27 @@ impl RepositoryData {
     pub(crate) fn tree(&self, git_ref: &str) -> Option<Arc<Tree>> {
         let sha = self.resolved(git_ref).map_or(git_ref, |(_, sha)| sha);
         self.commits.get(sha).map(|commit| Arc::clone(&commit.tree))
+    }
+
+    // Releases.
+
+    /// Adds a release. The tag of a published one is made where it is not there.
+    pub(crate) fn add_release(&mut self, mut release: Release, now: DateTime<Utc>) {
+        let tag = format!("refs/tags/{}", release.tag);
+        if !release.draft && !self.refs.contains_key(&tag) {
+            let branch = self.default_branch.clone();
+            let named = if release.target.is_empty() { &branch } else { &release.target };
+            let sha = self.commit_at(named).map_or_else(|| self.head(&branch), |(sha, _)| sha.clone());
+            self.set_ref(&tag, &sha);
+        }
+        if release.author.is_empty() {
+            release.author.clone_from(&self.owner);
+        }
+        release.created_at.get_or_insert(now);
+        if !release.draft {
+            release.published_at.get_or_insert(now);
+        }
+        self.releases.push(release);
     }
 
     // Workflows.
@@ -406,6 +450,11 @@ impl Repository {
     /// Hides the repository from everyone but tokens that were granted something in it.
     pub fn private(&self) -> Self {
         self.change(|data| data.private = true)
+    }
+
+    /// Makes the repository one that all members of the owner's enterprise may read, and nobody else.
+    pub fn internal(&self) -> Self {
+        self.change(|data| (data.private, data.internal) = (true, true))
     }
 
     /// Switches issues off.

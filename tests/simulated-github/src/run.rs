@@ -1,5 +1,7 @@
 //! Workflow runs and their jobs, as values a test can look at and change.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -52,6 +54,8 @@ pub struct Run {
     pub updated_at: DateTime<Utc>,
     /// The jobs of the latest attempt.
     pub jobs: Vec<Job>,
+    /// The reviews of its environments, in every attempt.
+    pub approvals: Vec<Approval>,
     /// The attempts before the latest, the oldest first.
     pub earlier: Vec<Run>,
 }
@@ -84,8 +88,17 @@ impl Run {
         }
     }
 
+    /// The first person who may approve an environment, else the repository's owner.
+    pub(crate) fn reviewer_of(&self, environment: &str) -> String {
+        let mut waiting = self.waiting().filter(|(_, waits)| waits.name == environment);
+        let reviewers = waiting.next().map(|(_, waits)| waits.reviewers.as_slice()).unwrap_or_default();
+        let owner = || self.repository.split('/').next().unwrap_or_default().to_owned();
+        reviewers.iter().find(|name| !name.contains('/')).cloned().unwrap_or_else(owner)
+    }
+
     /// Approves an environment. Its jobs go on, unless its wait timer still runs.
-    pub(crate) fn approve(&mut self, environment: &str, now: DateTime<Utc>) {
+    pub(crate) fn approve(&mut self, environment: &str, by: &str, now: DateTime<Utc>) {
+        self.approvals.push(Approval { environment: environment.into(), by: by.into() });
         self.let_go(environment, |since, environment| {
             environment.reviewers.clear();
             environment.is_over(since, now)
@@ -134,6 +147,16 @@ impl Run {
     }
 }
 
+/// A review of an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Approval {
+    /// The environment.
+    pub environment: String,
+    /// Who approved it.
+    pub by: String,
+}
+
 /// A job of a run.
 ///
 /// Build one with [`Job::new`] and change the fields that matter.
@@ -148,6 +171,8 @@ pub struct Job {
     pub status: String,
     /// How it ended, once `completed`.
     pub conclusion: Option<String>,
+    /// When it was created. The world fills it in.
+    pub created_at: Option<DateTime<Utc>>,
     /// When it started. The world fills it in.
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended. The world fills it in for a completed job.
@@ -156,6 +181,11 @@ pub struct Job {
     pub steps: Vec<Step>,
     /// What it waits for while it is `waiting`.
     pub environment: Option<Environment>,
+    /// What its steps remarked.
+    pub annotations: Vec<Annotation>,
+    /// What it wrote, which can be read once it has ended; none where the log is gone.
+    #[serde(skip)]
+    pub log: Option<Arc<[u8]>>,
 }
 
 impl Default for Job {
@@ -165,10 +195,13 @@ impl Default for Job {
             name: "job".into(),
             status: "queued".into(),
             conclusion: None,
+            created_at: None,
             started_at: None,
             completed_at: None,
             steps: Vec::new(),
             environment: None,
+            annotations: Vec::new(),
+            log: Some(Arc::default()),
         }
     }
 }
@@ -206,10 +239,41 @@ impl Job {
         self
     }
 
+    /// The same job, with a remark on a line of a file: of this level, such as `failure`.
+    pub fn annotated(mut self, level: &str, path: &str, line: u64, message: &str) -> Self {
+        let (path, message) = (path.to_owned(), message.to_owned());
+        self.annotations.push(Annotation { level: level.to_owned(), path, line, message });
+        self
+    }
+
+    /// The same job, which wrote this.
+    pub fn log(self, log: impl Into<Vec<u8>>) -> Self {
+        Self { log: Some(log.into().into()), ..self }
+    }
+
+    /// The same job, whose log is gone.
+    pub fn without_log(self) -> Self {
+        Self { log: None, ..self }
+    }
+
     /// Whether it has ended.
     pub fn is_completed(&self) -> bool {
         self.status == "completed"
     }
+}
+
+/// A remark of a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Annotation {
+    /// `failure`, `warning` or `notice`.
+    pub level: String,
+    /// The file that it is about; `.github` for none.
+    pub path: String,
+    /// The line that it is about.
+    pub line: u64,
+    /// What it says.
+    pub message: String,
 }
 
 /// A step of a job.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::World;
+use crate::release::Release;
 
 /// What a world holds at first, as JSON or YAML.
 ///
@@ -20,6 +21,7 @@ use crate::World;
 ///       .github/workflows/release.yml: |
 ///         on: workflow_dispatch
 ///     branches: [v1]
+///     releases: [{ tag: v1.3.0, body: Faster. }]
 /// teams:
 ///   acme/release: [alice, dana]
 /// tokens:
@@ -56,6 +58,7 @@ struct RepositorySeed {
     assignable: Vec<String>,
     disabled_workflows: Vec<String>,
     opened: Vec<IssueSeed>,
+    releases: Vec<Release>,
 }
 
 impl Default for RepositorySeed {
@@ -72,6 +75,7 @@ impl Default for RepositorySeed {
             assignable: Vec::new(),
             disabled_workflows: Vec::new(),
             opened: Vec::new(),
+            releases: Vec::new(),
         }
     }
 }
@@ -159,6 +163,9 @@ fn plant_repository(world: &World, name: &str, seed: &RepositorySeed) {
     }
     for issue in &seed.opened {
         world.issue(name, &issue.title, &issue.body, &issue.author);
+    }
+    for release in &seed.releases {
+        world.release(name, release.clone());
     }
     if seed.private {
         repository.private();

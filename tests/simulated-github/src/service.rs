@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, USER_AGENT,
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, RANGE,
+    USER_AGENT,
 };
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use chrono::TimeDelta;
@@ -19,6 +20,7 @@ use crate::call::{Payload, Reply};
 use crate::exchange::Exchange;
 use crate::fault::{Kind, Met, meet};
 use crate::identity;
+use crate::joblog;
 use crate::repository::sha1;
 use crate::routes::{self, Request};
 use crate::site;
@@ -68,7 +70,8 @@ where
                 return Err(Dropped);
             };
             let request = read(&parts, body.to_bytes().to_vec());
-            let beside = site::answer(&world, &request).or_else(|| identity::answer(&world, &request));
+            let beside = joblog::answer(&world, &request).or_else(|| site::answer(&world, &request));
+            let beside = beside.or_else(|| identity::answer(&world, &request));
             if let Some(reply) = beside {
                 return Ok(bare(reply));
             }
@@ -91,6 +94,7 @@ fn read(parts: &axum::http::request::Parts, body: Vec<u8>) -> Request {
         query: parts.uri.query().unwrap_or_default().to_owned(),
         authorization: text(AUTHORIZATION),
         accept: text(ACCEPT).unwrap_or_default(),
+        range: text(RANGE),
         body,
     }
 }
@@ -309,6 +313,7 @@ fn write(reply: &Reply, headers: &mut HeaderMap) -> Vec<u8> {
         Payload::Empty => (None, Vec::new()),
         Payload::Json(value) => (Some("application/json; charset=utf-8"), value.to_string().into_bytes()),
         Payload::Text { kind, text } => (Some(*kind), text.clone().into_bytes()),
+        Payload::Bytes(bytes) => (Some("application/octet-stream"), bytes.clone()),
     };
     if let Some(kind) = kind {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -15,8 +15,10 @@ use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::identity::Identities;
 use crate::issue::{Comment, Issue, Label, Reaction, same};
+use crate::joblog::{Download, LogServer};
 use crate::json::Links;
 use crate::limits::Limits;
+use crate::release::Release;
 use crate::replicas::{DrawTime, Replicas, Stored};
 use crate::repository::{RepoKey, RepositoryData, Slot};
 use crate::run::{Job, Run};
@@ -49,6 +51,8 @@ pub(crate) struct State {
     pub(crate) faults: Vec<Fault>,
     pub(crate) latency: Option<DrawTime>,
     pub(crate) exchanges: Vec<Exchange>,
+    pub(crate) downloads: Vec<Download>,
+    pub(crate) log_server: LogServer,
     pub(crate) story: Vec<String>,
     pub(crate) unknown_routes: Vec<String>,
     pub(crate) subscribers: Vec<mpsc::UnboundedSender<Run>>,
@@ -64,6 +68,7 @@ struct Counters {
     comment: u64,
     reaction: u64,
     run: u64,
+    release: u64,
     job: u64,
     exchange: u64,
     app: u64,
@@ -98,6 +103,7 @@ impl State {
                 comment: 1_000,
                 reaction: 600,
                 run: 7_000,
+                release: 900,
                 job: 70_000,
                 exchange: 0,
                 app: 400_000,
@@ -119,6 +125,8 @@ impl State {
             faults: Vec::new(),
             latency: None,
             exchanges: Vec::new(),
+            downloads: Vec::new(),
+            log_server: LogServer::GivesParts,
             story: Vec::new(),
             unknown_routes: Vec::new(),
             subscribers: Vec::new(),
@@ -460,6 +468,17 @@ impl State {
         }
     }
 
+    // Releases.
+
+    /// Adds a release and returns its id.
+    pub(crate) fn add_release(&mut self, key: &RepoKey, release: Release) -> Option<u64> {
+        let now = self.second();
+        self.repository(key)?;
+        let id = next(&mut self.counters.release);
+        self.repository_mut(key)?.add_release(Release { id, ..release }, now);
+        Some(id)
+    }
+
     // Runs.
 
     /// Creates a run. Who started it through the API also announces it.
@@ -502,6 +521,7 @@ impl State {
             started_at: now,
             updated_at: now,
             jobs: Vec::new(),
+            approvals: Vec::new(),
             earlier: Vec::new(),
         };
         self.stored_mut().runs.insert(id, Arc::new(run));
@@ -569,6 +589,7 @@ impl State {
             if job.id == 0 {
                 job.id = next(&mut last);
             }
+            job.created_at.get_or_insert(now);
             job.started_at.get_or_insert(now);
             if job.is_completed() {
                 job.completed_at.get_or_insert(now);

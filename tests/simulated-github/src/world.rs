@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use axum::http::Method;
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::issue::{Comment, Issue};
+use crate::joblog::{Download, LogServer};
 use crate::json::{self, Links};
+use crate::release::Release;
 use crate::repository::{DispatchEvent, RepoKey, Repository, RepositoryData, Slot};
 use crate::run::{Job, Run};
 use crate::service::Service;
@@ -130,7 +132,61 @@ impl World {
 
     /// Pushes a commit to a branch, and returns its hash. A branch that is not there is created.
     pub fn push(&self, repository: &str, branch: &str) -> String {
-        self.with(repository, |state, key| Some(state.repository_mut(key)?.push(branch)))
+        self.push_saying(repository, branch, "Change files")
+    }
+
+    /// The same, with a message.
+    pub fn push_saying(&self, repository: &str, branch: &str, message: &str) -> String {
+        self.with(repository, |state, key| Some(state.repository_mut(key)?.push(branch, message)))
+    }
+
+    /// Makes a release, with its tag if that is not there, and returns its id.
+    pub fn release(&self, repository: &str, release: Release) -> u64 {
+        self.with(repository, |state, key| state.add_release(key, release))
+    }
+
+    /// Deletes the release of a tag, which stays.
+    pub fn delete_release(&self, repository: &str, tag: &str) {
+        self.with(repository, |state, key| {
+            state.repository_mut(key)?.releases.retain(|release| release.tag != tag);
+            Some(())
+        });
+    }
+
+    /// Attests a digest, as `actions/attest-build-provenance` does in a run of this workflow and commit.
+    pub fn attest(&self, repository: &str, digest: &str, workflow: &str, commit: &str) {
+        let url = format!("https://github.com/{repository}");
+        let statement = json!({
+            "_type": "https://in-toto.io/Statement/v1",
+            "subject": [{ "name": "web.tar.gz", "digest": { "sha256": digest.trim_start_matches("sha256:") } }],
+            "predicateType": "https://slsa.dev/provenance/v1",
+            "predicate": { "buildDefinition": {
+                "buildType": "https://actions.github.io/buildtypes/workflow/v1",
+                "externalParameters": { "workflow": {
+                    "ref": "refs/heads/main",
+                    "repository": url,
+                    "path": format!(".github/workflows/{workflow}"),
+                } },
+                "resolvedDependencies": [{
+                    "uri": format!("git+{url}@refs/heads/main"),
+                    "digest": { "gitCommit": commit },
+                }],
+            } },
+        });
+        self.with(repository, |state, key| {
+            state.repository_mut(key)?.attestations.push((digest.to_owned(), statement));
+            Some(())
+        });
+    }
+
+    /// The releases of a repository, in the order in which they were made.
+    pub fn releases(&self, repository: &str) -> Vec<Release> {
+        self.with(repository, |state, key| Some(state.repository(key)?.releases.clone()))
+    }
+
+    /// The same, with a message and the name of an author.
+    pub fn push_as(&self, repository: &str, branch: &str, message: &str, author: &str) -> String {
+        self.with(repository, |state, key| Some(state.repository_mut(key)?.push_as(branch, message, author)))
     }
 
     // Issues and comments.
@@ -411,10 +467,14 @@ impl World {
         });
     }
 
-    /// Approves an environment that a run waits for. The run goes on when its wait timer is over.
+    /// Approves an environment that a run waits for. The run goes on when its wait timer is over. Its first reviewer
+    /// that is a person does so, else the repository's owner.
     pub fn approve(&self, run: u64, environment: &str) {
         let now = self.lock().second();
-        self.update_run(run, |run| run.approve(environment, now));
+        self.update_run(run, |run| {
+            let by = run.reviewer_of(environment);
+            run.approve(environment, &by, now);
+        });
     }
 
     /// Ends a run's wait for an environment, as a wait timer or a custom protection rule does.
@@ -451,6 +511,21 @@ impl World {
     /// Forgets the exchanges so far.
     pub fn clear_exchanges(&self) {
         self.lock().exchanges.clear();
+    }
+
+    /// Every request for the log of a job, in order of arrival. They are no exchanges.
+    pub fn downloads(&self) -> Vec<Download> {
+        self.lock().downloads.clone()
+    }
+
+    /// Lets the server with the logs of jobs give whole logs only, whatever part is asked for.
+    pub fn logs_without_ranges(&self) {
+        self.lock().log_server = LogServer::GivesAll;
+    }
+
+    /// Lets that server give no logs.
+    pub fn logs_down(&self) {
+        self.lock().log_server = LogServer::IsDown;
     }
 
     /// One line for each change that the API made, in the order in which they happened:

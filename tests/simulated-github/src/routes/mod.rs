@@ -6,12 +6,14 @@
 mod actions;
 pub(crate) mod apps;
 mod assignees;
+mod attestations;
 mod comments;
 mod commits;
 mod issues;
 mod labels;
 mod reactions;
 mod refs;
+mod releases;
 mod repos;
 mod runs;
 mod teams;
@@ -56,8 +58,10 @@ const METADATA: &[&str] = &["metadata"];
 const CONTENTS: &[&str] = &["contents"];
 const ISSUES: &[&str] = &["issues"];
 const CONVERSATION: &[&str] = &["issues", "pull_requests"];
+const CHECKS: &[&str] = &["checks"];
 const ACTIONS: &[&str] = &["actions"];
 const MEMBERS: &[&str] = &["members"];
+const ATTESTATIONS: &[&str] = &["attestations"];
 
 /// Every route: method, path, who may take it, and what answers.
 #[rustfmt::skip] // A table reads best with a line for each row.
@@ -84,6 +88,14 @@ fn table() -> Vec<(Method, &'static str, Access, Handler)> {
         (GET, "/repos/{owner}/{repo}/collaborators/{username}", Read(METADATA), repos::collaborator),
         (GET, "/repos/{owner}/{repo}/collaborators/{username}/permission", Read(METADATA), repos::permission),
         (GET, "/repos/{owner}/{repo}/commits/{ref}", Read(CONTENTS), commits::get),
+        (GET, "/repos/{owner}/{repo}/compare/{basehead}", Read(CONTENTS), commits::compare),
+        (GET, "/repos/{owner}/{repo}/releases", Read(CONTENTS), releases::list),
+        (POST, "/repos/{owner}/{repo}/releases", Write(CONTENTS), releases::create),
+        (GET, "/repos/{owner}/{repo}/releases/latest", Read(CONTENTS), releases::latest),
+        (GET, "/repos/{owner}/{repo}/releases/tags/{tag}", Read(CONTENTS), releases::of_tag),
+        (GET, "/repos/{owner}/{repo}/releases/{release_id}", Read(CONTENTS), releases::get),
+        (PATCH, "/repos/{owner}/{repo}/releases/{release_id}", Write(CONTENTS), releases::update),
+        (GET, "/repos/{owner}/{repo}/attestations/{subject_digest}", Read(ATTESTATIONS), attestations::list),
         (POST, "/repos/{owner}/{repo}/git/refs", Write(CONTENTS), refs::create),
         (DELETE, "/repos/{owner}/{repo}/git/refs/{*ref}", Write(CONTENTS), refs::delete),
         (GET, "/repos/{owner}/{repo}/git/ref/{*ref}", Read(CONTENTS), refs::get),
@@ -127,12 +139,16 @@ fn table() -> Vec<(Method, &'static str, Access, Handler)> {
         (GET, "/repos/{owner}/{repo}/actions/runs/{run_id}", Read(ACTIONS), runs::get),
         (GET, "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs", Read(ACTIONS), runs::jobs),
         (GET, "/repos/{owner}/{repo}/actions/runs/{run_id}/pending_deployments", Read(ACTIONS), runs::pending_deployments),
+        (GET, "/repos/{owner}/{repo}/actions/runs/{run_id}/approvals", Read(ACTIONS), runs::approvals),
         (GET, "/repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}", Read(ACTIONS), runs::attempt),
         (GET, "/repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs", Read(ACTIONS), runs::attempt_jobs),
         (POST, "/repos/{owner}/{repo}/actions/runs/{run_id}/cancel", Write(ACTIONS), runs::cancel),
         (POST, "/repos/{owner}/{repo}/actions/runs/{run_id}/rerun", Write(ACTIONS), runs::rerun),
         (POST, "/repos/{owner}/{repo}/actions/runs/{run_id}/rerun-failed-jobs", Write(ACTIONS), runs::rerun_failed),
         (GET, "/repos/{owner}/{repo}/actions/jobs/{job_id}", Read(ACTIONS), runs::job),
+        (GET, "/repos/{owner}/{repo}/actions/jobs/{job_id}/logs", Read(ACTIONS), runs::job_log),
+        (GET, "/repos/{owner}/{repo}/check-runs/{check_run_id}/annotations", Read(CHECKS), runs::annotations),
+        (GET, "/repos/{owner}/{repo}/compare/{basehead}", Read(CONTENTS), commits::compare),
     ]
 }
 
@@ -165,6 +181,8 @@ pub(crate) struct Request {
     pub(crate) query: String,
     pub(crate) authorization: Option<String>,
     pub(crate) accept: String,
+    /// Which part of the answer is asked for.
+    pub(crate) range: Option<String>,
     pub(crate) body: Vec<u8>,
 }
 

@@ -1,11 +1,13 @@
 //! Workflow runs and their jobs.
 
 use axum::http::StatusCode;
+use axum::http::header::LOCATION;
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use serde_json::{Value, json};
 
 use crate::call::{Answer, Call, Reply};
 use crate::issue::same;
+use crate::joblog;
 use crate::json;
 use crate::run::{Job, Run};
 
@@ -154,6 +156,14 @@ pub(super) fn pending_deployments(call: Call<'_>) -> Answer {
     Ok(Reply::ok(Value::from(pending)))
 }
 
+/// The reviews of environments, in every attempt.
+pub(super) fn approvals(call: Call<'_>) -> Answer {
+    let (links, place) = (&call.state.links, call.place());
+    let approvals = found(&call)?.approvals.iter();
+    let listed: Vec<Value> = approvals.map(|approval| json::approval(links, &place, approval)).collect();
+    Ok(Reply::ok(Value::from(listed)))
+}
+
 pub(super) fn job(call: Call<'_>) -> Answer {
     let id = call.number("job_id")?;
     let full_name = call.place();
@@ -163,6 +173,31 @@ pub(super) fn job(call: Call<'_>) -> Answer {
         }
         _ => Err(Reply::not_found()),
     }
+}
+
+/// A link to the log of a job that has ended.
+pub(super) fn job_log(call: Call<'_>) -> Answer {
+    let id = call.number("job_id")?;
+    match call.state.job(id) {
+        Some((run, job)) if run.repository == call.place() && job.is_completed() => {
+            if job.log.is_none() {
+                return Err(Reply::refusal(StatusCode::GONE, "The logs for this job have expired."));
+            }
+            Ok(Reply::empty(StatusCode::FOUND).header(LOCATION, joblog::link(call.state, id)))
+        }
+        _ => Err(Reply::not_found()),
+    }
+}
+
+/// The annotations of a check run: those of a job.
+pub(super) fn annotations(call: Call<'_>) -> Answer {
+    let id = call.number("check_run_id")?;
+    let Some((run, job)) = call.state.job(id).filter(|(run, _)| run.repository == call.place()) else {
+        return Err(Reply::not_found());
+    };
+    let links = &call.state.links;
+    let annotations = job.annotations.iter().map(|annotation| json::annotation(links, run, annotation));
+    Ok(call.list(annotations.collect()))
 }
 
 /// Cancels a run, at once.

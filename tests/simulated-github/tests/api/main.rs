@@ -12,6 +12,7 @@ mod limits;
 mod people;
 mod reactions;
 mod refs;
+mod releases;
 mod sts;
 mod support;
 mod teams;
