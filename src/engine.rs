@@ -31,6 +31,7 @@ pub mod known;
 mod learn;
 mod locking;
 mod mending;
+mod news;
 mod opening;
 mod outputs;
 mod pinging;

@@ -192,6 +192,12 @@ impl Job {
         if attempt > 1 { format!("{url}/attempts/{attempt}") } else { url }
     }
 
+    /// The job of a run of this repository in the browser, by its check run.
+    #[must_use]
+    pub fn url_of_job(&self, run: RunId, check_run: u64) -> String {
+        format!("{}/job/{check_run}", self.url_of_run(run, 1))
+    }
+
     /// An issue in the browser.
     #[must_use]
     pub fn issue_url(&self, issue: &crate::names::IssueRef) -> String {

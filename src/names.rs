@@ -560,6 +560,12 @@ pub enum Created {
     Exists,
 }
 
+/// The first characters of a commit's hash, as GitHub shows it.
+#[must_use]
+pub fn short_sha(sha: &str) -> &str {
+    sha.get(..7).unwrap_or(sha)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,6 +34,7 @@ use crate::place::Place;
 use crate::problem::{Help, Problem};
 use crate::ticket::Rules;
 use crate::ticket::text::is_invisible;
+use crate::ticket::verification::{ATTESTATION, IMMUTABLE, RELEASE};
 use crate::yaml::{self, Node, Placed, YamlError};
 use schema::{DEFAULTS, FILE, Key, TARGET};
 pub use verify::Verify;
@@ -92,8 +93,8 @@ impl Target {
     #[must_use]
     pub fn checks(&self) -> BTreeSet<&'static str> {
         let Verify { release, immutable, attestation } = &self.verify;
-        let asked = [("release", release.is_some() || *immutable), ("immutable", *immutable)];
-        let asked = asked.into_iter().chain([("attestation", attestation.is_some())]);
+        let asked = [(RELEASE, release.is_some() || *immutable), (IMMUTABLE, *immutable)];
+        let asked = asked.into_iter().chain([(ATTESTATION, attestation.is_some())]);
         asked.filter_map(|(name, is_asked)| is_asked.then_some(name)).collect()
     }
 }

@@ -199,15 +199,8 @@ impl<'a> Performer<'a> {
                 tokio::time::sleep(pause).await;
                 Answer::Done
             }
-            Step::StartAgain(_) | Step::Refuse { .. } => Answer::Done,
-            Step::AskHubRun(_)
-            | Step::LookAtRun(_)
-            | Step::LookAtCommit(_)
-            | Step::FindRelease(..)
-            | Step::Verify(_)
-            | Step::FindRun(_)
-            | Step::LookBack(_)
-            | Step::Survey(_) => aside(step, self.github).await,
+            // `is_independent` has the list of the questions.
+            _ => aside(step, self.github).await,
         }
     }
 

@@ -9,7 +9,8 @@ use crate::engine::step::{Inspection, RunOf};
 use crate::github::actions::WorkflowRun;
 use crate::github::releases::Release;
 use crate::github::{GitHub, GitHubError};
-use crate::names::{GitRef, RepoName};
+use crate::names::{GitRef, RepoName, short_sha};
+use crate::ticket::verification::{ATTESTATION, IMMUTABLE, RELEASE};
 use crate::ticket::{Check, Outputs};
 
 /// Of the releases that were published since a run began, the newest so many are looked at.
@@ -69,7 +70,7 @@ pub(super) async fn verify(inspection: &Inspection, github: &GitHub) -> Result<V
     }
     let Some((_, commit)) = run(&inspection.of, github).await? else {
         let failure = "GitHub does not show the commit of the run";
-        checks.push(Check::failed("release", failure, "grant the token `actions: read` on its repository"));
+        checks.push(Check::failed(RELEASE, failure, "grant the token `actions: read` on its repository"));
         return Ok(checks);
     };
     if let Some(tag) = &inspection.tag {
@@ -88,7 +89,7 @@ async fn check_release(
     github: &GitHub,
 ) -> Result<Vec<Check>, GitHubError> {
     let repository = &inspection.of.repository;
-    let failed = |failure: String, help: String| Ok(vec![Check::failed("release", &failure, &help)]);
+    let failed = |failure: String, help: String| Ok(vec![Check::failed(RELEASE, &failure, &help)]);
     let Some(release) = github.release_by_tag(repository, tag).await? else {
         return failed(
             format!("{repository} has no published release `{tag}`"),
@@ -103,13 +104,16 @@ async fn check_release(
     }
     let tagged = commit_of_tag(repository, tag, github).await?;
     if tagged.as_deref() != Some(commit) {
-        let tagged = tagged.as_deref().map_or("no commit that GitHub shows", short);
+        let tagged = tagged.as_deref().map_or("no commit that GitHub shows", short_sha);
         return failed(
-            format!("the tag `{tag}` of {repository} is at {tagged}, and the run at {}", short(commit)),
-            format!("publish a release of the commit {}, or correct the output that names it", short(commit)),
+            format!("the tag `{tag}` of {repository} is at {tagged}, and the run at {}", short_sha(commit)),
+            format!(
+                "publish a release of the commit {}, or correct the output that names it",
+                short_sha(commit)
+            ),
         );
     }
-    let mut checks = vec![Check::passed("release", &format!("release {tag}"))];
+    let mut checks = vec![Check::passed(RELEASE, &format!("release {tag}"))];
     if inspection.immutable {
         checks.push(check_immutable(&release, repository));
     }
@@ -118,11 +122,11 @@ async fn check_release(
 
 fn check_immutable(release: &Release, repository: &RepoName) -> Check {
     if release.immutable {
-        return Check::passed("immutable", "immutable");
+        return Check::passed(IMMUTABLE, IMMUTABLE);
     }
     let failure = format!("the release `{}` of {repository} can still be changed", release.tag_name);
     let help = "switch immutable releases on in the repository's settings, and publish the release again";
-    Check::failed("immutable", &failure, help)
+    Check::failed(IMMUTABLE, &failure, help)
 }
 
 /// Whether there is an attestation by the workflow and commit of the run. Its signature is not verified here.
@@ -132,11 +136,10 @@ async fn check_attestation(
     commit: &str,
     github: &GitHub,
 ) -> Result<Check, GitHubError> {
-    const NAME: &str = "attestation";
     let repository = &inspection.of.repository;
     if !is_digest(digest) {
         let failure = format!("`{digest}` is not a digest");
-        return Ok(Check::failed(NAME, &failure, "report it as `sha256:` with 64 hexadecimal digits"));
+        return Ok(Check::failed(ATTESTATION, &failure, "report it as `sha256:` with 64 hexadecimal digits"));
     }
     let attestations = github.attestations(repository, digest).await?;
     if attestations.is_empty() {
@@ -145,19 +148,19 @@ async fn check_attestation(
             "attest the artifact in the target's workflow, with `actions/attest-build-provenance`; if that is done, grant \
              the token `attestations: read` on {repository}"
         );
-        return Ok(Check::failed(NAME, &failure, &help));
+        return Ok(Check::failed(ATTESTATION, &failure, &help));
     }
     let statements = attestations.iter().filter_map(statement);
     if statements.into_iter().any(|statement| is_by(&statement, inspection, commit)) {
-        return Ok(Check::passed(NAME, "attestation present"));
+        return Ok(Check::passed(ATTESTATION, "attestation present"));
     }
     let failure = format!(
         "no attestation of {} is by the workflow of the run and its commit {}",
         brief(digest),
-        short(commit)
+        short_sha(commit)
     );
     Ok(Check::failed(
-        NAME,
+        ATTESTATION,
         &failure,
         "attest the artifact in the job that builds it, in the run of the release",
     ))
@@ -194,10 +197,6 @@ fn is_by(statement: &Value, inspection: &Inspection, commit: &str) -> bool {
         .flatten()
         .any(|dependency| dependency.pointer("/digest/gitCommit").and_then(Value::as_str) == Some(commit));
     is_of_repository && is_of_workflow && is_of_commit
-}
-
-fn short(commit: &str) -> &str {
-    commit.get(..7).unwrap_or(commit)
 }
 
 fn brief(digest: &str) -> &str {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::board::update_board;
 use super::known::{Doubt, Due, Identity, Lag, TicketIs};
-use super::remembering::kept_once;
+use super::news::written;
 use super::step::{Pause, RunOf, Step};
-use super::view::{TARGETS_PER_RECORD, View};
+use super::view::View;
 use crate::names::{RunId, TargetName};
-use crate::ticket::{FollowedRun, StartState, Writer};
+use crate::ticket::{Dispatch, FollowedRun, Start, StartState, Writer};
 
 /// So many runs that reports name, and that are not their target's, are asked about in a step.
 const DOUBTS_PER_TARGET: usize = 5;
@@ -139,32 +139,16 @@ pub(super) fn record_runs(view: &View<'_>) -> Vec<Step> {
     if view.known.round.recording_failed {
         return Vec::new();
     }
-    let mut news = news(view);
-    if news.is_empty() {
-        return Vec::new();
-    }
-    let (mut steps, mut seq) = (Vec::new(), view.last_seq());
-    for own in &view.known.own {
-        let record = &own.record;
-        let started = record.targets.iter().filter(|start| start.state == StartState::Started);
-        let names = started.map(|start| &start.target).chain(record.followed.iter().map(|run| &run.target));
-        let names: BTreeSet<&TargetName> = names.collect();
-        let runs: Vec<FollowedRun> = news.extract_if(.., |run| names.contains(&run.target)).collect();
-        if runs.is_empty() {
-            continue;
-        }
-        let attempt = |run: &FollowedRun| (run.target.clone(), run.run, run.attempt);
-        let mut record = record.clone();
+    let belongs = |record: &Dispatch, run: &FollowedRun| {
+        let is_started = |start: &Start| start.target == run.target && start.state == StartState::Started;
+        record.targets.iter().any(is_started)
+            || record.followed.iter().any(|known| known.target == run.target)
+    };
+    let attempt = |run: &FollowedRun| (run.target.clone(), run.run, run.attempt);
+    written(view, news(view), belongs, |record, runs| {
         record.followed.retain(|old| !runs.iter().any(|new| attempt(old) == attempt(new)));
         record.followed.extend(runs);
-        seq += 1;
-        record.seq = seq;
-        steps.push(view.write(Some(own.comment), record));
-    }
-    let records = news.chunks(TARGETS_PER_RECORD).zip(seq + 1..);
-    let records = records.map(|(chunk, seq)| view.record(seq, Vec::new(), chunk.to_vec()));
-    steps.extend(kept_once(records).map(|record| view.write(None, record)));
-    steps
+    })
 }
 
 /// What was seen of runs and is not recorded yet.

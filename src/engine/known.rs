@@ -31,6 +31,9 @@ pub(super) const LOOKS: [Duration; 8] = [
     Duration::from_secs(90),
 ];
 
+/// So many looks that find nothing are enough, where no request is under way that may take its time.
+pub(super) const ENOUGH_LOOKS: usize = LOOKS.len() - 2;
+
 /// Nobody waits longer; GitHub ends a job after [five days](https://docs.github.com/actions/reference/limits) in any case.
 const LONGEST_WAIT: Duration = Duration::from_secs(35 * 24 * 60 * 60);
 
@@ -247,12 +250,9 @@ pub(super) struct Gone {
 }
 
 impl Gone {
-    /// So many looks that find no run are enough for a job that does not follow the runs.
-    const ENOUGH: usize = LOOKS.len() - 2;
-
     /// When a job that does not follow the runs looks again; none when it has looked often enough.
     pub(super) fn next_look(self) -> Option<DateTime<Utc>> {
-        (self.looks < Self::ENOUGH).then(|| later(self.since, LOOKS[self.looks]))
+        (self.looks < ENOUGH_LOOKS).then(|| later(self.since, LOOKS[self.looks]))
     }
 }
 
@@ -301,7 +301,7 @@ impl Cause {
     pub(super) fn looks(&self) -> usize {
         match self {
             Self::Unclear(_) => LOOKS.len(),
-            Self::Unnamed | Self::Died => LOOKS.len() - 2,
+            Self::Unnamed | Self::Died => ENOUGH_LOOKS,
         }
     }
 }

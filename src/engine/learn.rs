@@ -10,7 +10,7 @@ use super::known::{
 use super::ready::Ready;
 use super::request::Request;
 use super::step::{Answer, CommitOf, Evidence, Failure, Pause, RunOf, Search, Sighting, Step};
-use crate::names::{CommentId, TargetName};
+use crate::names::{CommentId, TargetName, short_sha};
 use crate::plan::{Applied, Created, Effect, NewRef, WorkflowStart};
 use crate::problem::Problem;
 use crate::ticket::claim::{Claims, Liveness};
@@ -252,8 +252,8 @@ impl Known {
         let what = format!(
             "{target} began at commit {} of {repository}, and {} was approved: the ref moved at that moment, and the \
              run is cancelled",
-            short(&started),
-            short(&approved)
+            short_sha(&started),
+            short_sha(&approved)
         );
         let help = format!(
             "look at {}; approve the new commit with `/release go`, and then comment `/release retry {target}`",
@@ -715,9 +715,9 @@ impl Known {
                 tracing::warn!(
                     "{target} starts at commit {}, and gate `{}` was approved at {}: \
                      {server}/{repository}/compare/{approved}...{now}",
-                    short(now),
+                    short_sha(now),
                     gate.name,
-                    short(approved)
+                    short_sha(approved)
                 );
             }
         }
@@ -736,11 +736,6 @@ impl Known {
             _ => return,
         };
     }
-}
-
-/// The first characters of a commit, as GitHub shows it.
-fn short(sha: &str) -> &str {
-    sha.get(..7).unwrap_or(sha)
 }
 
 fn own(comment: Comment, record: Dispatch) -> Own {

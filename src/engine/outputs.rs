@@ -6,7 +6,7 @@
 
 use chrono::TimeDelta;
 
-use super::known::{LOOKS, later};
+use super::known::{ENOUGH_LOOKS, LOOKS, later};
 use super::ready::Ready;
 use super::step::{Pause, Step};
 use super::verdict::Verdict;
@@ -15,9 +15,6 @@ use super::wording::Upstream;
 
 /// A report is listed so long after the end of the run that wrote it, in nearly all cases.
 const LISTED_AFTER: TimeDelta = TimeDelta::seconds(5);
-
-/// So many looks that lack an output are enough.
-const ENOUGH: usize = LOOKS.len() - 2;
 
 /// The outputs of the targets that come before this one.
 pub(super) fn upstream(view: &View<'_>, ready: &Ready) -> Upstream {
@@ -39,7 +36,7 @@ pub(super) fn are_awaited(view: &View<'_>, ready: &Ready) -> bool {
     };
     let looks = view.known.awaited_outputs.get(ready.name()).map_or(0, |awaited| awaited.looks);
     ready.target.upstream.iter().any(has_changed_just_now)
-        || looks < ENOUGH && wording.lacks_outputs(ready, &view.issue, &upstream(view, ready))
+        || looks < ENOUGH_LOOKS && wording.lacks_outputs(ready, &view.issue, &upstream(view, ready))
 }
 
 /// Pauses until GitHub may show the outputs for which targets are not claimed yet.
@@ -48,7 +45,7 @@ pub(super) fn look_again(view: &View<'_>) -> Vec<Step> {
     let unclaimed = ready.filter(|ready| view.own_claim(ready.name()).is_none());
     let awaiting: Vec<&Ready> = unclaimed.filter(|ready| are_awaited(view, ready)).collect();
     let due = awaiting.iter().map(|ready| match view.known.awaited_outputs.get(ready.name()) {
-        Some(awaited) => later(awaited.since, LOOKS[awaited.looks.min(ENOUGH)]),
+        Some(awaited) => later(awaited.since, LOOKS[awaited.looks.min(ENOUGH_LOOKS)]),
         None => later(view.now, LOOKS[1]),
     });
     let names = || awaiting.iter().map(|ready| ready.name().clone()).collect();

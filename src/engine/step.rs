@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::names::{CommentId, GitRef, IssueRef, RepoName, RunId, TargetName, WorkflowFile};
 use crate::plan::{Applied, Effect};
 use crate::ticket::claim::Liveness;
+use crate::ticket::verification::{ATTESTATION, IMMUTABLE, RELEASE};
 use crate::ticket::{Check, FollowedRun, Outputs, Reason, Release, Survey, Writer};
 
 /// What is done next.
@@ -146,9 +147,9 @@ impl Inspection {
     #[must_use]
     pub fn passed(&self) -> Vec<Check> {
         let asked = [
-            ("release", self.tag.is_some()),
-            ("immutable", self.immutable),
-            ("attestation", self.attestation.is_some()),
+            (RELEASE, self.tag.is_some()),
+            (IMMUTABLE, self.immutable),
+            (ATTESTATION, self.attestation.is_some()),
         ];
         let asked = asked.into_iter().filter_map(|(name, is_asked)| is_asked.then_some(name));
         let broken = self.broken.iter().map(|check| check.name.as_str());

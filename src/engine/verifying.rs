@@ -8,24 +8,23 @@
 use chrono::{DateTime, Utc};
 use serde_json::Map;
 
-use super::known::{Known, LOOKS, later};
+use super::known::{ENOUGH_LOOKS, Known, LOOKS, later};
+use super::news::written;
 use super::outputs;
 use super::ready::Ready;
 use super::step::{Answer, Failure, Inspection, Pause, RunOf, Step};
 use super::verified::Verifying;
-use super::view::{TARGETS_PER_RECORD, View};
+use super::view::View;
 use crate::problem::{Help, Problem};
 use crate::targets::Input;
 use crate::template::{OUTPUTS, Reads};
 use crate::ticket::state::Run;
+use crate::ticket::verification::{ATTESTATION, RELEASE};
 use crate::ticket::{Check, Dispatch, Outputs, StartState, TargetStatus, Verification};
-
-/// So many looks in which a check fails are enough.
-const ENOUGH: usize = LOOKS.len() - 2;
 
 /// When the next look is due.
 fn due(verifying: &Verifying) -> DateTime<Utc> {
-    later(verifying.since, LOOKS[verifying.looks.min(ENOUGH - 1)])
+    later(verifying.since, LOOKS[verifying.looks.min(ENOUGH_LOOKS - 1)])
 }
 
 /// Asks about the targets whose run has ended well.
@@ -89,10 +88,9 @@ fn inspection(
             })
             .ok()
     };
-    let release = text("release", &verify.release);
-    let attestation = text("attestation", &verify.attestation);
-    let version =
-        || published?.iter().find(|(name, _)| *name == "version").map(|(_, version)| version.to_owned());
+    let release = text(RELEASE, &verify.release);
+    let attestation = text(ATTESTATION, &verify.attestation);
+    let version = || published?.get("version").map(str::to_owned);
     let tag = if verify.release.is_some() { release } else { version().filter(|_| verify.immutable) };
     Inspection {
         of,
@@ -123,12 +121,7 @@ fn render(
     let mut upstream = outputs::upstream(view, ready);
     let mut own =
         view.ticket.targets.get(ready.name()).map(|target| target.outputs.clone()).unwrap_or_default();
-    own.extend(
-        published
-            .into_iter()
-            .flat_map(Outputs::iter)
-            .map(|(name, value)| (name.to_owned(), value.to_owned())),
-    );
+    own.extend(published.into_iter().flat_map(Outputs::owned));
     upstream.insert(ready.name().to_string(), own);
     let text = view.request.wording.render_for(&input.template, ready, &view.issue, &upstream);
     let text = text.map_err(|error| Problem { help: error.help(), ..Problem::new(error.to_string()) })?;
@@ -158,9 +151,9 @@ impl Known {
             Answer::Release(None) => {
                 let failure = "no release was published at the commit of its run since that began";
                 let help = "publish the release for the commit of the run, then verify it again";
-                looked(verifying, of, vec![Check::failed("release", failure, help)], now);
+                looked(verifying, of, vec![Check::failed(RELEASE, failure, help)], now);
             }
-            Answer::Failed(failure) => self.unverified(of, attempt, "release", &failure, now),
+            Answer::Failed(failure) => self.unverified(of, attempt, RELEASE, &failure, now),
             _ => {}
         }
     }
@@ -180,7 +173,7 @@ impl Known {
                 }
             }
             Answer::Failed(failure) => {
-                let name = if inspection.tag.is_some() { "release" } else { "attestation" };
+                let name = if inspection.tag.is_some() { RELEASE } else { ATTESTATION };
                 self.unverified(of, *attempt, name, &failure, now);
             }
             _ => {}
@@ -205,7 +198,7 @@ impl Known {
             return verifying.settle(of, Outputs::default(), vec![check], now);
         }
         verifying.looks += 1;
-        if verifying.looks >= ENOUGH {
+        if verifying.looks >= ENOUGH_LOOKS {
             verifying.is_given_up = true;
             let what = format!("cannot verify {}: {}", of.target, failure.what);
             let problem = Problem { help: failure.help.clone(), ..Problem::new(what) };
@@ -217,7 +210,7 @@ impl Known {
 /// A look that is not good: the last one counts.
 fn looked(verifying: &mut Verifying, of: &RunOf, checks: Vec<Check>, now: DateTime<Utc>) {
     verifying.looks += 1;
-    if verifying.looks >= ENOUGH {
+    if verifying.looks >= ENOUGH_LOOKS {
         let outputs = verifying.published.clone().unwrap_or_default();
         verifying.settle(of, outputs, checks, now);
     }
@@ -228,32 +221,14 @@ pub(super) fn record(view: &View<'_>) -> Vec<Step> {
     if view.known.round.recording_failed {
         return Vec::new();
     }
-    let mut news: Vec<Verification> =
-        settled(view).chain(waived(view)).filter(|of| !is_recorded(view, of)).collect();
-    let (mut steps, mut seq) = (Vec::new(), view.last_seq());
-    for own in &view.known.own {
-        let is_here = |of: &mut Verification| {
-            own.record
-                .targets
-                .iter()
-                .any(|start| start.target == of.target && start.state == StartState::Started)
-        };
-        let here: Vec<Verification> = news.extract_if(.., is_here).collect();
-        if here.is_empty() {
-            continue;
-        }
-        seq += 1;
-        let mut record = Dispatch { seq, ..own.record.clone() };
-        record.verified.retain(|known| !here.iter().any(|new| new.target == known.target));
-        record.verified.extend(here);
-        steps.push(view.write(Some(own.comment), record));
-    }
-    for chunk in news.chunks(TARGETS_PER_RECORD) {
-        seq += 1;
-        let record = Dispatch { verified: chunk.to_vec(), ..view.record(seq, Vec::new(), Vec::new()) };
-        steps.push(view.write(None, record));
-    }
-    steps
+    let news = settled(view).chain(waived(view)).filter(|of| !is_recorded(view, of)).collect();
+    let belongs = |record: &Dispatch, of: &Verification| {
+        record.targets.iter().any(|start| start.target == of.target && start.state == StartState::Started)
+    };
+    written(view, news, belongs, |record, verified| {
+        record.verified.retain(|known| !verified.iter().any(|new| new.target == known.target));
+        record.verified.extend(verified);
+    })
 }
 
 fn settled<'v>(view: &'v View<'_>) -> impl Iterator<Item = Verification> + 'v {

@@ -225,6 +225,14 @@ pub struct RunStep {
     pub conclusion: Option<String>,
 }
 
+impl RunStep {
+    /// The step on its job's page.
+    #[must_use]
+    pub fn url_on(&self, page: &str) -> String {
+        format!("{page}#step:{}:1", self.number)
+    }
+}
+
 /// An environment that a run waits for, as far as it is read.
 #[derive(Debug, Clone, Deserialize)]
 pub struct PendingDeployment {

@@ -37,7 +37,7 @@ pub(super) async fn notice(
         _ => Explanation::default(),
     };
     let failed = read.unwrap_or_default();
-    let of_check_run = |id| format!("{}/job/{id}", job.url_of_run(subject.by.run, 1));
+    let of_check_run = |id| job.url_of_job(subject.by.run, id);
     let url = failed.first().and_then(|failed| failed.html_url.clone());
     let fingerprint = subject.fingerprint(inputs.fingerprint.as_deref());
     let mut by = subject.by.clone();
@@ -97,12 +97,9 @@ fn failed_at(job: &RunJob) -> String {
     };
     let url = job.html_url.as_deref().unwrap_or_default();
     match step {
-        Some(RunStep { name, number, .. }) => {
-            format!(
-                "{} {how} in {}",
-                text::link(&job.name, url),
-                text::link(&format!("step {number}, {name}"), &format!("{url}#step:{number}:1"))
-            )
+        Some(step @ RunStep { name, number, .. }) => {
+            let step = text::link(&format!("step {number}, {name}"), &step.url_on(url));
+            format!("{} {how} in {step}", text::link(&job.name, url))
         }
         None => format!("{} {how}", text::link(&job.name, url)),
     }

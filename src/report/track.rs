@@ -165,11 +165,11 @@ pub(super) async fn ended(
     let own = inputs.message.clone().or_else(|| said?.message);
     let looking = tokio::time::timeout(LOOKING, job_at_its_end(job, common, github));
     let this_job = looking.await.unwrap_or_default();
-    let of_check_run = || common.check_run.map(|id| format!("{}/job/{id}", job.url_of_run(job.run, 1)));
+    let of_check_run = || common.check_run.map(|id| job.url_of_job(job.run, id));
     let page = this_job.as_ref().and_then(|this| this.html_url.clone()).or_else(of_check_run);
     let step = this_job.as_ref().and_then(RunJob::failed_step);
     let url = match (page, step) {
-        (Some(page), Some(step)) => Some(format!("{page}#step:{}:1", step.number)),
+        (Some(page), Some(step)) => Some(step.url_on(&page)),
         (page, _) => page,
     };
     let lines: Vec<String> = step.map(in_words).into_iter().chain(own).collect();

@@ -2,7 +2,7 @@
 //! that, and its attestation, are there.
 
 use super::schema::{OUTPUTS_FROM, VERIFY};
-use super::{Input, Keys, Reader, did_you_mean, listed, text};
+use super::{Input, Keys, Reader, did_you_mean, text};
 use crate::yaml::{Node, Placed};
 
 /// What is verified before a target counts as released.
@@ -48,15 +48,7 @@ impl Reader<'_> {
         let word = node.value.to_text();
         if !OUTPUTS_FROM.contains(&word.trim()) {
             let what = format_args!("`outputs-from` is `{}`", word.trim());
-            self.refuse(
-                &node.place,
-                what,
-                format!(
-                    "{}; it takes {}",
-                    did_you_mean(&word, OUTPUTS_FROM.into_iter()),
-                    listed(OUTPUTS_FROM.into_iter())
-                ),
-            );
+            self.refuse(&node.place, what, did_you_mean(&word, OUTPUTS_FROM.into_iter()));
             return None;
         }
         Some(true)

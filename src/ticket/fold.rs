@@ -618,8 +618,7 @@ fn newest_by_job<'a>(
 
 /// The outputs by their names, of which the last value counts.
 fn merged<'o>(outputs: impl IntoIterator<Item = &'o Outputs>) -> BTreeMap<String, String> {
-    let entries = outputs.into_iter().flat_map(Outputs::iter);
-    let (outputs, _) = bounded(entries.map(|(name, value)| (name.to_owned(), value.to_owned())).collect());
+    let (outputs, _) = bounded(outputs.into_iter().flat_map(Outputs::owned).collect());
     outputs
 }
 
@@ -783,7 +782,7 @@ impl Target {
             None => self.stage,
         };
         let mut outputs = self.outputs;
-        outputs.extend(verification.outputs.iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+        outputs.extend(verification.outputs.owned());
         let (outputs, _) = bounded(outputs);
         Self { status, stage, outputs, changed, verification: Some(verification), ..self }
     }

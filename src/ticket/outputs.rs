@@ -36,6 +36,17 @@ impl Outputs {
         texts.filter(|(name, value)| is_name(name) && fits(value))
     }
 
+    /// The same, as texts of their own.
+    pub fn owned(&self) -> impl Iterator<Item = (String, String)> {
+        self.iter().map(|(name, value)| (name.to_owned(), value.to_owned()))
+    }
+
+    /// The output of this name, if it counts.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
     /// Takes over `newer`, whose values replace earlier ones of the same name.
     pub fn update(&mut self, newer: Self) {
         match (&mut self.0, newer.0) {

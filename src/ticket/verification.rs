@@ -36,7 +36,7 @@ pub struct Verification {
 /// One check, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// What is checked, in the word of the targets file: `release`, `immutable` or `attestation`.
+    /// The check: [`RELEASE`], [`IMMUTABLE`] or [`ATTESTATION`].
     pub name: String,
     /// What was found, where the check passed: `release v1.4.1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,6 +48,13 @@ pub struct Check {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }
+
+/// The checks, in the words of the targets file.
+pub const RELEASE: &str = "release";
+/// As [`RELEASE`].
+pub const IMMUTABLE: &str = "immutable";
+/// As [`RELEASE`].
+pub const ATTESTATION: &str = "attestation";
 
 /// As much of a check is recorded, in characters: a record has those of many targets.
 const TEXT_LIMIT: usize = 300;
