@@ -631,8 +631,9 @@ impl Known {
         let before = index.map_or(&[][..], |index| &self.own[index].record.targets);
         let news: Vec<&Start> = record.targets.iter().filter(|start| !before.contains(start)).collect();
         // Without it the release goes on as it would with it.
-        let is_remark =
-            index.is_some_and(|index| news.is_empty() && self.own[index].record.followed == record.followed);
+        let is_same =
+            |known: &Dispatch| known.followed == record.followed && known.verified == record.verified;
+        let is_remark = index.is_some_and(|index| news.is_empty() && is_same(&self.own[index].record));
         match answer {
             Answer::Applied(Applied::Written(written)) if !written.trusted => {
                 self.stopped = Some(written.not_believed(&request.wording.hub));

@@ -434,6 +434,18 @@ mod tests {
     }
 
     #[test]
+    fn a_verification_that_cannot_be_recorded_stops_the_job() {
+        let edit = "edit comment 1: web started; docs waiting; web released";
+        let mut story = story();
+        story.run_until("verify web");
+        story.write(None, &report("web", 101, &[("version", "v1")]));
+        let mut story = story.always(edit, Says::Refused);
+        story.run();
+        assert_eq!(story.problems(), ["cannot go on with acme/hub#1: it is refused"]);
+        assert!(!story.inputs.contains_key("docs"));
+    }
+
+    #[test]
     fn a_target_stays_unverified_where_github_does_not_answer_and_the_job_ends() {
         let mut story = story().always("verify web", Says::Nothing);
         story.run();
