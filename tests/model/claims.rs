@@ -10,9 +10,10 @@
 //! a list of comments that lacks the job's claim changes nothing, and of the looks for a run that find nothing
 //! only the first and the last are steps of the model.
 //!
-//! People may give commands meanwhile: `commands`.
+//! People may give commands meanwhile: `commands`. The second target may take a value of the first one: `flow`.
 
 mod commands;
+mod flow;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +26,7 @@ use release_ticket_action::engine::{
 use release_ticket_action::names::{IssueNumber, IssueRef, RunId, TargetName};
 use release_ticket_action::place::Place;
 use release_ticket_action::plan::{Applied, Created, Effect};
-use release_ticket_action::targets::{StartBy, Target, Verify};
+use release_ticket_action::targets::{StartBy, Target};
 use release_ticket_action::template::{HubValues, RunValues, Values};
 use release_ticket_action::ticket::claim::Liveness;
 use release_ticket_action::ticket::{
@@ -40,6 +41,7 @@ use crate::library::{ACCOUNT, Id, LogId, Text};
 use crate::store::{Lag, Pages, Reader, Store};
 use commands::Talk;
 pub(crate) use commands::{HEARD, People, Said};
+pub(crate) use flow::{CONFIRMED, Flow, PUBLISHED, WRONG};
 
 /// What is different on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +132,8 @@ pub(crate) struct Claims {
     pub(crate) order: Order,
     /// What people say meanwhile.
     pub(crate) people: People,
+    /// The values that the second target takes.
+    pub(crate) flow: Flow,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -153,6 +157,7 @@ pub(crate) struct State {
     give_ups: u8,
     /// What became of the commands, and of the refs of the targets.
     talk: Talk,
+    flow: flow::Progress,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -226,6 +231,12 @@ pub(crate) enum Action {
     Say(usize),
     /// The refs of all targets move.
     Move,
+    /// The first target reports.
+    Report,
+    /// GitHub does not show the release yet that the job asks for.
+    ReleaseLate(usize),
+    /// GitHub does not answer the job that asks for a release.
+    NoAnswer(usize),
 }
 
 pub(crate) const NOT_TWICE: &str = "no target is started twice, or twice after the same failure";
@@ -264,6 +275,7 @@ impl Model for Claims {
             silences: 0,
             give_ups: 0,
             talk: Talk::default(),
+            flow: flow::Progress::default(),
         }]
     }
 
@@ -308,6 +320,7 @@ impl Model for Claims {
         }
         actions.extend((0..state.in_flight.len()).map(Action::Land));
         self.talk_actions(state, actions);
+        self.flow_actions(state, actions);
     }
 
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
@@ -378,6 +391,9 @@ impl Model for Claims {
             }
             Action::Say(command) => next.say(command, self),
             Action::Move => next.talk.moved += 1,
+            Action::Report => next.report(self),
+            Action::ReleaseLate(number) => next.release_is_late(number, self),
+            Action::NoAnswer(number) => next.release_is_silent(number, self),
         }
         Some(next)
     }
@@ -385,6 +401,9 @@ impl Model for Claims {
     fn properties(&self) -> Vec<Property<Self>> {
         if self.people.speak() {
             return commands::properties();
+        }
+        if self.flow.is_on() {
+            return flow::properties();
         }
         let goal = match self.goal {
             Goal::NotTwice => Property::always(NOT_TWICE, |model: &Self, state: &State| {
@@ -463,10 +482,11 @@ impl Claims {
         let retry = if retries { Retry::Failed } else { Retry::Nothing };
         let is_later = number >= self.jobs && self.goal == Goal::OneLastsAfterAStart;
         let count = self.targets + usize::from(is_later);
-        let key = (number, job.attempt, job.is_cancelled, count, retry, self.by_ref, &self.people);
+        let key =
+            (number, job.attempt, job.is_cancelled, count, retry, self.by_ref, &self.people, &self.flow);
         RequestId::of(key, || {
             let by = writer(number, job.attempt);
-            let targets: Vec<Ready> = (0..count).map(|target| ready(target, &self.people)).collect();
+            let targets: Vec<Ready> = (0..count).map(|target| ready(target, self)).collect();
             Request {
                 run_url: format!("hub/{}", by.run),
                 by,
@@ -481,10 +501,10 @@ impl Claims {
                 listed: targets.iter().map(|ready| ready.target.name.clone()).collect(),
                 targets,
                 retry,
-                follow: self.people.follow(number),
+                follow: self.follow(number),
                 cancel_runs: false,
                 close: false,
-                records: self.people.follow(number).is_some(),
+                records: self.follow(number).is_some() && !self.flow.is_on(),
                 publish: None,
                 workflow_url: None,
                 pings: PingsFor::new(),
@@ -505,6 +525,9 @@ impl Claims {
 
     /// The log by which a job decides.
     fn seen_by(&self, number: usize, log: &Log) -> Log {
+        if self.flow.forgets {
+            return Flow::forgetful(log);
+        }
         if self.order != Order::AnyClaimWins {
             return log.clone();
         }
@@ -627,7 +650,8 @@ impl State {
                     run,
                     workflow: None,
                     created_at: DateTime::UNIX_EPOCH,
-                    changed_at: DateTime::UNIX_EPOCH,
+                    // Long enough ago that lists show what the run has reported, where they show all.
+                    changed_at: DateTime::UNIX_EPOCH - TimeDelta::hours(1),
                     title: String::new(),
                     actor: None,
                     event: None,
@@ -671,7 +695,14 @@ impl State {
                 let is_new = self.refs.insert(new.name.clone());
                 Answer::Applied(Applied::Ref(if is_new { Created::New } else { Created::Exists }))
             }
-            Step::Apply(Effect::StartWorkflow(start)) => self.start(&start.target, fate),
+            Step::Apply(Effect::StartWorkflow(start)) => {
+                let answer = self.start(&start.target, fate);
+                if model.flow.is_on() && fate != Fate::Refused {
+                    self.follow_start(start, model);
+                }
+                answer
+            }
+            Step::Verify(inspection) => self.verify(inspection),
             Step::Pause { reason: Pause::Held(_) | Pause::Runs(_), .. } => {
                 self.jobs[number].commits.clear();
                 Answer::Done
@@ -951,12 +982,15 @@ impl Job {
         loop {
             let now = self.now();
             let Some(step) = self.steps.first() else {
-                let seen = self
-                    .reader
-                    .log
-                    .seen(model.order == Order::AnyClaimWins, number, |log| model.seen_by(number, log));
+                let seen = self.reader.log.seen(
+                    model.order == Order::AnyClaimWins || model.flow.forgets,
+                    number,
+                    |log| model.seen_by(number, log),
+                );
                 let (known, steps) = self.known.next(request, seen, now);
-                if self.clock > 0 && !steps.get(|steps| steps.iter().any(waits_for_list)) {
+                // A verification goes by the time that has passed since it began.
+                let may_reset = self.clock > 0 && !model.flow.is_on();
+                if may_reset && !steps.get(|steps| steps.iter().any(waits_for_list)) {
                     self.clock = 0;
                     continue;
                 }
@@ -979,7 +1013,10 @@ impl Job {
                 }
                 // Nobody's account changes.
                 Step::AskIdentity if model.people.speak() => Answer::Identity(Some(ACCOUNT.to_owned())),
-                Step::Pause { until, reason: Pause::Listing } => {
+                Step::Pause {
+                    until,
+                    reason: Pause::Listing | Pause::Verification(_) | Pause::Outputs(_),
+                } => {
                     self.clock = (*until - self.hour() + TimeDelta::milliseconds(999)).num_seconds();
                     Answer::Done
                 }
@@ -1031,20 +1068,23 @@ fn comment_of(id: Id, body: &str) -> Comment {
     crate::library::comment(id, body)
 }
 
-fn ready(target: usize, people: &People) -> Ready {
-    let place = Place { source: String::new(), line: 1, column: 1 };
+fn place() -> Place {
+    Place { source: String::new(), line: 1, column: 1 }
+}
+
+fn ready(target: usize, model: &Claims) -> Ready {
     let target = Target {
         name: name(target),
         repository: "acme/web".parse().expect("a name"),
         start: StartBy::Workflow(format!("release-{target}.yml").into()),
         git_ref: None,
-        inputs: Vec::new(),
-        upstream: Vec::new(),
+        inputs: model.flow.inputs_of(target),
+        upstream: model.people.needs_of(target),
         stale_after: None,
         outputs_from_release: false,
-        verify: Verify::default(),
-        needs: people.needs_of(target),
-        place,
+        verify: model.flow.verify_of(target),
+        needs: model.people.needs_of(target),
+        place: place(),
     };
     Ready { target, git_ref: "main".into(), declared: None, same_account: false }
 }

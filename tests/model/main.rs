@@ -19,7 +19,7 @@ use std::time::Instant;
 use stateright::{Checker, HasDiscoveries, Model};
 
 use boards::{Action, Board, Boards};
-use claims::{Claims, Goal, Ids, Order, People, RunsLag};
+use claims::{Claims, Flow, Goal, Ids, Order, PUBLISHED, People, RunsLag, WRONG};
 use store::{AtOnce, Clock, IsAsNew, Lag, Pages, Since};
 
 // ---- the board ----
@@ -476,6 +476,38 @@ fn with_ids_in_the_order_of_commits_no_later_claim_has_started_the_target() {
     holds("lists lag, a later claim", model);
 }
 
+// ---- values that flow ----
+
+#[test]
+fn a_target_starts_once_with_the_value_that_github_has_confirmed() {
+    let flow = Flow { late: 1, ..flow(&[PUBLISHED]) };
+    holds("a value flows", Claims { flow, ..flowing() });
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn a_target_starts_once_with_a_confirmed_value_when_jobs_die_and_run_again() {
+    let flow = Flow { late: 1, silences: 1, ..flow(&[PUBLISHED]) };
+    holds("a value flows, a death", Claims { flow, deaths: 1, reruns: 1, ..flowing() });
+}
+
+#[test]
+fn a_value_that_is_wrong_at_first_never_starts_a_target() {
+    holds("a wrong value first", Claims { flow: flow(&[WRONG, PUBLISHED]), ..flowing() });
+}
+
+#[test]
+fn a_wrong_value_that_is_reported_later_does_not_replace_a_confirmed_one() {
+    let flow = Flow { in_time: 1, ..flow(&[PUBLISHED, WRONG]) };
+    holds("a wrong value later", Claims { flow, ..flowing() });
+}
+
+#[test]
+fn a_value_that_is_not_pinned_by_its_verification_starts_a_target_wrongly() {
+    let flow = Flow { in_time: 1, forgets: true, ..flow(&[PUBLISHED, WRONG]) };
+    fails("a wrong value later, not pinned", Claims { flow, ..flowing() }, claims::CONFIRMED);
+}
+
 // ---- the models ----
 
 fn two_jobs() -> Boards {
@@ -540,7 +572,19 @@ fn two_dispatchers() -> Claims {
         goal: Goal::NotTwice,
         order: Order::AsItIs,
         people: People::default(),
+        flow: Flow::default(),
     }
+}
+
+/// Two hub jobs follow two targets, the second of which takes a value of the first.
+fn flowing() -> Claims {
+    let people = People { chain: true, follow: true, releases: true, ..People::default() };
+    Claims { targets: 2, pages: pages(9), may_yield: false, people, ..two_dispatchers() }
+}
+
+/// Values that are reported before the run of their target ends.
+fn flow(reports: &'static [&'static str]) -> Flow {
+    Flow { reports, in_time: reports.len(), ..Flow::default() }
 }
 
 /// The lists of comments and of runs lag.
