@@ -62,5 +62,10 @@ refused 'cannot be answered with `gamma`; it takes `stable`, `beta`' '--answer' 
     --form $request/ISSUE_TEMPLATE/release.yml --answer Channel=gamma
 said=$(rehearse --out "$folder/request.html" --targets $request/release-targets.yml \
     --form $request/ISSUE_TEMPLATE/release.yml --answer Version=2.0.0 --answer Targets=web) || fail "$said"
-[[ $said == *'asks for release 2.0.0'* && $said == *'1 of 1 released'* ]] || fail "$said"
+for text in 'asks for release 2.0.0' '1 of 1 released' 'tracked  publish  ❌ failure' \
+    'the board says: web failed at `publish`: step 3, Upload to the registry' \
+    'it explains where it failed: nightly failed in step 2' 'it explains since when: First red since run 2' \
+    'it explains why: error: no mirror' 'it explains what changed: Test on ARM'; do
+    [[ $said == *"$text"* ]] || fail "the rehearsal does not say \"$text\": $said"
+done
 printf 'A release is asked for with a form.\n'

@@ -8,9 +8,10 @@ use lexopt::prelude::*;
 pub(crate) const HELP: &str = "\
 Rehearses a release on this machine: the real action, on a simulated GitHub.
 
-Three repositories are released from one ticket. One of them fails at first and is re-run; in a
-fourth a nightly workflow fails without any ticket, and works again. No account, no token and no
-network is needed.
+Three repositories are released from one ticket. One of them, whose jobs are tracked, fails at first:
+the board names the step, and the target is released again. In a fourth a nightly workflow fails
+without any ticket: an issue explains why, and is closed when the workflow works again. No account, no
+token and no network is needed.
 
 Usage: cargo run --example rehearse [-- OPTIONS]
 

@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use release_ticket_action::names::{CommentId, TargetName};
+use release_ticket_action::names::TargetName;
 use release_ticket_action::problem::Help;
-use release_ticket_action::ticket::{BoardStep, Comment, Log, TargetStatus, Ticket, board};
-use simulated_github::{Exchange, Issue, World, page};
+use release_ticket_action::ticket::{BoardStep, Log, Status, TargetStatus, Ticket, board};
+use simulated_github::{Exchange, Issue, page};
 
+use crate::nightly::{self, Explanation};
+use crate::reader;
+use crate::release::{PUBLISH, STAGES};
+use crate::runner::Runners;
 use crate::setting::{HUB, Setting, TOOLS};
 
 /// Why there is nothing to show.
@@ -87,6 +91,9 @@ pub(crate) struct Ending {
     failures: Vec<Issue>,
     exchanges: Vec<Exchange>,
     targets: Vec<TargetName>,
+    fails_once: String,
+    steps: usize,
+    states: usize,
 }
 
 /// The files that show the issues as people see them.
@@ -96,10 +103,11 @@ pub(crate) struct Pages {
 }
 
 impl Ending {
-    /// Looks at the world, which is served at `url`.
-    pub(crate) fn of(world: &World, url: &str, setting: &Setting) -> Result<Self, EndingError> {
+    /// Looks at the world.
+    pub(crate) fn of(runners: &Runners<'_>, setting: &Setting) -> Result<Self, EndingError> {
+        let world = &runners.world;
         let ticket = world.issues(HUB).into_iter().next().ok_or(EndingError::NoTicket)?;
-        let log = log_of(&ticket, url);
+        let log = reader::log_of(&ticket, runners.url);
         // People who follow a link in a browser send no token.
         let exchanges = world.exchanges().into_iter().filter(|exchange| exchange.token.is_some()).collect();
         Ok(Self {
@@ -110,6 +118,9 @@ impl Ending {
             failures: world.issues(TOOLS),
             exchanges,
             targets: setting.released().map(|target| target.name.clone()).collect(),
+            fails_once: setting.fails_once().to_owned(),
+            steps: runners.steps(),
+            states: runners.states(),
         })
     }
 
@@ -132,7 +143,7 @@ impl Ending {
     }
 
     /// The end as the terminal shows it.
-    pub(crate) fn summary(&self, steps: usize, pages: &Pages) -> String {
+    pub(crate) fn summary(&self, pages: &Pages) -> String {
         let writes = |method: &str, part: &str| {
             let of_interest =
                 |exchange: &&Exchange| exchange.method == method && exchange.path.contains(part);
@@ -141,7 +152,10 @@ impl Ending {
         let mut out = format!("\n{HUB}#{}, folded from its comments:\n\n", self.ticket.number);
         out += &board::plain(&self.release);
         out += &format!(
-            "\n{steps} steps sent {} requests; they wrote {} comments and edited them {} times.\n",
+            "\n{} steps, {} of which tracked their jobs, sent {} requests; they wrote {} comments and edited them {} \
+             times.\n",
+            self.steps,
+            self.states,
             self.exchanges.len(),
             writes("POST", "/comments"),
             writes("PATCH", "/issues/comments/"),
@@ -158,6 +172,7 @@ impl Ending {
         let status = |name: &TargetName| self.release.targets.get(name).map(|target| target.status);
         let unreleased = self.targets.iter().filter(|name| status(name) != Some(TargetStatus::Released));
         let mut shortfalls: Vec<String> = unreleased.map(|name| format!("{name} is not released")).collect();
+        shortfalls.extend(self.unreported());
         if !matches!(self.log.next_board_step(), BoardStep::Shown) {
             shortfalls.push("the board does not show what the records say".to_owned());
         }
@@ -166,33 +181,71 @@ impl Ending {
         }
         let open = self.failures.iter().filter(|issue| issue.is_open());
         shortfalls.extend(open.map(|issue| format!("{TOOLS}#{} is not resolved", issue.number)));
+        shortfalls.extend(self.failures.iter().flat_map(unexplained));
         let unknown = self.exchanges.iter().filter(|exchange| exchange.status == Some(501));
         shortfalls.extend(
             unknown.map(|exchange| format!("the simulated GitHub lacks {}", exchange.request_line())),
         );
         if shortfalls.is_empty() { Ok(()) } else { Err(Shortfall(shortfalls)) }
     }
+
+    /// What the ticket does not say of stages: that each ended well, and at which step the tracked one failed before.
+    fn unreported(&self) -> Vec<String> {
+        let has_ended = |name: &TargetName, job: &str| {
+            let stages = self.release.targets.get(name).map(|target| &target.stages[..]).unwrap_or_default();
+            stages.iter().any(|stage| stage.name == job && stage.status == Status::Success)
+        };
+        let stages = self.targets.iter().flat_map(|name| STAGES.map(|stage| (name, stage.job)));
+        let missing = stages.filter(|(name, job)| !has_ended(name, job));
+        let mut out: Vec<String> = missing
+            .map(|(name, job)| format!("the ticket does not say that {name} ended {job} well"))
+            .collect();
+        if self.states == 0 {
+            out.push("no job was tracked".to_owned());
+        }
+        if !self.comments().any(|text| self.names_failed_step(text)) {
+            let Self { fails_once, .. } = self;
+            out.push(format!("no board named the step at which {fails_once} failed, {}", PUBLISH.step));
+        }
+        out
+    }
+
+    /// Each text that a step wrote into a comment.
+    fn comments(&self) -> impl Iterator<Item = &str> {
+        let comments = self
+            .exchanges
+            .iter()
+            .filter(|exchange| exchange.effective && exchange.path.contains("/comments"));
+        comments.filter_map(|exchange| exchange.request_body.as_ref()?.get("body")?.as_str())
+    }
+
+    /// Whether the text is a board that names the step at which the tracked target failed.
+    fn names_failed_step(&self, text: &str) -> bool {
+        reader::failed_step(text, &self.fails_once).is_some_and(|blocker| blocker.contains(PUBLISH.step))
+    }
 }
 
-/// The ticket's log, read as the action reads it.
-fn log_of(ticket: &Issue, url: &str) -> Log {
-    let mut log = Log::default();
-    log.extend(ticket.comments.iter().map(|comment| Comment {
-        id: CommentId(comment.id),
-        author: Some(comment.author.clone()),
-        trusted: comment.author.ends_with("[bot]")
-            || ["OWNER", "MEMBER", "COLLABORATOR"].contains(&comment.association.as_str()),
-        body: comment.body.clone(),
-        created_at: comment.created_at,
-        updated_at: comment.updated_at,
-        url: format!("{url}/{HUB}/issues/{}#issuecomment-{}", ticket.number, comment.id),
-    }));
-    log
+/// What an issue does not explain of the failure that it is about.
+fn unexplained(issue: &Issue) -> Vec<String> {
+    let missing = nightly::explanations(issue).into_iter().filter(|explanation| explanation.line.is_none());
+    missing.map(|Explanation { of, .. }| format!("{TOOLS}#{} does not explain {of}", issue.number)).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use simulated_github::World;
+
     use super::*;
+
+    #[test]
+    fn an_issue_that_explains_nothing_is_a_shortfall() {
+        let world = World::new();
+        world.repository(TOOLS);
+        world.issue(TOOLS, "Nightly failed", "<!-- First red since run 2 -->\nSomething went wrong", "alice");
+        let issue = world.issues(TOOLS).pop().expect("it was opened above");
+        let missing = ["where it failed", "since when", "why", "what changed"];
+        assert_eq!(unexplained(&issue), missing.map(|of| format!("{TOOLS}#1 does not explain {of}")));
+    }
 
     #[test]
     fn a_page_that_cannot_be_written_is_refused_and_nothing_is_written_yet() {

@@ -13,18 +13,21 @@
 //!                                └─ runner ──┘   jobs, and steps as processes
 //! ```
 //!
-//! [`people`] has what people say on the ticket, [`program`] builds the action's binary, [`narrator`] prints each event on the terminal, [`pace`] decides how long
-//! the work takes, [`request`] is the issue that starts the hub's run if people use a form, and [`log`] renders the
-//! output of a step.
+//! [`people`] has what people say on the ticket, [`reader`] what they read, [`program`] builds the action's binary,
+//! [`narrator`] prints each event on the terminal, [`pace`] decides how long the work takes, [`request`] is the issue
+//! that starts the hub's run if people use a form, [`log`] renders the output of a step, and [`entries`] reads what a
+//! step has saved for its post step.
 
 mod arguments;
 mod ending;
+mod entries;
 mod log;
 mod narrator;
 mod nightly;
 mod pace;
 mod people;
 mod program;
+mod reader;
 mod release;
 mod request;
 mod runner;
@@ -87,12 +90,12 @@ async fn rehearse(arguments: &Arguments, setting: &Setting) -> Result<(), Proble
     let url = server.url();
     let runners = Runners::new(&world, &url, program.path(), &narrator, pace).map_err(problem)?;
     let played = play(&runners, setting, arguments.serve).await;
-    let ending = match Ending::of(&world, &url, setting) {
+    let ending = match Ending::of(&runners, setting) {
         Ok(ending) => ending,
         Err(error) => return Err(played.err().unwrap_or_else(|| problem(error))),
     };
     let pages = ending.write_pages(&page).map_err(problem)?;
-    narrator.print(&ending.summary(runners.steps(), &pages));
+    narrator.print(&ending.summary(&pages));
     played?;
     if arguments.serve {
         narrator.print(&format!("\nServing {url} until Ctrl-C.\n"));

@@ -9,16 +9,21 @@ use std::time::Duration;
 use futures::stream::{FuturesUnordered, StreamExt};
 use release_ticket_action::ticket::Status;
 use serde_json::{Value, json};
-use simulated_github::{Job as JobState, Release as PublishedRelease, Run};
+use simulated_github::{Issue, Job as JobState, Release as PublishedRelease, Run};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::narrator::Tone;
 use crate::people::{self, Said};
+use crate::reader;
 use crate::request::Request;
-use crate::runner::{Job, Runners, StepError};
+use crate::runner::{Job, Runners, StepError, Work};
 use crate::setting::{DRIVER, HUB, RELEASE_TOKEN, Setting, TARGETS_FILE, TICKET_TOKEN, called};
 
 /// How often it is looked whether the ticket is there.
 const POLL: Duration = Duration::from_millis(20);
+
+/// How long a board may take that another job writes at the same time.
+const BOARD_LIMIT: Duration = Duration::from_secs(10);
 
 /// Plays it to its end. People who watch get pages that `refresh` by themselves.
 pub(crate) async fn play(runners: &Runners<'_>, setting: &Setting, refresh: bool) -> Result<(), StepError> {
@@ -50,17 +55,30 @@ enum Cause {
 }
 
 /// A job of a target: what it does, and what it says when that is done.
-struct Stage {
-    job: &'static str,
-    step: &'static str,
+pub(crate) struct Stage {
+    pub(crate) job: &'static str,
+    pub(crate) step: &'static str,
     done: &'static str,
 }
 
 const BUILD: Stage = Stage { job: "build", step: "Build", done: "Built for 4 platforms" };
 const TEST: Stage = Stage { job: "test", step: "Run the tests", done: "All tests passed" };
-const PUBLISH: Stage = Stage { job: "publish", step: "Upload to the registry", done: "Published" };
+pub(crate) const PUBLISH: Stage = Stage { job: "publish", step: "Upload to the registry", done: "Published" };
 
-const UPLOAD_FAILED: &str = "The registry did not take the upload";
+/// The stages of each target.
+pub(crate) const STAGES: [&Stage; 3] = [&BUILD, &TEST, &PUBLISH];
+
+const UPLOAD_FAILED: &str = "error: the registry did not take the upload: 503 Service Unavailable";
+
+/// The first step of a job that is tracked. The expressions are evaluated again at the end of the job.
+const TRACK: [(&str, &str); 6] = [
+    ("mode", "report"),
+    ("track", "true"),
+    ("ticket-token", TICKET_TOKEN),
+    ("message", "${{ steps.work.outputs.summary }}"),
+    ("url", "${{ steps.work.outputs.url }}"),
+    ("outputs", "version: ${{ steps.work.outputs.version }}\ndigest: ${{ steps.work.outputs.digest }}"),
+];
 
 struct Release<'a> {
     runners: &'a Runners<'a>,
@@ -117,7 +135,7 @@ impl Release<'_> {
             ended = job.uses_action(&with) => ended?,
             never = self.tell_of_ticket(), if is_first => match never {},
         }
-        job.end();
+        job.end().await?;
         world.finish_run(run.id, "success");
         narrator.tell(HUB, "dispatch is done");
         Ok(())
@@ -180,13 +198,14 @@ impl Release<'_> {
         let started = format!("started {} at {}, with {}", run.workflow, run.git_ref, listed(&run));
         narrator.tell(&who(&run), started);
         let is_first = self.names.borrow_mut().insert(target_of(&run).to_owned());
-        let fails = is_first && target_of(&run) == self.setting.fails_once();
+        let fails = is_first && self.setting.is_tracked(target_of(&run));
         let (build, test) =
             (self.stage(&run, &BUILD, Status::Success), self.stage(&run, &TEST, Status::Success));
         tokio::try_join!(build, test)?;
         self.stage(&run, &PUBLISH, if fails { Status::Failure } else { Status::Success }).await?;
         if fails {
             world.finish_run(run.id, "failure");
+            self.tell_of_failed_step(&run).await;
             pace.notice().await;
             if !self.setting.rules.is_blank() {
                 // The command starts a run of its own.
@@ -214,25 +233,65 @@ impl Release<'_> {
     }
 
     async fn stage(&self, run: &Run, stage: &Stage, conclusion: Status) -> Result<(), StepError> {
-        let mut job = self.runners.begin(run, stage.job).await?;
-        self.report(&mut job, run, Status::InProgress, &[("status", "in_progress")]).await?;
-        job.works(stage.step, conclusion).await;
-        let version = self.setting.version();
-        let release = format!("{}/{}/releases/tag/v{version}", self.runners.url, run.repository);
-        let outputs = format!("version: v{version}\ndigest: {}", digest(run));
-        let said: &[_] = match (stage.job, conclusion) {
-            ("publish", Status::Success) => {
-                self.publish(run);
-                &[("done", "true"), ("message", stage.done), ("url", &release), ("outputs", &outputs)]
-            }
-            ("publish", _) => &[("done", "true"), ("message", UPLOAD_FAILED)],
-            _ => &[("message", stage.done)],
+        let job = self.runners.begin(run, stage.job).await?;
+        if self.setting.is_tracked(target_of(run)) {
+            self.tracked_stage(job, run, stage, conclusion).await
+        } else {
+            self.reported_stage(job, run, stage).await
+        }
+    }
+
+    /// A job whose first step tracks it: the post step of that reports how the job ended.
+    async fn tracked_stage(
+        &self,
+        mut job: Job<'_>,
+        run: &Run,
+        stage: &Stage,
+        conclusion: Status,
+    ) -> Result<(), StepError> {
+        let is_last = stage.job == PUBLISH.job;
+        let done = if is_last { "true" } else { "false" };
+        job.uses_action(&[&TRACK[..], &[("done", done)]].concat()).await?;
+        self.tell_of_stage("tracked", run, stage, Status::InProgress, None);
+        job.works(work(stage, conclusion)).await;
+        let is_good = conclusion == Status::Success;
+        if is_good {
+            job.sets_output("summary", stage.done);
+        }
+        if is_good && is_last {
+            self.publish(run);
+            job.sets_output("url", self.page_of_release(run));
+            job.sets_output("version", format!("v{}", self.setting.version()));
+            job.sets_output("digest", digest(run));
+        }
+        job.end().await?;
+        self.tell_of_stage("tracked", run, stage, conclusion, Some(stage.done).filter(|_| is_good));
+        Ok(())
+    }
+
+    /// A job that has a step for each report, and ends well.
+    async fn reported_stage(&self, mut job: Job<'_>, run: &Run, stage: &Stage) -> Result<(), StepError> {
+        let report = [("mode", "report"), ("token", TICKET_TOKEN)];
+        job.uses_action(&[&report[..], &[("status", "in_progress")]].concat()).await?;
+        self.tell_of_stage("reported", run, stage, Status::InProgress, None);
+        job.works(work(stage, Status::Success)).await;
+        let url = self.page_of_release(run);
+        let outputs = format!("version: v{}\ndigest: {}", self.setting.version(), digest(run));
+        let end: &[_] = if stage.job == PUBLISH.job {
+            self.publish(run);
+            &[("done", "true"), ("message", stage.done), ("url", &url), ("outputs", &outputs)]
+        } else {
+            &[("message", stage.done)]
         };
         // Without `status` the action reports how the job stands.
         let status = job.status();
-        self.report(&mut job, run, status, said).await?;
-        job.end();
-        Ok(())
+        job.uses_action(&[&report[..], end].concat()).await?;
+        self.tell_of_stage("reported", run, stage, status, Some(stage.done));
+        job.end().await
+    }
+
+    fn page_of_release(&self, run: &Run) -> String {
+        format!("{}/{}/releases/tag/v{}", self.runners.url, run.repository, self.setting.version())
     }
 
     /// A target publishes its release, once for each repository.
@@ -251,21 +310,36 @@ impl Release<'_> {
         }
     }
 
-    async fn report(
-        &self,
-        job: &mut Job<'_>,
-        run: &Run,
-        status: Status,
-        with: &[(&str, &str)],
-    ) -> Result<(), StepError> {
-        job.uses_action(&[&[("mode", "report"), ("token", TICKET_TOKEN)], with].concat()).await?;
+    fn tell_of_stage(&self, how: &str, run: &Run, stage: &Stage, status: Status, message: Option<&str>) {
         let attempt = if run.attempt > 1 { format!(" (attempt {})", run.attempt) } else { String::new() };
-        let message = with.iter().find(|(name, _)| *name == "message");
-        let message = message.map(|(_, message)| format!(": {message}")).unwrap_or_default();
-        let what = format!("reported {:7}  {}{attempt}{message}", job.name(), status.label());
+        let message = message.map(|message| format!(": {message}")).unwrap_or_default();
+        let what = format!("{how:8} {:7}  {}{attempt}{message}", stage.job, status.label());
         self.runners.narrator.tell_as(status.into(), &who(run), what);
-        Ok(())
     }
+
+    /// Says what the board names as the failed step, as soon as it does.
+    async fn tell_of_failed_step(&self, run: &Run) {
+        let Runners { world, narrator, url, .. } = self.runners;
+        let board = |ticket: &Issue| Some(reader::log_of(ticket, url).board()?.body.clone());
+        let named = async {
+            loop {
+                let board = world.issues(HUB).first().and_then(board);
+                if let Some(line) = board.and_then(|board| reader::failed_step(&board, target_of(run))) {
+                    return line;
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        // A board that never names it fails the rehearsal at its end.
+        if let Ok(line) = tokio::time::timeout(BOARD_LIMIT, named).await {
+            narrator.tell_as(Tone::Bad, HUB, format!("the board says: {line}"));
+        }
+    }
+}
+
+fn work(stage: &Stage, conclusion: Status) -> Work<'_> {
+    let prints = if conclusion == Status::Success { stage.done } else { UPLOAD_FAILED };
+    Work { step: stage.step, prints, conclusion }
 }
 
 /// The digest of what a run has built: the run's number, as nothing was.

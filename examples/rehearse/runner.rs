@@ -1,4 +1,4 @@
-//! Runners: they take the jobs of runs, and start the action's steps as processes, with the
+//! Runners: they take the jobs of runs, and start the action's steps and post steps as processes, with the
 //! environment and the files that GitHub's runner gives them and nothing else.
 
 use std::cell::Cell;
@@ -7,15 +7,17 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
+use chrono::SecondsFormat;
 use release_ticket_action::inputs::INPUTS;
 use release_ticket_action::problem::Help;
 use release_ticket_action::ticket::Status;
 use serde_json::{Value, json};
-use simulated_github::{Job as JobState, Run, Step, World};
+use simulated_github::{Job as JobState, Run, World};
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::entries::{self, EntryError};
 use crate::log;
 use crate::narrator::{Narrator, Tone};
 use crate::pace::Pace;
@@ -23,6 +25,12 @@ use crate::setting::github_token;
 
 /// So many jobs run at once, as in GitHub's free plan.
 const RUNNERS: usize = 20;
+
+/// The action, as the page of a job names its steps.
+const ACTION: &str = "Run org/release-ticket-action@v1";
+
+/// By this name of the program `action.yml` starts a post step.
+const POST: &str = "/release-ticket-action-post";
 
 /// Why a step did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +54,15 @@ pub(crate) enum StepError {
         /// Its output, as the page of its job shows it.
         log: String,
     },
+    /// The action has left something that a runner cannot read.
+    #[error("the runner cannot read what {step} has saved in `GITHUB_STATE`")]
+    State {
+        /// The step.
+        step: String,
+        /// Why.
+        #[source]
+        source: EntryError,
+    },
 }
 
 impl Help for StepError {
@@ -58,7 +75,7 @@ impl Help for StepError {
             Self::Failed { log, .. } if log.contains("form.") => Some(
                 "a rehearsal has the answers of the issue form that `--form FILE` names; correct them with \
                  `--answer 'QUESTION=ANSWER'`".to_owned()),
-            Self::Failed { .. } => None,
+            Self::Failed { .. } | Self::State { .. } => None,
         }
     }
 }
@@ -77,6 +94,7 @@ pub(crate) struct Runners<'a> {
     folder: TempDir,
     free: Semaphore,
     steps: Cell<usize>,
+    states: Cell<usize>,
 }
 
 impl<'a> Runners<'a> {
@@ -99,12 +117,18 @@ impl<'a> Runners<'a> {
             folder,
             free: Semaphore::new(RUNNERS),
             steps: Cell::new(0),
+            states: Cell::new(0),
         })
     }
 
     /// How many steps of the action were started.
     pub(crate) fn steps(&self) -> usize {
         self.steps.get()
+    }
+
+    /// How many of them saved a state for their post steps.
+    pub(crate) fn states(&self) -> usize {
+        self.states.get()
     }
 
     /// Begins a job of the latest attempt of `run`, as soon as a runner is free.
@@ -122,7 +146,7 @@ impl<'a> Runners<'a> {
     ) -> Result<Job<'_>, StepError> {
         let runner = self.free.acquire().await.expect("the semaphore is never closed");
         let folder = self.folder.path().join(format!("{}-{}-{name}", run.id, run.attempt));
-        let id = self.world.add_job(run.id, JobState::new(name).running());
+        let id = self.world.add_job(run.id, JobState::new(name).step("Set up job", "success").running());
         self.world.update_run(run.id, |run| run.status = "in_progress".to_owned());
         let job = Job {
             runners: self,
@@ -131,7 +155,10 @@ impl<'a> Runners<'a> {
             name,
             id,
             folder,
-            steps: 0,
+            processes: 0,
+            outputs: BTreeMap::new(),
+            post_steps: Vec::new(),
+            log: String::new(),
             failed: false,
             _runner: runner,
         };
@@ -148,17 +175,32 @@ pub(crate) struct Job<'a> {
     name: &'static str,
     id: u64,
     folder: PathBuf,
-    steps: usize,
+    processes: usize,
+    outputs: BTreeMap<&'static str, String>,
+    post_steps: Vec<PostStep>,
+    log: String,
     failed: bool,
     _runner: SemaphorePermit<'a>,
 }
 
-impl Job<'_> {
-    /// The job's id in the workflow file.
-    pub(crate) fn name(&self) -> &'static str {
-        self.name
-    }
+/// The end of a step of the action: the runner starts it when all main steps of the job are over.
+struct PostStep {
+    with: Vec<(String, String)>,
+    state: BTreeMap<String, String>,
+}
 
+/// What a step of a repository's own does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Work<'a> {
+    /// Its name.
+    pub(crate) step: &'a str,
+    /// What it prints.
+    pub(crate) prints: &'a str,
+    /// How it ends.
+    pub(crate) conclusion: Status,
+}
+
+impl Job<'_> {
     /// What `${{ job.status }}` says.
     pub(crate) fn status(&self) -> Status {
         if self.failed { Status::Failure } else { Status::Success }
@@ -172,25 +214,68 @@ impl Job<'_> {
         written.map_err(|source| StepError::Start { step: self.step_name("Check out"), source })
     }
 
-    /// Does a step of the target's own.
-    pub(crate) async fn works(&mut self, step: &str, conclusion: Status) {
+    /// Does a step of the repository's own.
+    pub(crate) async fn works(&mut self, work: Work<'_>) {
+        let Work { step, prints, conclusion } = work;
         self.runners.pace.work(self.run.id).await;
-        self.failed |= conclusion != Status::Success;
-        self.steps += 1;
-        let number = self.steps as u64;
-        let (name, conclusion) = (step.to_owned(), Some(conclusion.as_str().to_owned()));
-        self.change(|job| job.steps.push(Step { name, number, status: "completed".to_owned(), conclusion }));
+        self.log_line(&format!("##[group]Run {step}"));
+        self.log_line("##[endgroup]");
+        prints.lines().for_each(|line| self.log_line(line));
+        if conclusion != Status::Success {
+            self.failed = true;
+            let error = "Process completed with exit code 1.";
+            self.log_line(&format!("##[error]{error}"));
+            self.change(|job| *job = job.clone().annotated("failure", ".github", 1, error));
+        }
+        self.ends_step(step, conclusion);
     }
 
-    /// Does a step that `uses:` the action, `with:` these inputs.
+    /// Sets an output of the step whose `id` is `work`: `${{ steps.work.outputs.NAME }}`.
+    pub(crate) fn sets_output(&mut self, name: &'static str, value: impl Into<String>) {
+        self.outputs.insert(name, value.into());
+    }
+
+    /// Does a step that `uses:` the action, `with:` these inputs, in which expressions are evaluated.
     pub(crate) async fn uses_action(&mut self, with: &[(&str, &str)]) -> Result<(), StepError> {
-        self.steps += 1;
         self.runners.steps.set(self.runners.steps.get() + 1);
-        let mode = with.iter().find(|(name, _)| *name == "mode").map_or("", |(_, mode)| mode);
-        let step = self.step_name(mode);
-        let output = Command::new(self.runners.program)
+        let with: Vec<_> = with.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let state = self.starts_action(&with, None).await?;
+        self.runners.states.set(self.runners.states.get() + usize::from(!state.is_empty()));
+        self.ends_step(ACTION, Status::Success);
+        self.post_steps.push(PostStep { with, state });
+        Ok(())
+    }
+
+    /// Ends the job: each step of the action has a post step, and the post step of the last one comes first.
+    pub(crate) async fn end(mut self) -> Result<(), StepError> {
+        while let Some(PostStep { with, state }) = self.post_steps.pop() {
+            self.starts_action(&with, Some(&state)).await?;
+            self.ends_step(&format!("Post {ACTION}"), Status::Success);
+        }
+        let conclusion = self.status().as_str();
+        self.change(|job| *job = job.clone().log(self.log.as_str()).concluded(conclusion));
+        Ok(())
+    }
+
+    /// Starts the program of the action: as a main step, or as the post step of one that has saved `state`. Returns the
+    /// state that it saves.
+    async fn starts_action(
+        &mut self,
+        with: &[(String, String)],
+        state: Option<&BTreeMap<String, String>>,
+    ) -> Result<BTreeMap<String, String>, StepError> {
+        self.processes += 1;
+        let mode = with.iter().find(|(name, _)| name == "mode").map_or("", |(_, mode)| mode);
+        let step = self.step_name(&state.map_or(mode.to_owned(), |_| format!("post {mode}")));
+        let mut command = Command::new(self.runners.program);
+        if state.is_some() {
+            command.arg0(POST);
+        }
+        let saved = state.into_iter().flatten().map(|(name, value)| (format!("STATE_{name}"), value));
+        let output = command
             .env_clear()
             .envs(self.environment(with))
+            .envs(saved)
             .current_dir(self.workspace())
             .stdin(Stdio::null())
             .kill_on_drop(true)
@@ -206,13 +291,16 @@ impl Job<'_> {
         for warning in log::messages(&log, "warning") {
             self.runners.narrator.tell_as(Tone::Bad, &self.run.repository, warning.replace('\n', "; "));
         }
-        Ok(())
+        entries::read(&self.file("state")).map_err(|source| StepError::State { step, source })
     }
 
-    /// Ends the job.
-    pub(crate) fn end(self) {
-        let conclusion = self.status().as_str();
-        self.change(|job| *job = job.clone().concluded(conclusion));
+    fn log_line(&mut self, line: &str) {
+        let time = self.runners.world.now().to_rfc3339_opts(SecondsFormat::Micros, true);
+        self.log += &format!("{time} {line}\n");
+    }
+
+    fn ends_step(&self, name: &str, conclusion: Status) {
+        self.change(|job| *job = job.clone().step(name, conclusion.as_str()));
     }
 
     fn change(&self, change: impl FnOnce(&mut JobState)) {
@@ -230,6 +318,11 @@ impl Job<'_> {
 
     fn workspace(&self) -> PathBuf {
         self.folder.join("workspace")
+    }
+
+    /// A file by which the process that was started last gives the runner something.
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}-{}", self.processes))
     }
 
     fn event_path(&self) -> PathBuf {
@@ -256,10 +349,9 @@ impl Job<'_> {
         format!("refs/heads/{}", self.run.git_ref)
     }
 
-    /// The environment of a step: <https://docs.github.com/actions/reference/workflows-and-actions/variables>.
-    fn environment(&self, with: &[(&str, &str)]) -> BTreeMap<String, OsString> {
+    /// The environment of a step, without what it has saved: <https://docs.github.com/actions/reference/workflows-and-actions/variables>.
+    fn environment(&self, with: &[(String, String)]) -> BTreeMap<String, OsString> {
         let run = &self.run;
-        let file = |name: &str| self.folder.join(format!("{name}-{}", self.steps)).into_os_string();
         let variables = [
             ("CI", "true".into()),
             ("GITHUB_ACTIONS", "true".into()),
@@ -268,40 +360,56 @@ impl Job<'_> {
             ("GITHUB_EVENT_NAME", run.event.clone().into()),
             ("GITHUB_EVENT_PATH", self.event_path().into()),
             ("GITHUB_JOB", self.name.into()),
-            ("GITHUB_OUTPUT", file("output")),
+            ("GITHUB_OUTPUT", self.file("output").into()),
             ("GITHUB_REF", self.git_ref().into()),
             ("GITHUB_REPOSITORY", run.repository.clone().into()),
             ("GITHUB_RUN_ATTEMPT", run.attempt.to_string().into()),
             ("GITHUB_RUN_ID", run.id.to_string().into()),
             ("GITHUB_SERVER_URL", self.runners.url.into()),
             ("GITHUB_SHA", run.head_sha.clone().into()),
-            ("GITHUB_STEP_SUMMARY", file("summary")),
+            ("GITHUB_STATE", self.file("state").into()),
+            ("GITHUB_STEP_SUMMARY", self.file("summary").into()),
             ("GITHUB_WORKFLOW", run.workflow_name.clone().into()),
             ("GITHUB_WORKSPACE", self.workspace().into()),
             ("RUNNER_TEMP", self.folder.join("temp").into()),
         ];
         let inputs = INPUTS.iter().map(|input| {
-            let given =
-                with.iter().find(|(name, _)| *name == input.name).map(|(_, value)| (*value).to_owned());
-            let value = given.unwrap_or_else(|| self.default(input.default.declared()));
-            (variable(input.name), value.into())
+            let given = with.iter().find(|(name, _)| name == input.name).map(|(_, text)| text.as_str());
+            let text = given.unwrap_or(input.default.declared());
+            (variable(input.name), evaluate(text, |expression| self.value(expression)).into())
         });
         variables.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(inputs).collect()
     }
 
-    /// What the runner makes of a default in `action.yml`.
-    fn default(&self, text: &str) -> String {
-        match text.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}")).map(str::trim) {
-            None => text.to_owned(),
-            Some("github.token") => github_token(&self.run.repository),
-            Some("github.actor") => self.run.actor.clone(),
-            Some("job.status") => self.status().as_str().to_owned(),
-            Some("job.check_run_id") => self.id.to_string(),
-            Some("toJSON(matrix)") => "null".to_owned(),
-            // What a context does not hold is empty.
-            Some(_) => String::new(),
+    /// What an expression of the workflow file, or of a default in `action.yml`, says as the job stands now.
+    fn value(&self, expression: &str) -> String {
+        match expression {
+            "github.token" => github_token(&self.run.repository),
+            "github.actor" => self.run.actor.clone(),
+            "job.status" => self.status().as_str().to_owned(),
+            "job.check_run_id" => self.id.to_string(),
+            "toJSON(matrix)" => "null".to_owned(),
+            other => {
+                let output =
+                    other.strip_prefix("steps.work.outputs.").and_then(|name| self.outputs.get(name));
+                // What a context does not hold is empty.
+                output.cloned().unwrap_or_default()
+            }
         }
     }
+}
+
+/// The text with the value of each `${{ expression }}` in its place.
+fn evaluate(text: &str, value: impl Fn(&str) -> String) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, (expression, behind))) =
+        rest.split_once("${{").and_then(|(before, after)| Some((before, after.split_once("}}")?)))
+    {
+        out += before;
+        out += &value(expression.trim());
+        rest = behind;
+    }
+    out + rest
 }
 
 /// The variable in which the runner passes an input: hyphens are kept.
@@ -311,10 +419,22 @@ fn variable(input: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::variable;
+    use super::{evaluate, variable};
 
     #[test]
     fn hyphens_of_an_input_are_kept() {
         assert_eq!(variable("dry-run"), "INPUT_DRY-RUN");
+    }
+
+    #[test]
+    fn each_expression_of_a_text_is_evaluated_where_it_stands() {
+        for (text, expected) in [
+            ("plain {{ release }}", "plain {{ release }}"),
+            ("${{ a }}", "<a>"),
+            ("version: ${{ a }}\ndigest: ${{b}}.", "version: <a>\ndigest: <b>."),
+            ("${{ a", "${{ a"),
+        ] {
+            assert_eq!(evaluate(text, |expression| format!("<{expression}>")), expected, "{text}");
+        }
     }
 }

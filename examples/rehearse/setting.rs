@@ -187,6 +187,11 @@ impl Setting {
         self.released().next().map_or("", |target| target.name.as_str())
     }
 
+    /// Whether the jobs of a target are tracked. Those of the others report by themselves.
+    pub(crate) fn is_tracked(&self, target: &str) -> bool {
+        target == self.fails_once()
+    }
+
     /// The length of the longest name of anyone who acts.
     pub(crate) fn longest_name(&self) -> usize {
         let targets =
@@ -199,7 +204,13 @@ impl Setting {
     pub(crate) fn plant(&self, world: &World) {
         world.token(RELEASE_TOKEN).acts_as(APP).can(HUB, &["issues: write"]);
         world.token(TICKET_TOKEN).acts_as(APP).can(HUB, &["issues: write"]);
-        world.token(&github_token(TOOLS)).can(TOOLS, &["issues: write", "actions: read"]);
+        world
+            .token(&github_token(TOOLS))
+            .can(TOOLS, &["issues: write", "actions: read", "checks: read", "contents: read"]);
+        for target in self.targets.iter().filter(|target| self.is_tracked(target.name.as_str())) {
+            let repository = target.repository.to_string();
+            world.token(&github_token(&repository)).can(&repository, &["actions: read"]);
+        }
 
         let hub = world.repository(HUB).private().member(DRIVER, "MEMBER");
         hub.role(DRIVER, "maintain");
