@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# end-to-end.sh [SHARED]: plays the README's workflows in a runner on this machine, with the action's
+# end-to-end.sh [SHARED]: plays the workflows of the documentation in a runner on this machine, with the action's
 # image, against the simulated GitHub.
 #
 # It needs Linux, Rust and Python, and a Docker engine or root on Debian. SHARED is a folder as

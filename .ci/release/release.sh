@@ -50,9 +50,9 @@ versions_agree() {
         fail "Cargo.toml says $cargo, not $version" "commit a Cargo.toml and a Cargo.lock that say $version"
     notes >/dev/null
     majors=$(git grep -h --only-matching --extended-regexp "$GITHUB_REPOSITORY([^@ ]*@|/)v[0-9]+" HEAD -- \
-        README.md examples .github | sed 's/.*[@/]//' | sort --unique)
+        README.md docs examples .github | sed 's/.*[@/]//' | sort --unique)
     [[ $majors == "$major" ]] ||
-        fail "README, examples and workflows say @${majors//$'\n'/ and @}" "they should all say @$major"
+        fail "README, docs, examples and workflows say @${majors//$'\n'/ and @}" "they should all say @$major"
 }
 
 notes() {
@@ -230,7 +230,7 @@ how_to_pin() {
 - uses: $GITHUB_REPOSITORY@$(git rev-parse "refs/tags/$tag^{commit}") # $tag
 \`\`\`
 
-That commit names the image \`$IMAGE@$DIGEST\`. The README tells how to verify it.
+That commit names the image \`$IMAGE@$DIGEST\`. [Pin and verify]($GITHUB_SERVER_URL/$GITHUB_REPOSITORY/blob/$tag/docs/guides/pin.md) says how to verify it.
 NOTES
 }
 

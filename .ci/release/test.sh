@@ -378,11 +378,16 @@ test_what_is_not_ready_is_refused() {
     mkdir examples
     printf 'uses: org/release-ticket-action/.github/workflows/finish.yml@v0\n' >examples/hub.yml
     commit 'Confuse people'
-    refuses 1.4.0 'README, examples and workflows say @v0 and @v1'
+    refuses 1.4.0 'README, docs, examples and workflows say @v0 and @v1'
     printf 'https://raw.githubusercontent.com/org/release-ticket-action/v2/schema.json\n' >examples/hub.yml
     commit 'Confuse editors'
-    refuses 1.4.0 'README, examples and workflows say @v1 and @v2'
+    refuses 1.4.0 'README, docs, examples and workflows say @v1 and @v2'
     rm -r examples
+    mkdir docs
+    printf 'uses: org/release-ticket-action@v3\n' >docs/guide.md
+    commit 'Confuse readers'
+    refuses 1.4.0 'README, docs, examples and workflows say @v1 and @v3'
+    rm -r docs
     printf '# Changelog\n\n## [1.4.0] - 2026-11-25\n\n## [1.3.0] - 2026-10-01\n\n- Old.\n' >CHANGELOG.md
     commit 'Say nothing'
     refuses 1.4.0 'CHANGELOG.md has nothing under `## [1.4.0] - DATE`'

@@ -1,13 +1,16 @@
 //! The table of the inputs: the place where one is added.
 //!
-//! `action.yml`, the tables of the README and the inputs of the workflows that others call are
+//! `action.yml`, the tables of `docs/reference/inputs.md` and the inputs of the workflows that others call are
 //! rendered from it by `tests/action/reference.rs`.
 
 use DefaultValue::{ByMode, Derived, Expression, Fixed, Nothing, Required};
 use ModeName::{Dispatch, Notify, Report};
 use Takes::{
     Boolean, Duration, List, Login, Logins, Mapping, Number, OneOf, Path, Repository, Secret, SomeOf,
-    Statuses, Template, Text, Ticket, Url,
+    Statuses, Template, Text, Url,
+};
+use Topic::{
+    Again, Failure, Issue, Message, People, Release, Runner, Stage, Step, Targets, Ticket, Tokens, Waiting,
 };
 
 use super::{ClaimMode, CommentMode, DispatchType, Explain};
@@ -20,6 +23,8 @@ use crate::ticket::{PingFor, Status};
 pub struct Input {
     /// Its name in `with:`.
     pub name: &'static str,
+    /// What it is about.
+    pub topic: Topic,
     /// The modes that take it.
     pub modes: &'static [ModeName],
     /// What stands in it.
@@ -40,6 +45,76 @@ pub enum ModeName {
     Report,
     /// Something went wrong.
     Notify,
+}
+
+/// What an input is about: the reference has a table for each topic of a mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// The step itself.
+    Step,
+    /// The identity under which the step works.
+    Tokens,
+    /// Which ticket the step is about.
+    Ticket,
+    /// Values of the runner.
+    Runner,
+    /// The targets, and how each is started.
+    Targets,
+    /// The release and the text of its ticket.
+    Release,
+    /// The runs that are followed.
+    Waiting,
+    /// A second start of a target or of a release.
+    Again,
+    /// People with a part in the release.
+    People,
+    /// The stage of a target.
+    Stage,
+    /// The text of a report or a notice.
+    Message,
+    /// The failure that a notice is about.
+    Failure,
+    /// The issue of a notice without a ticket.
+    Issue,
+}
+
+impl Topic {
+    /// Every topic, in the order of the reference.
+    pub const ALL: [Self; 13] = [
+        Self::Step,
+        Self::Tokens,
+        Self::Ticket,
+        Self::Targets,
+        Self::Release,
+        Self::Stage,
+        Self::Failure,
+        Self::Message,
+        Self::Issue,
+        Self::Waiting,
+        Self::Again,
+        Self::People,
+        Self::Runner,
+    ];
+
+    /// Its heading in the reference.
+    #[must_use]
+    pub fn heading(self) -> &'static str {
+        match self {
+            Self::Step => "The step",
+            Self::Tokens => "Tokens",
+            Self::Ticket => "Which ticket",
+            Self::Runner => "Filled in by the runner",
+            Self::Targets => "What to start",
+            Self::Release => "The release and its ticket",
+            Self::Waiting => "Waiting",
+            Self::Again => "Starting again",
+            Self::People => "People",
+            Self::Stage => "The stage",
+            Self::Message => "The message",
+            Self::Failure => "The failure",
+            Self::Issue => "The issue",
+        }
+    }
 }
 
 /// What stands in an input.
@@ -190,37 +265,48 @@ impl Input {
     }
 }
 
-/// Every input, in the order of `action.yml` and the README.
+/// Every input, in the order of `action.yml`.
 pub const INPUTS: &[Input] = &[
     // Every mode.
-    every_mode("mode", OneOf(words::<ModeName>), Required, "what to do: `dispatch`, `report` or `notify`"),
     every_mode(
+        Step,
+        "mode",
+        OneOf(words::<ModeName>),
+        Required,
+        "what to do: `dispatch`, `report` or `notify`",
+    ),
+    every_mode(
+        Tokens,
         "token",
         Secret,
         Expression("${{ github.token }}"),
         "the token for every request that has no other token",
     ),
     every_mode(
+        Tokens,
         "ticket-token",
         Secret,
         Nothing,
         "the token for requests to the ticket's repository, when that needs another one",
     ),
     every_mode(
+        Tokens,
         "client-id",
         Text,
         Nothing,
         "the client id of a GitHub App, for every request but those of `ticket-token`: tokens are minted for \
          what the step needs, one for each owner, and revoked at its end",
     ),
-    every_mode("app-id", Text, Nothing, "the number of that GitHub App, instead of its client id"),
+    every_mode(Tokens, "app-id", Text, Nothing, "the number of that GitHub App, instead of its client id"),
     every_mode(
+        Tokens,
         "private-key",
         Secret,
         Nothing,
         "a private key of that GitHub App: the .pem file, however its line breaks have come through, or base64 of it",
     ),
     every_mode(
+        Tokens,
         "sts-identity",
         Text,
         Nothing,
@@ -228,20 +314,23 @@ pub const INPUTS: &[Input] = &[
          the job's identity is exchanged for a token to it; needs `permissions: id-token: write`",
     ),
     every_mode(
+        Tokens,
         "sts-url",
         Url,
         Fixed("https://octo-sts.dev"),
         "the security token service that exchanges it, one that speaks octo-sts's protocol",
     ),
     every_mode(
+        Ticket,
         "repository",
         Repository,
         Derived("the ticket's repository, else the current one"),
         "the hub: `owner/name`, or `name` for the same owner; a ticket of another repository is refused",
     ),
     every_mode(
-        "ticket",
         Ticket,
+        "ticket",
+        Takes::Ticket,
         Derived(
             "the one that the event names: its input or `client_payload` property `release-ticket`, or in the \
              hub the issue of an `issues` or `issue_comment` event",
@@ -249,14 +338,16 @@ pub const INPUTS: &[Input] = &[
         "the ticket: `12`, `#12`, `owner/name#12` or the issue's URL; `0` and `-1` mean that there is none",
     ),
     every_mode(
+        Step,
         "comment-mode",
         OneOf(words::<CommentMode>),
         ByMode(&[(Dispatch, "update"), (Report, "update"), (Notify, "new")]),
         "`update` edits the job's record (for notify: the same failure's notice) in place, which pings nobody; \
          `new` writes a new comment for each step",
     ),
-    every_mode("dry-run", Boolean, Fixed("false"), "`true`: print the plan, change nothing, succeed"),
+    every_mode(Step, "dry-run", Boolean, Fixed("false"), "`true`: print the plan, change nothing, succeed"),
     every_mode(
+        Step,
         "fail-on-error",
         Boolean,
         ByMode(&[(Dispatch, "true"), (Report, "false"), (Notify, "true")]),
@@ -264,6 +355,7 @@ pub const INPUTS: &[Input] = &[
          failed fails a dispatch that waits in any case",
     ),
     every_mode(
+        Step,
         "retry-timeout",
         Duration,
         Fixed("5m"),
@@ -271,6 +363,7 @@ pub const INPUTS: &[Input] = &[
     ),
     Input {
         name: "ping",
+        topic: People,
         modes: &[Dispatch, Report],
         takes: SomeOf(words::<PingFor>),
         default: Fixed("failure, review, stuck, done"),
@@ -279,6 +372,7 @@ pub const INPUTS: &[Input] = &[
     },
     Input {
         name: "message-path",
+        topic: Message,
         modes: &[Report, Notify],
         takes: Path,
         default: Nothing,
@@ -286,22 +380,25 @@ pub const INPUTS: &[Input] = &[
                   input of more than 128 KiB. 4,000 characters are shown",
     },
     // Mode `dispatch`.
-    dispatch("targets", List, Nothing, "repositories, or mappings as in the targets file"),
+    dispatch(Targets, "targets", List, Nothing, "repositories, or mappings as in the targets file"),
     dispatch(
+        Targets,
         "targets-file",
         Path,
         Fixed(".github/release-targets.yml"),
         "the file that lists the targets, read from the workspace, else at the run's commit; used when \
          `targets` is blank",
     ),
-    dispatch("workflow", Path, Nothing, "the workflow file of targets that name none"),
+    dispatch(Targets, "workflow", Path, Nothing, "the workflow file of targets that name none"),
     dispatch(
+        Targets,
         "ref",
         Text,
         Derived("the target's default branch"),
         "the branch or tag of targets that name none",
     ),
     dispatch(
+        Targets,
         "inputs",
         Mapping,
         Nothing,
@@ -309,17 +406,19 @@ pub const INPUTS: &[Input] = &[
          comes first",
     ),
     dispatch(
+        Release,
         "release",
         Template,
         Nothing,
         "the release's name or version; also the key that finds the open ticket of the same release. Where it \
          is blank, each run of the hub has its own ticket, which its re-run finds",
     ),
-    dispatch("title", Template, Derived("a built-in one"), "a template for the ticket's title"),
-    dispatch("body", Template, Derived("a built-in one"), "a template for the ticket's text"),
-    dispatch("body-path", Path, Nothing, "a file with that template, used when `body` is blank"),
-    dispatch("labels", List, ByMode(&[(Dispatch, "release")]), "labels of the ticket"),
+    dispatch(Release, "title", Template, Derived("a built-in one"), "a template for the ticket's title"),
+    dispatch(Release, "body", Template, Derived("a built-in one"), "a template for the ticket's text"),
+    dispatch(Release, "body-path", Path, Nothing, "a file with that template, used when `body` is blank"),
+    dispatch(Release, "labels", List, ByMode(&[(Dispatch, "release")]), "labels of the ticket"),
     dispatch(
+        People,
         "driver",
         Login,
         Expression("${{ github.actor }}"),
@@ -327,28 +426,50 @@ pub const INPUTS: &[Input] = &[
          mentioned by `ping`",
     ),
     dispatch(
+        Targets,
         "dispatch-type",
         OneOf(words::<DispatchType>),
         Fixed("workflow"),
         "`workflow` starts workflows; `repository` sends a `repository_dispatch` to the targets instead",
     ),
-    dispatch("event-type", Text, Nothing, "the type of the event that `dispatch-type: repository` sends"),
-    dispatch("max-parallel", Number, Fixed("8"), "how many starts are under way at once, 100 at most"),
     dispatch(
+        Targets,
+        "event-type",
+        Text,
+        Nothing,
+        "the type of the event that `dispatch-type: repository` sends",
+    ),
+    dispatch(
+        Targets,
+        "max-parallel",
+        Number,
+        Fixed("8"),
+        "how many starts are under way at once, 100 at most",
+    ),
+    dispatch(
+        Waiting,
         "wait",
         Boolean,
         Fixed("false"),
         "`true`: follow the runs to their end, and start targets as their `needs` are met",
     ),
-    dispatch("wait-timeout", Duration, Fixed("60m"), "how long to follow the runs; then the step fails"),
-    dispatch("wait-interval", Duration, Fixed("15s"), "how often to look at the runs"),
     dispatch(
+        Waiting,
+        "wait-timeout",
+        Duration,
+        Fixed("60m"),
+        "how long to follow the runs; then the step fails",
+    ),
+    dispatch(Waiting, "wait-interval", Duration, Fixed("15s"), "how often to look at the runs"),
+    dispatch(
+        Waiting,
         "cancel-on-timeout",
         Boolean,
         Fixed("false"),
         "`true`: a time-out or a cancelled hub job cancels the runs that it started",
     ),
     dispatch(
+        Targets,
         "only",
         List,
         Derived("all targets"),
@@ -356,18 +477,21 @@ pub const INPUTS: &[Input] = &[
          started again by a new run of the hub",
     ),
     dispatch(
+        Again,
         "retry-failed",
         Boolean,
         Fixed("false"),
         "`true`: start targets again whose last run failed, and send events again that may not have arrived",
     ),
     dispatch(
+        Targets,
         "ignore-unexpected-inputs",
         Boolean,
         Fixed("false"),
         "`true`: drop inputs that a target's workflow does not declare, with a notice",
     ),
     dispatch(
+        Release,
         "close-on-success",
         Boolean,
         Fixed("false"),
@@ -375,6 +499,7 @@ pub const INPUTS: &[Input] = &[
          last report if its token may, else by the next dispatch",
     ),
     dispatch(
+        Waiting,
         "stale-after",
         Duration,
         Nothing,
@@ -382,6 +507,7 @@ pub const INPUTS: &[Input] = &[
          the same name in the targets file comes first",
     ),
     dispatch(
+        Again,
         "release-again",
         Boolean,
         Fixed("false"),
@@ -390,6 +516,7 @@ pub const INPUTS: &[Input] = &[
          before is not started again",
     ),
     dispatch(
+        Again,
         "claim",
         OneOf(words::<ClaimMode>),
         Fixed("comment"),
@@ -397,6 +524,7 @@ pub const INPUTS: &[Input] = &[
          `ref`, by a git reference of the hub, which needs `contents: write` there",
     ),
     dispatch(
+        People,
         "command-permission",
         OneOf(words::<Role>),
         Fixed("write"),
@@ -404,6 +532,7 @@ pub const INPUTS: &[Input] = &[
          `write`, `maintain` or `admin`. To override a freeze takes `maintain` in any case",
     ),
     dispatch(
+        Release,
         "publish-release",
         Boolean,
         Fixed("false"),
@@ -412,18 +541,21 @@ pub const INPUTS: &[Input] = &[
     ),
     // Mode `report`.
     report(
+        Stage,
         "target",
         Text,
         Derived("the name under which the ticket's dispatch started this run, else the repository's name"),
         "the target's name, which is a row of the board",
     ),
     report(
+        Stage,
         "stage",
         Text,
         Derived("the job's id, in a matrix with its values: `build (linux)`"),
         "the stage of the target",
     ),
     report(
+        Stage,
         "status",
         Statuses(&Status::ALL),
         Expression("${{ job.status }}"),
@@ -431,15 +563,17 @@ pub const INPUTS: &[Input] = &[
          `join(needs.*.result)` gives them, the worst counts. A run's other conclusions count as the nearest of these",
     ),
     report(
+        Message,
         "message",
         Text,
         Nothing,
         "what there is to say. The board shows the first line, the record all of it. Inline Markdown stays; \
          HTML, images and mentions are defused",
     ),
-    report("url", Url, Derived("the run"), "what the message links to"),
-    report("done", Boolean, Fixed("false"), "`true`: this stage ends the target's release"),
+    report(Message, "url", Url, Derived("the run"), "what the message links to"),
+    report(Stage, "done", Boolean, Fixed("false"), "`true`: this stage ends the target's release"),
     report(
+        Message,
         "outputs",
         Mapping,
         Nothing,
@@ -448,6 +582,7 @@ pub const INPUTS: &[Input] = &[
          characters, and all of a target's outputs have 8 KB. The board shows `version`",
     ),
     report(
+        Stage,
         "track",
         Boolean,
         Fixed("false"),
@@ -456,6 +591,7 @@ pub const INPUTS: &[Input] = &[
     ),
     // Mode `notify`.
     notify(
+        Failure,
         "explain",
         OneOf(words::<Explain>),
         Fixed("auto"),
@@ -463,8 +599,9 @@ pub const INPUTS: &[Input] = &[
          `annotations`, these alone; `off`, neither, and nothing of the runs before. It shows a log only where whoever \
          reads the notice may read that log",
     ),
-    notify("message", Text, Derived("made from the run"), "what went wrong"),
+    notify(Message, "message", Text, Derived("made from the run"), "what went wrong"),
     notify(
+        Failure,
         "status",
         Statuses(&[Status::Failure, Status::Cancelled, Status::Success, Status::Skipped]),
         Expression("${{ job.status }}"),
@@ -473,19 +610,22 @@ pub const INPUTS: &[Input] = &[
          notifies of that run, however it ended",
     ),
     notify(
+        Issue,
         "title",
         Text,
         Derived("made from the run"),
         "the title of the issue that is opened where there is no ticket",
     ),
     notify(
+        Issue,
         "labels",
         List,
         ByMode(&[(Notify, "release-failure")]),
         "labels of the issue that is opened where there is no ticket",
     ),
-    notify("mention", Logins, Derived("the ticket's driver, else the actor"), "logins to ping"),
+    notify(People, "mention", Logins, Derived("the ticket's driver, else the actor"), "logins to ping"),
     notify(
+        Failure,
         "fingerprint",
         Text,
         Derived("repository, workflow, job (in a matrix with its values) and branch"),
@@ -494,12 +634,14 @@ pub const INPUTS: &[Input] = &[
     ),
     // Every mode again: what the runner fills in.
     every_mode(
+        Runner,
         "matrix",
         Takes::Context,
         Expression("${{ toJSON(matrix) }}"),
         "the values by which the jobs of a matrix are told apart; leave it alone",
     ),
     every_mode(
+        Runner,
         "check-run-id",
         Takes::Context,
         Expression("${{ job.check_run_id }}"),
@@ -508,20 +650,44 @@ pub const INPUTS: &[Input] = &[
     ),
 ];
 
-const fn every_mode(name: &'static str, takes: Takes, default: DefaultValue, meaning: &'static str) -> Input {
-    Input { name, modes: ModeName::ALL, takes, default, meaning }
+const fn every_mode(
+    topic: Topic,
+    name: &'static str,
+    takes: Takes,
+    default: DefaultValue,
+    meaning: &'static str,
+) -> Input {
+    Input { topic, name, modes: ModeName::ALL, takes, default, meaning }
 }
 
-const fn dispatch(name: &'static str, takes: Takes, default: DefaultValue, meaning: &'static str) -> Input {
-    Input { name, modes: &[Dispatch], takes, default, meaning }
+const fn dispatch(
+    topic: Topic,
+    name: &'static str,
+    takes: Takes,
+    default: DefaultValue,
+    meaning: &'static str,
+) -> Input {
+    Input { topic, name, modes: &[Dispatch], takes, default, meaning }
 }
 
-const fn report(name: &'static str, takes: Takes, default: DefaultValue, meaning: &'static str) -> Input {
-    Input { name, modes: &[Report], takes, default, meaning }
+const fn report(
+    topic: Topic,
+    name: &'static str,
+    takes: Takes,
+    default: DefaultValue,
+    meaning: &'static str,
+) -> Input {
+    Input { topic, name, modes: &[Report], takes, default, meaning }
 }
 
-const fn notify(name: &'static str, takes: Takes, default: DefaultValue, meaning: &'static str) -> Input {
-    Input { name, modes: &[Notify], takes, default, meaning }
+const fn notify(
+    topic: Topic,
+    name: &'static str,
+    takes: Takes,
+    default: DefaultValue,
+    meaning: &'static str,
+) -> Input {
+    Input { topic, name, modes: &[Notify], takes, default, meaning }
 }
 
 #[cfg(test)]

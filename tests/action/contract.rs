@@ -1,4 +1,4 @@
-//! `action.yml`, the code and the README declare the same inputs and outputs.
+//! `action.yml`, the code and the reference declare the same inputs and outputs.
 
 use std::collections::BTreeMap;
 
@@ -25,24 +25,15 @@ fn action_yml() -> ActionYml {
     serde_saphyr::from_str(include_str!("../../action.yml")).expect("action.yml is YAML of this shape")
 }
 
-/// The rows of the tables below a heading of the README, `## Outputs`: the name and the cell behind it.
-fn readme_rows(heading: &str) -> BTreeMap<String, String> {
-    let level = |line: &str| line.len() - line.trim_start_matches('#').len();
-    let readme = include_str!("../../README.md");
-    let below = readme.lines().skip_while(|line| *line != heading).skip(1);
-    let section = below.take_while(|line| !(1..=level(heading)).contains(&level(line)));
-    let rows = section.filter_map(|line| line.strip_prefix("| `"));
-    let rows: BTreeMap<_, _> = rows
-        .flat_map(|row| {
-            let (names, rest) = row.split_once(" | ").expect("a table of several columns");
-            let names: Vec<String> =
-                names.split(", ").map(|name| name.trim_matches('`').to_owned()).collect();
-            let next = rest.split(" | ").next().unwrap_or_default().trim().trim_matches('`').to_owned();
-            names.into_iter().map(move |name| (name, next.clone()))
-        })
-        .collect();
-    assert!(!rows.is_empty(), "there is no table below {heading}");
-    rows
+/// The names in the first column of the first table of `docs/reference/outputs.md`.
+fn outputs_of_reference() -> Vec<String> {
+    let page = include_str!("../../docs/reference/outputs.md");
+    let rows = page.lines().skip_while(|line| !line.starts_with("| output |")).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    let names = rows.flat_map(|row| row.split('|').nth(1).expect("a table of several columns").split(','));
+    let mut names: Vec<String> = names.map(|name| name.trim().trim_matches('`').to_owned()).collect();
+    names.sort();
+    names
 }
 
 /// As a runner reads them: `reference.rs` compares the text.
@@ -66,5 +57,5 @@ fn the_outputs_are_the_same_everywhere() {
         Receipt::default().outputs().into_iter().map(|(name, _)| name.to_owned()).collect();
     code.sort();
     assert_eq!(code, action_yml().outputs.into_keys().collect::<Vec<_>>(), "the code and action.yml");
-    assert_eq!(code, readme_rows("## Outputs").into_keys().collect::<Vec<_>>(), "the code and the README");
+    assert_eq!(code, outputs_of_reference(), "the code and docs/reference/outputs.md");
 }

@@ -16,6 +16,7 @@ mod contract;
 mod course;
 mod defused;
 mod dispatch;
+mod documentation;
 mod ends;
 mod explain;
 mod formats;

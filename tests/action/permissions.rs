@@ -1,4 +1,4 @@
-//! Each mode with exactly the permissions of the README's table, and with each of them taken away.
+//! Each mode with exactly the permissions of the reference's table, and with each of them taken away.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,13 +8,12 @@ use simulated_github::{App, Job};
 
 use crate::support::{Acme, Done, Running, Step};
 
-/// A row of the README's table: the mode, where, and what.
+/// A row of the reference's table: the mode, where, and what.
 type Need = (String, String, String);
 
-fn table_of_readme() -> Vec<Need> {
-    let readme = include_str!("../../README.md");
-    let (_, section) = readme.split_once("### Permissions").expect("the README has them");
-    let rows = section.lines().skip_while(|line| !line.starts_with("| mode |")).skip(2);
+fn table_of_reference() -> Vec<Need> {
+    let page = include_str!("../../docs/reference/permissions.md");
+    let rows = page.lines().skip_while(|line| !line.starts_with("| mode |")).skip(2);
     let rows = rows.take_while(|line| line.starts_with('|'));
     rows.map(|row| {
         let cells: Vec<String> = row.split('|').map(|cell| cell.trim().replace('`', "")).collect();
@@ -47,12 +46,12 @@ fn repository(mode: &str, place: &str) -> &'static str {
         (_, "hub") => "acme/hub",
         ("notify" | "report with track", "its repository") | (_, "target") => "acme/web",
         ("dispatch", "its repository") => "acme/hub",
-        other => panic!("the README's table says {other:?}, and no test knows where that is"),
+        other => panic!("the reference's table says {other:?}, and no test knows where that is"),
     }
 }
 
 impl Strict {
-    /// A world with all permissions that the README names for `mode`, but for one row.
+    /// A world with all permissions that the reference names for `mode`, but for one row.
     async fn new(kind: Kind, mode: &str, without: Option<&Need>) -> Self {
         let acme = Acme::new().await;
         for name in acme.world.repositories() {
@@ -64,7 +63,7 @@ impl Strict {
         let app = acme.world.app("acme-release");
         let service = acme.world.serve_token_service().await.expect("a free port on loopback");
 
-        let rows = table_of_readme().into_iter().filter(|row| row.0 == mode && Some(row) != without);
+        let rows = table_of_reference().into_iter().filter(|row| row.0 == mode && Some(row) != without);
         let mut granted: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for (mode, place, permission) in rows {
             granted.entry(repository(&mode, &place)).or_default().push(permission);
@@ -167,7 +166,7 @@ impl Strict {
 
 fn need(mode: &str, place: &str, permission: &str) -> Need {
     let need = (mode.to_owned(), place.to_owned(), permission.to_owned());
-    assert!(table_of_readme().contains(&need), "the README's table lacks {need:?}");
+    assert!(table_of_reference().contains(&need), "the reference's table lacks {need:?}");
     need
 }
 
@@ -200,7 +199,7 @@ fn names(kind: Kind, done: &Done, permission: &str, repository: &str) {
 }
 
 #[tokio::test]
-async fn with_the_permissions_of_the_readme_each_mode_does_all_that_it_can() {
+async fn with_the_permissions_of_the_reference_each_mode_does_all_that_it_can() {
     let play = async |kind| {
         let strict = Strict::new(kind, "dispatch", None).await;
         strict.leave_a_claim().await;
@@ -567,16 +566,16 @@ async fn a_notice_that_lacks_a_permission_names_it_and_finds_another_place() {
 }
 
 #[test]
-fn every_row_of_the_readme_is_taken_away_by_a_test() {
+fn every_row_of_the_reference_is_taken_away_by_a_test() {
     let source = include_str!("permissions.rs");
-    for (mode, place, permission) in table_of_readme() {
+    for (mode, place, permission) in table_of_reference() {
         let named = [
             format!("need(\"{mode}\", \"{place}\", \"{permission}\")"),
             format!("(\"{place}\", \"{permission}\")"),
         ];
         assert!(named.iter().any(|named| source.contains(named)), "{mode}, {place}, {permission}");
     }
-    assert_eq!(table_of_readme().len(), 19);
+    assert_eq!(table_of_reference().len(), 19);
 }
 
 #[tokio::test]

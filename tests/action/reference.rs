@@ -1,13 +1,15 @@
-//! The text that is rendered from the table of the inputs: in `action.yml`, in the README, and in the
-//! workflows that others call.
+//! The text that is rendered from the table of the inputs: in `action.yml`, in the reference, and in the
+//! workflows that others call; and from the JSON Schema of the targets file, in the reference.
 //!
 //! The test compares; `UPDATE_REFERENCE=1 cargo test --test action reference` writes what differs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use release_ticket_action::inputs::table::{DefaultValue, ModeName, Takes, Words};
+use release_ticket_action::inputs::table::{DefaultValue, ModeName, Takes, Topic, Words};
 use release_ticket_action::inputs::{INPUTS, Input};
+use release_ticket_action::targets::schema::json_schema;
+use serde_json::Value;
 
 const NOTE: &str = "Rendered from src/inputs/table.rs; CONTRIBUTING.md says how to change it.";
 
@@ -112,7 +114,7 @@ struct Region {
 }
 
 #[test]
-fn the_documentation_of_the_inputs_is_that_of_the_table() {
+fn the_reference_is_rendered_from_the_table_of_inputs_and_the_schema() {
     let mut files: BTreeMap<&str, String> = BTreeMap::new();
     for region in regions() {
         let text = files.entry(region.file).or_insert_with(|| read(region.file));
@@ -136,7 +138,7 @@ fn the_documentation_of_the_inputs_is_that_of_the_table() {
     }
     assert!(
         outdated.is_empty(),
-        "these files are not what src/inputs/table.rs says; \
+        "these files are not what src/inputs/table.rs and src/targets/schema.rs say; \
          `UPDATE_REFERENCE=1 cargo test --test action reference` writes them:\n{outdated}"
     );
 }
@@ -153,12 +155,8 @@ fn regions() -> Vec<Region> {
     let below = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
     let mut regions =
         vec![Region { file: "action.yml", below: below(&["inputs:"]), lines: inputs_of_action() }];
-    let of_every_mode = ("Every mode".to_owned(), ModeName::ALL);
-    let of_one = ModeName::ALL.iter().map(|mode| (mode.as_str().to_owned(), std::slice::from_ref(mode)));
-    for (heading, modes) in std::iter::once(of_every_mode).chain(of_one) {
-        let below = vec![format!("### {heading}"), String::new()];
-        regions.push(Region { file: "README.md", below, lines: table(modes) });
-    }
+    regions.extend(tables_of_inputs());
+    regions.extend(tables_of_targets_file());
     for called in &CALLED {
         let below = below(&["workflow_call:", "inputs:"]);
         regions.push(Region { file: called.file, below, lines: called.inputs() });
@@ -284,20 +282,32 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-// ---- README.md ----
+// ---- docs/reference/inputs.md ----
 
-/// The table of the inputs that exactly these modes take.
-fn table(modes: &[ModeName]) -> Vec<String> {
-    let mut lines = vec![
-        format!("<!-- {NOTE} -->"),
-        "| input | default | takes | meaning |".to_owned(),
-        "|---|---|---|---|".to_owned(),
-    ];
-    let is_listed = |input: &&Input| match modes {
+/// A table for each topic of the inputs that every mode takes, and of those of each mode.
+fn tables_of_inputs() -> Vec<Region> {
+    let of_every_mode = ("Every mode", ModeName::ALL);
+    let of_one = ModeName::ALL.iter().map(|mode| (mode.as_str(), std::slice::from_ref(mode)));
+    let sections = std::iter::once(of_every_mode).chain(of_one);
+    let tables = sections.flat_map(|(heading, modes)| {
+        Topic::ALL.into_iter().filter_map(move |topic| {
+            let topic_heading = format!("### {}", topic.heading());
+            let below = vec![format!("## {heading}"), topic_heading, String::new()];
+            let lines = table_of_inputs(modes, topic)?;
+            Some(Region { file: "docs/reference/inputs.md", below, lines })
+        })
+    });
+    tables.collect()
+}
+
+/// The table of the inputs about `topic` that exactly these modes take, if there are any.
+fn table_of_inputs(modes: &[ModeName], topic: Topic) -> Option<Vec<String>> {
+    let is_in_section = |input: &&Input| match modes {
         [mode] => input.modes.contains(mode) && input.modes.len() < ModeName::ALL.len(),
         modes => input.modes == modes,
     };
-    lines.extend(INPUTS.iter().filter(is_listed).map(|input| {
+    let inputs = INPUTS.iter().filter(|input| input.topic == topic).filter(is_in_section);
+    let rows = inputs.map(|input| {
         let default = match input.default {
             DefaultValue::Required => "required".to_owned(),
             DefaultValue::Nothing => String::new(),
@@ -305,11 +315,92 @@ fn table(modes: &[ModeName]) -> Vec<String> {
             DefaultValue::ByMode(texts) => by_mode(texts, modes),
             DefaultValue::Derived(words) => words.to_owned(),
         };
-        let cells = [&format!("`{}`", input.name), default.as_str(), noun(input.takes), input.meaning];
-        let cells = cells.map(|cell| if cell.is_empty() { " ".to_owned() } else { format!(" {cell} ") });
-        format!("|{}|", cells.join("|"))
-    }));
-    lines
+        row([&format!("`{}`", input.name), &default, noun(input.takes), input.meaning])
+    });
+    let rows: Vec<String> = rows.collect();
+    (!rows.is_empty()).then(|| table(["input", "default", "takes", "meaning"], rows))
+}
+
+fn table<const COLUMNS: usize>(titles: [&str; COLUMNS], rows: Vec<String>) -> Vec<String> {
+    let head = [row(titles), "|---".repeat(COLUMNS) + "|"];
+    head.into_iter().chain(rows).collect()
+}
+
+fn row<const COLUMNS: usize>(cells: [&str; COLUMNS]) -> String {
+    let cells = cells.map(|cell| if cell.is_empty() { " ".to_owned() } else { format!(" {cell} ") });
+    format!("|{}|", cells.join("|"))
+}
+
+// ---- docs/reference/targets-file.md ----
+
+/// A table for each kind of mapping in the targets file.
+fn tables_of_targets_file() -> Vec<Region> {
+    let schema = json_schema();
+    let file = &schema["oneOf"][0];
+    let target = &file["properties"]["targets"]["items"]["oneOf"][1];
+    let tables = [
+        ("The file", file),
+        ("A target", target),
+        ("Checks of `verify`", &target["properties"]["verify"]),
+        ("A gate", &file["properties"]["gates"]["items"]),
+        ("A freeze", &file["properties"]["freeze"]["oneOf"][0]),
+    ];
+    let region = |(heading, mapping): (&str, &Value)| Region {
+        file: "docs/reference/targets-file.md",
+        below: vec![format!("## {heading}"), String::new()],
+        lines: table_of_keys(mapping),
+    };
+    tables.map(region).into()
+}
+
+fn table_of_keys(mapping: &Value) -> Vec<String> {
+    let keys = mapping["properties"].as_object().expect("a mapping has keys");
+    let required: Vec<&str> =
+        mapping["required"].as_array().into_iter().flatten().flat_map(Value::as_str).collect();
+    let rows = keys.iter().map(|(key, value)| {
+        let need = if required.contains(&key.as_str()) { "required" } else { "" };
+        let meaning = value["description"].as_str().expect("each key has a description");
+        row([&format!("`{key}`"), need, &kind(value), meaning.trim_end_matches('.')])
+    });
+    table(["key", "need", "takes", "meaning"], rows.collect())
+}
+
+/// The kind of value that a key takes, in a word.
+fn kind(value: &Value) -> String {
+    if let Some(words) = value["enum"].as_array() {
+        let words = words.iter().map(|word| format!("`{}`", word.as_str().expect("a word")));
+        return words.collect::<Vec<_>>().join(" or ");
+    }
+    let name = match (&value["type"], &value["oneOf"]) {
+        (Value::String(name), _) => match name.as_str() {
+            "object" => "mapping",
+            "array" => "list",
+            "string" => "text",
+            "integer" => "number",
+            name => name,
+        },
+        (Value::Array(_), _) => "text",
+        (_, Value::Array(kinds)) if kinds[0]["type"] == "object" => "mapping, or a list of mappings",
+        (_, Value::Array(_)) => "text, or a list",
+        other => panic!("no word for the kind {other:?}"),
+    };
+    name.to_owned()
+}
+
+#[test]
+fn the_defaults_of_a_targets_file_are_keys_of_a_target() {
+    let schema = json_schema();
+    let keys = |mapping: &Value| -> Vec<String> {
+        mapping["properties"].as_object().expect("a mapping has keys").keys().cloned().collect()
+    };
+    let file = &schema["oneOf"][0]["properties"];
+    let mut of_a_target = keys(&file["targets"]["items"]["oneOf"][1]);
+    of_a_target.retain(|key| !["repository", "name", "needs"].contains(&key.as_str()));
+    assert_eq!(
+        keys(&file["defaults"]),
+        of_a_target,
+        "docs/reference/targets-file.md says which keys it takes"
+    );
 }
 
 fn noun(takes: Takes) -> &'static str {

@@ -7,11 +7,10 @@ use tokio::net::TcpListener;
 use crate::proxy::{Proxy, Rules};
 use crate::support::{Acme, Done, Step};
 
-/// A trust policy as the README has it, under a heading and behind a word.
-fn policy_of_readme(subject: &str) -> String {
-    let readme = include_str!("../../README.md");
-    let (_, section) = readme.split_once("### A token service").expect("the README tells of it");
-    let (_, policy) = section.split_once("```yaml\n# .github/chainguard/report.sts.yaml").expect("a policy");
+/// The trust policy of the guide to tokens, with another subject.
+fn policy_of_guide(subject: &str) -> String {
+    let guide = include_str!("../../docs/guides/tokens.md");
+    let (_, policy) = guide.split_once("```yaml\n# .github/chainguard/report.sts.yaml").expect("a policy");
     let (policy, _) = policy.split_once("```").expect("the block ends");
     let line = policy.lines().find(|line| line.starts_with("subject")).expect("it trusts somebody");
     policy.replace(line, subject)
@@ -31,7 +30,7 @@ impl Sts {
         acme.world
             .repository("acme/hub")
             .private()
-            .file(".github/chainguard/report.sts.yaml", &policy_of_readme(subject));
+            .file(".github/chainguard/report.sts.yaml", &policy_of_guide(subject));
         acme.world.app("octo-sts").installed_on("acme", &["issues: write", "contents: read"]);
         let ticket = acme.world.issue("acme/hub", "By hand", "", "alice");
         let service = acme.world.serve_token_service().await.expect("a free port on loopback");
@@ -57,7 +56,7 @@ impl Sts {
 const WEB: &str = "subject: repo:acme/web:ref:refs/heads/main";
 
 #[tokio::test]
-async fn a_target_without_a_secret_reports_by_the_trust_policy_of_the_readme() {
+async fn a_target_without_a_secret_reports_by_the_trust_policy_of_the_guide() {
     let sts = Sts::trusting(WEB).await;
     let done = sts.run(sts.report()).await;
     assert_eq!(done.succeeds().output("delivered"), "true");
@@ -79,7 +78,7 @@ async fn the_subject_may_name_ids_that_stay_when_a_repository_is_renamed() {
     let subject = sts.acme.world.immutable_subject("acme/web");
     sts.job.subject(&subject);
     sts.run(sts.report()).await.succeeds().says("subject \"repo:acme@");
-    let policy = policy_of_readme(&format!("subject: {subject}"));
+    let policy = policy_of_guide(&format!("subject: {subject}"));
     sts.acme.world.repository("acme/hub").file(".github/chainguard/report.sts.yaml", &policy);
     assert_eq!(sts.run(sts.report()).await.succeeds().output("delivered"), "true");
 }

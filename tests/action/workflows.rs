@@ -1,4 +1,4 @@
-//! The workflow files that people copy or call: what the README shows of them, and that they ask the
+//! The workflow files that people copy or call: what the documentation shows of them, and that they ask the
 //! action for nothing that it does not know.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use release_ticket_action::inputs::INPUTS;
 use release_ticket_action::targets::{Defaults, parse_file};
 use serde_json::Value;
+
+use crate::documentation::pages;
 
 fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -109,19 +111,32 @@ fn dispatches(job: &Value) -> bool {
 }
 
 #[test]
-fn what_the_readme_shows_stands_in_a_file_that_can_be_copied_whole() {
-    let readme = include_str!("../../README.md");
-    let blocks: Vec<&str> =
-        readme.split("\n```yaml\n").skip(1).filter_map(|rest| Some(rest.split_once("\n```")?.0)).collect();
-    assert!(blocks.len() >= 8, "{} blocks", blocks.len());
+fn the_documentation_shows_lines_of_files_that_can_be_copied_whole() {
     let files = files("examples/workflows");
-    for block in blocks {
-        let lines = format!("\n{block}\n");
-        assert!(
-            files.values().any(|text| format!("\n{text}").contains(&lines)),
-            "no file of examples/workflows has these lines:\n{block}"
-        );
+    let mut blocks = 0;
+    for (page, text) in pages() {
+        for block in yaml_blocks(&text) {
+            let lines = format!("\n{block}\n");
+            assert!(
+                files.values().any(|text| format!("\n{text}").contains(&lines)),
+                "no file of examples/workflows has these lines of {page}:\n{block}"
+            );
+            blocks += 1;
+        }
     }
+    assert!(blocks >= 20, "{blocks} blocks");
+}
+
+#[test]
+fn the_readme_shows_the_smallest_workflow_whole() {
+    let readme = include_str!("../../README.md");
+    let smallest = include_str!("../../examples/workflows/smallest/.github/workflows/release.yml");
+    assert_eq!(yaml_blocks(readme), [smallest.trim_end()]);
+}
+
+/// The blocks of YAML in a page of Markdown.
+fn yaml_blocks(page: &str) -> Vec<&str> {
+    page.split("\n```yaml\n").skip(1).filter_map(|rest| Some(rest.split_once("\n```")?.0)).collect()
 }
 
 #[test]

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use serde_json::Value;
-use simulated_github::{Issue, Server, World};
+use simulated_github::{App, Issue, Server, World};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -27,6 +27,8 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 pub(crate) struct Acme {
     pub(crate) world: World,
     url: String,
+    /// Does what `RELEASE_TOKEN` does, in hubs that have its key in place of the token.
+    app: App,
     action: TempDir,
     job_image: String,
     checkouts: BTreeMap<String, TempDir>,
@@ -45,9 +47,11 @@ impl Acme {
         let world = World::at(now());
         world.token(RELEASE_TOKEN).acts_as("acme-release[bot]");
         world.token(TICKET_TOKEN).acts_as("acme-ticket[bot]").can("acme/hub", &["issues: write"]);
+        let app = world.app("acme-release").installed_on("acme", &["actions: write", "contents: read"]);
         let server = world.serve().await.expect("a free port on loopback");
         let mut acme = Self {
             url: server.url(),
+            app,
             action: action(&variable("END_TO_END_IMAGE")),
             job_image: variable("END_TO_END_JOB_IMAGE"),
             checkouts: BTreeMap::new(),
@@ -131,10 +135,14 @@ impl Acme {
     async fn play_one(&self, id: u64) -> Ended {
         let run = self.world.run(id).expect("a run that was started is there");
         let github_token = github_token(&run.repository);
-        let secret = match run.repository.as_str() {
-            "acme/hub" => ("RELEASE_TOKEN", RELEASE_TOKEN),
-            _ => ("TICKET_TOKEN", TICKET_TOKEN),
-        };
+        let (client_id, private_key) = (self.app.client_id(), self.app.private_key());
+        let mut secrets = vec![("GITHUB_TOKEN", github_token.as_str())];
+        match run.repository.as_str() {
+            "acme/hub" => {
+                secrets.extend([("RELEASE_TOKEN", RELEASE_TOKEN), ("RELEASE_APP_KEY", &private_key)])
+            }
+            _ => secrets.push(("TICKET_TOKEN", TICKET_TOKEN)),
+        }
         let checkout =
             self.checkouts.get(&run.repository).expect("runs are in repositories that are planted");
         let runner = Runner {
@@ -143,7 +151,8 @@ impl Acme {
             checkout: checkout.path(),
             action: self.action.path(),
             job_image: &self.job_image,
-            secrets: &[("GITHUB_TOKEN", &github_token), secret],
+            secrets: &secrets,
+            variables: &[("RELEASE_APP_ID", &client_id)],
             cancel_at: self.cancelled_at.get(&run.repository).map(String::as_str),
         };
         let event = self.events.lock().await.get(&id).cloned();

@@ -26,6 +26,8 @@ pub(crate) struct Runner<'a> {
     pub(crate) job_image: &'a str,
     /// Names and values, `GITHUB_TOKEN` among them.
     pub(crate) secrets: &'a [(&'a str, &'a str)],
+    /// Names and values of what is not secret: `vars`.
+    pub(crate) variables: &'a [(&'a str, &'a str)],
     /// The run is cancelled when a step prints this.
     pub(crate) cancel_at: Option<&'a str>,
 }
@@ -102,6 +104,9 @@ impl Runner<'_> {
         }
         for (name, value) in self.secrets {
             act.args(["--secret", &format!("{name}={value}")]);
+        }
+        for (name, value) in self.variables {
+            act.args(["--var", &format!("{name}={value}")]);
         }
         let act = act.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut act = act.spawn().expect("act is installed: .ci/end-to-end.sh does it");
