@@ -2,7 +2,8 @@
 # pictures.sh [SHARED]: writes the boards that the documentation shows, and draws them, light and dark.
 #
 # SHARED is a folder with tools/render-ticket.sh, by default ../shared. `cargo test --test action boards` compares
-# the Markdown that the pictures were drawn from with the boards of today.
+# the Markdown behind the pictures with the boards of today, and `.ci/run docs` compares the pictures with that Markdown, by
+# the checksums that this script writes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -19,3 +20,5 @@ for board in "${boards[@]}"; do
     NODE_DIR=$PWD/target/ci/render "$render" "$folder/$board.md" "$folder/$board-light.png" --width=800
     NODE_DIR=$PWD/target/ci/render "$render" "$folder/$board.md" "$folder/$board-dark.png" --width=800 --dark
 done
+cd "$folder"
+sha256sum ./*.md ./*.png >SHA256SUMS
