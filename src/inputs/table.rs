@@ -17,21 +17,20 @@ use super::{ClaimMode, CommentMode, DispatchType, Explain};
 use crate::github::role::Role;
 use crate::ticket::{PingFor, Status};
 
-/// An input as users know it, or as the users of some modes do: where modes mean different things by
-/// one name, each meaning has a row of its own.
+/// An input as users know it. If a name means different things in different modes, each meaning has a row.
 #[derive(Debug, Clone, Copy)]
 pub struct Input {
     /// Its name in `with:`.
     pub name: &'static str,
-    /// What it is about.
+    /// Its topic.
     pub topic: Topic,
     /// The modes that take it.
     pub modes: &'static [ModeName],
-    /// What stands in it.
+    /// The kind of value that it takes.
     pub takes: Takes,
-    /// What counts where it is blank.
+    /// Its value if it is blank.
     pub default: DefaultValue,
-    /// What it means: Markdown that begins in lower case, ends without a full stop, and leaves the
+    /// Its meaning: Markdown that begins in lower case, ends without a full stop, and leaves the
     /// default to [`Input::default`].
     pub meaning: &'static str,
 }
@@ -43,11 +42,11 @@ pub enum ModeName {
     Dispatch,
     /// Put a stage on the ticket.
     Report,
-    /// Something went wrong.
+    /// Report a failure.
     Notify,
 }
 
-/// What an input is about: the reference has a table for each topic of a mode.
+/// The topic of an input: the reference has a table for each topic of a mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topic {
     /// The step itself.
@@ -117,7 +116,7 @@ impl Topic {
     }
 }
 
-/// What stands in an input.
+/// The kind of value that an input takes.
 #[derive(Debug, Clone, Copy)]
 pub enum Takes {
     /// Any text.
@@ -154,11 +153,11 @@ pub enum Takes {
     Repository,
     /// A ticket.
     Ticket,
-    /// What only the runner knows, and fills in by the default.
+    /// A value of the runner, which the default fills in.
     Context,
 }
 
-/// What counts where an input is blank.
+/// The value of a blank input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DefaultValue {
     /// The step fails.
@@ -171,7 +170,7 @@ pub enum DefaultValue {
     Expression(&'static str),
     /// A text for each mode. `action.yml` does not know the mode, so it declares none.
     ByMode(&'static [(ModeName, &'static str)]),
-    /// What the action comes to by itself, in words.
+    /// A value that the action derives, in words.
     Derived(&'static str),
 }
 
@@ -219,7 +218,7 @@ impl Words for bool {
 }
 
 impl DefaultValue {
-    /// What `action.yml` declares; blank where it declares nothing.
+    /// The default that `action.yml` declares; blank if it declares none.
     #[must_use]
     pub fn declared(self) -> &'static str {
         match self {
@@ -228,7 +227,7 @@ impl DefaultValue {
         }
     }
 
-    /// The text that counts in `mode`, if there is one that the runner need not evaluate.
+    /// The default in `mode`, if the runner need not evaluate it.
     #[must_use]
     pub fn text(self, mode: ModeName) -> Option<&'static str> {
         match self {
@@ -255,7 +254,7 @@ impl Input {
     ///
     /// # Panics
     ///
-    /// When the table has none: whoever reads an input of a mode lists it here.
+    /// When the table has none: each input of a mode has a row.
     #[must_use]
     pub fn of(name: &str, mode: ModeName) -> &'static Self {
         INPUTS
@@ -273,59 +272,62 @@ pub const INPUTS: &[Input] = &[
         "mode",
         OneOf(words::<ModeName>),
         Required,
-        "what to do: `dispatch`, `report` or `notify`",
+        "the task of the step: `dispatch`, `report` or `notify`",
     ),
     every_mode(
         Tokens,
         "token",
         Secret,
         Expression("${{ github.token }}"),
-        "the token for every request that has no other token",
+        "the token for all requests that no other token covers",
     ),
     every_mode(
         Tokens,
         "ticket-token",
         Secret,
         Nothing,
-        "the token for requests to the ticket's repository, when that needs another one",
+        "the token for requests to the ticket's repository, if `token` or the App does not reach it",
     ),
     every_mode(
         Tokens,
         "client-id",
         Text,
         Nothing,
-        "the client id of a GitHub App, for every request but those of `ticket-token`: tokens are minted for \
-         what the step needs, one for each owner, and revoked at its end",
+        "the client ID of a GitHub App, which makes all requests but those of `ticket-token`. The step \
+         mints a token for each owner, with the permissions that it needs, and revokes it at its end",
     ),
-    every_mode(Tokens, "app-id", Text, Nothing, "the number of that GitHub App, instead of its client id"),
+    every_mode(Tokens, "app-id", Text, Nothing, "the number of that GitHub App, in place of its client ID"),
     every_mode(
         Tokens,
         "private-key",
         Secret,
         Nothing,
-        "a private key of that GitHub App: the .pem file, however its line breaks have come through, or base64 of it",
+        "a private key of that GitHub App: the text of the .pem file, with line breaks in any form, or \
+         its base64",
     ),
     every_mode(
         Tokens,
         "sts-identity",
         Text,
         Nothing,
-        "the name of a trust policy in the ticket's repository (`.github/chainguard/NAME.sts.yaml`), by which \
-         the job's identity is exchanged for a token to it; needs `permissions: id-token: write`",
+        "the name of a trust policy in the ticket's repository (`.github/chainguard/NAME.sts.yaml`). The \
+         token service exchanges the job's identity for a token by it; this needs `permissions: id-token: \
+         write`",
     ),
     every_mode(
         Tokens,
         "sts-url",
         Url,
         Fixed("https://octo-sts.dev"),
-        "the security token service that exchanges it, one that speaks octo-sts's protocol",
+        "the address of the security token service, which speaks the protocol of `octo-sts`",
     ),
     every_mode(
         Ticket,
         "repository",
         Repository,
         Derived("the ticket's repository, else the current one"),
-        "the hub: `owner/name`, or `name` for the same owner; a ticket of another repository is refused",
+        "the hub: `owner/name`, or `name` for the same owner. The step refuses a ticket of another \
+         repository",
     ),
     every_mode(
         Ticket,
@@ -335,15 +337,15 @@ pub const INPUTS: &[Input] = &[
             "the one that the event names: its input or `client_payload` property `release-ticket`, or in the \
              hub the issue of an `issues` or `issue_comment` event",
         ),
-        "the ticket: `12`, `#12`, `owner/name#12` or the issue's URL; `0` and `-1` mean that there is none",
+        "the ticket: `12`, `#12`, `owner/name#12` or the issue's URL. `0` and `-1` stand for no ticket",
     ),
     every_mode(
         Step,
         "comment-mode",
         OneOf(words::<CommentMode>),
         ByMode(&[(Dispatch, "update"), (Report, "update"), (Notify, "new")]),
-        "`update` edits the job's record (for notify: the same failure's notice) in place, which pings nobody; \
-         `new` writes a new comment for each step",
+        "`update` edits the job's record (for notify: the notice of the same failure) and mentions \
+         nobody; `new` writes a new comment for each step",
     ),
     every_mode(Step, "dry-run", Boolean, Fixed("false"), "`true`: print the plan, change nothing, succeed"),
     every_mode(
@@ -351,15 +353,15 @@ pub const INPUTS: &[Input] = &[
         "fail-on-error",
         Boolean,
         ByMode(&[(Dispatch, "true"), (Report, "false"), (Notify, "true")]),
-        "`true`: the step fails when there is something that it cannot read, start or write. A target that \
-         failed fails a dispatch that waits in any case",
+        "`true`: the step fails if it cannot read, start or write something. With `wait: true` a failed \
+         target fails the step in any case",
     ),
     every_mode(
         Step,
         "retry-timeout",
         Duration,
         Fixed("5m"),
-        "how long to go on trying when GitHub asks to wait or does not answer well: `90s`, `1h 30m`",
+        "the longest time to repeat a request that GitHub delays or does not answer well: `90s`, `1h 30m`",
     ),
     Input {
         name: "ping",
@@ -367,8 +369,9 @@ pub const INPUTS: &[Input] = &[
         modes: &[Dispatch, Report],
         takes: SomeOf(words::<PingFor>),
         default: Fixed("failure, review, stuck, done"),
-        meaning: "when one new comment mentions whoever can do something now, once for each attempt of a run: a target failed, a \
-                  run waits for a review or a target for a gate, a target is stuck, everything is released; `none`: never",
+        meaning: "the events that make one new comment, which mentions the people who can act, once for each \
+         attempt of a run: `failure` of a target, `review` of a run or a gate, `stuck` targets, `done` \
+         for a released ticket; or `none`",
     },
     Input {
         name: "message-path",
@@ -376,8 +379,8 @@ pub const INPUTS: &[Input] = &[
         modes: &[Report, Notify],
         takes: Path,
         default: Nothing,
-        meaning: "a file of the workspace that holds the message, in place of `message`: the system starts no step with an \
-                  input of more than 128 KiB. 4,000 characters are shown",
+        meaning: "a file of the workspace that holds the message, in place of `message`, for a message of more \
+         than 128 KiB. The ticket shows 4,000 characters",
     },
     // Mode `dispatch`.
     dispatch(Targets, "targets", List, Nothing, "repositories, or mappings as in the targets file"),
@@ -386,51 +389,51 @@ pub const INPUTS: &[Input] = &[
         "targets-file",
         Path,
         Fixed(".github/release-targets.yml"),
-        "the file that lists the targets, read from the workspace, else at the run's commit; used when \
-         `targets` is blank",
+        "the file that lists the targets, from the workspace or else from the run's commit. The step \
+         reads it if `targets` is blank",
     ),
-    dispatch(Targets, "workflow", Path, Nothing, "the workflow file of targets that name none"),
+    dispatch(Targets, "workflow", Path, Nothing, "the workflow file of targets that name no other"),
     dispatch(
         Targets,
         "ref",
         Text,
         Derived("the target's default branch"),
-        "the branch or tag of targets that name none",
+        "the branch or tag of targets that name no other",
     ),
     dispatch(
         Targets,
         "inputs",
         Mapping,
         Nothing,
-        "a mapping of workflow inputs for all targets, whose values are templates; what a target says itself \
-         comes first",
+        "a mapping of workflow inputs for all targets; its values are templates. The inputs of a target \
+         come first",
     ),
     dispatch(
         Release,
         "release",
         Template,
         Nothing,
-        "the release's name or version; also the key that finds the open ticket of the same release. Where it \
-         is blank, each run of the hub has its own ticket, which its re-run finds",
+        "the name or version of the release. It is also the key by which later steps find the open \
+         ticket. If it is blank, each run of the hub has its own ticket, which a re-run of that run finds",
     ),
-    dispatch(Release, "title", Template, Derived("a built-in one"), "a template for the ticket's title"),
-    dispatch(Release, "body", Template, Derived("a built-in one"), "a template for the ticket's text"),
-    dispatch(Release, "body-path", Path, Nothing, "a file with that template, used when `body` is blank"),
-    dispatch(Release, "labels", List, ByMode(&[(Dispatch, "release")]), "labels of the ticket"),
+    dispatch(Release, "title", Template, Derived("a built-in one"), "a template of the ticket's title"),
+    dispatch(Release, "body", Template, Derived("a built-in one"), "a template of the ticket's text"),
+    dispatch(Release, "body-path", Path, Nothing, "a file with that template, if `body` is blank"),
+    dispatch(Release, "labels", List, ByMode(&[(Dispatch, "release")]), "the labels of the ticket"),
     dispatch(
         People,
         "driver",
         Login,
         Expression("${{ github.actor }}"),
-        "who is responsible, a login: assigned where GitHub allows it (else a notice), named in the ticket, \
-         mentioned by `ping`",
+        "the login of the person responsible. The ticket names and mentions that person, and GitHub \
+         assigns them if it can",
     ),
     dispatch(
         Targets,
         "dispatch-type",
         OneOf(words::<DispatchType>),
         Fixed("workflow"),
-        "`workflow` starts workflows; `repository` sends a `repository_dispatch` to the targets instead",
+        "`workflow` starts workflows; `repository` sends a `repository_dispatch` to the targets",
     ),
     dispatch(
         Targets,
@@ -444,100 +447,103 @@ pub const INPUTS: &[Input] = &[
         "max-parallel",
         Number,
         Fixed("8"),
-        "how many starts are under way at once, 100 at most",
+        "the number of starts at the same time, 100 at most",
     ),
     dispatch(
         Waiting,
         "wait",
         Boolean,
         Fixed("false"),
-        "`true`: follow the runs to their end, and start targets as their `needs` are met",
+        "`true`: follow the runs to their end, and start each target when its `needs` are met",
     ),
     dispatch(
         Waiting,
         "wait-timeout",
         Duration,
         Fixed("60m"),
-        "how long to follow the runs; then the step fails",
+        "the longest time to follow the runs; then the step fails",
     ),
-    dispatch(Waiting, "wait-interval", Duration, Fixed("15s"), "how often to look at the runs"),
+    dispatch(Waiting, "wait-interval", Duration, Fixed("15s"), "the time between two looks at the runs"),
     dispatch(
         Waiting,
         "cancel-on-timeout",
         Boolean,
         Fixed("false"),
-        "`true`: a time-out or a cancelled hub job cancels the runs that it started",
+        "`true`: if the time runs out, or somebody cancels the job of the hub, cancel the runs that it \
+         started",
     ),
     dispatch(
         Targets,
         "only",
         List,
         Derived("all targets"),
-        "names of targets; the others are left alone. A target that is named and whose last run failed is \
-         started again by a new run of the hub",
+        "names of targets; the step leaves all others alone. In a new run of the hub, a target that is \
+         named here starts again if its last run failed",
     ),
     dispatch(
         Again,
         "retry-failed",
         Boolean,
         Fixed("false"),
-        "`true`: start targets again whose last run failed, and send events again that may not have arrived",
+        "`true`: start targets again if their last run failed, and send events again that may not have \
+         arrived",
     ),
     dispatch(
         Targets,
         "ignore-unexpected-inputs",
         Boolean,
         Fixed("false"),
-        "`true`: drop inputs that a target's workflow does not declare, with a notice",
+        "`true`: leave out inputs that a target's workflow does not declare, with a notice",
     ),
     dispatch(
         Release,
         "close-on-success",
         Boolean,
         Fixed("false"),
-        "`true`: close the ticket when every target that is listed is released: by the hub run that waits, else by the \
-         last report if its token may, else by the next dispatch",
+        "`true`: close the ticket when all listed targets are released. The hub run that waits closes it, \
+         or the last report if its token may, or the next dispatch",
     ),
     dispatch(
         Waiting,
         "stale-after",
         Duration,
         Nothing,
-        "how long a started target may stay as it is, by GitHub's clock, before it is marked as stuck: `45m`; a key of \
-         the same name in the targets file comes first",
+        "the time without a change after which a started target counts as stuck, by GitHub's clock: \
+         `45m`. A key of the same name in the targets file comes first",
     ),
     dispatch(
         Again,
         "release-again",
         Boolean,
         Fixed("false"),
-        "`true`: start everything once more, on a new ticket, where the ticket of the release is closed. Without it a \
-         release whose ticket was closed as released is refused, and what a ticket has released that was closed \
-         before is not started again",
+        "`true`: if the ticket of the release is closed, start everything again on a new ticket. `false`: \
+         refuse a release whose ticket is closed as released, and otherwise do not start again what that \
+         ticket has released",
     ),
     dispatch(
         Again,
         "claim",
         OneOf(words::<ClaimMode>),
         Fixed("comment"),
-        "how hub jobs settle who starts a target: `comment`, by the order of their comments on the ticket; or \
-         `ref`, by a git reference of the hub, which needs `contents: write` there",
+        "the lock that decides which hub job starts a target: `comment`, the order of the jobs' comments \
+         on the ticket; or `ref`, a git reference of the hub, which needs `contents: write` there",
     ),
     dispatch(
         People,
         "command-permission",
         OneOf(words::<Role>),
         Fixed("write"),
-        "who may give commands by comments on the ticket: whoever has this role in the hub, or a higher one: `triage`, \
-         `write`, `maintain` or `admin`. To override a freeze takes `maintain` in any case",
+        "the lowest role in the hub that may give commands by comments on the ticket: `triage`, `write`, \
+         `maintain` or `admin`. The override of a freeze takes at least `maintain`",
     ),
     dispatch(
         Release,
         "publish-release",
         Boolean,
         Fixed("false"),
-        "`true`: publish the record of the release as a release of the hub, at the commit of the hub's run, when every \
-         target is released. Its tag is `release`, which has to be one that Git takes; needs `contents: write` in the hub",
+        "`true`: when all targets are released, publish the record of the release as a release of the \
+         hub, at the commit of the hub's run. The tag is `release`, which must be a valid tag of Git. \
+         Needs `contents: write` in the hub",
     ),
     // Mode `report`.
     report(
@@ -545,7 +551,7 @@ pub const INPUTS: &[Input] = &[
         "target",
         Text,
         Derived("the name under which the ticket's dispatch started this run, else the repository's name"),
-        "the target's name, which is a row of the board",
+        "the target's name, a row of the board",
     ),
     report(
         Stage,
@@ -559,35 +565,36 @@ pub const INPUTS: &[Input] = &[
         "status",
         Statuses(&Status::ALL),
         Expression("${{ job.status }}"),
-        "`queued`, `in_progress`, `success`, `failure`, `cancelled` or `skipped`; of several, as \
-         `join(needs.*.result)` gives them, the worst counts. A run's other conclusions count as the nearest of these",
+        "`queued`, `in_progress`, `success`, `failure`, `cancelled` or `skipped`. Of several, as in \
+         `join(needs.*.result)`, the worst counts. Other conclusions of a run count as the nearest of \
+         these",
     ),
     report(
         Message,
         "message",
         Text,
         Nothing,
-        "what there is to say. The board shows the first line, the record all of it. Inline Markdown stays; \
-         HTML, images and mentions are defused",
+        "a text for people. The board shows its first line, the record all of it. Inline Markdown stays; \
+         HTML, images and mentions become text",
     ),
-    report(Message, "url", Url, Derived("the run"), "what the message links to"),
+    report(Message, "url", Url, Derived("the run"), "the address that the message links to"),
     report(Stage, "done", Boolean, Fixed("false"), "`true`: this stage ends the target's release"),
     report(
         Message,
         "outputs",
         Mapping,
         Nothing,
-        "a mapping of values that the target gives back, such as `version: 1.4.1`; later targets use it as `{{ \
-         outputs.web.version }}`. Names have lower-case letters, digits, `_` and `-`; a value has at most 1,000 \
-         characters, and all of a target's outputs have 8 KB. The board shows `version`",
+        "a mapping of values for later targets, such as `version: 1.4.1`, which they read as `{{ \
+         outputs.web.version }}`. Names have lower-case letters, digits, `_` and `-`. A value has at most \
+         1,000 characters, all outputs of a target 8 KB. The board shows `version`",
     ),
     report(
         Stage,
         "track",
         Boolean,
         Fixed("false"),
-        "`true`, as a job's first step: reports that the job is under way and, when it is over, how it ended and at \
-         which step. `status`, `message`, `url`, `outputs` and `done` are those of its end, evaluated then",
+        "`true`, in a job's first step: report the start of the job, and at its end the result and the \
+         step that failed. The post step evaluates `status`, `message`, `url`, `outputs` and `done`",
     ),
     // Mode `notify`.
     notify(
@@ -595,58 +602,64 @@ pub const INPUTS: &[Input] = &[
         "explain",
         OneOf(words::<Explain>),
         Fixed("auto"),
-        "what a notice shows of the jobs that failed: `auto`, their annotations, or else the log around its last error; \
-         `annotations`, these alone; `off`, neither, and nothing of the runs before. It shows a log only where whoever \
-         reads the notice may read that log",
+        "the explanation of failed jobs in a notice: `auto`, their annotations, or else the log around its last error; \
+         `annotations`, no log; `off`, nothing, not even the runs before. A log appears only if all readers of the notice \
+         may read it",
     ),
-    notify(Message, "message", Text, Derived("made from the run"), "what went wrong"),
+    notify(Message, "message", Text, Derived("made from the run"), "a text about the failure"),
     notify(
         Failure,
         "status",
         Statuses(&[Status::Failure, Status::Cancelled, Status::Success, Status::Skipped]),
         Expression("${{ job.status }}"),
-        "`failure` and `cancelled` notify; `success` resolves what an earlier run opened; `skipped` does \
-         neither. Of several, the worst counts. Under `on: workflow_run`, the expression `github.event.workflow_run.conclusion` \
-         notifies of that run, however it ended",
+        "`failure` and `cancelled` write a notice; `success` resolves the notice of an earlier run; \
+         `skipped` does neither. Of several, the worst counts. Under `on: workflow_run`, give the \
+         expression `github.event.workflow_run.conclusion`: then the notice is about that run",
     ),
     notify(
         Issue,
         "title",
         Text,
         Derived("made from the run"),
-        "the title of the issue that is opened where there is no ticket",
+        "the title of the issue, if there is no ticket",
     ),
     notify(
         Issue,
         "labels",
         List,
         ByMode(&[(Notify, "release-failure")]),
-        "labels of the issue that is opened where there is no ticket",
+        "the labels of the issue, if there is no ticket",
     ),
-    notify(People, "mention", Logins, Derived("the ticket's driver, else the actor"), "logins to ping"),
+    notify(
+        People,
+        "mention",
+        Logins,
+        Derived("the ticket's driver, else the actor"),
+        "the logins to mention",
+    ),
     notify(
         Failure,
         "fingerprint",
         Text,
         Derived("repository, workflow, job (in a matrix with its values) and branch"),
-        "what makes two failures the same. All tags are one branch, as is each merge queue; each pull request is one \
-         of its own",
+        "the key by which two failures count as the same. All tags count as one branch, and so does each \
+         merge queue; each pull request counts alone",
     ),
-    // Every mode again: what the runner fills in.
+    // Every mode again: values of the runner.
     every_mode(
         Runner,
         "matrix",
         Takes::Context,
         Expression("${{ toJSON(matrix) }}"),
-        "the values by which the jobs of a matrix are told apart; leave it alone",
+        "the values that distinguish the jobs of a matrix; leave it alone",
     ),
     every_mode(
         Runner,
         "check-run-id",
         Takes::Context,
         Expression("${{ job.check_run_id }}"),
-        "the job's check run, by which jobs of the same name are told apart, as when a workflow is called \
-         twice; leave it alone",
+        "the job's check run, which distinguishes jobs of the same name, as in two calls of one workflow; \
+         leave it alone",
     ),
 ];
 
