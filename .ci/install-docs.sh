@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# install-docs.sh FOLDER: installs MkDocs, in the version of this project, below FOLDER.
+# install-docs.sh FOLDER: installs MkDocs and Harper, in the versions of this project, below FOLDER.
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 folder=$1
