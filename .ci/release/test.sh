@@ -16,6 +16,7 @@ export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
 export GIT_AUTHOR_NAME=alice GIT_AUTHOR_EMAIL=alice@example.com
 export GIT_COMMITTER_NAME=alice GIT_COMMITTER_EMAIL=alice@example.com
 export GH_TOKEN=token GH_CONFIG_DIR=$scratch/gh GH_NO_UPDATE_NOTIFIER=1
+export GITHUB_SERVER_URL=https://github.com
 export GITHUB_REPOSITORY=org/release-ticket-action IMAGE=ghcr.io/org/release-ticket-action
 export GITHUB_OUTPUT=$scratch/output
 gh config set http_unix_socket "$scratch/socket"
@@ -205,6 +206,8 @@ test_the_release_is_published_with_its_files_and_notes() {
     body=$(jq --raw-output '.releases[0].body' "$state")
     [[ $body == *'- Waiting for the targets.'*"uses: org/release-ticket-action@$(at v1.4.0) # v1.4.0"* ]] ||
         explain "the notes do not say it: $body"
+    [[ $body == *'/org/release-ticket-action/blob/v1.4.0/docs/guides/pin.md)'* ]] ||
+        explain "the notes do not say how to verify: $body"
     [[ $body != *'[Unreleased]'* && $body != *'[1.4.0]'* ]] || explain "the notes have a heading: $body"
 }
 
