@@ -115,7 +115,7 @@
 //! | a field of a record | [`ticket::record`] |
 //! | what a release's record says | [`ticket::release`], `engine::recording`, `dispatch::survey` |
 //! | a request | a method in [`github`], and a route in `tests/simulated-github` |
-//! | a workflow that the README shows | a file of `examples/workflows`, which `tests/end-to-end` plays in a runner |
+//! | a workflow that the documentation shows | a file of `examples/workflows`, which `tests/end-to-end` plays in a runner |
 //!
 //! CONTRIBUTING.md lists the steps of each of these, with the tests.
 

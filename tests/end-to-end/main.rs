@@ -1,5 +1,5 @@
 //! The shipped thing in real workflows: the image and `action.yml`, started by the workflow files that
-//! the README shows, in a runner ([act](https://nektosact.com)), against the simulated GitHub.
+//! the documentation shows, in a runner ([act](https://nektosact.com)), against the simulated GitHub.
 //!
 //! What a hub starts really runs: for each run that the simulation is asked to start, act plays the
 //! target's workflow with the inputs that were sent, and what its jobs come to is told to the
