@@ -10,7 +10,7 @@ size_limit=6000000
 # shellcheck source=.ci/docker.sh
 source .ci/docker.sh
 
-is_small() {
+has_small_size() {
     local size
     size=$(docker image inspect --format '{{.Size}}' "$image")
     printf 'The image has %d bytes; %d are allowed.\n' "$size" "$size_limit"
@@ -27,25 +27,25 @@ is_static() {
     printf 'The binary is static.\n'
 }
 
-says_what_it_is_built_from() {
+lists_its_packages() {
     local platform
     platform=$(docker image inspect --format '{{.Architecture}}' "$image")
     .ci/release/image.sh sbom "$image" "$platform" >"$work/sbom.json"
-    python3 - "$work/sbom.json" <<'PYTHON' || fail 'the binary does not say what it is built from'
+    python3 - "$work/sbom.json" <<'PYTHON' || fail 'the binary does not list its packages'
 import json, sys
 packages = {package["name"] for package in json.load(open(sys.argv[1]))["components"]}
 assert "octocrab" in packages, "a dependency is not named"
 assert "proptest" not in packages, "a dependency of the tests is named"
-print(f"The binary names the {len(packages)} packages that it is built from.")
+print(f"The binary lists the {len(packages)} packages that it is built from.")
 PYTHON
 }
 
-says_what_it_is() {
-    local status=0 said
-    said=$(docker run --rm "$image" 2>&1) || status=$?
-    [[ $status == 2 ]] || fail "without inputs it exits with $status instead of 2: $said"
-    [[ $said == *'is a GitHub Action'* ]] || fail "without inputs it does not say what it is: $said"
-    printf 'Without inputs it says what it is and exits with 2.\n'
+explains_itself() {
+    local status=0 output
+    output=$(docker run --rm "$image" 2>&1) || status=$?
+    [[ $status == 2 ]] || fail "without inputs it exits with $status instead of 2: $output"
+    [[ $output == *'is a GitHub Action'* ]] || fail "without inputs it does not explain itself: $output"
+    printf 'Without inputs it explains itself and exits with 2.\n'
 }
 
 serve_github() {
@@ -61,7 +61,7 @@ tokens:
     can: { acme/hub: ["issues: write"] }
 WORLD
     cargo run --locked --package simulated-github -- serve --world "$work/world.yml" >"$work/url" &
-    started+=($!)
+    processes+=($!)
     until [[ -s $work/url ]]; do
         kill -0 $! 2>/dev/null || fail 'the simulated GitHub does not start'
         sleep 0.1
@@ -112,7 +112,7 @@ ENVIRONMENT
         "${mounts[@]}" "$@" "$image"
 }
 
-# As a runner does it at the end of a job.
+# As a runner starts the post step at the end of a job.
 run_post_step() {
     run_step --entrypoint "$(sed -n 's/^  post-entrypoint: //p' action.yml)" "$@"
 }
@@ -120,12 +120,12 @@ run_post_step() {
 reports() {
     serve_github
     run_step || fail "a report ends with exit code $?"
-    local story said
+    local story output
     story=$(ask story)
     [[ $story =~ 'acme/hub#1  comment '[0-9]+' added' ]] || fail "a report adds no comment: $story"
     printf 'A report reaches its ticket:\n%s\n' "$story"
-    said=$(run_post_step 2>&1) || fail "the post step of a report ends with exit code $?: $said"
-    [[ -z $said && $(ask story) == "$story" ]] || fail "the post step of a report does something: $said"
+    output=$(run_post_step 2>&1) || fail "the post step of a report ends with exit code $?: $output"
+    [[ -z $output && $(ask story) == "$story" ]] || fail "the post step of a report does something: $output"
     printf 'Its post step does nothing.\n'
 }
 
@@ -142,7 +142,7 @@ tracks() {
     printf 'A tracked job reports its end.\n'
 }
 
-# What the simulated GitHub says of itself.
+# ask PAGE: prints a page of the simulated GitHub about itself.
 ask() {
     python3 -c 'import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())' \
         "$(<"$work/url")/_simulation/$1"
@@ -151,9 +151,9 @@ ask() {
 start_engine
 get_base_image
 build
-is_small
+has_small_size
 is_static
-says_what_it_is_built_from
-says_what_it_is
+lists_its_packages
+explains_itself
 reports
 tracks

@@ -1,25 +1,25 @@
-# To be sourced at the project's root: a Docker engine, and the action's image in it.
+# A Docker engine, and the action's image in it. Other scripts source this file at the project's root.
 #
-# Where no engine runs, start_engine starts one, which ends with the script. `shared`, if it is set, is
-# a folder that may hold tools/make-rust-image.sh, for machines that cannot pull the Dockerfile's base
-# image. Whoever adds a process to `started` sees it ended, too.
+# If no engine runs, start_engine starts one, which ends with the script. `shared`, if it is set, is a folder that may
+# contain tools/make-rust-image.sh, for machines that cannot pull the Dockerfile's base image. The processes in
+# `processes` end with the script, too.
 # shellcheck shell=bash
 
 image=release-ticket-action:$(basename "$0" .sh)
 base_image=$(sed -n 's/^FROM \(.*\) AS build$/\1/p' Dockerfile)
 work=$(mktemp -d)
-started=()
+processes=()
 
 clean_up() {
     local process
-    for process in "${started[@]}"; do
+    for process in "${processes[@]}"; do
         kill "$process" && wait "$process" || true
     done 2>/dev/null
     rm -rf "$work"
 }
 trap clean_up EXIT
 
-# Debian's own client, where it is: it builds with BuildKit without a plugin.
+# Debian's own client, if it is installed: it builds with BuildKit without a plugin.
 docker() {
     DOCKER_BUILDKIT=1 PATH=/usr/bin:$PATH command docker "$@"
 }
@@ -33,7 +33,7 @@ start_engine() {
     ! docker info >/dev/null 2>&1 || return 0
     [[ -x /usr/sbin/dockerd ]] || apt_install docker.io
     /usr/sbin/dockerd >"$work/dockerd.log" 2>&1 &
-    started+=($!)
+    processes+=($!)
     until docker info >/dev/null 2>&1; do
         kill -0 $! 2>/dev/null || fail "the Docker engine does not start: $(tail -n 3 "$work/dockerd.log")"
         sleep 0.5
@@ -49,7 +49,7 @@ get_base_image() {
     local stand_in=${shared:-}/tools/make-rust-image.sh
     ! docker image inspect "$base_image" >/dev/null 2>&1 || return 0
     if [[ -x $stand_in ]]; then
-        # What is made here has another digest, or none.
+        # The image made here has another digest, or none.
         base_image=${base_image%@*}
         ! docker image inspect "$base_image" >/dev/null 2>&1 || return 0
         command -v mmdebstrap >/dev/null || apt_install mmdebstrap
@@ -60,7 +60,7 @@ get_base_image() {
 }
 
 build() {
-    # The build reaches the crate registry the way this machine does.
+    # The build reaches the crate registry by the network of this machine.
     sed "s|^FROM .* AS build\$|FROM $base_image AS build|" Dockerfile |
         docker build --network host --tag "$image" --file - .
 }

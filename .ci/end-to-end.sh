@@ -2,8 +2,8 @@
 # end-to-end.sh [SHARED]: plays the workflows of the documentation in a runner on this machine, with the action's
 # image, against the simulated GitHub.
 #
-# It needs Linux, Rust and Python, and a Docker engine or root on Debian. SHARED is a folder as
-# .ci/docker.sh describes it; where it has tools/render-ticket.sh, too, the tickets are drawn.
+# It needs Linux, Rust and Python, and a Docker engine or root on Debian. SHARED is a folder as .ci/docker.sh describes
+# it; if it contains tools/render-ticket.sh, too, this script draws the tickets.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -13,13 +13,13 @@ tickets=${CARGO_TARGET_DIR:-target}/tmp/end-to-end
 # shellcheck source=.ci/docker.sh
 source .ci/docker.sh
 
-# The runner's folder for temporary files is /tmp, here and in each container, and the two are not the same.
-lies_elsewhere() {
+# The runner uses /tmp for temporary files, here and in each container, and these are two different folders.
+check_folders() {
     local folder
     for folder in "$PWD" "${CARGO_TARGET_DIR:-$PWD}"; do
         folder=$(realpath --canonicalize-missing "$folder")
-        [[ $folder/ != /tmp/* ]] || fail "$folder is below /tmp, which the runner, act, takes for its own files: \
-what the steps write there is lost. Clone the project into another folder, and leave CARGO_TARGET_DIR outside of /tmp too"
+        [[ $folder/ != /tmp/* ]] || fail "$folder is below /tmp, which the runner, act, uses for its own files: \
+the files of the steps would be lost. Clone the project into another folder, and leave CARGO_TARGET_DIR outside of /tmp too"
     done
 }
 
@@ -31,7 +31,7 @@ install_act() {
 
 play() {
     rm -rf "$tickets"
-    # The base image of the build serves `run:` steps as well: it is here, and has a shell.
+    # `run:` steps use the base image of the build: it is already here, and has a shell.
     PATH=$tools/act/bin:$PATH END_TO_END_IMAGE=$image END_TO_END_JOB_IMAGE=$base_image \
         cargo test --locked --test end-to-end -- --include-ignored
 }
@@ -39,16 +39,16 @@ play() {
 draw() {
     local render=$shared/tools/render-ticket.sh ticket
     if [[ ! -x $render ]]; then
-        printf 'The tickets are in %s. They are not drawn: the script for it is not here.\n' "$tickets"
+        printf 'The tickets are in %s. There is no script to draw them.\n' "$tickets"
         return
     fi
-    # GitHub's style asks for this font. Where it is missing, digits are drawn as emoji.
+    # GitHub's style names this font. Without it, digits become emoji.
     if [[ $EUID == 0 ]] && ! { has_font 'Noto Sans' && has_font 'Noto Color Emoji'; }; then
         apt_install fontconfig fonts-noto-core fonts-noto-color-emoji
     fi
     for ticket in "$tickets"/*.md; do
         NODE_DIR=$tools/render "$render" "$ticket" "${ticket%.md}.png"
-        printf 'The ticket is drawn: %s\n' "${ticket%.md}.png"
+        printf 'Picture of the ticket: %s\n' "${ticket%.md}.png"
     done
 }
 
@@ -56,7 +56,7 @@ has_font() {
     [[ -n $(fc-list "$1" 2>/dev/null) ]]
 }
 
-lies_elsewhere
+check_folders
 start_engine
 get_base_image
 build

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# fuzz.sh FOLDER [SECONDS]: runs each fuzz target from its seeds and from what earlier runs found below FOLDER: for
-# so many seconds, with other random numbers each time; without SECONDS always with the same ones and for as many
-# executions, so that a check fails for what a change has brought.
+# fuzz.sh FOLDER [SECONDS]: runs each fuzz target from its seeds and from the inputs of earlier runs below FOLDER. With
+# SECONDS each target runs for this time, with other random numbers each time. Without SECONDS the random numbers and the
+# number of executions are always the same, so that only a change makes the check fail.
 #
-# It needs cargo-fuzz. An input that breaks a target is kept below FOLDER, and its path is printed.
+# It needs cargo-fuzz. It keeps an input that breaks a target below FOLDER, and prints its path.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -11,9 +11,9 @@ folder=$1
 seconds=${2:-}
 limits=(-seed=1 -runs=50000)
 [[ -z $seconds ]] || limits=(-max_total_time="$seconds")
-failed=0
+exit_code=0
 
-# Without a sanitizer, which only finds what unsafe code does; and with a stable compiler.
+# Without a sanitizer, which only finds faults of unsafe code; and with a stable compiler.
 cargo_fuzz() {
     cargo fuzz "$1" --sanitizer none --target-dir target/fuzz "${@:2}"
 }
@@ -28,9 +28,9 @@ for target in "${targets[@]}"; do
         printf '%s: %s executions\n' "$target" \
             "$(sed -n 's/^stat::number_of_executed_units: *//p' "$folder/$target.log")"
     else
-        failed=1
+        exit_code=1
         printf '%s is broken:\n' "$target"
         tail -n 60 "$folder/$target.log"
     fi
 done
-exit "$failed"
+exit "$exit_code"

@@ -3,7 +3,7 @@
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 
-# Rules that are wrong here, or right about another style than that of this project.
+# Rules that are wrong here, or that belong to another style.
 ignored=(
     CallThem Overall There # take two words for one, as in "rendered as templates"
     CompoundNouns          # "job share" is not "jobshare"
@@ -24,7 +24,7 @@ ignored=(
 IFS=,
 output=$(harper lint --no-color --format compact --dialect british --user-dict-path "$here/dictionary.txt" \
     --ignore "${ignored[*]}" "$@" 2>&1) || {
-    # The rest is a backtrace.
+    # Without the backtrace.
     printf '%s\n' "$output" | sed '/^Stack backtrace:/,$d'
     exit 1
 }

@@ -23,7 +23,7 @@ PATTERNS = [
 
 
 def main(files: list[str]) -> int:
-    found = 0
+    count = 0
     for file in files:
         text = Path(file).read_text(encoding="utf-8")
         paragraphs = comments(text) if file.endswith(".rs") else markdown(text)
@@ -32,8 +32,8 @@ def main(files: list[str]) -> int:
                 for match in pattern.finditer(paragraph):
                     words = paragraph[match.start() :].lstrip(".!?: ")[:60]
                     print(f"{file}:{line}: {advice}: {words}…")
-                    found += 1
-    return int(found > 0)
+                    count += 1
+    return int(count > 0)
 
 
 def markdown(text: str) -> Iterator[tuple[int, str]]:

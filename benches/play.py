@@ -1,4 +1,4 @@
-"""What a benchmark plays with: a simulated GitHub, and the steps of a runner."""
+"""The parts of a benchmark: a simulated GitHub, and the steps of a runner."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ class GitHub:
         self.process.wait()
 
     def ask(self, path, body=None):
-        """What a page below `/_simulation/` says, or with a body the answer to its change."""
+        """The text of a page below `/_simulation/`, or with a body the answer to the change."""
         data = None if body is None else json.dumps(body).encode()
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         return direct.open(f"{self.url}/_simulation/{path}", data).read().decode()
@@ -42,7 +42,7 @@ class GitHub:
 
 
 class Step:
-    """A step of a job, with the folder that the runner gives it."""
+    """A step of a job, with its folder of the runner."""
 
     def __init__(self, github, repository, run, job, **variables):
         self.folder = Path(tempfile.mkdtemp(prefix="step-"))
@@ -63,7 +63,7 @@ class Step:
         }
 
     def files(self, folder):
-        """The variables that name the step's files, for a process that finds its folder there."""
+        """The variables that name the step's files, for a process to which `folder` is the step's folder."""
         return {
             "GITHUB_EVENT_PATH": f"{folder}/event.json",
             "GITHUB_OUTPUT": f"{folder}/output",

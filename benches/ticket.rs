@@ -1,7 +1,7 @@
-//! What a large ticket costs: `cargo bench`.
+//! The cost of a large ticket: `cargo bench`.
 //!
-//! Prints times of reading (comments to log), folding and rendering, and the requests and bytes of
-//! a report; each beside its ratio to a small ticket that is measured in the same run.
+//! Prints the times for reading (comments to log), folding and rendering, and the requests and bytes of a report,
+//! each with its ratio to a small ticket in the same run.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use release_ticket_action::names::{CommentId, Login, RunId};
-use release_ticket_action::ticket::seen::BoardData;
+use release_ticket_action::ticket::board_data::BoardData;
 use release_ticket_action::ticket::{
     Basis, BoardStep, Comment, Dispatch, FollowedRun, Log, Outputs, Record, Report, StageReport, Start,
     StartState, Status, Ticket, Watch, Writer, board, fold,
@@ -22,8 +22,8 @@ use simulated_github::World;
 /// Targets and records of the tickets; the first is the baseline.
 const TICKETS: [(usize, usize); 3] = [(5, 10), (100, 1_000), (300, 10_000)];
 
-/// Followed runs of one target, and the records that hold them: nobody follows so many, but a member can write them.
-const FOLLOWED: [(usize, usize); 2] = [(200, 1), (20_000, 80)];
+/// Followed runs of one target, and the records that hold them. No hub follows so many, but a member can write them.
+const FOLLOWS: [(usize, usize); 2] = [(200, 1), (20_000, 80)];
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -46,8 +46,8 @@ fn main() -> Outcome<()> {
             }),
         ];
         let base = *baseline.get_or_insert(times);
-        let told = std::array::from_fn::<String, 3, _>(|at| told(times[at], base[at]));
-        writeln!(out, "{targets:>8} {records:>8} {:>22} {:>22} {:>22}", told[0], told[1], told[2])?;
+        let cells = std::array::from_fn::<String, 3, _>(|at| cell(times[at], base[at]));
+        writeln!(out, "{targets:>8} {records:>8} {:>22} {:>22} {:>22}", cells[0], cells[1], cells[2])?;
     }
     writeln!(
         out,
@@ -55,8 +55,8 @@ fn main() -> Outcome<()> {
         "runs", "records", "read", "fold", "board and basis"
     )?;
     let mut baseline: Option<[Duration; 3]> = None;
-    for (runs, records) in FOLLOWED {
-        let comments = followed(runs, records);
+    for (runs, records) in FOLLOWS {
+        let comments = follow_records(runs, records);
         let log = log_of(&comments);
         let basis = Basis { identity: Some("acme-release[bot]".into()), ..Basis::default() };
         let times = [
@@ -64,12 +64,12 @@ fn main() -> Outcome<()> {
             median(|| drop(black_box(state_of(&log)))),
             median(|| {
                 let log = log_of(&comments);
-                drop(black_box((log.next_board_step(), log.believed(&basis))));
+                drop(black_box((log.next_board_step(), log.ticket_by_basis(&basis))));
             }),
         ];
         let base = *baseline.get_or_insert(times);
-        let told = std::array::from_fn::<String, 3, _>(|at| told(times[at], base[at]));
-        writeln!(out, "{runs:>8} {records:>8} {:>22} {:>22} {:>22}", told[0], told[1], told[2])?;
+        let cells = std::array::from_fn::<String, 3, _>(|at| cell(times[at], base[at]));
+        writeln!(out, "{runs:>8} {records:>8} {:>22} {:>22} {:>22}", cells[0], cells[1], cells[2])?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     writeln!(
@@ -96,18 +96,18 @@ fn state_of(log: &Log) -> Ticket {
     fold(log.records().map(|(_, record)| record))
 }
 
-fn told(time: Duration, base: Duration) -> String {
+fn cell(time: Duration, base: Duration) -> String {
     format!("{:.2} ms ({:.0} ×)", time.as_secs_f64() * 1e3, time.as_secs_f64() / base.as_secs_f64())
 }
 
 /// The median time of several runs, for about half a second.
 fn median(mut run: impl FnMut()) -> Duration {
-    let started = Instant::now();
+    let start = Instant::now();
     let mut times = Vec::new();
-    while times.len() < 5 || started.elapsed() < Duration::from_millis(500) {
-        let at = Instant::now();
+    while times.len() < 5 || start.elapsed() < Duration::from_millis(500) {
+        let lap_start = Instant::now();
         run();
-        times.push(at.elapsed());
+        times.push(lap_start.elapsed());
     }
     times.sort();
     times[times.len() / 2]
@@ -119,7 +119,7 @@ fn log_of(comments: &[Comment]) -> Log {
     log
 }
 
-/// Requests and bytes of a job's first and second report on a ticket with `records` records.
+/// The requests and bytes of a job's first and second report on a ticket with `records` records.
 async fn reports(targets: usize, records: usize) -> Outcome<[[usize; 2]; 2]> {
     let world = World::new();
     world.repository("acme/hub");
@@ -129,7 +129,7 @@ async fn reports(targets: usize, records: usize) -> Outcome<[[usize; 2]; 2]> {
     for comment in &comments {
         world.comment("acme/hub", ticket, "acme-release[bot]", &comment.body);
     }
-    // The records have other ids in that world, so the first report brings this board up to date.
+    // The records have other ids in this world, so the first report updates the board.
     if let BoardStep::Write { body, .. } = log_of(&comments[..1]).next_board_step() {
         world.comment("acme/hub", ticket, "acme-release[bot]", &body);
     }
@@ -137,8 +137,8 @@ async fn reports(targets: usize, records: usize) -> Outcome<[[usize; 2]; 2]> {
     let server = world.serve().await?;
     let temp = tempfile::tempdir()?;
     let url = server.url();
-    let mut measured = [[0; 2]; 2];
-    for cost in &mut measured {
+    let mut costs = [[0; 2]; 2];
+    for cost in &mut costs {
         world.clear_exchanges();
         let ticket = format!("acme/hub#{ticket}");
         let mut step = Command::new(env!("CARGO_BIN_EXE_release-ticket-action"));
@@ -163,10 +163,10 @@ async fn reports(targets: usize, records: usize) -> Outcome<[[usize; 2]; 2]> {
             *cost = [cost[0] + 1, cost[1] + length(&exchange.request_body) + length(&exchange.response_body)];
         }
     }
-    Ok(measured)
+    Ok(costs)
 }
 
-/// A ticket as a long release leaves it: a dispatch, and reports of several jobs and attempts.
+/// The ticket of a long release: a dispatch, and reports of several jobs and attempts.
 fn comments(targets: usize, records: usize) -> Vec<Comment> {
     let name = name_of;
     let claims = (0..targets).collect::<Vec<_>>();
@@ -181,7 +181,7 @@ fn in_comments(records: &[Record]) -> Vec<Comment> {
     let comments = records.iter().enumerate().map(|(at, record)| Comment {
         id: id(at),
         author: Some("acme-release[bot]".into()),
-        trusted: true,
+        is_trusted: true,
         body: record.render(),
         created_at: DateTime::<Utc>::UNIX_EPOCH,
         updated_at: DateTime::<Utc>::UNIX_EPOCH,
@@ -205,7 +205,7 @@ fn dispatch(targets: &[usize], name: &dyn Fn(usize) -> String) -> Record {
         state: StartState::Started.into(),
         run: Some(RunId(7_000 + *target as u64)),
         run_url: None,
-        because: None,
+        reason: None,
         at: DateTime::<Utc>::UNIX_EPOCH,
         other: Map::new(),
     };
@@ -223,14 +223,14 @@ fn dispatch(targets: &[usize], name: &dyn Fn(usize) -> String) -> Record {
         left_out: Vec::new(),
         watch: Watch::default(),
         targets: targets.iter().map(start).collect(),
-        followed: Vec::new(),
-        verified: Vec::new(),
+        followed_runs: Vec::new(),
+        verifications: Vec::new(),
         other: Map::new(),
     })
 }
 
-/// A dispatch's records that follow so many runs of one target.
-fn followed(runs: usize, records: usize) -> Vec<Comment> {
+/// Records of a dispatch that follows so many runs of one target.
+fn follow_records(runs: usize, records: usize) -> Vec<Comment> {
     let run = |number: usize| FollowedRun {
         target: name_of(0).into(),
         repository: "acme/target-0".parse().expect("a repository's name"),
@@ -241,7 +241,7 @@ fn followed(runs: usize, records: usize) -> Vec<Comment> {
         conclusion: Some("success".into()),
         job: None,
         jobs: 0,
-        jobs_over: 0,
+        ended_jobs: 0,
         reviews: Vec::new(),
         reports: 0,
         at: DateTime::<Utc>::UNIX_EPOCH,
@@ -254,7 +254,7 @@ fn followed(runs: usize, records: usize) -> Vec<Comment> {
             unreachable!("it is a dispatch")
         };
         record.targets.clear();
-        record.followed = chunk.iter().map(|number| run(*number)).collect();
+        record.followed_runs = chunk.iter().map(|number| run(*number)).collect();
         Record::Dispatch(record)
     });
     in_comments(&all.collect::<Vec<_>>())
@@ -273,7 +273,7 @@ fn report(name: &str, target: usize, nth: usize) -> Record {
         status: Status::ALL[(target + nth) % Status::ALL.len()].into(),
         message: Some("412 tests passed in 3 min 12 s".into()),
         url: None,
-        done: nth % 10 == 9,
+        ends_release: nth % 10 == 9,
         outputs: Outputs::default(),
         at: DateTime::<Utc>::UNIX_EPOCH,
         seq: 1,

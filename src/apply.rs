@@ -1,34 +1,38 @@
-//! Applying a plan: the one place where this action changes something on GitHub.
+//! The application of a plan: the one place where this action changes something on GitHub.
 //!
-//! Each [`Effect`] is sent once; the methods of [`crate::github`], [`crate::opening`] and
-//! [`crate::ledger`] say how an unclear answer is settled.
+//! Each [`Effect`] is sent once; the methods of [`crate::github`], [`crate::opening`] and [`crate::ledger`] say how
+//! they settle an unclear answer.
 
 use crate::github::releases::{NewRelease, Release};
 use crate::github::{GitHub, GitHubError};
 use crate::ledger::{Ledger, Pen};
 use crate::names::{IssueRef, RepoName};
 use crate::opening;
-use crate::plan::{Applied, Effect, EventStart, RecordRelease, WorkflowStart};
-use crate::problem::Problem;
+use crate::plan::{Effect, EffectOutcome, EventStart, RecordRelease, WorkflowStart};
+use crate::problem::{Problem, Topic};
 use crate::runner::log::NOTICE;
 use crate::ticket::{Comment, Log};
 
-/// Applies an effect on the ticket of `ledger`, or anywhere else; `log` learns what is written.
+/// Applies an effect on the ticket of `ledger` or elsewhere, and adds written comments to `log`.
 ///
 /// # Errors
 ///
 /// When GitHub refuses or gives no clear answer.
-pub async fn apply(effect: &Effect, ledger: &mut Ledger<'_>, log: &mut Log) -> Result<Applied, GitHubError> {
+pub async fn apply(
+    effect: &Effect,
+    ledger: &mut Ledger<'_>,
+    log: &mut Log,
+) -> Result<EffectOutcome, GitHubError> {
     match effect {
         Effect::WriteRecord { comment, record, .. } => {
-            ledger.write(log, *comment, record).await.map(Applied::Written)
+            ledger.write(log, *comment, record).await.map(EffectOutcome::Written)
         }
-        Effect::UpdateBoard { .. } => ledger.show_board(log).await.map(Applied::Board),
+        Effect::UpdateBoard { .. } => ledger.show_board(log).await.map(EffectOutcome::Board),
         _ => send(effect, ledger.github()).await,
     }
 }
 
-/// Writes a record while other effects are applied; the ledger of the ticket keeps what was written.
+/// Writes a record beside other effects. The caller then passes the comment to the ledger of the ticket.
 ///
 /// # Errors
 ///
@@ -36,7 +40,7 @@ pub async fn apply(effect: &Effect, ledger: &mut Ledger<'_>, log: &mut Log) -> R
 ///
 /// # Panics
 ///
-/// When the effect is another one.
+/// When the effect is not a record.
 pub async fn write(effect: &Effect, pen: &Pen<'_>) -> Result<Comment, GitHubError> {
     match effect {
         Effect::WriteRecord { comment, record, .. } => pen.write(*comment, record).await,
@@ -44,7 +48,7 @@ pub async fn write(effect: &Effect, pen: &Pen<'_>) -> Result<Comment, GitHubErro
     }
 }
 
-/// As [`apply()`]; a record is written while the log is read, where that was not done yet.
+/// Applies an effect as [`apply()`] does, and reads the log while it writes a record, unless this step has read it.
 ///
 /// # Errors
 ///
@@ -53,62 +57,62 @@ pub async fn apply_beside_reading(
     effect: &Effect,
     ledger: &mut Ledger<'_>,
     log: &mut Log,
-) -> Result<Applied, GitHubError> {
+) -> Result<EffectOutcome, GitHubError> {
     match effect {
         Effect::WriteRecord { comment, record, .. } => {
-            ledger.write_beside_reading(log, *comment, record).await.map(Applied::Written)
+            ledger.write_beside_reading(log, *comment, record).await.map(EffectOutcome::Written)
         }
         _ => apply(effect, ledger, log).await,
     }
 }
 
-/// Applies an effect that is not one on a ticket's log.
+/// Applies an effect that is neither a record nor a board.
 ///
 /// # Errors
 ///
 /// When GitHub refuses or gives no clear answer.
-pub async fn send(effect: &Effect, github: &GitHub) -> Result<Applied, GitHubError> {
+pub async fn send(effect: &Effect, github: &GitHub) -> Result<EffectOutcome, GitHubError> {
     match effect {
         Effect::OpenIssue(new) => {
-            let opened = opening::open(github, new).await?;
-            let issue = IssueRef { repository: new.repository.clone(), number: opened.issue.number };
-            if opened.created {
+            let opening = opening::open(github, new).await?;
+            let issue = IssueRef { repository: new.repository.clone(), number: opening.issue.number };
+            if opening.is_new {
                 tracing::info!("opened {issue}: {}", new.title);
             }
-            return Ok(Applied::Opened { issue, url: opened.issue.html_url, created: opened.created });
+            return Ok(EffectOutcome::Opened { issue, url: opening.issue.html_url, is_new: opening.is_new });
         }
         Effect::CloseDuplicate { issue, of } => opening::close_as_duplicate(github, issue, *of).await,
         Effect::WriteComment { issue, comment, body } => {
-            let written = match comment {
+            let comment = match comment {
                 Some(comment) => github.edit_comment(issue, *comment, body).await?,
                 None => opening::comment_once(github, issue, body).await?,
             };
-            return Ok(Applied::Written(written.into()));
+            return Ok(EffectOutcome::Written(comment.into()));
         }
         Effect::PinBoard { issue, comment } => {
-            // A server that cannot pin, or a token that may not, takes nothing from the release.
+            // The release does not depend on the pin: some servers cannot pin, and some tokens may not.
             if let Err(error) = github.pin_comment(issue, *comment).await {
-                tracing::info!("{}", Problem::of(&format!("the board of {issue} is not pinned"), &error));
+                Problem::of(&format!("the board of {issue} is not pinned"), &error).inform();
             }
         }
         Effect::StartWorkflow(WorkflowStart { repository, workflow, git_ref, inputs, .. }) => {
             let run = github.start_workflow(repository, workflow, git_ref, inputs).await?;
-            return Ok(Applied::Started(run.map(|run| (run.id, run.html_url))));
+            return Ok(EffectOutcome::Started(run.map(|run| (run.id, run.html_url))));
         }
         Effect::PublishRelease(new) => publish(github, new).await?,
         Effect::SendEvent(EventStart { repository, event_type, client_payload, .. }) => {
             github.send_event(repository, event_type, client_payload).await?;
-            return Ok(Applied::Started(None));
+            return Ok(EffectOutcome::Started(None));
         }
         Effect::CreateRef(new) => {
-            let created = github.create_ref(&new.repository, &new.name, &new.sha).await?;
-            return Ok(Applied::Ref(created));
+            let creation = github.create_ref(&new.repository, &new.name, &new.sha).await?;
+            return Ok(EffectOutcome::Ref(creation));
         }
         Effect::DeleteRefs { repository, prefix } => {
-            // What is left is untidy, and no reason to fail.
+            // Leftover references do no harm, so the step goes on.
             if let Err(error) = delete_refs(github, repository, prefix).await {
-                let what = format!("the references {prefix}* of {repository} are not all deleted");
-                tracing::warn!("{}", Problem::of(&what, &error));
+                let what = format!("not all references {prefix}* of {repository} are deleted");
+                Problem::of(&what, &error).warn();
             }
         }
         Effect::CancelRun { target, repository, run } => {
@@ -116,10 +120,10 @@ pub async fn send(effect: &Effect, github: &GitHub) -> Result<Applied, GitHubErr
             tracing::info!("cancelled {target}, run {run} of {repository}");
         }
         Effect::React { issue, comment, reaction } => {
-            // The comment may be gone, and a reaction says nothing that decides anything.
+            // The comment may be gone, and no decision depends on a reaction.
             if let Err(error) = github.react(issue, *comment, *reaction).await {
                 let what = format!("comment {comment} of {issue} has no reaction");
-                tracing::info!("{}", Problem::of(&what, &error));
+                Problem::of(&what, &error).inform();
             }
         }
         Effect::ReopenIssue { issue } => github.reopen_issue(issue).await?,
@@ -127,19 +131,19 @@ pub async fn send(effect: &Effect, github: &GitHub) -> Result<Applied, GitHubErr
             opening::close(github, issue, last_word.as_deref()).await?;
             tracing::info!("closed {issue}");
         }
-        Effect::Skip { target, because } => {
-            let help = because.help().map(|help| format!("; {help}")).unwrap_or_default();
-            tracing::info!(target: NOTICE, "{target} is left alone: {}{help}", because.plain());
+        Effect::Skip { target, reason } => {
+            let help = reason.help().map(|help| format!("; {}", help.text)).unwrap_or_default();
+            tracing::info!(target: NOTICE, "{target} is left alone: {}{help}", reason.plain());
         }
         Effect::Wait { .. } => {}
         Effect::WriteRecord { .. } | Effect::UpdateBoard { .. } => {
             unreachable!("a record and a board belong to a ledger, which `apply` has")
         }
     }
-    Ok(Applied::Done)
+    Ok(EffectOutcome::Done)
 }
 
-/// A release of this tag that this action did not publish is somebody else's, and stays as it is.
+/// Publishes the record. A release of this tag by anybody else stays as it is.
 async fn publish(github: &GitHub, new: &RecordRelease) -> Result<(), GitHubError> {
     let RecordRelease { repository, tag, commit, name, body, mark } = new;
     let is_ours = |release: &Release| {
@@ -148,7 +152,7 @@ async fn publish(github: &GitHub, new: &RecordRelease) -> Result<(), GitHubError
     let is_same = |release: &Release| {
         release.body.as_deref().is_some_and(|text| text.replace("\r\n", "\n").trim() == body.trim())
     };
-    let published = match github.release_by_tag(repository, tag).await? {
+    let release = match github.release_by_tag(repository, tag).await? {
         None => {
             let new = NewRelease { tag, commit, name, body };
             github.publish_release(repository, new).await?
@@ -156,13 +160,13 @@ async fn publish(github: &GitHub, new: &RecordRelease) -> Result<(), GitHubError
         Some(release) if !is_ours(&release) => {
             let what = format!("the record is not published: {repository} has another release {tag}");
             let help = "give the release another name, or leave `publish-release` out";
-            tracing::warn!("{}", Problem::new(what).help(help));
+            Problem::new(what).help(Topic::Input, help).warn();
             return Ok(());
         }
         Some(release) if is_same(&release) => release,
         Some(release) => github.edit_release(repository, &release, body).await?,
     };
-    tracing::info!("the record of the release is published: {}", published.html_url);
+    tracing::info!("the record of the release is published: {}", release.html_url);
     Ok(())
 }
 

@@ -5,24 +5,25 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 
-/// What is left after the runner [cancels a step](https://docs.github.com/actions/how-tos/manage-workflow-runs/cancel-a-workflow-run):
-/// it interrupts, terminates 7.5 s later, and kills 2.5 s after that.
+/// The time that a step has after the runner [cancels
+/// it](https://docs.github.com/actions/how-tos/manage-workflow-runs/cancel-a-workflow-run): the runner interrupts the
+/// step, terminates it 7.5 s later, and kills it 2.5 s after that.
 const GRACE: Duration = Duration::from_secs(7);
 
-/// How long revoking tokens may take then.
-pub const REVOKING: Duration = Duration::from_millis(1_500);
+/// The part of this time for the revocation of tokens.
+pub const REVOCATION_LIMIT: Duration = Duration::from_millis(1_500);
 
-/// How long winding up may take.
-pub const WINDING_UP: Duration = GRACE.saturating_sub(REVOKING);
+/// The part of this time for the rest of the wind-up.
+pub const WIND_UP_LIMIT: Duration = GRACE.saturating_sub(REVOCATION_LIMIT);
 
-/// Ends when the runner cancels the step.
-pub type Cancelled<'a> = Pin<&'a mut dyn Future<Output = ()>>;
+/// A future that ends when the runner cancels the step.
+pub type Cancellation<'a> = Pin<&'a mut dyn Future<Output = ()>>;
 
-/// Does `work`; `None` if the step is cancelled before it is done. Then `cancelled` has ended, and must not
-/// be waited for again.
-pub async fn unless<T>(cancelled: &mut Cancelled<'_>, work: impl Future<Output = T>) -> Option<T> {
-    match select(pin!(work), cancelled).await {
-        Either::Left((done, _)) => Some(done),
+/// The result of `work`; `None` if the runner cancels the step before. Then `cancellation` has ended, and the caller
+/// must not await it again.
+pub async fn unless<T>(cancellation: &mut Cancellation<'_>, work: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(work), cancellation).await {
+        Either::Left((result, _)) => Some(result),
         Either::Right(_) => {
             tracing::warn!("the step is cancelled");
             None

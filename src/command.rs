@@ -1,12 +1,12 @@
-//! Commands: what a comment's first line asks for, as in `/release go staging : looks good`.
+//! Commands: the first line of a comment, as in `/release go staging : looks good`.
 //!
 //! ```text
 //! body ── find ──► line ── parse ──► Command
 //!          │                 │
-//!          └─ any other text └─ refused, with what helps
+//!          └─ any other text └─ refused, with help
 //! ```
 //!
-//! An unclear command is refused as a whole. Above all, an unknown name is never taken for the beginning of a reason if
+//! An unclear command is refused as a whole. Above all, an unknown name never counts as the beginning of a reason if
 //! that leaves the command without names: such a command is about everything.
 
 mod names;
@@ -20,17 +20,17 @@ use std::ops::Range;
 use pulldown_cmark::{Event, Parser, Tag};
 
 use crate::names::TargetName;
-use crate::problem::{Problem, excerpt};
+use crate::problem::{Problem, Topic, excerpt};
 use crate::targets::did_you_mean;
 use crate::ticket::{Verb, text};
 
-/// How a command begins, in any case.
+/// The beginning of a command, in any case.
 const START: &str = "/release";
 
-/// A reason is cut at this length.
+/// The most characters of a reason; a longer one is cut.
 const REASON_LIMIT: usize = 200;
 
-/// A word of a comment is quoted up to this length.
+/// The most characters of a comment's word that a message quotes.
 const QUOTE_LIMIT: usize = 60;
 
 /// A command.
@@ -38,18 +38,18 @@ const QUOTE_LIMIT: usize = 60;
 pub struct Command {
     /// The verb.
     pub verb: Verb,
-    /// What it is about.
+    /// The targets or gates that it is about.
     pub about: About,
-    /// Why, in the person's words.
+    /// The reason, in the person's words.
     pub reason: Option<String>,
 }
 
-/// What a command is about.
+/// The targets or gates that a command is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About {
-    /// Nothing is named: what the verb is about by default.
+    /// The verb's default, as the command has no names.
     Default,
-    /// `all`: whatever the verb can apply to.
+    /// `all`: everything that the verb can apply to.
     All,
     /// These, as the ticket spells them, each once.
     These(BTreeSet<TargetName>),
@@ -77,10 +77,10 @@ pub fn find(body: &str) -> Option<Result<&str, Problem>> {
         return Some(Ok(line));
     }
     let problem = Problem::new("the comment has more than one command, and none of them is carried out");
-    Some(Err(problem.help("write a comment for each command")))
+    Some(Err(problem.help(Topic::Command, "write a comment for each command")))
 }
 
-/// What follows `/release` in a text that begins with it.
+/// The rest of a text that begins with `/release`.
 fn after_start(text: &str) -> Option<&str> {
     let (start, rest) = text.split_at_checked(START.len())?;
     let is_whole = rest.chars().next().is_none_or(|c| c.is_whitespace() || c == ':');
@@ -99,7 +99,7 @@ fn has_another(body: &str) -> bool {
     commands.any(|start| !code.iter().any(|code| code.contains(&start)))
 }
 
-/// Where the code of a comment stands.
+/// The ranges of the code in a comment.
 fn code(body: &str) -> Vec<Range<usize>> {
     let events = Parser::new(body).into_offset_iter();
     let code = events.filter(|(event, _)| matches!(event, Event::Start(Tag::CodeBlock(_)) | Event::Code(_)));
@@ -110,7 +110,7 @@ fn code(body: &str) -> Vec<Range<usize>> {
 ///
 /// # Errors
 ///
-/// When there is no such verb.
+/// When the line has an unknown verb.
 pub fn verb(line: &str) -> Result<Verb, Problem> {
     split_verb(line).map(|(verb, _)| verb)
 }
@@ -127,22 +127,21 @@ pub fn parse(line: &str, names: Names<'_>) -> Result<Command, Problem> {
         Some(reason) => one_line(reason),
         None if rest.is_empty() => None,
         None if !is_in_list(line, rest) && is_reason(verb, &about, rest, names) => one_line(rest),
-        None => return Err(names.unknown(verb, rest)),
+        None => return Err(names.unknown_name(verb, rest)),
     };
     match (verb, &about, &reason) {
-        (Verb::Retry | Verb::Cancel | Verb::Skip, About::Default, _) => Err(names.missing(verb)),
+        (Verb::Retry | Verb::Cancel | Verb::Skip, About::Default, _) => Err(names.missing_names(verb)),
         (Verb::OverrideFreeze, _, None) => Err(Problem::new(format!("`{}` takes a reason", verb.as_str()))
-            .help("write it behind a `:`, as in `/release override-freeze : reason`")),
+            .help(Topic::Command, "write it behind a `:`, as in `/release override-freeze : reason`")),
         _ => Ok(Command { verb, about, reason }),
     }
 }
 
-/// A word of a comment, as a message quotes it.
-fn quoted(word: &str) -> String {
+/// A word of a comment as a code span for messages.
+fn quote(word: &str) -> String {
     let word = excerpt(word, QUOTE_LIMIT).replace('`', "'");
-    let escaped =
-        |c: char| if text::is_invisible(c) { c.escape_unicode().to_string() } else { c.to_string() };
-    format!("`{}`", word.chars().map(escaped).collect::<String>())
+    let escape = |c: char| if text::is_invisible(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    format!("`{}`", word.chars().map(escape).collect::<String>())
 }
 
 /// Whether a character stands between the words of a command.
@@ -150,12 +149,12 @@ fn is_separator(c: char) -> bool {
     c.is_whitespace() || matches!(c, ',' | ':')
 }
 
-/// The first word of a text, and what follows it.
+/// The first word of a text, and the rest.
 fn first_word(text: &str) -> (&str, &str) {
     text.split_at(text.find(is_separator).unwrap_or(text.len()))
 }
 
-/// A character as it is compared: phones make dashes and spaces of other kinds.
+/// A character for comparisons: phones write dashes and spaces of other kinds.
 fn plain(c: char) -> char {
     match c {
         '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
@@ -166,13 +165,15 @@ fn plain(c: char) -> char {
 
 fn split_verb(line: &str) -> Result<(Verb, &str), Problem> {
     let Some(rest) = after_start(line) else {
-        return Err(Problem::new(format!("{} is not a command", quoted(line))));
+        return Err(Problem::new(format!("{} is not a command", quote(line))));
     };
     let (word, rest) = first_word(rest.trim_start());
     if word.is_empty() {
         return match rest.strip_prefix(':') {
-            Some(text) if !text.trim().is_empty() => Err(Problem::new("nothing stands before the `:`")
-                .help("write what to do right behind `/release`, as in `/release hold : reason`")),
+            Some(text) if !text.trim().is_empty() => Err(Problem::new("nothing stands before the `:`").help(
+                Topic::Command,
+                "write a verb right behind `/release`, as in `/release hold : reason`",
+            )),
             _ => Ok((Verb::Status, rest)),
         };
     }
@@ -180,10 +181,11 @@ fn split_verb(line: &str) -> Result<(Verb, &str), Problem> {
     match Verb::ALL.into_iter().find(|verb| verb.as_str() == name) {
         Some(verb) => Ok((verb, rest)),
         None => {
-            let what = format!("{} is not a command", quoted(&format!("{START} {word}")));
-            // The nearest word of `no go` would be its opposite.
+            let what = format!("{} is not a command", quote(&format!("{START} {word}")));
+            // The most similar word, `go`, would be its opposite.
             let name = if name == "no" { Verb::NoGo.as_str() } else { &name };
-            Err(Problem::new(what).help(did_you_mean(name, Verb::ALL.iter().map(|verb| verb.as_str()))))
+            let help = did_you_mean(name, Verb::ALL.iter().map(|verb| verb.as_str()));
+            Err(Problem::new(what).help(Topic::Command, help))
         }
     }
 }
@@ -201,7 +203,7 @@ fn is_reason(verb: Verb, about: &About, text: &str, names: Names<'_>) -> bool {
     (goes_on || verb == Verb::OverrideFreeze) && names.closest(word).is_none()
 }
 
-/// Whether a comma stands before `rest`, the end of `line`: what follows it is a name.
+/// Whether a comma stands before `rest`, the end of `line`: then `rest` begins with a name.
 fn is_in_list(line: &str, rest: &str) -> bool {
     line[..line.len() - rest.len()].trim_end().ends_with(',')
 }
@@ -223,7 +225,7 @@ fn one_line(text: &str) -> Option<String> {
     (!line.is_empty()).then(|| text::cut(&line, REASON_LIMIT))
 }
 
-/// As a person could have written it.
+/// The command as a person could have written it.
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{START} {}", self.verb.as_str())?;

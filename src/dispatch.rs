@@ -1,16 +1,16 @@
-//! The mode `dispatch`: finds or creates the ticket and starts the release workflows of the targets.
+//! The mode `dispatch`: finds or creates the ticket, and starts the release workflows of the targets.
 //!
 //! ```text
 //! prepare  the step's inputs, the ticket and the targets become a request (`prepare`), with the command that a comment
 //!          gave (`steering`)
-//! drive    the engine says what comes next, `perform` does it, until nothing is left to do
-//! receipt  what became of it
+//! drive    the engine gives the next steps and `perform` performs them, until no step is left
+//! receipt  the results, as outputs and summary
 //! ```
 
-mod approved;
-mod asked;
+mod approval;
 mod asker;
-mod closed;
+mod closed_tickets;
+mod command_request;
 mod facts;
 mod follow;
 mod forms;
@@ -22,15 +22,15 @@ mod preflight;
 mod prepare;
 mod reading;
 mod refusals;
-mod remembered;
 mod steering;
 mod stop;
 mod survey;
+mod template_inputs;
 mod verify;
 
-use crate::cancel::{Cancelled, WINDING_UP, unless};
+use crate::cancel::{Cancellation, WIND_UP_LIMIT, unless};
 use crate::engine::results::{self, Results};
-use crate::engine::{Known, Request, TicketIs, forecast, recording};
+use crate::engine::{Facts, Request, TicketState, forecast, recording};
 use crate::github::needs::{Level, Permission};
 use crate::github::{GitHub, Needs};
 use crate::inputs::{ClaimMode, Common, DispatchInputs};
@@ -48,23 +48,24 @@ use perform::Performer;
 use stop::Stop;
 use tokio::time::Instant;
 
-/// So many requests that start nothing are under way at once.
+/// The number of requests at once, for requests that start nothing.
 const READS_AT_ONCE: usize = 32;
 
-/// A step of the hub: the job that it belongs to, what it was given, and whom it asks.
+/// A step of the hub: its job, its inputs, and the client for GitHub.
 #[derive(Debug, Clone, Copy)]
 pub struct Hub<'a> {
-    /// The job.
+    /// The job that runs the step.
     pub job: &'a Job,
     /// The inputs of every mode.
     pub common: &'a Common,
     /// The inputs of this mode.
     pub inputs: &'a DispatchInputs,
-    /// GitHub.
+    /// The client for GitHub, with the step's tokens.
     pub github: &'a GitHub,
 }
 
-/// What a dispatch needs in the hub; what it needs in the targets is known when they are read.
+/// The permissions that a dispatch needs in the hub. Those in the targets' repositories follow when the targets are
+/// read.
 fn needs(common: &Common, inputs: &DispatchInputs) -> Needs {
     let needs = Needs::default().must(&common.hub, Permission::Issues, Level::Write).may(
         &common.hub,
@@ -77,18 +78,18 @@ fn needs(common: &Common, inputs: &DispatchInputs) -> Needs {
     needs
 }
 
-/// Dispatches a release.
-pub async fn run(hub: Hub<'_>, mut cancelled: Cancelled<'_>) -> Receipt {
+/// Runs the mode. A problem, and a cancellation too, stands in the receipt.
+pub async fn run(hub: Hub<'_>, mut cancellation: Cancellation<'_>) -> Receipt {
     hub.github.tokens().need(needs(hub.common, hub.inputs));
-    let mut receipt = Receipt { created: Some(false), ..Receipt::default() };
-    let asker = match unless(&mut cancelled, asker::find(hub)).await {
+    let mut receipt = Receipt { has_opened_issue: Some(false), ..Receipt::default() };
+    let asker = match unless(&mut cancellation, asker::find(hub)).await {
         Some(Ok(Asker::Nobody(why))) => {
             tracing::info!(target: NOTICE, "nothing is started: {why}");
             return receipt;
         }
         Some(Ok(asker)) => asker,
         Some(Err(problems)) => {
-            receipt.delivered = Some(false);
+            receipt.is_delivered = Some(false);
             receipt.problems.extend(problems);
             return receipt;
         }
@@ -98,19 +99,19 @@ pub async fn run(hub: Hub<'_>, mut cancelled: Cancelled<'_>) -> Receipt {
         }
     };
     let mut outlook = Outlook::of(hub);
-    match unless(&mut cancelled, steering::prepare(hub, &asker, &mut outlook)).await {
-        Some(Ok((request, known))) if hub.common.dry_run => {
-            let planned = unless(&mut cancelled, dry_run(hub, known, &request, &mut receipt)).await;
-            receipt.is_cancelled = planned.is_none();
+    match unless(&mut cancellation, steering::prepare(hub, &asker, &mut outlook)).await {
+        Some(Ok((request, facts))) if hub.common.dry_run => {
+            let outcome = unless(&mut cancellation, dry_run(hub, facts, &request, &mut receipt)).await;
+            receipt.is_cancelled = outcome.is_none();
         }
-        Some(Ok((request, known))) => work(hub, known, request, cancelled, &mut receipt).await,
+        Some(Ok((request, facts))) => work(hub, facts, request, cancellation, &mut receipt).await,
         Some(Err(problems)) => match &asker {
             Asker::Command(command) if !hub.common.dry_run => {
-                let (request, known) = steering::stuck(hub, command, problems);
-                work(hub, known, request, cancelled, &mut receipt).await;
+                let (request, facts) = steering::request_despite(hub, command, problems);
+                work(hub, facts, request, cancellation, &mut receipt).await;
             }
             _ => {
-                receipt.delivered = Some(false);
+                receipt.is_delivered = Some(false);
                 receipt.problems.extend(problems);
             }
         },
@@ -119,47 +120,47 @@ pub async fn run(hub: Hub<'_>, mut cancelled: Cancelled<'_>) -> Receipt {
     receipt
 }
 
-/// Asks GitHub whatever comes before the first effect, and goes on with assumed answers.
-async fn dry_run(hub: Hub<'_>, mut known: Known, request: &Request, receipt: &mut Receipt) {
-    Performer::new(hub.github, &known).ask(&mut known, request).await;
-    receipt.problems.extend(known.stopped().cloned());
-    receipt.plan = Some(forecast(known, request, hub.job.clock.now()));
+/// Asks GitHub all questions that come before the first effect, and goes on with assumed answers.
+async fn dry_run(hub: Hub<'_>, mut facts: Facts, request: &Request, receipt: &mut Receipt) {
+    Performer::new(hub.github, &facts).ask(&mut facts, request).await;
+    receipt.problems.extend(facts.fatal_problem().cloned());
+    receipt.plan = Some(forecast(facts, request, hub.job.clock.now()));
 }
 
 async fn work(
     hub: Hub<'_>,
-    mut known: Known,
+    mut facts: Facts,
     mut request: Request,
-    mut cancelled: Cancelled<'_>,
+    mut cancellation: Cancellation<'_>,
     receipt: &mut Receipt,
 ) {
-    let lock = unless(&mut cancelled, Outbox::lock(hub.job.temp.as_deref(), &request.by)).await;
+    let lock = unless(&mut cancellation, Outbox::lock(hub.job.temp.as_deref(), &request.by)).await;
     let Some(_one_step_at_a_time) = lock else {
         (receipt.is_cancelled, request.wind_up) = (true, true);
-        fill(receipt, &known, &request, hub);
-        receipt.delivered = Some(false);
+        fill(receipt, &facts, &request, hub);
+        receipt.is_delivered = Some(false);
         return;
     };
-    let (mut performer, stop) = (Performer::new(hub.github, &known), Stop::default());
-    let mut driving = Box::pin(performer.drive(&mut known, &request, &stop));
-    if unless(&mut cancelled, &mut driving).await.is_some() {
-        drop(driving);
-        return fill(receipt, &known, &request, hub);
+    let (mut performer, stop) = (Performer::new(hub.github, &facts), Stop::default());
+    let mut drive = Box::pin(performer.drive(&mut facts, &request, &stop));
+    if unless(&mut cancellation, &mut drive).await.is_some() {
+        drop(drive);
+        return fill(receipt, &facts, &request, hub);
     }
-    let until = Instant::now() + WINDING_UP;
+    let until = Instant::now() + WIND_UP_LIMIT;
     hub.github.hurry();
-    stop.once_created(driving).await;
+    stop.after_creation(drive).await;
     (receipt.is_cancelled, request.wind_up) = (true, true);
-    known.wind_up();
-    let to_the_end = Stop::default();
-    let wind_up = performer.drive(&mut known, &request, &to_the_end);
+    facts.wind_up();
+    let no_stop = Stop::default();
+    let wind_up = performer.drive(&mut facts, &request, &no_stop);
     let in_time = tokio::time::timeout_at(until, wind_up).await.is_ok();
-    fill(receipt, &known, &request, hub);
+    fill(receipt, &facts, &request, hub);
     if !in_time {
         receipt.problems.push(Problem::new("there was no time left to say so on the ticket"));
     }
     if !in_time || receipt.ticket.is_none() {
-        receipt.delivered = Some(false);
+        receipt.is_delivered = Some(false);
     }
 }
 
@@ -173,23 +174,23 @@ fn keep_record(receipt: &mut Receipt, record: &Release, ticket: &IssueRef, hub: 
     }
 }
 
-/// Writes what became of it all into the receipt.
-fn fill(receipt: &mut Receipt, known: &Known, request: &Request, hub: Hub<'_>) {
-    let Results { comment, targets, waiting_for, failures, problems, delivered } =
-        results::results(known, request, hub.job.clock.now());
+/// Writes the results into the receipt.
+fn fill(receipt: &mut Receipt, facts: &Facts, request: &Request, hub: Hub<'_>) {
+    let Results { comment, targets, waiting_for, failures, problems, is_delivered: delivered } =
+        results::results(facts, request, hub.job.clock.now());
     receipt.failures.extend(failures);
     receipt.problems.extend(problems);
-    receipt.delivered = Some(delivered);
+    receipt.is_delivered = Some(delivered);
     receipt.results = Some(serde_json::Value::from(targets).to_string());
-    let TicketIs::Open { issue, url, created, .. } = &known.ticket else { return };
+    let TicketState::Open { issue, url, is_new, .. } = &facts.ticket else { return };
     receipt.ticket = Some((issue.clone(), url.clone()));
-    receipt.created = Some(created.unwrap_or(false));
+    receipt.has_opened_issue = Some(is_new.unwrap_or(false));
     receipt.comment = comment.map(|(id, url)| (id.0, url));
     receipt.waiting_for = waiting_for;
-    if let Some(record) = recording::recorded(known, request, hub.job.clock.now()) {
+    if let Some(record) = recording::release_record(facts, request, hub.job.clock.now()) {
         keep_record(receipt, &record, issue, hub);
     }
-    let ticket = known.log.ticket();
+    let ticket = facts.log.ticket();
     receipt.summary = format!("### {}\n\n{}\n", text::link(&issue.to_string(), url), board::summary(ticket));
     tracing::info!("{}", board::plain(ticket));
 }

@@ -1,33 +1,32 @@
-//! The engine: what a hub job does next, as one plain function of what it knows.
+//! The engine: the next steps of a hub job, as one plain function of its facts.
 //!
 //! ```text
 //!            ┌──────── learn ◄──────── answers ◄─┐
 //!            ▼                                   │
-//! Request, Known ──► next ──► steps ──► performed by `dispatch`, assumed by `forecast`, or
+//! Request, Facts ──► next ──► steps ──► performed by `dispatch`, assumed by `forecast`, or
 //!                                       played in every order by the model of the tests
 //! ```
 //!
-//! It is a reconciler: nothing remembers where in a procedure the job is. [`next`] looks at what is known,
-//! and the first of its rules that finds something to do says which steps come next; when none does, the
-//! job has ended. So a dry run prints what happens ([`forecast()`]), a re-run finishes what is missing, and a
-//! job that is cancelled winds up by the same rules. A job with a command follows fewer of them if it
-//! can start nothing, or if the command is refused.
+//! The engine is a reconciler: it remembers no position in a procedure. [`next`] takes the facts, and the first of its
+//! rules with something to do gives the next steps; if no rule has, the job has ended. So a dry run prints the steps
+//! of a real run ([`forecast()`]), a re-run does the missing steps, and a cancelled job winds up by the same rules. A
+//! job with a command follows fewer rules if it can start nothing, or if the command is refused.
 //!
-//! Each rule is a function in the file of what it is about: `opening`, `following`, `earlier`, `deciding`, `claiming`,
+//! Each rule is a function in the file of its subject: `opening`, `following`, `earlier`, `deciding`, `claiming`,
 //! `outputs`, `starting`, `mending`, `verifying`, `watching`, `remembering`, `pinging`, `recording`, `board`,
-//! `waiting`, `closing`. `verdict` says whether a
-//! target is started, and if not, why: also what people decided against it. A rule gives no steps once [`Known`] holds
-//! what came of them, so `learn` has to keep the answer of every step, a failure too.
+//! `waiting`, `closing`. `verdict` says whether a target is started, and if not, why: decisions of people count, too. A
+//! rule gives no steps once [`Facts`] holds their answers, so `learn` has to keep the answer to every step, also a
+//! failure.
 
 mod board;
 mod claiming;
 pub mod closing;
 mod deciding;
 pub mod earlier;
+pub mod facts;
 mod following;
 pub mod forecast;
 mod identify;
-pub mod known;
 mod learn;
 mod locking;
 mod mending;
@@ -35,6 +34,7 @@ mod news;
 mod opening;
 mod outputs;
 mod pinging;
+mod progress;
 pub mod ready;
 pub mod recording;
 mod remembering;
@@ -45,7 +45,6 @@ pub mod step;
 #[cfg(test)]
 mod testing;
 mod verdict;
-mod verified;
 mod verifying;
 mod view;
 mod waiting;
@@ -54,24 +53,23 @@ pub mod wording;
 
 use chrono::{DateTime, Utc};
 
+pub use facts::{Facts, TicketState};
 pub use forecast::forecast;
-pub use known::{Known, TicketIs};
-pub use ready::Ready;
-pub use request::{Claim, Follow, Patience, Publish, Request, Retry};
+pub use ready::ReadyTarget;
+pub use request::{Claim, Follow, Patience, Publication, Request, Retry};
 pub use step::{Answer, Failure, Pause, Step};
 use view::View;
 
-/// What a dry run asks beside the questions that come first: whether a hub job that has ended started what
-/// this one would start.
+/// The searches of a dry run, after the first questions: for runs that hub jobs which have ended may have started.
 #[must_use]
-pub fn searches(known: &Known, request: &Request, now: DateTime<Utc>) -> Vec<Step> {
-    starting::searches(&View::new(known, request, now))
+pub fn searches(facts: &Facts, request: &Request, now: DateTime<Utc>) -> Vec<Step> {
+    starting::searches(&View::new(facts, request, now))
 }
 
-/// A rule: the steps that come next, if there is anything to do by it.
+/// A rule: its next steps; none if it has nothing to do.
 type Rule = fn(&View<'_>) -> Vec<Step>;
 
-/// What a hub job does, the most urgent first.
+/// The rules of a hub job, the most urgent first.
 const RULES: [Rule; 34] = [
     opening::open_the_ticket,
     opening::close_duplicates,
@@ -109,7 +107,7 @@ const RULES: [Rule; 34] = [
     closing::end,
 ];
 
-/// What a hub job with a command does if it can start nothing: the decision is recorded, and holds from then on.
+/// The rules of a hub job with a command that can start nothing: it records the decision, which holds from then on.
 const DECIDE: [Rule; 10] = [
     following::read_the_log,
     following::ask_identity,
@@ -123,7 +121,7 @@ const DECIDE: [Rule; 10] = [
     deciding::react,
 ];
 
-/// What a hub job does if its command is refused.
+/// The rules of a hub job whose command is refused.
 const ANSWER: [Rule; 5] = [
     following::read_the_log,
     following::ask_identity,
@@ -132,27 +130,27 @@ const ANSWER: [Rule; 5] = [
     deciding::react,
 ];
 
-/// What a hub job does after it was cancelled.
+/// The rules of a cancelled hub job.
 const WIND_UP: [Rule; 8] = [
     following::read_the_log,
     following::ask_identity,
-    starting::find_what_was_sent,
+    starting::find_runs_under_way,
     waiting::cancel_runs,
     starting::record_cancellation,
     watching::record_the_watch,
     board::show_the_board,
-    closing::nothing_more,
+    closing::no_further_step,
 ];
 
-/// The steps that come next; none when the job has done what it can.
+/// The next steps; none if the job can do no more.
 ///
-/// The steps are independent of each other, or in the order in which they are to be done.
+/// The steps are independent of each other, or in the order of their execution.
 #[must_use]
-pub fn next(known: &Known, request: &Request, now: DateTime<Utc>) -> Vec<Step> {
-    if known.stopped.is_some() {
+pub fn next(facts: &Facts, request: &Request, now: DateTime<Utc>) -> Vec<Step> {
+    if facts.fatal_problem.is_some() {
         return Vec::new();
     }
-    let view = View::new(known, request, now);
+    let view = View::new(facts, request, now);
     let rules: &[Rule] = if request.wind_up {
         &WIND_UP
     } else if view.only_answers() {

@@ -1,12 +1,12 @@
 //! The event that started the run, from the file at `GITHUB_EVENT_PATH`.
 //!
-//! Of the [payloads](https://docs.github.com/webhooks/webhook-events-and-payloads) only what this
-//! action uses is read; templates see the whole.
+//! This action reads only the fields of the [payload](https://docs.github.com/webhooks/webhook-events-and-payloads)
+//! that it uses; templates see all of it.
 
 use serde_json::{Map, Value};
 
 use crate::names::{CommentId, IssueNumber, Login, RepoName, RunId, number};
-use crate::problem::Help;
+use crate::problem::{Advice, Help, Topic};
 
 /// Why the event was refused.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +16,7 @@ pub enum EventError {
     Read {
         /// The file.
         path: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
@@ -25,15 +25,16 @@ pub enum EventError {
     Syntax {
         /// The file.
         path: String,
-        /// Where it goes wrong.
+        /// The mistake, with its line and column.
         #[source]
         source: serde_json::Error,
     },
 }
 
 impl Help for EventError {
-    fn help(&self) -> Option<String> {
-        Some("use this as a step of a workflow, and leave GITHUB_EVENT_PATH as the runner sets it".to_owned())
+    fn help(&self) -> Option<Advice> {
+        let text = "use this as a step of a workflow, and leave GITHUB_EVENT_PATH as the runner sets it";
+        Some(Topic::Runner.advice(text))
     }
 }
 
@@ -43,27 +44,27 @@ pub struct Event {
     payload: Map<String, Value>,
 }
 
-/// An event of a kind that anybody may bring about in a public repository.
+/// An event that anybody can cause in a public repository.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ByAnybody<'e> {
+pub struct PublicEvent<'e> {
     /// Whether it is about a pull request.
     pub is_pull_request: bool,
     /// Whether it is about an issue that is closed.
     pub is_on_closed_issue: bool,
-    /// Whether it is about an issue, and takes somebody who may triage.
+    /// Whether it is about an issue, and takes at least the role `triage`.
     pub is_label: bool,
     /// The comment on an issue that was written, edited or deleted.
     pub comment: Option<&'e Value>,
-    /// Whether a bot brought the event about.
+    /// Whether a bot caused the event.
     pub is_by_bot: bool,
-    /// Who brought the event about.
+    /// The account that caused the event.
     pub sender: Option<Login>,
 }
 
 /// The comment of an `issue_comment` event, by a person or a bot.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Commented<'e> {
-    /// What happened to it: `created`, `edited` or `deleted`.
+pub struct EventComment<'e> {
+    /// GitHub's word for the change: `created`, `edited` or `deleted`.
     pub action: &'e str,
     /// Its id.
     pub id: CommentId,
@@ -71,15 +72,15 @@ pub struct Commented<'e> {
     pub url: &'e str,
     /// Its text.
     pub body: &'e str,
-    /// Who wrote it.
+    /// The account that wrote it.
     pub author: Login,
     /// GitHub's id of that account.
     pub author_id: u64,
-    /// Whether a bot wrote it, or brought the event about.
+    /// Whether a bot wrote it, or caused the event.
     pub is_by_bot: bool,
 }
 
-/// The run that a `workflow_run` event is about. Its names are text of others.
+/// The run that a `workflow_run` event is about. Other people chose its names.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventRun {
     /// Its id.
@@ -88,18 +89,18 @@ pub struct EventRun {
     pub attempt: u32,
     /// The workflow's name, or its file.
     pub workflow: String,
-    /// By which event it was started.
+    /// The name of the event that started it.
     pub event: String,
     /// The branch or tag that it runs, without its repository; blank if GitHub names none.
     pub branch: String,
-    /// The repository that this branch is in, where it is another one: a fork.
+    /// The fork that has this branch; `None` for a branch of the run's own repository.
     pub fork: Option<RepoName>,
-    /// How it ended; none as long as it has not.
+    /// GitHub's word for its end; `None` before that.
     pub conclusion: Option<String>,
 }
 
 impl Event {
-    /// Reads the file at `path`; without a path there is nothing to know.
+    /// Reads the file at `path`. Without a path, or from a blank file, the event is empty.
     ///
     /// # Errors
     ///
@@ -123,8 +124,7 @@ impl Event {
         Ok(Self { payload: serde_json::from_str(text)? })
     }
 
-    /// What was given by hand or by whoever started the workflow: the inputs of a
-    /// `workflow_dispatch`, or the `client_payload` of a `repository_dispatch`.
+    /// The inputs of a `workflow_dispatch`, or the `client_payload` of a `repository_dispatch`.
     ///
     /// A `client_payload` that carries `inputs` of its own shows them beside its other properties.
     #[must_use]
@@ -136,7 +136,7 @@ impl Event {
         inputs
     }
 
-    /// One of [`Event::inputs`] as text, if it says anything.
+    /// One of [`Event::inputs`] as text; `None` if it is missing or blank.
     #[must_use]
     pub fn input(&self, name: &str) -> Option<String> {
         let text = match self.inputs().get(name)? {
@@ -184,36 +184,36 @@ impl Event {
         })
     }
 
-    /// The event, if it is of a kind that anybody may bring about in a public repository.
+    /// The event, if anybody can cause it in a public repository.
     #[must_use]
-    pub fn by_anybody(&self) -> Option<ByAnybody<'_>> {
+    pub fn public_event(&self) -> Option<PublicEvent<'_>> {
         // Comments and issues, discussions, forks, pages of the wiki, stars.
-        const OF_ANYBODY: [&str; 4] = ["issue", "discussion", "forkee", "pages"];
+        const SUBJECTS: [&str; 4] = ["issue", "discussion", "forkee", "pages"];
         let is_star = self.payload.get("action").is_some_and(|action| action == "started");
-        if !is_star && !OF_ANYBODY.iter().any(|field| self.payload.contains_key(*field)) {
+        if !is_star && !SUBJECTS.iter().any(|field| self.payload.contains_key(*field)) {
             return None;
         }
         let issue = self.payload.get("issue");
         let sender = self.payload.get("sender");
-        let of_sender = |field: &str| sender?.get(field)?.as_str();
-        Some(ByAnybody {
+        let sender_text = |field: &str| sender?.get(field)?.as_str();
+        Some(PublicEvent {
             is_on_closed_issue: issue
                 .is_some_and(|issue| issue.get("state").is_some_and(|it| it == "closed")),
             is_pull_request: issue.is_some_and(|issue| issue.get("pull_request").is_some()),
             is_label: issue.is_some() && self.is_approval(),
             comment: self.payload.get("comment").filter(|_| issue.is_some()),
-            is_by_bot: of_sender("type") == Some("Bot"),
-            sender: of_sender("login").and_then(Login::parse),
+            is_by_bot: sender_text("type") == Some("Bot"),
+            sender: sender_text("login").and_then(Login::parse),
         })
     }
 
-    /// The comment on an issue that the event is about; none if the event does not say which one it is, and who wrote it.
+    /// The comment on an issue that the event is about; `None` without its id or its author.
     #[must_use]
-    pub fn commented(&self) -> Option<Commented<'_>> {
+    pub fn event_comment(&self) -> Option<EventComment<'_>> {
         let field = |name| self.payload.get(name);
         let (_, comment) = (field("issue")?, field("comment")?);
         let user = comment.get("user")?;
-        Some(Commented {
+        Some(EventComment {
             action: field("action").and_then(Value::as_str).unwrap_or_default(),
             id: CommentId::try_from(comment.get("id")?.as_u64()?).ok()?,
             url: text(comment, "html_url"),
@@ -234,16 +234,17 @@ impl Event {
         }
     }
 
-    /// Whether somebody who may triage the issue brought the event about, by a label for example: its author
-    /// alone can edit it, and anybody can comment on it.
+    /// Whether the event takes at least the role `triage`, as a label does. Without that role the author of an issue
+    /// can edit it, and anybody can comment on it.
     #[must_use]
     pub fn is_approval(&self) -> bool {
-        const BY_ITS_AUTHOR: [&str; 4] = ["opened", "edited", "closed", "reopened"];
+        const AUTHOR_ACTIONS: [&str; 4] = ["opened", "edited", "closed", "reopened"];
         let action = self.payload.get("action").and_then(Value::as_str);
-        !self.payload.contains_key("comment") && action.is_some_and(|action| !BY_ITS_AUTHOR.contains(&action))
+        !self.payload.contains_key("comment")
+            && action.is_some_and(|action| !AUTHOR_ACTIONS.contains(&action))
     }
 
-    /// The texts that hold a template. Whoever caused the event may have written them.
+    /// The texts that hold a template. The person who caused the event may have written them.
     #[must_use]
     pub fn templates(&self) -> Vec<&str> {
         let mut rest: Vec<&Value> = self.payload.values().collect();
@@ -322,14 +323,17 @@ mod tests {
     fn a_comment_has_an_id_and_an_author() {
         let alice = serde_json::json!({ "login": "alice", "id": 5, "type": "User" });
         let created = comment(&alice, &alice);
-        let commented = created.commented().expect("a comment");
-        assert_eq!((commented.action, commented.id, commented.body), ("created", CommentId(77), "/release"));
-        assert_eq!((commented.author.as_str(), commented.author_id), ("alice", 5));
-        assert!(!commented.is_by_bot);
+        let event_comment = created.event_comment().expect("a comment");
+        assert_eq!(
+            (event_comment.action, event_comment.id, event_comment.body),
+            ("created", CommentId(77), "/release")
+        );
+        assert_eq!((event_comment.author.as_str(), event_comment.author_id), ("alice", 5));
+        assert!(!event_comment.is_by_bot);
         for user in [Value::Null, serde_json::json!({ "login": "alice" }), serde_json::json!({ "id": 5 })] {
-            assert_eq!(comment(&user, &alice).commented(), None, "{user}");
+            assert_eq!(comment(&user, &alice).event_comment(), None, "{user}");
         }
-        assert_eq!(event(r#"{"issue": {"number": 7}}"#).commented(), None);
+        assert_eq!(event(r#"{"issue": {"number": 7}}"#).event_comment(), None);
     }
 
     #[test]
@@ -340,7 +344,7 @@ mod tests {
             serde_json::json!({ "login": "helper[bot]", "id": 6, "type": "User" }),
         ] {
             for event in [comment(&bot, &bot), comment(&alice, &bot)] {
-                assert!(event.commented().is_some_and(|commented| commented.is_by_bot), "{bot}");
+                assert!(event.event_comment().is_some_and(|event_comment| event_comment.is_by_bot), "{bot}");
             }
         }
     }

@@ -1,7 +1,7 @@
-//! Why a run failed, as far as GitHub says so and whoever reads the explanation may read that: what its failed jobs said,
-//! since when its workflow fails, and what changed since.
+//! Why a run failed: excerpts from its failed jobs, since when its workflow fails, and the changes since then. Every
+//! reader of the explanation may read all of that.
 //!
-//! It is an extra: whatever cannot be read is left out, it takes little time, and nothing is decided by it.
+//! It is an extra: parts that cannot be read are left out, it takes little time, and no decision rests on it.
 
 mod excerpt;
 mod history;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::future::{Either, join_all, select};
 use tokio::time::Instant;
 
-use self::excerpt::Telling;
+use self::excerpt::Quote;
 use self::history::Past;
 use crate::github::actions::{RunJob, WorkflowRun};
 use crate::github::releases::Comparison;
@@ -23,22 +23,22 @@ use crate::problem::{Help, Problem};
 use crate::ticket::explanation::{Changes, Excerpt, Explanation, Source};
 use crate::ticket::text;
 
-/// How long an explanation may take.
+/// The time limit of an explanation.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// How long the line of a job may take that a hub follows.
+/// The time limit of an error line, for a hub job that follows the run.
 const LINE_LIMIT: Duration = Duration::from_secs(10);
 
-/// So many failed jobs are explained.
+/// The most failed jobs of an explanation.
 const MOST_JOBS: usize = 3;
 
-/// So many commits are named.
+/// The most commits of an explanation.
 const MOST_COMMITS: usize = 5;
 
 /// The most characters of a name in a remark.
 const MOST_NAME: usize = 80;
 
-/// What people may read of a repository elsewhere.
+/// The readers of a repository: everyone, the members of its organization or enterprise, or people with a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Visibility {
     Public,
@@ -46,9 +46,9 @@ enum Visibility {
     Private,
 }
 
-/// A run that failed, and where its explanation is to stand.
+/// A failed run, and the place for its explanation.
 #[derive(Debug, Clone, Copy)]
-pub struct Failed<'a> {
+pub struct FailedRun<'a> {
     /// The repository in which it ran.
     pub repository: &'a RepoName,
     /// The run.
@@ -60,20 +60,21 @@ pub struct Failed<'a> {
 }
 
 /// Explains a failed run.
-pub async fn explain(failed: Failed<'_>, how: Explain, github: &GitHub) -> Explanation {
+pub async fn explain(failed_run: FailedRun<'_>, how: Explain, github: &GitHub) -> Explanation {
     if how == Explain::Off {
         return Explanation::default();
     }
     let within = Within { github, deadline: Instant::now() + LIMIT };
-    let readers = readers_may_read(failed.repository, failed.place, github);
+    let readers = readers_may_read(failed_run.repository, failed_run.place, github);
     let is_open = within.time(readers).await.unwrap_or(false);
-    let said = said(failed, is_open, how, within);
-    let ((excerpts, remarks), past) = futures::future::join(said, past(failed, is_open, within)).await;
+    let excerpts = job_excerpts(failed_run, is_open, how, within);
+    let ((excerpts, remarks), past) =
+        futures::future::join(excerpts, past(failed_run, is_open, within)).await;
     let (history, changes) = past.unwrap_or_default();
     Explanation { excerpts, history, changes, remarks, is_withheld: !is_open }
 }
 
-/// The line that says why a job failed, for the readers of `place`; none where there is none for them.
+/// The line that says why a job failed; `None` without one that the readers of `place` may read.
 pub async fn error_line(
     repository: &RepoName,
     job: &RunJob,
@@ -85,15 +86,15 @@ pub async fn error_line(
         if !readers_may_read(repository, place, github).await {
             return None;
         }
-        let said = of_job(repository, job, Explain::Auto, github).await;
-        let said = said.inspect_err(|error| tracing::info!("{}", not_shown(job, error)));
-        let (_, telling) = said.ok()??;
-        telling.error
+        let quote = job_quote(repository, job, Explain::Auto, github).await;
+        let quote = quote.inspect_err(|error| not_shown(job, error).inform());
+        let (_, quote) = quote.ok()??;
+        quote.error
     };
     within.time(line).await.flatten()
 }
 
-/// The time that is left, unless the step has to be quick.
+/// The deadline of an explanation, which ends at once when the step has to be quick.
 #[derive(Debug, Clone, Copy)]
 struct Within<'a> {
     github: &'a GitHub,
@@ -103,7 +104,7 @@ struct Within<'a> {
 impl Within<'_> {
     async fn time<T>(self, work: impl Future<Output = T>) -> Option<T> {
         let work = pin!(tokio::time::timeout_at(self.deadline, work));
-        match select(work, pin!(self.github.hurried())).await {
+        match select(work, pin!(self.github.wait_for_hurry())).await {
             Either::Left((done, _)) => done.ok(),
             Either::Right(_) => None,
         }
@@ -128,7 +129,7 @@ async fn readers_may_read(repository: &RepoName, place: &RepoName, github: &GitH
 async fn visibility(repository: &RepoName, github: &GitHub) -> Option<Visibility> {
     let settings = github.repository(repository).await;
     let settings = settings.inspect_err(|error| {
-        tracing::info!("{}", Problem::of(&format!("nobody can tell who may read {repository}"), error));
+        Problem::of(&format!("the readers of {repository} are unknown"), error).inform();
     });
     let settings = settings.ok()?;
     Some(match settings.visibility.as_deref() {
@@ -139,20 +140,20 @@ async fn visibility(repository: &RepoName, github: &GitHub) -> Option<Visibility
     })
 }
 
-/// What the failed jobs said, and remarks on why that is not all.
-async fn said(
-    failed: Failed<'_>,
+/// The excerpts from the failed jobs, and remarks on missing ones.
+async fn job_excerpts(
+    failed_run: FailedRun<'_>,
     is_open: bool,
     how: Explain,
     within: Within<'_>,
 ) -> (Vec<Excerpt>, Vec<String>) {
     let (mut excerpts, mut remarks) = (Vec::new(), Vec::new());
-    let jobs = match failed.jobs {
+    let jobs = match failed_run.jobs {
         Ok(jobs) => jobs,
         Err(error) => return (excerpts, lack(error).into_iter().collect()),
     };
     if !is_open {
-        let source = text::repository(failed.repository);
+        let source = text::repository(failed_run.repository);
         let remark = format!(
             "Logs and commits of {source} are not shown here: not everyone here may read them there."
         );
@@ -162,39 +163,40 @@ async fn said(
     // Where one job of a matrix fails, the others are cancelled.
     jobs.sort_by_key(|job| job.conclusion.as_deref() == Some("cancelled"));
     jobs.truncate(MOST_JOBS);
-    let asked = jobs.iter().map(|job| within.time(of_job(failed.repository, job, how, within.github)));
-    for (job, asked) in jobs.iter().zip(join_all(asked).await) {
-        match asked {
-            Some(Ok(Some((source, Telling { lines, error })))) => {
+    let quotes =
+        jobs.iter().map(|job| within.time(job_quote(failed_run.repository, job, how, within.github)));
+    for (job, quote) in jobs.iter().zip(join_all(quotes).await) {
+        match quote {
+            Some(Ok(Some((source, Quote { lines, error })))) => {
                 excerpts.push(Excerpt { job: job.name.clone(), source, lines, error });
             }
             Some(Ok(None)) if how == Explain::Auto && !job.has_ended() => remarks.push(format!(
-                "GitHub shows the log of {} when that job is over: a job after it can notify with its last error.",
+                "GitHub shows the log of {} after that job has ended: a later job can notify with its last error.",
                 text::code(&text::cut_name(&job.name, MOST_NAME))
             )),
             Some(Ok(None)) => {}
             Some(Err(error)) => {
-                tracing::info!("{}", not_shown(job, &error));
+                not_shown(job, &error).inform();
                 remarks.extend(lack(&error));
             }
-            None => tracing::info!("there is no time left to show what job `{}` said", job.name),
+            None => tracing::info!("there is no time left for an excerpt from job `{}`", job.name),
         }
     }
     remarks.dedup();
     (excerpts, remarks)
 }
 
-/// What a job said: in its annotations, else in its log once it is over.
-async fn of_job(
+/// The lines of a job that say why it failed: from its annotations, else from its log after its end.
+async fn job_quote(
     repository: &RepoName,
     job: &RunJob,
     how: Explain,
     github: &GitHub,
-) -> Result<Option<(Source, Telling)>, GitHubError> {
+) -> Result<Option<(Source, Quote)>, GitHubError> {
     let Some(id) = job.id else { return Ok(None) };
     let refusal = match github.annotations(repository, id).await {
         Ok(annotations) => match excerpt::of_annotations(&annotations) {
-            Some(telling) => return Ok(Some((Source::Annotations, telling))),
+            Some(quote) => return Ok(Some((Source::Annotations, quote))),
             None => None,
         },
         Err(error) => Some(error),
@@ -203,20 +205,22 @@ async fn of_job(
         return refusal.map_or(Ok(None), Err);
     }
     if let Some(error) = refusal {
-        tracing::info!("{}", Problem::of(&format!("the log of job `{}` is read", job.name), &error));
+        let what =
+            format!("the annotations of job `{}` cannot be read, and its log is read instead", job.name);
+        Problem::of(&what, &error).inform();
     }
     let log = github.log_end(repository, id).await?;
-    Ok(log.and_then(|log| excerpt::of_log(&log)).map(|telling| (Source::Log, telling)))
+    Ok(log.and_then(|log| excerpt::of_log(&log)).map(|quote| (Source::Log, quote)))
 }
 
-/// Since when the workflow fails, and what changed since it succeeded last.
+/// Since when the workflow fails, and the changes since it succeeded last.
 async fn past(
-    failed: Failed<'_>,
+    failed_run: FailedRun<'_>,
     is_open: bool,
     within: Within<'_>,
 ) -> Option<(Option<String>, Option<Changes>)> {
-    let Failed { repository, .. } = failed;
-    let (run, runs) = within.time(runs(failed, within.github)).await??;
+    let FailedRun { repository, .. } = failed_run;
+    let (run, runs) = within.time(runs(failed_run, within.github)).await??;
     // A branch of a fork has the name that the fork's owner gave it.
     if !run.is_of_branch_in(repository) {
         return None;
@@ -231,21 +235,21 @@ async fn past(
 }
 
 /// The failed run, and the last ones of its workflow.
-async fn runs(failed: Failed<'_>, github: &GitHub) -> Option<(WorkflowRun, Vec<WorkflowRun>)> {
-    let Failed { repository, run, .. } = failed;
-    let asked = async {
+async fn runs(failed_run: FailedRun<'_>, github: &GitHub) -> Option<(WorkflowRun, Vec<WorkflowRun>)> {
+    let FailedRun { repository, run, .. } = failed_run;
+    let request = async {
         let Some(run) = github.run(repository, run).await? else { return Ok(None) };
         let Some(workflow) = run.workflow_id else { return Ok(None) };
         let runs = github.newest_runs(repository, workflow).await?;
         Ok(Some((run, runs)))
     };
-    asked.await.unwrap_or_else(|error: GitHubError| {
-        tracing::info!("{}", Problem::of("the runs before are not shown", &error));
+    request.await.unwrap_or_else(|error: GitHubError| {
+        Problem::of("the earlier runs are not shown", &error).inform();
         None
     })
 }
 
-/// What changed between the commits of two runs.
+/// The changes between the commits of two runs.
 async fn changes(
     repository: &RepoName,
     green: &WorkflowRun,
@@ -257,11 +261,11 @@ async fn changes(
     if base == head {
         return Some(Changes { since, url: String::new(), total: 0, commits: Vec::new() });
     }
-    let compared = github.compare(repository, base, head).await;
-    let compared = compared.inspect_err(|error| {
-        tracing::info!("{}", Problem::of("what changed since the last success is not shown", error));
+    let comparison = github.compare(repository, base, head).await;
+    let comparison = comparison.inspect_err(|error| {
+        Problem::of("the changes since the last success are not shown", error).inform();
     });
-    let Comparison { html_url, ahead_by, commits, .. } = compared.ok()??;
+    let Comparison { html_url, ahead_by, commits, .. } = comparison.ok()??;
     let total_commits = usize::try_from(ahead_by).ok()?;
     // GitHub gives the oldest first, and of very many not the newest.
     let newest = commits.iter().rev().filter(|_| commits.len() == total_commits).take(MOST_COMMITS);
@@ -270,11 +274,11 @@ async fn changes(
 }
 
 fn not_shown(job: &RunJob, error: &GitHubError) -> Problem {
-    Problem::of(&format!("what job `{}` said is not shown", job.name), error)
+    Problem::of(&format!("an excerpt from job `{}` is not shown", job.name), error)
 }
 
-/// What people can do where a permission is missing, as a line of Markdown.
+/// The help for a missing permission, as a line of Markdown.
 fn lack(error: &GitHubError) -> Option<String> {
     let help = error.help().filter(|_| error.is_lack_of_permission())?;
-    Some(format!("This cannot be explained: {}.", text::inline(&help)))
+    Some(format!("This cannot be explained: {}.", text::inline(&help.text)))
 }

@@ -14,13 +14,13 @@
 //! - [ ] docs
 //! ```
 //!
-//! Templates see `form.release_version` and, as a list of what is ticked, `form.targets`.
+//! Templates see `form.release_version`, and `form.targets` as a list of the ticked labels.
 //!
-//! The body does not say what a text area is and what a list of check boxes, nor whether a heading is a question or
-//! part of an answer. The file of the form ([`Form`]) does. Without it each heading is a question.
+//! The body does not distinguish a text area from check boxes, nor a question from a heading in an answer. The file of
+//! the form ([`Form`]) does. Without it each heading is a question.
 //!
-//! Whoever approves the issue reads it as GitHub shows it. So the body is read as Markdown, and what is not
-//! shown is not part of an answer: HTML, comments too, and the definitions of links and footnotes.
+//! People approve the issue as GitHub shows it. So the body is read as Markdown, and hidden text is not part of an
+//! answer: HTML, comments too, and the definitions of links and footnotes.
 
 mod answer;
 mod body;
@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::problem::Help;
+use crate::problem::{Advice, Help, Topic};
 use answer::Kind;
 use body::{Section, name_of};
 pub use file::Form;
@@ -38,30 +38,30 @@ pub use file::Form;
 /// The answers by the names of their questions.
 pub type Answers = Map<String, Value>;
 
-/// What an issue answers.
+/// The answers of an issue.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reading {
     /// The answers by every name of their questions.
     pub answers: Answers,
-    /// The answers by one name of each question.
-    pub once: Answers,
-    /// The names that several questions have, with the labels of these. They name no answer.
-    pub shared: BTreeMap<String, Vec<String>>,
-    /// Where the questions come from.
+    /// The answers by the first name of each question.
+    pub by_first_name: Answers,
+    /// The names that several questions share, with the labels of these questions. No answer has such a name.
+    pub shared_names: BTreeMap<String, Vec<String>>,
+    /// The source of the questions.
     pub source: Source,
 }
 
-/// Where the questions come from: which headings of the issue are questions.
+/// The source of the questions: it decides which headings of the issue are questions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Source {
     /// The form in this file.
     File(String),
-    /// From the issue alone, as there is no form: every heading is a question.
+    /// The issue alone, without a form: every heading is a question.
     #[default]
     NoForm,
-    /// From the issue alone, as no form has these headings.
+    /// The issue alone, as no form has these headings.
     NoneFits,
-    /// From the issue alone, as the forms in these files have these headings, and differ.
+    /// The issue alone, as the forms in these files all have these headings, and differ.
     SeveralFit(Vec<String>),
 }
 
@@ -69,18 +69,18 @@ pub enum Source {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
     /// Several answers to one question.
-    #[error("the issue asks more than once: {}", quoted(.0))]
+    #[error("the issue asks more than once: {}", quote(.0))]
     AskedTwice(Vec<String>),
     /// Questions that people see only when they unfold them.
-    #[error("the issue asks inside `<details>`, where people may not look: {}", quoted(.0))]
+    #[error("the issue asks inside `<details>`, where people may not look: {}", quote(.0))]
     Folded(Vec<String>),
-    /// Answers of a line, or of a choice, of which people see a part only when they unfold it.
-    #[error("the issue answers inside `<details>`, where people may not look: {}", quoted(.0))]
+    /// Answers of one line, or choices, with a part that people see only when they unfold it.
+    #[error("the issue answers inside `<details>`, where people may not look: {}", quote(.0))]
     FoldedAnswer(Vec<String>),
 }
 
 impl Help for FormError {
-    fn help(&self) -> Option<String> {
+    fn help(&self) -> Option<Advice> {
         let help = match self {
             Self::AskedTwice(_) => {
                 "leave one heading `###` for each question; within an answer, put headings into a code block, or write \
@@ -89,11 +89,11 @@ impl Help for FormError {
             Self::FoldedAnswer(_) => "take `<details>` out of the answer",
             Self::Folded(_) => "write `</details>` as a paragraph of its own before the next question",
         };
-        Some(help.to_owned())
+        Some(Topic::Form.advice(help))
     }
 }
 
-fn quoted(names: &[String]) -> String {
+fn quote(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
@@ -107,7 +107,7 @@ pub fn asks(body: &str) -> bool {
 ///
 /// # Errors
 ///
-/// When nobody can tell which answer people see.
+/// When it is unclear which answer people see.
 pub fn parse(body: &str, forms: &[Form]) -> Result<Reading, FormError> {
     let body = without_returns(body);
     match form_of(&body, forms) {
@@ -120,13 +120,13 @@ fn without_returns(body: &str) -> String {
     body.replace("\r\n", "\n")
 }
 
-/// The form that asks for the most of what `body` answers.
+/// The form with the most questions that `body` answers.
 fn form_of<'f>(body: &str, forms: &'f [Form]) -> Result<&'f Form, Source> {
     let headings = body::headings(body);
-    let mut fitting: Vec<&Form> = forms.iter().filter(|form| form.is_asked_by(&headings)).collect();
-    let most = fitting.iter().map(|form| form.questions.len()).max();
-    fitting.retain(|form| Some(form.questions.len()) == most);
-    match &fitting[..] {
+    let mut candidates: Vec<&Form> = forms.iter().filter(|form| form.is_asked_by(&headings)).collect();
+    let most = candidates.iter().map(|form| form.questions.len()).max();
+    candidates.retain(|form| Some(form.questions.len()) == most);
+    match &candidates[..] {
         [] if forms.is_empty() => Err(Source::NoForm),
         [] => Err(Source::NoneFits),
         [form, others @ ..] if others.iter().all(|other| other.questions == form.questions) => Ok(form),
@@ -134,8 +134,8 @@ fn form_of<'f>(body: &str, forms: &'f [Form]) -> Result<&'f Form, Source> {
     }
 }
 
-/// A question's names, and the answer to it.
-struct Answered {
+/// An answer with the label and the names of its question.
+struct NamedAnswer {
     label: String,
     names: Vec<String>,
     answer: Value,
@@ -145,35 +145,35 @@ fn by_form(body: &str, form: &Form) -> Result<Reading, FormError> {
     let sections = body::sections(body, |heading| form.is_question(heading));
     refuse_folded(&sections)?;
     refuse_folded_answers(&sections, form.questions.iter().map(|question| question.kind))?;
-    let answered = form.questions.iter().zip(sections).map(|(question, section)| {
+    let answers = form.questions.iter().zip(sections).map(|(question, section)| {
         let mut names = vec![name_of(&question.heading)];
         names.extend(question.id.clone().filter(|id| *id != names[0]));
         names.retain(|name| !name.is_empty());
-        Answered { label: section.heading, names, answer: question.kind.answer(&section.markdown) }
+        NamedAnswer { label: section.heading, names, answer: question.kind.answer(&section.markdown) }
     });
-    Ok(Reading::new(Source::File(form.path.clone()), answered.collect()))
+    Ok(Reading::new(Source::File(form.path.clone()), answers.collect()))
 }
 
 fn by_headings(body: &str, source: Source) -> Result<Reading, FormError> {
     let sections = body::sections(body, |heading| !name_of(heading).is_empty());
     let names: Vec<String> = sections.iter().map(|section| name_of(&section.heading)).collect();
-    let mut twice = Vec::new();
+    let mut duplicates = Vec::new();
     for (number, name) in names.iter().enumerate() {
-        if names[..number].contains(name) && !twice.contains(name) {
-            twice.push(name.clone());
+        if names[..number].contains(name) && !duplicates.contains(name) {
+            duplicates.push(name.clone());
         }
     }
-    if !twice.is_empty() {
-        return Err(FormError::AskedTwice(twice));
+    if !duplicates.is_empty() {
+        return Err(FormError::AskedTwice(duplicates));
     }
     refuse_folded(&sections)?;
     refuse_folded_answers(&sections, std::iter::repeat(Kind::Unknown))?;
-    let answered = sections.into_iter().zip(names).map(|(section, name)| Answered {
+    let answers = sections.into_iter().zip(names).map(|(section, name)| NamedAnswer {
         label: section.heading,
         names: vec![name],
         answer: Kind::Unknown.answer(&section.markdown),
     });
-    Ok(Reading::new(source, answered.collect()))
+    Ok(Reading::new(source, answers.collect()))
 }
 
 fn refuse_folded(sections: &[Section]) -> Result<(), FormError> {
@@ -182,7 +182,7 @@ fn refuse_folded(sections: &[Section]) -> Result<(), FormError> {
     if folded.is_empty() { Ok(()) } else { Err(FormError::Folded(folded)) }
 }
 
-/// Text of many lines may have parts to unfold, such as a log. Whoever approves a choice has to see all of it.
+/// Text of many lines may have parts to unfold, such as a log. A person who approves a choice has to see all of it.
 fn refuse_folded_answers(sections: &[Section], kinds: impl Iterator<Item = Kind>) -> Result<(), FormError> {
     let folded = sections.iter().zip(kinds).filter(|(section, kind)| {
         let may_fold = match kind {
@@ -197,16 +197,17 @@ fn refuse_folded_answers(sections: &[Section], kinds: impl Iterator<Item = Kind>
 }
 
 impl Reading {
-    fn new(source: Source, answered: Vec<Answered>) -> Self {
+    fn new(source: Source, answers: Vec<NamedAnswer>) -> Self {
         let mut labels: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (name, label) in answered.iter().flat_map(|one| one.names.iter().map(|name| (name, &one.label))) {
+        for (name, label) in answers.iter().flat_map(|one| one.names.iter().map(|name| (name, &one.label))) {
             labels.entry(name.clone()).or_default().push(label.clone());
         }
         labels.retain(|_, labels| labels.len() > 1);
-        let mut reading = Self { source, shared: labels, ..Self::default() };
-        for Answered { names, answer, .. } in answered {
-            let own: Vec<_> = names.into_iter().filter(|name| !reading.shared.contains_key(name)).collect();
-            reading.once.extend(own.first().map(|name| (name.clone(), answer.clone())));
+        let mut reading = Self { source, shared_names: labels, ..Self::default() };
+        for NamedAnswer { names, answer, .. } in answers {
+            let own: Vec<_> =
+                names.into_iter().filter(|name| !reading.shared_names.contains_key(name)).collect();
+            reading.by_first_name.extend(own.first().map(|name| (name.clone(), answer.clone())));
             reading.answers.extend(own.into_iter().map(|name| (name, answer.clone())));
         }
         reading

@@ -1,21 +1,21 @@
-//! GitHub: one method for each thing that this action asks of it, in this action's types. Methods that
-//! write say whether they may be repeated.
+//! GitHub: one method for each question or write of this action, in this action's types. A method that
+//! writes says whether it may be repeated.
 //!
 //! Each layer imports only those above it:
 //!
 //! | module | what it knows |
 //! |---|---|
 //! | [`transport`] | the HTTP client below everything else |
-//! | `pace` | how many requests GitHub allows a token, and when the next one may be sent |
-//! | `moved` | what has another name now |
+//! | `pace` | how many requests GitHub allows a token, and when the next may be sent |
+//! | `moves` | new names of repositories and issues |
 //! | [`api`] | one exchange with a server: time-outs, retries, rate limits |
-//! | `time` | which times of answers are taken |
+//! | `time` | which times of answers are valid |
 //! | `lag` | how far GitHub's answers may lag behind its writes |
 //! | [`needs`] | the permissions that a step needs, and where |
-//! | [`tokens`] | which token goes with which repository; it has tokens minted and revokes them |
+//! | [`tokens`] | which token goes with which repository; how tokens are minted and revoked |
 //! | [`client`] | a request with the token of its repository, and why it failed ([`error`]) |
 //! | `pages` | how long a list may be |
-//! | [`role`] | what somebody may do in a repository |
+//! | [`role`] | a person's role in a repository |
 //! | [`accounts`], [`actions`], `attestations`, [`checks`], [`contents`], [`issues`], [`joblog`], [`refs`], [`releases`], [`teams`] | the methods |
 //! | [`once`] | how a write that must not happen twice is sent |
 
@@ -30,7 +30,7 @@ pub mod error;
 pub mod issues;
 pub mod joblog;
 mod lag;
-mod moved;
+mod moves;
 pub mod needs;
 pub mod once;
 mod pace;

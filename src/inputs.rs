@@ -1,7 +1,6 @@
-//! The inputs of the step: what they are once they are read, and how they are read.
+//! The inputs of the step: their types, and how they are read.
 //!
-//! [`table`] lists them all; the place where one is added. Blank means absent, and all that is wrong
-//! with them is reported together.
+//! [`table`] lists them all; a new one is added there. Blank means absent, and all problems are reported together.
 
 mod error;
 mod outputs;
@@ -20,43 +19,43 @@ pub use self::reader::list_of;
 pub use self::table::{INPUTS, Input};
 use self::table::{ModeName, Takes, Words};
 use crate::github::role::Role;
-use crate::github::tokens::GivenToken;
+use crate::github::tokens::InputToken;
 use crate::github::tokens::app::{App, NoKey};
 use crate::github::tokens::jwt::SigningKey;
 use crate::job::{Environment, Job};
 use crate::names::{GitRef, IssueRef, Login, RepoName, TicketName};
 use crate::network::is_loopback;
-use crate::problem::Problem;
+use crate::problem::{Problem, Topic};
 use crate::targets::{self, Defaults, Target};
-use crate::ticket::{Outputs, PingsFor, Status, Writer};
+use crate::ticket::{Outputs, PingEvents, Status, Writer};
 use crate::workspace;
 
 /// The inputs, read and checked.
 #[derive(Debug)]
 pub struct Inputs {
-    /// What every mode takes.
+    /// The inputs of every mode.
     pub common: Common,
-    /// What the mode takes.
+    /// The mode with its own inputs.
     pub mode: Mode,
 }
 
-/// What every mode takes.
+/// The inputs of every mode.
 #[derive(Debug)]
 pub struct Common {
-    /// For every request that has no other token.
-    pub token: Option<GivenToken>,
-    /// For requests to the ticket's repository.
-    pub ticket_token: Option<GivenToken>,
+    /// The token for requests that have no other.
+    pub token: Option<InputToken>,
+    /// The token for requests to the ticket's repository.
+    pub ticket_token: Option<InputToken>,
     /// A GitHub App, for every request that has no token of its own.
     pub app: Option<App>,
     /// A token service, for requests to the ticket's repository.
     pub sts: Option<Sts>,
-    /// The hub.
+    /// The hub's repository.
     pub hub: RepoName,
     /// The ticket, from the input or the event.
     pub ticket: Option<IssueRef>,
-    /// Where the ticket is. Only a dispatch looks for one or opens it; without one the other modes write
-    /// nothing to the hub.
+    /// The repository of the ticket. If the step names no ticket, only a dispatch has one, to find or open it there;
+    /// the other modes write nothing to the hub.
     pub ticket_repository: Option<RepoName>,
     /// Whether that is the repository in which the job runs: its own token could write the ticket.
     pub is_ticket_here: bool,
@@ -66,11 +65,11 @@ pub struct Common {
     pub dry_run: bool,
     /// Whether a delivery problem fails the step.
     pub fail_on_error: bool,
-    /// How long to go on trying when GitHub asks to wait or does not answer well.
+    /// How long to repeat a request when GitHub asks to wait or does not answer well.
     pub retry_timeout: Duration,
     /// The name of this job, with the values of its matrix.
     pub job_name: String,
-    /// The job's check run, where the runner tells it.
+    /// The job's check run, if the runner names it.
     pub check_run: Option<u64>,
 }
 
@@ -93,11 +92,11 @@ impl Common {
 pub struct Sts {
     /// The name of the trust policy.
     pub identity: String,
-    /// Where the service is.
+    /// The address of the service.
     pub url: Url,
 }
 
-/// What becomes of the job's earlier comment.
+/// The fate of the job's earlier comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommentMode {
     /// It is edited in place, which pings nobody.
@@ -117,7 +116,7 @@ impl Words for CommentMode {
     }
 }
 
-/// How hub jobs settle who starts a target.
+/// How hub jobs decide which of them starts a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimMode {
     /// By the order of their comments on the ticket.
@@ -137,7 +136,7 @@ impl Words for ClaimMode {
     }
 }
 
-/// What a notice shows of failed jobs.
+/// The text of failed jobs that a notice shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Explain {
     /// Their annotations, or where they have none the end of their logs.
@@ -168,7 +167,7 @@ impl Words for Role {
     }
 }
 
-/// How targets are started that do not say it themselves.
+/// How to start targets that do not say it themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DispatchType {
     /// A workflow is started.
@@ -195,7 +194,7 @@ pub enum Mode {
     Dispatch(Box<DispatchInputs>),
     /// Put a stage on the ticket.
     Report(ReportInputs),
-    /// Something went wrong.
+    /// Report that something went wrong, or works again.
     Notify(NotifyInputs),
 }
 
@@ -207,34 +206,34 @@ impl Mode {
     }
 }
 
-/// A list as it is given, or a template that comes to one once the ticket is known.
+/// A list, or a template for one that is rendered when the ticket is known.
 #[derive(Debug)]
 pub enum Listing<T> {
-    /// Given.
-    Given(T),
-    /// To be rendered.
+    /// The list itself.
+    List(T),
+    /// The template for the list.
     Template(String),
 }
 
 /// How a dispatch follows the runs that it started.
 #[derive(Debug, Clone, Copy)]
 pub struct Wait {
-    /// How long.
+    /// The longest time.
     pub timeout: Duration,
-    /// How often it looks.
+    /// The time between two looks at the runs.
     pub interval: Duration,
 }
 
 /// The inputs of `dispatch`.
 #[derive(Debug)]
 pub struct DispatchInputs {
-    /// The targets, if they are given inline.
+    /// The targets of the input `targets`, in place of a targets file.
     pub targets: Option<Listing<Vec<Target>>>,
-    /// The names of the targets that are meant; none: all.
+    /// The names of the targets to start; `None`: all.
     pub only: Option<Listing<Vec<String>>>,
-    /// Where the targets file is.
+    /// The path of the targets file.
     pub targets_file: String,
-    /// What holds for targets that say nothing else.
+    /// The values of the keys that a target leaves out.
     pub defaults: Defaults,
     /// A template for the name or version of the release.
     pub release: Option<String>,
@@ -242,29 +241,29 @@ pub struct DispatchInputs {
     pub title: Option<String>,
     /// A template for the ticket's body.
     pub body: Option<String>,
-    /// Where that template is.
+    /// The path of a file with that template.
     pub body_path: Option<String>,
     /// Labels for the ticket.
     pub labels: Vec<String>,
-    /// Who is responsible.
+    /// The person who is responsible for the release.
     pub driver: Option<Login>,
-    /// How many starts are under way at once.
+    /// The most starts at once.
     pub max_parallel: usize,
     /// Whether to follow the runs to their end.
     pub wait: Option<Wait>,
     /// Whether a time-out or a cancelled hub job cancels the runs that it started.
     pub cancel_on_timeout: bool,
-    /// Whether targets are started again whose last run failed.
+    /// Whether a target whose last run failed is started again.
     pub retry_failed: bool,
-    /// Whether inputs are dropped that a workflow does not declare.
+    /// Whether inputs that a workflow does not declare are left out.
     pub ignore_unexpected_inputs: bool,
     /// Whether the ticket is closed when every target is released.
     pub close_on_success: bool,
-    /// When somebody is pinged.
-    pub pings: PingsFor,
-    /// Whether a release is started again whose ticket was closed.
+    /// The moments at which people are pinged.
+    pub pings: PingEvents,
+    /// Whether a release whose ticket was closed is started again.
     pub release_again: bool,
-    /// How hub jobs settle who starts a target.
+    /// How hub jobs decide which of them starts a target.
     pub claim: ClaimMode,
     /// Whether the release's record is published as a release of the hub.
     pub publish_release: bool,
@@ -275,30 +274,30 @@ pub struct DispatchInputs {
 /// The inputs of `report`.
 #[derive(Debug, Clone)]
 pub struct ReportInputs {
-    /// The row.
+    /// The target: a row of the board.
     pub target: Option<String>,
     /// The stage of that target.
     pub stage: String,
-    /// How it stands.
+    /// The status of that stage.
     pub status: Status,
-    /// What there is to say.
+    /// The message for people.
     pub message: Option<String>,
-    /// What the message links to.
+    /// The page that the message links to.
     pub url: Option<String>,
     /// Whether this stage ends the target's release.
     pub done: bool,
-    /// The values that the target gives back.
+    /// The outputs of the target.
     pub outputs: Outputs,
-    /// When somebody is pinged.
-    pub pings: PingsFor,
-    /// Whether the step reports by itself that the job is under way, and in its post step how it ended.
+    /// The moments at which people are pinged.
+    pub pings: PingEvents,
+    /// Whether the step reports that the job is under way, and its post step the end of the job.
     pub track: bool,
 }
 
 /// The inputs of `notify`.
 #[derive(Debug)]
 pub struct NotifyInputs {
-    /// What went wrong.
+    /// The message for people.
     pub message: Option<String>,
     /// `failure`, `cancelled`, `success` or `skipped`.
     pub status: Status,
@@ -306,31 +305,31 @@ pub struct NotifyInputs {
     pub title: Option<String>,
     /// The labels of an issue.
     pub labels: Vec<String>,
-    /// Who is pinged.
+    /// The accounts to ping.
     pub mention: Vec<Login>,
-    /// What makes two failures the same.
+    /// The name that all notices of the same failure share.
     pub fingerprint: Option<String>,
-    /// What is shown of the failed jobs.
+    /// The text of the failed jobs that the notice shows.
     pub explain: Explain,
 }
 
-/// The values of the inputs that were given.
+/// The inputs that are not blank, by their names.
 ///
 /// The runner passes an unset input as an empty string, and keeps the hyphens of its name.
 #[must_use]
-pub fn given(environment: &Environment) -> BTreeMap<String, String> {
+pub fn values(environment: &Environment) -> BTreeMap<String, String> {
     let variables = environment.iter().map(|(name, value)| (name.clone(), value.clone()));
-    let given: BTreeMap<String, String> =
+    let values: BTreeMap<String, String> =
         envy::prefixed("INPUT_").from_iter(variables).expect("any text is a value of this map");
-    given.into_iter().filter(|(_, value)| !value.trim().is_empty()).collect()
+    values.into_iter().filter(|(_, value)| !value.trim().is_empty()).collect()
 }
 
 /// Every secret among the inputs, line by line, as the runner hides them.
 #[must_use]
-pub fn secrets(given: &BTreeMap<String, String>) -> Vec<&str> {
+pub fn secrets(values: &BTreeMap<String, String>) -> Vec<&str> {
     let secrets = INPUTS.iter().filter(|input| matches!(input.takes, Takes::Secret));
     let lines = secrets.filter_map(|input| {
-        let value = given.get(input.name)?;
+        let value = values.get(input.name)?;
         Some(if input.name == PRIVATE_KEY { lines_of_key(value) } else { value.lines().collect() })
     });
     lines.flatten().map(str::trim).filter(|line| !line.is_empty()).collect()
@@ -338,8 +337,8 @@ pub fn secrets(given: &BTreeMap<String, String>) -> Vec<&str> {
 
 const PRIVATE_KEY: &str = "private-key";
 
-/// The lines of a key that are secret, and the parts of one that has none: neither those that frame it nor a short
-/// last one, since whatever is like them could not be read any more in the log.
+/// The secret lines of a key, or its parts if it has no lines. The lines that frame it and a short last line are left
+/// out: the log would hide every text that is equal to them.
 fn lines_of_key(key: &str) -> Vec<&str> {
     let is_frame = |line: &str| line.starts_with("-----") && line.ends_with("-----") && line.len() < 50;
     let parts = key.split("-----").flat_map(|part| part.split("\\n")).flat_map(str::split_whitespace);
@@ -353,8 +352,8 @@ impl Inputs {
     /// # Errors
     ///
     /// When inputs are missing or cannot be used; with all problems, never quoting a secret.
-    pub fn read(given: &BTreeMap<String, String>, job: &Job) -> Result<Self, Vec<InputError>> {
-        let mut reader = Reader::new(given);
+    pub fn read(values: &BTreeMap<String, String>, job: &Job) -> Result<Self, Vec<InputError>> {
+        let mut reader = Reader::new(values);
         let common = Common::read(&mut reader, job);
         let mode = match reader.mode() {
             Some(ModeName::Dispatch) => {
@@ -376,8 +375,8 @@ impl Inputs {
 
 impl Common {
     fn read(reader: &mut Reader<'_>, job: &Job) -> Self {
-        let repository =
-            reader.parsed("repository", |text| Ok(RepoName::parse_near(text, job.repository.owner())?));
+        let repository = reader
+            .value_of("repository", |text| Ok(RepoName::parse_with_owner(text, job.repository.owner())?));
         let ticket = ticket(reader, job, repository.as_ref());
         let hub = repository.or_else(|| ticket.as_ref().map(|ticket| ticket.repository.clone()));
         let hub = hub.unwrap_or_else(|| job.repository.clone());
@@ -406,8 +405,8 @@ impl Common {
 /// The ticket from the input; else from the event that started the run.
 fn ticket(reader: &mut Reader<'_>, job: &Job, repository: Option<&RepoName>) -> Option<IssueRef> {
     let hub = repository.unwrap_or(&job.repository);
-    let named = if reader.is_given("ticket") {
-        reader.parsed("ticket", |text| Ok(text.parse()?))?
+    let name = if reader.is_given("ticket") {
+        reader.value_of("ticket", |text| Ok(text.parse()?))?
     } else if let Some(text) = job.event.input("release-ticket") {
         reader.accept(text.parse().map_err(InputError::TicketOfEvent))?
     } else {
@@ -416,10 +415,10 @@ fn ticket(reader: &mut Reader<'_>, job: &Job, repository: Option<&RepoName>) -> 
             None => TicketName::None,
         }
     };
-    match named {
+    match name {
         TicketName::None => None,
         TicketName::Number(number) => Some(IssueRef { repository: hub.clone(), number }),
-        // Whoever writes the event must not choose where this step's tokens and texts go.
+        // The author of the event must not choose where this step's tokens and texts go.
         TicketName::Issue(ticket) if repository.is_some_and(|hub| ticket.repository != *hub) => {
             let (hub, from_event) = (hub.clone(), !reader.is_given("ticket"));
             reader.refuse(InputError::TicketElsewhere { ticket, hub, from_event });
@@ -429,7 +428,7 @@ fn ticket(reader: &mut Reader<'_>, job: &Job, repository: Option<&RepoName>) -> 
     }
 }
 
-/// The App, with its key if the step has one: a run that is given no secrets may not need it.
+/// The App, with its key if the step has one: a run without secrets may not need it.
 fn app(reader: &mut Reader<'_>) -> Option<App> {
     if reader.is_given("client-id") && reader.is_given("app-id") {
         reader.refuse(InputError::TwoApps);
@@ -450,18 +449,18 @@ fn app(reader: &mut Reader<'_>) -> Option<App> {
 }
 
 fn sts(reader: &mut Reader<'_>) -> Option<Sts> {
-    let url = reader.parsed("sts-url", |text| {
+    let url = reader.value_of("sts-url", |text| {
         let url = Url::parse(text).ok().filter(|url| url.host().is_some());
-        // Text that is not an address may hold a password all the same.
+        // Text that is not an address may hold a password, too.
         let has_user = |url: &Url| !url.username().is_empty() || url.password().is_some();
         if url.as_ref().map_or(text.contains('@'), has_user) {
             return Err(ValueError::Password);
         }
-        // A job's identity is not shown to whoever listens on the way.
+        // A job's identity travels encrypted, or stays on this machine.
         let safe = url.filter(|url| url.scheme() == "https" || url.scheme() == "http" && is_loopback(url));
         safe.ok_or_else(|| ValueError::Https(text.to_owned()))
     });
-    let identity = reader.parsed("sts-identity", |text| {
+    let identity = reader.value_of("sts-identity", |text| {
         let fits = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
         if fits { Ok(text.to_owned()) } else { Err(ValueError::Policy(text.to_owned())) }
     });
@@ -485,7 +484,7 @@ impl DispatchInputs {
         refuse_templates_of_event(reader, job);
         let defaults = defaults(reader);
         Self {
-            targets: targets_given(reader, job, &defaults),
+            targets: inline_targets(reader, job, &defaults),
             only: only(reader),
             targets_file: reader.text("targets-file").unwrap_or_default(),
             defaults,
@@ -513,20 +512,20 @@ impl DispatchInputs {
 /// The inputs that are templates, or hold some.
 const TEMPLATES: [&str; 6] = ["targets", "inputs", "release", "title", "body", "only"];
 
-/// Refuses a template that a workflow put into an input by `${{ inputs.version }}`: whoever caused the event
+/// Refuses a template that a workflow put into an input by `${{ inputs.version }}`: the person who caused the event
 /// would decide what is rendered.
 fn refuse_templates_of_event(reader: &mut Reader<'_>, job: &Job) {
-    // `${{ github.ref_name }}` leaves out how the event's `ref` begins.
-    let of_event: Vec<GitRef> = job.event.templates().into_iter().map(GitRef::from).collect();
+    // `${{ github.ref_name }}` is the event's `ref` without its beginning.
+    let event_templates: Vec<GitRef> = job.event.templates().into_iter().map(GitRef::from).collect();
     for name in TEMPLATES {
         let Some(text) = reader.verbatim(name) else { continue };
-        if of_event.iter().any(|template| text.contains(template.short().trim())) {
+        if event_templates.iter().any(|template| text.contains(template.short().trim())) {
             reader.refuse(InputError::TemplateOfEvent(name));
         }
     }
 }
 
-/// What holds for targets that say nothing else.
+/// The values of the keys that a target leaves out.
 fn defaults(reader: &mut Reader<'_>) -> Defaults {
     let by_event = reader.one_of("dispatch-type") == Some(DispatchType::Repository);
     let event_type = reader.text("event-type");
@@ -539,7 +538,7 @@ fn defaults(reader: &mut Reader<'_>) -> Defaults {
     let inputs = reader.verbatim("inputs").map(|text| targets::parse_inputs("`inputs`", &text));
     let inputs = inputs.and_then(|inputs| reader.accept(inputs.map_err(InputError::Mapping)));
     let git_ref = reader.text("ref").map(GitRef::from);
-    // An event is sent to a repository, whatever the branch.
+    // An event has no branch: it is sent to a repository.
     if let Some(Err(error)) = git_ref.as_ref().filter(|_| !by_event).map(GitRef::check) {
         reader.refuse(InputError::Ref(error));
     }
@@ -553,14 +552,14 @@ fn defaults(reader: &mut Reader<'_>) -> Defaults {
     }
 }
 
-/// The targets. Places are counted in the text as it was given.
-fn targets_given(reader: &mut Reader<'_>, job: &Job, defaults: &Defaults) -> Option<Listing<Vec<Target>>> {
+/// The targets of the input. Their places count in its whole text, with the white space around it.
+fn inline_targets(reader: &mut Reader<'_>, job: &Job, defaults: &Defaults) -> Option<Listing<Vec<Target>>> {
     let text = reader.verbatim("targets")?;
     if is_expression(text.trim()) {
         return Some(Listing::Template(text));
     }
     match targets::parse_input(&text, &job.repository, defaults).all_good() {
-        Ok(targets) => Some(Listing::Given(targets)),
+        Ok(targets) => Some(Listing::List(targets)),
         Err(problems) => {
             problems.into_iter().for_each(|problem| reader.refuse(InputError::Target(problem)));
             None
@@ -571,16 +570,16 @@ fn targets_given(reader: &mut Reader<'_>, job: &Job, defaults: &Defaults) -> Opt
 fn only(reader: &mut Reader<'_>) -> Option<Listing<Vec<String>>> {
     match reader.text("only")? {
         text if is_expression(&text) => Some(Listing::Template(text)),
-        _ => Some(Listing::Given(reader.list("only"))),
+        _ => Some(Listing::List(reader.list("only"))),
     }
 }
 
-/// Whether the whole of an input is one expression, which comes to a list later.
+/// Whether the whole of an input is one expression, which is rendered to a list later.
 fn is_expression(text: &str) -> bool {
     text.starts_with("{{") && text.ends_with("}}")
 }
 
-/// Whether to wait, how long and how often. The times are checked even if there is nothing to wait for.
+/// How to wait, if the step waits. The times are checked in any case.
 fn wait(reader: &mut Reader<'_>) -> Option<Wait> {
     let mut duration = |name| reader.duration(name).unwrap_or_default();
     let wait = Wait { timeout: duration("wait-timeout"), interval: duration("wait-interval") };
@@ -590,24 +589,25 @@ fn wait(reader: &mut Reader<'_>) -> Option<Wait> {
     reader.boolean("wait").then_some(wait)
 }
 
-/// What there is to say: as it is given, else from a file of the workspace. A file that cannot be read takes nothing
-/// from the rest that there is to say.
+/// The message: the input, else a file of the workspace. A file that cannot be read is a warning: the step has more to
+/// report than the message.
 fn message(reader: &mut Reader<'_>, job: &Job) -> Option<String> {
     let Some(path) = message_path(reader) else { return reader.text("message") };
     let file = job.workspace.as_deref().map(|workspace| workspace::read_message(workspace, &path));
     let problem = match file.transpose() {
         Ok(Some(Some(text))) => return Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
         Ok(_) => Problem::new(format!("`message-path`: the workspace has no `{path}`")).help(
+            Topic::File,
             "write the file in an earlier step of this job, and name it by its path from the workspace",
         ),
         Err(error) => Problem::of("`message-path`", &error),
     };
-    tracing::warn!("{problem}");
+    problem.warn();
     None
 }
 
-/// The values that a target gives back.
-fn outputs_given(reader: &mut Reader<'_>) -> Outputs {
+/// The outputs of a target.
+fn report_outputs(reader: &mut Reader<'_>) -> Outputs {
     let Some(text) = reader.verbatim("outputs") else { return Outputs::default() };
     outputs::parse(&text).unwrap_or_else(|problems| {
         problems.into_iter().for_each(|problem| reader.refuse(InputError::Output(problem)));
@@ -625,7 +625,7 @@ fn message_path(reader: &mut Reader<'_>) -> Option<String> {
     Some(path)
 }
 
-/// How the stage stands. A tracked job is under way, or has ended.
+/// The status of the stage. In a tracked job it can only be an end: the step itself reports a job under way.
 fn status_of_stage(reader: &mut Reader<'_>, track: bool) -> Option<Status> {
     let status = reader.status("status")?;
     if track && matches!(status, Status::Queued | Status::InProgress) {
@@ -638,7 +638,7 @@ impl ReportInputs {
     fn read(reader: &mut Reader<'_>, job: &Job, job_name: String) -> Option<Self> {
         let track = reader.boolean("track");
         // A later step of the job may write the file with the message of its end.
-        let message = match track && job.tracked.is_none() {
+        let message = match track && job.tracked_stage.is_none() {
             true => message_path(reader).and(None),
             false => message(reader, job),
         };
@@ -649,7 +649,7 @@ impl ReportInputs {
             message,
             url: reader.text("url"),
             done: reader.boolean("done"),
-            outputs: outputs_given(reader),
+            outputs: report_outputs(reader),
             pings: reader.some_of("ping"),
             status: status_of_stage(reader, track)?,
         })

@@ -12,15 +12,15 @@ use tokio::time::Instant;
 
 use crate::event::{Event, EventError};
 use crate::names::{Login, RepoName, RunId, WorkflowFile};
-use crate::problem::Help;
+use crate::problem::{Advice, Help, Topic};
 
 /// The environment of the process, read once.
 pub type Environment = BTreeMap<String, String>;
 
-/// Why this does not look like a step of a job.
+/// Why the environment is not that of a step.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
-    /// Every runner sets these variables, so this is not a runner.
+    /// Variables that every runner sets are missing or unusable.
     #[error("not started by a runner: {} not set or unusable", .0.join(", "))]
     Variables(Vec<&'static str>),
     /// The event cannot be read.
@@ -29,33 +29,33 @@ pub enum JobError {
 }
 
 impl Help for JobError {
-    fn help(&self) -> Option<String> {
+    fn help(&self) -> Option<Advice> {
         match self {
-            Self::Variables(_) => Some("use this as a step of a workflow".to_owned()),
+            Self::Variables(_) => Some(Topic::Runner.advice("use this as a step of a workflow")),
             Self::Event(error) => error.help(),
         }
     }
 }
 
-/// The time, read once as a date and counted on from there.
+/// The time: a date that was read once, and the time that has passed since.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
-    started: DateTime<Utc>,
-    since: Instant,
+    start: DateTime<Utc>,
+    instant: Instant,
 }
 
 impl Clock {
     /// A clock that shows `now`.
     #[must_use]
     pub fn starting_at(now: DateTime<Utc>) -> Self {
-        Self { started: now, since: Instant::now() }
+        Self { start: now, instant: Instant::now() }
     }
 
     /// The time now, in whole seconds as GitHub shows it.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
-        let passed = TimeDelta::from_std(self.since.elapsed()).unwrap_or(TimeDelta::MAX);
-        let now = self.started.checked_add_signed(passed).unwrap_or(self.started);
+        let duration = TimeDelta::from_std(self.instant.elapsed()).unwrap_or(TimeDelta::MAX);
+        let now = self.start.checked_add_signed(duration).unwrap_or(self.start);
         DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
     }
 }
@@ -63,20 +63,20 @@ impl Clock {
 /// How a job with `permissions: id-token: write` asks GitHub Actions to sign its identity.
 #[derive(Debug, Clone)]
 pub struct IdentityRequest {
-    /// Where.
+    /// The address for the request.
     pub url: String,
-    /// With which token.
+    /// The token for the request.
     pub token: SecretString,
 }
 
-/// The variable that says where a job asks for its identity.
+/// The variable with the address at which a job asks for its identity.
 pub const IDENTITY_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
 
-/// The variable with the token for that: the one secret that the runner puts into the environment.
+/// The variable with the token for that request: the one secret that the runner puts into the environment.
 pub const IDENTITY_TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
 
-/// The variable of a post step that says which stage its main step has left to it, as [`Job::state`] got it.
-pub const TRACKED: &str = "STATE_tracks";
+/// The variable of a post step with the stage that its main step wrote to [`Job::state`].
+pub const TRACKED_STAGE: &str = "STATE_tracks";
 
 /// The job, its run and its surroundings.
 #[derive(Debug, Clone)]
@@ -91,37 +91,37 @@ pub struct Job {
     pub id: String,
     /// The workflow's name, or its file.
     pub workflow: String,
-    /// The runs of the workflow in the browser, where the runner says which file it is.
+    /// The page with the runs of the workflow, if the runner names its file.
     pub workflow_url: Option<String>,
-    /// The full name of what is run, `refs/heads/main`.
+    /// The full name of the reference that is run: `refs/heads/main`.
     pub git_ref: String,
-    /// The commit that is run.
+    /// The commit of the run.
     pub sha: Option<String>,
-    /// Who started the run.
+    /// The account that started the run.
     pub actor: Option<Login>,
-    /// Where people see the server, without a slash at the end.
+    /// The server's address in the browser, without a slash at the end.
     pub server_url: String,
-    /// Where the API is, without a slash at the end.
+    /// The API's address, without a slash at the end.
     pub api_url: String,
-    /// Where the repository is checked out, if it is.
+    /// The workspace, into which a step may have checked out the repository.
     pub workspace: Option<PathBuf>,
-    /// A folder that the steps of this job share.
+    /// The folder that the steps of this job share.
     pub temp: Option<PathBuf>,
-    /// Where outputs go.
+    /// The file for outputs.
     pub output: Option<PathBuf>,
-    /// Where the job summary goes.
+    /// The file for the job summary.
     pub summary: Option<PathBuf>,
-    /// Where a main step leaves what its post step needs to know.
+    /// The file in which a main step leaves values to its post step.
     pub state: Option<PathBuf>,
-    /// Of a post step: which stage its main step tracks.
-    pub tracked: Option<String>,
+    /// In a post step, the stage that its main step tracks, as JSON.
+    pub tracked_stage: Option<String>,
     /// Whether the run was started with debug logging.
     pub debug: bool,
     /// How the job asks for its identity, if it may.
     pub identity: Option<IdentityRequest>,
-    /// What started the run.
+    /// The event that started the run.
     pub event: Event,
-    /// The time.
+    /// The clock of the step.
     pub clock: Clock,
 }
 
@@ -169,7 +169,7 @@ impl Job {
             output: text("GITHUB_OUTPUT").map(PathBuf::from),
             summary: text("GITHUB_STEP_SUMMARY").map(PathBuf::from),
             state: text("GITHUB_STATE").map(PathBuf::from),
-            tracked: text(TRACKED),
+            tracked_stage: text(TRACKED_STAGE),
             debug: get("RUNNER_DEBUG") == Some("1"),
             identity: get(IDENTITY_URL)
                 .zip(get(IDENTITY_TOKEN))
@@ -179,26 +179,26 @@ impl Job {
         })
     }
 
-    /// The attempt of the run in the browser.
+    /// The page of this attempt of the run.
     #[must_use]
     pub fn run_url(&self) -> String {
         self.url_of_run(self.run, self.attempt)
     }
 
-    /// The attempt of a run of this repository in the browser.
+    /// The page of an attempt of a run of this repository.
     #[must_use]
     pub fn url_of_run(&self, run: RunId, attempt: u32) -> String {
         let url = format!("{}/{}/actions/runs/{run}", self.server_url, self.repository);
         if attempt > 1 { format!("{url}/attempts/{attempt}") } else { url }
     }
 
-    /// The job of a run of this repository in the browser, by its check run.
+    /// The page of a job of a run of this repository, by the job's check run.
     #[must_use]
     pub fn url_of_job(&self, run: RunId, check_run: u64) -> String {
         format!("{}/job/{check_run}", self.url_of_run(run, 1))
     }
 
-    /// An issue in the browser.
+    /// The page of an issue.
     #[must_use]
     pub fn issue_url(&self, issue: &crate::names::IssueRef) -> String {
         format!("{}/{}/issues/{}", self.server_url, issue.repository, issue.number)

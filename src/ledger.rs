@@ -1,10 +1,9 @@
-//! The ledger: a ticket's log on GitHub. It reads the log, writes records into it, and keeps the
-//! board showing what the log says.
+//! The ledger: a ticket's log on GitHub. It reads the log, writes records into it, and keeps the board up to date.
 //!
-//! GitHub answers reads from replicas that lag, so a list may lack what was acknowledged seconds ago. Two
-//! rules follow from that. The next list begins shortly before the newest change that a list has shown,
-//! whatever the time is. And a list counts for a decision only if it shows this step's own last write:
-//! then it shows as well whatever was written before that ([`Reading`]).
+//! GitHub answers reads from replicas that lag, so a list may lack writes that were acknowledged seconds ago. Two
+//! rules follow from that. The next list begins shortly before the newest change that a list has shown, and no clock
+//! matters. And a list counts for a decision only if it shows this step's own last write: then it shows all earlier
+//! writes, too ([`Reading`]).
 //!
 //! `pen` writes comments, `board` keeps the board up to date.
 
@@ -19,32 +18,33 @@ use crate::believe;
 use crate::github::issues::IssueComment;
 use crate::github::{GitHub, GitHubError};
 use crate::names::{CommentId, IssueRef};
-use crate::problem::Problem;
+use crate::problem::{Problem, Topic};
 use crate::ticket::{Comment, Log, Record};
 pub use pen::Pen;
 
-/// The next list begins so long before the newest change that was read: a replica may lack changes that are
+/// The next list begins this long before the newest change that was read: a replica may lack changes that are
 /// older than those it shows, and each page of a list may come from another replica.
 const MARGIN: TimeDelta = TimeDelta::seconds(60);
 
-/// From so many comments on a step warns, and so many GitHub takes.
+/// The number of comments from which a step warns.
 const MANY_COMMENTS: usize = 2_200;
+/// The most comments that GitHub takes on an issue.
 const MOST_COMMENTS: usize = 2_500;
 
-/// The way to the log of one ticket, and how far that was read. The [`Log`] itself is a value that the
-/// caller holds.
+/// The access to the log of one ticket, and the position up to which this step has read it. The caller holds the
+/// [`Log`] itself.
 #[derive(Debug)]
 pub struct Ledger<'a> {
     github: &'a GitHub,
     ticket: IssueRef,
     /// The newest change that a list has shown.
     newest_change: Option<DateTime<Utc>>,
-    /// What this step has written and no list has shown yet.
-    unlisted: BTreeMap<CommentId, Comment>,
+    /// The comments that this step has written and no list has shown yet.
+    pending_writes: BTreeMap<CommentId, Comment>,
     /// Whether this step has read the log.
     is_read: bool,
-    /// The warnings that were given.
-    warned_of: Warnings,
+    /// The warnings that this step has given, each once.
+    warnings: Warnings,
 }
 
 #[derive(Debug, Default)]
@@ -54,34 +54,34 @@ struct Warnings {
     hidden_board: bool,
 }
 
-/// What a list of the log is good for.
+/// Whether a list of the log is complete enough for a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
-    /// It shows every record that this step has written, and so whatever was written before.
+    /// It shows every record that this step has written, and so every earlier write.
     Current,
     /// It lacks a write of this step: the replica that answered lags.
     Stale,
 }
 
 impl<'a> Ledger<'a> {
-    /// The ledger of `ticket`, of which nothing was read yet.
+    /// The ledger of `ticket` before its first reading.
     #[must_use]
-    pub fn unread(github: &'a GitHub, ticket: IssueRef) -> Self {
+    pub fn new(github: &'a GitHub, ticket: IssueRef) -> Self {
         Self {
             github,
             ticket,
             newest_change: None,
-            unlisted: BTreeMap::new(),
+            pending_writes: BTreeMap::new(),
             is_read: false,
-            warned_of: Warnings::default(),
+            warnings: Warnings::default(),
         }
     }
 
-    /// The ledger of `ticket`, whose log was read just now.
+    /// The ledger of `ticket` after the reading of `log`.
     #[must_use]
     pub fn of_log(github: &'a GitHub, ticket: IssueRef, log: &Log) -> Self {
         let newest_change = log.records().map(|(comment, _)| comment.updated_at).max();
-        Self { newest_change, is_read: true, ..Self::unread(github, ticket) }
+        Self { newest_change, is_read: true, ..Self::new(github, ticket) }
     }
 
     /// Reads the whole log of `ticket`.
@@ -90,12 +90,12 @@ impl<'a> Ledger<'a> {
     ///
     /// When GitHub refuses or does not answer.
     pub async fn read(github: &'a GitHub, ticket: IssueRef) -> Result<(Self, Log), GitHubError> {
-        let (mut ledger, mut log) = (Self::unread(github, ticket), Log::default());
+        let (mut ledger, mut log) = (Self::new(github, ticket), Log::default());
         ledger.read_changes(&mut log).await?;
         Ok((ledger, log))
     }
 
-    /// GitHub, where the ticket is.
+    /// The GitHub with the ticket.
     #[must_use]
     pub fn github(&self) -> &'a GitHub {
         self.github
@@ -107,7 +107,7 @@ impl<'a> Ledger<'a> {
         &self.ticket
     }
 
-    /// Reads what changed since the log was last read; all of it, if it never was.
+    /// Reads the changes since the last reading; at the first time, the whole log.
     ///
     /// # Errors
     ///
@@ -127,72 +127,71 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
-    /// One comment; none if it is gone.
+    /// One comment; `None` if it is gone.
     async fn comment(&self, id: CommentId) -> Result<Option<IssueComment>, GitHubError> {
-        let mut found: Vec<IssueComment> = self.github.comment(&self.ticket, id).await?.into_iter().collect();
-        believe::settle(self.github, &self.ticket.repository, &mut found).await;
-        Ok(found.pop())
+        let mut comments: Vec<IssueComment> =
+            self.github.comment(&self.ticket, id).await?.into_iter().collect();
+        believe::settle(self.github, &self.ticket.repository, &mut comments).await;
+        Ok(comments.pop())
     }
 
-    /// What changed shortly before the newest change that is known, or later.
+    /// The comments that changed shortly before the newest known change, or later.
     async fn list(&self) -> Result<Vec<IssueComment>, GitHubError> {
         let mut list = self.github.comments(&self.ticket, self.since()).await?;
         believe::settle(self.github, &self.ticket.repository, &mut list).await;
         Ok(list)
     }
 
-    /// When the next list begins; none: with the first comment.
+    /// The time at which the next list begins; `None`: at the first comment.
     fn since(&self) -> Option<DateTime<Utc>> {
         let newest = self.newest_change? - MARGIN;
-        let unlisted = self.unlisted.values().map(|comment| comment.updated_at).min();
-        Some(unlisted.map_or(newest, |unlisted| unlisted.min(newest)))
+        let first_pending = self.pending_writes.values().map(|comment| comment.updated_at).min();
+        Some(first_pending.map_or(newest, |pending| pending.min(newest)))
     }
 
     fn take_in(&mut self, list: Vec<IssueComment>, log: &mut Log) -> Reading {
         let list: Vec<Comment> = list.into_iter().map(Comment::from).collect();
         self.newest_change = list.iter().map(|comment| comment.updated_at).chain(self.newest_change).max();
-        self.unlisted.retain(|_, written| !list.iter().any(|listed| is_as_new(listed, written)));
+        self.pending_writes.retain(|_, write| !list.iter().any(|comment| is_as_new(comment, write)));
         log.extend(list);
         self.is_read = true;
         self.warn_of_newer_records(log);
         self.warn_of_many_comments(log);
-        let lacks_record = self.unlisted.keys().any(|id| log.has_record(*id));
+        let lacks_record = self.pending_writes.keys().any(|id| log.has_record(*id));
         if lacks_record { Reading::Stale } else { Reading::Current }
     }
 
-    /// Warns once when the ticket is about to be full.
+    /// Warns once if the ticket is almost full.
     fn warn_of_many_comments(&mut self, log: &Log) {
-        if log.len() < MANY_COMMENTS || self.warned_of.many_comments {
+        if log.len() < MANY_COMMENTS || self.warnings.many_comments {
             return;
         }
-        self.warned_of.many_comments = true;
+        self.warnings.many_comments = true;
         let what = format!(
             "{} has {} comments, and GitHub takes {MOST_COMMENTS} on an issue",
             self.ticket,
             log.len()
         );
-        let help = "prefer `wait: true` to reports of every job; or close this ticket and dispatch what is left \
-                    under another `release`";
-        tracing::warn!("{}", Problem::new(what).help(help));
+        let help = "prefer `wait: true` to reports of every job; or close this ticket and dispatch the \
+                    remaining targets under another `release`";
+        Problem::new(what).help(Topic::Ticket, help).warn();
     }
 
-    /// Says once that a newer release of the action wrote to this ticket.
+    /// Warns once if a newer release of the action wrote to this ticket.
     fn warn_of_newer_records(&mut self, log: &Log) {
-        let comments = &log.ticket().unreadable;
-        if comments.is_empty() || self.warned_of.newer_records {
+        let comments = &log.ticket().unreadable_comments;
+        if comments.is_empty() || self.warnings.newer_records {
             return;
         }
-        self.warned_of.newer_records = true;
+        self.warnings.newer_records = true;
         let comments: Vec<String> = comments.iter().map(ToString::to_string).collect();
         let problem = Problem::new(format!(
             "this ticket was written by a newer release of the action: this one cannot read all of {} (comment {})",
             self.ticket,
             comments.join(", ")
         ));
-        tracing::warn!(
-            "{}",
-            problem.help("update the action; until then it leaves alone what it cannot read")
-        );
+        let help = "update the action; until then it leaves those comments as they are";
+        problem.help(Topic::NewerRelease, help).warn();
     }
 
     /// Writes `record`: into `comment`, which holds its earlier state, or as a new comment.
@@ -206,17 +205,17 @@ impl<'a> Ledger<'a> {
         comment: Option<CommentId>,
         record: &Record,
     ) -> Result<Comment, GitHubError> {
-        let written = self.pen().write(comment, record).await?;
-        Ok(self.keep_record(written, comment, log))
+        let write = self.pen().write(comment, record).await?;
+        Ok(self.keep_record(write, comment, log))
     }
 
-    /// Writes a record as [`write`](Self::write) does, and meanwhile reads the log. The board is only shown
-    /// after another reading, so it does not matter which of the two comes first.
+    /// Writes a record as [`write`](Self::write) does, and meanwhile reads the log. The board needs another reading
+    /// anyway, so it does not matter which of the two comes first.
     ///
     /// # Errors
     ///
-    /// When GitHub refuses the record or gives no clear answer. If the log cannot be read, whoever needs it
-    /// reads it again.
+    /// When GitHub refuses the record or gives no clear answer. A failed reading is not an error: the next step that
+    /// needs the log reads it again.
     pub async fn write_beside_reading(
         &mut self,
         log: &mut Log,
@@ -227,49 +226,50 @@ impl<'a> Ledger<'a> {
             return self.write(log, comment, record).await;
         }
         let pen = self.pen();
-        let (list, written) = tokio::join!(self.list(), pen.write(comment, record));
+        let (list, write) = tokio::join!(self.list(), pen.write(comment, record));
         if let Ok(list) = list {
             self.take_in(list, log);
         }
-        Ok(self.keep_record(written?, comment, log))
+        Ok(self.keep_record(write?, comment, log))
     }
 
-    /// The means to write a record while other steps go on; [`keep_record`](Self::keep_record) keeps what
-    /// was written.
+    /// A pen, which can write a record beside other requests. [`keep_record`](Self::keep_record) then keeps the
+    /// record.
     #[must_use]
     pub fn pen(&self) -> Pen<'a> {
         Pen { github: self.github, ticket: self.ticket.clone(), since: self.since() }
     }
 
-    /// Keeps a record in mind that was written into `comment`, or as a new one.
-    pub fn keep_record(&mut self, written: Comment, comment: Option<CommentId>, log: &mut Log) -> Comment {
-        if let Some(gone) = comment.filter(|comment| *comment != written.id) {
-            self.accept_gone(gone, log);
+    /// Keeps a written record in mind until a list shows it. `earlier` is the comment that held its earlier state; if
+    /// a person has deleted that one, the record is a new comment.
+    pub fn keep_record(&mut self, write: Comment, earlier: Option<CommentId>, log: &mut Log) -> Comment {
+        if let Some(id) = earlier.filter(|earlier| *earlier != write.id) {
+            self.accept_loss(id, log);
         }
-        self.keep(written.clone(), log);
-        written
+        self.keep(write.clone(), log);
+        write
     }
 
-    /// Keeps what was written in mind until a list shows it.
-    fn keep(&mut self, written: Comment, log: &mut Log) -> CommentId {
-        let id = written.id;
-        self.unlisted.insert(id, written.clone());
-        log.extend([written]);
+    /// Keeps a written comment in mind until a list shows it.
+    fn keep(&mut self, write: Comment, log: &mut Log) -> CommentId {
+        let id = write.id;
+        self.pending_writes.insert(id, write.clone());
+        log.extend([write]);
         id
     }
 
-    fn accept_gone(&mut self, id: CommentId, log: &mut Log) {
-        self.unlisted.remove(&id);
-        log.accept_gone(id);
+    fn accept_loss(&mut self, id: CommentId, log: &mut Log) {
+        self.pending_writes.remove(&id);
+        log.accept_loss(id);
     }
 }
 
-/// Whether a list shows a comment as this step has written it, or as somebody has written it later.
-fn is_as_new(listed: &Comment, written: &Comment) -> bool {
-    let is_later = listed.updated_at > written.updated_at;
-    // An earlier text may have been the same.
-    let is_same = listed.updated_at == written.updated_at && listed.body == written.body;
-    listed.id == written.id && (is_later || is_same)
+/// Whether a comment of a list is this step's `write`, or a later state of it.
+fn is_as_new(comment: &Comment, write: &Comment) -> bool {
+    let is_later = comment.updated_at > write.updated_at;
+    // An equal text alone proves nothing: an earlier state may have had it.
+    let is_same = comment.updated_at == write.updated_at && comment.body == write.body;
+    comment.id == write.id && (is_later || is_same)
 }
 
 impl From<IssueComment> for Comment {
@@ -277,7 +277,7 @@ impl From<IssueComment> for Comment {
         Self {
             id: comment.id,
             author: comment.author().map(str::to_owned),
-            trusted: comment.is_trusted(),
+            is_trusted: comment.is_trusted(),
             created_at: comment.created_at,
             updated_at: comment.updated_at,
             url: comment.html_url,

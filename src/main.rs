@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use release_ticket_action::job::{Clock, TRACKED};
+use release_ticket_action::job::{Clock, TRACKED_STAGE};
 use release_ticket_action::run;
 use release_ticket_action::runner::log;
 
@@ -23,7 +23,7 @@ To see a whole release on this machine, without GitHub:
 ";
 
 /// The image's second name of this program, by which `action.yml` starts it as the post step of a job. A post step
-/// cannot be told from a main step by its inputs, and a main step may end before it saves any state.
+/// has the same inputs as its main step, which may end before it saves any state.
 const POST: &str = "release-ticket-action-post";
 
 fn main() -> ExitCode {
@@ -34,14 +34,14 @@ fn main() -> ExitCode {
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .collect();
     if !is_post_step() {
-        // A variable of this name that a step of the job has set.
-        environment.remove(TRACKED);
-    } else if environment.get(TRACKED).is_none_or(|state| state.trim().is_empty()) {
+        // A step of the job may have set a variable of this name.
+        environment.remove(TRACKED_STAGE);
+    } else if environment.get(TRACKED_STAGE).is_none_or(|state| state.trim().is_empty()) {
         // Every step has a post step, and few have something to do in it.
         return run::Exit::Done.into();
     }
     if !environment.contains_key("INPUT_MODE") {
-        // Nothing is left to be done if standard error is closed.
+        // If standard error is closed, there is nowhere to write.
         let _ = std::io::stderr().write_all(ABOUT.as_bytes());
         return run::Exit::Invalid.into();
     }
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         runtime.block_on(async {
             #[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
             let clock = Clock::starting_at(chrono::Utc::now());
-            run::run(&environment, clock, cancelled()).await
+            run::run(&environment, clock, cancellation()).await
         })
     });
     exit.unwrap_or(run::Exit::Failed).into()
@@ -63,9 +63,9 @@ fn is_post_step() -> bool {
     name.is_some_and(|name| Path::new(&name).file_name() == Some(POST.as_ref()))
 }
 
-/// Ends when the runner cancels the job. As the first process of its container the program would
-/// otherwise not even be interrupted.
-async fn cancelled() {
+/// Ends when the runner cancels the job. Without a handler, Linux does not deliver these signals to the first
+/// process of a container.
+async fn cancellation() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::problem::Help;
+use crate::problem::{Advice, Help, Topic};
 
 /// Why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +25,7 @@ pub enum NameError {
 
 impl Help for NameError {
     /// The messages say what to write.
-    fn help(&self) -> Option<String> {
+    fn help(&self) -> Option<Advice> {
         None
     }
 }
@@ -58,12 +58,12 @@ impl RepoName {
     /// # Errors
     ///
     /// When the text is neither.
-    pub fn parse_near(text: &str, owner: &str) -> Result<Self, NameError> {
+    pub fn parse_with_owner(text: &str, owner: &str) -> Result<Self, NameError> {
         if text.contains('/') { text.parse() } else { format!("{owner}/{text}").parse() }
             .map_err(|_| NameError::Repository(text.to_owned()))
     }
 
-    fn folded(&self) -> (String, String) {
+    fn lower_case(&self) -> (String, String) {
         (self.owner.to_ascii_lowercase(), self.name.to_ascii_lowercase())
     }
 }
@@ -110,7 +110,7 @@ impl fmt::Display for RepoName {
 
 impl PartialEq for RepoName {
     fn eq(&self, other: &Self) -> bool {
-        self.folded() == other.folded()
+        self.lower_case() == other.lower_case()
     }
 }
 
@@ -118,7 +118,7 @@ impl Eq for RepoName {}
 
 impl Hash for RepoName {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.folded().hash(state);
+        self.lower_case().hash(state);
     }
 }
 
@@ -130,11 +130,11 @@ impl PartialOrd for RepoName {
 
 impl Ord for RepoName {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.folded().cmp(&other.folded())
+        self.lower_case().cmp(&other.lower_case())
     }
 }
 
-/// Logins in records: what is none is left out, so that the rest of the record still counts.
+/// Logins in records. A text that is not a login is left out, so that the rest of the record still counts.
 pub(crate) mod login {
     use serde::{Deserialize, Deserializer};
     use serde_json::Value;
@@ -159,8 +159,8 @@ pub(crate) mod login {
 pub mod number {
     use serde::{Deserialize, Deserializer};
 
-    /// What is larger is no number that GitHub or this action hands out. Every reader of JSON reads up to here
-    /// alike: <https://www.rfc-editor.org/rfc/rfc8259#section-6>.
+    /// The largest number that is accepted; GitHub and this action hand out no larger one. All readers of JSON agree
+    /// on numbers up to this one: <https://www.rfc-editor.org/rfc/rfc8259#section-6>.
     pub const MAX: u64 = 1 << 53;
 
     /// The number is above [`MAX`].
@@ -168,22 +168,22 @@ pub mod number {
     #[error("{0} is larger than any number of GitHub")]
     pub struct TooLarge(u64);
 
-    /// The number, if it is one that is handed out.
+    /// The number, if it is not above [`MAX`].
     ///
     /// # Errors
     ///
-    /// When it is too large.
+    /// When it is above [`MAX`].
     pub const fn bounded(number: u64) -> Result<u64, TooLarge> {
         if number > MAX { Err(TooLarge(number)) } else { Ok(number) }
     }
 
-    /// The number after this one; the largest has none after it.
+    /// The number after this one; after [`MAX`] comes [`MAX`].
     #[must_use]
     pub const fn next(number: u64) -> u64 {
         if number < MAX { number + 1 } else { MAX }
     }
 
-    /// Whether a count is none, so that a record need not hold it.
+    /// Whether a count is zero, so that a record can leave it out.
     #[must_use]
     pub fn is_zero(number: &u64) -> bool {
         *number == 0
@@ -193,12 +193,12 @@ pub mod number {
     ///
     /// # Errors
     ///
-    /// When it is none, or too large.
+    /// When the value is not a whole number, or too large.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         bounded(u64::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 
-    /// Reads a bounded number, or none.
+    /// Reads a bounded number or null.
     ///
     /// # Errors
     ///
@@ -329,16 +329,16 @@ impl WorkflowFile {
     }
 }
 
-/// Something of Git at which GitHub starts no workflow: it does so at a branch or a tag.
+/// A git reference at which GitHub starts no workflow: it needs a branch or a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RefError {
     /// A commit.
     #[error("a commit, and GitHub starts workflows at a branch or a tag")]
     Commit,
-    /// What GitHub makes of a pull request.
+    /// The reference that GitHub makes for a pull request.
     #[error("the commit of a pull request, and GitHub starts workflows at a branch or a tag")]
     PullRequest,
-    /// What GitHub makes for a moment of its merge queue.
+    /// The branch that GitHub makes for an entry of a merge queue, and deletes again.
     #[error("a branch of a merge queue, which GitHub deletes again")]
     MergeQueue,
     /// Something else below `refs/`.
@@ -347,7 +347,7 @@ pub enum RefError {
 }
 
 impl Help for RefError {
-    fn help(&self) -> Option<String> {
+    fn help(&self) -> Option<Advice> {
         let help = match self {
             Self::Commit => {
                 "name a branch or a tag, or leave `ref` out for the default branch; a workflow that is to check out \
@@ -357,12 +357,12 @@ impl Help for RefError {
                 "name a branch or a tag, or leave `ref` out for the default branch"
             }
         };
-        Some(help.to_owned())
+        Some(Topic::Ref.advice(help))
     }
 }
 
 impl GitRef {
-    /// Checks that it may be a branch or a tag, as far as its form tells.
+    /// Checks by its form that it may be a branch or a tag.
     ///
     /// # Errors
     ///
@@ -395,7 +395,7 @@ impl GitRef {
 /// An issue with its repository, `owner/name#12`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IssueRef {
-    /// Where the issue is.
+    /// The repository of the issue.
     pub repository: RepoName,
     /// Its number there.
     pub number: IssueNumber,
@@ -410,7 +410,7 @@ impl fmt::Display for IssueRef {
 /// The value of a `ticket` input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TicketName {
-    /// `0` or `-1`: there is no ticket, on purpose.
+    /// `0`, `-1` or blank: deliberately no ticket.
     None,
     /// `12` or `#12`: an issue of the hub.
     Number(IssueNumber),
@@ -442,7 +442,7 @@ impl FromStr for TicketName {
     }
 }
 
-/// Reads `https://HOST/owner/name/issues/12`, with whatever follows as query or fragment.
+/// Reads `https://HOST/owner/name/issues/12`, with any query or fragment.
 fn issue_of_url(text: &str) -> Option<IssueRef> {
     let url = url::Url::parse(text).ok()?;
     let parts: Vec<&str> = url.path_segments()?.collect();
@@ -457,7 +457,7 @@ fn issue_number(digits: &str) -> Option<IssueNumber> {
 
 /// The name of an account, without `@`.
 ///
-/// No text becomes a login that is not one, also where a record is read.
+/// A value of this type is a valid login, also when it comes from a record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Login(String);
@@ -477,10 +477,9 @@ impl From<Login> for String {
 }
 
 impl Login {
-    /// Takes a login as people write it: `alice`, `@alice`, or a team `@acme/release`.
+    /// Reads a login as people write it: `alice`, `@alice`, or a team `@acme/release`.
     ///
-    /// `None` when the text can be no account's name, so that nothing but a name is ever put
-    /// behind an `@`.
+    /// `None` when the text cannot be the name of an account or a team: only such a name may stand behind an `@`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
@@ -553,7 +552,7 @@ impl Reaction {
 
 /// Whether a reference was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Created {
+pub enum Creation {
     /// This request created it.
     New,
     /// It existed before.
@@ -610,7 +609,7 @@ mod tests {
 
     #[test]
     fn a_bare_repository_belongs_to_the_current_owner() {
-        let read = |text| RepoName::parse_near(text, "acme").map(|name| name.to_string());
+        let read = |text| RepoName::parse_with_owner(text, "acme").map(|name| name.to_string());
         assert_eq!(read("web"), Ok("acme/web".into()));
         assert_eq!(read("other/web"), Ok("other/web".into()));
         for text in ["", "a/b/c", "a b", "../x", "a/..", "a/b?c"] {

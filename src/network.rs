@@ -1,7 +1,7 @@
-//! The way out of this machine: proxies, certificates, and an HTTP client that honours both.
+//! The network of this machine: proxies, certificates, and an HTTP client that uses both.
 //!
 //! A container step gets the runner's [proxies](https://docs.github.com/actions/how-tos/manage-runners/self-hosted-runners/use-proxy-servers)
-//! in its environment, and the variables of the workflow's `env`. The requests are left to others.
+//! in its environment, and the variables of the workflow's `env`.
 
 pub mod obstacle;
 mod route;
@@ -25,36 +25,36 @@ use tower::Service;
 use url::{Host, Url};
 
 use crate::job::{Environment, IDENTITY_URL};
-use crate::problem::Help;
+use crate::problem::{Advice, Help, Topic};
 use route::Route;
 
-/// Files with certificate authorities: of OpenSSL and Go programs, and of actions that run on Node.
+/// Variables that name files of certificate authorities: for OpenSSL and Go programs, and for actions on Node.
 const CERTIFICATE_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"];
 
-/// Why the environment describes no way out.
+/// Why the network cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
-    /// These variables name something else than an HTTP proxy. They may hold a password, so none is quoted.
+    /// These variables name something other than an HTTP proxy. They may hold a password, so the message quotes none.
     #[error("{} must name an HTTP proxy", .0.join(", "))]
     Proxy(Vec<&'static str>),
 }
 
 impl Help for NetworkError {
-    fn help(&self) -> Option<String> {
+    fn help(&self) -> Option<Advice> {
         let help = match self {
             Self::Proxy(_) => {
-                "write `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`, and special characters of a \
+                "write `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`, with special characters of the \
                  password percent-encoded (`@` as `%40`); SOCKS proxies are not supported"
             }
         };
-        Some(help.to_owned())
+        Some(Topic::Proxy.advice(help))
     }
 }
 
-/// Why a file adds no certificate authorities.
+/// Why a file of certificate authorities was not used.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificatesError {
-    /// The file does not exist, or may not be read.
+    /// The file does not exist, or cannot be read.
     #[error("{variable} names `{path}`, which cannot be read")]
     Unreadable {
         /// The variable that names the file.
@@ -76,21 +76,21 @@ pub enum CertificatesError {
 }
 
 impl Help for CertificatesError {
-    fn help(&self) -> Option<String> {
+    fn help(&self) -> Option<Advice> {
         let help = match self {
             Self::Unreadable { .. } => {
                 "put the file below `${{ github.workspace }}` or `${{ runner.temp }}`, which the action's \
-                 container sees, and name it by them"
+                 container sees, and use that expression in its path"
             }
             Self::Unusable { .. } => {
                 "give a text file of certificates that begin with `-----BEGIN CERTIFICATE-----`"
             }
         };
-        Some(help.to_owned())
+        Some(Topic::Certificate.advice(help))
     }
 }
 
-/// The way out, as the environment describes it.
+/// The network that the environment describes.
 #[derive(Debug, Clone)]
 pub struct Network {
     proxies: Arc<Matcher>,
@@ -98,20 +98,20 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads the proxies, and the certificate authorities that are trusted besides the
+    /// Reads the proxies, and the certificate authorities in addition to the
     /// [public ones](webpki_roots).
     ///
-    /// A file of certificates that cannot be read is returned as a warning: the servers may not need it.
+    /// A file of certificates that cannot be used is a warning: the servers may not need it.
     ///
     /// # Errors
     ///
-    /// When the environment names a proxy that cannot be used: to go without it would be wrong.
+    /// When the environment names a proxy that cannot be used: requests must not bypass it.
     pub fn read(environment: &Environment) -> Result<(Self, Vec<CertificatesError>), NetworkError> {
         let proxies = Arc::new(proxies(environment)?);
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let mut failures = Vec::new();
         for variable in CERTIFICATE_VARIABLES {
-            if let Some(path) = given(environment, variable)
+            if let Some(path) = value_of(environment, variable)
                 && let Err(error) = add_certificates(&mut roots, variable, path)
             {
                 failures.push(error);
@@ -123,7 +123,7 @@ impl Network {
 
     /// A client for any http(s) address, with connections of its own.
     ///
-    /// It sends each request once and waits for ever: time-outs and retries are the caller's.
+    /// It sends each request once and waits for ever: time-outs and retries are up to the caller.
     #[must_use]
     pub fn client<B>(&self) -> HttpClient<B>
     where
@@ -136,7 +136,7 @@ impl Network {
     }
 }
 
-/// An HTTP client that goes through the proxies, and keeps its connections alive.
+/// An HTTP client that uses the proxies, and keeps its connections alive.
 #[derive(Debug)]
 pub struct HttpClient<B> {
     client: legacy::Client<HttpsConnector<Route>, B>,
@@ -163,7 +163,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // A tunnel has its credentials already. What a proxy forwards carries them itself.
+        // A tunnel has its credentials already; a request that a proxy forwards needs its own.
         if request.uri().scheme() == Some(&Scheme::HTTP)
             && let Some(proxy) = self.proxies.intercept(request.uri())
             && let Some(credentials) = proxy.basic_auth()
@@ -185,49 +185,50 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The value of a variable, unless that is blank.
-fn given<'a>(environment: &'a Environment, variable: &str) -> Option<&'a str> {
+/// The value of a variable; none if it is blank.
+fn value_of<'a>(environment: &'a Environment, variable: &str) -> Option<&'a str> {
     environment.get(variable).map(|value| value.trim()).filter(|value| !value.is_empty())
 }
 
 fn proxies(environment: &Environment) -> Result<Matcher, NetworkError> {
-    // As the runner and curl do, small letters first.
+    // The runner and curl also read the lower-case name first.
     let first_of = |variables: [&'static str; 2]| {
-        variables.into_iter().find_map(|variable| Some((variable, given(environment, variable)?)))
+        variables.into_iter().find_map(|variable| Some((variable, value_of(environment, variable)?)))
     };
     let all = first_of(["all_proxy", "ALL_PROXY"]);
     let http = first_of(["http_proxy", "HTTP_PROXY"]).or(all);
     let https = first_of(["https_proxy", "HTTPS_PROXY"]).or(all);
-    let mut unusable: Vec<_> = [http, https]
+    let mut variables: Vec<_> = [http, https]
         .into_iter()
         .flatten()
         .filter(|(_, proxy)| !is_usable(proxy))
         .map(|(name, _)| name)
         .collect();
-    unusable.dedup();
-    if !unusable.is_empty() {
-        return Err(NetworkError::Proxy(unusable));
+    variables.dedup();
+    if !variables.is_empty() {
+        return Err(NetworkError::Proxy(variables));
     }
-    let value = |found: Option<(&str, &str)>| found.map(|(_, value)| value.to_owned()).unwrap_or_default();
-    let no = without_ports(&value(first_of(["no_proxy", "NO_PROXY"])));
-    let no = [no].into_iter().chain(identity_host(environment)).collect::<Vec<_>>().join(",");
-    Ok(Matcher::builder().http(value(http)).https(value(https)).no(no).build())
+    let value =
+        |variable: Option<(&str, &str)>| variable.map(|(_, value)| value.to_owned()).unwrap_or_default();
+    let no_proxy = without_ports(&value(first_of(["no_proxy", "NO_PROXY"])));
+    let no_proxy = [no_proxy].into_iter().chain(identity_host(environment)).collect::<Vec<_>>().join(",");
+    Ok(Matcher::builder().http(value(http)).https(value(https)).no(no_proxy).build())
 }
 
-/// The host at which a job asks for its identity, if that is this machine: no proxy leads there, and none is to
-/// see the token that the job asks with.
+/// The host of the request for the job's identity, if that is this machine: no proxy leads there, and a proxy must not
+/// see the token of that request.
 fn identity_host(environment: &Environment) -> Option<String> {
-    let url = Url::parse(given(environment, IDENTITY_URL)?).ok().filter(is_loopback)?;
+    let url = Url::parse(value_of(environment, IDENTITY_URL)?).ok().filter(is_loopback)?;
     url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned())
 }
 
-/// Whether the matcher takes this for an HTTP proxy; it ignores a value that it does not understand.
+/// Whether the matcher reads this as an HTTP proxy; it ignores a value that it cannot read.
 fn is_usable(proxy: &str) -> bool {
     let matcher = Matcher::builder().all(proxy).build();
     let intercept = matcher.intercept(&Uri::from_static("http://anywhere"));
     intercept.is_some_and(|intercept| {
         let is_http = matches!(intercept.uri().scheme_str(), Some("http" | "https"));
-        // Text that is neither host nor port may be a part of a password.
+        // Text besides host and port may be a part of a password.
         is_http
             && intercept.uri().authority().is_some_and(|authority| {
                 let rest = authority.as_str().strip_prefix(authority.host());
@@ -236,7 +237,7 @@ fn is_usable(proxy: &str) -> bool {
     })
 }
 
-/// GitHub's page names hosts with ports, `ghes.example:443`; the matcher goes by the host alone.
+/// GitHub's page names hosts with ports, `ghes.example:443`; the matcher compares hosts only.
 fn without_ports(hosts: &str) -> String {
     let without_port = |host: &str| match host.trim().rsplit_once(':') {
         Some((host, port)) if !host.contains(':') && port.parse::<u16>().is_ok() => host.to_owned(),

@@ -1,8 +1,8 @@
 //! The mode `notify`: reports that something went wrong, or that it works again.
 //!
-//! `subject` says which run it is about, and `cause` makes the notice. `on_ticket` writes it on the ticket. If there is no
-//! ticket, or it is gone, locked away or out of the token's reach, `in_issue` writes it in an issue of the repository
-//! where it happened. Both read, decide what to change, and apply that.
+//! `subject` says which run it is about, and `cause` makes the notice. `on_ticket` writes it on the ticket. Without a
+//! ticket, or if it is gone, locked away or out of the token's reach, `in_issue` writes it in an issue of the repository
+//! where it happened. Both read, decide on changes, and apply these.
 
 mod cause;
 mod in_issue;
@@ -12,7 +12,7 @@ mod subject;
 use std::collections::BTreeSet;
 
 use self::subject::Subject;
-use crate::cancel::{Cancelled, WINDING_UP, unless};
+use crate::cancel::{Cancellation, WIND_UP_LIMIT, unless};
 use crate::github::needs::{Level, Permission};
 use crate::github::{GitHub, GitHubError, Needs};
 use crate::inputs::{Common, Explain, NotifyInputs};
@@ -22,13 +22,13 @@ use crate::outbox::Outbox;
 use crate::problem::Problem;
 use crate::receipt::Receipt;
 use crate::runner::log::NOTICE;
-use crate::ticket::pinging::pinged_for_failure;
+use crate::ticket::pinging::logins_pinged_for_failure;
 use crate::ticket::{Notice, Status, Writer, text};
 
-/// As many newer runs are asked for at most: more of them, and all invented, are somebody's noise.
-const RUNS_ASKED: usize = 3;
+/// The most newer runs that GitHub is asked for: a person can invent any number of them.
+const MOST_RUNS: usize = 3;
 
-/// What notifying needs. With a ticket an issue where it happened is the way out only.
+/// The permissions that a notice needs. With a ticket, an issue where it happened is a way out only.
 fn needs(job: &Job, common: &Common, inputs: &NotifyInputs) -> Needs {
     let mut needs = Needs::default().may(&job.repository, Permission::Actions, Level::Read);
     if inputs.explain != Explain::Off {
@@ -51,23 +51,23 @@ fn needs(job: &Job, common: &Common, inputs: &NotifyInputs) -> Needs {
     }
 }
 
-/// Notifies, also if the step is cancelled meanwhile: what went wrong is said in any case.
+/// Writes the notice, also if the step is cancelled meanwhile.
 pub async fn run(
     job: &Job,
     common: &Common,
     inputs: &NotifyInputs,
     github: &GitHub,
-    mut cancelled: Cancelled<'_>,
+    mut cancellation: Cancellation<'_>,
 ) -> Receipt {
     github.tokens().need(needs(job, common, inputs));
-    let mut receipt = Receipt { created: Some(false), ..Receipt::default() };
+    let mut receipt = Receipt { has_opened_issue: Some(false), ..Receipt::default() };
     let mut notifying = Box::pin(notify(job, common, inputs, github, &mut receipt));
-    if unless(&mut cancelled, &mut notifying).await.is_some() {
+    if unless(&mut cancellation, &mut notifying).await.is_some() {
         drop(notifying);
         return receipt;
     }
     github.hurry();
-    let in_time = tokio::time::timeout(WINDING_UP, notifying).await.is_ok();
+    let in_time = tokio::time::timeout(WIND_UP_LIMIT, notifying).await.is_ok();
     receipt.is_cancelled = true;
     if !in_time {
         out_of_time(&mut receipt, common.dry_run);
@@ -75,23 +75,23 @@ pub async fn run(
     receipt
 }
 
-/// The time to wind up was over, before or after it was said what went wrong.
+/// Reports that the time to wind up has ended, before or after the notice was written.
 fn out_of_time(receipt: &mut Receipt, dry_run: bool) {
     if receipt.comment.is_some() || receipt.issue.is_some() {
-        let what = "there was no time left for what comes after the notice, such as the board";
+        let what = "there was no time left for the writes after the notice, such as the board";
         receipt.problems.push(Problem::new(what));
         return;
     }
     receipt.problems.push(Problem::new("there was no time left to notify"));
     if receipt.ticket.is_some() && !dry_run {
-        receipt.delivered = Some(false);
+        receipt.is_delivered = Some(false);
     }
 }
 
 async fn notify(job: &Job, common: &Common, inputs: &NotifyInputs, github: &GitHub, receipt: &mut Receipt) {
     if let Some(why) = subject::silence(job, inputs) {
         tracing::info!(target: NOTICE, "{why}, so there is nothing to notify");
-        receipt.summary = format!("Nothing is notified: {why}.\n");
+        receipt.summary = format!("No notice: {why}.\n");
         return;
     }
     receipt.ticket = common.ticket.clone().map(|ticket| (ticket.clone(), job.issue_url(&ticket)));
@@ -117,19 +117,19 @@ async fn notify_of(
     let (mut notice, read) = tokio::join!(notice, read_ticket(job, common, github));
     let mut unwritable = None;
     if let (Some(ticket), Some((_one_step_at_a_time, facts))) = (&common.ticket, read) {
-        let notified = match facts {
+        let result = match facts {
             Ok(facts) => on_ticket(job, common, inputs, github, &notice, facts, receipt).await,
             Err(error) => Err(error),
         };
-        let Err(error) = notified else { return };
-        receipt.delivered = Some(false);
+        let Err(error) = result else { return };
+        receipt.is_delivered = Some(false);
         let problem = Problem::of(&format!("cannot notify on the ticket {ticket}"), &error);
         // Where GitHub itself does not answer, another issue would be out of reach too.
         if !error.is_final() {
             say_it_here(receipt, inputs, &notice, vec![problem]);
             return;
         }
-        tracing::warn!("{problem}");
+        problem.warn();
         unwritable = Some(problem);
     }
     if notice.explanation.is_withheld {
@@ -138,8 +138,8 @@ async fn notify_of(
     let in_issue =
         in_issue(subject, job, common, inputs, github, &notice, unwritable.as_ref(), receipt).await;
     if let Err(error) = in_issue {
-        let refused = Problem::of(&format!("cannot notify in an issue of {}", job.repository), &error);
-        say_it_here(receipt, inputs, &notice, unwritable.into_iter().chain([refused]).collect());
+        let problem = Problem::of(&format!("cannot notify in an issue of {}", job.repository), &error);
+        say_it_here(receipt, inputs, &notice, unwritable.into_iter().chain([problem]).collect());
     }
 }
 
@@ -167,8 +167,9 @@ async fn on_ticket(
     let mut mention = cause::mention(inputs, facts.log.ticket().driver.as_ref(), job);
     if inputs.mention.is_empty() {
         // The report of the same failure has pinged the driver.
-        let pinged = |login: &Login| pinged_for_failure(&facts.log, &notice.by).any(|known| known == login);
-        mention.retain(|login| !pinged(login));
+        let is_pinged =
+            |login: &Login| logins_pinged_for_failure(&facts.log, &notice.by).any(|other| other == login);
+        mention.retain(|login| !is_pinged(login));
     }
     let newest = newest_age(job, github, notice, on_ticket::course(&facts.log, notice).writers()).await;
     let effects = on_ticket::decide(&facts, notice, newest, mention, common.comment_mode);
@@ -179,7 +180,7 @@ async fn on_ticket(
     on_ticket::apply(&effects, &mut facts, &job.issue_url(&ticket), receipt).await
 }
 
-#[expect(clippy::too_many_arguments, reason = "what is known of the step, and where its end is noted")]
+#[expect(clippy::too_many_arguments, reason = "the facts of the step, and its receipt")]
 async fn in_issue(
     subject: &Subject,
     job: &Job,
@@ -204,25 +205,25 @@ async fn in_issue(
 /// The message can be written nowhere else, so the log and the summary have all of it.
 fn say_it_here(receipt: &mut Receipt, inputs: &NotifyInputs, notice: &Notice, problems: Vec<Problem>) {
     let message = cause::whole_message(inputs, notice);
-    receipt.summary = format!("### ⚠️ This could not be notified\n\n{}\n", text::quote(&message));
+    receipt.summary = format!("### ⚠️ This notice could not be written\n\n{}\n", text::quote(&message));
     for problem in &problems {
         receipt.summary += &format!("\n{}\n", text::quote(&problem.to_string()));
     }
     receipt.problems.extend(problems);
-    receipt.problems.push(Problem::new(format!("what was to be notified:\n{message}")));
+    receipt.problems.push(Problem::new(format!("the notice that could not be written:\n{message}")));
 }
 
-/// What tells an older attempt's word from a newer one's.
+/// The age of an attempt: that of a newer one is higher.
 type Age = (RunId, u32);
 
 fn age(by: &Writer) -> Age {
     (by.run, by.attempt)
 }
 
-/// The newest attempt that said something of the same failure: this one, unless one of the `others` is newer.
+/// The newest attempt with a notice of the same failure: this one, unless one of the `others` is newer.
 ///
-/// Whoever may write issues can name any run, so GitHub is asked whether a newer one of this repository exists.
-/// One that does not, or that this step may not see, silences no failure.
+/// People who may write issues can name any run, so GitHub is asked whether a newer one of this repository exists.
+/// A run that does not exist, or that this step may not see, silences no failure.
 async fn newest_age(
     job: &Job,
     github: &GitHub,
@@ -232,12 +233,12 @@ async fn newest_age(
     let mine = age(&notice.by);
     let here = others.into_iter().filter(|by| by.repository == job.repository).map(age);
     let newer: BTreeSet<Age> = here.filter(|age| *age > mine).collect();
-    for (run, attempt) in newer.into_iter().rev().take(RUNS_ASKED) {
+    for (run, attempt) in newer.into_iter().rev().take(MOST_RUNS) {
         let exists = match github.run(&job.repository, run).await {
-            Ok(found) => found.is_some_and(|run| run.run_attempt.is_none_or(|newest| newest >= attempt)),
+            Ok(answer) => answer.is_some_and(|run| run.run_attempt.is_none_or(|newest| newest >= attempt)),
             Err(error) => {
-                tracing::info!("{}", Problem::of(&format!("cannot see whether run {run} is newer"), &error));
-                // A failure that stays open is seen; one that is resolved too early is not.
+                Problem::of(&format!("cannot see whether run {run} is newer"), &error).inform();
+                // People see a failure that stays open, and miss one that is resolved too early.
                 notice.status == Status::Success
             }
         };

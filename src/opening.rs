@@ -1,10 +1,10 @@
-//! Opening: the one open issue of a key, found or opened once.
+//! Opening: finds the one open issue of a key, or opens it once.
 //!
-//! A ticket is found by its release or by the hub's run, an issue of notify by its fingerprint.
-//! Issues have no unique keys on GitHub, so a job that opened one reads the list again until its own issue
-//! is in it: then every issue that was opened before is in it too. Of several with the same key the lowest
-//! number stays, unless another one continues it: then it was closed, and somebody has reopened it. A job that opened
-//! another one closes that as a duplicate, and so does, at any later time, a job that finds two.
+//! The key of a ticket is its release or the hub's run, that of an issue of notify its fingerprint. Issues have no
+//! unique keys on GitHub, so a job that opened one reads the list until its own issue is in it: then all earlier
+//! issues are in it, too. Of several with the same key the lowest number stays, unless another one continues it: then
+//! it was closed, and somebody has reopened it. A job that opened another one closes that as a duplicate, and so does
+//! any later job that finds two.
 
 use std::cmp::Reverse;
 
@@ -12,40 +12,40 @@ use chrono::TimeDelta;
 
 use crate::believe;
 use crate::github::issues::{CreatedIssue, Issue, IssueComment};
-use crate::github::once::{look_for, sent_once};
+use crate::github::once::{look_for, send_once};
 use crate::github::{GitHub, GitHubError};
 use crate::names::{IssueNumber, IssueRef, RepoName};
 use crate::plan::NewIssue;
-use crate::problem::Problem;
+use crate::problem::{Problem, Topic};
 use crate::runner::log::NOTICE;
 use crate::ticket::{Key, Word, key};
 
-/// The issue of a key.
+/// The open issue of a key, after [`open`].
 #[derive(Debug, Clone)]
-pub struct Opened {
+pub struct Opening {
     /// The issue.
     pub issue: Issue,
     /// Whether this step opened it.
-    pub created: bool,
+    pub is_new: bool,
 }
 
-/// What is known of the open issue of a key.
+/// The result of a search for the open issue of a key.
 #[derive(Debug, Clone)]
 pub enum Lookup {
     /// There is one.
-    Found(Box<Found>),
-    /// There is none that this release can read; this open one may be it, which a newer release wrote.
+    Found(Box<OpenIssue>),
+    /// There is none that this release can read. This open one, by a newer release, may be it.
     Unreadable(IssueRef),
     /// There is none.
     Absent,
 }
 
-/// The open issue of a key as it was found.
+/// The open issue of a key, with its duplicates.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct OpenIssue {
     /// The issue with the lowest number, unless another one continues it.
     pub issue: Issue,
-    /// The others.
+    /// The other open issues of the key.
     pub duplicates: Vec<IssueRef>,
 }
 
@@ -56,8 +56,8 @@ pub struct Found {
 /// When GitHub refuses or does not answer.
 pub async fn find(github: &GitHub, repository: &RepoName, key: &Key) -> Result<Lookup, GitHubError> {
     let lookup = look_up(open_issues(github, repository).await?, repository, key);
-    if let Lookup::Found(found) = &lookup {
-        github.expect(&IssueRef { repository: repository.clone(), number: found.issue.number });
+    if let Lookup::Found(open) = &lookup {
+        github.expect(&IssueRef { repository: repository.clone(), number: open.issue.number });
     }
     Ok(lookup)
 }
@@ -72,7 +72,7 @@ pub async fn find_open(github: &GitHub, repository: &RepoName, key: &Key) -> Res
     Ok(issues.into_iter().filter(|issue| has_key(issue, key)).collect())
 }
 
-/// The open issues, and which of them may be this action's.
+/// The open issues, after [`believe::settle`] has settled which of them may be this action's.
 async fn open_issues(github: &GitHub, repository: &RepoName) -> Result<Vec<Issue>, GitHubError> {
     let mut issues = github.open_issues(repository).await?;
     believe::settle(github, repository, &mut issues).await;
@@ -84,7 +84,7 @@ fn look_up(mut issues: Vec<Issue>, repository: &RepoName, key: &Key) -> Lookup {
     let issue_ref = |issue: &Issue| IssueRef { repository: repository.clone(), number: issue.number };
     let unreadable =
         issues.iter().find(|issue| key_of(issue).is_some_and(|key| key.is_newer())).map(issue_ref);
-    // A failure is notified in another issue where this one takes no more comments.
+    // If this issue takes no more comments, notify writes about the failure in another one.
     let is_usable = |issue: &Issue| issue.takes_comments() || !matches!(key, Key::Failure(_));
     issues.retain(|issue| has_key(issue, key) && is_usable(issue));
     issues.sort_by_key(|issue| issue.number);
@@ -93,10 +93,11 @@ fn look_up(mut issues: Vec<Issue>, repository: &RepoName, key: &Key) -> Lookup {
     }
     let issue = issues.remove(last_of_chain(&issues));
     let duplicates = issues.iter().map(issue_ref).collect();
-    Lookup::Found(Box::new(Found { issue, duplicates }))
+    Lookup::Found(Box::new(OpenIssue { issue, duplicates }))
 }
 
-/// Where the first of these issues is; where another one continues it, somebody has reopened it: that one.
+/// The position of the first of these issues. If another one continues it, somebody has reopened the first, and the
+/// position is that of the other.
 fn last_of_chain(issues: &[Issue]) -> usize {
     let mut last = 0;
     while let Some(next) =
@@ -107,28 +108,28 @@ fn last_of_chain(issues: &[Issue]) -> usize {
     last
 }
 
-/// Closes an issue that came second to `first`. That it stays open is untidy, and no reason to fail.
+/// Closes an issue that came second to `first`. A failure is only a warning: an open duplicate does no harm.
 pub async fn close_as_duplicate(github: &GitHub, duplicate: &IssueRef, first: IssueNumber) {
     tracing::info!("{duplicate} came second to #{first}; closing it as a duplicate");
-    let closed = github.close_issue_as_duplicate(duplicate).await;
-    let closed = match closed {
+    let result = github.close_issue_as_duplicate(duplicate).await;
+    let result = match result {
         Ok(()) => github.create_comment(duplicate, &format!("Duplicate of #{first}")).await.map(drop),
         Err(error) => Err(error),
     };
-    if let Err(error) = closed {
+    if let Err(error) = result {
         let what = format!("{duplicate} is a duplicate of #{first}, and cannot be closed as such");
-        tracing::warn!("{}", Problem::of(&what, &error));
+        Problem::of(&what, &error).warn();
     }
 }
 
-/// The closed issues of `key`, the newest first: a later one takes over from an earlier one, whichever was closed last.
-/// Those that still have `label`, and those that somebody relabelled, as far as they are among the issues that changed
-/// last.
+/// The closed issues of `key`, the newest first: a later one takes over from an earlier one, and the order in which
+/// people closed them does not matter. These are the ones that still have `label`, and relabelled ones among the
+/// issues that changed last.
 ///
 /// # Errors
 ///
 /// When GitHub refuses or does not answer.
-pub async fn find_closed(
+pub async fn find_closed_issues(
     github: &GitHub,
     repository: &RepoName,
     key: &Key,
@@ -144,23 +145,23 @@ pub async fn find_closed(
     Ok(issues)
 }
 
-/// The issue of `key` with this number, if it has that key and this action, or somebody who may, opened it.
+/// The issue `issue`, if it has this key and its author may write records.
 ///
 /// # Errors
 ///
 /// When GitHub refuses or does not answer.
-pub async fn find_numbered(
+pub async fn find_by_number(
     github: &GitHub,
     issue: &IssueRef,
     key: &Key,
 ) -> Result<Option<Issue>, GitHubError> {
-    let mut found = [github.issue(issue).await?];
-    believe::settle(github, &issue.repository, &mut found).await;
-    let [found] = found;
-    Ok(Some(found).filter(|found| has_key(found, key)))
+    let mut issues = [github.issue(issue).await?];
+    believe::settle(github, &issue.repository, &mut issues).await;
+    let [issue] = issues;
+    Ok(Some(issue).filter(|issue| has_key(issue, key)))
 }
 
-/// The earlier issue that an issue of this action takes over from.
+/// The earlier issue from which an issue of this action takes over.
 #[must_use]
 pub fn continues(issue: &Issue) -> Option<IssueNumber> {
     let body = issue.body.as_deref().filter(|_| issue.is_trusted())?;
@@ -172,62 +173,62 @@ pub fn continues(issue: &Issue) -> Option<IssueNumber> {
 /// # Errors
 ///
 /// When GitHub refuses or gives no clear answer.
-pub async fn open(github: &GitHub, new: &NewIssue) -> Result<Opened, GitHubError> {
+pub async fn open(github: &GitHub, new: &NewIssue) -> Result<Opening, GitHubError> {
     let assignee = new.assignee.as_ref().filter(|login| !login.is_bot() && !login.is_team());
-    let CreatedIssue { issue: mine, refused } = sent_once(
+    let CreatedIssue { issue: mine, refused_labels } = send_once(
         async || github.create_issue(&new.repository, &new.title, &new.body, &new.labels, assignee).await,
         async || {
             let issues = open_issues(github, &new.repository).await?;
             let ours = |issue: &Issue| issue.is_trusted() && issue.body.as_deref() == Some(new.body.as_str());
-            let found = issues.into_iter().find(ours);
-            Ok(found.map(|issue| CreatedIssue { issue, refused: Vec::new() }))
+            let issue = issues.into_iter().find(ours);
+            Ok(issue.map(|issue| CreatedIssue { issue, refused_labels: Vec::new() }))
         },
     )
     .await?;
-    warn_of_labels(new, &mine, &refused);
+    warn_of_labels(new, &mine, &refused_labels);
     let issues = match list_with(github, &new.repository, mine.number).await {
-        // Two issues of one failure are untidy, and no reason to say nothing. One that is never listed may have been
-        // closed by another job, as a duplicate of one that is.
+        // A second issue of one failure does no harm; silence about the failure does. If a list never shows the issue,
+        // another job may have closed it as a duplicate.
         Err(GitHubError::NotListed(_)) if matches!(new.key, Key::Failure(_)) => {
             open_issues(github, &new.repository).await.unwrap_or_default()
         }
         issues => issues?,
     };
     match look_up(issues, &new.repository, &new.key) {
-        Lookup::Found(found) if found.issue.number < mine.number => {
+        Lookup::Found(open) if open.issue.number < mine.number => {
             let duplicate = IssueRef { repository: new.repository.clone(), number: mine.number };
-            close_as_duplicate(github, &duplicate, found.issue.number).await;
-            Ok(Opened { issue: found.issue, created: false })
+            close_as_duplicate(github, &duplicate, open.issue.number).await;
+            Ok(Opening { issue: open.issue, is_new: false })
         }
         _ => {
             let issue = IssueRef { repository: new.repository.clone(), number: mine.number };
-            // The ticket names them in any case.
+            // The ticket names the driver in any case.
             if let Some(login) = assignee.filter(|login| !mine.is_assigned_to(login)) {
                 tracing::info!(target: NOTICE, "{login} cannot be assigned to {issue}: they have no access to it");
             }
-            Ok(Opened { issue: mine, created: true })
+            Ok(Opening { issue: mine, is_new: true })
         }
     }
 }
 
-/// Names the labels that the issue does not have: those that GitHub refused, and those that it left out.
-fn warn_of_labels(new: &NewIssue, mine: &Issue, refused: &[String]) {
+/// Warns of the labels that the issue lacks: those that GitHub refused, and those that it dropped.
+fn warn_of_labels(new: &NewIssue, mine: &Issue, refused_labels: &[String]) {
     let issue = format!("{}#{}", new.repository, mine.number);
-    if !refused.is_empty() {
-        let what = format!("{issue} was opened without the labels {refused:?}, which GitHub refuses");
+    if !refused_labels.is_empty() {
+        let what = format!("{issue} was opened without the labels {refused_labels:?}, which GitHub refuses");
         let help = "correct the input `labels`: a label has 50 characters at most";
-        tracing::warn!("{}", Problem::new(what).help(help));
+        Problem::new(what).help(Topic::Input, help).warn();
     }
-    let is_dropped = |label: &&String| !refused.contains(label) && !has_label(mine, label);
-    let dropped: Vec<&String> = new.labels.iter().filter(is_dropped).collect();
-    if !dropped.is_empty() {
+    let is_dropped = |label: &&String| !refused_labels.contains(label) && !has_label(mine, label);
+    let dropped_labels: Vec<&String> = new.labels.iter().filter(is_dropped).collect();
+    if !dropped_labels.is_empty() {
         tracing::warn!(
-            "{issue} was opened without the labels {dropped:?}: GitHub drops them when the token may not push or triage"
+            "{issue} was opened without the labels {dropped_labels:?}: GitHub drops them when the token may not push or triage"
         );
     }
 }
 
-/// The open issues, as soon as a list of them holds `mine`, which this step has just opened.
+/// The open issues, once a list of them holds `mine`, which this step has just opened.
 async fn list_with(
     github: &GitHub,
     repository: &RepoName,
@@ -241,7 +242,7 @@ async fn list_with(
     look_for(&list).await?.ok_or_else(not_listed)
 }
 
-/// Writes a comment that is not a record, once: it is found again by its text.
+/// Writes a comment that is not a record, once: after an unclear answer, its text identifies it.
 ///
 /// # Errors
 ///
@@ -252,7 +253,7 @@ pub async fn comment_once(
     body: &str,
 ) -> Result<IssueComment, GitHubError> {
     let before = github.clock().now() - TimeDelta::minutes(1);
-    sent_once(
+    send_once(
         async || github.create_comment(issue, body).await,
         async || {
             let comments = github.comments(issue, Some(before)).await?;
@@ -262,7 +263,7 @@ pub async fn comment_once(
     .await
 }
 
-/// Closes an issue with a last word, unless somebody has closed it meanwhile.
+/// Closes an issue with a last word, unless somebody has already closed it.
 ///
 /// # Errors
 ///
@@ -278,10 +279,10 @@ pub async fn close(github: &GitHub, issue: &IssueRef, last_word: Option<&str>) -
 }
 
 fn has_key(issue: &Issue, key: &Key) -> bool {
-    key_of(issue).is_some_and(|known| known == *key)
+    key_of(issue).is_some_and(|own_key| own_key == *key)
 }
 
-/// The key of an issue that this action opened.
+/// The key of an issue, if its author may write records.
 fn key_of(issue: &Issue) -> Option<Word<Key>> {
     issue.body.as_deref().and_then(Key::of).filter(|_| issue.is_trusted())
 }

@@ -1,11 +1,11 @@
-//! Places: where something stands in a text.
+//! Places in a text.
 
 use std::fmt;
 
-/// Where something stands: a file or an input, with line and column.
+/// A place in a file or an input.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// What people call the text: a file's path, or ``input `targets` ``.
+    /// The text's name for people: a file's path, or ``input `targets` ``.
     pub source: String,
     /// The line, from 1.
     pub line: u64,

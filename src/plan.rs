@@ -1,14 +1,14 @@
-//! The plan: what a mode decided to do, as values that can be printed, and applied.
+//! The plan: the decisions of a mode, as values that can be printed and applied.
 //!
-//! An [`Effect`] is the one description of a change. A dry run prints effects and stops; any other run
-//! hands the same values to [`crate::apply`].
+//! An [`Effect`] describes a change. A dry run prints effects and stops; any other run passes the same values to
+//! [`crate::apply`].
 
 use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-pub use crate::names::Created;
+pub use crate::names::Creation;
 use crate::names::{
     CommentId, GitRef, IssueNumber, IssueRef, Login, Reaction, RepoName, RunId, TargetName, WorkflowFile,
 };
@@ -23,10 +23,10 @@ pub struct Plan {
     effects: Vec<Effect>,
 }
 
-/// An issue that is to be opened.
+/// An issue to open.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NewIssue {
-    /// Where.
+    /// The repository in which it is opened.
     pub repository: RepoName,
     /// Its title.
     pub title: String,
@@ -34,9 +34,9 @@ pub struct NewIssue {
     pub body: String,
     /// Its labels.
     pub labels: Vec<String>,
-    /// Whom to assign, if GitHub lets them be.
+    /// The person to assign, if GitHub permits it.
     pub assignee: Option<Login>,
-    /// By what it is found again.
+    /// Its key, by which later jobs find it.
     #[serde(skip)]
     pub key: Key,
 }
@@ -53,7 +53,7 @@ pub struct NewRef {
     pub name: String,
     /// The commit that it names.
     pub sha: String,
-    /// How many jobs have had such a reference for the same start before.
+    /// The number of jobs that had such a reference for the same start before.
     #[serde(skip)]
     pub turn: u32,
 }
@@ -65,13 +65,13 @@ pub struct RecordRelease {
     pub repository: RepoName,
     /// Its tag.
     pub tag: String,
-    /// The commit at which the tag is made.
+    /// The commit of the tag.
     pub commit: String,
     /// Its title.
     pub name: String,
     /// Its text.
     pub body: String,
-    /// The first line of its text, by which it is known again.
+    /// The first line of its text, by which later jobs recognize it.
     #[serde(skip)]
     pub mark: String,
 }
@@ -81,7 +81,7 @@ pub struct RecordRelease {
 pub struct WorkflowStart {
     /// The target's name.
     pub target: TargetName,
-    /// Where.
+    /// The repository with the workflow.
     pub repository: RepoName,
     /// The workflow's file.
     pub workflow: WorkflowFile,
@@ -90,7 +90,7 @@ pub struct WorkflowStart {
     pub git_ref: GitRef,
     /// Its inputs, as they are sent.
     pub inputs: Map<String, Value>,
-    /// The targets that were released before.
+    /// The targets that have to be released first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<TargetName>,
 }
@@ -100,13 +100,13 @@ pub struct WorkflowStart {
 pub struct EventStart {
     /// The target's name.
     pub target: TargetName,
-    /// Where.
+    /// The repository that gets the event.
     pub repository: RepoName,
     /// The event's type.
     pub event_type: String,
-    /// What it carries.
+    /// Its payload.
     pub client_payload: Map<String, Value>,
-    /// The targets that were released before.
+    /// The targets that have to be released first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<TargetName>,
 }
@@ -116,27 +116,27 @@ pub struct EventStart {
 /// The number 0 stands for an issue that the plan opens.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Open an issue, unless one with its key was opened meanwhile.
+    /// Open an issue, unless another job has opened one with the same key.
     OpenIssue(Box<NewIssue>),
-    /// Close an issue that another one came before.
+    /// Close an issue as a duplicate of an earlier one.
     CloseDuplicate {
-        /// Which.
+        /// The duplicate.
         issue: IssueRef,
-        /// The one that stays.
+        /// The issue that stays.
         of: IssueNumber,
     },
     /// Write a record of a ticket: into its comment, or as a new one.
     WriteRecord {
-        /// On which ticket.
+        /// The ticket.
         issue: IssueRef,
         /// The comment that holds its earlier state.
         comment: Option<CommentId>,
-        /// What it says.
+        /// The record.
         record: Box<Record>,
     },
     /// Write a comment: into an earlier one of ours, or as a new one.
     WriteComment {
-        /// On which issue.
+        /// The issue.
         issue: IssueRef,
         /// The earlier comment.
         comment: Option<CommentId>,
@@ -145,12 +145,12 @@ pub enum Effect {
     },
     /// Bring the board up to date.
     UpdateBoard {
-        /// On which ticket.
+        /// The ticket.
         issue: IssueRef,
     },
     /// Pin the board above the other comments.
     PinBoard {
-        /// On which ticket.
+        /// The ticket.
         issue: IssueRef,
         /// The board.
         comment: CommentId,
@@ -161,9 +161,9 @@ pub enum Effect {
     CreateRef(NewRef),
     /// Delete the git references by which the targets of a ticket were claimed.
     DeleteRefs {
-        /// Where.
+        /// The hub.
         repository: RepoName,
-        /// How their names begin.
+        /// The beginning of their names.
         prefix: String,
     },
     /// Start a workflow.
@@ -174,78 +174,78 @@ pub enum Effect {
     Skip {
         /// The target's name.
         target: TargetName,
-        /// Why.
-        because: Reason,
+        /// The reason.
+        reason: Reason,
     },
-    /// Wait, and look again from time to time.
+    /// Wait, and read again from time to time.
     Wait {
-        /// For which targets.
+        /// The targets to wait for.
         targets: Vec<TargetName>,
     },
     /// Cancel a run.
     CancelRun {
         /// The target's name.
         target: TargetName,
-        /// Where.
+        /// The repository of the run.
         repository: RepoName,
         /// The run.
         run: RunId,
     },
     /// React to a comment.
     React {
-        /// On which issue.
+        /// The issue.
         issue: IssueRef,
         /// The comment.
         comment: CommentId,
-        /// How.
+        /// The reaction.
         reaction: Reaction,
     },
     /// Open a closed issue again.
     ReopenIssue {
-        /// Which.
+        /// The issue.
         issue: IssueRef,
     },
     /// Close an issue, with a last comment.
     CloseIssue {
-        /// Which.
+        /// The issue.
         issue: IssueRef,
-        /// The last comment; none where all is said.
+        /// The last comment, if there is something left to say.
         last_word: Option<String>,
     },
 }
 
-/// What came of an effect.
+/// The outcome of an effect that succeeded.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Applied {
-    /// It happened, and there is nothing to say about it.
+pub enum EffectOutcome {
+    /// The effect was applied, and has nothing to report.
     Done,
     /// The issue is open.
     Opened {
-        /// Which.
+        /// Its reference.
         issue: IssueRef,
         /// The issue in the browser.
         url: String,
         /// Whether this step opened it.
-        created: bool,
+        is_new: bool,
     },
-    /// The comment stands.
+    /// The comment was written.
     Written(Comment),
-    /// The board is up to date; none if there is nothing to show.
+    /// The board is up to date; `None` if there is nothing to show.
     Board(Option<Board>),
-    /// The reference was created by this job, or exists.
-    Ref(Created),
-    /// The target was started, as this run if GitHub says so.
+    /// This job has created the git reference, or another job has.
+    Ref(Creation),
+    /// The target was started; with its run, if GitHub names it.
     Started(Option<(RunId, String)>),
 }
 
-/// The board after it was brought up to date.
+/// The board after an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Board {
     /// Its comment.
     pub comment: CommentId,
     /// Whether this job created it.
-    pub created: bool,
-    /// Whether others have written meanwhile, so that it has to be brought up to date again.
+    pub is_new: bool,
+    /// Whether other jobs have written meanwhile, so that it needs another update.
     pub is_behind: bool,
 }
 
@@ -255,7 +255,7 @@ impl Plan {
         self.effects.push(effect);
     }
 
-    /// Whether nothing would change.
+    /// Whether the plan has no effect.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.effects.is_empty()
@@ -313,15 +313,15 @@ impl fmt::Display for Effect {
                 write!(f, "delete the references {prefix}* of {repository}")
             }
             Self::StartWorkflow(WorkflowStart { target, repository, workflow, git_ref, inputs, after }) => {
-                let start = format!("{workflow} in {repository} at {git_ref}{}", with(inputs));
-                write!(f, "{}: {start}", when(target, after))
+                let start = format!("{workflow} in {repository} at {git_ref}{}", inputs_clause(inputs));
+                write!(f, "{}: {start}", start_clause(target, after))
             }
             Self::SendEvent(EventStart { target, repository, event_type, client_payload, after }) => {
-                let start = format!("send {event_type} to {repository}{}", with(client_payload));
-                write!(f, "{}: {start}", when(target, after))
+                let start = format!("send {event_type} to {repository}{}", inputs_clause(client_payload));
+                write!(f, "{}: {start}", start_clause(target, after))
             }
-            Self::Skip { target, because } => write!(f, "leave {target} alone: {}", because.plain()),
-            Self::Wait { targets } => write!(f, "wait for {}", listed(targets)),
+            Self::Skip { target, reason } => write!(f, "leave {target} alone: {}", reason.plain()),
+            Self::Wait { targets } => write!(f, "wait for {}", name_list(targets)),
             Self::CancelRun { target, repository, run } => {
                 write!(f, "cancel {target}, run {run} of {repository}")
             }
@@ -335,23 +335,21 @@ impl fmt::Display for Effect {
     }
 }
 
-/// What a record says, in a few words.
+/// The content of a record in a few words.
 fn title(record: &Record) -> String {
     match record {
-        Record::Dispatch(dispatch) if dispatch.is_for_later() => {
-            "what later dispatches go on with".to_owned()
-        }
+        Record::Dispatch(dispatch) if dispatch.is_for_later() => "the inputs for later dispatches".to_owned(),
         Record::Dispatch(dispatch) => {
             let mut by_state: Vec<(&'static str, Vec<TargetName>)> = Vec::new();
             let states = dispatch.targets.iter().map(|start| (start.state.word(), &start.target));
-            let followed = dispatch.followed.iter().map(|run| (run.standing().word(), &run.target));
-            for (word, name) in states.chain(followed) {
-                match by_state.iter_mut().find(|(known, _)| *known == word) {
+            let runs = dispatch.followed_runs.iter().map(|run| (run.standing().word(), &run.target));
+            for (word, name) in states.chain(runs) {
+                match by_state.iter_mut().find(|(state, _)| *state == word) {
                     Some((_, names)) => names.push(name.clone()),
                     None => by_state.push((word, vec![name.clone()])),
                 }
             }
-            let parts = by_state.iter().map(|(word, names)| format!("{} {word}", listed(names)));
+            let parts = by_state.iter().map(|(word, names)| format!("{} {word}", name_list(names)));
             parts.collect::<Vec<_>>().join("; ")
         }
         Record::Report(report) => {
@@ -369,28 +367,28 @@ fn title(record: &Record) -> String {
             let about = if decision.names.is_empty() {
                 String::new()
             } else {
-                format!(" {}", listed(&decision.names))
+                format!(" {}", name_list(&decision.names))
             };
-            let refused = if decision.outcome == Outcome::Accepted { "" } else { ", refused" };
-            format!("{} of {}{about}{refused}", verb, decision.who.login)
+            let refusal = if decision.outcome == Outcome::Accepted { "" } else { ", refused" };
+            format!("{} of {}{about}{refusal}", verb, decision.who.login)
         }
     }
 }
 
 /// `start web`, or `start docs when web is released`.
-fn when(target: &TargetName, after: &[TargetName]) -> String {
+fn start_clause(target: &TargetName, after: &[TargetName]) -> String {
     match after {
         [] => format!("start {target}"),
         [one] => format!("start {target} when {one} is released"),
-        several => format!("start {target} when {} are released", listed(several)),
+        several => format!("start {target} when {} are released", name_list(several)),
     }
 }
 
-fn listed(names: &[TargetName]) -> String {
+fn name_list(names: &[TargetName]) -> String {
     and(&names.iter().map(ToString::to_string).collect::<Vec<_>>())
 }
 
-fn with(inputs: &Map<String, Value>) -> String {
+fn inputs_clause(inputs: &Map<String, Value>) -> String {
     let inputs: Vec<String> = inputs
         .iter()
         .map(|(name, value)| {
@@ -400,10 +398,10 @@ fn with(inputs: &Map<String, Value>) -> String {
     if inputs.is_empty() { String::new() } else { format!(" with {}", inputs.join(", ")) }
 }
 
-/// An effect as people read it in the output `plan`.
+/// An effect in the output `plan`.
 #[derive(Serialize)]
 #[serde(tag = "effect", rename_all = "kebab-case")]
-enum Printed<'a> {
+enum JsonEffect<'a> {
     OpenIssue(&'a NewIssue),
     CloseIssueAsDuplicate {
         issue: String,
@@ -461,37 +459,37 @@ enum Printed<'a> {
 
 impl Serialize for Effect {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let written = |issue: &IssueRef, comment: Option<CommentId>, body: String| match comment {
-            None => Printed::CreateComment { issue: issue.to_string(), body },
-            Some(comment) => Printed::EditComment { issue: issue.to_string(), comment, body },
+        let comment_effect = |issue: &IssueRef, comment: Option<CommentId>, body: String| match comment {
+            None => JsonEffect::CreateComment { issue: issue.to_string(), body },
+            Some(comment) => JsonEffect::EditComment { issue: issue.to_string(), comment, body },
         };
-        let printed = match self {
-            Self::OpenIssue(new) => Printed::OpenIssue(new),
+        let effect = match self {
+            Self::OpenIssue(new) => JsonEffect::OpenIssue(new),
             Self::CloseDuplicate { issue, of } => {
-                Printed::CloseIssueAsDuplicate { issue: issue.to_string(), of: *of }
+                JsonEffect::CloseIssueAsDuplicate { issue: issue.to_string(), of: *of }
             }
-            Self::WriteRecord { issue, comment, record } => written(issue, *comment, record.render()),
-            Self::WriteComment { issue, comment, body } => written(issue, *comment, body.clone()),
-            Self::UpdateBoard { issue } => Printed::UpdateBoard { issue: issue.to_string() },
-            Self::PinBoard { issue, .. } => Printed::PinBoard { issue: issue.to_string() },
-            Self::PublishRelease(new) => Printed::PublishRelease(new),
-            Self::CreateRef(new) => Printed::CreateRef(new),
-            Self::DeleteRefs { repository, prefix } => Printed::DeleteRefs { repository, prefix },
-            Self::StartWorkflow(start) => Printed::StartWorkflow(start),
-            Self::SendEvent(start) => Printed::SendEvent(start),
-            Self::Skip { target, because } => Printed::Skip { target, because: because.plain() },
-            Self::Wait { targets } => Printed::Wait { targets },
+            Self::WriteRecord { issue, comment, record } => comment_effect(issue, *comment, record.render()),
+            Self::WriteComment { issue, comment, body } => comment_effect(issue, *comment, body.clone()),
+            Self::UpdateBoard { issue } => JsonEffect::UpdateBoard { issue: issue.to_string() },
+            Self::PinBoard { issue, .. } => JsonEffect::PinBoard { issue: issue.to_string() },
+            Self::PublishRelease(new) => JsonEffect::PublishRelease(new),
+            Self::CreateRef(new) => JsonEffect::CreateRef(new),
+            Self::DeleteRefs { repository, prefix } => JsonEffect::DeleteRefs { repository, prefix },
+            Self::StartWorkflow(start) => JsonEffect::StartWorkflow(start),
+            Self::SendEvent(start) => JsonEffect::SendEvent(start),
+            Self::Skip { target, reason } => JsonEffect::Skip { target, because: reason.plain() },
+            Self::Wait { targets } => JsonEffect::Wait { targets },
             Self::CancelRun { target, repository, run } => {
-                Printed::CancelRun { target, repository, run: *run }
+                JsonEffect::CancelRun { target, repository, run: *run }
             }
             Self::React { issue, comment, reaction } => {
-                Printed::React { issue: issue.to_string(), comment: *comment, reaction: *reaction }
+                JsonEffect::React { issue: issue.to_string(), comment: *comment, reaction: *reaction }
             }
-            Self::ReopenIssue { issue } => Printed::ReopenIssue { issue: issue.to_string() },
+            Self::ReopenIssue { issue } => JsonEffect::ReopenIssue { issue: issue.to_string() },
             Self::CloseIssue { issue, last_word } => {
-                Printed::CloseIssue { issue: issue.to_string(), last_word: last_word.as_deref() }
+                JsonEffect::CloseIssue { issue: issue.to_string(), last_word: last_word.as_deref() }
             }
         };
-        printed.serialize(serializer)
+        effect.serialize(serializer)
     }
 }

@@ -1,42 +1,42 @@
-//! The receipt: what a step did, for its outputs, its summary and its exit code.
+//! The receipt: the results of a step, for its outputs, its summary and its exit code.
 
 use crate::names::{IssueRef, RepoName};
 use crate::plan::Plan;
 use crate::problem::Problem;
 
-/// What a step did.
+/// The results of a step.
 #[derive(Debug, Default)]
 pub struct Receipt {
     /// The ticket with its page, if there is one.
     pub ticket: Option<(IssueRef, String)>,
-    /// Whether this step opened the issue.
-    pub created: Option<bool>,
+    /// Whether this step opened the issue; `None`: the output is blank.
+    pub has_opened_issue: Option<bool>,
     /// The comment that this step wrote: its id and its page.
     pub comment: Option<(u64, String)>,
     /// The issue that notify wrote to, with its page.
     pub issue: Option<(IssueRef, String)>,
-    /// The effects that would happen.
+    /// The effects of a dry run, which it does not apply.
     pub plan: Option<Plan>,
-    /// What became of the targets, as JSON.
+    /// The results of the targets, as JSON.
     pub results: Option<String>,
-    /// What only people can go on with: `review web`.
+    /// The steps for people: `review web`.
     pub waiting_for: Vec<String>,
     /// The file of the workspace with the release's record.
     pub record_path: Option<String>,
-    /// Whether the ticket could be written; none where there was nothing to write.
-    pub delivered: Option<bool>,
+    /// Whether the ticket was written; `None` if there was nothing to write.
+    pub is_delivered: Option<bool>,
     /// Markdown for the job summary.
     pub summary: String,
-    /// What failed in the release itself: it fails the step in any case.
+    /// Failures of the release itself: they fail the step in any case.
     pub failures: Vec<Problem>,
-    /// What could not be delivered: `fail-on-error` says what that does to the step.
+    /// Problems of the delivery: they fail the step according to `fail-on-error`.
     pub problems: Vec<Problem>,
-    /// Whether the step was cancelled before it was done.
+    /// Whether the runner cancelled the step before its end.
     pub is_cancelled: bool,
 }
 
 impl Receipt {
-    /// The outputs of the contract. What this step has nothing to say of is blank.
+    /// The outputs of the contract, by name. An output without a result is blank.
     #[must_use]
     pub fn outputs(&self) -> Vec<(&'static str, String)> {
         let number = |issue: &Option<(IssueRef, String)>| {
@@ -51,7 +51,7 @@ impl Receipt {
             ("ticket-number", number(&self.ticket)),
             ("ticket-url", url(&self.ticket)),
             ("ticket-repository", repository.map(ToString::to_string).unwrap_or_default()),
-            ("created", flag(self.created)),
+            ("created", flag(self.has_opened_issue)),
             ("comment-id", self.comment.as_ref().map(|(id, _)| id.to_string()).unwrap_or_default()),
             ("comment-url", self.comment.as_ref().map(|(_, url)| url.clone()).unwrap_or_default()),
             ("issue-number", number(&self.issue)),
@@ -60,7 +60,7 @@ impl Receipt {
             ("results", self.results.clone().unwrap_or_default()),
             ("waiting-for", self.waiting_for.join(", ")),
             ("record-path", self.record_path.clone().unwrap_or_default()),
-            ("delivered", flag(self.delivered)),
+            ("delivered", flag(self.is_delivered)),
         ]
     }
 }

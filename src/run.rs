@@ -1,11 +1,11 @@
-//! One step from its environment to its exit code: parse, run the mode, tell the runner.
+//! One step from its environment to its exit code: parse, run the mode, report to the runner.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::cancel::REVOKING;
+use crate::cancel::REVOCATION_LIMIT;
 use crate::dispatch::Hub;
 use crate::github::tokens::sts::TokenService;
 use crate::github::{self, Credentials, GitHub, TicketPlace, TicketToken, Tokens, transport};
@@ -14,21 +14,21 @@ use crate::job::{Clock, Environment, IDENTITY_TOKEN, Job};
 use crate::names::RepoName;
 use crate::network::Network;
 use crate::place::Place;
-use crate::problem::Problem;
+use crate::problem::{Problem, Topic, log_texts};
 use crate::receipt::Receipt;
 use crate::runner::{self, log};
 use crate::ticket::text;
 use crate::{dispatch, notify, report};
 
-/// How a step ends: <https://docs.github.com/actions/sharing-automations/creating-actions/setting-exit-codes-for-actions>
-/// knows good and bad only; the numbers are this action's.
+/// The end of a step. [GitHub](https://docs.github.com/actions/sharing-automations/creating-actions/setting-exit-codes-for-actions)
+/// distinguishes zero from all other exit codes only; the numbers are this action's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Done: also when there was nothing to do.
+    /// The step is done, or had nothing to do.
     Done,
     /// The step failed.
     Failed,
-    /// Invalid inputs, or not started by a runner.
+    /// The inputs are invalid, or no runner started the program.
     Invalid,
 }
 
@@ -42,16 +42,16 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// How long revoking tokens may keep a step that is done.
+/// The time limit for revoking tokens after a step is done.
 const REVOKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs the step that `environment` describes, until it is done or `cancelled` ends.
-pub async fn run(environment: &Environment, clock: Clock, cancelled: impl Future<Output = ()>) -> Exit {
-    let given = inputs::given(environment);
-    let secrets = inputs::secrets(&given);
-    let of_runner =
+pub async fn run(environment: &Environment, clock: Clock, cancellation: impl Future<Output = ()>) -> Exit {
+    let values = inputs::values(environment);
+    let secrets = inputs::secrets(&values);
+    let identity_token =
         environment.get(IDENTITY_TOKEN).map(|token| token.trim()).filter(|token| !token.is_empty());
-    secrets.into_iter().chain(of_runner).for_each(log::mask);
+    secrets.into_iter().chain(identity_token).for_each(log::mask);
     let job = match Job::read(environment, clock) {
         Ok(job) => job,
         Err(error) => {
@@ -59,9 +59,9 @@ pub async fn run(environment: &Environment, clock: Clock, cancelled: impl Future
             return Exit::Invalid;
         }
     };
-    let prepared = prepare(&job, &given, environment);
-    let (inputs, network, github) = match prepared {
-        Ok(prepared) => prepared,
+    let parts = prepare(&job, &values, environment);
+    let (inputs, network, github) = match parts {
+        Ok(parts) => parts,
         Err(problems) => {
             annotate(&problems);
             write_summary(
@@ -74,43 +74,43 @@ pub async fn run(environment: &Environment, clock: Clock, cancelled: impl Future
             return Exit::Invalid;
         }
     };
-    if job.tracked.is_some() && !inputs.mode.tracks() {
+    if job.tracked_stage.is_some() && !inputs.mode.tracks() {
         return Exit::Done;
     }
     revoke_after_a_panic(&job, network, &github);
-    let receipt = perform(&job, &inputs, &github, cancelled).await;
+    let receipt = perform(&job, &inputs, &github, cancellation).await;
     finish(&job, &inputs.common, &receipt)
 }
 
-/// Runs the mode to its end, or until it is cancelled and has wound up. Whatever was minted is revoked in
-/// either case.
+/// Runs the mode to its end, or until it is cancelled and has wound up. In either case it revokes the tokens that the
+/// step has minted.
 pub async fn perform(
     job: &Job,
     inputs: &Inputs,
     github: &GitHub,
-    cancelled: impl Future<Output = ()>,
+    cancellation: impl Future<Output = ()>,
 ) -> Receipt {
-    let (common, cancelled) = (&inputs.common, pin!(cancelled));
+    let (common, cancellation) = (&inputs.common, pin!(cancellation));
     let mut receipt = match &inputs.mode {
-        Mode::Dispatch(mode) => dispatch::run(Hub { job, common, inputs: mode, github }, cancelled).await,
-        Mode::Report(mode) => report::run(job, common, mode, github, cancelled).await,
-        Mode::Notify(mode) => notify::run(job, common, mode, github, cancelled).await,
+        Mode::Dispatch(mode) => dispatch::run(Hub { job, common, inputs: mode, github }, cancellation).await,
+        Mode::Report(mode) => report::run(job, common, mode, github, cancellation).await,
+        Mode::Notify(mode) => notify::run(job, common, mode, github, cancellation).await,
     };
-    github.revoke_tokens(if receipt.is_cancelled { REVOKING } else { REVOKE_LIMIT }).await;
+    github.revoke_tokens(if receipt.is_cancelled { REVOCATION_LIMIT } else { REVOKE_LIMIT }).await;
     if receipt.is_cancelled {
         let problem = Problem::new("the step was cancelled before it was done");
         let help = "run the job again: it finishes what is missing and repeats nothing";
-        receipt.problems.push(problem.help(help));
+        receipt.problems.push(problem.help(Topic::Interruption, help));
     }
     receipt
 }
 
 fn prepare(
     job: &Job,
-    given: &BTreeMap<String, String>,
+    values: &BTreeMap<String, String>,
     environment: &Environment,
 ) -> Result<(Inputs, Network, GitHub), Vec<Problem>> {
-    let inputs = Inputs::read(given, job)
+    let inputs = Inputs::read(values, job)
         .map_err(|problems| problems.iter().map(Problem::from).collect::<Vec<_>>())?;
     let network = network(environment).map_err(|problem| vec![problem])?;
     let octocrab =
@@ -128,16 +128,16 @@ fn prepare(
     Ok((inputs, network, github))
 }
 
-/// Has what was minted revoked when this program fails by a mistake of its own. A panic ends the process
-/// without coming back to [`perform`]: unwinding would make the image a tenth larger.
+/// Makes a panic revoke the tokens that the step has minted. It ends the process without a return to [`perform`]:
+/// unwinding would make the image a tenth larger.
 fn revoke_after_a_panic(job: &Job, network: Network, github: &GitHub) {
-    let (api_url, clock, tokens) = (job.api_url.clone(), job.clock, github.tokens().unrevoked().clone());
+    let (api_url, clock, tokens) = (job.api_url.clone(), job.clock, github.tokens().live_tokens().clone());
     std::panic::set_hook(Box::new(move |panic| {
         let problem = Problem::new(format!("the action itself failed: {panic}"));
         let help = "run the job again: it finishes what is missing and repeats nothing; and report this failure \
                     to the authors of the action";
-        tracing::error!("{}", problem.help(help));
-        // The runtime of the step stands still while this runs, and with it the step's connections.
+        annotate(&[problem.help(Topic::Interruption, help)]);
+        // The step's runtime stands still while this hook runs, and with it the step's connections.
         let revoke = || -> Option<()> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
             runtime.block_on(async {
@@ -148,30 +148,31 @@ fn revoke_after_a_panic(job: &Job, network: Network, github: &GitHub) {
         };
         std::thread::scope(|scope| {
             let revoking = std::thread::Builder::new().spawn_scoped(scope, revoke);
-            // Whatever happens there, the process ends.
+            // The process ends, also if this fails.
             let _ = revoking.map(|thread| thread.join());
         });
     }));
 }
 
-/// The way out. A certificate that cannot be read is a warning: the servers may not need it.
+/// The network that the environment describes. A certificate that cannot be read is a warning: the servers may not
+/// need it.
 fn network(environment: &Environment) -> Result<Network, Problem> {
     let (network, unread) = Network::read(environment).map_err(|error| Problem::from(&error))?;
     for error in unread {
-        tracing::warn!("{}", Problem::from(&error));
+        Problem::from(&error).warn();
     }
     Ok(network)
 }
 
-/// Which token goes with which repository, by the inputs; `exchange` is asked for the ticket's
-/// repository, if the inputs name a token service.
+/// The tokens of the inputs, each with its repository. `exchange` makes the token service for the ticket's
+/// repository, if the inputs name one.
 #[must_use]
 pub fn tokens(inputs: &Inputs, exchange: impl FnOnce(&Sts, &RepoName) -> TokenService) -> Tokens {
     let common = &inputs.common;
     let ticket =
         common.ticket_repository.as_ref().and_then(|hub| match (&common.ticket_token, &common.sts) {
-            (Some(token), _) => Some(TicketToken::Given(hub.clone(), token.clone())),
-            (None, Some(sts)) => Some(TicketToken::Exchanged(Box::new(exchange(sts, hub)))),
+            (Some(token), _) => Some(TicketToken::Input(hub.clone(), token.clone())),
+            (None, Some(sts)) => Some(TicketToken::Service(Box::new(exchange(sts, hub)))),
             (None, None) => None,
         });
     let place = common
@@ -182,7 +183,7 @@ pub fn tokens(inputs: &Inputs, exchange: impl FnOnce(&Sts, &RepoName) -> TokenSe
     Tokens::new(credentials, log::mask)
 }
 
-/// Writes the outputs, the summary and the problems of the step, and says how it ended.
+/// Writes the outputs, the summary and the problems of the step; returns its end.
 fn finish(job: &Job, common: &Common, receipt: &Receipt) -> Exit {
     if let Some(plan) = &receipt.plan {
         tracing::info!("the plan (`dry-run`: nothing is changed)\n{plan}");
@@ -199,27 +200,27 @@ fn finish(job: &Job, common: &Common, receipt: &Receipt) -> Exit {
     if common.fail_on_error {
         annotate(&problems);
     } else {
-        problems.iter().for_each(|problem| tracing::warn!("{problem}"));
+        log_texts(&problems).iter().for_each(|text| tracing::warn!("{text}"));
     }
     let has_failed = !receipt.failures.is_empty() || common.fail_on_error && !problems.is_empty();
     if has_failed { Exit::Failed } else { Exit::Done }
 }
 
-/// Makes each problem an error on the run's page, at its line of a file if it has one.
+/// Annotates the run's page with each problem, at its line of a file if it has one.
 fn annotate(problems: &[Problem]) {
-    for problem in problems {
+    for (problem, text) in problems.iter().zip(log_texts(problems)) {
         match &problem.place {
             // An annotation needs a file, and an input has none.
             Some(Place { source, line, column }) if !source.starts_with('`') => {
-                tracing::error!(file = source.as_str(), line, col = column, "{problem}");
+                tracing::error!(file = source.as_str(), line, col = column, "{text}");
             }
-            _ => tracing::error!("{problem}"),
+            _ => tracing::error!("{text}"),
         }
     }
 }
 
 fn write_summary(job: &Job, markdown: &str) {
     if let Err(error) = runner::write_summary(job, markdown) {
-        tracing::warn!("{}", Problem::from(&error));
+        Problem::from(&error).warn();
     }
 }

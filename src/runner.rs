@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::job::Job;
-use crate::problem::Help;
+use crate::problem::{Advice, Help, Topic};
 
 /// A file of the runner that cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -23,8 +23,9 @@ pub struct RunnerError {
 }
 
 impl Help for RunnerError {
-    fn help(&self) -> Option<String> {
-        Some("check the runner's disk space, and that the action's container may write the file".to_owned())
+    fn help(&self) -> Option<Advice> {
+        let text = "check the runner's disk space, and that the action's container may write the file";
+        Some(Topic::File.advice(text))
     }
 }
 
@@ -39,7 +40,7 @@ pub fn write_outputs(job: &Job, outputs: &[(&str, String)]) -> Result<(), Runner
     append(path, &text)
 }
 
-/// Leaves a value to the step's post step, which finds it in the variable `STATE_` + `name`.
+/// Saves a value for the step's post step, which finds it in the variable `STATE_` + `name`.
 ///
 /// # Errors
 ///
@@ -49,13 +50,13 @@ pub fn write_state(job: &Job, name: &str, value: &str) -> Result<(), RunnerError
     append(path, &output(name, value))
 }
 
-/// `name<<DELIMITER`, with a delimiter that nobody can guess, so that no value can end it.
+/// `name<<DELIMITER`, with a random delimiter, so that no value can end it.
 fn output(name: &str, value: &str) -> String {
     let delimiter = format!("ghadelimiter_{}", uuid::Uuid::new_v4());
     format!("{name}<<{delimiter}\n{value}\n{delimiter}\n")
 }
 
-/// The most that GitHub shows of a step's summary.
+/// The most bytes of a step's summary that GitHub shows.
 const SUMMARY_LIMIT: usize = 1024 * 1024;
 
 /// Appends Markdown to the job's summary.
@@ -73,12 +74,12 @@ pub fn write_summary(job: &Job, markdown: &str) -> Result<(), RunnerError> {
 }
 
 fn append(path: &Path, text: &str) -> Result<(), RunnerError> {
-    let written = OpenOptions::new()
+    let result = OpenOptions::new()
         .create(true)
         .append(true)
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|source| RunnerError { path: path.to_owned(), source })
+    result.map_err(|source| RunnerError { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

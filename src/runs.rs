@@ -1,9 +1,9 @@
-//! GitHub's runs as a ticket keeps them.
+//! The conversion of GitHub's jobs into those that a ticket keeps.
 
 use crate::github::actions::RunJob;
 use crate::ticket::{FollowedJob, text};
 
-/// The most characters of a name: whoever opens a pull request names the jobs and steps of its run.
+/// The most characters of a name: the author of a pull request names the jobs and steps of its run.
 const NAME_LIMIT: usize = 250;
 
 impl From<&RunJob> for FollowedJob {

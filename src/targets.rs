@@ -31,27 +31,27 @@ use std::time::Duration;
 use crate::duration;
 use crate::names::{GitRef, RepoName, TargetName, WorkflowFile};
 use crate::place::Place;
-use crate::problem::{Help, Problem};
+use crate::problem::{Advice, Help, Problem, Topic};
 use crate::ticket::Rules;
 use crate::ticket::text::is_invisible;
 use crate::ticket::verification::{ATTESTATION, IMMUTABLE, RELEASE};
-use crate::yaml::{self, Node, Placed, YamlError};
+use crate::yaml::{self, Node, PlacedValue, YamlError};
 use schema::{DEFAULTS, FILE, Key, TARGET};
 pub use verify::Verify;
 
-/// What could be read of targets, gates and freezes, and the problems of the rest.
+/// The targets, gates and freezes of a text, and the problems of those that cannot be read.
 #[derive(Debug, Default, PartialEq)]
-pub struct Listed {
-    /// In the order of the text.
+pub struct TargetList {
+    /// The targets in the order of the text.
     pub targets: Vec<Target>,
     /// The gates and freezes of the targets file.
     pub rules: Rules,
-    /// Each with its place.
+    /// The problems, each with its place.
     pub problems: Vec<Problem>,
 }
 
-impl Listed {
-    /// The targets, if there is no problem.
+impl TargetList {
+    /// The targets, unless there are problems.
     ///
     /// # Errors
     ///
@@ -66,36 +66,36 @@ impl Listed {
 pub struct Target {
     /// Its name, unique within a ticket.
     pub name: TargetName,
-    /// Where it runs.
+    /// The repository in which it runs.
     pub repository: RepoName,
-    /// What is started there.
+    /// How it is started.
     pub start: StartBy,
     /// The branch or tag; none: the repository's default branch.
     pub git_ref: Option<GitRef>,
     /// The workflow's inputs.
     pub inputs: Vec<Input>,
-    /// The names of the targets that are released, and of the gates that are open, before this one is started.
+    /// The names of the targets that have to be released, and of the gates that have to be open, before it is started.
     pub needs: Vec<TargetName>,
     /// The targets that come before it: those that it needs, those that these need, and so on.
     pub upstream: Vec<TargetName>,
-    /// How long it may stay as it is after its start, before it is marked as stuck; none: for ever.
+    /// How long its state may stay the same after its start before it is marked as stuck; `None`: for ever.
     pub stale_after: Option<Duration>,
-    /// Whether its outputs are those of the release that its run has published.
+    /// Whether its outputs are those of the release that its run publishes.
     pub outputs_from_release: bool,
-    /// What is verified before it counts as released.
+    /// The checks before it counts as released.
     pub verify: Verify,
-    /// Where it is listed.
+    /// Its place in the text.
     pub place: Place,
 }
 
 impl Target {
-    /// The names of the checks that are made before it counts as released.
+    /// The names of the checks before it counts as released.
     #[must_use]
     pub fn checks(&self) -> BTreeSet<&'static str> {
         let Verify { release, immutable, attestation } = &self.verify;
-        let asked = [(RELEASE, release.is_some() || *immutable), (IMMUTABLE, *immutable)];
-        let asked = asked.into_iter().chain([(ATTESTATION, attestation.is_some())]);
-        asked.filter_map(|(name, is_asked)| is_asked.then_some(name)).collect()
+        let checks = [(RELEASE, release.is_some() || *immutable), (IMMUTABLE, *immutable)];
+        let checks = checks.into_iter().chain([(ATTESTATION, attestation.is_some())]);
+        checks.filter_map(|(name, is_needed)| is_needed.then_some(name)).collect()
     }
 }
 
@@ -106,7 +106,7 @@ pub struct Input {
     pub name: String,
     /// A template for its value.
     pub template: String,
-    /// Where it is given.
+    /// Its place in the text.
     pub place: Place,
 }
 
@@ -119,7 +119,7 @@ pub enum StartBy {
     Event(String),
 }
 
-/// What holds for targets that say nothing else.
+/// The values of the keys that a target leaves out.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Defaults {
     /// The workflow's file.
@@ -128,29 +128,29 @@ pub struct Defaults {
     pub git_ref: Option<GitRef>,
     /// Inputs that each target gets.
     pub inputs: Vec<Input>,
-    /// Send this event to the repositories instead of starting workflows.
+    /// The type of the event that is sent to the repositories in place of starts of workflows.
     pub event_type: Option<String>,
-    /// How long a target may stay as it is before it is marked as stuck.
+    /// How long a target's state may stay the same before it is marked as stuck.
     pub stale_after: Option<Duration>,
-    /// Whether outputs are those of the release that a run has published.
+    /// Whether outputs are those of the release that a run publishes.
     pub outputs_from_release: bool,
-    /// What is verified before a target counts as released.
+    /// The checks before a target counts as released.
     pub verify: Verify,
 }
 
-/// Reads the targets file `text`, which was found at `path`.
+/// Reads `text`, the targets file at `path`.
 #[must_use]
-pub fn parse_file(path: &str, text: &str, near: &RepoName, given: &Defaults) -> Listed {
-    let mut reader = Reader::new(near);
-    let Some(root) = reader.yaml(path, text) else { return reader.ended() };
+pub fn parse_file(path: &str, text: &str, hub: &RepoName, step_defaults: &Defaults) -> TargetList {
+    let mut reader = Reader::new(hub);
+    let Some(root) = reader.yaml(path, text) else { return reader.finish() };
     if let Node::List(_) = root.value {
-        reader.targets(&root, given);
-        return reader.ended();
+        reader.targets(&root, step_defaults);
+        return reader.finish();
     }
     let file = reader.keys(&root, "the targets file", FILE);
     let defaults = match file.get("defaults") {
-        Some(node) => reader.defaults(node, given),
-        None => given.clone(),
+        Some(node) => reader.defaults(node, step_defaults),
+        None => step_defaults.clone(),
     };
     match file.get("targets") {
         Some(node) => reader.targets(node, &defaults),
@@ -161,24 +161,24 @@ pub fn parse_file(path: &str, text: &str, near: &RepoName, given: &Defaults) -> 
         ),
     }
     reader.rules(&file);
-    reader.ended()
+    reader.finish()
 }
 
 /// Reads the input `targets`: a YAML or JSON list of repositories and mappings, or repositories one
 /// a line or with commas between them.
 #[must_use]
-pub fn parse_input(text: &str, near: &RepoName, given: &Defaults) -> Listed {
+pub fn parse_input(text: &str, hub: &RepoName, defaults: &Defaults) -> TargetList {
     const SOURCE: &str = "`targets`";
-    let mut reader = Reader::new(near);
+    let mut reader = Reader::new(hub);
     if text.trim_start().starts_with(['[', '-']) {
         if let Some(root) = reader.yaml(SOURCE, text) {
-            reader.targets(&root, given);
+            reader.targets(&root, defaults);
         }
     } else {
         let items = plain_items(SOURCE, text);
-        items.iter().for_each(|item| reader.target(item, given));
+        items.iter().for_each(|item| reader.target(item, defaults));
     }
-    reader.ended()
+    reader.finish()
 }
 
 /// Why a mapping of workflow inputs was refused.
@@ -187,18 +187,18 @@ pub enum TargetsError {
     /// It is not YAML.
     #[error(transparent)]
     Yaml(#[from] YamlError),
-    /// It is something else.
+    /// It is not a mapping.
     #[error("{name} is {kind}; it takes a mapping of names to values")]
     NotAMapping {
-        /// What people call the text.
+        /// The text's name for people.
         name: String,
-        /// What it is, for people.
+        /// Its kind in words.
         kind: &'static str,
     },
 }
 
 impl Help for TargetsError {
-    fn help(&self) -> Option<String> {
+    fn help(&self) -> Option<Advice> {
         match self {
             Self::Yaml(error) => error.help(),
             Self::NotAMapping { .. } => None,
@@ -206,7 +206,7 @@ impl Help for TargetsError {
     }
 }
 
-/// Reads a mapping of workflow inputs, which people call `source`.
+/// Reads a mapping of workflow inputs; messages name it `source`.
 ///
 /// # Errors
 ///
@@ -221,7 +221,7 @@ pub fn parse_inputs(source: &str, text: &str) -> Result<Vec<Input>, TargetsError
 }
 
 /// Items one a line or with commas between them.
-fn plain_items(source: &str, text: &str) -> Vec<Placed<Node>> {
+fn plain_items(source: &str, text: &str) -> Vec<PlacedValue<Node>> {
     let mut items = Vec::new();
     for (line, content) in (1..).zip(text.lines()) {
         let mut column = 1;
@@ -229,7 +229,7 @@ fn plain_items(source: &str, text: &str) -> Vec<Placed<Node>> {
             let indent = item.chars().take_while(|c| c.is_whitespace()).count() as u64;
             let place = Place { source: source.to_owned(), line, column: column + indent };
             if !item.trim().is_empty() {
-                items.push(Placed { value: Node::Text(item.trim().to_owned()), place });
+                items.push(PlacedValue { value: Node::Text(item.trim().to_owned()), place });
             }
             column += item.chars().count() as u64 + 1;
         }
@@ -237,8 +237,8 @@ fn plain_items(source: &str, text: &str) -> Vec<Placed<Node>> {
     items
 }
 
-fn inputs_of(entries: &[(Placed<String>, Placed<Node>)]) -> Vec<Input> {
-    let input = |(key, value): &(Placed<String>, Placed<Node>)| Input {
+fn inputs_of(entries: &[(PlacedValue<String>, PlacedValue<Node>)]) -> Vec<Input> {
+    let input = |(key, value): &(PlacedValue<String>, PlacedValue<Node>)| Input {
         name: key.value.clone(),
         template: value.value.to_text(),
         place: value.place.clone(),
@@ -246,32 +246,38 @@ fn inputs_of(entries: &[(Placed<String>, Placed<Node>)]) -> Vec<Input> {
     entries.iter().map(input).collect()
 }
 
-/// Takes the text apart and keeps going when something is wrong.
+/// Reads a text, and collects its problems.
 struct Reader<'a> {
-    near: &'a RepoName,
-    listed: Listed,
-    /// Where each name of a target or a gate is taken, in lower case.
+    hub: &'a RepoName,
+    list: TargetList,
+    /// The places of targets and gates, by their names in lower case.
     names: BTreeMap<String, Place>,
     /// The names that each target needs, with their places.
-    needs: Vec<(TargetName, Placed<String>)>,
+    needs: Vec<(TargetName, PlacedValue<String>)>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(near: &'a RepoName) -> Self {
-        Self { near, listed: Listed::default(), names: BTreeMap::new(), needs: Vec::new() }
+    fn new(hub: &'a RepoName) -> Self {
+        Self { hub, list: TargetList::default(), names: BTreeMap::new(), needs: Vec::new() }
     }
 
     fn refuse(&mut self, place: &Place, what: impl std::fmt::Display, help: impl Into<String>) {
-        self.listed.problems.push(Problem::new(what.to_string()).help(help).at(place));
+        let problem = Problem::new(what.to_string()).help(Topic::TargetsFile, help);
+        self.list.problems.push(problem.at(place));
     }
 
-    fn yaml(&mut self, source: &str, text: &str) -> Option<Placed<Node>> {
+    fn yaml(&mut self, source: &str, text: &str) -> Option<PlacedValue<Node>> {
         let root = yaml::parse(source, text);
-        root.map_err(|error| self.listed.problems.push(error.problem())).ok()
+        root.map_err(|error| self.list.problems.push(error.problem())).ok()
     }
 
     /// The known keys of a mapping, each with a value of the kind that it takes.
-    fn keys<'n>(&mut self, node: &'n Placed<Node>, what: &str, known: &'static [Key]) -> Keys<'n> {
+    fn keys<'n>(
+        &mut self,
+        node: &'n PlacedValue<Node>,
+        what: &str,
+        allowed_keys: &'static [Key],
+    ) -> Keys<'n> {
         let mut keys = Keys::new();
         let entries = match &node.value {
             Node::Mapping(entries) => entries.as_slice(),
@@ -280,7 +286,7 @@ impl<'a> Reader<'a> {
                 self.refuse(
                     &node.place,
                     format_args!("{what} is {}", other.kind()),
-                    format!("write a mapping with {}", listed(known.iter().map(|key| key.name))),
+                    format!("write a mapping with {}", enumeration(allowed_keys.iter().map(|key| key.name))),
                 );
                 &[]
             }
@@ -289,8 +295,8 @@ impl<'a> Reader<'a> {
             if name.value.starts_with(schema::EXTENSION) {
                 continue;
             }
-            let Some(key) = known.iter().find(|key| key.name == name.value) else {
-                let help = did_you_mean(&name.value, known.iter().map(|key| key.name));
+            let Some(key) = allowed_keys.iter().find(|key| key.name == name.value) else {
+                let help = did_you_mean(&name.value, allowed_keys.iter().map(|key| key.name));
                 self.refuse(&name.place, format_args!("{what} has no key `{}`", name.value), help);
                 continue;
             };
@@ -308,13 +314,13 @@ impl<'a> Reader<'a> {
         keys
     }
 
-    /// Refuses a template where text is taken as it stands.
-    fn refuse_template(&mut self, key: &Key, node: &Placed<Node>) {
+    /// Refuses a template as the value of a key that is never rendered.
+    fn refuse_template(&mut self, key: &Key, node: &PlacedValue<Node>) {
         if !key.takes.is_verbatim() {
             return;
         }
         for text in texts(node).iter().filter(|text| has_template(&text.value)) {
-            let what = format_args!("`{}` is the template `{}`, and takes none", key.name, text.value.trim());
+            let what = format_args!("`{}` takes no template, and is `{}`", key.name, text.value.trim());
             self.refuse(
                 &text.place,
                 what,
@@ -323,33 +329,36 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The branch or tag of a mapping. An event is sent to a repository, whatever the branch.
+    /// The branch or tag of a mapping. An event has none: it is sent to a repository.
     fn git_ref(&mut self, keys: &Keys<'_>, defaults: &Defaults) -> Option<GitRef> {
         let Some(git_ref) = text(keys, "ref").map(GitRef::from) else { return defaults.git_ref.clone() };
         let is_of_workflow = defaults.event_type.is_none();
         if let Some(error) = git_ref.check().err().filter(|_| is_of_workflow)
             && let Some(node) = keys.get("ref")
         {
-            self.refuse(&node.place, format_args!("`ref` is {error}"), error.help().unwrap_or_default());
+            let problem = Problem { help: error.help(), ..Problem::new(format!("`ref` is {error}")) };
+            self.list.problems.push(problem.at(&node.place));
             return None;
         }
         Some(git_ref)
     }
 
-    fn defaults(&mut self, node: &Placed<Node>, given: &Defaults) -> Defaults {
+    fn defaults(&mut self, node: &PlacedValue<Node>, step_defaults: &Defaults) -> Defaults {
         let keys = self.keys(node, "`defaults`", DEFAULTS);
         Defaults {
-            workflow: text(&keys, "workflow").or_else(|| given.workflow.clone()),
-            git_ref: self.git_ref(&keys, given),
-            inputs: merged(&given.inputs, keys.get("inputs").copied()),
-            event_type: given.event_type.clone(),
-            stale_after: self.duration(&keys, "stale-after").or(given.stale_after),
-            outputs_from_release: self.outputs_from_release(&keys).unwrap_or(given.outputs_from_release),
-            verify: self.verify(&keys).unwrap_or_else(|| given.verify.clone()),
+            workflow: text(&keys, "workflow").or_else(|| step_defaults.workflow.clone()),
+            git_ref: self.git_ref(&keys, step_defaults),
+            inputs: merge_inputs(&step_defaults.inputs, keys.get("inputs").copied()),
+            event_type: step_defaults.event_type.clone(),
+            stale_after: self.duration(&keys, "stale-after").or(step_defaults.stale_after),
+            outputs_from_release: self
+                .outputs_from_release(&keys)
+                .unwrap_or(step_defaults.outputs_from_release),
+            verify: self.verify(&keys).unwrap_or_else(|| step_defaults.verify.clone()),
         }
     }
 
-    fn targets(&mut self, node: &Placed<Node>, defaults: &Defaults) {
+    fn targets(&mut self, node: &PlacedValue<Node>, defaults: &Defaults) {
         let Node::List(items) = &node.value else {
             let what = format_args!("the targets are {}", node.value.kind());
             return self.refuse(&node.place, what, "write a list of repositories or mappings");
@@ -361,13 +370,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads one target: a repository, or a mapping.
-    fn target(&mut self, node: &Placed<Node>, defaults: &Defaults) {
+    fn target(&mut self, node: &PlacedValue<Node>, defaults: &Defaults) {
         let Some((keys, repository)) = self.repository(node) else { return };
         let place = &node.place;
         let Some(name) = self.name(place, &keys, &repository) else { return };
         let Some(start) = self.start(place, &keys, &name, defaults) else { return };
         if let Some(needs) = keys.get("needs") {
-            self.needs.extend(texts(needs).into_iter().map(|needed| (name.clone(), needed)));
+            self.needs.extend(texts(needs).into_iter().map(|need| (name.clone(), need)));
         }
         let stale_after = self.duration(&keys, "stale-after").or(defaults.stale_after);
         let git_ref = self.git_ref(&keys, defaults);
@@ -378,12 +387,12 @@ impl<'a> Reader<'a> {
             &verify,
             outputs_from_release,
         );
-        self.listed.targets.push(Target {
+        self.list.targets.push(Target {
             outputs_from_release,
             verify,
             stale_after,
             git_ref,
-            inputs: merged(&defaults.inputs, keys.get("inputs").copied()),
+            inputs: merge_inputs(&defaults.inputs, keys.get("inputs").copied()),
             needs: Vec::new(),
             upstream: Vec::new(),
             place: place.clone(),
@@ -394,29 +403,29 @@ impl<'a> Reader<'a> {
     }
 
     /// The repository of a target, with the keys of its mapping.
-    fn repository<'n>(&mut self, node: &'n Placed<Node>) -> Option<(Keys<'n>, RepoName)> {
-        let (keys, named) = match &node.value {
+    fn repository<'n>(&mut self, node: &'n PlacedValue<Node>) -> Option<(Keys<'n>, RepoName)> {
+        let (keys, name) = match &node.value {
             Node::Text(repository) => (Keys::new(), repository.clone()),
             Node::Mapping(_) => {
-                let problems_before = self.listed.problems.len();
+                let problems_before = self.list.problems.len();
                 let keys = self.keys(node, "a target", TARGET);
-                let named = text(&keys, "repository");
+                let name = text(&keys, "repository");
                 // A misspelt key is a problem already.
-                if named.is_none() && self.listed.problems.len() == problems_before {
+                if name.is_none() && self.list.problems.len() == problems_before {
                     let help = "add `repository: owner/name`";
-                    self.refuse(&node.place, "a target without `repository`", help);
+                    self.refuse(&node.place, "a target has no `repository`", help);
                 }
-                (keys, named?)
+                (keys, name?)
             }
             other => {
-                let what = format_args!("a target that is {}", other.kind());
+                let what = format_args!("a target is {}", other.kind());
                 self.refuse(&node.place, what, "write a repository, or a mapping with `repository`");
                 return None;
             }
         };
-        match RepoName::parse_near(named.trim(), self.near.owner()) {
+        match RepoName::parse_with_owner(name.trim(), self.hub.owner()) {
             Ok(repository) => Some((keys, repository)),
-            Err(_) if has_template(&named) && keys.contains_key("repository") => None,
+            Err(_) if has_template(&name) && keys.contains_key("repository") => None,
             Err(error) => {
                 self.refuse(place_of(&keys, "repository", &node.place), error, "name a repository of GitHub");
                 None
@@ -441,14 +450,15 @@ impl<'a> Reader<'a> {
         self.take(name, place, keys)
     }
 
-    /// Takes the name of a target or a gate, unless no command could use it, or another one has it.
+    /// Takes the name of a target or a gate; refuses it if commands cannot use it, or if another one has it.
     fn take(&mut self, name: String, place: &Place, keys: &Keys<'_>) -> Option<TargetName> {
         if let Some((what, help)) = unusable(&name) {
             self.refuse(place_of(keys, "name", place), what, help);
             return None;
         }
-        if let Some(taken) = self.names.get(&name.to_lowercase()) {
-            let what = format!("the name `{name}` is taken, at {}:{}", taken.line, taken.column);
+        if let Some(place_of_other) = self.names.get(&name.to_lowercase()) {
+            let what =
+                format!("the name `{name}` is taken, at {}:{}", place_of_other.line, place_of_other.column);
             self.refuse(place, what, "give it a `name` of its own");
             return None;
         }
@@ -469,45 +479,45 @@ impl<'a> Reader<'a> {
         }
         let Some(workflow) = text(keys, "workflow").or_else(|| defaults.workflow.clone()) else {
             let help = "add `workflow: FILE.yml` to it, to the file's `defaults` or to the step";
-            self.refuse(place, format_args!("`{name}` says no workflow"), help);
+            self.refuse(place, format_args!("`{name}` has no workflow"), help);
             return None;
         };
         let file = WorkflowFile::parse(&workflow);
         let is_refused = keys.contains_key("workflow") && has_template(&workflow);
         if file.is_none() && !is_refused {
-            let what = format_args!("`{workflow}` is no workflow file");
+            let what = format_args!("`{workflow}` is not a workflow file");
             let help = "name a file below `.github/workflows`, such as `release.yml`";
             self.refuse(place_of(keys, "workflow", place), what, help);
         }
         file.map(StartBy::Workflow)
     }
 
-    /// Checks what needs all names.
-    fn ended(mut self) -> Listed {
+    /// Makes the checks for which all names have to be read.
+    fn finish(mut self) -> TargetList {
         self.resolve_needs();
         self.refuse_circles();
         self.find_upstream();
         self.refuse_references();
         self.refuse_idle_gates();
-        if self.listed.targets.is_empty() && self.listed.problems.is_empty() {
-            let what = "no target is named".to_owned();
-            self.listed.problems.push(Problem::new(what).help("list the repositories that take part"));
+        if self.list.targets.is_empty() && self.list.problems.is_empty() {
+            let help = "list the repositories that take part";
+            self.list.problems.push(Problem::new("no target is named").help(Topic::TargetsFile, help));
         }
-        self.listed
+        self.list
     }
 
     /// Finds the targets and gates that each target needs.
     fn resolve_needs(&mut self) {
-        let targets = self.listed.targets.iter().map(|target| &target.name);
+        let targets = self.list.targets.iter().map(|target| &target.name);
         let names: Vec<TargetName> =
-            targets.chain(self.listed.rules.gates.iter().map(|gate| &gate.name)).cloned().collect();
+            targets.chain(self.list.rules.gates.iter().map(|gate| &gate.name)).cloned().collect();
         let by_lower_case: BTreeMap<String, &TargetName> =
             names.iter().map(|name| (name.as_str().to_lowercase(), name)).collect();
-        for (of, needed) in std::mem::take(&mut self.needs) {
-            let in_lower_case = needed.value.trim().to_lowercase();
+        for (of, need) in std::mem::take(&mut self.needs) {
+            let in_lower_case = need.value.trim().to_lowercase();
             match by_lower_case.get(&in_lower_case).copied() {
                 Some(name) => {
-                    let mut targets = self.listed.targets.iter_mut();
+                    let mut targets = self.list.targets.iter_mut();
                     let target = targets.find(|target| target.name == of).expect("it was read");
                     if !target.needs.contains(name) {
                         target.needs.push(name.clone());
@@ -517,9 +527,9 @@ impl<'a> Reader<'a> {
                 None if self.names.contains_key(&in_lower_case) => {}
                 None => {
                     let what =
-                        format_args!("`{of}` needs `{}`, which is neither a target nor a gate", needed.value);
-                    let help = did_you_mean(&needed.value, names.iter().map(TargetName::as_str));
-                    self.refuse(&needed.place, what, help);
+                        format_args!("`{of}` needs `{}`, which is neither a target nor a gate", need.value);
+                    let help = did_you_mean(&need.value, names.iter().map(TargetName::as_str));
+                    self.refuse(&need.place, what, help);
                 }
             }
         }
@@ -527,17 +537,18 @@ impl<'a> Reader<'a> {
 
     /// Refuses targets that wait for each other. A gate waits for people only.
     fn refuse_circles(&mut self) {
-        let targets = std::mem::take(&mut self.listed.targets);
+        let targets = std::mem::take(&mut self.list.targets);
         for circle in circles(&targets) {
             let first = targets.iter().find(|target| target.name == circle[0]).expect("it is listed");
-            let what = format_args!("these wait for each other: {} → {}", circle.join(" → "), circle[0]);
+            let what =
+                format_args!("these targets wait for each other: {} → {}", circle.join(" → "), circle[0]);
             self.refuse(&first.place, what, "leave one of their `needs` out");
         }
-        self.listed.targets = targets;
+        self.list.targets = targets;
     }
 }
 
-/// Why no command could name a target or a gate of this name, and what helps.
+/// Why commands cannot use this name, and the help.
 fn unusable(name: &str) -> Option<(String, &'static str)> {
     if name.chars().count() > schema::NAME_LIMIT || name.contains(['\n', '\r']) {
         return Some(("the `name` is longer than 100 characters or than one line".to_owned(), "shorten it"));
@@ -559,44 +570,44 @@ fn unusable(name: &str) -> Option<(String, &'static str)> {
 fn circles(targets: &[Target]) -> Vec<Vec<&str>> {
     let needs: BTreeMap<&str, &[TargetName]> =
         targets.iter().map(|target| (target.name.as_str(), target.needs.as_slice())).collect();
-    let (mut found, mut walked) = (Vec::new(), BTreeSet::new());
+    let (mut circles, mut finished_names) = (Vec::new(), BTreeSet::new());
     for target in targets {
-        walk(target.name.as_str(), &needs, &mut Vec::new(), &mut walked, &mut found);
+        walk(target.name.as_str(), &needs, &mut Vec::new(), &mut finished_names, &mut circles);
     }
-    found
+    circles
 }
 
 fn walk<'t>(
     name: &'t str,
     needs: &BTreeMap<&'t str, &'t [TargetName]>,
     path: &mut Vec<&'t str>,
-    walked: &mut BTreeSet<&'t str>,
-    found: &mut Vec<Vec<&'t str>>,
+    finished_names: &mut BTreeSet<&'t str>,
+    circles: &mut Vec<Vec<&'t str>>,
 ) {
-    if let Some(start) = path.iter().position(|passed| *passed == name) {
-        found.push(path[start..].to_vec());
+    if let Some(start) = path.iter().position(|other| *other == name) {
+        circles.push(path[start..].to_vec());
         return;
     }
-    if walked.contains(name) {
+    if finished_names.contains(name) {
         return;
     }
     path.push(name);
-    for needed in needs.get(name).copied().unwrap_or_default() {
-        walk(needed.as_str(), needs, path, walked, found);
+    for need in needs.get(name).copied().unwrap_or_default() {
+        walk(need.as_str(), needs, path, finished_names, circles);
     }
     path.pop();
-    walked.insert(name);
+    finished_names.insert(name);
 }
 
 /// The known keys of a mapping with their values.
-type Keys<'n> = BTreeMap<&'static str, &'n Placed<Node>>;
+type Keys<'n> = BTreeMap<&'static str, &'n PlacedValue<Node>>;
 
-/// Where a key's value stands; else `place`.
+/// The place of a key's value; else `place`.
 fn place_of<'n>(keys: &Keys<'n>, key: &str, place: &'n Place) -> &'n Place {
     keys.get(key).map_or(place, |node| &node.place)
 }
 
-/// Whether somebody took a text for a template.
+/// Whether a text looks like a template.
 fn has_template(text: &str) -> bool {
     text.contains("{{")
 }
@@ -606,46 +617,47 @@ fn text(keys: &Keys<'_>, key: &str) -> Option<String> {
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-fn texts(node: &Placed<Node>) -> Vec<Placed<String>> {
-    let one = |node: &Placed<Node>| Placed { value: node.value.to_text(), place: node.place.clone() };
+fn texts(node: &PlacedValue<Node>) -> Vec<PlacedValue<String>> {
+    let one =
+        |node: &PlacedValue<Node>| PlacedValue { value: node.value.to_text(), place: node.place.clone() };
     match &node.value {
         Node::List(items) => items.iter().map(one).collect(),
         _ => vec![one(node)],
     }
 }
 
-fn merged(below: &[Input], above: Option<&Placed<Node>>) -> Vec<Input> {
-    let mut merged = below.to_vec();
-    let Some(Placed { value: Node::Mapping(entries), .. }) = above else { return merged };
+fn merge_inputs(below: &[Input], above: Option<&PlacedValue<Node>>) -> Vec<Input> {
+    let mut inputs = below.to_vec();
+    let Some(PlacedValue { value: Node::Mapping(entries), .. }) = above else { return inputs };
     for input in inputs_of(entries) {
-        match merged.iter_mut().find(|known| known.name == input.name) {
-            Some(known) => *known = input,
-            None => merged.push(input),
+        match inputs.iter_mut().find(|other| other.name == input.name) {
+            Some(other) => *other = input,
+            None => inputs.push(input),
         }
     }
-    merged
+    inputs
 }
 
-/// What to write instead of `word`: the known word that is most like it, or all known words.
-pub(crate) fn did_you_mean<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
-    match closest(word, known.clone()) {
+/// The help for an unknown `word`: the most similar one of `words`, or all of them.
+pub(crate) fn did_you_mean<'w>(word: &str, words: impl Iterator<Item = &'w str> + Clone) -> String {
+    match closest(word, words.clone()) {
         Some(closest) => format!("did you mean `{closest}`?"),
-        None => format!("there is {}", listed(known)),
+        None => format!("there is {}", enumeration(words)),
     }
 }
 
-/// The known word that is most like `word`, if one is.
-pub(crate) fn closest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    let likeness = |known: &str| {
-        let (word, known) = (word.to_lowercase(), known.to_lowercase());
-        // Of two letters that changed places in a short word little else is alike.
-        if strsim::osa_distance(&word, &known) <= 1 { 1.0 } else { strsim::jaro_winkler(&word, &known) }
+/// The most similar one of `words`, if one is similar to `word`.
+pub(crate) fn closest<'w>(word: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    let likeness = |other: &str| {
+        let (word, other) = (word.to_lowercase(), other.to_lowercase());
+        // Jaro-Winkler finds a short word with two exchanged letters too different.
+        if strsim::osa_distance(&word, &other) <= 1 { 1.0 } else { strsim::jaro_winkler(&word, &other) }
     };
-    known.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|closest| likeness(closest) > 0.8)
+    words.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|closest| likeness(closest) > 0.8)
 }
 
-/// `a`, `b` and `c`, in code spans.
-pub(crate) fn listed<'w>(words: impl Iterator<Item = &'w str>) -> String {
+/// The words as text, each in a code span: `a`, `b` and `c`.
+pub(crate) fn enumeration<'w>(words: impl Iterator<Item = &'w str>) -> String {
     let words: Vec<String> = words.map(|word| format!("`{word}`")).collect();
     match &words[..] {
         [] => "nothing".to_owned(),
@@ -658,11 +670,11 @@ pub(crate) fn listed<'w>(words: impl Iterator<Item = &'w str>) -> String {
 mod tests {
     use super::*;
 
-    fn near() -> RepoName {
+    fn hub() -> RepoName {
         "acme/hub".parse().expect("a name")
     }
 
-    fn given() -> Defaults {
+    fn step_defaults() -> Defaults {
         let inputs = parse_inputs("`inputs`", "{ reportTo: '{{ hub.name }}', channel: beta }");
         Defaults {
             workflow: Some("main.yml".into()),
@@ -671,12 +683,12 @@ mod tests {
         }
     }
 
-    fn file(text: &str) -> Listed {
-        parse_file("t.yml", text, &near(), &given())
+    fn file(text: &str) -> TargetList {
+        parse_file("t.yml", text, &hub(), &step_defaults())
     }
 
-    fn problems(listed: &Listed) -> String {
-        listed.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    fn problems(list: &TargetList) -> String {
+        list.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
@@ -684,7 +696,7 @@ mod tests {
         for text in
             ["web, other/docs", "web\nother/docs\n", "[web, other/docs]", "- web\n- repository: other/docs"]
         {
-            let Listed { targets, problems, .. } = parse_input(text, &near(), &given());
+            let TargetList { targets, problems, .. } = parse_input(text, &hub(), &step_defaults());
             assert_eq!(problems, [], "{text}");
             let names: Vec<_> = targets.iter().map(|target| target.repository.to_string()).collect();
             assert_eq!(names, ["acme/web", "other/docs"], "{text}");
@@ -694,7 +706,7 @@ mod tests {
 
     #[test]
     fn a_target_overrides_the_files_defaults_and_those_the_steps() {
-        let listed = file(
+        let list = file(
             "
 defaults: { workflow: release.yml, inputs: { channel: stable } }
 targets:
@@ -703,7 +715,7 @@ targets:
   - { name: docs, repository: web, workflow: .github/workflows/docs.yml, ref: v1, needs: WEB }
 ",
         );
-        let [web, docs] = &listed.targets[..] else { panic!("two targets: {}", problems(&listed)) };
+        let [web, docs] = &list.targets[..] else { panic!("two targets: {}", problems(&list)) };
         assert_eq!(web.start, StartBy::Workflow("release.yml".into()));
         let inputs: Vec<_> =
             web.inputs.iter().map(|input| format!("{}={}", input.name, input.template)).collect();
@@ -716,7 +728,7 @@ targets:
 
     #[test]
     fn all_mistakes_are_reported_at_once_each_with_its_place() {
-        let listed = file(
+        let list = file(
             "
 default: { workflow: x.yml }
 targets:
@@ -730,7 +742,7 @@ targets:
   - 7
 ",
         );
-        insta::assert_snapshot!(problems(&listed), @"
+        insta::assert_snapshot!(problems(&list), @"
         t.yml:2:1: the targets file has no key `default`
         help: did you mean `defaults`?
         t.yml:4:5: `a b` is not a repository; write `owner/name`
@@ -741,23 +753,23 @@ targets:
         help: it takes a mapping of inputs to values
         t.yml:6:61: `ref` is a mapping
         help: it takes text
-        t.yml:9:47: `../x.yml` is no workflow file
+        t.yml:9:47: `../x.yml` is not a workflow file
         help: name a file below `.github/workflows`, such as `release.yml`
         t.yml:10:5: the name `Docs` is taken, at 8:5
         help: give it a `name` of its own
-        t.yml:11:5: a target that is a number
+        t.yml:11:5: a target is a number
         help: write a repository, or a mapping with `repository`
         t.yml:6:32: `web` needs `wep`, which is neither a target nor a gate
         help: did you mean `web`?
-        t.yml:7:5: these wait for each other: api → docs → api
+        t.yml:7:5: these targets wait for each other: api → docs → api
         help: leave one of their `needs` out
         ");
     }
 
     #[test]
     fn a_need_names_a_target_in_any_case_of_any_alphabet() {
-        let listed = file("targets: [{ repository: web, name: Über }, { repository: docs, needs: über }]");
-        assert_eq!((problems(&listed).as_str(), &listed.targets[1].needs[..]), ("", &["Über".into()][..]));
+        let list = file("targets: [{ repository: web, name: Über }, { repository: docs, needs: über }]");
+        assert_eq!((problems(&list).as_str(), &list.targets[1].needs[..]), ("", &["Über".into()][..]));
     }
 
     #[test]
@@ -773,18 +785,18 @@ targets:
             let problems = problems(&file(text));
             assert!(problems.contains(expected), "{text}: {problems}");
         }
-        let none = parse_input(" , ", &near(), &given());
+        let none = parse_input(" , ", &hub(), &step_defaults());
         assert!(problems(&none).contains("no target is named"));
         let template = Defaults { workflow: Some("{{ inputs.workflow }}".into()), ..Defaults::default() };
-        let of_step = parse_input("web", &near(), &template);
-        assert!(problems(&of_step).contains("`{{ inputs.workflow }}` is no workflow file"));
-        let bare = parse_input("web", &near(), &Defaults::default());
-        assert!(problems(&bare).contains("`targets`:1:1: `web` says no workflow"), "{}", problems(&bare));
+        let of_step = parse_input("web", &hub(), &template);
+        assert!(problems(&of_step).contains("`{{ inputs.workflow }}` is not a workflow file"));
+        let bare = parse_input("web", &hub(), &Defaults::default());
+        assert!(problems(&bare).contains("`targets`:1:1: `web` has no workflow"), "{}", problems(&bare));
     }
 
     #[test]
     fn values_are_what_people_wrote() {
-        let listed = file(
+        let list = file(
             "
 targets:
   - { repository: web, name: no, ref: on, inputs: { country: no, axis: y, level: OFF, sha: 1e12345, go: TRUE } }
@@ -792,7 +804,7 @@ targets:
   - { repository: docs, needs: [y, no] }
 ",
         );
-        let [no, y, docs] = &listed.targets[..] else { panic!("three targets: {}", problems(&listed)) };
+        let [no, y, docs] = &list.targets[..] else { panic!("three targets: {}", problems(&list)) };
         assert_eq!((no.name.as_str(), no.git_ref.as_ref().map(GitRef::as_str)), ("no", Some("on")));
         assert_eq!((y.name.as_str(), docs.needs.as_slice()), ("y", &["y".into(), "no".into()][..]));
         let values: Vec<_> = no.inputs.iter().map(|input| input.template.as_str()).collect();
@@ -812,10 +824,10 @@ targets:
   - { x-owner: '@alice', repository: other/docs }
 ",
         ] {
-            let listed = file(text);
-            let names: Vec<_> = listed.targets.iter().map(|target| target.repository.to_string()).collect();
+            let list = file(text);
+            let names: Vec<_> = list.targets.iter().map(|target| target.repository.to_string()).collect();
             assert_eq!(
-                (names, listed.problems),
+                (names, list.problems),
                 (vec!["acme/web".into(), "other/docs".into()], vec![]),
                 "{text}"
             );
@@ -826,15 +838,15 @@ targets:
     fn a_hundred_targets_share_an_anchor() {
         let many: String =
             (0..300).map(|n| format!("  - {{ name: t{n}, repository: web, inputs: *all }}\n")).collect();
-        let listed =
+        let list =
             file(&format!("x-inputs: &all {{ version: '{{{{ release }}}}', on: yes }}\ntargets:\n{many}"));
-        assert_eq!((listed.targets.len(), problems(&listed).as_str()), (300, ""));
-        assert_eq!(listed.targets[299].inputs[3].template, "yes");
+        assert_eq!((list.targets.len(), problems(&list).as_str()), (300, ""));
+        assert_eq!(list.targets[299].inputs[3].template, "yes");
     }
 
     #[test]
     fn text_that_is_not_a_template_holds_none() {
-        let listed = file(
+        let list = file(
             "
 defaults: { ref: 'refs/pull/67/merge' }
 targets:
@@ -843,21 +855,21 @@ targets:
   - { repository: 'acme/{{ inputs.name }}', needs: [web, api] }
 ",
         );
-        insta::assert_snapshot!(problems(&listed), @"
+        insta::assert_snapshot!(problems(&list), @"
         t.yml:2:18: `ref` is the commit of a pull request, and GitHub starts workflows at a branch or a tag
         help: name a branch or a tag, or leave `ref` out for the default branch
-        t.yml:4:29: `ref` is the template `{{ inputs.ref }}`, and takes none
+        t.yml:4:29: `ref` takes no template, and is `{{ inputs.ref }}`
         help: write the text itself; only the values below `inputs` are templates
-        t.yml:4:59: `workflow` is the template `${{ inputs.workflow }}`, and takes none
+        t.yml:4:59: `workflow` takes no template, and is `${{ inputs.workflow }}`
         help: write the text itself; only the values below `inputs` are templates
         t.yml:5:29: `ref` is a commit, and GitHub starts workflows at a branch or a tag
         help: name a branch or a tag, or leave `ref` out for the default branch; a workflow that is to check out this commit takes it as one of its `inputs`
-        t.yml:6:19: `repository` is the template `acme/{{ inputs.name }}`, and takes none
+        t.yml:6:19: `repository` takes no template, and is `acme/{{ inputs.name }}`
         help: write the text itself; only the values below `inputs` are templates
         ");
-        let by_event = Defaults { event_type: Some("release".into()), ..given() };
+        let by_event = Defaults { event_type: Some("release".into()), ..step_defaults() };
         let text = "- { repository: api, ref: 64d9f66f1df87cd18c204770810acaec836dfadb }";
-        assert_eq!(parse_file("t.yml", text, &near(), &by_event).problems, [], "an event has no ref");
+        assert_eq!(parse_file("t.yml", text, &hub(), &by_event).problems, [], "an event has no ref");
     }
 
     #[test]
@@ -876,6 +888,6 @@ targets:
         }
         let error = parse_inputs("`inputs`", "a: 1\nv: {{ release }}").expect_err("no template");
         assert_eq!(error.to_string(), "`inputs`:2:5: without quotes, this template is a mapping");
-        assert!(error.help().is_some_and(|help| help.contains("put templates in quotes")));
+        assert!(error.help().is_some_and(|help| help.text.contains("put templates in quotes")));
     }
 }

@@ -1,5 +1,5 @@
-//! Templates: MiniJinja with undefined variables refused, so that a typing error never becomes an
-//! empty input of a release.
+//! Templates: MiniJinja that refuses undefined variables, so that a typing error never becomes an empty input of a
+//! release.
 
 mod names;
 mod reads;
@@ -15,30 +15,29 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::names::{IssueRef, Login, RepoName};
-use crate::problem::{Help, excerpt};
-use names::{Named, Unknown};
+use crate::problem::{Advice, Help, Topic, excerpt};
+use names::{NamedValues, UnknownName};
 pub use reads::Reads;
 
-/// The most bytes of a template: half of what GitHub takes of any text.
+/// The most bytes of a template: half of the longest text that GitHub takes.
 pub const TEMPLATE_LIMIT: usize = 32 * 1024;
 
-/// What a template may spend ([`Environment::set_fuel`]): as many instructions, or 64 bytes of text for each
-/// of them, which is 3 MB. A list of a hundred targets takes a thousand.
+/// The fuel of a template ([`Environment::set_fuel`]): an instruction takes one, and so do 64 bytes of text, which
+/// limits text to 3 MB. A list of a hundred targets takes a thousand.
 const FUEL: u64 = 50_000;
 
-/// How long a template may take. Fuel ends it in milliseconds, except where a few instructions make a text of a
-/// list of lists of lists: MiniJinja charges for that text when it is there.
+/// The time limit of a template. Fuel ends a template in milliseconds, except when a few instructions make a text of a
+/// list of lists of lists: MiniJinja charges for that text after it has made it.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// The stack of a template: MiniJinja calls itself for each operator of a row, and for each list within a list.
-/// This is enough for a template of [`TEMPLATE_LIMIT`] that is one row of operators. Memory is taken for the part
-/// that is used.
+/// This is enough for a template of [`TEMPLATE_LIMIT`] that is one row of operators. Only the used part takes memory.
 const STACK: usize = 256 * 1024 * 1024;
 
 /// The most characters of a template, and of the reason, that an error quotes.
 const QUOTE_LIMIT: usize = 200;
 
-/// Where templates find the outputs of targets.
+/// The name of the outputs of targets in templates.
 pub const OUTPUTS: &str = "outputs";
 
 /// Why a template does not render.
@@ -47,11 +46,11 @@ pub const OUTPUTS: &str = "outputs";
 pub struct TemplateError {
     /// The template's text, or the beginning of a long one.
     pub template: String,
-    /// Why.
+    /// The mistake.
     pub reason: Reason,
 }
 
-/// What is wrong with a template.
+/// A mistake in a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
     /// It is malformed.
@@ -61,25 +60,25 @@ pub enum Reason {
     #[error("{0}")]
     Template(String),
     /// It reads outputs where there are none.
-    #[error("`outputs` are known only in the inputs of targets")]
+    #[error("only the inputs of targets have `outputs`")]
     Outputs,
-    /// It holds an expression of GitHub, which nothing evaluates any more.
+    /// It holds an expression of GitHub, which is too late to be evaluated.
     #[error(
         "GitHub evaluates `${{{{ … }}}}` in workflow files only, and it is in line {line}, column {column}"
     )]
     Expression {
-        /// Where it begins, in the template.
+        /// The line of the template in which it begins, from 1.
         line: usize,
-        /// In characters, from 1.
+        /// The column, in characters from 1.
         column: usize,
     },
     /// It names something that does not exist.
     #[error(transparent)]
-    Unknown(Unknown),
+    UnknownName(UnknownName),
     /// It has more bytes than [`TEMPLATE_LIMIT`].
     #[error("it is longer than {TEMPLATE_LIMIT} bytes")]
     TooLong,
-    /// It does too much, or makes a text that is too long.
+    /// It takes too many steps, or makes a text that is too long.
     #[error("it takes too much time or memory")]
     TooMuch,
 }
@@ -94,7 +93,7 @@ impl TemplateError {
     pub fn is_for_outputs(&self) -> bool {
         match &self.reason {
             Reason::Template(_) => true,
-            Reason::Unknown(unknown) => unknown.is_output(),
+            Reason::UnknownName(name) => name.is_output(),
             Reason::Syntax(_)
             | Reason::Outputs
             | Reason::Expression { .. }
@@ -105,23 +104,23 @@ impl TemplateError {
 }
 
 impl Help for TemplateError {
-    fn help(&self) -> Option<String> {
+    fn help(&self) -> Option<Advice> {
         let help = match &self.reason {
             Reason::Syntax(_) | Reason::Template(_) => {
                 "correct the name; or, if it may be missing, write `{{ inputs.name | default('') }}`"
             }
             Reason::Expression { .. } => "write `{{ … }}` in place of `${{ … }}`",
             Reason::Outputs => "put it into the `inputs` of a target that needs the one with these outputs",
-            Reason::Unknown(unknown) => return unknown.help(),
+            Reason::UnknownName(name) => return name.help(),
             Reason::TooLong => "shorten it",
             Reason::TooMuch => "simplify it: fewer rounds of its loops, and shorter texts",
         };
-        Some(help.to_owned())
+        Some(Topic::Template.advice(help))
     }
 }
 
 impl From<minijinja::Error> for Reason {
-    /// MiniJinja's message, without the line of a template that is quoted whole.
+    /// MiniJinja's message without its line number: a [`TemplateError`] quotes the template.
     fn from(error: minijinja::Error) -> Self {
         if error.kind() == ErrorKind::OutOfFuel {
             return Self::TooMuch;
@@ -147,13 +146,13 @@ pub struct Values {
     pub targets: Vec<String>,
     /// The release's name or version, blank if it has none.
     pub release: String,
-    /// The driver's login, blank if there is no driver.
+    /// The driver's login, blank without a driver.
     pub driver: String,
     /// The hub's run.
     pub run: RunValues,
     /// The inputs of the event, or those that the ticket remembers.
     pub inputs: Map<String, Value>,
-    /// What to do about an input that does not exist; none: the same as for other names.
+    /// The help for an input that does not exist; `None`: that for other names.
     #[serde(skip)]
     pub input_help: Option<String>,
     /// The answers of the issue form that opened the ticket.
@@ -234,7 +233,7 @@ pub fn driver_value(driver: Option<&Login>) -> String {
 ///
 /// When the template is malformed, names something that does not exist, or is too much to render.
 pub fn render(template: &str, values: &Values) -> Result<String, TemplateError> {
-    let refused = |reason| TemplateError::new(template, reason);
+    let refuse = |reason| TemplateError::new(template, reason);
     if !is_template(template) {
         return Ok(template.to_owned());
     }
@@ -242,29 +241,29 @@ pub fn render(template: &str, values: &Values) -> Result<String, TemplateError> 
         return Err(error);
     }
     if template.len() > TEMPLATE_LIMIT {
-        return Err(refused(Reason::TooLong));
+        return Err(refuse(Reason::TooLong));
     }
     // MiniJinja drops one line break at the end; the template's own stays.
     let text = format!("{template}\n");
     let input_help = values.input_help.clone();
     let has_outputs = values.outputs.is_some();
-    let (values, unknown) = Named::all(minijinja::Value::from(minijinja::value::Serde(values)));
-    let (sender, rendered) = mpsc::channel();
-    let rendering = thread::Builder::new().stack_size(STACK).spawn(move || {
-        // Nobody waits for a text that comes too late.
+    let (values, name) = NamedValues::all(minijinja::Value::from(minijinja::value::Serde(values)));
+    let (sender, result) = mpsc::channel();
+    let thread = thread::Builder::new().stack_size(STACK).spawn(move || {
+        // After the time limit, nothing waits for the text.
         let _ = sender.send(environment().render_str(&text, values));
     });
-    rendering.map_err(|error| refused(Reason::Template(error.to_string())))?;
-    match rendered.recv_timeout(TIME_LIMIT) {
-        Ok(rendered) => rendered.map_err(|error| {
-            let unknown = unknown.last().filter(|_| error.kind() == ErrorKind::UndefinedError);
-            let unknown = unknown.map(|unknown| unknown.helping("inputs", input_help));
-            if !has_outputs && unknown.is_none() && Reads::of([template]).may_read(&[OUTPUTS]) {
-                return refused(Reason::Outputs);
+    thread.map_err(|error| refuse(Reason::Template(error.to_string())))?;
+    match result.recv_timeout(TIME_LIMIT) {
+        Ok(result) => result.map_err(|error| {
+            let name = name.last().filter(|_| error.kind() == ErrorKind::UndefinedError);
+            let name = name.map(|name| name.with_help("inputs", input_help));
+            if !has_outputs && name.is_none() && Reads::of([template]).may_read(&[OUTPUTS]) {
+                return refuse(Reason::Outputs);
             }
-            refused(unknown.map_or_else(|| error.into(), Reason::Unknown))
+            refuse(name.map_or_else(|| error.into(), Reason::UnknownName))
         }),
-        Err(_) => Err(refused(Reason::TooMuch)),
+        Err(_) => Err(refuse(Reason::TooMuch)),
     }
 }
 
@@ -273,7 +272,7 @@ fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|opening| text.contains(opening))
 }
 
-/// A refusal of the first expression of GitHub, with its line.
+/// The error for the first expression of GitHub in a template.
 fn expression(template: &str) -> Option<TemplateError> {
     let mut lines = (1..).zip(template.lines());
     let (line, text, at) = lines.find_map(|(line, text)| Some((line, text, text.find("${{")?)))?;
@@ -352,8 +351,8 @@ mod tests {
         for (template, line, column) in
             [("${{ inputs.n }}", 1, 1), ("ä${{inputs.n}}", 1, 2), ("{{ inputs.n }}\n\nn: ${{ 'x' }}", 3, 4)]
         {
-            let refused = render(template, &values()).expect_err(template);
-            assert_eq!(refused.reason, Reason::Expression { line, column }, "{template}: {refused}");
+            let error = render(template, &values()).expect_err(template);
+            assert_eq!(error.reason, Reason::Expression { line, column }, "{template}: {error}");
         }
         // A dollar before a value, and the text itself, can still be written.
         for (template, expected) in [
@@ -365,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_told_with_those_that_exist() {
+    fn an_unknown_name_is_reported_with_the_names_that_exist() {
         let values = Values {
             form: json!({"version": "1", "notes": "", "1_st": ""}).as_object().expect("one").clone(),
             event: json!({"issue": {"title": "x"}}).as_object().expect("one").clone(),
@@ -387,10 +386,10 @@ mod tests {
             ("{{ event.issue.titel }}", "no `event.issue.titel`", "did you mean `title`?"),
             ("{{ form.x | default('') }}{{ nothing }}", "undefined value", "correct the name"),
         ] {
-            let refused = render(template, &values).expect_err(template);
-            assert!(refused.to_string().ends_with(error), "{refused}");
-            let given = refused.help().unwrap_or_default();
-            assert!(given.starts_with(help), "{given}");
+            let refusal = render(template, &values).expect_err(template);
+            assert!(refusal.to_string().ends_with(error), "{refusal}");
+            let text = refusal.help().map(|help| help.text).unwrap_or_default();
+            assert!(text.starts_with(help), "{text}");
         }
         let all = "{% for name, answer in form | items %}{{ name }}={{ answer }} {% endfor %}{{ form }}";
         let expected = "1_st= notes= version=1 {\"1_st\":\"\",\"notes\":\"\",\"version\":\"1\"}";
@@ -405,8 +404,8 @@ mod tests {
             ("{{ inputs.version }}", "run it again"),
             ("{{ form.target }}", "did you mean `targets`? `form` has"),
         ] {
-            let refused = render(template, &values).expect_err(template);
-            assert!(refused.help().is_some_and(|given| given.starts_with(help)), "{:?}", refused.help());
+            let error = render(template, &values).expect_err(template);
+            assert!(error.help().is_some_and(|advice| advice.text.starts_with(help)), "{:?}", error.help());
         }
     }
 
@@ -461,8 +460,8 @@ mod tests {
             "{{ '%999999999d' | format(1) }}",
             "{{ range(99999) | batch(1) | list }}",
         ] {
-            let refused = render(template, &values()).expect_err(template);
-            assert_eq!(refused.reason, Reason::TooMuch, "{template}: {refused}");
+            let error = render(template, &values()).expect_err(template);
+            assert_eq!(error.reason, Reason::TooMuch, "{template}: {error}");
         }
         let long = " ".repeat(TEMPLATE_LIMIT);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The ticket: what its comments say, as plain values.
+//! The ticket: the meaning of its comments, as plain values.
 //!
 //! ```text
 //! comments ──► log ──► records ──► fold ──► Ticket ──► board
@@ -6,26 +6,27 @@
 //!
 //! Nothing here knows the network or the clock.
 //!
-//! - [`record`] has the formats, [`status`] their words, [`run`] GitHub's words for runs, and `render` the
-//!   comment that holds a record.
-//! - [`log`] reads comments, [`mod@fold`] turns records into the [`state`] of the release, [`board`] renders
-//!   that, and [`seen`] says which records a board was folded from.
-//! - [`basis`] says which of all that decisions rest on.
-//! - [`need`] says who acts next and on what, [`ping`] and [`pinging`] when somebody is pinged for it, [`watch`] what a
-//!   hub job does about the runs, and [`followers`] which job follows them.
-//! - [`claim`] settles which hub job starts a target, [`second`] finds starts that got through all the same,
-//!   and [`reason`] says why a target is not started.
-//! - [`decision`] has what people decide by comments, [`decisions`] how that stands, and [`gate`] the gates and freezes
-//!   that they decide about; `minutes` has all that in words.
-//! - [`event_inputs`] has the inputs that a record keeps, and [`remembered`] those that the ticket remembers by them.
-//! - [`outputs`] has the values that targets give back, and [`verification`] what a hub job has verified of what they
-//!   made.
-//! - [`release`] has what a whole release came to.
-//! - [`course`] says what was notified of one failure so far, and whether it flaps.
+//! - [`record`] has the formats, [`status`] their words, [`run`] GitHub's words for runs, and `render` the comment that
+//!   holds a record.
+//! - [`log`] reads comments, [`mod@fold`] turns records into the [`state`] of the release, [`board`] renders the state, and
+//!   [`board_data`] has the records that a board was folded from.
+//! - [`basis`] selects the records that decisions rest on.
+//! - [`need`] has the next actions of people, [`ping`] and [`pinging`] the pings for them, [`watch`] a hub job's part in the
+//!   runs, and [`followers`] the job that follows them.
+//! - [`claim`] settles which hub job starts a target, [`second`] finds starts that got through all the same, and [`reason`]
+//!   has the reasons why a target is not started.
+//! - [`decision`] has the decisions that people make by comments, [`decisions`] their effect, and [`gate`] the gates and
+//!   freezes that they are about; `minutes` puts them into words.
+//! - [`event_inputs`] has the inputs that a record keeps, and [`remembered_inputs`] the inputs that the ticket remembers by
+//!   them.
+//! - [`outputs`] has the values that targets give back, and [`verification`] a hub job's checks of their results.
+//! - [`release`] has the record of a complete release.
+//! - [`course`] has the notices of one failure so far, and decides whether it flaps.
 //! - [`key`] finds issues again; [`marker`] and [`text`] guard the borders.
 
 pub mod basis;
 pub mod board;
+pub mod board_data;
 pub mod claim;
 pub mod course;
 pub mod decision;
@@ -46,11 +47,10 @@ pub mod pinging;
 pub mod reason;
 pub mod record;
 pub mod release;
-pub mod remembered;
+pub mod remembered_inputs;
 mod render;
 pub mod run;
 pub mod second;
-pub mod seen;
 pub mod state;
 pub mod status;
 pub mod text;
@@ -67,10 +67,10 @@ pub use gate::{Freeze, Gate, Rules};
 pub use key::Key;
 pub use log::{BoardStep, Comment, Log};
 pub use outputs::Outputs;
-pub use ping::{GatePing, Ping, PingFor, PingsFor};
+pub use ping::{GatePing, Ping, PingEvent, PingEvents};
 pub use reason::Reason;
 pub use record::{Dispatch, Notice, Record, Report, StageReport, Start};
-pub use release::{Release, Released, Survey};
+pub use release::{Release, ReleasedTarget, Survey};
 pub use run::{FollowedJob, FollowedRun, Review};
 pub use second::SecondStart;
 pub use state::{Commits, Target, Ticket};

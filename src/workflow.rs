@@ -1,25 +1,26 @@
-//! What a workflow file declares for
+//! The inputs that a workflow file declares for
 //! [`workflow_dispatch`](https://docs.github.com/actions/reference/workflows-and-actions/workflow-syntax#onworkflow_dispatchinputs),
-//! and whether inputs fit it.
+//! and whether a target's inputs fit them.
 
-use crate::targets::{did_you_mean, listed};
+use crate::problem::{Advice, Topic};
+use crate::targets::{did_you_mean, enumeration};
 use crate::ticket::text;
-use crate::yaml::{self, Node, Placed, YamlError};
+use crate::yaml::{self, Node, PlacedValue, YamlError};
 
 /// The most characters that the names and values of a run's inputs may have together.
 pub const LONGEST_INPUTS: usize = 65_535;
 
-/// What a workflow declares.
+/// The inputs that a workflow declares.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Declared {
-    inputs: Vec<DeclaredInput>,
+pub struct Declaration {
+    inputs: Vec<InputDeclaration>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct DeclaredInput {
+struct InputDeclaration {
     name: String,
     kind: Kind,
-    required: bool,
+    is_required: bool,
     has_default: bool,
 }
 
@@ -35,34 +36,34 @@ enum Kind {
 /// An option of a choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Choice {
-    /// As it is written.
-    written: String,
-    /// As GitHub's parser reads it: a number loses its spelling, so that `3.10` is `3.1`.
-    read: String,
+    /// The text in the file.
+    spelling: String,
+    /// The value that GitHub's parser reads: of a number without its spelling, so that `3.10` is `3.1`.
+    value: String,
 }
 
-/// An input that does not fit, and what to do.
+/// An input that does not fit, with help.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Misfit {
     /// The input.
     pub name: String,
-    /// What is wrong, behind the input's name.
+    /// The mistake, to be read behind the input's name.
     pub what: String,
-    /// What to do.
-    pub help: String,
+    /// The next step for a person.
+    pub help: Advice,
 }
 
-impl Declared {
-    /// Reads a workflow file; none if it does not start on `workflow_dispatch`.
+impl Declaration {
+    /// Reads a workflow file; `None` if it does not start on `workflow_dispatch`.
     ///
     /// # Errors
     ///
-    /// When it is no YAML.
+    /// When it is not YAML.
     pub fn read(path: &str, text: &str) -> Result<Option<Self>, YamlError> {
         let root = yaml::parse(path, text)?;
         let Some(dispatch) = trigger(root.value.get("on")) else { return Ok(None) };
         let inputs = match dispatch.and_then(|dispatch| dispatch.get("inputs")) {
-            Some(Node::Mapping(entries)) => entries.iter().map(declared_input).collect(),
+            Some(Node::Mapping(entries)) => entries.iter().map(input_declaration).collect(),
             _ => Vec::new(),
         };
         Ok(Some(Self { inputs }))
@@ -74,26 +75,25 @@ impl Declared {
         self.input(name).is_some()
     }
 
-    /// The input that `name` means, in the case in which it is declared.
+    /// The name of the input as the file declares it; `name` may be in another case.
     #[must_use]
-    pub fn spelling(&self, name: &str) -> Option<&str> {
+    pub fn input_name(&self, name: &str) -> Option<&str> {
         let alike = || self.inputs.iter().find(|input| input.name.eq_ignore_ascii_case(name));
         self.input(name).or_else(alike).map(|input| input.name.as_str())
     }
 
-    /// The value of an input as GitHub takes it: the option of a choice as GitHub reads it, if `value` is how it is
-    /// written.
+    /// The value of an input for GitHub: for the spelling of an option the value that GitHub reads, else `value`.
     #[must_use]
     pub fn value(&self, name: &str, value: String) -> String {
-        let option = self.options(name).iter().find(|option| option.written == value);
-        option.map_or(value, |option| option.read.clone())
+        let option = self.options(name).iter().find(|option| option.spelling == value);
+        option.map_or(value, |option| option.value.clone())
     }
 
-    /// How the option is written that GitHub reads as `value`, if that is otherwise.
+    /// The spelling of the option that GitHub reads as `value`, if it differs.
     #[must_use]
-    pub fn written(&self, name: &str, value: &str) -> Option<&str> {
-        let is_it = |option: &&Choice| option.read == value && option.written != value;
-        self.options(name).iter().find(is_it).map(|option| option.written.as_str())
+    pub fn option_spelling(&self, name: &str, value: &str) -> Option<&str> {
+        let is_it = |option: &&Choice| option.value == value && option.spelling != value;
+        self.options(name).iter().find(is_it).map(|option| option.spelling.as_str())
     }
 
     fn options(&self, name: &str) -> &[Choice] {
@@ -103,23 +103,24 @@ impl Declared {
         }
     }
 
-    fn input(&self, name: &str) -> Option<&DeclaredInput> {
+    fn input(&self, name: &str) -> Option<&InputDeclaration> {
         self.inputs.iter().find(|input| input.name == name)
     }
 
-    /// What of `given` does not fit, and what is missing.
-    pub fn misfits<'g>(&self, given: impl IntoIterator<Item = (&'g str, &'g str)> + Clone) -> Vec<Misfit> {
-        let wrong = given.clone().into_iter().filter_map(|(name, value)| self.misfit(name, value));
-        let missing = self.inputs.iter().filter(|input| input.required && !input.has_default);
-        let missing = missing.filter(|input| {
-            !given.clone().into_iter().any(|(name, value)| name == input.name && !value.is_empty())
+    /// The `inputs` that do not fit, and the required ones that are missing.
+    pub fn misfits<'g>(&self, inputs: impl IntoIterator<Item = (&'g str, &'g str)> + Clone) -> Vec<Misfit> {
+        let misfits = inputs.clone().into_iter().filter_map(|(name, value)| self.misfit(name, value));
+        let missing_inputs = self.inputs.iter().filter(|input| input.is_required && !input.has_default);
+        let missing_inputs = missing_inputs.filter(|input| {
+            !inputs.clone().into_iter().any(|(name, value)| name == input.name && !value.is_empty())
         });
-        let missing = missing.map(|input| Misfit {
+        let missing_inputs = missing_inputs.map(|input| Misfit {
             name: input.name.clone(),
-            what: "is required, and it is not given".to_owned(),
-            help: format!("add it to the target's `inputs`; it takes {}", input.kind.values()),
+            what: "is required and missing".to_owned(),
+            help: Topic::WorkflowInput
+                .advice(format!("add it to the target's `inputs`; it takes {}", input.kind.values())),
         });
-        wrong.chain(missing).collect()
+        misfits.chain(missing_inputs).collect()
     }
 
     fn misfit(&self, name: &str, value: &str) -> Option<Misfit> {
@@ -128,14 +129,14 @@ impl Declared {
             return Some(Misfit {
                 name: name.to_owned(),
                 what: "is not declared".to_owned(),
-                help: format!(
+                help: Topic::WorkflowInput.advice(format!(
                     "{}; else declare it there, or set `ignore-unexpected-inputs: true` to leave it out",
                     did_you_mean(name, names).trim_end_matches('?')
-                ),
+                )),
             });
         };
-        // That a required one is blank is told as such.
-        let is_missing = value.is_empty() && input.required && !input.has_default;
+        // `misfits` reports a blank input that is required as missing.
+        let is_missing = value.is_empty() && input.is_required && !input.has_default;
         let (what, or) = match value {
             "" => ("is blank".to_owned(), "; leave the input out for its default"),
             _ => (format!("is `{}`", text::cut(value, 60)), ""),
@@ -143,7 +144,7 @@ impl Declared {
         (!is_missing && !input.kind.fits(value)).then(|| Misfit {
             name: name.to_owned(),
             what,
-            help: format!("it takes {}{or}", input.kind.values()),
+            help: Topic::WorkflowInput.advice(format!("it takes {}{or}", input.kind.values())),
         })
     }
 }
@@ -154,7 +155,7 @@ impl Kind {
             Self::Text | Self::Environment => true,
             Self::Boolean => matches!(value, "true" | "false"),
             Self::Number => value.is_empty() || value.parse::<f64>().is_ok_and(f64::is_finite),
-            Self::Choice(options) => options.iter().any(|option| option.read == value),
+            Self::Choice(options) => options.iter().any(|option| option.value == value),
         }
     }
 
@@ -164,14 +165,14 @@ impl Kind {
             Self::Boolean => "`true` or `false`".to_owned(),
             Self::Number => "a number".to_owned(),
             Self::Choice(options) => {
-                format!("one of {}", listed(options.iter().map(|option| option.written.as_str())))
+                format!("one of {}", enumeration(options.iter().map(|option| option.spelling.as_str())))
             }
             Self::Environment => "the name of an environment".to_owned(),
         }
     }
 }
 
-/// What stands behind `workflow_dispatch` in one of the three forms of `on`; none if it is not there.
+/// The value of `workflow_dispatch` in one of the three forms of `on`; `None` without that event.
 fn trigger(on: Option<&Node>) -> Option<Option<&Node>> {
     const EVENT: &str = "workflow_dispatch";
     let is_event = |node: &Node| matches!(node, Node::Text(name) if name == EVENT);
@@ -182,7 +183,7 @@ fn trigger(on: Option<&Node>) -> Option<Option<&Node>> {
     }
 }
 
-fn declared_input((name, node): &(Placed<String>, Placed<Node>)) -> DeclaredInput {
+fn input_declaration((name, node): &(PlacedValue<String>, PlacedValue<Node>)) -> InputDeclaration {
     let of = |key: &str| node.value.get(key);
     let kind = match of("type").map(Node::to_text).as_deref() {
         Some("boolean") => Kind::Boolean,
@@ -194,22 +195,22 @@ fn declared_input((name, node): &(Placed<String>, Placed<Node>)) -> DeclaredInpu
         }),
         _ => Kind::Text,
     };
-    DeclaredInput {
+    InputDeclaration {
         name: name.value.clone(),
         kind,
-        required: of("required") == Some(&Node::Bool(true)),
-        // A blank one is a value too: whether it will do is GitHub's word.
+        is_required: of("required") == Some(&Node::Bool(true)),
+        // A blank default is a value too: GitHub decides whether it fits.
         has_default: of("default").is_some_and(|default| *default != Node::Null),
     }
 }
 
 fn choice(option: &Node) -> Choice {
-    let written = option.to_text();
+    let spelling = option.to_text();
     let number = match option {
         Node::Number(text) => text.parse().ok().filter(|number: &f64| number.is_finite()),
         _ => None,
     };
-    Choice { read: number.map_or_else(|| written.clone(), |number| number.to_string()), written }
+    Choice { value: number.map_or_else(|| spelling.clone(), |number| number.to_string()), spelling }
 }
 
 #[cfg(test)]
@@ -217,8 +218,8 @@ mod tests {
     use super::*;
 
     fn names(workflow: &str) -> Option<String> {
-        let declared = Declared::read("w.yml", workflow).expect("YAML")?;
-        Some(declared.inputs.into_iter().map(|input| input.name).collect::<Vec<_>>().join(","))
+        let declaration = Declaration::read("w.yml", workflow).expect("YAML")?;
+        Some(declaration.inputs.into_iter().map(|input| input.name).collect::<Vec<_>>().join(","))
     }
 
     #[test]
@@ -238,11 +239,11 @@ mod tests {
         ] {
             assert_eq!(names(text).as_deref(), expected, "{text}");
         }
-        assert!(Declared::read("w.yml", "on: [").is_err());
+        assert!(Declaration::read("w.yml", "on: [").is_err());
     }
 
     #[test]
-    fn what_does_not_fit_is_told_with_what_fits() {
+    fn a_value_that_does_not_fit_is_reported_with_the_values_that_do() {
         let text = "
 on:
   workflow_dispatch:
@@ -254,10 +255,10 @@ on:
       draft: { type: boolean, required: true, default: false }
       count: { type: number }
 ";
-        let declared = Declared::read("w.yml", text).expect("YAML").expect("a trigger");
-        let misfits = |given: &[(&str, &str)]| {
-            let misfits = declared.misfits(given.iter().copied());
-            let lines = misfits.iter().map(|it| format!("{} {} / {}", it.name, it.what, it.help));
+        let declaration = Declaration::read("w.yml", text).expect("YAML").expect("a trigger");
+        let misfits = |inputs: &[(&str, &str)]| {
+            let misfits = declaration.misfits(inputs.iter().copied());
+            let lines = misfits.iter().map(|it| format!("{} {} / {}", it.name, it.what, it.help.text));
             lines.collect::<Vec<_>>().join("\n")
         };
         assert_eq!(
@@ -272,7 +273,7 @@ on:
             ""
         );
         assert_eq!(misfits(&[("version", "1"), ("confirm", "")]), "");
-        // GitHub takes no blank for these, not even of an input with a default.
+        // GitHub refuses a blank value for these, even if the input has a default.
         insta::assert_snapshot!(misfits(&[("version", "1"), ("draft", ""), ("channel", "")]), @"
         draft is blank / it takes `true` or `false`; leave the input out for its default
         channel is blank / it takes one of `stable` and `1.10`; leave the input out for its default
@@ -284,7 +285,7 @@ on:
         channel is `beta` / it takes one of `stable` and `1.10`
         draft is `yes` / it takes `true` or `false`
         count is `many` / it takes a number
-        version is required, and it is not given / add it to the target's `inputs`; it takes text
+        version is required and missing / add it to the target's `inputs`; it takes text
         "
         );
     }
@@ -292,30 +293,34 @@ on:
     #[test]
     fn an_option_that_is_a_number_may_be_given_as_it_is_written_or_as_github_reads_it() {
         let text = "on: { workflow_dispatch: { inputs: { python: { type: choice, options: [3.9, 3.10, 007, '3.20'] } } } }";
-        let declared = Declared::read("w.yml", text).expect("YAML").expect("a trigger");
-        for (given, sent, written) in [
+        let declaration = Declaration::read("w.yml", text).expect("YAML").expect("a trigger");
+        for (text, sent, spelling) in [
             ("3.9", "3.9", None),
             ("3.10", "3.1", Some("3.10")),
             ("3.1", "3.1", Some("3.10")),
             ("007", "7", Some("007")),
             ("3.20", "3.20", None),
         ] {
-            let value = declared.value("python", given.to_owned());
-            assert_eq!((value.as_str(), declared.written("python", &value)), (sent, written), "{given}");
-            assert_eq!(declared.misfits([("python", value.as_str())]), [], "{given}");
+            let value = declaration.value("python", text.to_owned());
+            assert_eq!(
+                (value.as_str(), declaration.option_spelling("python", &value)),
+                (sent, spelling),
+                "{text}"
+            );
+            assert_eq!(declaration.misfits([("python", value.as_str())]), [], "{text}");
         }
-        assert_eq!(declared.misfits([("python", "3.2")]).len(), 1);
+        assert_eq!(declaration.misfits([("python", "3.2")]).len(), 1);
     }
 
     #[test]
     fn an_input_is_found_in_any_case() {
         let text = "on: { workflow_dispatch: { inputs: { Version: {}, dry-run: {}, DRY-RUN: {} } } }";
-        let declared = Declared::read("w.yml", text).expect("YAML").expect("a trigger");
-        let spelling = |name| declared.spelling(name);
+        let declaration = Declaration::read("w.yml", text).expect("YAML").expect("a trigger");
+        let input_name = |name| declaration.input_name(name);
         assert_eq!(
-            ["version", "dry-run", "DRY-RUN"].map(spelling),
+            ["version", "dry-run", "DRY-RUN"].map(input_name),
             [Some("Version"), Some("dry-run"), Some("DRY-RUN")]
         );
-        assert_eq!(spelling("versions"), None);
+        assert_eq!(input_name("versions"), None);
     }
 }

@@ -1,14 +1,14 @@
 //! Files of the workspace, where the job has checked out its repository: they are read, and one is written.
 //!
-//! A workspace may hold what others wrote: the files of a pull request, or what an earlier step unpacked. A
-//! symbolic link among them must not turn this step's own environment into the text of a ticket, nor the token that
-//! git keeps in `.git/config`.
+//! A workspace may hold files of other people: those of a pull request, or of an archive that an earlier step
+//! unpacked. A symbolic link among them must not turn this step's own environment into the text of a ticket, nor the
+//! token that git keeps in `.git/config`.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
-use crate::problem::Help;
+use crate::problem::{Advice, Help, Topic};
 
 /// The most bytes of a file: more than any text that an issue takes, and than any list of targets.
 pub const FILE_LIMIT: u64 = 1024 * 1024;
@@ -16,13 +16,13 @@ pub const FILE_LIMIT: u64 = 1024 * 1024;
 /// Why a file of the workspace is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// It is named by a path that is absolute, or climbs above the workspace.
+    /// Its path is absolute, or leads above the workspace.
     #[error("`{0}` leads out of the repository")]
     Elsewhere(String),
     /// It is behind a symbolic link to a place outside the workspace.
     #[error("`{0}` is behind a symbolic link that leads out of the workspace")]
     Linked(String),
-    /// It is one of git's own, which hold the token of whoever checked the repository out.
+    /// It is one of git's own files, which hold the token of the checkout.
     #[error("`{0}` is a file of git")]
     OfGit(String),
     /// It is a folder, a device or a pipe.
@@ -36,23 +36,23 @@ pub enum FileError {
     Unwritable {
         /// The file.
         path: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// It cannot be read, or holds something else than text.
+    /// It cannot be read, or is not text.
     #[error("`{path}` of the workspace cannot be read")]
     Unreadable {
         /// The file.
         path: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
 }
 
 impl Help for FileError {
-    fn help(&self) -> Option<String> {
+    fn help(&self) -> Option<Advice> {
         let help = match self {
             Self::Elsewhere(_) => "name a file by its path from the root of the repository",
             Self::Linked(_) => "put the file itself there, or name the file that the link leads to",
@@ -62,21 +62,25 @@ impl Help for FileError {
             }
             Self::Unreadable { .. } => "give a file of UTF-8 text that the action's container may read",
         };
-        Some(help.to_owned())
+        Some(Topic::File.advice(help))
     }
 }
 
-/// Whether `path` stays inside the repository, as far as it is written.
+/// Checks by its text that `path` stays inside the repository.
 ///
 /// # Errors
 ///
 /// When it does not.
 pub fn check_path(path: &str) -> Result<(), FileError> {
-    let climbs = Path::new(path).components().any(|part| part == Component::ParentDir);
-    if climbs || Path::new(path).is_absolute() { Err(FileError::Elsewhere(path.to_owned())) } else { Ok(()) }
+    let is_above = Path::new(path).components().any(|part| part == Component::ParentDir);
+    if is_above || Path::new(path).is_absolute() {
+        Err(FileError::Elsewhere(path.to_owned()))
+    } else {
+        Ok(())
+    }
 }
 
-/// The text of a file of `workspace`; none if there is no such file.
+/// The text of a file of `workspace`; `None` if it does not exist.
 ///
 /// # Errors
 ///
@@ -91,8 +95,8 @@ pub fn read(workspace: &Path, path: &str) -> Result<Option<String>, FileError> {
     text.map(Some).map_err(|source| FileError::Unreadable { path: path.to_owned(), source })
 }
 
-/// What a file of `workspace` has to say: its first [`FILE_LIMIT`] bytes, with U+FFFD for what is not text; none if
-/// there is no such file.
+/// The beginning of a file of `workspace` as text: its first [`FILE_LIMIT`] bytes, with U+FFFD for bytes that are not
+/// UTF-8; `None` if the file does not exist.
 ///
 /// # Errors
 ///
@@ -102,22 +106,22 @@ pub fn read_message(workspace: &Path, path: &str) -> Result<Option<String>, File
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// The first bytes of a file, one more than [`FILE_LIMIT`]; none if there is no such file.
+/// The first bytes of a file, one more than [`FILE_LIMIT`]; `None` if it does not exist.
 fn beginning(workspace: &Path, path: &str) -> Result<Option<Vec<u8>>, FileError> {
     let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
     let Some(file) = find(workspace, path)? else { return Ok(None) };
-    // Before it is opened: that would wait for a writer of a pipe.
+    // Checked first: opening a pipe waits for its writer.
     if !file.metadata().map_err(unreadable)?.is_file() {
         return Err(FileError::NotAFile(path.to_owned()));
     }
     let mut bytes = Vec::new();
-    // The length that the file system tells may be wrong.
+    // The length from the file system may be wrong.
     let read = File::open(file).and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut bytes));
     read.map_err(unreadable)?;
     Ok(Some(bytes))
 }
 
-/// The names in a folder of `workspace`, in their order; none if there is no such folder.
+/// The names in a folder of `workspace`, sorted; empty if it does not exist.
 ///
 /// # Errors
 ///
@@ -132,8 +136,8 @@ pub fn list(workspace: &Path, path: &str) -> Result<Vec<String>, FileError> {
     Ok(names)
 }
 
-/// Writes a file at the root of `workspace`, in the place of what has its name: a symbolic link is replaced, and not
-/// followed.
+/// Writes a file at the root of `workspace`. It replaces a file or symbolic link of that name, and does not follow the
+/// link.
 ///
 /// # Errors
 ///
@@ -143,20 +147,20 @@ pub fn write(workspace: &Path, name: &str, text: &str) -> Result<(), FileError> 
         return Err(FileError::Elsewhere(name.to_owned()));
     }
     let new = workspace.join(format!(".{name}.{}", uuid::Uuid::new_v4()));
-    let written = File::create_new(&new).and_then(|mut file| file.write_all(text.as_bytes()));
-    let written = written.and_then(|()| std::fs::rename(&new, workspace.join(name)));
-    written.map_err(|source| {
-        // It may not be there.
+    let result = File::create_new(&new).and_then(|mut file| file.write_all(text.as_bytes()));
+    let result = result.and_then(|()| std::fs::rename(&new, workspace.join(name)));
+    result.map_err(|source| {
+        // The file may not exist.
         let _ = std::fs::remove_file(&new);
         FileError::Unwritable { path: name.to_owned(), source }
     })
 }
 
-/// Where `path` leads; nowhere if there is nothing.
+/// The real path behind `path`; `None` if nothing is there.
 fn find(workspace: &Path, path: &str) -> Result<Option<PathBuf>, FileError> {
     check_path(path)?;
-    let found = workspace.canonicalize().and_then(|root| Ok((workspace.join(path).canonicalize()?, root)));
-    match found {
+    let paths = workspace.canonicalize().and_then(|root| Ok((workspace.join(path).canonicalize()?, root)));
+    match paths {
         Ok((place, root)) => match place.strip_prefix(&root) {
             Ok(inside) if inside.iter().any(|part| part == ".git") => Err(FileError::OfGit(path.to_owned())),
             Ok(_) => Ok(Some(place)),

@@ -1,5 +1,5 @@
-//! YAML with places: each value knows the line and column where it stands, so that a mistake can be
-//! pointed at, and a number keeps the form in which it was written.
+//! YAML with places: each value has its line and column, so that a message can name the place of a mistake, and a
+//! number keeps its own digits.
 //!
 //! Plain values have the types of the core schema of
 //! [YAML 1.2](https://yaml.org/spec/1.2.2/#103-core-schema), as in GitHub's own parser: `yes`, `no`, `on` and
@@ -13,39 +13,39 @@ use serde_json::{Map, Value};
 use serde_saphyr::{Error, Location, NonFiniteFloatPolicy, Options, Spanned};
 
 use crate::place::Place;
-use crate::problem::{Help, Problem};
+use crate::problem::{Advice, Help, Problem, Topic};
 
 /// Why a text was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {what}")]
 pub struct YamlError {
-    /// Where.
+    /// The place of the mistake.
     pub place: Place,
-    /// What is wrong there.
+    /// The mistake, without its place.
     pub what: String,
     help: Option<String>,
 }
 
 impl YamlError {
-    /// The same, as a problem with its place.
+    /// The error as a problem with its place.
     #[must_use]
     pub fn problem(&self) -> Problem {
-        Problem { place: Some(self.place.clone()), what: self.what.clone(), help: self.help.clone() }
+        Problem { place: Some(self.place.clone()), what: self.what.clone(), help: self.help() }
     }
 }
 
 impl Help for YamlError {
-    fn help(&self) -> Option<String> {
-        self.help.clone()
+    fn help(&self) -> Option<Advice> {
+        self.help.as_ref().map(|help| Topic::Yaml.advice(help))
     }
 }
 
 /// A value with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Placed<T> {
+pub struct PlacedValue<T> {
     /// The value.
     pub value: T,
-    /// Where it stands.
+    /// Its place in the text.
     pub place: Place,
 }
 
@@ -61,13 +61,13 @@ pub enum Node {
     /// Text.
     Text(String),
     /// A list.
-    List(Vec<Placed<Node>>),
+    List(Vec<PlacedValue<Node>>),
     /// A mapping, in the order of the text.
-    Mapping(Vec<(Placed<String>, Placed<Node>)>),
+    Mapping(Vec<(PlacedValue<String>, PlacedValue<Node>)>),
 }
 
 impl Node {
-    /// What it is, for people.
+    /// Its kind in words: `a list`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -80,7 +80,7 @@ impl Node {
         }
     }
 
-    /// What a mapping has for `key`.
+    /// The value of `key` in a mapping; `None` for other values.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
         let Self::Mapping(entries) = self else { return None };
@@ -113,19 +113,19 @@ impl Node {
     }
 }
 
-/// The most values that the aliases of a text may stand for, all together: some thousand targets that share their
-/// inputs, and far less than what fills the memory.
+/// The most values that the aliases of a text may stand for, all together: enough for some thousand targets that share
+/// their inputs, and far too few to fill the memory.
 const MOST_ALIASED: usize = 200_000;
 
-/// How deep lists and mappings may stand within each other: reading calls itself for each of them.
+/// The most levels of lists and mappings: the reader calls itself for each level.
 const DEEPEST: usize = 32;
 
-/// Reads `text`, which people call `source`.
+/// Reads `text`; messages name it `source`.
 ///
 /// # Errors
 ///
 /// When it is not YAML.
-pub fn parse(source: &str, text: &str) -> Result<Placed<Node>, YamlError> {
+pub fn parse(source: &str, text: &str) -> Result<PlacedValue<Node>, YamlError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let root: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
         let place = place(source, error.location().unwrap_or(Location::UNKNOWN));
@@ -134,12 +134,12 @@ pub fn parse(source: &str, text: &str) -> Result<Placed<Node>, YamlError> {
         let of_template = is_syntax.then(|| quoted_template(text, &place)).flatten();
         YamlError { place, what, help: of_template.or(help).map(str::to_owned) }
     })?;
-    placed(source, text, root)
+    place_values(source, text, root)
 }
 
 fn options() -> Options {
     serde_saphyr::options! {
-        // Many aliases of few anchors are what a file with defaults looks like: the number of values is limited.
+        // A file with defaults has many aliases of few anchors, so the number of values is limited instead.
         budget: serde_saphyr::budget! { enforce_alias_anchor_ratio: false, max_depth: DEEPEST },
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MOST_ALIASED },
         strict_booleans: true,
@@ -149,7 +149,7 @@ fn options() -> Options {
     }
 }
 
-/// What to do where a template stands without quotes: YAML takes its braces for mappings.
+/// The help for a template without quotes: YAML reads its braces as mappings.
 fn quoted_template(text: &str, place: &Place) -> Option<&'static str> {
     let index = usize::try_from(place.line).ok()?.checked_sub(1)?;
     let line = text.lines().nth(index)?;
@@ -160,7 +160,7 @@ fn quoted_template(text: &str, place: &Place) -> Option<&'static str> {
     is_template.then_some("put templates in quotes: \"{{ release }}\"")
 }
 
-/// What is wrong, in the words of the text's author, and what to do.
+/// An error in words for the text's author, and its help.
 fn words(error: &Error) -> (String, Option<&'static str>) {
     let message = |what: &str, help| (what.to_owned(), Some(help));
     match error.without_snippet() {
@@ -187,7 +187,7 @@ fn words(error: &Error) -> (String, Option<&'static str>) {
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
         | Error::AliasReplayStackDepthExceeded { .. } => message(
-            "the text has too many values, or is nested too deeply, counting each alias as what it stands for",
+            "the text has too many values, or is nested too deeply, counting each alias as its value",
             "shorten it, and use fewer aliases (`*NAME`) within each other",
         ),
         Error::InvalidScalar { .. }
@@ -203,7 +203,7 @@ fn words(error: &Error) -> (String, Option<&'static str>) {
     }
 }
 
-/// A mistake of the syntax; one that is not among the common ones in the parser's words.
+/// A syntax error in words, and its help; an uncommon error is in the parser's own words.
 fn syntax(message: &str) -> (String, Option<&'static str>) {
     const QUOTES: &str = "put the text in quotes";
     const COMMON: &[(&str, &str, &str)] = &[
@@ -219,12 +219,12 @@ fn syntax(message: &str) -> (String, Option<&'static str>) {
         ),
         (
             "'-' indicator",
-            "this is no item of the list above",
-            "begin it with `- `, or indent it as what it belongs to",
+            "this is not an item of the list above",
+            "begin it with `- `, or indent it like the value that it belongs to",
         ),
         (
             "expected key",
-            "this is no key of the mapping above",
+            "this is not a key of the mapping above",
             "indent it as the keys above, or put the whole text in quotes",
         ),
         ("simple key", "this is neither a key with its `:` nor an item with its `- `", QUOTES),
@@ -239,12 +239,12 @@ fn syntax(message: &str) -> (String, Option<&'static str>) {
         ),
     ];
     let common = COMMON.iter().find(|(part, ..)| message.contains(part));
-    let known =
+    let words =
         |(_, what, help): &(&str, &str, &'static str)| (format!("this is not YAML: {what}"), Some(*help));
-    common.map_or_else(|| (format!("this is not YAML: {message}"), None), known)
+    common.map_or_else(|| (format!("this is not YAML: {message}"), None), words)
 }
 
-/// A value as the parser gives it.
+/// A value of the parser.
 enum Raw {
     Null,
     Bool(bool),
@@ -326,29 +326,29 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 }
 
-fn placed(source: &str, text: &str, raw: Spanned<Raw>) -> Result<Placed<Node>, YamlError> {
+fn place_values(source: &str, text: &str, raw: Spanned<Raw>) -> Result<PlacedValue<Node>, YamlError> {
     let node = match raw.value {
         Raw::Null => Node::Null,
         Raw::Bool(flag) => Node::Bool(flag),
-        Raw::Number(number) => Node::Number(as_written(text, raw.defined).unwrap_or(number)),
+        Raw::Number(number) => Node::Number(number_text(text, raw.defined).unwrap_or(number)),
         Raw::Text(text) => Node::Text(text),
         Raw::List(items) => {
-            let items = items.into_iter().map(|item| placed(source, text, item));
+            let items = items.into_iter().map(|item| place_values(source, text, item));
             Node::List(items.collect::<Result<_, _>>()?)
         }
         Raw::Mapping(entries) => {
             let entries = entries
                 .into_iter()
-                .map(|(key, value)| Ok((key_of(source, text, key)?, placed(source, text, value)?)));
+                .map(|(key, value)| Ok((key_of(source, text, key)?, place_values(source, text, value)?)));
             Node::Mapping(entries.collect::<Result<_, _>>()?)
         }
     };
-    Ok(Placed { value: node, place: place(source, raw.referenced) })
+    Ok(PlacedValue { value: node, place: place(source, raw.referenced) })
 }
 
 /// A key, which is one line of text.
-fn key_of(source: &str, text: &str, raw: Spanned<Raw>) -> Result<Placed<String>, YamlError> {
-    let Placed { value, place } = placed(source, text, raw)?;
+fn key_of(source: &str, text: &str, raw: Spanned<Raw>) -> Result<PlacedValue<String>, YamlError> {
+    let PlacedValue { value, place } = place_values(source, text, raw)?;
     if matches!(value, Node::Null | Node::List(_) | Node::Mapping(_)) {
         let (what, help) = match quoted_template(text, &place) {
             Some(help) => ("without quotes, this template is a mapping".to_owned(), help),
@@ -356,16 +356,16 @@ fn key_of(source: &str, text: &str, raw: Spanned<Raw>) -> Result<Placed<String>,
         };
         return Err(YamlError { place, what, help: Some(help.to_owned()) });
     }
-    Ok(Placed { value: value.to_text(), place })
+    Ok(PlacedValue { value: value.to_text(), place })
 }
 
 /// A number's own digits: `1.10` may be a version.
-fn as_written(text: &str, location: Location) -> Option<String> {
+fn number_text(text: &str, location: Location) -> Option<String> {
     let span = location.span();
     let start = usize::try_from(span.byte_offset()?).ok()?;
     let length = usize::try_from(span.byte_len()?).ok()?;
-    let written = text.get(start..start.checked_add(length)?)?.trim();
-    written.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)).then(|| written.to_owned())
+    let number = text.get(start..start.checked_add(length)?)?.trim();
+    number.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)).then(|| number.to_owned())
 }
 
 fn place(source: &str, location: Location) -> Place {
@@ -468,13 +468,13 @@ tilde: ~
         ];
         let messages = texts.map(|text| {
             let error = parse("t.yml", text).expect_err(text);
-            format!("{error} / {}", error.help().unwrap_or_default())
+            format!("{error} / {}", error.help().map(|help| help.text).unwrap_or_default())
         });
         insta::assert_snapshot!(messages.join("\n"), @r#"
         t.yml:2:2: this is not YAML: a `: ` is not allowed here / put the text in quotes
         t.yml:4:3: the key `c` is there twice / keep one of them
         t.yml:1:5: without quotes, this template is a mapping / put templates in quotes: "{{ release }}"
-        t.yml:1:17: this is not YAML: this is no key of the mapping above / put templates in quotes: "{{ release }}"
+        t.yml:1:17: this is not YAML: this is not a key of the mapping above / put templates in quotes: "{{ release }}"
         t.yml:1:7: this is not YAML: a `}` or a `,` is missing here / put templates in quotes: "{{ release }}"
         t.yml:1:7: this is not YAML: a `}` or a `,` is missing here / write `{{ … }}` in place of `${{ … }}`, and put it in quotes
         t.yml:1:5: this is not YAML: text cannot begin with this character / put templates in quotes: "{{ release }}"
@@ -487,7 +487,7 @@ tilde: ~
         t.yml:1:3: a list stands where a name belongs / write a name before the `:`
         t.yml:1:1: nothing stands where a name belongs / write a name before the `:`
         t.yml:1:5: this is not YAML: a `: ` is not allowed here / put the text in quotes
-        t.yml:2:1: this is not YAML: this is no item of the list above / begin it with `- `, or indent it as what it belongs to
+        t.yml:2:1: this is not YAML: this is not an item of the list above / begin it with `- `, or indent it like the value that it belongs to
         t.yml:2:3: this is not YAML: a `: ` is not allowed here / put the text in quotes
         t.yml:1:4: this is not YAML: `\` with this character means nothing in double quotes / use single quotes, or write `\\`
         t.yml:1:4: this is not YAML: this quote is not closed / close it
@@ -497,8 +497,8 @@ tilde: ~
 
     #[test]
     fn a_hundred_aliases_of_one_anchor_are_few_and_a_billion_are_too_many() {
-        let shared: String = (0..500).map(|n| format!("a{n}: *base\n")).collect();
-        let read = parse("t.yml", &format!("base: &base {{ b: 1, c: [2, 3] }}\n{shared}")).expect("YAML");
+        let aliases: String = (0..500).map(|n| format!("a{n}: *base\n")).collect();
+        let read = parse("t.yml", &format!("base: &base {{ b: 1, c: [2, 3] }}\n{aliases}")).expect("YAML");
         assert!(matches!(read.value, Node::Mapping(entries) if entries.len() == 501));
 
         let laughs: String = (1..12)

@@ -1,8 +1,8 @@
-"""An image as BuildKit hands it over, small: an OCI archive of an index with an image and its provenance.
+"""A small image in BuildKit's format: an OCI archive of an index with an image and its provenance.
 
     archive.py ARCHIVE
 
-It prints the index's digest. https://github.com/opencontainers/image-spec/blob/main/image-layout.md
+It prints the digest of the index. https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 """
 
 import gzip
@@ -41,13 +41,13 @@ def index(*manifests):
 
 
 def archive(contents):
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name, data in contents.items():
             member = tarfile.TarInfo(name)
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
-    return packed.getvalue()
+    return buffer.getvalue()
 
 
 root = archive({"release-ticket-action": b"\x7fELF"})

@@ -2,10 +2,10 @@
 
     github.py SOCKET STATE
 
-STATE is a file with the state as JSON, which is read before each request and written after it: `runs`
-and `environments` by name are what was there before, `releases` is what was made. `writes` counts the
-requests that change something. A file STATE.fault with `N before` or `N after` makes the Nth write from
-now fail, before or after it took effect. Whatever it does not know is refused loudly.
+STATE is a file with the state as JSON, which this program reads before each request and writes after it: `runs`,
+`environments` by name, and `releases`. `writes` counts the requests that change something. A file STATE.fault with
+`N before` or `N after` makes the Nth write from now fail, before or after it takes effect. An unknown request ends the
+program.
 """
 
 import http.server
@@ -20,8 +20,8 @@ SOCKET, STATE = sys.argv[1:]
 REPOSITORY = "/repos/org/release-ticket-action"
 
 
-class Refused(Exception):
-    """A request that GitHub would answer with this status."""
+class Refusal(Exception):
+    """GitHub's answer with a status and a message to a request that it refuses."""
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -33,12 +33,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         fault = self.fault() if self.command != "GET" else None
         try:
             if fault == "before":
-                raise Refused(502, "Server Error")
+                raise Refusal(502, "Server Error")
             status, reply = self.route(body)
             if fault == "after":
-                raise Refused(502, "Server Error")
-        except Refused as refused:
-            status, reply = refused.args[0], {"message": refused.args[1]}
+                raise Refusal(502, "Server Error")
+        except Refusal as refusal:
+            status, reply = refusal.args[0], {"message": refusal.args[1]}
         with open(STATE, "w") as file:
             json.dump(self.state, file, indent=2)
         reply = b"" if reply is None else json.dumps(reply).encode()
@@ -79,26 +79,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
             ("POST", "uploads.github.com", r"/releases/(\d+)/assets"): self.attach,
         }
         for (command, at, pattern), handle in routes.items():
-            found = re.fullmatch(REPOSITORY + pattern, path)
-            if found and (command, at) == (self.command, host):
-                return handle(*found.groups(), query=query, body=body)
+            match = re.fullmatch(REPOSITORY + pattern, path)
+            if match and (command, at) == (self.command, host):
+                return handle(*match.groups(), query=query, body=body)
         sys.exit(f"the simulation does not know {self.command} {host}{self.path}")
 
     def runs(self, query, body):
-        found = [
+        runs = [
             run
             for run in self.state["runs"]
             if [run["head_sha"]] == query["head_sha"] and [run["head_branch"]] == query["branch"]
         ]
-        return 200, {"total_count": len(found), "workflow_runs": found}
+        return 200, {"total_count": len(runs), "workflow_runs": runs}
 
     def environment(self, name, query, body):
         if name not in self.state["environments"]:
-            raise Refused(404, "Not Found")
+            raise Refusal(404, "Not Found")
         rules = [{"type": rule} for rule in self.state["environments"][name]]
         return 200, {"name": name, "protection_rules": rules}
 
-    # Newest first, one a page, so that whoever reads only one page is found out.
+    # Newest first, one a page, so that a client that reads only one page fails.
     def releases(self, query, body):
         page = int(query.get("page", ["1"])[0])
         releases = self.state["releases"][::-1]
@@ -110,7 +110,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def create(self, query, body):
         fields = json.loads(body)
         if "target_commitish" in fields:
-            raise Refused(403, "Resource not accessible by integration")
+            raise Refusal(403, "Resource not accessible by integration")
         number = len(self.state["releases"]) + 1
         release = {
             "id": number,
@@ -130,7 +130,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def update(self, number, query, body):
         release = self.release(number)
         if release["immutable"]:
-            raise Refused(422, "Release is immutable")
+            raise Refusal(422, "Release is immutable")
         release.update(json.loads(body))
         release["immutable"] = not release["draft"] and self.state["immutable"]
         return 200, release
@@ -139,22 +139,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
         release = self.release(number)
         [name] = query["name"]
         if release["immutable"]:
-            raise Refused(422, "Cannot upload assets to an immutable release.")
+            raise Refusal(422, "Cannot upload assets to an immutable release.")
         if any(asset["name"] == name for asset in release["assets"]):
-            raise Refused(422, "already_exists")
+            raise Refusal(422, "already_exists")
         asset = 10 * release["id"] + len(release["assets"])
         url = f"https://api.github.com{REPOSITORY}/releases/assets/{asset}"
-        attached = {"id": asset, "url": url, "name": name, "state": "uploaded", "size": len(body)}
-        release["assets"].append(attached)
-        return 201, attached
+        new_asset = {"id": asset, "url": url, "name": name, "state": "uploaded", "size": len(body)}
+        release["assets"].append(new_asset)
+        return 201, new_asset
 
     def detach(self, asset, query, body):
         for release in self.state["releases"]:
-            kept = [kept for kept in release["assets"] if kept["id"] != int(asset)]
-            if len(kept) != len(release["assets"]):
-                release["assets"] = kept
+            others = [other for other in release["assets"] if other["id"] != int(asset)]
+            if len(others) != len(release["assets"]):
+                release["assets"] = others
                 return 204, None
-        raise Refused(404, "Not Found")
+        raise Refusal(404, "Not Found")
 
     def release(self, number):
         return self.state["releases"][int(number) - 1]
@@ -165,8 +165,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 class Server(socketserver.UnixStreamServer):
     def handle_error(self, request, client_address):
-        # Whoever has seen the status need not stay for the rest. But a test must not go on with a
-        # simulation that broke.
+        # A client may leave after it has read the status. But a test must not go on with a broken simulation.
         if not isinstance(sys.exception(), ConnectionError):
             raise sys.exception()
 

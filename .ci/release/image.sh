@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# image.sh COMMAND: the image of a release, made as .github/workflows/release.yml asks for it.
+# image.sh COMMAND: builds and pushes the image of a release, for .github/workflows/release.yml.
 #
 #   build PLATFORM ARCHIVE   builds the image for this machine's platform (amd64, arm64) into an archive
-#   push ARCHIVE DIGEST      pushes what was built, if the archive holds what has that digest
-#   join DIGEST…             makes one image for all platforms out of those that were pushed
+#   push ARCHIVE DIGEST      pushes the image of an archive, if it has that digest
+#   join DIGEST…             makes one image for all platforms out of pushed images
 #   sboms DIGEST FOLDER      writes the SBOM of each platform's image into a folder
 #   sbom REFERENCE PLATFORM  prints the SBOM of an image
 #
-# The variables IMAGE, VERSION and those of every runner say what to make. What is pushed is only ever
-# named by its digest; the tag is there for people who look through the registry.
+# The variables IMAGE, VERSION and those of every runner describe the image. Only its digest names it; the tag is for
+# people who look through the registry.
 #
-# `build` and `sbom` run what others wrote: build scripts of dependencies. So they run in jobs that may publish
-# nothing, and hand over what they made; `push` and `join` run nothing of it.
+# `build` and `sbom` run foreign code: build scripts of dependencies. So they run in jobs that may publish nothing, and
+# hand over their results; `push` and `join` run none of that code.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -29,14 +29,14 @@ build() {
     local platform=$1 archive=$2
     # The builder of the engine itself cannot write an archive.
     docker buildx create --use >/dev/null
-    of_platform "$platform" --output "type=local,dest=$work/root"
-    says_what_it_is "$work/root/release-ticket-action"
-    of_platform "$platform" --provenance mode=max --output "type=oci,dest=$archive"
+    build_for "$platform" --output "type=local,dest=$work/root"
+    check_binary "$work/root/release-ticket-action"
+    build_for "$platform" --provenance mode=max --output "type=oci,dest=$archive"
     printf '%s=%s\n' "$platform" "$(digest_of "$archive")" >>"$GITHUB_OUTPUT"
 }
 
-# of_platform PLATFORM OPTION…
-of_platform() {
+# build_for PLATFORM OPTION…
+build_for() {
     local platform=$1
     shift
     docker buildx build . \
@@ -47,7 +47,7 @@ of_platform() {
         "$@"
 }
 
-# The digest of the one thing that an archive holds: https://github.com/opencontainers/image-spec/blob/main/image-index.md
+# digest_of ARCHIVE: prints the digest of the one image in an archive: https://github.com/opencontainers/image-spec/blob/main/image-index.md
 digest_of() {
     local archive=$1 digests
     digests=$(tar --extract --to-stdout --file "$archive" index.json | jq --raw-output '.manifests[].digest')
@@ -58,25 +58,25 @@ digest_of() {
 push() {
     local archive=$1 digest=$2
     [[ $(digest_of "$archive") == "$digest" ]] || fail "$archive does not hold $digest"
-    # It refuses what does not have that digest.
+    # skopeo refuses an image with another digest.
     skopeo copy --all --preserve-digests "oci-archive:$archive" "docker://$IMAGE@$digest"
 }
 
-says_what_it_is() {
-    local status=0 said
-    said=$(env --ignore-environment "$1" 2>&1) || status=$?
-    [[ $status == 2 && $said == *'is a GitHub Action'* ]] ||
-        fail "without inputs the binary exits with $status and says: $said"
+check_binary() {
+    local status=0 output
+    output=$(env --ignore-environment "$1" 2>&1) || status=$?
+    [[ $status == 2 && $output == *'is a GitHub Action'* ]] ||
+        fail "without inputs the binary exits with $status and says: $output"
 }
 
 join() {
-    local digest joined pushed
+    local digest index_manifests pushed_manifests
     docker buildx imagetools create --tag "$IMAGE:$VERSION" "${@/#/$IMAGE@}"
     digest=$(docker buildx imagetools inspect "$IMAGE:$VERSION" --format '{{.Manifest.Digest}}')
-    # Between the two commands the tag may have been moved.
-    joined=$(manifests "$IMAGE@$digest")
-    pushed=$(manifests "${@/#/$IMAGE@}")
-    [[ $joined == "$pushed" ]] || fail "$IMAGE:$VERSION is not what was pushed"
+    # Between the two commands somebody may have moved the tag.
+    index_manifests=$(manifests "$IMAGE@$digest")
+    pushed_manifests=$(manifests "${@/#/$IMAGE@}")
+    [[ $index_manifests == "$pushed_manifests" ]] || fail "$IMAGE:$VERSION is not the pushed image"
     printf 'digest=%s\n' "$digest" >>"$GITHUB_OUTPUT"
 }
 
@@ -97,8 +97,8 @@ sboms() {
     done
 }
 
-# The binary in the image says what it was built from. What reads that does not know that the package
-# is published as an image, so its address is set here: https://github.com/package-url/purl-spec
+# The binary in the image lists its packages. The program that reads the list does not know that the package is published
+# as an image, so this function sets its address: https://github.com/package-url/purl-spec
 sbom() {
     local reference=$1 platform=$2 digest='' container purl
     cargo install --quiet --locked --root "$tools" auditable2cdx@0.1.0

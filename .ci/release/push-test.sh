@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# push-test.sh: tests that image.sh pushes what a build handed over, and nothing else, to a registry on this
-# machine.
+# push-test.sh: tests that image.sh pushes the image of a build, and nothing else, to a registry on this machine.
 #
 # It needs Python, jq, skopeo and docker-registry.
 set -euo pipefail
@@ -56,19 +55,19 @@ serve_registry
 digest=$(python3 "$here/archive.py" "$scratch/image.tar")
 
 ! push "$scratch/image.tar" "sha256:$(printf '0f%.0s' {1..32})" || fail 'another digest was pushed'
-[[ -z $(ask /_catalog | jq --raw-output '.repositories[]') ]] || fail 'something was pushed all the same'
-printf 'ok      an archive that does not hold the digest is refused\n'
+[[ -z $(ask /_catalog | jq --raw-output '.repositories[]') ]] || fail 'the registry has an image'
+printf 'ok      an archive without that digest is refused\n'
 
 push "$scratch/image.tar" "$digest" || fail 'the image was not pushed'
-pushed=$(ask "/org/release-ticket-action/manifests/$digest")
-[[ sha256:$(printf '%s' "$pushed" | sha256sum | cut --delimiter ' ' --fields 1) == "$digest" ]] ||
-    fail 'what was pushed is something else'
-for manifest in $(jq --raw-output '.manifests[].digest' <<<"$pushed"); do
+index=$(ask "/org/release-ticket-action/manifests/$digest")
+[[ sha256:$(printf '%s' "$index" | sha256sum | cut --delimiter ' ' --fields 1) == "$digest" ]] ||
+    fail 'the registry has another image'
+for manifest in $(jq --raw-output '.manifests[].digest' <<<"$index"); do
     ask "/org/release-ticket-action/manifests/$manifest" >/dev/null || fail "$manifest was not pushed"
 done
-[[ $(jq '.manifests | length' <<<"$pushed") == 2 ]] || fail 'the provenance is missing'
-printf 'ok      what was handed over is pushed as it is, with its provenance\n'
+[[ $(jq '.manifests | length' <<<"$index") == 2 ]] || fail 'the provenance is missing'
+printf 'ok      the image is pushed unchanged, with its provenance\n'
 
-[[ -z $(ask /org/release-ticket-action/tags/list | jq --raw-output '.tags[]?') ]] || fail 'it has a tag'
-push "$scratch/image.tar" "$digest" || fail 'it was not pushed again'
-printf 'ok      it has no tag, and pushing it again changes nothing\n'
+[[ -z $(ask /org/release-ticket-action/tags/list | jq --raw-output '.tags[]?') ]] || fail 'the image has a tag'
+push "$scratch/image.tar" "$digest" || fail 'the second push failed'
+printf 'ok      it has no tag, and a second push changes nothing\n'

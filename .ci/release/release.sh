@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # release.sh COMMAND: the steps of a release that .github/workflows/release.yml runs.
 #
-#   check          refuses a release that is not ready, and tells the digest of an image that it has already
-#   notes          prints what CHANGELOG.md says of the version
+#   check          refuses a release that is not ready, and prints the digest of its image if it has one
+#   notes          prints the section of CHANGELOG.md for the version
 #   verify         verifies the image as users do
 #   tag            makes the release's commits and pushes their tag, vX.Y.Z
 #   publish FILE…  publishes the release with these files
-#   move-major     moves the tag vX to the release, unless a newer one has it
+#   move-major     moves the tag vX to the release, unless it is at a newer one
 #
-# It runs at the root of a checkout that has all tags. The variables VERSION, IMAGE, DIGEST and those of
-# every runner say what is released; HEAD is the commit. Each command looks for what is there and adds
-# what is missing, so that a release which failed in its middle is started again and goes on.
+# It runs at the root of a checkout with all tags. The variables VERSION, IMAGE, DIGEST and those of every runner
+# describe the release; HEAD is its commit. Each command looks for the parts that exist and adds the missing ones, so that
+# a second run continues a release that failed.
 set -euo pipefail
 shopt -s inherit_errexit
 
@@ -30,19 +30,19 @@ say() {
 
 check() {
     [[ $version =~ ^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}$ ]] ||
-        fail "\`$version\` is no version" 'it has three numbers and nothing else, as in 1.4.0'
+        fail "\`$version\` is not a version" 'it has three numbers and nothing else, as in 1.4.0'
     [[ $GITHUB_REF == refs/heads/main || $GITHUB_REF == refs/heads/maintenance/* ]] ||
-        fail "$GITHUB_REF is no branch to release from" 'start the workflow on main or on maintenance/…'
-    versions_agree
-    ci_is_green
-    somebody_approves
+        fail "$GITHUB_REF is not a branch for releases" 'start the workflow on main or on maintenance/…'
+    check_versions
+    check_ci
+    environment_has_reviewers
     local digest
     digest=$(released_digest)
     printf 'digest=%s\n' "$digest" >>"$GITHUB_OUTPUT"
     say "$tag can be released from $(git rev-parse HEAD)${digest:+; its image is $digest}"
 }
 
-versions_agree() {
+check_versions() {
     local cargo majors
     cargo=$(cargo metadata --no-deps --format-version 1 |
         jq --raw-output '.packages[] | select(.name == "release-ticket-action").version')
@@ -63,11 +63,11 @@ notes() {
         inside
     ' CHANGELOG.md)
     [[ $notes =~ [^[:space:]] ]] ||
-        fail "CHANGELOG.md has nothing under \`## [$version] - DATE\`" 'say there what changes for users'
+        fail "CHANGELOG.md has nothing under \`## [$version] - DATE\`" 'describe there what changes for users'
     printf '%s\n' "$notes"
 }
 
-ci_is_green() {
+check_ci() {
     local run
     run=$(gh api --method GET "repos/$GITHUB_REPOSITORY/actions/workflows/ci.yml/runs" \
         --field head_sha="$(git rev-parse HEAD)" --field branch="${GITHUB_REF#refs/heads/}" --jq '
@@ -77,30 +77,30 @@ ci_is_green() {
         fail "CI is not green on this commit ($run)" 'release a commit on which its newest run succeeded'
 }
 
-# An environment that does not exist is made by the first job that names it, and asks nobody.
-somebody_approves() {
+# The first job that names a missing environment creates it, without reviewers.
+environment_has_reviewers() {
     local environment
     environment=$(gh api "repos/$GITHUB_REPOSITORY/environments/release" \
         --jq '[.protection_rules[].type] | index("required_reviewers") != null' 2>"$work/error" || true)
     [[ $environment == true ]] ||
         fail "the environment \`release\` has no required reviewers $(<"$work/error")" \
-            'set it up as CONTRIBUTING.md says'
+            'set it up as CONTRIBUTING.md describes'
 }
 
-# Prints the digest of the image in the version's tag, or nothing where there is no tag.
+# Prints the digest of the image in the version's tag, or nothing if there is no tag.
 released_digest() {
-    local tagged digest
-    tagged=$(git rev-parse --quiet --verify "refs/tags/$tag^{commit}" || true)
-    [[ -n $tagged ]] || return 0
-    digest=$(git cat-file blob "$tagged:action.yml" | sed --quiet "s|^  image: docker://$IMAGE@||p")
-    [[ -n $digest && $(release_commit "$digest") == "$tagged" ]] ||
+    local tag_commit digest
+    tag_commit=$(git rev-parse --quiet --verify "refs/tags/$tag^{commit}" || true)
+    [[ -n $tag_commit ]] || return 0
+    digest=$(git cat-file blob "$tag_commit:action.yml" | sed --quiet "s|^  image: docker://$IMAGE@||p")
+    [[ -n $digest && $(release_commit "$digest") == "$tag_commit" ]] ||
         fail "$tag exists, and is not a release of this commit" 'release another version'
     printf '%s' "$digest"
 }
 
 verify() {
     local predicate reference=$IMAGE@${DIGEST:?}
-    # Nobody has logged in here, as nobody has where users' workflows run.
+    # This job has not logged in, nor have the workflows of users.
     docker buildx imagetools inspect "$reference" >/dev/null ||
         fail "$reference cannot be pulled by everyone" 'make the package public, in its settings'
     for predicate in https://slsa.dev/provenance/v1 https://cyclonedx.org/bom; do
@@ -111,22 +111,21 @@ verify() {
 }
 
 tag() {
-    local commit tagged
+    local commit tag_commit
     commit=$(release_commit "$DIGEST")
-    tagged=$(git rev-parse --quiet --verify "refs/tags/$tag^{commit}" || true)
-    if [[ -z $tagged ]]; then
+    tag_commit=$(git rev-parse --quiet --verify "refs/tags/$tag^{commit}" || true)
+    if [[ -z $tag_commit ]]; then
         git push --quiet origin "$commit:refs/tags/$tag"
         git update-ref "refs/tags/$tag" "$commit" ''
         say "$tag is $commit"
-    elif [[ $tagged == "$commit" ]]; then
+    elif [[ $tag_commit == "$commit" ]]; then
         say "$tag is $commit already"
     else
-        fail "$tag exists, and is not this release but $tagged" 'release another version'
+        fail "$tag exists, and is $tag_commit, not this release" 'release another version'
     fi
 }
 
-# Prints the commit of the release with an image. The same HEAD and image give the same commit, whenever
-# and however often it is made.
+# Prints the commit of the release with an image. The same HEAD and image always give the same commit.
 #
 # Two commits follow HEAD: the first names the image, and the second names the first in the reusable
 # workflows, which cannot name the commit that they are in.
@@ -148,7 +147,7 @@ release_commit() {
     printf '%s' "$commit"
 }
 
-# commit_edit PARENT SUBJECT EXPRESSION FILE…: prints a commit on PARENT, in which sed edited the files.
+# commit_edit PARENT SUBJECT EXPRESSION FILE…: makes a commit on PARENT with the files as sed edits them, and prints it.
 commit_edit() {
     local parent=$1 subject=$2 expression=$3 file before after date
     shift 3
@@ -158,7 +157,7 @@ commit_edit() {
         before=$(git rev-parse "$parent:$file")
         after=$(git cat-file blob "$before" | sed --regexp-extended "$expression" |
             git hash-object -w --stdin)
-        [[ $after != "$before" ]] || fail "$file is not as a release expects it" "see what release.sh edits"
+        [[ $after != "$before" ]] || fail "$file lacks the line that a release edits" "see the expressions of release.sh"
         git update-index --cacheinfo "100644,$after,$file"
     done
     date=$(git show --no-patch --format=%cI HEAD)
@@ -168,11 +167,10 @@ commit_edit() {
     git commit-tree -p "$parent" -m "$subject" "$(git write-tree)"
 }
 
-# A published release cannot be changed, so it is a draft until it has everything:
+# A published release cannot change, so it is a draft until it is complete:
 # https://docs.github.com/en/code-security/supply-chain-security/understanding-your-software-supply-chain/immutable-releases
 #
-# It is found by its tag and never given a `target_commitish`: a job's own token may not release a commit
-# that changes workflows. https://docs.github.com/en/rest/releases/releases#create-a-release
+# It has a tag and no `target_commitish`: a job's own token may not release a commit that changes workflows. https://docs.github.com/en/rest/releases/releases#create-a-release
 publish() {
     local release latest
     release=$(find_release)
@@ -188,33 +186,33 @@ publish() {
             --field draft=false --raw-field make_latest="$latest")
     fi
     [[ $(field immutable) == true ]] ||
-        fail "$tag is published, and can still be changed" \
+        fail "$tag is published, and can still change" \
             'delete the release, switch on immutable releases in the settings, and run this again'
     say "published $(field html_url)"
 }
 
-# Published ones come first: a draft beside one is left over.
+# A published release comes first: a draft beside it is a remainder.
 find_release() {
     gh api --paginate "repos/$GITHUB_REPOSITORY/releases?per_page=100" |
         jq --compact-output --arg tag "$tag" '.[] | select(.tag_name == $tag)' |
         jq --compact-output --slurp 'sort_by(.draft)[0] // empty'
 }
 
-# Says of $release, where the caller keeps it.
+# field NAME: prints a field of $release, a variable of the caller.
 field() {
     jq --raw-output --arg name "$1" '.[$name]' <<<"$release"
 }
 
 attach() {
-    local file name attached
+    local file name asset
     for file; do
         name=$(basename "$file")
-        attached=$(jq --raw-output --arg name "$name" '
+        asset=$(jq --raw-output --arg name "$name" '
             .assets[] | select(.name == $name) | "\(.state) \(.url)"' <<<"$release")
-        case $attached in
+        case $asset in
         'uploaded '*) continue ;;
-        # An upload that broke off is in the way of the next one.
-        ?*) gh api --method DELETE "${attached#* }" ;;
+        # An incomplete upload blocks the next one.
+        ?*) gh api --method DELETE "${asset#* }" ;;
         esac
         gh api --method POST "$(field upload_url | sed 's/{.*//')?name=$name" --input "$file" \
             --header 'Content-Type: application/json' --silent
@@ -235,20 +233,20 @@ NOTES
 }
 
 move_major() {
-    local released moved at
-    released=$(git rev-parse "refs/tags/$tag^{commit}")
-    moved=$(git rev-parse --quiet --verify "refs/tags/$major^{commit}" || true)
-    if [[ -n $moved ]]; then
-        at=$(newest "$(git tag --points-at "$moved" --list "$major.*.*")")
-        [[ -n $at ]] || fail "$major is at $moved, which is no release" "move it to a release by hand"
+    local commit major_commit at
+    commit=$(git rev-parse "refs/tags/$tag^{commit}")
+    major_commit=$(git rev-parse --quiet --verify "refs/tags/$major^{commit}" || true)
+    if [[ -n $major_commit ]]; then
+        at=$(newest "$(git tag --points-at "$major_commit" --list "$major.*.*")")
+        [[ -n $at ]] || fail "$major is at $major_commit, which is not a release" "move it to a release by hand"
         if [[ $(newest "$at" "$tag") == "$at" ]]; then
             say "$major stays at $at"
             return
         fi
     fi
-    # The tag is moved only from where it was seen.
-    git push --quiet --force-with-lease="refs/tags/$major:$moved" origin "$released:refs/tags/$major"
-    git update-ref "refs/tags/$major" "$released"
+    # The push moves the tag only if it is still at that commit.
+    git push --quiet --force-with-lease="refs/tags/$major:$major_commit" origin "$commit:refs/tags/$major"
+    git update-ref "refs/tags/$major" "$commit"
     say "$major moved to $tag"
 }
 
@@ -260,5 +258,5 @@ command=${1:-}
 case $command in
 check | notes | verify | tag | publish) "$@" ;;
 move-major) move_major ;;
-*) fail "release.sh has no command named \`$command\`" 'its head lists them' ;;
+*) fail "release.sh has no command named \`$command\`" 'the comment at its top lists them' ;;
 esac

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# test.sh: tests release.sh in scratch repositories, with GitHub's own command line client, gh, against
-# the requests that github.py simulates. Image and attestations are out of its reach.
+# test.sh: tests release.sh in scratch repositories, with GitHub's own command line client, gh, against github.py. It does
+# not test the image and the attestations.
 
 # Backquotes in single quotes are Markdown here, not commands.
 # shellcheck disable=SC2016
@@ -24,7 +24,7 @@ gh config set http_unix_socket "$scratch/socket"
 image_of_1_4_0=sha256:$(printf '14%.0s' {1..32})
 other_image=sha256:$(printf '0f%.0s' {1..32})
 
-# --- The world: what is on GitHub, and a person's checkout of it.
+# --- The world: a repository on GitHub, and a person's checkout of it.
 
 new_world() {
     world=$(mktemp -d -p "$scratch")
@@ -61,7 +61,7 @@ stop_github() {
     github=
 }
 
-# prepare VERSION NOTE: commits what a release needs, pushes it, and lets CI succeed.
+# prepare VERSION NOTE: commits and pushes the files that a release needs, and lets CI succeed.
 prepare() {
     printf '[package]\nname = "release-ticket-action"\nversion = "%s"\n' "$1" >Cargo.toml
     {
@@ -118,8 +118,8 @@ release() {
     checkout
     : >"$GITHUB_OUTPUT"
     step "$version" '' check || return
-    built=$(sed --quiet 's/^digest=//p' "$GITHUB_OUTPUT")
-    digest=${built:-$digest}
+    check_digest=$(sed --quiet 's/^digest=//p' "$GITHUB_OUTPUT")
+    digest=${check_digest:-$digest}
     for file in amd64 arm64; do
         printf '{"of": "%s", "for": "%s"}' "$digest" "$file" >"$world/$file.cdx.json"
         files+=("$world/$file.cdx.json")
@@ -129,7 +129,7 @@ release() {
         step "$version" "$digest" move-major
 }
 
-# --- What is asserted.
+# --- Assertions.
 
 is() {
     [[ $1 == "$2" ]] || explain "expected: $2" "found:    $1"
@@ -166,8 +166,8 @@ releases() {
         [.releases[] | {tag_name, draft, immutable, assets: [.assets[].name], make_latest}]' "$state"
 }
 
-published='{"tag_name":"v1.4.0","draft":false,"immutable":true,'
-published+='"assets":["amd64.cdx.json","arm64.cdx.json"],"make_latest":"true"}'
+published_release='{"tag_name":"v1.4.0","draft":false,"immutable":true,'
+published_release+='"assets":["amd64.cdx.json","arm64.cdx.json"],"make_latest":"true"}'
 
 # --- The tests.
 
@@ -201,7 +201,7 @@ test_the_branch_stays_as_it_is() {
 
 test_the_release_is_published_with_its_files_and_notes() {
     release 1.4.0 "$image_of_1_4_0" || explain 'the release failed'
-    is "$(releases)" "[$published]"
+    is "$(releases)" "[$published_release]"
     local body
     body=$(jq --raw-output '.releases[0].body' "$state")
     [[ $body == *'- Waiting for the targets.'*"uses: org/release-ticket-action@$(at v1.4.0) # v1.4.0"* ]] ||
@@ -216,45 +216,45 @@ test_a_second_run_repeats_nothing() {
     local tags_before state_before
     tags_before=$(tags) state_before=$(<"$state")
     release 1.4.0 "$other_image" || explain 'the second run failed'
-    is "$built" "$image_of_1_4_0"
+    is "$check_digest" "$image_of_1_4_0"
     is "$(tags)" "$tags_before"
     is "$(<"$state")" "$state_before"
 }
 
 test_a_run_that_failed_at_any_request_is_finished_by_the_next() {
-    local when write tags_then
+    local when write tags_before
     for when in before after; do
         for write in 1 2 3 4; do
             new_world
             printf '%s %s' "$write" "$when" >"$state.fault"
             ! release 1.4.0 "$image_of_1_4_0" || explain "write $write did not fail"
             is "$(at v1)" nothing
-            tags_then=$(tags)
+            tags_before=$(tags)
             release 1.4.0 "$other_image" || explain "the run after write $write failed $when failed, too"
-            is "$(releases)" "[$published]"
-            is "$(tags | grep 'v1\.4\.0')" "$tags_then"
+            is "$(releases)" "[$published_release]"
+            is "$(tags | grep 'v1\.4\.0')" "$tags_before"
             is "$(at v1)" "$(at v1.4.0)"
         done
     done
 }
 
 test_a_run_whose_push_failed_is_finished_by_the_next() {
-    local hook=$world/origin.git/hooks/pre-receive refused
-    for refused in refs/tags/v1.4.0 refs/tags/v1; do
+    local hook=$world/origin.git/hooks/pre-receive tag_ref
+    for tag_ref in refs/tags/v1.4.0 refs/tags/v1; do
         new_world
         hook=$world/origin.git/hooks/pre-receive
-        printf '#!/bin/sh\n! grep -q " %s$"\n' "$refused" >"$hook"
+        printf '#!/bin/sh\n! grep -q " %s$"\n' "$tag_ref" >"$hook"
         chmod +x "$hook"
-        ! release 1.4.0 "$image_of_1_4_0" || explain "the push of $refused did not fail"
+        ! release 1.4.0 "$image_of_1_4_0" || explain "the push of $tag_ref did not fail"
         is "$(at v1)" nothing
         rm "$hook"
         release 1.4.0 "$image_of_1_4_0" || explain 'the second run failed'
-        is "$(releases)" "[$published]"
+        is "$(releases)" "[$published_release]"
         is "$(at v1)" "$(at v1.4.0)"
     done
 }
 
-test_an_upload_that_broke_off_is_sent_again() {
+test_an_incomplete_upload_is_sent_again() {
     printf '3 before' >"$state.fault"
     ! release 1.4.0 "$image_of_1_4_0" || explain 'the upload did not fail'
     change '.releases[0].assets[0].state = "starter"'
@@ -294,23 +294,23 @@ test_each_major_version_has_its_tag() {
     is "$(at v2)" "$(at v2.0.0)"
 }
 
-test_a_major_tag_that_moved_meanwhile_is_left_alone() {
+test_a_major_tag_that_somebody_else_moved_is_left_alone() {
     release 1.4.0 "$image_of_1_4_0" || explain 'the release failed'
     prepare 1.5.0 'More.'
     checkout
     step 1.5.0 "$other_image" tag || explain 'the tag failed'
     git -C "$world/origin.git" update-ref refs/tags/v1 "$(at main)"
-    ! step 1.5.0 "$other_image" move-major || explain 'v1 was moved all the same'
+    ! step 1.5.0 "$other_image" move-major || explain 'v1 was moved'
     is "$(at v1)" "$(at main)"
 }
 
-test_a_major_tag_at_something_else_is_left_alone() {
+test_a_major_tag_at_another_commit_is_left_alone() {
     git push --quiet origin HEAD:refs/tags/v1
-    ! release 1.4.0 "$image_of_1_4_0" || explain 'v1 was moved all the same'
+    ! release 1.4.0 "$image_of_1_4_0" || explain 'v1 was moved'
     is "$(at v1)" "$(at main)"
 }
 
-test_a_release_that_can_still_be_changed_does_not_get_the_major_tag() {
+test_a_release_that_can_still_change_does_not_get_the_major_tag() {
     change '.immutable = false'
     ! release 1.4.0 "$image_of_1_4_0" || explain 'the release succeeded'
     is "$(at v1)" nothing
@@ -324,12 +324,12 @@ test_a_version_belongs_to_one_commit() {
     refuses 1.4.0 'v1.4.0 exists, and is not a release of this commit'
 }
 
-test_a_tag_made_by_hand_is_no_release() {
+test_a_tag_made_by_hand_is_not_a_release() {
     git push --quiet origin HEAD:refs/tags/v1.4.0
     refuses 1.4.0 'v1.4.0 exists, and is not a release of this commit'
 }
 
-test_the_same_commit_with_another_image_is_no_release() {
+test_the_same_commit_with_another_image_is_not_a_release() {
     release 1.4.0 "$image_of_1_4_0" || explain 'the release failed'
     checkout
     ! step 1.4.0 "$other_image" tag || explain 'it succeeded'
@@ -349,17 +349,17 @@ test_a_workflow_that_would_not_be_pinned_is_refused() {
     done
 }
 
-test_what_is_not_ready_is_refused() {
-    refuses v1.4.0 '`v1.4.0` is no version'
-    refuses 1.4 '`1.4` is no version'
-    refuses 1.04.0 '`1.04.0` is no version'
-    refuses 1.4.0-rc.1 '`1.4.0-rc.1` is no version'
-    refuses '1.4.0; id' 'is no version'
+test_a_release_that_is_not_ready_is_refused() {
+    refuses v1.4.0 '`v1.4.0` is not a version'
+    refuses 1.4 '`1.4` is not a version'
+    refuses 1.04.0 '`1.04.0` is not a version'
+    refuses 1.4.0-rc.1 '`1.4.0-rc.1` is not a version'
+    refuses '1.4.0; id' 'is not a version'
     refuses 1.5.0 'Cargo.toml says 1.4.0, not 1.5.0'
 
     git switch --quiet --create feature
     commit_empty
-    refuses 1.4.0 'refs/heads/feature is no branch to release from'
+    refuses 1.4.0 'refs/heads/feature is not a branch for releases'
     git switch --quiet main
 
     ci_ends completed failure schedule
@@ -409,12 +409,12 @@ commit_empty() {
 
 # --- Runs the tests, or those that are named.
 
-passed=0 failed=0
+pass_count=0 fail_count=0
 tests=("$@")
 [[ $# != 0 ]] || readarray -t tests < <(compgen -A function test_)
 for test in "${tests[@]}"; do
     name=${test#test_}
-    # Not as a condition: the shell would go on after what fails in it.
+    # Not as a condition: in a condition the shell goes on after a failure.
     set +e
     (
         set -e
@@ -425,12 +425,12 @@ for test in "${tests[@]}"; do
     result=$?
     set -e
     if [[ $result == 0 ]]; then
-        passed=$((passed + 1))
+        pass_count=$((pass_count + 1))
         printf 'ok      %s\n' "${name//_/ }"
     else
-        failed=$((failed + 1))
+        fail_count=$((fail_count + 1))
         printf 'FAILED  %s\n' "${name//_/ }"
     fi
 done
-printf '%d passed, %d failed\n' "$passed" "$failed"
-[[ $failed == 0 ]]
+printf '%d passed, %d failed\n' "$pass_count" "$fail_count"
+[[ $fail_count == 0 ]]

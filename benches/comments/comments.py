@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""How many new comments a release writes, and whom they mention, by the way in which it is run.
+"""The new comments of a release, and those of them that mention people, by the configuration of the release.
 
-A release of five targets, of two jobs each, is played against a simulated GitHub. A new comment is mailed to
+This plays a release of five targets, of two jobs each, against a simulated GitHub. GitHub mails a new comment to
 everybody who follows the ticket, and an edit to nobody. With a baseline both binaries play each release.
 """
 
@@ -66,9 +66,9 @@ class Release:
             for job in JOBS:
                 if under_way:
                     self.report(target, job, status="in_progress", **inputs)
-                failed = target == failing and job == JOBS[-1]
-                done = "true" if job == JOBS[-1] and not failed else "false"
-                self.report(target, job, status="failure" if failed else "success", done=done, **inputs)
+                has_failed = target == failing and job == JOBS[-1]
+                done = "true" if job == JOBS[-1] and not has_failed else "false"
+                self.report(target, job, status="failure" if has_failed else "success", done=done, **inputs)
 
     def finish(self, failing=None):
         for target in self.targets:
@@ -77,8 +77,8 @@ class Release:
 
     def comments(self):
         """New comments, those of them that mention somebody, and edits."""
-        sent = [exchange for exchange in self.github.exchanges() if exchange["status"] in (200, 201)]
-        of_comments = [exchange for exchange in sent if "/comments" in exchange["path"]]
+        successes = [exchange for exchange in self.github.exchanges() if exchange["status"] in (200, 201)]
+        of_comments = [exchange for exchange in successes if "/comments" in exchange["path"]]
         new = [exchange for exchange in of_comments if exchange["method"] == "POST"]
         texts = [exchange["request_body"]["body"].split("\n", 1)[-1] for exchange in new if exchange["request_body"]]
         mentioning = [text for text in texts if "@alice" in text]

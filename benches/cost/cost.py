@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What a release costs: the proof of concept's steps beside this action's, measured in one run.
+"""The cost of a release: the steps of the proof of concept beside those of this action, measured in one run.
 
-A play is one target's way through a release: the hub starts it, and it reports three times. Each play
-has a simulated GitHub of its own, and each step is a process of its own, as on a runner. Plays take
-turns, so that a busy moment of the machine hits all of them; the table shows medians, and in brackets
-the ratio to the proof of concept.
+A play is the release of one target: the hub starts the target, and the target reports three times. Each
+play has a simulated GitHub of its own, and each step is a process of its own, as on a runner. Plays take
+turns, so that a busy moment of the machine hits all of them. The table shows medians, and in brackets the
+ratio to the proof of concept.
 """
 
 import argparse
@@ -27,7 +27,7 @@ NODE = shutil.which("node")
 TIME = shutil.which("time")  # GNU's, which knows the peak memory of a process
 DOCKER = "/usr/bin/docker" if Path("/usr/bin/docker").exists() else shutil.which("docker")
 INPUTS = 'reportTo: "{{ hub.name }}"\nreleaseTicketNumber: "{{ ticket.number }}"\ndraftRelease: "true"'
-# The target's jobs, with what they say in the proof of concept.
+# The target's jobs, with their status and message in the proof of concept.
 REPORTS = {
     "launched": ("in_progress", "Pipeline launched"),
     "build": ("success", "Build and tests passed"),
@@ -37,7 +37,7 @@ REPORTS = {
 
 @dataclass
 class Cost:
-    """What some steps took."""
+    """The cost of some steps."""
 
     wall: float = 0.0
     cpu: float = 0.0
@@ -48,22 +48,22 @@ class Cost:
 
 
 class Step(play.Step):
-    """A step whose cost is measured."""
+    """A step with a measurement of its cost."""
 
     def process(self, *command):
-        return self.measured(command, {**self.environment, **self.files(self.folder)})
+        return self.measure_process(command, {**self.environment, **self.files(self.folder)})
 
     def container(self, image):
-        """As the runner starts a container; .ci/container.sh has all of it."""
+        """Starts a container like the runner; .ci/container.sh has all options."""
         command = [DOCKER, "run", "--rm", "--network", "host", "--volume", f"{self.folder}:/github/workflow"]
         for name, value in {**self.environment, **self.files("/github/workflow")}.items():
             command += ["--env", f"{name}={value}"]
-        return self.measured([*command, image], {"HOME": str(self.folder), "PATH": os.environ["PATH"]})
+        return self.measure_process([*command, image], {"HOME": str(self.folder), "PATH": os.environ["PATH"]})
 
-    def measured(self, command, environment):
+    def measure_process(self, command, environment):
         log, peak = self.folder / "log", self.folder / "peak"
         with log.open("w") as output:
-            started = time.perf_counter()
+            start = time.perf_counter()
             step = subprocess.Popen(
                 [TIME, "--format", "%M", "--output", peak, *command],
                 env=environment,
@@ -72,7 +72,7 @@ class Step(play.Step):
                 stderr=subprocess.STDOUT,
             )
             _, status, usage = os.wait4(step.pid, 0)
-            wall = time.perf_counter() - started
+            wall = time.perf_counter() - start
         step.returncode = os.waitstatus_to_exitcode(status)
         if step.returncode != 0:
             raise SystemExit(f"{command[0]} ends with {step.returncode}:\n{log.read_text()}")
@@ -90,7 +90,7 @@ class ProofOfConcept:
     def step(self, github, repository, job, script, **variables):
         text = (HERE / "proof-of-concept" / f"{script}.js").read_text()
         inputs = {"INPUT_GITHUB-TOKEN": TOKEN, "INPUT_SCRIPT": text}
-        # What github-script's action.yml adds.
+        # The inputs that the action.yml of github-script adds.
         inputs |= {"INPUT_DEBUG": "false", "INPUT_RETRIES": "0", "INPUT_RESULT-ENCODING": "json"}
         return Step(github, repository, 1, job, **inputs, **variables).process(NODE, self.bundle)
 
@@ -101,9 +101,9 @@ class ProofOfConcept:
 
     def report(self, github, job):
         _, message = REPORTS[job]
-        said = {"TICKET": "1", "MESSAGE": message}
-        yield self.step(github, "acme/web", job, "report", REPORT_TO="hub", **said)
-        yield self.step(github, "acme/hub", "update", "comment", **said)
+        variables = {"TICKET": "1", "MESSAGE": message}
+        yield self.step(github, "acme/web", job, "report", REPORT_TO="hub", **variables)
+        yield self.step(github, "acme/hub", "update", "comment", **variables)
 
 
 class Action:
@@ -124,8 +124,8 @@ class Action:
         status, message = REPORTS[job]
         run = github.runs("acme/web")[0]["id"]
         inputs = {"mode": "report", "repository": "hub", "ticket": "1", "fail-on-error": "true"}
-        said = {"stage": job, "status": status, "message": message, "done": str(job == "publish").lower()}
-        yield self.step(github, "acme/web", run, job, {**inputs, **said})
+        report = {"stage": job, "status": status, "message": message, "done": str(job == "publish").lower()}
+        yield self.step(github, "acme/web", run, job, {**inputs, **report})
 
 
 def measure(github, steps):
@@ -143,13 +143,13 @@ def measure(github, steps):
 
 
 def play_release(variant):
-    """Starts a target and reports three times; fails if something of it did not happen."""
+    """Starts a target and reports three times; fails if a start or a report is missing."""
     with GitHub(HERE / "world.yml") as github:
         start = measure(github, variant.start(github))
         reports = measure(github, (step for job in REPORTS for step in variant.report(github, job)))
-        started = len(github.runs("acme/web"))
-        if started != 1:
-            raise SystemExit(f"the target was started {started} times:\n{github.ask('story')}")
+        start_count = len(github.runs("acme/web"))
+        if start_count != 1:
+            raise SystemExit(f"the target was started {start_count} times:\n{github.ask('story')}")
         ticket = github.ask("issues/acme/hub/1")
         missing = [message for _, message in REPORTS.values() if message not in ticket]
         if missing:
@@ -172,8 +172,8 @@ def median(costs):
 
 
 def cells(cost, base, in_container):
-    """A row of the table. What the engine does for a container cannot be told from what it does else."""
-    unknown = "not told" if in_container else None
+    """A row of the table. The engine's own cost for a container is not measurable."""
+    unknown = "not measured" if in_container else None
     return [
         f"{cost.steps:.0f}",
         f"{cost.wall * 1e3:.0f} ms ({cost.wall / base.wall:.2f} ×)",
@@ -185,7 +185,7 @@ def cells(cost, base, in_container):
 
 
 def install(folder):
-    """Bundles the proof of concept's steps in a folder, and returns the bundle."""
+    """Bundles the steps of the proof of concept in a folder, and returns the bundle."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ["package.json", "package-lock.json", "github-script.js"]:
         shutil.copy(HERE / name, folder)
@@ -229,7 +229,7 @@ def main():
         print(f"Containers are left out: there is no Docker engine, or it has no image {arguments.image}.")
 
     for variant in variants.values():
-        play_release(variant)  # What is cold gets warm.
+        play_release(variant)  # Warms the caches.
     plays = {name: [] for name in variants}
     for _ in range(arguments.repetitions):
         for name, variant in variants.items():

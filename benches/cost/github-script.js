@@ -1,7 +1,7 @@
-// What actions/github-script does for a step: the same libraries in the same versions, bundled with the
-// same tool, and the script as the body of an async function. The action is in no package registry, so
-// this is its main.ts without what the scripts here leave alone: exec, glob, io, require, and the inputs
-// that have defaults. https://github.com/actions/github-script/blob/v8/src/main.ts
+// The work of actions/github-script for a step: the same libraries in the same versions, bundled with the
+// same tool, and the script as the body of an async function. No package registry has the action, so this
+// is its main.ts without the parts that the scripts here do not use: exec, glob, io, require, and the
+// inputs that have defaults. https://github.com/actions/github-script/blob/v8/src/main.ts
 const core = require('@actions/core')
 const {context, getOctokit} = require('@actions/github')
 const {requestLog} = require('@octokit/plugin-request-log')

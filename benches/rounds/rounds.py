@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What steps of this action ask of GitHub: how many requests, and how many of them one behind the other.
+"""The requests of this action's steps: how many there are, and how many of them wait for another one.
 
 A binary plays each step against a simulated GitHub of its own, which takes a fifth of a second for each
-request. That makes everything else small, so that the time of a step, divided by it, is its rounds:
-requests that wait for the one before. The points are GitHub's, by which it limits a minute: one for a
-request that reads, five for one that writes. With a baseline both binaries take turns, and brackets
-have the ratio to it.
+request. Everything else takes little time, so the time of a step divided by a fifth of a second is the
+number of its rounds: requests that wait for the one before. The points are those of GitHub's limit for a
+minute: one for a request that reads, five for one that writes. With a baseline both binaries take turns,
+and brackets contain the ratio to it.
 """
 
 import argparse
@@ -39,7 +39,7 @@ on:
 
 @dataclass
 class Rounds:
-    """What a step asked of GitHub."""
+    """The requests of a step."""
 
     rounds: float
     requests: int
@@ -57,14 +57,14 @@ class Play:
         self.targets = targets
 
     def step(self, mode, repository, run, job, **inputs):
-        """Runs a step of the action and returns what it asked of GitHub."""
+        """Runs a step of the action and returns its requests."""
         inputs = {"mode": mode, "token": TOKEN, "fail-on-error": "true", **inputs}
         step = Step(self.github, repository, run, job, **as_variables(inputs))
         before = len(self.github.exchanges())
         log = step.folder / "log"
         with log.open("w") as output:
-            started = time.perf_counter()
-            ended = subprocess.run(
+            start = time.perf_counter()
+            process = subprocess.run(
                 [self.binary],
                 env={**step.environment, **step.files(step.folder)},
                 cwd=step.folder,
@@ -72,9 +72,9 @@ class Play:
                 stderr=subprocess.STDOUT,
                 check=False,
             )
-            seconds = time.perf_counter() - started
-        if ended.returncode != 0:
-            raise SystemExit(f"{mode} of {self.binary} ends with {ended.returncode}:\n{log.read_text()}")
+            seconds = time.perf_counter() - start
+        if process.returncode != 0:
+            raise SystemExit(f"{mode} of {self.binary} ends with {process.returncode}:\n{log.read_text()}")
         shutil.rmtree(step.folder)
         exchanges = self.github.exchanges()[before:]
         points = sum(map(points_of, exchanges))
@@ -82,26 +82,26 @@ class Play:
 
     def dispatch(self):
         targets = ", ".join(self.targets)
-        measured = self.step("dispatch", "acme/hub", 1, "release", targets=targets, workflow="release.yml", ref="main")
-        started = sum(len(self.github.runs(target)) for target in self.targets)
-        expect(started == len(self.targets), f"{started} of {len(self.targets)} targets are started")
-        return measured
+        rounds = self.step("dispatch", "acme/hub", 1, "release", targets=targets, workflow="release.yml", ref="main")
+        run_count = sum(len(self.github.runs(target)) for target in self.targets)
+        expect(run_count == len(self.targets), f"{run_count} of {len(self.targets)} targets are started")
+        return rounds
 
     def report(self, job):
         run = self.github.runs(self.targets[0])[0]["id"]
         inputs = {"ticket": "acme/hub#1", "status": "success", "message": f"Well done: {job}"}
-        measured = self.step("report", self.targets[0], run, job, **inputs)
+        rounds = self.step("report", self.targets[0], run, job, **inputs)
         expect(inputs["message"] in self.github.ask("issues/acme/hub/1"), f"the ticket lacks the report of {job}")
-        return measured
+        return rounds
 
     def notify(self, **ticket):
         run = self.github.runs(self.targets[0])[0]["id"]
-        failed = {"name": "build", "status": "completed", "conclusion": "failure"}
-        self.github.ask(f"runs/{run}", {"jobs": [failed]})
-        measured = self.step("notify", self.targets[0], run, "notify", status="failure", message="It broke", **ticket)
+        job = {"name": "build", "status": "completed", "conclusion": "failure"}
+        self.github.ask(f"runs/{run}", {"jobs": [job]})
+        rounds = self.step("notify", self.targets[0], run, "notify", status="failure", message="It broke", **ticket)
         issue = "acme/hub/1" if ticket else f"{self.targets[0]}/1"
         expect("It broke" in self.github.ask(f"issues/{issue}"), f"{issue} lacks the notice")
-        return measured
+        return rounds
 
 
 def expect(holds, otherwise):
@@ -117,7 +117,7 @@ def points_of(exchange):
 
 
 def worst_minute(exchanges):
-    """The most points within a minute, whenever it begins."""
+    """The most points within any minute."""
     recent, points, worst = deque(), 0, 0
     for exchange in exchanges:
         at = datetime.fromisoformat(exchange["at"])
@@ -154,8 +154,8 @@ def world(folder, count):
     """A file with a hub and so many targets, and the names of the targets."""
     targets = [f"acme/target-{number}" for number in range(1, count + 1)]
     repositories = {"acme/hub": {"members": {"alice": "OWNER"}, "assignable": ["alice"]}}
-    released = {"assignable": ["alice"], "files": {".github/workflows/release.yml": WORKFLOW}}
-    repositories |= dict.fromkeys(targets, released)
+    target = {"assignable": ["alice"], "files": {".github/workflows/release.yml": WORKFLOW}}
+    repositories |= dict.fromkeys(targets, target)
     token = {"acts_as": "acme-release[bot]", "everything": True}
     file = folder / f"world-{count}.json"
     file.write_text(json.dumps({"repositories": repositories, "tokens": {TOKEN: token}}))
@@ -169,33 +169,33 @@ def measure(binary, folder, script, count):
         return list(script(Play(binary, github, targets)))
 
 
-def cells(measured, base):
+def cells(rounds, base):
     def cell(value, of_base, digits=0):
         ratio = f" ({value / of_base:.2f} ×)" if base else ""
         return f"{value:.{digits}f}{ratio}"
 
-    base_or_self = base or measured
+    base_or_self = base or rounds
     return [
-        cell(measured.rounds, base_or_self.rounds, 1),
-        cell(measured.requests, base_or_self.requests),
-        cell(measured.points, base_or_self.points),
-        cell(measured.worst_minute, base_or_self.worst_minute),
-        f"{measured.seconds:.1f} s",
+        cell(rounds.rounds, base_or_self.rounds, 1),
+        cell(rounds.requests, base_or_self.requests),
+        cell(rounds.points, base_or_self.points),
+        cell(rounds.worst_minute, base_or_self.worst_minute),
+        f"{rounds.seconds:.1f} s",
     ]
 
 
 def print_rows(binaries, folder, script, count):
-    """Plays with each binary, and prints each row as soon as it is there: a large dispatch takes minutes."""
+    """Plays with each binary, and prints each row at once: a large dispatch takes minutes."""
     rows = {name: measure(binary, folder, script, count) for name, binary in binaries.items()}
     for steps in zip(*rows.values(), strict=True):
         base = steps[0][1] if len(steps) > 1 else None
-        for name, (title, measured) in zip(rows, steps, strict=True):
+        for name, (title, rounds) in zip(rows, steps, strict=True):
             title = f"{title}: {name}" if base else title
-            print(f"| {title} |", " | ".join(cells(measured, base)), "|", flush=True)
+            print(f"| {title} |", " | ".join(cells(rounds, base)), "|", flush=True)
 
 
 def build(commit):
-    """The binary of another commit, built for release below target/rounds; a second call finds it there."""
+    """Builds the binary of another commit for release, below target/rounds; a second call finds it there."""
     run = partial(subprocess.run, cwd=ROOT, check=True, text=True)
     commit = run(["git", "rev-parse", "--verify", f"{commit}^{{commit}}"], stdout=subprocess.PIPE).stdout.strip()
     folder = ROOT / "target/rounds"
@@ -236,7 +236,7 @@ def main():
     if other:
         binaries = {"baseline": other.resolve(), **binaries}
 
-    started = time.perf_counter()
+    start = time.perf_counter()
     print(f"Each request takes {LATENCY * 1000:.0f} ms.\n")
     print("| | rounds | requests | points | worst minute | time |")
     print("|---|--:|--:|--:|--:|--:|")
@@ -245,7 +245,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="rounds-") as folder:
         for script, count in scripts:
             print_rows(binaries, Path(folder), script, count)
-    print(f"\nPlayed in {time.perf_counter() - started:.0f} s.")
+    print(f"\nPlayed in {time.perf_counter() - start:.0f} s.")
 
 
 if __name__ == "__main__":

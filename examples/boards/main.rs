@@ -1,7 +1,7 @@
-//! Writes the boards of some releases as Markdown, to be looked at: no GitHub, no clock, no network.
+//! Writes the boards of some releases as Markdown, without GitHub, clock or network.
 //!
-//! `cargo run --example boards -- FOLDER [NAME…]` writes `FOLDER/NAME.md`, by default all of them.
-//! `.ci/pictures.sh` draws those that the documentation shows.
+//! `cargo run --example boards -- FOLDER [NAME…]` writes `FOLDER/NAME.md`, by default all of them. The documentation shows
+//! boards of a rehearsal instead.
 
 mod release;
 mod samples;

@@ -1,9 +1,9 @@
-//! A release as its records tell it: what a hub job started, and what the targets' jobs reported.
+//! The records of a release: the starts by a hub job, and the reports of the targets' jobs.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use release_ticket_action::names::{CommentId, Login, RepoName, RunId, TargetName};
 use release_ticket_action::ticket::decision::{ApprovedCommit, CancelledRun, Outcome, Person, RetriedStart};
-use release_ticket_action::ticket::gate::{Approver, OnMoved};
+use release_ticket_action::ticket::gate::{Approver, MovePolicy};
 use release_ticket_action::ticket::{
     BoardStep, Comment, Decision, Dispatch, FollowedJob, FollowedRun, Freeze, Gate, Log, Outputs, Reason,
     Record, Report, Review, Rules, StageReport, Start, StartState, Status, Stuck, Verb, Watch, Word, Writer,
@@ -33,8 +33,8 @@ impl Release {
             rules: None,
             targets: Vec::new(),
             left_out: Vec::new(),
-            followed: Vec::new(),
-            verified: Vec::new(),
+            followed_runs: Vec::new(),
+            verifications: Vec::new(),
             watch: Watch::default(),
             other: Map::new(),
         };
@@ -44,22 +44,22 @@ impl Release {
     /// A target that is started after so many minutes.
     pub(crate) fn starts(self, name: &str, needs: &[&str], minute: i64) -> Self {
         let run = RunId(HUB_RUN.0 + 1 + self.claim.targets.len() as u64);
-        let started = start(name, needs, StartState::Started, minute);
-        self.with(Start { run: Some(run), run_url: Some(run_url(name, run, 1)), ..started })
+        let start_record = start(name, needs, StartState::Started, minute);
+        self.with(Start { run: Some(run), run_url: Some(run_url(name, run, 1)), ..start_record })
     }
 
     /// A target that waits for others.
     pub(crate) fn waits(self, name: &str, needs: &[&str]) -> Self {
         let targets = needs.iter().map(|name| TargetName::from(*name)).collect();
-        let waiting = start(name, needs, StartState::Waiting, 0);
-        self.with(Start { because: Some(Reason::Needs { targets }.into()), ..waiting })
+        let start_record = start(name, needs, StartState::Waiting, 0);
+        self.with(Start { reason: Some(Reason::Needs { targets }.into()), ..start_record })
     }
 
     /// A target that GitHub refuses to start.
     pub(crate) fn refused(self, name: &str, error: &str) -> Self {
-        let refused = start(name, &[], StartState::Refused, 1);
+        let start_record = start(name, &[], StartState::Refused, 1);
         let reason = Reason::Refused { error: error.into(), help: None };
-        self.with(Start { because: Some(reason.into()), ..refused })
+        self.with(Start { reason: Some(reason.into()), ..start_record })
     }
 
     fn with(mut self, start: Start) -> Self {
@@ -88,7 +88,7 @@ impl Release {
             status: status.into(),
             message: None,
             url: None,
-            done: false,
+            ends_release: false,
             outputs: Outputs::default(),
             at: at(minute),
             seq: 1,
@@ -109,12 +109,12 @@ impl Release {
     /// The newest report ends the target's release.
     pub(crate) fn releasing(mut self, target: &str, version: &str) -> Self {
         let stage = self.newest();
-        stage.done = true;
+        stage.ends_release = true;
         stage.url = Some(format!("{SERVER}/acme/{target}/releases/tag/{version}"));
         self
     }
 
-    /// The hub job that follows the target's run sees it after so many minutes.
+    /// The hub job that follows the target's run looks at it after so many minutes.
     pub(crate) fn follows(mut self, target: &str, job: &str, conclusion: Option<&str>, minute: i64) -> Self {
         let run = self.run_of(target);
         let status = if conclusion.is_some() { "completed" } else { "in_progress" };
@@ -127,7 +127,7 @@ impl Release {
             step: (conclusion == Some("failure")).then(|| "Run tests".into()),
             error: None,
         };
-        self.claim.followed.push(FollowedRun {
+        self.claim.followed_runs.push(FollowedRun {
             target: target.into(),
             repository: repository(target),
             run,
@@ -137,7 +137,7 @@ impl Release {
             conclusion: conclusion.map(Into::into),
             job: Some(job).filter(|_| conclusion != Some("success")),
             jobs: 5,
-            jobs_over: if conclusion.is_some() { 5 } else { 2 },
+            ended_jobs: if conclusion.is_some() { 5 } else { 2 },
             reviews: Vec::new(),
             reports: 0,
             at: at(minute),
@@ -154,7 +154,7 @@ impl Release {
 
     /// The run of the target that was followed last waits for these to approve the environment.
     pub(crate) fn needing_review(mut self, environment: &str, reviewers: &[&str]) -> Self {
-        let run = self.claim.followed.last_mut().expect("a target that is followed");
+        let run = self.claim.followed_runs.last_mut().expect("a target that is followed");
         let reviewers = reviewers.iter().filter_map(|login| Login::parse(login));
         run.reviews.push(Review::new(environment, reviewers, None));
         run.status = "waiting".into();
@@ -169,29 +169,29 @@ impl Release {
         self
     }
 
-    /// A gate, for which so many of these have to say go; nobody named: whoever may give commands.
-    pub(crate) fn gate(mut self, name: &str, required: u32, approvers: &[&str]) -> Self {
+    /// A gate at which so many of these people have to say go; if none are named, anybody who may give commands.
+    pub(crate) fn gate(mut self, name: &str, required_approvals: u32, approvers: &[&str]) -> Self {
         let approvers = approvers.iter().map(|approver| Approver::parse(approver).expect("an approver"));
         self.rules().gates.push(Gate {
             name: name.into(),
             approvers: approvers.collect(),
-            required,
-            not_driver: false,
-            on_moved: OnMoved::Lapse.into(),
+            required_approvals,
+            excludes_driver: false,
+            move_policy: MovePolicy::Lapse.into(),
         });
         self
     }
 
     /// The driver's go counts for nothing at the gate that was added last.
     pub(crate) fn not_by_the_driver(mut self) -> Self {
-        self.rules().gates.last_mut().expect("a gate").not_driver = true;
+        self.rules().gates.last_mut().expect("a gate").excludes_driver = true;
         self
     }
 
     /// The gate that was added last counts approvals of other commits.
-    #[allow(dead_code, reason = "the example shows no such board, and tests do")]
+    #[allow(dead_code, reason = "only tests have such a board")]
     pub(crate) fn only_warning(mut self) -> Self {
-        self.rules().gates.last_mut().expect("a gate").on_moved = OnMoved::Warn.into();
+        self.rules().gates.last_mut().expect("a gate").move_policy = MovePolicy::Warn.into();
         self
     }
 
@@ -200,14 +200,14 @@ impl Release {
         let to = at(37 * 24 * 60 - 9 * 60);
         self.rules().freezes.push(Freeze { from: at(0), to, reason: reason.into() });
         for start in self.claim.targets.iter_mut().filter(|start| targets.contains(&start.target.as_str())) {
-            start.because = Some(Reason::Frozen { to, why: Some(reason.into()) }.into());
+            start.reason = Some(Reason::Frozen { to, why: Some(reason.into()) }.into());
         }
         self
     }
 
     fn rules(&mut self) -> &mut Rules {
         let rules = self.claim.rules.get_or_insert_with(|| Word::Known(Rules::default()));
-        let Word::Known(rules) = rules else { unreachable!("nobody else has written them") };
+        let Word::Known(rules) = rules else { unreachable!("the line above writes known rules") };
         rules
     }
 
@@ -223,7 +223,7 @@ impl Release {
             run: self.run_of(name.as_str()),
             attempt: 1,
         });
-        let freezes = self.claim.rules.as_ref().and_then(Word::known).map(|rules| rules.freezes.clone());
+        let freezes = self.claim.rules.as_ref().and_then(Word::as_known).map(|rules| rules.freezes.clone());
         self.decisions.push(Decision {
             by: writer("hub", run, 1, "dispatch"),
             seq: 1,
@@ -281,7 +281,9 @@ impl Release {
         let records = records.chain(self.decisions.into_iter().map(Record::Decision));
         let mut log = Log::default();
         log.extend(records.zip(1..).map(|(record, id)| comment(id, record.render())));
-        let BoardStep::Write { body, .. } = log.next_board_step() else { unreachable!("there is no board") };
+        let BoardStep::Write { body, .. } = log.next_board_step() else {
+            unreachable!("the log has no board")
+        };
         body.split_once('\n').map_or_else(String::new, |(_, text)| text.to_owned())
     }
 }
@@ -298,7 +300,7 @@ fn id_of(login: &str) -> u64 {
     login.bytes().fold(0, |id, byte| (id * 31 + u64::from(byte)) % 1_000_003)
 }
 
-/// Where a target of this name is.
+/// The repository of a target with this name.
 fn repository(target: &str) -> RepoName {
     format!("acme/{target}").parse().expect("a name of a repository")
 }
@@ -318,7 +320,7 @@ fn start(name: &str, needs: &[&str], state: StartState, minute: i64) -> Start {
         verify: false,
         repeats: None,
         turn: None,
-        because: None,
+        reason: None,
         at: at(minute),
         other: Map::new(),
     }
@@ -343,7 +345,7 @@ fn comment(id: u64, body: String) -> Comment {
     Comment {
         id: CommentId(id),
         author: Some("acme-release[bot]".into()),
-        trusted: true,
+        is_trusted: true,
         body,
         created_at: at(0),
         updated_at: at(0),

@@ -8,7 +8,7 @@ use super::release::Release;
 /// The name of a board, and the release that it shows.
 type Sample = (&'static str, fn() -> Release);
 
-/// All of them.
+/// All boards.
 pub(crate) const SAMPLES: [Sample; 17] = [
     ("started", started),
     ("underway", underway),
@@ -31,11 +31,11 @@ pub(crate) const SAMPLES: [Sample; 17] = [
 
 /// The Markdown of a board.
 pub(crate) fn board(name: &str) -> Option<String> {
-    let (_, release) = SAMPLES.iter().find(|(known, _)| *known == name)?;
+    let (_, release) = SAMPLES.iter().find(|(other, _)| *other == name)?;
     Some(release().board())
 }
 
-/// Nothing is heard yet.
+/// No target has reported yet.
 fn started() -> Release {
     let release = Release::new().starts("api", &[], 0).starts("web", &[], 0);
     release.waits("cli", &["api"]).waits("docs", &["api", "web"]).waits("brew", &["cli"])
@@ -74,7 +74,7 @@ fn failed() -> Release {
     release.waits("docs", &["web", "cli"])
 }
 
-/// All is over; one target took a second attempt.
+/// Everything is released; one target needed a second attempt.
 fn released() -> Release {
     let release =
         Release::new().starts("api", &[], 0).starts("web", &["api"], 14).starts("cli", &["api"], 14);
@@ -98,7 +98,7 @@ fn followed() -> Release {
     release.waits("docs", &["web", "cli"]).watching()
 }
 
-/// More went wrong than the box has room for.
+/// More failures than the box has room for.
 fn several_failures() -> Release {
     let names = ["admin", "agent", "api", "cli", "console", "docs", "gateway", "operator", "proxy", "web"];
     let release = names.iter().fold(Release::new(), |release, name| release.starts(name, &[], 0));
@@ -123,7 +123,7 @@ fn many_stages() -> Release {
 }
 
 /// The first wave is released, and the second one is behind a gate.
-fn gated() -> Release {
+fn behind_gate() -> Release {
     let release = Release::new().starts("api", &[], 0);
     let release = all_good(release, "api", "v1.4.0", 0);
     let release =
@@ -133,7 +133,7 @@ fn gated() -> Release {
 
 /// A gate waits for one more person.
 fn gate() -> Release {
-    gated().decides("dana", Verb::Go, &["go"], 31).at_commits(&[("web", "1a2b3c4"), ("cli", "9f8e7d6")])
+    behind_gate().decides("dana", Verb::Go, &["go"], 31).at_commits(&[("web", "1a2b3c4"), ("cli", "9f8e7d6")])
 }
 
 /// Somebody has closed a gate.
@@ -210,7 +210,7 @@ fn thirty_targets() -> Release {
     release
 }
 
-/// A release of three hundred, most of which is over.
+/// A release of three hundred targets, most of which are released.
 fn three_hundred_targets() -> Release {
     let name = |number: usize| format!("service-{number:03}");
     let numbers = 1..=300;

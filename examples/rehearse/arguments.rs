@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
-/// What `--help` shows.
+/// The text of `--help`.
 pub(crate) const HELP: &str = "\
 Rehearses a release on this machine: the real action, on a simulated GitHub.
 
@@ -26,13 +26,15 @@ Usage: cargo run --example rehearse [-- OPTIONS]
   --with NAME=VALUE   an input of the hub's step, such as release='{{ form.release_version }}'
   --out FILE          where the ticket is written as HTML (default: rehearsal/ticket.html in cargo's
                       target directory)
+  --boards FOLDER     where the board is written as Markdown: failed.md when a target has failed, gate.md when a
+                      gate waits, and released.md when all is released
   -h, --help          show this
 ";
 
-/// What is asked for.
+/// The command of the user.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
-    /// To be told how this is used.
+    /// The help text.
     Help,
     /// A rehearsal.
     Rehearse(Arguments),
@@ -57,6 +59,8 @@ pub(crate) struct Arguments {
     pub(crate) with: Vec<(String, String)>,
     /// Where the ticket is written as HTML.
     pub(crate) out: Option<PathBuf>,
+    /// The folder in which boards are written as Markdown.
+    pub(crate) boards: Option<PathBuf>,
 }
 
 /// Reads the command line.
@@ -74,6 +78,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error
             Long("answer") => arguments.answers.push(parser.value()?.parse_with(pair)?),
             Long("with") => arguments.with.push(parser.value()?.parse_with(pair)?),
             Long("out") => arguments.out = Some(parser.value()?.into()),
+            Long("boards") => arguments.boards = Some(parser.value()?.into()),
             other => return Err(other.unexpected()),
         }
     }
@@ -85,6 +90,13 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error
     }
     if !arguments.inputs.is_empty() && arguments.form.is_some() {
         return Err("`--input` is not for `--form`: an issue starts the workflow, so it has no inputs".into());
+    }
+    let is_waiting = arguments.with.iter().any(|(name, value)| name == "wait" && value != "false");
+    if arguments.boards.is_some() && is_waiting {
+        return Err(
+            "`--boards` is not for `--with wait=true`: a hub job that waits fails before the driver acts"
+                .into(),
+        );
     }
     arguments.port = port.unwrap_or_default();
     Ok(Command::Rehearse(arguments))
@@ -126,6 +138,7 @@ mod tests {
             &["--serve", "--port", "x"],
             &["--answer", "Version=1"],
             &["--form", "f.yml", "--input", "a=b"],
+            &["--boards", "b", "--with", "wait=true"],
             &["web"],
         ] {
             assert!(parsed(arguments).is_err(), "{arguments:?}");

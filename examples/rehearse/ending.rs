@@ -1,10 +1,10 @@
-//! The end: what the ticket says, what it took, and whether all is well.
+//! The end: the ticket, the number of steps and requests, and the verdict.
 
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use release_ticket_action::names::TargetName;
-use release_ticket_action::problem::Help;
+use release_ticket_action::problem::{Advice, Help, Topic};
 use release_ticket_action::ticket::{BoardStep, Log, Status, TargetStatus, Ticket, board};
 use simulated_github::{Exchange, Issue, page};
 
@@ -14,7 +14,7 @@ use crate::release::{PUBLISH, STAGES};
 use crate::runner::Runners;
 use crate::setting::{HUB, Setting, TOOLS};
 
-/// Why there is nothing to show.
+/// The reason why the rehearsal has no result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EndingError {
     /// The hub has no issue.
@@ -35,33 +35,34 @@ pub(crate) enum EndingError {
 }
 
 impl Help for EndingError {
-    fn help(&self) -> Option<String> {
-        match self {
-            Self::NoTicket => None,
+    fn help(&self) -> Option<Advice> {
+        let text = match self {
+            Self::NoTicket => return None,
             Self::Folder(path) => {
-                Some(format!("name the file in it, such as `--out {}`", path.join("ticket.html").display()))
+                format!("name the file in it, such as `--out {}`", path.join("ticket.html").display())
             }
-            Self::Page { .. } => Some("name another file with `--out FILE`".to_owned()),
-        }
+            Self::Page { .. } => "name another file with `--out FILE`".to_owned(),
+        };
+        Some(Topic::Rehearsal.advice(text))
     }
 }
 
-/// Not all ended well.
+/// The faults of a rehearsal.
 #[derive(Debug, thiserror::Error)]
 #[error("the rehearsal did not end well: {}", .0.join("; "))]
 pub(crate) struct Shortfall(Vec<String>);
 
 impl Help for Shortfall {
-    fn help(&self) -> Option<String> {
-        Some("the page of the ticket says more".to_owned())
+    fn help(&self) -> Option<Advice> {
+        Some(Topic::Rehearsal.advice("the page of the ticket says more"))
     }
 }
 
-/// Where the ticket is written as HTML.
+/// The file for the ticket as HTML.
 pub(crate) struct Page(PathBuf);
 
 impl Page {
-    /// A page in this file, which can be written.
+    /// A page in this file, after a check that the file can be written.
     pub(crate) fn at(path: PathBuf) -> Result<Self, EndingError> {
         let path = std::path::absolute(&path).unwrap_or(path);
         match writable(&path) {
@@ -82,7 +83,7 @@ fn writable(path: &Path) -> std::io::Result<()> {
     tempfile::tempfile_in(folder).map(drop)
 }
 
-/// What became of it all.
+/// The result of a rehearsal.
 pub(crate) struct Ending {
     at: DateTime<Utc>,
     ticket: Issue,
@@ -103,7 +104,7 @@ pub(crate) struct Pages {
 }
 
 impl Ending {
-    /// Looks at the world.
+    /// Reads the result from the world.
     pub(crate) fn of(runners: &Runners<'_>, setting: &Setting) -> Result<Self, EndingError> {
         let world = &runners.world;
         let ticket = world.issues(HUB).into_iter().next().ok_or(EndingError::NoTicket)?;
@@ -117,14 +118,14 @@ impl Ending {
             ticket,
             failures: world.issues(TOOLS),
             exchanges,
-            targets: setting.released().map(|target| target.name.clone()).collect(),
+            targets: setting.targets_to_release().map(|target| target.name.clone()).collect(),
             fails_once: setting.fails_once().to_owned(),
             steps: runners.steps(),
             states: runners.states(),
         })
     }
 
-    /// Writes the ticket to its page, and what was notified elsewhere beside it.
+    /// Writes the ticket to its page, and the issues of other failures to pages beside it.
     pub(crate) fn write_pages(&self, Page(path): &Page) -> Result<Pages, EndingError> {
         let mut pages = Pages { ticket: self.write_page(path, &self.ticket)?, failures: Vec::new() };
         for issue in &self.failures {
@@ -142,7 +143,7 @@ impl Ending {
         }
     }
 
-    /// The end as the terminal shows it.
+    /// The summary for the terminal.
     pub(crate) fn summary(&self, pages: &Pages) -> String {
         let writes = |method: &str, part: &str| {
             let of_interest =
@@ -189,7 +190,7 @@ impl Ending {
         if shortfalls.is_empty() { Ok(()) } else { Err(Shortfall(shortfalls)) }
     }
 
-    /// What the ticket does not say of stages: that each ended well, and at which step the tracked one failed before.
+    /// The missing facts on the ticket: the success of each stage, and the step at which the tracked stage failed before.
     fn unreported(&self) -> Vec<String> {
         let has_ended = |name: &TargetName, job: &str| {
             let stages = self.release.targets.get(name).map(|target| &target.stages[..]).unwrap_or_default();
@@ -225,7 +226,7 @@ impl Ending {
     }
 }
 
-/// What an issue does not explain of the failure that it is about.
+/// The missing explanations in the issue of a failure.
 fn unexplained(issue: &Issue) -> Vec<String> {
     let missing = nightly::explanations(issue).into_iter().filter(|explanation| explanation.line.is_none());
     missing.map(|Explanation { of, .. }| format!("{TOOLS}#{} does not explain {of}", issue.number)).collect()

@@ -1,4 +1,4 @@
-//! The entries of a file in which a step leaves something to the runner, such as `GITHUB_STATE`.
+//! The entries of a file by which a step passes values to the runner, such as `GITHUB_STATE`.
 //!
 //! <https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands#environment-files>
 
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// Why the entries cannot be read.
+/// The reason why the entries cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EntryError {
     /// The file cannot be read.
@@ -25,7 +25,7 @@ pub(crate) enum EntryError {
     },
 }
 
-/// Reads the entries of a file. One that nobody has written to is blank.
+/// Reads the entries of a file. A file that does not exist has none.
 pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, String>, EntryError> {
     match std::fs::read_to_string(path) {
         Ok(text) => parse(&text),
@@ -41,7 +41,7 @@ fn parse(text: &str) -> Result<BTreeMap<String, String>, EntryError> {
         if line.is_empty() {
             continue;
         }
-        // Whichever comes first: a value may contain the other.
+        // The first of the two counts: a value may contain the other one.
         let (equals, delimits) = (line.find('='), line.find("<<"));
         let (name, value) = match (equals, delimits) {
             (Some(at), delimits) if delimits.is_none_or(|other| at < other) => {

@@ -1,8 +1,8 @@
-//! The log of a step as people see it: what the runner shows for the commands in it.
+//! The log of a step as people see it, with the runner's text for each command.
 //!
 //! <https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>
 
-/// All that a step printed, as the page of its job shows it without debug logging.
+/// The output of a step, as the page of its job shows it without debug logging.
 pub(crate) fn as_people_see_it(log: &str) -> String {
     log.lines().filter_map(line).map(|line| line + "\n").collect()
 }
@@ -10,13 +10,13 @@ pub(crate) fn as_people_see_it(log: &str) -> String {
 /// The messages of one command, such as `warning`.
 pub(crate) fn messages<'a>(log: &'a str, command: &'a str) -> impl Iterator<Item = String> + 'a {
     let commands = log.lines().filter_map(parse);
-    commands.filter(move |(name, _)| *name == command).map(|(_, message)| unescaped(message))
+    commands.filter(move |(name, _)| *name == command).map(|(_, message)| unescape(message))
 }
 
-/// A line as it is shown; none if the runner keeps it to itself.
+/// A line as the page of the job shows it, if it does.
 fn line(line: &str) -> Option<String> {
     let Some((command, message)) = parse(line) else { return Some(line.to_owned()) };
-    let message = unescaped(message);
+    let message = unescape(message);
     match command {
         "error" => Some(format!("Error: {message}")),
         "warning" => Some(format!("Warning: {message}")),
@@ -33,7 +33,7 @@ fn parse(line: &str) -> Option<(&str, &str)> {
     Some((command.split(' ').next().unwrap_or_default(), message))
 }
 
-fn unescaped(message: &str) -> String {
+fn unescape(message: &str) -> String {
     message.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%")
 }
 

@@ -1,8 +1,8 @@
 //! Rehearses a release on this machine: the real action, on a simulated GitHub.
 //!
-//! Nothing here plays the action itself. Each step is the real program, started as a runner starts
-//! it, and talks HTTP to a GitHub that keeps issues, comments, workflows and runs. What people and
-//! runners do is in the script:
+//! The action itself is not simulated: each step starts the real program in the same way as a runner. The program sends
+//! HTTP requests to a GitHub that keeps issues, comments, workflows and runs. The script has the acts of people and
+//! runners:
 //!
 //! ```text
 //! arguments ──► setting ──► release ──► nightly ──► ending
@@ -15,10 +15,11 @@
 //!
 //! [`people`] has what people say on the ticket, [`reader`] what they read, [`program`] builds the action's binary,
 //! [`narrator`] prints each event on the terminal, [`pace`] decides how long the work takes, [`request`] is the issue
-//! that starts the hub's run if people use a form, [`log`] renders the output of a step, and [`entries`] reads what a
-//! step has saved for its post step.
+//! that starts the hub's run if people use a form, [`log`] renders the output of a step, [`entries`] reads what a
+//! step has saved for its post step, and [`boards`] writes the board of some moments to files.
 
 mod arguments;
+mod boards;
 mod ending;
 mod entries;
 mod log;
@@ -37,10 +38,11 @@ use std::io::{IsTerminal, Write};
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
-use release_ticket_action::problem::{Help, Problem};
+use release_ticket_action::problem::{Help, Problem, Topic};
 use simulated_github::{Server, World};
 
 use arguments::{Arguments, Command};
+use boards::Boards;
 use ending::{Ending, Page};
 use narrator::Narrator;
 use pace::Pace;
@@ -49,14 +51,16 @@ use runner::Runners;
 use setting::Setting;
 
 fn main() -> ExitCode {
-    let done = match arguments::parse(lexopt::Parser::from_env()) {
+    let result = match arguments::parse(lexopt::Parser::from_env()) {
         Ok(Command::Help) => std::io::stdout()
             .write_all(arguments::HELP.as_bytes())
             .map_err(|error| Problem::new(error.to_string())),
         Ok(Command::Rehearse(arguments)) => run(&arguments),
-        Err(error) => Err(Problem::new(error.to_string()).help("`--help` lists the options")),
+        Err(error) => {
+            Err(Problem::new(error.to_string()).help(Topic::Rehearsal, "`--help` lists the options"))
+        }
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             say(&format!("error: {problem}"));
@@ -78,6 +82,7 @@ async fn rehearse(arguments: &Arguments, setting: &Setting) -> Result<(), Proble
     let target_folder = program::target_folder().map_err(problem)?;
     let default_page = || target_folder.join("rehearsal").join("ticket.html");
     let page = Page::at(arguments.out.clone().unwrap_or_else(default_page)).map_err(problem)?;
+    let boards = arguments.boards.clone().map(Boards::at).transpose().map_err(problem)?;
     let world = World::at(chrono::Utc::now());
     setting.plant(&world);
     let server = serve(&world, arguments.port).await?;
@@ -89,14 +94,14 @@ async fn rehearse(arguments: &Arguments, setting: &Setting) -> Result<(), Proble
     let pace = if arguments.serve { Pace::WATCHABLE } else { Pace::BRISK };
     let url = server.url();
     let runners = Runners::new(&world, &url, program.path(), &narrator, pace).map_err(problem)?;
-    let played = play(&runners, setting, arguments.serve).await;
+    let result = play(&runners, setting, boards.as_ref(), arguments.serve).await;
     let ending = match Ending::of(&runners, setting) {
         Ok(ending) => ending,
-        Err(error) => return Err(played.err().unwrap_or_else(|| problem(error))),
+        Err(error) => return Err(result.err().unwrap_or_else(|| problem(error))),
     };
     let pages = ending.write_pages(&page).map_err(problem)?;
     narrator.print(&ending.summary(&pages));
-    played?;
+    result?;
     if arguments.serve {
         narrator.print(&format!("\nServing {url} until Ctrl-C.\n"));
         let _ = tokio::signal::ctrl_c().await;
@@ -106,9 +111,10 @@ async fn rehearse(arguments: &Arguments, setting: &Setting) -> Result<(), Proble
 
 /// Serves the world, at a port that is free where none is given.
 async fn serve(world: &World, port: u16) -> Result<Server, Problem> {
-    let served = world.serve_on((Ipv4Addr::LOCALHOST, port).into()).await;
-    served.map_err(|error| {
+    let server = world.serve_on((Ipv4Addr::LOCALHOST, port).into()).await;
+    server.map_err(|error| {
         Problem::new(format!("port {port} of this machine cannot be used: {error}")).help(
+            Topic::Rehearsal,
             "another program may listen there, such as an earlier rehearsal: end it, or give another `--port`, or \
              none for one that is free",
         )
@@ -116,10 +122,15 @@ async fn serve(world: &World, port: u16) -> Result<Server, Problem> {
 }
 
 /// Plays everything, unless a person interrupts it or it takes too long.
-async fn play(runners: &Runners<'_>, setting: &Setting, refresh: bool) -> Result<(), Problem> {
+async fn play(
+    runners: &Runners<'_>,
+    setting: &Setting,
+    boards: Option<&Boards>,
+    refresh: bool,
+) -> Result<(), Problem> {
     let limit = runners.pace.limit();
     let all = async {
-        release::play(runners, setting, refresh).await?;
+        release::play(runners, setting, boards, refresh).await?;
         nightly::play(runners).await
     };
     tokio::select! {
@@ -131,7 +142,7 @@ async fn play(runners: &Runners<'_>, setting: &Setting, refresh: bool) -> Result
             let what = format!("not over after {} s: the page shows what has happened so far", limit.as_secs());
             Err(Problem::new(what))
         }
-        played = all => played.map_err(problem),
+        result = all => result.map_err(problem),
     }
 }
 
@@ -147,7 +158,7 @@ fn in_colour() -> bool {
     std::io::stdout().is_terminal() && set("NO_COLOR").is_none() && !dumb
 }
 
-/// Says something that is no part of the rehearsal.
+/// Prints a message that is not part of the rehearsal.
 fn say(message: &str) {
     // Where standard error is closed, nobody is there to hear.
     let _ = writeln!(std::io::stderr(), "{message}");

@@ -7,10 +7,10 @@ use crate::reader;
 use crate::runner::{Runners, StepError, Work};
 use crate::setting::{DRIVER, TOOLS};
 
-/// How the nights before ended, the oldest first.
+/// The conclusions of the nights before, the oldest first.
 const NIGHTS_BEFORE: [Status; 4] = [Status::Success, Status::Failure, Status::Success, Status::Success];
 
-/// What was committed since the last of them, and by whom.
+/// The commits since the last of them: subject and author.
 const COMMITS: [(&str, &str); 2] = [("Read the mirrors from a file", "Dana"), ("Test on ARM, too", "Erin")];
 
 /// The repair.
@@ -18,7 +18,7 @@ const REPAIR: (&str, &str) = ("Name a mirror for ARM", "Dana");
 
 const TESTS: &str = "Run the tests on every platform";
 
-/// Why they fail.
+/// The reason of the failure.
 const ERROR: &str = "error: no mirror for aarch64 in mirrors.txt";
 
 const FAILURE: Work<'static> = Work {
@@ -45,7 +45,7 @@ fn plant_nights_before(world: &World) {
     for conclusion in NIGHTS_BEFORE {
         let run = world.start_run(TOOLS, "nightly.yml", "schedule");
         let job = JobState::new("nightly").step("Set up job", "success").step(TESTS, conclusion.as_str());
-        world.add_job(run, job.concluded(conclusion.as_str()));
+        world.add_job(run, job.conclusion(conclusion.as_str()));
         world.finish_run(run, conclusion.as_str());
     }
 }
@@ -64,24 +64,24 @@ async fn night(runners: &Runners<'_>, tests: Work<'_>) -> Result<(), StepError> 
     job.works(tests).await;
     job.end().await?;
     let sentence = format!("nightly: {}, and there is no ticket", conclusion.label());
-    narrator.tell_as(conclusion.into(), TOOLS, sentence);
+    narrator.announce_as(conclusion.into(), TOOLS, sentence);
     // GitHub has the log of a job once that is over, so a later job notifies.
     let mut job = runners.begin(&run, "notify").await?;
     job.uses_action(&[("mode", "notify"), ("status", conclusion.as_str())]).await?;
     job.end().await?;
     world.finish_run(run.id, conclusion.as_str());
     for issue in world.issues(TOOLS) {
-        narrator.tell(TOOLS, row(&issue, runners.url));
+        narrator.announce(TOOLS, row(&issue, runners.url));
         for explanation in explanations(&issue).into_iter().filter(|_| issue.is_open()) {
             if let Some(line) = explanation.line {
-                narrator.tell(TOOLS, format!("it explains {}: {line}", explanation.of));
+                narrator.announce(TOOLS, format!("it explains {}: {line}", explanation.of));
             }
         }
     }
     Ok(())
 }
 
-/// A schedule's runs count as those of whoever changed the workflow last.
+/// A run by schedule. GitHub names as its actor the person who changed the workflow last.
 fn scheduled_run(runners: &Runners<'_>) -> Run {
     let id = runners.world.start_run(TOOLS, "nightly.yml", "schedule");
     runners.world.update_run(id, |run| {
@@ -99,13 +99,13 @@ fn row(issue: &Issue, url: &str) -> String {
 
 /// A part of what an issue explains.
 pub(crate) struct Explanation {
-    /// What it is about.
+    /// The question that it answers.
     pub(crate) of: &'static str,
-    /// The line that says it; none where the issue does not.
+    /// The line with the answer, if the issue has one.
     pub(crate) line: Option<String>,
 }
 
-/// What an issue explains of the failure. Nothing of it is read from the marker.
+/// The explanations in the text of an issue, without its marker.
 pub(crate) fn explanations(issue: &Issue) -> [Explanation; 4] {
     let step = format!("failed in step 2, {TESTS}");
     let (last_commit, _) = COMMITS[COMMITS.len() - 1];

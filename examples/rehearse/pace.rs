@@ -1,8 +1,8 @@
-//! How long things take: as short as possible, or long enough to watch.
+//! The pace of a rehearsal: as fast as possible, or slow enough to watch.
 
 use std::time::Duration;
 
-/// How long things take.
+/// The pace of a rehearsal.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
     work: Duration,
@@ -10,14 +10,14 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// For those who wait for the end.
+    /// For people who wait for the end.
     pub(crate) const BRISK: Self = Self { work: Duration::from_millis(100), limit: Duration::from_secs(300) };
 
-    /// For those who watch: a release of three targets takes more than a minute.
+    /// For people who watch: a release of three targets takes more than a minute.
     pub(crate) const WATCHABLE: Self =
         Self { work: Duration::from_secs(10), limit: Duration::from_secs(1800) };
 
-    /// Passes the time that a step of run `id` works; runs differ in that.
+    /// Passes the time that a step of run `id` takes; it differs between runs.
     pub(crate) async fn work(&self, id: u64) {
         let parts = u32::try_from(id % 3).unwrap_or_default() + 2;
         tokio::time::sleep(self.work / 2 * parts).await;
@@ -28,7 +28,7 @@ impl Pace {
         tokio::time::sleep(self.work).await;
     }
 
-    /// After so long it is given up.
+    /// The time after which the rehearsal gives up.
     pub(crate) fn limit(&self) -> Duration {
         self.limit
     }

@@ -1,16 +1,16 @@
-//! The program that steps start: the real one, built from this source.
+//! The program that steps start: the action, built from this source.
 
 use std::path::{Path, PathBuf};
 
 use escargot::CargoBuild;
 use escargot::error::ErrorKind;
-use release_ticket_action::problem::Help;
+use release_ticket_action::problem::{Advice, Help, Topic};
 
 /// The project's folder.
 const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Variables of this package that cargo sets for the programs it runs. A build script of a dependency would take them
-/// for a change and run again, and so would every crate that depends on it:
+/// The variables of this package that cargo sets for its programs. A build script of a dependency would see them as a
+/// change, and cargo would build the dependency and every crate that depends on it again:
 /// <https://doc.rust-lang.org/cargo/reference/environment-variables.html#environment-variables-cargo-sets-for-crates>.
 const OF_THIS_PACKAGE: [&str; 6] = [
     "CARGO_MANIFEST_DIR",
@@ -21,13 +21,13 @@ const OF_THIS_PACKAGE: [&str; 6] = [
     "CARGO_PKG_VERSION_PRE",
 ];
 
-/// Why there is no program.
+/// The reason why there is no program.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProgramError {
     /// Cargo refused.
     #[error("the action cannot be built")]
     Build(#[from] escargot::error::CargoError),
-    /// The rehearsal does not know where it is itself.
+    /// The path of the rehearsal's own program is unknown.
     #[error("the rehearsal's own place is unknown")]
     Place(#[from] std::io::Error),
     /// Cargo could write nothing.
@@ -42,7 +42,7 @@ pub(crate) enum ProgramError {
 }
 
 impl Help for ProgramError {
-    fn help(&self) -> Option<String> {
+    fn help(&self) -> Option<Advice> {
         let help = match self {
             Self::Place(_) => return None,
             Self::Build(error) if error.kind() == ErrorKind::InvalidCommand => {
@@ -57,7 +57,7 @@ impl Help for ProgramError {
                  `CARGO_TARGET_DIR=FOLDER cargo run --example rehearse`"
             }
         };
-        Some(help.to_owned())
+        Some(Topic::Rehearsal.advice(help))
     }
 }
 
@@ -68,8 +68,8 @@ pub(crate) struct Program(PathBuf);
 impl Program {
     /// Builds the program where this example was built.
     pub(crate) fn build(target_folder: &Path) -> Result<Self, ProgramError> {
-        // Asking for this example too, which is there already, lets the program share its
-        // dependencies: alone it would need them built once more, without the features of the tests.
+        // With this example, which is built already, the program shares its dependencies. Alone it would need them
+        // once more, without the features of the tests.
         let mut build = CargoBuild::new()
             .manifest_path(Path::new(PROJECT).join("Cargo.toml"))
             .target_dir(target_folder)
@@ -82,7 +82,7 @@ impl Program {
         Ok(Self(build.run()?.path().to_owned()))
     }
 
-    /// Where it is.
+    /// The path of the program.
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
@@ -109,8 +109,8 @@ mod tests {
 
     #[test]
     fn the_target_directory_is_two_above_the_examples() {
-        let found = |path: &str| folder_of(Path::new(path));
-        assert_eq!(found("/project/target/debug/examples/rehearse"), Some("/project/target".into()));
-        assert_eq!(found("/usr/bin/rehearse"), None);
+        let folder = |path: &str| folder_of(Path::new(path));
+        assert_eq!(folder("/project/target/debug/examples/rehearse"), Some("/project/target".into()));
+        assert_eq!(folder("/usr/bin/rehearse"), None);
     }
 }

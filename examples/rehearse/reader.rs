@@ -1,4 +1,4 @@
-//! What people read on pages of GitHub: the ticket's records, and lines of Markdown without their marks.
+//! The reader of GitHub's pages: the ticket's records, and lines of Markdown without their marks.
 
 use release_ticket_action::names::CommentId;
 use release_ticket_action::ticket::{Comment, Log};
@@ -12,7 +12,7 @@ pub(crate) fn log_of(ticket: &Issue, url: &str) -> Log {
     log.extend(ticket.comments.iter().map(|comment| Comment {
         id: CommentId(comment.id),
         author: Some(comment.author.clone()),
-        trusted: comment.author.ends_with("[bot]")
+        is_trusted: comment.author.ends_with("[bot]")
             || ["OWNER", "MEMBER", "COLLABORATOR"].contains(&comment.association.as_str()),
         body: comment.body.clone(),
         created_at: comment.created_at,

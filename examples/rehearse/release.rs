@@ -1,69 +1,81 @@
 //! The release: the hub's run dispatches, the targets' runs report, and one of them fails at first.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use release_ticket_action::ticket::Status;
+use release_ticket_action::ticket::{BoardStep, Log, Status, TargetStatus};
 use serde_json::{Value, json};
-use simulated_github::{Issue, Job as JobState, Release as PublishedRelease, Run};
+use simulated_github::{Job as JobState, Release as PublishedRelease, Run};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::boards::{Boards, Moment};
 use crate::narrator::Tone;
-use crate::people::{self, Said};
+use crate::people::{self, PersonComment};
 use crate::reader;
 use crate::request::Request;
 use crate::runner::{Job, Runners, StepError, Work};
-use crate::setting::{DRIVER, HUB, RELEASE_TOKEN, Setting, TARGETS_FILE, TICKET_TOKEN, called};
+use crate::setting::{DRIVER, HUB, RELEASE_TOKEN, Setting, TARGETS_FILE, TICKET_TOKEN, display_name};
 
-/// How often it is looked whether the ticket is there.
+/// The time between two looks for the ticket.
 const POLL: Duration = Duration::from_millis(20);
 
-/// How long a board may take that another job writes at the same time.
+/// The longest wait for a board that another job writes at the same time.
 const BOARD_LIMIT: Duration = Duration::from_secs(10);
 
-/// Plays it to its end. People who watch get pages that `refresh` by themselves.
-pub(crate) async fn play(runners: &Runners<'_>, setting: &Setting, refresh: bool) -> Result<(), StepError> {
-    let release = Release { runners, setting, refresh, names: RefCell::default() };
-    let mut started = runners.world.started();
-    release.wave(&Cause::ByHand, &mut started).await?;
-    let now = runners.world.now();
-    let said = people::at_first(&setting.rules, now).into_iter().chain(people::at_the_gates(&setting.rules));
-    for said in said {
-        release.wave(&Cause::Comment(said), &mut started).await?;
+/// Plays the release to its end. With `refresh` the pages of people who watch reload by themselves.
+pub(crate) async fn play(
+    runners: &Runners<'_>,
+    setting: &Setting,
+    boards: Option<&Boards>,
+    refresh: bool,
+) -> Result<(), StepError> {
+    let (names, under_way) = (RefCell::default(), Cell::default());
+    let release = Release { runners, setting, boards, refresh, names, under_way };
+    let mut new_runs = runners.world.started_runs();
+    release.wave(&Cause::ByHand, &mut new_runs).await?;
+    for comment in people::at_first(&setting.rules, runners.world.now()) {
+        release.wave(&Cause::Comment(comment), &mut new_runs).await?;
     }
-    // What needs others is started by the next dispatch of the same release.
-    while release.names.borrow().len() < setting.released().count() {
-        if release.wave(&Cause::ByHand, &mut started).await? == 0 {
+    if !setting.rules.gates.is_empty() {
+        release.write_board(Moment::Gate).await?;
+    }
+    for comment in people::at_the_gates(&setting.rules) {
+        release.wave(&Cause::Comment(comment), &mut new_runs).await?;
+    }
+    // The next dispatch of the same release starts the targets that need others.
+    while release.names.borrow().len() < setting.targets_to_release().count() {
+        if release.wave(&Cause::ByHand, &mut new_runs).await? == 0 {
             break;
         }
     }
     // The last dispatch finds that everything is released, and leaves the record of the release.
-    release.wave(&Cause::ByHand, &mut started).await?;
-    Ok(())
+    release.wave(&Cause::ByHand, &mut new_runs).await?;
+    release.write_board(Moment::Released).await
 }
 
-/// What starts the hub's workflow.
+/// The cause of a run of the hub's workflow.
 enum Cause {
     /// The driver, by hand or with a label on an issue.
     ByHand,
     /// A comment on the ticket.
-    Comment(Said),
+    Comment(PersonComment),
 }
 
-/// A job of a target: what it does, and what it says when that is done.
+/// A job of a target: its step, and its message at the end.
 pub(crate) struct Stage {
     pub(crate) job: &'static str,
     pub(crate) step: &'static str,
-    done: &'static str,
+    completion: &'static str,
 }
 
-const BUILD: Stage = Stage { job: "build", step: "Build", done: "Built for 4 platforms" };
-const TEST: Stage = Stage { job: "test", step: "Run the tests", done: "All tests passed" };
-pub(crate) const PUBLISH: Stage = Stage { job: "publish", step: "Upload to the registry", done: "Published" };
+const BUILD: Stage = Stage { job: "build", step: "Build", completion: "Built for 4 platforms" };
+const TEST: Stage = Stage { job: "test", step: "Run the tests", completion: "All tests passed" };
+pub(crate) const PUBLISH: Stage =
+    Stage { job: "publish", step: "Upload to the registry", completion: "Published" };
 
 /// The stages of each target.
 pub(crate) const STAGES: [&Stage; 3] = [&BUILD, &TEST, &PUBLISH];
@@ -83,18 +95,21 @@ const TRACK: [(&str, &str); 6] = [
 struct Release<'a> {
     runners: &'a Runners<'a>,
     setting: &'a Setting,
+    boards: Option<&'a Boards>,
     refresh: bool,
     /// The targets that were started.
     names: RefCell<BTreeSet<String>>,
+    /// The number of their unfinished runs.
+    under_way: Cell<usize>,
 }
 
 impl Release<'_> {
-    /// Plays a dispatch and all runs that it starts; says how many these are.
-    async fn wave(&self, cause: &Cause, started: &mut UnboundedReceiver<Run>) -> Result<usize, StepError> {
+    /// Plays a dispatch and all runs that it starts; returns the number of these runs.
+    async fn wave(&self, cause: &Cause, new_runs: &mut UnboundedReceiver<Run>) -> Result<usize, StepError> {
         let mut dispatch = pin!(self.dispatch(cause));
         let (mut under_way, mut count, mut is_dispatched) = (FuturesUnordered::new(), 0, false);
         loop {
-            while let Ok(run) = started.try_recv() {
+            while let Ok(run) = new_runs.try_recv() {
                 count += 1;
                 under_way.push(self.target(run));
             }
@@ -102,13 +117,13 @@ impl Release<'_> {
                 return Ok(count);
             }
             tokio::select! {
-                Some(run) = started.recv() => {
+                Some(run) = new_runs.recv() => {
                     count += 1;
                     under_way.push(self.target(run));
                 }
-                Some(ended) = under_way.next() => ended?,
-                dispatched = &mut dispatch, if !is_dispatched => {
-                    dispatched?;
+                Some(end) = under_way.next() => end?,
+                end = &mut dispatch, if !is_dispatched => {
+                    end?;
                     is_dispatched = true;
                 }
             }
@@ -122,7 +137,7 @@ impl Release<'_> {
         let is_first = world.issues(HUB).is_empty();
         let (run, event) = match cause {
             Cause::ByHand => self.start_hub_run(),
-            Cause::Comment(said) => self.comment(said),
+            Cause::Comment(comment) => self.comment(comment),
         };
         let mut job = self.runners.begin_by(event, &run, "dispatch").await?;
         job.check_out(TARGETS_FILE, &self.setting.targets_file)?;
@@ -132,12 +147,12 @@ impl Release<'_> {
         let with =
             [vec![("mode", "dispatch"), ("token", RELEASE_TOKEN)], self.setting.step_inputs()].concat();
         tokio::select! {
-            ended = job.uses_action(&with) => ended?,
-            never = self.tell_of_ticket(), if is_first => match never {},
+            result = job.uses_action(&with) => result?,
+            never = self.announce_ticket(), if is_first => match never {},
         }
         job.end().await?;
         world.finish_run(run.id, "success");
-        narrator.tell(HUB, "dispatch is done");
+        narrator.announce(HUB, "dispatch is done");
         Ok(())
     }
 
@@ -156,35 +171,35 @@ impl Release<'_> {
         let version = setting.version();
         let what = match &approval {
             Some(_) => format!("approves the issue in {HUB} that asks for release {version}"),
-            None => format!("starts release {version} in {HUB}, with {}", listed(&run)),
+            None => format!("starts release {version} in {HUB}, with {}", inputs_of(&run)),
         };
-        narrator.tell(DRIVER, what);
+        narrator.announce(DRIVER, what);
         let event = approval.unwrap_or_else(|| json!({ "inputs": run.inputs }));
         (run, event)
     }
 
     /// A person comments on the ticket, which starts the hub's workflow: the run, and its event.
-    fn comment(&self, said: &Said) -> (Run, Value) {
+    fn comment(&self, comment: &PersonComment) -> (Run, Value) {
         let Runners { world, narrator, .. } = self.runners;
-        let Said { login, body } = said;
+        let PersonComment { login, body } = comment;
         let ticket = world.issues(HUB).first().expect("the first wave has opened it").number;
-        let comment = world.comment(HUB, ticket, login, body);
-        narrator.tell(login, format!("comments: {body}"));
+        let comment_id = world.comment(HUB, ticket, login, body);
+        narrator.announce(login, format!("comments: {body}"));
         let run = world.start_run(HUB, "release.yml", "issue_comment");
         world.update_run(run, |run| {
             run.actor.clone_from(login);
             run.triggering_actor.clone_from(login);
         });
-        (world.run(run).expect("the run was started above"), world.comment_event(comment, "created"))
+        (world.run(run).expect("the run was started above"), world.comment_event(comment_id, "created"))
     }
 
-    /// Says where the ticket is, as soon as it is there.
-    async fn tell_of_ticket(&self) -> Infallible {
+    /// Announces the address of the ticket, as soon as it is open.
+    async fn announce_ticket(&self) -> Infallible {
         loop {
             if let Some(ticket) = self.runners.world.issues(HUB).first() {
                 let refresh = if self.refresh { "?refresh=2" } else { "" };
                 let url = format!("{}/{HUB}/issues/{}{refresh}", self.runners.url, ticket.number);
-                self.runners.narrator.tell(HUB, format!("the ticket is open: {url}"));
+                self.runners.narrator.announce(HUB, format!("the ticket is open: {url}"));
                 return std::future::pending().await;
             }
             tokio::time::sleep(POLL).await;
@@ -194,25 +209,33 @@ impl Release<'_> {
     // A target.
 
     async fn target(&self, run: Run) -> Result<(), StepError> {
+        self.under_way.set(self.under_way.get() + 1);
+        let result = self.play_target(&run).await;
+        self.under_way.set(self.under_way.get() - 1);
+        result
+    }
+
+    async fn play_target(&self, run: &Run) -> Result<(), StepError> {
         let Runners { world, narrator, pace, .. } = self.runners;
-        let started = format!("started {} at {}, with {}", run.workflow, run.git_ref, listed(&run));
-        narrator.tell(&who(&run), started);
-        let is_first = self.names.borrow_mut().insert(target_of(&run).to_owned());
-        let fails = is_first && self.setting.is_tracked(target_of(&run));
+        let line = format!("started {} at {}, with {}", run.workflow, run.git_ref, inputs_of(run));
+        narrator.announce(&who(run), line);
+        let is_first = self.names.borrow_mut().insert(target_of(run).to_owned());
+        let fails = is_first && self.setting.is_tracked(target_of(run));
         let (build, test) =
-            (self.stage(&run, &BUILD, Status::Success), self.stage(&run, &TEST, Status::Success));
+            (self.stage(run, &BUILD, Status::Success), self.stage(run, &TEST, Status::Success));
         tokio::try_join!(build, test)?;
-        self.stage(&run, &PUBLISH, if fails { Status::Failure } else { Status::Success }).await?;
+        self.stage(run, &PUBLISH, if fails { Status::Failure } else { Status::Success }).await?;
         if fails {
             world.finish_run(run.id, "failure");
-            self.tell_of_failed_step(&run).await;
+            self.announce_failed_step(run).await;
+            self.write_board(Moment::Failed).await?;
             pace.notice().await;
             if !self.setting.rules.is_blank() {
                 // The command starts a run of its own.
-                let retry = Said::new(DRIVER, format!("/release retry {}", target_of(&run)));
+                let retry = PersonComment::new(DRIVER, format!("/release retry {}", target_of(run)));
                 return self.dispatch(&Cause::Comment(retry)).await;
             }
-            let again = self.rerun_failed_jobs(&run);
+            let again = self.rerun_failed_jobs(run);
             self.stage(&again, &PUBLISH, Status::Success).await?;
         }
         world.finish_run(run.id, "success");
@@ -222,7 +245,7 @@ impl Release<'_> {
     /// The driver clicks on "Re-run failed jobs": those that succeeded are taken over.
     fn rerun_failed_jobs(&self, run: &Run) -> Run {
         let Runners { world, narrator, .. } = self.runners;
-        narrator.tell(DRIVER, format!("re-runs the failed jobs of {}", who(run)));
+        narrator.announce(DRIVER, format!("re-runs the failed jobs of {}", who(run)));
         world.rerun(run.id);
         world.update_run(run.id, |run| {
             run.triggering_actor = DRIVER.to_owned();
@@ -252,11 +275,11 @@ impl Release<'_> {
         let is_last = stage.job == PUBLISH.job;
         let done = if is_last { "true" } else { "false" };
         job.uses_action(&[&TRACK[..], &[("done", done)]].concat()).await?;
-        self.tell_of_stage("tracked", run, stage, Status::InProgress, None);
+        self.announce_stage("tracked", run, stage, Status::InProgress, None);
         job.works(work(stage, conclusion)).await;
         let is_good = conclusion == Status::Success;
         if is_good {
-            job.sets_output("summary", stage.done);
+            job.sets_output("summary", stage.completion);
         }
         if is_good && is_last {
             self.publish(run);
@@ -265,7 +288,7 @@ impl Release<'_> {
             job.sets_output("digest", digest(run));
         }
         job.end().await?;
-        self.tell_of_stage("tracked", run, stage, conclusion, Some(stage.done).filter(|_| is_good));
+        self.announce_stage("tracked", run, stage, conclusion, Some(stage.completion).filter(|_| is_good));
         Ok(())
     }
 
@@ -273,20 +296,20 @@ impl Release<'_> {
     async fn reported_stage(&self, mut job: Job<'_>, run: &Run, stage: &Stage) -> Result<(), StepError> {
         let report = [("mode", "report"), ("token", TICKET_TOKEN)];
         job.uses_action(&[&report[..], &[("status", "in_progress")]].concat()).await?;
-        self.tell_of_stage("reported", run, stage, Status::InProgress, None);
+        self.announce_stage("reported", run, stage, Status::InProgress, None);
         job.works(work(stage, Status::Success)).await;
         let url = self.page_of_release(run);
         let outputs = format!("version: v{}\ndigest: {}", self.setting.version(), digest(run));
         let end: &[_] = if stage.job == PUBLISH.job {
             self.publish(run);
-            &[("done", "true"), ("message", stage.done), ("url", &url), ("outputs", &outputs)]
+            &[("done", "true"), ("message", stage.completion), ("url", &url), ("outputs", &outputs)]
         } else {
-            &[("message", stage.done)]
+            &[("message", stage.completion)]
         };
         // Without `status` the action reports how the job stands.
         let status = job.status();
         job.uses_action(&[&report[..], end].concat()).await?;
-        self.tell_of_stage("reported", run, stage, status, Some(stage.done));
+        self.announce_stage("reported", run, stage, status, Some(stage.completion));
         job.end().await
     }
 
@@ -310,39 +333,70 @@ impl Release<'_> {
         }
     }
 
-    fn tell_of_stage(&self, how: &str, run: &Run, stage: &Stage, status: Status, message: Option<&str>) {
+    fn announce_stage(&self, how: &str, run: &Run, stage: &Stage, status: Status, message: Option<&str>) {
         let attempt = if run.attempt > 1 { format!(" (attempt {})", run.attempt) } else { String::new() };
         let message = message.map(|message| format!(": {message}")).unwrap_or_default();
         let what = format!("{how:8} {:7}  {}{attempt}{message}", stage.job, status.label());
-        self.runners.narrator.tell_as(status.into(), &who(run), what);
+        self.runners.narrator.announce_as(status.into(), &who(run), what);
     }
 
-    /// Says what the board names as the failed step, as soon as it does.
-    async fn tell_of_failed_step(&self, run: &Run) {
-        let Runners { world, narrator, url, .. } = self.runners;
-        let board = |ticket: &Issue| Some(reader::log_of(ticket, url).board()?.body.clone());
-        let named = async {
+    // The board.
+
+    /// Announces the failed step, as soon as the board names it.
+    async fn announce_failed_step(&self, run: &Run) {
+        let step = |log: &Log| reader::failed_step(&log.board()?.body, target_of(run));
+        // A board that never names it fails the rehearsal at its end.
+        if let Some(line) = self.read_in_time(step).await {
+            self.runners.narrator.announce_as(Tone::Bad, HUB, format!("the board says: {line}"));
+        }
+    }
+
+    /// Writes the board of this moment to its file, if the user wants boards. Each rehearsal writes the same boards, as the
+    /// runs of all other targets end before.
+    async fn write_board(&self, moment: Moment) -> Result<(), StepError> {
+        let Some(boards) = self.boards else { return Ok(()) };
+        // A target that failed is still under way: the driver acts next.
+        while self.under_way.get() > 1 {
+            tokio::time::sleep(POLL).await;
+        }
+        let board = |log: &Log| log.board().filter(|_| is_settled(log)).map(|board| board.body.clone());
+        // A board that still lacks a record has no file; if it stays like that, the rehearsal fails.
+        if let Some(board) = self.read_in_time(board).await {
+            let path = boards.write(moment, &board)?;
+            self.runners.narrator.announce(HUB, format!("the board as Markdown: {}", path.display()));
+        }
+        Ok(())
+    }
+
+    /// The result of `read` for the ticket, as soon as it has one.
+    async fn read_in_time<T>(&self, read: impl Fn(&Log) -> Option<T>) -> Option<T> {
+        let Runners { world, url, .. } = self.runners;
+        let answer = async {
             loop {
-                let board = world.issues(HUB).first().and_then(board);
-                if let Some(line) = board.and_then(|board| reader::failed_step(&board, target_of(run))) {
-                    return line;
+                let log = world.issues(HUB).first().map(|ticket| reader::log_of(ticket, url));
+                if let Some(answer) = log.and_then(|log| read(&log)) {
+                    return answer;
                 }
                 tokio::time::sleep(POLL).await;
             }
         };
-        // A board that never names it fails the rehearsal at its end.
-        if let Ok(line) = tokio::time::timeout(BOARD_LIMIT, named).await {
-            narrator.tell_as(Tone::Bad, HUB, format!("the board says: {line}"));
-        }
+        tokio::time::timeout(BOARD_LIMIT, answer).await.ok()
     }
 }
 
+/// Whether the board shows all records, and no target is under way.
+fn is_settled(log: &Log) -> bool {
+    let is_under_way = |status| matches!(status, TargetStatus::InProgress | TargetStatus::Queued);
+    let mut targets = log.ticket().targets.values();
+    matches!(log.next_board_step(), BoardStep::Shown) && !targets.any(|target| is_under_way(target.status))
+}
+
 fn work(stage: &Stage, conclusion: Status) -> Work<'_> {
-    let prints = if conclusion == Status::Success { stage.done } else { UPLOAD_FAILED };
+    let prints = if conclusion == Status::Success { stage.completion } else { UPLOAD_FAILED };
     Work { step: stage.step, prints, conclusion }
 }
 
-/// The digest of what a run has built: the run's number, as nothing was.
+/// The digest of a run's artefact: the run's number, since no run builds one.
 fn digest(run: &Run) -> String {
     format!("sha256:{:064x}", run.id)
 }
@@ -351,20 +405,20 @@ fn is_good(job: &JobState) -> bool {
     job.conclusion.as_deref() == Some("success")
 }
 
-/// The target whose run it is.
+/// The name of the target of a run.
 fn target_of(run: &Run) -> &str {
-    let named = run.inputs.get("release-target").and_then(Value::as_str);
-    named.unwrap_or_else(|| run.repository.rsplit('/').next().unwrap_or_default())
+    let name = run.inputs.get("release-target").and_then(Value::as_str);
+    name.unwrap_or_else(|| run.repository.rsplit('/').next().unwrap_or_default())
 }
 
-/// The run's target, as people call it.
+/// The name for people of the target of a run.
 fn who(run: &Run) -> String {
-    called(&run.repository, target_of(run))
+    display_name(&run.repository, target_of(run))
 }
 
 /// The run's inputs in one line, without those that are blank.
-fn listed(run: &Run) -> String {
-    let said = run.inputs.iter().filter_map(|(name, value)| Some((name, value.as_str()?)));
-    let pairs = said.filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name}={value}"));
+fn inputs_of(run: &Run) -> String {
+    let texts = run.inputs.iter().filter_map(|(name, value)| Some((name, value.as_str()?)));
+    let pairs = texts.filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name}={value}"));
     pairs.collect::<Vec<_>>().join(" ")
 }

@@ -1,9 +1,9 @@
-//! The request: somebody asks for the release with an issue form, and approves it with a label.
+//! The request: a person asks for the release with an issue form, and approves it with a label.
 
 use std::path::{Path, PathBuf};
 
 use release_ticket_action::form::{self, Answers, Form, FormError};
-use release_ticket_action::problem::Help;
+use release_ticket_action::problem::{Advice, Help, Topic};
 use serde_json::{Value, json};
 use simulated_github::{IssueForm, IssueFormError, World};
 
@@ -13,7 +13,7 @@ use crate::setting::{DRIVER, HUB};
 /// The label that approves a release.
 const APPROVED: &str = "approved";
 
-/// Why nothing is asked for.
+/// The reason why there is no request.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RequestError {
     /// The form cannot be opened.
@@ -25,7 +25,7 @@ pub(crate) enum RequestError {
         #[source]
         source: std::io::Error,
     },
-    /// The form, or an answer to it, is not good.
+    /// The form, or an answer to it, is invalid.
     #[error("`{}`", path.display())]
     Form {
         /// The file.
@@ -46,13 +46,13 @@ pub(crate) enum RequestError {
 }
 
 impl Help for RequestError {
-    fn help(&self) -> Option<String> {
+    fn help(&self) -> Option<Advice> {
         match self {
-            Self::Read { .. } => Some("`--form` takes a file of `.github/ISSUE_TEMPLATE`".to_owned()),
+            Self::Read { .. } => Some(Topic::Rehearsal.advice("`--form` takes a file of `.github/ISSUE_TEMPLATE`")),
             Self::Form { source, .. } if matches!(**source, IssueFormError::Syntax(_)) => {
-                Some("`--form` takes a form: <https://docs.github.com/communities/using-templates-to-encourage-useful-issues-and-pull-requests/syntax-for-issue-forms>".to_owned())
+                Some(Topic::Rehearsal.advice("`--form` takes a form: <https://docs.github.com/communities/using-templates-to-encourage-useful-issues-and-pull-requests/syntax-for-issue-forms>"))
             }
-            Self::Form { .. } => Some("give answers as `--answer 'QUESTION=ANSWER'`".to_owned()),
+            Self::Form { .. } => Some(Topic::Rehearsal.advice("give answers as `--answer 'QUESTION=ANSWER'`")),
             Self::Answers { source, .. } => source.help(),
         }
     }
@@ -77,12 +77,12 @@ impl Request {
             Ok(text) => text,
             Err(source) => return Err(RequestError::Read { path, source }),
         };
-        let filled = IssueForm::parse(&text).and_then(|form| {
+        let form_and_body = IssueForm::parse(&text).and_then(|form| {
             let body = form.body(&arguments.answers.iter().cloned().collect())?;
             Ok((form, body))
         });
-        let (form, body) = match filled {
-            Ok(filled) => filled,
+        let (form, body) = match form_and_body {
+            Ok(form_and_body) => form_and_body,
             Err(source) => return Err(RequestError::Form { path, source: source.into() }),
         };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -104,10 +104,10 @@ impl Request {
         self.answers.get("version")?.as_str()
     }
 
-    /// The boxes ticked below `Targets`, if the form asks that.
+    /// The ticked boxes below `Targets`, if the form has that question.
     pub(crate) fn targets(&self) -> Option<Vec<&str>> {
-        let ticked = self.answers.get("targets")?.as_array()?;
-        Some(ticked.iter().filter_map(Value::as_str).collect())
+        let boxes = self.answers.get("targets")?.as_array()?;
+        Some(boxes.iter().filter_map(Value::as_str).collect())
     }
 
     /// The inputs of the hub's step that come from the form.
@@ -117,7 +117,7 @@ impl Request {
         release.into_iter().chain(only).collect()
     }
 
-    /// Opens the issue, if it is not open yet, and gives the event of its approval.
+    /// Opens the issue if it is not open yet, and returns the event of its approval.
     pub(crate) fn approve(&self, world: &World) -> Value {
         let open = world.issues(HUB).first().map(|issue| issue.number);
         let number = open.unwrap_or_else(|| {

@@ -9,7 +9,7 @@ use std::process::{ExitStatus, Stdio};
 
 use chrono::SecondsFormat;
 use release_ticket_action::inputs::INPUTS;
-use release_ticket_action::problem::Help;
+use release_ticket_action::problem::{Advice, Help, Topic};
 use release_ticket_action::ticket::Status;
 use serde_json::{Value, json};
 use simulated_github::{Job as JobState, Run, World};
@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::boards::BoardsError;
 use crate::entries::{self, EntryError};
 use crate::log;
 use crate::narrator::{Narrator, Tone};
@@ -63,20 +64,29 @@ pub(crate) enum StepError {
         #[source]
         source: EntryError,
     },
+    /// A board cannot be kept.
+    #[error(transparent)]
+    Board(#[from] BoardsError),
 }
 
 impl Help for StepError {
-    fn help(&self) -> Option<String> {
-        match self {
-            Self::Start { .. } => Some("the steps' files are in the folder for temporary files: name another one in `TMPDIR`".to_owned()),
-            Self::Failed { log, .. } if log.contains("inputs.") => Some(
+    fn help(&self) -> Option<Advice> {
+        let text = match self {
+            Self::Start { .. } => {
+                "the steps' files are in the folder for temporary files: name another one in `TMPDIR`"
+            }
+            Self::Failed { log, .. } if log.contains("inputs.") => {
                 "a rehearsal has the inputs `version` and `channel`; give others, as `inputs.NAME` in templates, with \
-                 `--input NAME=VALUE`".to_owned()),
-            Self::Failed { log, .. } if log.contains("form.") => Some(
+                 `--input NAME=VALUE`"
+            }
+            Self::Failed { log, .. } if log.contains("form.") => {
                 "a rehearsal has the answers of the issue form that `--form FILE` names; correct them with \
-                 `--answer 'QUESTION=ANSWER'`".to_owned()),
-            Self::Failed { .. } | Self::State { .. } => None,
-        }
+                 `--answer 'QUESTION=ANSWER'`"
+            }
+            Self::Failed { .. } | Self::State { .. } => return None,
+            Self::Board(error) => return error.help(),
+        };
+        Some(Topic::Rehearsal.advice(text))
     }
 }
 
@@ -84,11 +94,11 @@ impl Help for StepError {
 pub(crate) struct Runners<'a> {
     /// The world.
     pub(crate) world: World,
-    /// Where the world is served.
+    /// The address of the world's server.
     pub(crate) url: &'a str,
-    /// Who tells what happens.
+    /// The narrator of all events.
     pub(crate) narrator: &'a Narrator,
-    /// How long things take.
+    /// The pace of the rehearsal.
     pub(crate) pace: Pace,
     program: &'a Path,
     folder: TempDir,
@@ -121,12 +131,12 @@ impl<'a> Runners<'a> {
         })
     }
 
-    /// How many steps of the action were started.
+    /// The number of started steps of the action.
     pub(crate) fn steps(&self) -> usize {
         self.steps.get()
     }
 
-    /// How many of them saved a state for their post steps.
+    /// The number of steps that saved a state for their post steps.
     pub(crate) fn states(&self) -> usize {
         self.states.get()
     }
@@ -183,25 +193,25 @@ pub(crate) struct Job<'a> {
     _runner: SemaphorePermit<'a>,
 }
 
-/// The end of a step of the action: the runner starts it when all main steps of the job are over.
+/// The post step of a step of the action: the runner starts it after all main steps of the job.
 struct PostStep {
     with: Vec<(String, String)>,
     state: BTreeMap<String, String>,
 }
 
-/// What a step of a repository's own does.
+/// A step of the repository itself.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Work<'a> {
     /// Its name.
     pub(crate) step: &'a str,
-    /// What it prints.
+    /// Its output.
     pub(crate) prints: &'a str,
-    /// How it ends.
+    /// Its conclusion.
     pub(crate) conclusion: Status,
 }
 
 impl Job<'_> {
-    /// What `${{ job.status }}` says.
+    /// The value of `${{ job.status }}`.
     pub(crate) fn status(&self) -> Status {
         if self.failed { Status::Failure } else { Status::Success }
     }
@@ -225,7 +235,7 @@ impl Job<'_> {
             self.failed = true;
             let error = "Process completed with exit code 1.";
             self.log_line(&format!("##[error]{error}"));
-            self.change(|job| *job = job.clone().annotated("failure", ".github", 1, error));
+            self.change(|job| *job = job.clone().annotation("failure", ".github", 1, error));
         }
         self.ends_step(step, conclusion);
     }
@@ -253,7 +263,7 @@ impl Job<'_> {
             self.ends_step(&format!("Post {ACTION}"), Status::Success);
         }
         let conclusion = self.status().as_str();
-        self.change(|job| *job = job.clone().log(self.log.as_str()).concluded(conclusion));
+        self.change(|job| *job = job.clone().log(self.log.as_str()).conclusion(conclusion));
         Ok(())
     }
 
@@ -289,7 +299,7 @@ impl Job<'_> {
             return Err(StepError::Failed { step, status: output.status, log });
         }
         for warning in log::messages(&log, "warning") {
-            self.runners.narrator.tell_as(Tone::Bad, &self.run.repository, warning.replace('\n', "; "));
+            self.runners.narrator.announce_as(Tone::Bad, &self.run.repository, warning.replace('\n', "; "));
         }
         entries::read(&self.file("state")).map_err(|source| StepError::State { step, source })
     }
@@ -314,7 +324,7 @@ impl Job<'_> {
         format!("`{step}` in job {} of run {} in {}", self.name, self.run.id, self.run.repository)
     }
 
-    // What the runner prepares.
+    // The files and variables that the runner prepares.
 
     fn workspace(&self) -> PathBuf {
         self.folder.join("workspace")
@@ -381,7 +391,7 @@ impl Job<'_> {
         variables.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(inputs).collect()
     }
 
-    /// What an expression of the workflow file, or of a default in `action.yml`, says as the job stands now.
+    /// The present value of an expression of the workflow file, or of a default in `action.yml`.
     fn value(&self, expression: &str) -> String {
         match expression {
             "github.token" => github_token(&self.run.repository),
@@ -392,7 +402,7 @@ impl Job<'_> {
             other => {
                 let output =
                     other.strip_prefix("steps.work.outputs.").and_then(|name| self.outputs.get(name));
-                // What a context does not hold is empty.
+                // A missing value of a context is empty.
                 output.cloned().unwrap_or_default()
             }
         }

@@ -1,11 +1,11 @@
-//! The setting: repositories with their workflows, people, and tokens that may do what the README
-//! asks for and no more.
+//! The setting: repositories with their workflows, people, and tokens with exactly the permissions that the documentation
+//! asks for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use release_ticket_action::names::RepoName;
-use release_ticket_action::problem::{Help, Problem};
+use release_ticket_action::problem::{Advice, Help, Problem, Topic};
 use release_ticket_action::targets::{self, Defaults, StartBy, Target};
 use release_ticket_action::ticket::Rules;
 use serde_json::{Map, Value, json};
@@ -18,13 +18,13 @@ use crate::request::{Request, RequestError};
 /// The repository that holds the ticket.
 pub(crate) const HUB: &str = "acme/hub";
 
-/// The repository in which something fails without a ticket.
+/// The repository with a failure without a ticket.
 pub(crate) const TOOLS: &str = "acme/tools";
 
-/// Who is responsible for the release.
+/// The driver of the release.
 pub(crate) const DRIVER: &str = "alice";
 
-/// Where the hub keeps its targets.
+/// The path of the targets file in the hub.
 pub(crate) const TARGETS_FILE: &str = ".github/release-targets.yml";
 
 /// The hub's secret: opens and writes the ticket, starts workflows in the targets.
@@ -33,7 +33,7 @@ pub(crate) const RELEASE_TOKEN: &str = "ghs_release";
 /// The targets' secret: writes the ticket.
 pub(crate) const TICKET_TOKEN: &str = "ghs_ticket";
 
-/// As whom both act: a GitHub App.
+/// The account of both tokens: a GitHub App.
 const APP: &str = "acme-release[bot]";
 
 /// The inputs of the hub's workflow, unless others are given.
@@ -66,7 +66,7 @@ on:
   issues: { types: [labeled] }
 ";
 
-/// Why there is nothing to rehearse.
+/// The reason why the rehearsal has no setting.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingError {
     /// The targets file cannot be opened.
@@ -81,25 +81,26 @@ pub(crate) enum SettingError {
     /// The action refuses it.
     #[error("{0}")]
     Targets(String),
-    /// Nothing is asked for.
+    /// There is no request.
     #[error(transparent)]
     Request(#[from] RequestError),
 }
 
 impl Help for SettingError {
-    fn help(&self) -> Option<String> {
+    fn help(&self) -> Option<Advice> {
         match self {
             Self::Read { .. } => {
-                Some("`--targets` takes a targets file, such as `.github/release-targets.yml`".to_owned())
+                let text = "`--targets` takes a targets file, such as `.github/release-targets.yml`";
+                Some(Topic::Rehearsal.advice(text))
             }
-            // Each problem says its own.
+            // Each problem has its own help.
             Self::Targets(_) => None,
             Self::Request(error) => error.help(),
         }
     }
 }
 
-/// What the world holds at first.
+/// The contents of the world at the beginning.
 #[derive(Debug)]
 pub(crate) struct Setting {
     /// The hub's targets file.
@@ -110,7 +111,7 @@ pub(crate) struct Setting {
     pub(crate) rules: Rules,
     /// The inputs with which the hub's workflow is started.
     pub(crate) inputs: Map<String, Value>,
-    /// The issue that starts it instead.
+    /// The issue that starts the workflow instead, if people use a form.
     pub(crate) request: Option<Request>,
     /// The inputs of the hub's step that the user gives.
     with: Vec<(String, String)>,
@@ -121,8 +122,8 @@ pub(crate) fn github_token(repository: &str) -> String {
     format!("ghs_{}", repository.replace('/', "_"))
 }
 
-/// A target as people call it: its repository; and its own name, where that says more.
-pub(crate) fn called(repository: &str, target: &str) -> String {
+/// A target's name for people: its repository, and its own name if that is different.
+pub(crate) fn display_name(repository: &str, target: &str) -> String {
     match repository.split_once('/') {
         Some((_, name)) if name == target => repository.to_owned(),
         _ => format!("{repository} ({target})"),
@@ -130,27 +131,28 @@ pub(crate) fn called(repository: &str, target: &str) -> String {
 }
 
 impl Setting {
-    /// Reads what the user brings, as the action will read it.
+    /// Reads the files and inputs of the user, in the same way as the action.
     pub(crate) fn read(arguments: &Arguments) -> Result<Self, SettingError> {
         let (path, targets_file) = match &arguments.targets {
             None => (TARGETS_FILE.to_owned(), TARGETS.to_owned()),
             Some(path) => {
-                let read = std::fs::read_to_string(path);
-                let text = read.map_err(|source| SettingError::Read { path: path.clone(), source })?;
+                let text_or_error = std::fs::read_to_string(path);
+                let text =
+                    text_or_error.map_err(|source| SettingError::Read { path: path.clone(), source })?;
                 (path.display().to_string(), text)
             }
         };
         let hub: RepoName = HUB.parse().expect("the constant is `owner/name`");
-        let listed = targets::parse_file(&path, &targets_file, &hub, &Defaults::default());
-        let told =
+        let list = targets::parse_file(&path, &targets_file, &hub, &Defaults::default());
+        let join_texts =
             |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-        let rules = listed.rules.clone();
-        let targets = listed.all_good().map_err(|problems| SettingError::Targets(told(problems)))?;
+        let rules = list.rules.clone();
+        let targets = list.all_good().map_err(|problems| SettingError::Targets(join_texts(problems)))?;
         let request = arguments.form.as_ref().map(|path| Request::read(path, arguments)).transpose()?;
-        let given = arguments.inputs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let overrides = arguments.inputs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         // A workflow that an issue starts has no inputs.
-        let known = INPUTS.into_iter().filter(|_| request.is_none());
-        let inputs = known.chain(given).map(|(name, value)| (name.to_owned(), value.into()));
+        let defaults = INPUTS.into_iter().filter(|_| request.is_none());
+        let inputs = defaults.chain(overrides).map(|(name, value)| (name.to_owned(), value.into()));
         Ok(Self {
             targets_file,
             targets,
@@ -163,39 +165,41 @@ impl Setting {
 
     /// The name of the release.
     pub(crate) fn version(&self) -> &str {
-        let asked_for = self.request.as_ref().and_then(Request::version);
-        asked_for.or_else(|| self.inputs.get("version")?.as_str()).unwrap_or_default()
+        let form_version = self.request.as_ref().and_then(Request::version);
+        form_version.or_else(|| self.inputs.get("version")?.as_str()).unwrap_or_default()
     }
 
     /// The inputs of the hub's step. Of two that have the same name the runner takes the first.
     pub(crate) fn step_inputs(&self) -> Vec<(&str, &str)> {
-        let given = self.with.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let asked_for = self.request.iter().flat_map(Request::with);
-        given.chain(asked_for).chain([("release", self.version())]).collect()
+        let user_inputs = self.with.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let form_inputs = self.request.iter().flat_map(Request::with);
+        user_inputs.chain(form_inputs).chain([("release", self.version())]).collect()
     }
 
     /// The targets that are to be released.
-    pub(crate) fn released(&self) -> impl Iterator<Item = &Target> {
-        let ticked = self.request.as_ref().and_then(Request::targets);
-        self.targets
-            .iter()
-            .filter(move |target| ticked.as_ref().is_none_or(|ticked| ticked.contains(&target.name.as_str())))
+    pub(crate) fn targets_to_release(&self) -> impl Iterator<Item = &Target> {
+        let checked_boxes = self.request.as_ref().and_then(Request::targets);
+        self.targets.iter().filter(move |target| {
+            checked_boxes.as_ref().is_none_or(|boxes| boxes.contains(&target.name.as_str()))
+        })
     }
 
     /// The target that fails at first.
     pub(crate) fn fails_once(&self) -> &str {
-        self.released().next().map_or("", |target| target.name.as_str())
+        self.targets_to_release().next().map_or("", |target| target.name.as_str())
     }
 
-    /// Whether the jobs of a target are tracked. Those of the others report by themselves.
+    /// Whether the jobs of a target are tracked. Other targets have steps that report.
     pub(crate) fn is_tracked(&self, target: &str) -> bool {
         target == self.fails_once()
     }
 
-    /// The length of the longest name of anyone who acts.
+    /// The length of the longest name of a person or target.
     pub(crate) fn longest_name(&self) -> usize {
-        let targets =
-            self.targets.iter().map(|target| called(&target.repository.to_string(), target.name.as_str()));
+        let targets = self
+            .targets
+            .iter()
+            .map(|target| display_name(&target.repository.to_string(), target.name.as_str()));
         let names = [HUB, TOOLS, DRIVER].map(str::to_owned).into_iter().chain(targets);
         names.map(|name| name.chars().count()).max().unwrap_or_default()
     }
@@ -236,7 +240,7 @@ impl Setting {
             let path = format!(".github/workflows/{file}");
             world.repository(&repository).private().member(DRIVER, "MEMBER").file(&path, &workflow(inputs));
         }
-        // A branch has the files that are there when it is made.
+        // A branch has the files that exist at its creation.
         for target in &self.targets {
             if let Some(git_ref) = &target.git_ref {
                 let short = git_ref.short();
@@ -258,7 +262,7 @@ impl Setting {
     }
 }
 
-/// A workflow that people and programs start with these inputs. JSON is YAML.
+/// A workflow with these inputs, as JSON, which is also YAML.
 fn workflow<'a>(inputs: impl IntoIterator<Item = &'a str>) -> String {
     let inputs: Map<String, Value> = inputs.into_iter().map(|name| (name.to_owned(), json!({}))).collect();
     let workflow = json!({
@@ -290,8 +294,8 @@ targets:
             request: None,
             with: Vec::new(),
         };
-        let declared: Vec<_> = setting.workflows().into_values().flatten().collect();
-        assert_eq!(declared, ["channel", "draft", "release-target", "release-ticket"]);
+        let inputs: Vec<_> = setting.workflows().into_values().flatten().collect();
+        assert_eq!(inputs, ["channel", "draft", "release-target", "release-ticket"]);
     }
 
     #[test]
@@ -316,8 +320,8 @@ targets:
         };
         let setting = Setting::read(&arguments).expect("a setting");
         assert_eq!((setting.version(), setting.fails_once()), ("2.0.0", "docs"));
-        assert_eq!(setting.released().count(), 1);
-        let given = [("labels", ""), ("release", "{{ form.version }}"), ("only", "{{ form.targets }}")];
-        assert_eq!(setting.step_inputs()[..3], given);
+        assert_eq!(setting.targets_to_release().count(), 1);
+        let inputs = [("labels", ""), ("release", "{{ form.version }}"), ("only", "{{ form.targets }}")];
+        assert_eq!(setting.step_inputs()[..3], inputs);
     }
 }

@@ -1,4 +1,4 @@
-//! The event that started the run: its inputs and its issue come from people.
+//! The event of the run: people write its inputs and its issue.
 
 #![no_main]
 

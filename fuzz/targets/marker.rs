@@ -9,9 +9,9 @@ use serde_json::Value;
 
 fuzz_target!(|body: &str| {
     let key = Key::of(body);
-    let Some(Ok(found)) = Marker::find(body) else { return };
-    let Ok(value) = found.value() else { return };
-    let Some(kind) = found.kind() else { return };
+    let Some(Ok(marker)) = Marker::find(body) else { return };
+    let Ok(value) = marker.value() else { return };
+    let Some(kind) = marker.kind() else { return };
 
     let line = marker::render(kind, &value);
     assert_eq!(line.lines().count(), 1, "{line}");
@@ -21,6 +21,6 @@ fuzz_target!(|body: &str| {
     let again = Marker::find(&line).expect("a marker").expect("a whole one");
     assert_eq!(again.kind(), Some(kind));
     assert_eq!(again.value(), Ok(value));
-    assert_eq!(again.data::<Value>(), found.data::<Value>());
+    assert_eq!(again.data::<Value>(), marker.data::<Value>());
     assert_eq!(Key::of(&line), key);
 });

@@ -1,4 +1,4 @@
-//! The comments of a ticket, a line each: what is folded from them, and the board that shows it.
+//! The comments of a ticket, a line each: the fold of their records, and the board.
 
 #![no_main]
 
@@ -20,14 +20,14 @@ fuzz_target!(|text: &str| {
         is_read_back(record);
     }
 
-    // The order of arrival means nothing, and a record that comes twice says nothing more.
+    // The order of arrival means nothing, nor does a repetition of a record.
     let ticket = fold(&records);
     assert_eq!(fold(records.iter().rev()), ticket);
     assert_eq!(fold(records.iter().chain(&records)), ticket);
-    let mut reversed = Log::default();
-    reversed.extend(comments.iter().rev().cloned());
-    assert_eq!(reversed.ticket(), log.ticket());
-    assert_eq!(reversed.next_board_step(), log.next_board_step());
+    let mut backwards = Log::default();
+    backwards.extend(comments.iter().rev().cloned());
+    assert_eq!(backwards.ticket(), log.ticket());
+    assert_eq!(backwards.next_board_step(), log.next_board_step());
 
     let BoardStep::Write { comment: None, body } = log.next_board_step() else { return };
     is_harmless(&body);
@@ -42,7 +42,7 @@ fn comment((body, id): (&str, u64)) -> Comment {
     Comment {
         id: CommentId(id),
         author: Some("acme-release[bot]".to_owned()),
-        trusted: true,
+        is_trusted: true,
         body: body.to_owned(),
         created_at: DateTime::UNIX_EPOCH,
         updated_at: DateTime::UNIX_EPOCH,
@@ -50,7 +50,7 @@ fn comment((body, id): (&str, u64)) -> Comment {
     }
 }
 
-/// What is rendered again is read the same, unless it had to be cut.
+/// A record that is rendered and parsed again stays the same, except for text that had to be cut.
 fn is_read_back(record: &Record) {
     let body = record.render();
     let marker = Marker::find(&body).expect("a marker").expect("a whole one");
@@ -59,20 +59,20 @@ fn is_read_back(record: &Record) {
     assert_eq!(again.render(), body);
 }
 
-/// Nothing of a record is live HTML, an image or a mention on the board.
+/// The board contains no live HTML, no image and no mention from a record.
 fn is_harmless(body: &str) {
     assert!(text::length(body) <= text::BODY_LIMIT);
-    let (_, shown) = body.split_once('\n').expect("a marker, then a text");
-    for (index, _) in shown.match_indices('<') {
-        let rest = &shown[index..];
+    let (_, text) = body.split_once('\n').expect("a marker, then a text");
+    for (index, _) in text.match_indices('<') {
+        let rest = &text[index..];
         let is_tag = rest[1..].starts_with(|c: char| c.is_ascii_alphabetic() || "/!?".contains(c));
-        assert!(!is_tag || OUR_TAGS.iter().any(|tag| rest.starts_with(tag)), "{shown}");
+        assert!(!is_tag || OUR_TAGS.iter().any(|tag| rest.starts_with(tag)), "{text}");
     }
-    assert!(!shown.contains("!["), "{shown}");
-    for (index, _) in shown.match_indices('@') {
-        let before = shown[..index].chars().next_back();
-        let next = shown[index + 1..].chars().next();
+    assert!(!text.contains("!["), "{text}");
+    for (index, _) in text.match_indices('@') {
+        let before = text[..index].chars().next_back();
+        let next = text[index + 1..].chars().next();
         let pings = next.is_some_and(|c| c.is_ascii_alphanumeric());
-        assert!(!pings || before.is_some_and(|c| c.is_ascii_alphanumeric()), "{shown}");
+        assert!(!pings || before.is_some_and(|c| c.is_ascii_alphanumeric()), "{text}");
     }
 }

@@ -3,19 +3,22 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use release_ticket_action::workflow::Declared;
+use release_ticket_action::workflow::Declaration;
 
 fuzz_target!(|text: &str| {
-    let Ok(Some(declared)) = Declared::read("release.yml", text) else { return };
-    let missing = declared.misfits([]);
+    let Ok(Some(declaration)) = Declaration::read("release.yml", text) else { return };
+    let missing = declaration.misfits([]);
     for misfit in &missing {
-        assert!(declared.has(&misfit.name), "{misfit:?}");
-        assert!(!misfit.what.is_empty() && !misfit.help.is_empty(), "{misfit:?}");
-        // With a value that is not blank it is not missing any more.
-        let given = [(misfit.name.as_str(), "x")];
-        let required = declared.misfits(given).into_iter().filter(|other| other.name == misfit.name);
-        assert!(required.into_iter().all(|other| other.what != misfit.what), "{misfit:?}");
+        assert!(declaration.has(&misfit.name), "{misfit:?}");
+        assert!(!misfit.what.is_empty() && !misfit.help.text.is_empty(), "{misfit:?}");
+        // With a value that is not blank the input is no longer missing.
+        let values = [(misfit.name.as_str(), "x")];
+        let repeated_misfits =
+            declaration.misfits(values).into_iter().filter(|other| other.name == misfit.name);
+        assert!(repeated_misfits.into_iter().all(|other| other.what != misfit.what), "{misfit:?}");
     }
     let stranger = missing.iter().map(|misfit| misfit.name.as_str()).collect::<String>() + "\u{0}stranger";
-    assert!(declared.has(&stranger) || declared.misfits([(stranger.as_str(), "x")]).len() > missing.len());
+    assert!(
+        declaration.has(&stranger) || declaration.misfits([(stranger.as_str(), "x")]).len() > missing.len()
+    );
 });

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{About, Names, first_word, is_separator, plain, quoted};
+use super::{About, Names, first_word, is_separator, plain, quote};
 use crate::names::TargetName;
-use crate::problem::Problem;
-use crate::targets::{closest, listed};
+use crate::problem::{Problem, Topic};
+use crate::targets::{closest, enumeration};
 use crate::ticket::Verb;
 
-/// The word for whatever the verb can apply to. A target or gate of that name comes first.
+/// The word for everything that the verb can apply to. A target or gate of that name comes first.
 pub(super) const ALL: &str = "all";
 
 /// The kind of the names behind a verb.
@@ -19,7 +19,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// What `verb` takes; none if it takes no names.
+    /// The kind of names that `verb` takes; `None` if it takes no names.
     fn of(verb: Verb) -> Option<Self> {
         match verb {
             Verb::Go | Verb::NoGo => Some(Self::Gate),
@@ -37,7 +37,7 @@ impl Kind {
 }
 
 impl<'n> Names<'n> {
-    /// The names that `text` begins with, and what follows them.
+    /// The names that `text` begins with, and the rest.
     ///
     /// # Errors
     ///
@@ -63,7 +63,8 @@ impl<'n> Names<'n> {
             (false, false) => Ok((About::These(these), rest)),
             (true, true) => Ok((About::All, rest)),
             (true, false) => {
-                Err(Problem::new("names stand beside `all`").help("write either the names, or `all`"))
+                let help = "write either the names, or `all`";
+                Err(Problem::new("names stand beside `all`").help(Topic::Command, help))
             }
         }
     }
@@ -83,7 +84,7 @@ impl<'n> Names<'n> {
         Kind::of(verb).is_some_and(|kind| closest(word, self.words(kind)).is_some())
     }
 
-    /// The name that is most like `word`, if one is.
+    /// The name that is most similar to `word`, if one is similar.
     pub(super) fn closest(self, word: &str) -> Option<&'n str> {
         closest(word, self.all().map(TargetName::as_str).chain([ALL]))
     }
@@ -95,17 +96,17 @@ impl<'n> Names<'n> {
         }
     }
 
-    /// The longest name that `text` begins with, and what follows it. Of names that differ by no more than their case
-    /// or the kind of their dashes the one that is spelt as in `text`.
+    /// The longest name that `text` begins with, and the rest. If several names differ only by their case or the kind of
+    /// their dashes, the one that is spelt as in `text`.
     fn longest<'t>(self, text: &'t str) -> Option<(&'n TargetName, &'t str)> {
         let fitting = self.all().filter_map(|name| Some((name, after_name(text, name.as_str())?)));
         let fitting: Vec<_> = fitting.collect();
         let rest = fitting.iter().map(|(_, rest)| rest.len()).min()?;
         let longest: Vec<_> = fitting.into_iter().filter(|(_, after)| after.len() == rest).collect();
-        let typed = &text[..text.len() - rest];
+        let spelling = &text[..text.len() - rest];
         match longest[..] {
             [one] => Some(one),
-            _ => longest.into_iter().find(|(name, _)| name.as_str() == typed),
+            _ => longest.into_iter().find(|(name, _)| name.as_str() == spelling),
         }
     }
 
@@ -118,39 +119,40 @@ impl<'n> Names<'n> {
             Kind::Gate => ("a target", "gates"),
         };
         let what = format!("`{name}` is {is}, and `{}` takes {takes}", verb.as_str());
-        Err(Problem::new(what).help(self.there_is(kind)))
+        Err(Problem::new(what).help(Topic::Command, self.there_is(kind)))
     }
 
     /// The refusal of a verb without the names that it takes.
-    pub(super) fn missing(self, verb: Verb) -> Problem {
+    pub(super) fn missing_names(self, verb: Verb) -> Problem {
         let kind = Kind::of(verb).unwrap_or(Kind::Target);
         let what = format!("`{}` takes the names of {}s", verb.as_str(), kind.as_str());
-        Problem::new(what).help(format!("{}; or write `{ALL}`", self.there_is(kind)))
+        Problem::new(what).help(Topic::Command, format!("{}; or write `{ALL}`", self.there_is(kind)))
     }
 
     /// The refusal of `text` behind `verb`, which does not begin with a name.
-    pub(super) fn unknown(self, verb: Verb, text: &str) -> Problem {
+    pub(super) fn unknown_name(self, verb: Verb, text: &str) -> Problem {
         let (word, rest) = first_word(text);
         let verb_word = verb.as_str();
         let Some(kind) = Kind::of(verb) else {
             let reason = if verb == Verb::OverrideFreeze { " : reason" } else { "" };
             let what = format!("`{verb_word}` takes no names");
-            return Problem::new(what).help(format!("write `/release {verb_word}{reason}`"));
+            let help = format!("write `/release {verb_word}{reason}`");
+            return Problem::new(what).help(Topic::Command, help);
         };
-        let what = format!("{} is not a {} of this ticket", quoted(word), kind.as_str());
+        let what = format!("{} is not a {} of this ticket", quote(word), kind.as_str());
         let is_alone = rest.trim_matches(is_separator).is_empty();
         let help = match closest(word, self.words(kind)) {
             Some(closest) if is_alone => format!("did you mean `{closest}`?"),
             Some(closest) => format!("did you mean `{closest}`? A reason stands behind a `:`"),
             None => format!("{}; a reason stands behind a `:`", self.there_is(kind)),
         };
-        Problem::new(what).help(help)
+        Problem::new(what).help(Topic::Command, help)
     }
 
     fn there_is(self, kind: Kind) -> String {
         match self.of(kind) {
             [] => format!("there is no {}", kind.as_str()),
-            names => format!("there is {}", listed(names.iter().map(TargetName::as_str))),
+            names => format!("there is {}", enumeration(names.iter().map(TargetName::as_str))),
         }
     }
 }
@@ -160,12 +162,12 @@ fn to_next(text: &str) -> &str {
     text.trim_start_matches(|c| is_separator(c) && c != ':')
 }
 
-/// What follows `name` in a text that begins with it, in any case and with dashes and spaces of any kind.
+/// The rest of a text that begins with `name`, in any case and with dashes and spaces of any kind.
 pub(super) fn after_name<'t>(text: &'t str, name: &str) -> Option<&'t str> {
-    let folded = |c: char| plain(c).to_lowercase();
-    let mut typed = text.chars();
-    let is_same = name.chars().all(|c| typed.next().is_some_and(|typed| folded(typed).eq(folded(c))));
-    let rest = typed.as_str();
+    let fold = |c: char| plain(c).to_lowercase();
+    let mut chars = text.chars();
+    let is_same = name.chars().all(|c| chars.next().is_some_and(|other| fold(other).eq(fold(c))));
+    let rest = chars.as_str();
     let is_whole = rest.chars().next().is_none_or(is_separator);
     (is_same && is_whole && !name.is_empty()).then_some(rest)
 }

@@ -10,15 +10,17 @@ fn names(names: &[&str]) -> Vec<TargetName> {
     names.iter().map(|name| TargetName::from(*name)).collect()
 }
 
-fn parsed(line: &str) -> Result<Command, Problem> {
+fn parse_line(line: &str) -> Result<Command, Problem> {
     parse(line, Names { targets: &names(&TARGETS), gates: &names(&GATES) })
 }
 
 /// A command as it is rendered, or its refusal in one line.
 fn answer(line: &str) -> String {
-    match parsed(line) {
+    match parse_line(line) {
         Ok(command) => command.to_string(),
-        Err(Problem { what, help, .. }) => format!("{what}; {}", help.unwrap_or_default()),
+        Err(Problem { what, help, .. }) => {
+            format!("{what}; {}", help.map(|help| help.text).unwrap_or_default())
+        }
     }
 }
 
@@ -44,7 +46,7 @@ fn a_command_is_the_first_line_of_a_comment() {
         ("/release\u{e9}", None),
         ("release go", None),
     ] {
-        assert_eq!(find(body).map(|found| found.expect(body)), line, "{body:?}");
+        assert_eq!(find(body).map(|result| result.expect(body)), line, "{body:?}");
     }
 }
 
@@ -62,8 +64,8 @@ fn a_comment_takes_one_command_and_code_and_quotes_are_none() {
         ("/release go\n> a quote\n/release hold", false),
         ("/release go\n```\nno end\n~~~\n/release hold", true),
     ] {
-        let found = find(body).expect("it begins with a command");
-        assert_eq!(found.is_ok(), is_one, "{body:?}");
+        let result = find(body).expect("it begins with a command");
+        assert_eq!(result.is_ok(), is_one, "{body:?}");
     }
     let problem = find("/release go\n/release hold").and_then(Result::err).expect("a refusal");
     insta::assert_snapshot!(problem, @"
@@ -171,7 +173,7 @@ fn a_command_that_is_not_clear_is_refused_with_what_would_do() {
     /release deploy
         `/release deploy` is not a command; there is `status`, `help`, `go`, `no-go`, `retry`, `cancel`, `skip`, `hold`, `resume` and `override-freeze`
     /release: hold web
-        nothing stands before the `:`; write what to do right behind `/release`, as in `/release hold : reason`
+        nothing stands before the `:`; write a verb right behind `/release`, as in `/release hold : reason`
     /release status web
         `status` takes no names; write `/release status`
     /release go stagng
@@ -248,8 +250,8 @@ fn a_ticket_without_gates_says_so() {
 #[test]
 fn of_two_names_that_differ_by_a_dash_the_spelling_decides() {
     let targets = names(&["a-b", "a\u{2013}b"]);
-    let about = |typed: &str| {
-        let line = format!("/release retry {typed}");
+    let about = |name: &str| {
+        let line = format!("/release retry {name}");
         parse(&line, Names { targets: &targets, gates: &[] }).map(|command| command.about)
     };
     for name in &targets {
@@ -267,7 +269,7 @@ fn a_target_named_all_comes_before_the_word() {
 
 #[test]
 fn a_reason_is_one_line_that_people_see_and_of_limited_length() {
-    let reason = |text: &str| parsed(&format!("/release hold : {text}")).expect("a command").reason;
+    let reason = |text: &str| parse_line(&format!("/release hold : {text}")).expect("a command").reason;
     assert_eq!(reason("  a\t b\u{2028}c\u{202e}\u{7} ").as_deref(), Some("a b c"));
     assert_eq!(reason(" \u{200b} "), None);
     let cut = reason(&"very ".repeat(100)).expect("a reason");
@@ -288,22 +290,22 @@ fn any_names() -> impl Strategy<Value = (Vec<TargetName>, Vec<TargetName>)> {
         names.sort_by_key(|name| name.to_lowercase());
         names.dedup_by_key(|name| name.to_lowercase());
         let gates = names.split_off(names.len() / 2);
-        let typed = |names: Vec<String>| names.into_iter().map(TargetName::from).collect();
-        (typed(names), typed(gates))
+        let target_names = |names: Vec<String>| names.into_iter().map(TargetName::from).collect();
+        (target_names(names), target_names(gates))
     })
 }
 
 /// A command that can be given with these names.
 fn any_command(targets: Vec<TargetName>, gates: Vec<TargetName>) -> impl Strategy<Value = Command> {
     let reason = prop::option::of("[a-z:,/ \u{2013}\u{e9}0-9]{0,300}");
-    (any_verb(), any::<u32>(), any::<bool>(), reason).prop_map(move |(verb, chosen, is_all, reason)| {
+    (any_verb(), any::<u32>(), any::<bool>(), reason).prop_map(move |(verb, choice, is_all, reason)| {
         let (takes, needs): (&[TargetName], bool) = match verb {
             Verb::Go | Verb::NoGo => (&gates, false),
             Verb::Hold | Verb::Resume => (&targets, false),
             Verb::Retry | Verb::Cancel | Verb::Skip => (&targets, true),
             Verb::Status | Verb::Help | Verb::OverrideFreeze => (&[], false),
         };
-        let these = takes.iter().enumerate().filter(|(index, _)| chosen >> index & 1 == 1);
+        let these = takes.iter().enumerate().filter(|(index, _)| choice >> index & 1 == 1);
         let these: BTreeSet<TargetName> = these.map(|(_, name)| name.clone()).collect();
         let about = match (these.is_empty(), takes.is_empty()) {
             (false, _) => About::These(these),

@@ -1,11 +1,11 @@
-//! Who asks for a dispatch, where an event started the hub's run that anybody can bring about.
+//! The asker of a dispatch, for an event that anybody can cause.
 //!
-//! Anybody may comment on a public hub's issues and discussions, and a token for issues is all that it takes to label
-//! one. So such an event starts something only if GitHub lets whoever brought it about do so: a label and the like take
-//! the role triage, all others write. A comment counts only as a command ([`commanded`]), or as a record that arrives on
-//! a ticket of this hub: then the dispatch looks at what has become ready, and that rests on GitHub's word.
+//! Anybody may comment on a public hub's issues and discussions, and a token for issues is enough to label one. So such
+//! an event starts something only if its sender has the role for it on GitHub: triage for a label and the like, write
+//! for all others. A comment counts only as a command ([`command_comment`]), or as a record that arrives on a ticket of
+//! this hub: then the dispatch looks for targets that have become ready, and that rests on GitHub's answers.
 
-mod commanded;
+mod command_comment;
 
 use serde_json::Value;
 
@@ -20,48 +20,46 @@ use crate::ticket::decision::Person;
 use crate::ticket::marker::{Kind, Marker};
 use crate::ticket::{Basis, Log};
 
-/// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Asker {
-    /// Somebody who may ask for all that the step does.
+    /// A person with the role for all that the step does, or an event that only such a person can cause.
     Permitted,
     /// A record that arrived on a ticket of this hub: it starts nothing a second time.
     Record,
     /// A person, by a command on the ticket.
-    Command(Box<Commanded>),
-    /// Nobody who may, and why.
+    Command(Box<CommandComment>),
+    /// Nobody with the role for it. The text is the reason.
     Nobody(String),
 }
 
-/// A command in a comment on the ticket. The names in it are read when the targets are known.
+/// A comment with a command on the ticket. The names in the command are read after the targets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Commanded {
+pub(super) struct CommandComment {
     /// The ticket.
     pub(super) issue: IssueRef,
-    /// The comment.
     pub(super) comment: CommentId,
-    /// The comment in the browser.
+    /// The comment's page for the browser.
     pub(super) comment_url: String,
-    /// Who wrote it.
+    /// The author.
     pub(super) who: Person,
-    /// The line with the command, or why it counts for nothing.
+    /// The line with the command, or the reason why it does not count.
     pub(super) line: Result<String, Problem>,
 }
 
-/// Asks GitHub what whoever brought the event about may do.
+/// Finds the asker by the event, and asks GitHub for the sender's role.
 pub(super) async fn find(hub: Hub<'_>) -> Result<Asker, Vec<Problem>> {
-    let Some(event) = hub.job.event.by_anybody() else { return Ok(Asker::Permitted) };
+    let Some(event) = hub.job.event.public_event() else { return Ok(Asker::Permitted) };
     let nobody = |why: String| Ok(Asker::Nobody(why));
     if event.is_pull_request {
         return nobody("the event is about a pull request".to_owned());
     }
     let body = event.comment.map(|comment| comment.get("body").and_then(Value::as_str).unwrap_or_default());
     if body.is_some_and(|body| Marker::find(body).is_none()) {
-        return commanded::find(hub).await;
+        return command_comment::find(hub).await;
     }
     let record = event.comment.and_then(record_kind);
     if matches!(record, Some(Kind::Board | Kind::Dispatch | Kind::Decision | Kind::Ticket)) {
-        return nobody("the comment is one of a dispatch itself".to_owned());
+        return nobody("a dispatch wrote the comment".to_owned());
     }
     let number = hub.common.ticket.as_ref().map(|ticket| ticket.number);
     let is_on_closed_ticket = event.is_on_closed_issue && hub.job.event.issue() == number;
@@ -69,27 +67,27 @@ pub(super) async fn find(hub: Hub<'_>) -> Result<Asker, Vec<Problem>> {
         return nobody("the ticket is closed, and everything on it is released".to_owned());
     }
     let Some(sender) = event.sender.as_ref().or(hub.job.actor.as_ref()) else {
-        return nobody("the event does not say who brought it about".to_owned());
+        return nobody("the event does not name its sender".to_owned());
     };
-    let needed = if event.is_label { Role::Triage } else { Role::Write };
+    let required_role = if event.is_label { Role::Triage } else { Role::Write };
     let hub_name = &hub.common.hub;
     let role = if event.is_by_bot || sender.is_bot() {
         None
     } else {
         let role = hub.github.role(hub_name, sender).await;
-        let doing = format!("cannot tell whether {sender} may start a release in {hub_name}");
+        let doing = format!("cannot check whether {sender} may start a release in {hub_name}");
         Some(role.map_err(|error| vec![Problem::of(&doing, &error)])?)
     };
     match role {
-        Some(role) if role >= needed => Ok(Asker::Permitted),
+        Some(role) if role >= required_role => Ok(Asker::Permitted),
         // The hub reads the record itself, and believes it or not.
         _ if record.is_some() && has_dispatched(hub).await? => Ok(Asker::Record),
-        None => nobody(format!("{sender} is a bot, and what bots write on issues starts nothing")),
-        Some(_) => nobody(format!("{sender} may not {needed} in {hub_name}")),
+        None => nobody(format!("{sender} is a bot, and issues and comments of bots start nothing")),
+        Some(_) => nobody(format!("{sender} may not {required_role} in {hub_name}")),
     }
 }
 
-/// What kind of record a comment of the event is.
+/// The kind of record that the event's comment holds.
 fn record_kind(comment: &Value) -> Option<Kind> {
     let body = comment.get("body")?.as_str()?;
     let marker = Marker::find(body)?.ok()?;
@@ -98,7 +96,7 @@ fn record_kind(comment: &Value) -> Option<Kind> {
     marker.kind().filter(|_| is_trusted())
 }
 
-/// Whether this hub's own identity has dispatched anything by the ticket.
+/// Whether this hub's own identity has dispatched anything with the ticket.
 async fn has_dispatched(hub: Hub<'_>) -> Result<bool, Vec<Problem>> {
     let Some((log, basis)) = read(hub).await? else { return Ok(false) };
     Ok(Claims { log: &log, basis: &basis }.own().next().is_some())
@@ -107,12 +105,12 @@ async fn has_dispatched(hub: Hub<'_>) -> Result<bool, Vec<Problem>> {
 /// Whether everything on the ticket is released, by its records.
 async fn is_released(hub: Hub<'_>) -> Result<bool, Vec<Problem>> {
     let Some((log, basis)) = read(hub).await? else { return Ok(false) };
-    let unseen = log.ticket().targets.keys().cloned().collect();
-    let ticket = log.believed(&Basis { unseen, ..basis });
+    let targets = log.ticket().targets.keys().cloned().collect();
+    let ticket = log.ticket_by_basis(&Basis { hidden_targets: targets, ..basis });
     Ok(!ticket.targets.is_empty() && ticket.is_done(&ticket.left_out))
 }
 
-/// The ticket's log, and what decisions rest on.
+/// The ticket's log, and the basis of decisions.
 async fn read(hub: Hub<'_>) -> Result<Option<(Log, Basis)>, Vec<Problem>> {
     let Some(ticket) = &hub.common.ticket else { return Ok(None) };
     let log = read_log(ticket, hub.github).await?;

@@ -1,8 +1,8 @@
-//! The files of the forms that may have opened the ticket: they say which of the issue's headings are questions.
+//! The files of issue forms: they say which headings of the ticket are questions.
 
 use futures::StreamExt;
 
-use super::approved::Approved;
+use super::approval::Approval;
 use super::{Hub, READS_AT_ONCE};
 use crate::form::{Form, Source};
 use crate::github::Needs;
@@ -10,25 +10,25 @@ use crate::github::needs::{Level, Permission};
 use crate::names::RepoName;
 use crate::problem::Problem;
 use crate::runner::log::NOTICE;
-use crate::targets::listed;
+use crate::targets::enumeration;
 use crate::workspace;
 
-/// Where GitHub looks for forms.
+/// The folder in which GitHub looks for forms.
 const FOLDER: &str = ".github/ISSUE_TEMPLATE";
 
 /// The forms of a repository.
 #[derive(Default)]
 pub(super) struct Files {
     pub(super) forms: Vec<Form>,
-    /// Why others are not known.
-    unread: Vec<String>,
+    /// The errors of files that could not be read.
+    failures: Vec<String>,
 }
 
 /// The forms of `repository`, like the targets file: from the workspace, else at the run's commit.
 ///
 /// # Errors
 ///
-/// When GitHub does not answer. A form that cannot be read stops no release.
+/// GitHub does not answer. A form that cannot be read stops no release.
 pub(super) async fn read(hub: Hub<'_>, repository: &RepoName) -> Result<Files, Vec<Problem>> {
     let is_own = hub.job.repository == *repository;
     let mut files = Files::default();
@@ -64,7 +64,7 @@ impl Files {
         github.tokens().need(Needs::default().may(repository, Permission::Contents, Level::Read));
         let names = match github.folder(repository, FOLDER, at).await {
             Err(error) if error.status() == Some(http::StatusCode::FORBIDDEN) => {
-                self.unread.push(error.to_string());
+                self.failures.push(error.to_string());
                 return Ok(());
             }
             answer => {
@@ -94,29 +94,29 @@ impl Files {
     fn note<T, E: std::error::Error>(&mut self, path: &str, read: Result<T, E>) -> Option<T> {
         read.inspect_err(|error| {
             let why = error.to_string();
-            self.unread.push(format!("`{path}`: {}", why.lines().next().unwrap_or_default()));
+            self.failures.push(format!("`{path}`: {}", why.lines().next().unwrap_or_default()));
         })
         .ok()
     }
 
-    /// Says what was taken for questions, where no form says what they are.
-    pub(super) fn explain(&self, approved: &Approved) {
-        let why = match &approved.source {
+    /// Logs which headings count as questions, if no form says so.
+    pub(super) fn explain(&self, approval: &Approval) {
+        let why = match &approval.source {
             None | Some(Source::File(_)) => return,
-            Some(Source::NoForm) => format!("no form is known in `{FOLDER}`"),
+            Some(Source::NoForm) => format!("no form was found in `{FOLDER}`"),
             Some(Source::NoneFits) => {
-                format!("they are not the questions of a form in `{FOLDER}`, each once and in their order")
+                format!("the headings are not the questions of a form in `{FOLDER}`, each once and in order")
             }
             Some(Source::SeveralFit(paths)) => {
-                format!("{} have these questions", listed(paths.iter().map(String::as_str)))
+                format!("{} have these questions", enumeration(paths.iter().map(String::as_str)))
             }
         };
-        let questions = listed(approved.answers.keys().map(String::as_str));
-        let questions = if approved.answers.is_empty() { String::new() } else { format!(": {questions}") };
-        let unread: String = self.unread.iter().map(|why| format!("\nnot read: {why}")).collect();
+        let questions = enumeration(approval.answers.keys().map(String::as_str));
+        let questions = if approval.answers.is_empty() { String::new() } else { format!(": {questions}") };
+        let failures: String = self.failures.iter().map(|why| format!("\nnot read: {why}")).collect();
         tracing::info!(
             target: NOTICE,
-            "every heading `###` of the issue counts as a question, as {why}{questions}{unread}"
+            "every heading `###` of the issue counts as a question, because {why}{questions}{failures}"
         );
     }
 }

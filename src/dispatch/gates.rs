@@ -1,20 +1,20 @@
-//! What gates need of GitHub, checked before anything is started: the token sees the teams that approve, and can read the
-//! commits to which approvals are bound.
+//! Checks of gates before anything is started: the token can see the teams that approve, and can read the commits to
+//! which approvals are bound.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 
 use super::READS_AT_ONCE;
-use crate::engine::Ready;
+use crate::engine::ReadyTarget;
 use crate::github::{GitHub, GitHubError};
 use crate::names::{GitRef, RepoName, TargetName};
-use crate::problem::{Help, Problem};
-use crate::ticket::gate::{Approver, Gate, OnMoved, Rules};
+use crate::problem::{Help, Problem, Topic};
+use crate::ticket::gate::{Approver, Gate, MovePolicy, Rules};
 
-/// Checks what the gates of `rules` need, with one request for each team, and one for each branch or tag of `targets`
-/// whose commits nobody has read yet.
-pub async fn check(github: &GitHub, rules: &Rules, targets: &[Ready]) -> Vec<Problem> {
+/// Checks the gates of `rules`, with one request for each team, and one for each branch or tag of `targets` from which
+/// this step has not read a file yet.
+pub async fn check(github: &GitHub, rules: &Rules, targets: &[ReadyTarget]) -> Vec<Problem> {
     let (mut problems, commits) =
         tokio::join!(check_teams(github, rules), check_commits(github, rules, targets));
     problems.extend(commits);
@@ -50,8 +50,8 @@ fn teams(rules: &Rules) -> Vec<Team<'_>> {
 async fn check_teams(github: &GitHub, rules: &Rules) -> Vec<Problem> {
     let answers = teams(rules).into_iter().map(async |team: Team<'_>| {
         let Team { organization, slug, gates } = team;
-        let error = github.can_see_team(organization, slug).await.err()?;
-        let (gates, name) = (named(&gates), if gates.len() == 1 { "names" } else { "name" });
+        let error = github.check_team(organization, slug).await.err()?;
+        let (gates, name) = (quoted_names(&gates), if gates.len() == 1 { "names" } else { "name" });
         let what = format!("{gates} {name} the team {organization}/{slug}, whose members cannot be read");
         Some(Problem::of(&what, &error))
     });
@@ -60,51 +60,52 @@ async fn check_teams(github: &GitHub, rules: &Rules) -> Vec<Problem> {
     problems.into_iter().flatten().collect()
 }
 
-/// Checks that the token can read the commits to which gates bind approvals. Where it has read a target's workflow file,
-/// it can read the commit, too.
-async fn check_commits(github: &GitHub, rules: &Rules, targets: &[Ready]) -> Vec<Problem> {
-    let bound: Vec<(&Ready, Vec<&TargetName>)> = targets
+/// Checks that the token can read the commits to which gates bind approvals. A token that has read a target's workflow
+/// file can read the commit too.
+async fn check_commits(github: &GitHub, rules: &Rules, targets: &[ReadyTarget]) -> Vec<Problem> {
+    let bound_targets: Vec<(&ReadyTarget, Vec<&TargetName>)> = targets
         .iter()
-        .filter(|ready| ready.declared.is_none())
+        .filter(|ready| ready.declaration.is_none())
         .map(|ready| (ready, binding(rules, ready)))
         .filter(|(_, gates)| !gates.is_empty())
         .collect();
-    let branches: BTreeSet<Branch<'_>> = bound.iter().map(|(ready, _)| branch_of(ready)).collect();
+    let branches: BTreeSet<Branch<'_>> = bound_targets.iter().map(|(ready, _)| branch_of(ready)).collect();
     let answers: BTreeMap<Branch<'_>, Option<Unreadable>> = futures::stream::iter(branches)
-        .map(async |branch| (branch, unreadable(github, branch).await))
+        .map(async |branch| (branch, read_failure(github, branch).await))
         .buffer_unordered(READS_AT_ONCE)
         .collect()
         .await;
-    let problems = bound.into_iter().filter_map(|(ready, gates)| {
+    let problems = bound_targets.into_iter().filter_map(|(ready, gates)| {
         let why = answers.get(&branch_of(ready))?.as_ref()?;
         Some(why.problem(ready, &gates))
     });
     problems.collect()
 }
 
-/// The branch or tag at which a target is started.
+/// The repository of a target, and the branch or tag of its runs.
 type Branch<'r> = (&'r RepoName, &'r GitRef);
 
-fn branch_of(ready: &Ready) -> Branch<'_> {
+fn branch_of(ready: &ReadyTarget) -> Branch<'_> {
     (&ready.target.repository, &ready.git_ref)
 }
 
-/// The gates that let a target through, and whose approvals lapse when its branch or tag moves. A word of a newer
-/// release binds too.
-fn binding<'r>(rules: &'r Rules, ready: &Ready) -> Vec<&'r TargetName> {
-    let binds = |gate: &&Gate| gate.on_moved != OnMoved::Warn && ready.target.needs.contains(&gate.name);
+/// The gates of a target whose approvals lapse when its branch or tag moves. An unknown word of a newer release binds
+/// too.
+fn binding<'r>(rules: &'r Rules, ready: &ReadyTarget) -> Vec<&'r TargetName> {
+    let binds =
+        |gate: &&Gate| gate.move_policy != MovePolicy::Warn && ready.target.needs.contains(&gate.name);
     rules.gates.iter().filter(binds).map(|gate| &gate.name).collect()
 }
 
-/// Why the commit of a branch or tag cannot be read.
+/// The reason why the commit of a branch or tag cannot be read.
 enum Unreadable {
     /// GitHub shows no such branch or tag.
     Hidden,
-    /// GitHub refuses or does not answer.
+    /// GitHub refuses, or does not answer.
     Refused(GitHubError),
 }
 
-async fn unreadable(github: &GitHub, (repository, git_ref): Branch<'_>) -> Option<Unreadable> {
+async fn read_failure(github: &GitHub, (repository, git_ref): Branch<'_>) -> Option<Unreadable> {
     match github.commit_of(repository, git_ref).await {
         Ok(Some(_)) => None,
         Ok(None) => Some(Unreadable::Hidden),
@@ -113,21 +114,23 @@ async fn unreadable(github: &GitHub, (repository, git_ref): Branch<'_>) -> Optio
 }
 
 impl Unreadable {
-    fn problem(&self, ready: &Ready, gates: &[&TargetName]) -> Problem {
+    fn problem(&self, ready: &ReadyTarget, gates: &[&TargetName]) -> Problem {
         const INSTEAD: &str = "or set `on-moved: warn`, with which approvals count for any commit";
         let (repository, git_ref) = branch_of(ready);
         let binds = if gates.len() == 1 { "binds" } else { "bind" };
-        let what = format!("{} {binds} approvals to commits", named(gates));
+        let what = format!("{} {binds} approvals to commits", quoted_names(gates));
         let problem = match self {
             Self::Hidden => {
                 let (branch, target) = (git_ref.short(), ready.name());
-                Problem::new(format!("{what}, and GitHub shows none of `{branch}` in {repository}")).help(format!(
+                let help = format!(
                     "correct the `ref` of {target}, or grant the token `contents: read` on {repository}; {INSTEAD}"
-                ))
+                );
+                Problem::new(format!("{what}, and GitHub shows none of `{branch}` in {repository}"))
+                    .help(Topic::Gate, help)
             }
             Self::Refused(error) => {
                 let what = format!("{what}, and the token cannot read those of {repository}");
-                let help = error.help().map(|help| format!("{help}; {INSTEAD}"));
+                let help = error.help().map(|help| help.and(Some(INSTEAD)));
                 Problem { help, ..Problem::of(&what, error) }
             }
         };
@@ -136,7 +139,7 @@ impl Unreadable {
 }
 
 /// ``gate `go` ``, or ``gates `go` and `late` ``.
-fn named(gates: &[&TargetName]) -> String {
+fn quoted_names(gates: &[&TargetName]) -> String {
     let names: Vec<String> = gates.iter().map(|name| format!("`{name}`")).collect();
     match names.split_last() {
         Some((last, [])) => format!("gate {last}"),

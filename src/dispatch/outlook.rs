@@ -1,4 +1,4 @@
-//! What a dispatch knows of its ticket and targets before it begins, for the outputs of a step that is cancelled while it
+//! The ticket and targets of a dispatch that has not begun, for the outputs of a step that is cancelled while it
 //! prepares.
 
 use super::Hub;
@@ -6,17 +6,16 @@ use crate::engine::results;
 use crate::names::{IssueRef, RepoName, TargetName};
 use crate::receipt::Receipt;
 
-/// What is known so far.
 #[derive(Debug, Default)]
 pub(super) struct Outlook {
-    /// The ticket with its page, where it is named or was found.
+    /// The ticket with its page, if the step names it or has found it.
     pub(super) ticket: Option<(IssueRef, String)>,
-    /// The targets that are meant.
+    /// The targets of this step.
     pub(super) targets: Vec<(TargetName, RepoName)>,
 }
 
 impl Outlook {
-    /// What the step itself says.
+    /// The outlook by the step's inputs alone.
     pub(super) fn of(hub: Hub<'_>) -> Self {
         let ticket = hub.common.ticket.clone();
         let ticket = ticket.map(|ticket| (ticket.clone(), hub.job.issue_url(&ticket)));
@@ -28,8 +27,9 @@ impl Outlook {
         receipt.is_cancelled = true;
         receipt.ticket = self.ticket;
         if !dry_run {
-            receipt.delivered = Some(false);
-            let targets = self.targets.iter().map(|(name, repository)| results::untouched(name, repository));
+            receipt.is_delivered = Some(false);
+            let targets =
+                self.targets.iter().map(|(name, repository)| results::untouched_result(name, repository));
             receipt.results = Some(targets.collect::<serde_json::Value>().to_string());
         }
     }

@@ -1,4 +1,4 @@
-//! Performing the engine's steps: the only part of a dispatch that talks to GitHub once it has begun.
+//! Performing the engine's steps: the only part of a dispatch that sends requests after it has begun.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,50 +7,50 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
 
 use super::READS_AT_ONCE;
-use super::follow::{Follower, Seen};
+use super::follow::{Follower, RunSnapshot};
 use super::stop::Stop;
 use super::survey;
 use super::verify;
 use crate::apply;
-use crate::engine::step::{Candidate, RunOf, Search};
-use crate::engine::{Answer, Failure, Known, Pause, Request, Step, TicketIs, next, results, searches};
+use crate::engine::step::{Candidate, Search, TargetRun};
+use crate::engine::{Answer, Facts, Failure, Pause, Request, Step, TicketState, next, results, searches};
 use crate::github::{GitHub, GitHubError};
 use crate::ledger::{Ledger, Pen, Reading};
 use crate::names::TargetName;
-use crate::plan::{Applied, Effect};
+use crate::plan::{Effect, EffectOutcome};
 use crate::problem::{Help, Problem};
 use crate::runner::log::NOTICE;
 use crate::ticket::claim::Liveness;
 use crate::ticket::reason::and;
 use crate::ticket::{Comment, Writer};
 
-/// What a look at a run may take, even when the time to wait is over.
+/// The time for a look at a run, even if the time to wait has ended.
 const ONE_LOOK: Duration = Duration::from_secs(30);
 
-/// A hub run that GitHub shows as over, and not how it ended, may be at work for so long.
-const UNSETTLED: TimeDelta = TimeDelta::seconds(60);
+/// The time that a hub run may still be at work although GitHub shows it as completed, without a conclusion.
+const SETTLING_TIME: TimeDelta = TimeDelta::seconds(60);
 
-/// Performs steps, and folds their answers into what is known.
+/// Performs steps, and folds their answers into the facts.
 pub(super) struct Performer<'a> {
     github: &'a GitHub,
     ledger: Option<Ledger<'a>>,
     follower: Follower,
-    /// Whether it only asks: a dry run changes nothing.
+    /// A dry run only asks, and changes nothing.
     only_asks: bool,
-    /// What was last said of each target.
+    /// The last line in the log about each target.
     lines: BTreeMap<TargetName, String>,
-    /// The end of a rate limit that was said last.
+    /// The end of a rate limit that the log named last.
     limit_end: Option<DateTime<Utc>>,
 }
 
 impl<'a> Performer<'a> {
-    pub(super) fn new(github: &'a GitHub, known: &Known) -> Self {
-        let ledger = match &known.ticket {
-            TicketIs::Open { issue, .. } if !known.log.is_empty() => {
-                Some(Ledger::of_log(github, issue.clone(), &known.log))
+    pub(super) fn new(github: &'a GitHub, facts: &Facts) -> Self {
+        let ledger = match &facts.ticket {
+            TicketState::Open { issue, .. } if !facts.log.is_empty() => {
+                Some(Ledger::of_log(github, issue.clone(), &facts.log))
             }
-            TicketIs::Open { issue, .. } => Some(Ledger::unread(github, issue.clone())),
-            TicketIs::New(_) => None,
+            TicketState::Open { issue, .. } => Some(Ledger::new(github, issue.clone())),
+            TicketState::New(_) => None,
         };
         Self {
             github,
@@ -62,159 +62,159 @@ impl<'a> Performer<'a> {
         }
     }
 
-    /// Does what comes next, until nothing does or it is to `stop`.
-    pub(super) async fn drive(&mut self, known: &mut Known, request: &Request, stop: &Stop) {
+    /// Performs the next steps until none is left, or until `stop` is due.
+    pub(super) async fn drive(&mut self, facts: &mut Facts, request: &Request, stop: &Stop) {
         while !stop.is_due() {
             let now = self.github.clock().now();
-            let steps = next(known, request, now);
+            let steps = next(facts, request, now);
             if steps.is_empty() {
                 break;
             }
-            known.send(&steps, now);
-            self.perform(steps, known, request, stop).await;
+            facts.begin(&steps, now);
+            self.perform(steps, facts, request, stop).await;
         }
         if request.follow.is_some() {
-            self.say_what_changed(known, request);
+            self.report_changes(facts, request);
         }
     }
 
-    /// Does what comes next as long as it only asks, and waits for an answer that may come a little later; then asks
-    /// for what jobs that have ended may have started.
-    pub(super) async fn ask(&mut self, known: &mut Known, request: &Request) {
+    /// Performs the next steps as long as they only ask, and waits for answers that lag a little; then asks for the
+    /// runs that ended jobs may have started.
+    pub(super) async fn ask(&mut self, facts: &mut Facts, request: &Request) {
         self.only_asks = true;
         loop {
-            let steps = next(known, request, self.github.clock().now());
+            let steps = next(facts, request, self.github.clock().now());
             let is_pause = |step: &Step| matches!(step, Step::Pause { reason: Pause::Listing, .. });
             if steps.is_empty() || !steps.iter().all(|step| step.is_question() || is_pause(step)) {
                 break;
             }
-            self.perform(steps, known, request, &Stop::default()).await;
+            self.perform(steps, facts, request, &Stop::default()).await;
         }
-        let searches = searches(known, request, self.github.clock().now());
-        self.perform(searches, known, request, &Stop::default()).await;
+        let searches = searches(facts, request, self.github.clock().now());
+        self.perform(searches, facts, request, &Stop::default()).await;
     }
 
-    /// Performs steps, and folds their answers in.
+    /// Performs steps, and folds their answers into the facts.
     pub(super) async fn perform(
         &mut self,
         steps: Vec<Step>,
-        known: &mut Known,
+        facts: &mut Facts,
         request: &Request,
         stop: &Stop,
     ) {
         if let [Step::ReadLog, Step::Apply(Effect::UpdateBoard { .. })] = &steps[..] {
-            return self.read_beside_board(&steps, known, request).await;
+            return self.read_beside_board(&steps, facts, request).await;
         }
-        let (aside, in_turn): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(is_independent);
-        if !aside.is_empty() {
-            self.perform_aside(aside, known, request).await;
+        let (independent, in_order): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(is_independent);
+        if !independent.is_empty() {
+            self.perform_aside(independent, facts, request).await;
         }
-        for step in in_turn {
-            let performing = self.perform_one(&step, known, request);
-            let answer = if creates(&step) { stop.creating(performing).await } else { performing.await };
-            known.learn(&step, answer, request, self.github.clock().now());
-            if known.stopped().is_some() || stop.is_due() {
+        for step in in_order {
+            let work = self.perform_one(&step, facts, request);
+            let answer = if creates(&step) { stop.track_creation(work).await } else { work.await };
+            facts.learn(&step, answer, request, self.github.clock().now());
+            if facts.fatal_problem().is_some() || stop.is_due() {
                 break;
             }
         }
     }
 
     /// Reads the log and writes the board at the same time.
-    async fn read_beside_board(&mut self, steps: &[Step], known: &mut Known, request: &Request) {
+    async fn read_beside_board(&mut self, steps: &[Step], facts: &mut Facts, request: &Request) {
         let Some(ledger) = &mut self.ledger else { return };
-        let (reading, board) = ledger.read_beside_board(&mut known.log).await;
-        let answers = [reading_answer(reading, ledger), answer(board.map(Applied::Board))];
+        let (reading, board) = ledger.read_beside_board(&mut facts.log).await;
+        let answers = [reading_answer(reading, ledger), answer(board.map(EffectOutcome::Board))];
         for (step, answer) in steps.iter().zip(answers) {
-            known.learn(step, answer, request, self.github.clock().now());
+            facts.learn(step, answer, request, self.github.clock().now());
         }
     }
 
-    /// Performs steps that know nothing of each other at the same time.
-    async fn perform_aside(&mut self, steps: Vec<Step>, known: &mut Known, request: &Request) {
+    /// Performs independent steps at the same time.
+    async fn perform_aside(&mut self, steps: Vec<Step>, facts: &mut Facts, request: &Request) {
         let is_start =
             |step: &Step| matches!(step, Step::Apply(Effect::StartWorkflow(_) | Effect::SendEvent(_)));
         let others = steps.iter().filter(|step| !is_start(step)).count();
         let at_once = if others == steps.len() { READS_AT_ONCE } else { request.max_parallel + others };
-        let (github, look_limit) = (self.github, look_limit(known, request, self.github));
+        let (github, look_limit) = (self.github, look_limit(facts, request, self.github));
         let hub = self.ledger.as_ref().map(|ledger| ledger.ticket().repository.clone());
         let hub = hub.as_ref();
-        let performed = steps.into_iter().map(|step| {
+        let results = steps.into_iter().map(|step| {
             let means = match &step {
                 Step::LookAtRun(of) => Means::Look(Box::new(self.follower.take(of, github))),
                 Step::Apply(Effect::WriteRecord { .. }) => Means::Pen(self.ledger.as_ref().map(Ledger::pen)),
                 _ => Means::Request,
             };
             async move {
-                let done = match means {
-                    Means::Look(mut seen) => {
-                        let looked = tokio::time::timeout(look_limit, seen.look(github)).await;
-                        if let (Ok(Ok(())), Some(hub)) = (&looked, hub) {
-                            seen.ask_why(hub, github).await;
+                let result = match means {
+                    Means::Look(mut snapshot) => {
+                        let result = tokio::time::timeout(look_limit, snapshot.look(github)).await;
+                        if let (Ok(Ok(())), Some(hub)) = (&result, hub) {
+                            snapshot.ask_why(hub, github).await;
                         }
-                        Done::Looked(looked_at(&seen, looked, github).await, seen)
+                        AsideResult::Looked(look_answer(&snapshot, result, github).await, snapshot)
                     }
-                    Means::Pen(pen) => Done::Written(write(&step, pen).await),
-                    Means::Request => Done::Answered(aside(&step, github).await),
+                    Means::Pen(pen) => AsideResult::Written(write(&step, pen).await),
+                    Means::Request => AsideResult::Answered(perform_request(&step, github).await),
                 };
-                (step, done)
+                (step, result)
             }
         });
-        let performed: Vec<_> = performed.collect();
-        let mut performed = futures::stream::iter(performed).buffer_unordered(at_once);
-        while let Some((step, done)) = performed.next().await {
-            let answer = match done {
-                Done::Looked(answer, seen) => {
-                    self.follower.put_back(*seen);
+        let results: Vec<_> = results.collect();
+        let mut results = futures::stream::iter(results).buffer_unordered(at_once);
+        while let Some((step, result)) = results.next().await {
+            let answer = match result {
+                AsideResult::Looked(answer, snapshot) => {
+                    self.follower.put_back(*snapshot);
                     answer
                 }
-                Done::Written(written) => answer(written.map(|written| self.keep(&step, written, known))),
-                Done::Answered(answer) => answer,
+                AsideResult::Written(record) => answer(record.map(|record| self.keep(&step, record, facts))),
+                AsideResult::Answered(answer) => answer,
             };
-            known.learn(&step, answer, request, github.clock().now());
+            facts.learn(&step, answer, request, github.clock().now());
         }
     }
 
-    /// Keeps a record that was written.
-    fn keep(&mut self, step: &Step, written: Comment, known: &mut Known) -> Applied {
-        Applied::Written(match (step, &mut self.ledger) {
+    /// Adds a record that was written to the log.
+    fn keep(&mut self, step: &Step, record: Comment, facts: &mut Facts) -> EffectOutcome {
+        EffectOutcome::Written(match (step, &mut self.ledger) {
             (Step::Apply(Effect::WriteRecord { comment, .. }), Some(ledger)) => {
-                ledger.keep_record(written, *comment, &mut known.log)
+                ledger.keep_record(record, *comment, &mut facts.log)
             }
-            _ => written,
+            _ => record,
         })
     }
 
-    async fn perform_one(&mut self, step: &Step, known: &mut Known, request: &Request) -> Answer {
+    async fn perform_one(&mut self, step: &Step, facts: &mut Facts, request: &Request) -> Answer {
         match step {
             Step::ReadLog | Step::Confirm => {
                 let Some(ledger) = &mut self.ledger else { return Answer::Done };
-                reading_answer(ledger.read_changes(&mut known.log).await, ledger)
+                reading_answer(ledger.read_changes(&mut facts.log).await, ledger)
             }
-            Step::AskIdentity => self.ask_identity(known).await,
-            Step::Apply(effect) => self.apply(effect, known).await,
+            Step::AskIdentity => self.ask_identity(facts).await,
+            Step::Apply(effect) => self.apply(effect, facts).await,
             Step::Pause { until, reason } => {
-                self.say_how_it_stands(reason, known, request);
-                let until = self.limit_end(known, request).map_or(*until, |end| end.max(*until));
+                self.report_progress(reason, facts, request);
+                let until = self.limit_end(facts, request).map_or(*until, |end| end.max(*until));
                 let pause = (until - self.github.clock().now()).to_std().unwrap_or_default();
                 tokio::time::sleep(pause).await;
                 Answer::Done
             }
             // `is_independent` has the list of the questions.
-            _ => aside(step, self.github).await,
+            _ => perform_request(step, self.github).await,
         }
     }
 
-    /// Under which account this step writes. Where only a write would tell, a dry run takes the first claim for this
-    /// hub's own.
-    async fn ask_identity(&self, known: &Known) -> Answer {
-        let TicketIs::Open { issue, .. } = &known.ticket else { return Answer::Identity(None) };
+    /// The account under which this step writes. If only a write would show it, a dry run takes the first claim for
+    /// this hub's own.
+    async fn ask_identity(&self, facts: &Facts) -> Answer {
+        let TicketState::Open { issue, .. } = &facts.ticket else { return Answer::Identity(None) };
         match self.github.identity(issue, !self.only_asks).await {
             Ok(Some(identity)) => Answer::Identity(Some(identity)),
             Ok(None) if self.only_asks => {
-                let first = known.log.first_claimant().map(str::to_owned);
+                let first = facts.log.first_claimant().map(str::to_owned);
                 let account = first.as_deref().unwrap_or("nobody");
                 tracing::info!(
-                    "the plan takes the claims of {account} for this hub's own: only a write would tell"
+                    "the plan counts the claims of {account} as this hub's own: only a write would show whose they are"
                 );
                 Answer::Identity(first)
             }
@@ -223,22 +223,22 @@ impl<'a> Performer<'a> {
         }
     }
 
-    async fn apply(&mut self, effect: &Effect, known: &mut Known) -> Answer {
-        let applied = match &mut self.ledger {
-            Some(ledger) => apply::apply(effect, ledger, &mut known.log).await,
+    async fn apply(&mut self, effect: &Effect, facts: &mut Facts) -> Answer {
+        let result = match &mut self.ledger {
+            Some(ledger) => apply::apply(effect, ledger, &mut facts.log).await,
             None => apply::send(effect, self.github).await,
         };
-        if let (Ok(Applied::Opened { issue, .. }), None) = (&applied, &self.ledger) {
-            self.ledger = Some(Ledger::unread(self.github, issue.clone()));
+        if let (Ok(EffectOutcome::Opened { issue, .. }), None) = (&result, &self.ledger) {
+            self.ledger = Some(Ledger::new(self.github, issue.clone()));
         }
-        answer(applied)
+        answer(result)
     }
 
-    /// How long GitHub's rate limit keeps this step from asking, within the time that it waits.
-    fn limit_end(&mut self, known: &Known, request: &Request) -> Option<DateTime<Utc>> {
+    /// The end of GitHub's rate limit, or of the time that this step waits, if that is earlier.
+    fn limit_end(&mut self, facts: &Facts, request: &Request) -> Option<DateTime<Utc>> {
         let now = self.github.clock().now();
-        let left = TimeDelta::from_std(known.time_left(request, now)?).ok()?;
-        let end = self.github.limited_until()?;
+        let left = TimeDelta::from_std(facts.time_left(request, now)?).ok()?;
+        let end = self.github.rate_limit_end()?;
         if self.limit_end != Some(end) {
             tracing::info!("GitHub's rate limit ends at {}: waiting until then", end.format("%H:%M:%S UTC"));
             self.limit_end = Some(end);
@@ -246,8 +246,8 @@ impl<'a> Performer<'a> {
         Some(end.min(now.checked_add_signed(left)?))
     }
 
-    /// Says how targets stand, a line for each that has changed.
-    fn say_how_it_stands(&mut self, reason: &Pause, known: &Known, request: &Request) {
+    /// Logs the reason of a pause, with a line for each target that has changed.
+    fn report_progress(&mut self, reason: &Pause, facts: &Facts, request: &Request) {
         match reason {
             Pause::Listing => {}
             Pause::Verification(targets) => {
@@ -263,19 +263,21 @@ impl<'a> Performer<'a> {
                 tracing::info!("another hub job has claimed {} first; waiting for it", names.join(", "));
             }
             Pause::Runs(_) => {
-                for name in results::silent(known, request).into_iter().filter(|_| self.lines.is_empty()) {
+                for name in
+                    results::silent_targets(facts, request).into_iter().filter(|_| self.lines.is_empty())
+                {
                     tracing::info!(
                         target: NOTICE,
                         "GitHub does not say which run {name} has: only its own reports can end the wait for it"
                     );
                 }
-                self.say_what_changed(known, request);
+                self.report_changes(facts, request);
             }
         }
     }
 
-    fn say_what_changed(&mut self, known: &Known, request: &Request) {
-        for (name, line) in results::lines(known, request) {
+    fn report_changes(&mut self, facts: &Facts, request: &Request) {
+        for (name, line) in results::log_lines(facts, request) {
             if self.lines.insert(name, line.clone()).as_ref() != Some(&line) {
                 tracing::info!("{line}");
             }
@@ -283,19 +285,19 @@ impl<'a> Performer<'a> {
     }
 }
 
-/// What a step takes that is performed beside others.
+/// The means of a step that is performed beside others.
 enum Means<'a> {
-    /// What is known of a run.
-    Look(Box<Seen>),
+    /// The last answers about a run.
+    Look(Box<RunSnapshot>),
     /// The ticket.
     Pen(Option<Pen<'a>>),
     /// A request alone.
     Request,
 }
 
-/// What came of a step that was performed beside others.
-enum Done {
-    Looked(Answer, Box<Seen>),
+/// The result of a step that was performed beside others.
+enum AsideResult {
+    Looked(Answer, Box<RunSnapshot>),
     Written(Result<Comment, GitHubError>),
     Answered(Answer),
 }
@@ -326,7 +328,7 @@ fn is_independent(step: &Step) -> bool {
         Step::Apply(effect) => {
             matches!(
                 effect,
-                // After a claim that is refused no other one is written.
+                // New records are written one after another: after a refused claim no other one is written.
                 Effect::WriteRecord { comment: Some(_), .. }
                     | Effect::StartWorkflow(_)
                     | Effect::SendEvent(_)
@@ -345,12 +347,12 @@ fn is_independent(step: &Step) -> bool {
     }
 }
 
-fn look_limit(known: &Known, request: &Request, github: &GitHub) -> Duration {
-    let left = known.time_left(request, github.clock().now());
+fn look_limit(facts: &Facts, request: &Request, github: &GitHub) -> Duration {
+    let left = facts.time_left(request, github.clock().now());
     left.map_or(Duration::MAX, |left| left.max(ONE_LOOK))
 }
 
-async fn aside(step: &Step, github: &GitHub) -> Answer {
+async fn perform_request(step: &Step, github: &GitHub) -> Answer {
     match step {
         Step::AskHubRun(job) => ask_hub_run(job, github).await,
         Step::LookAtCommit(of) => match github.commit_of(&of.repository, &of.git_ref).await {
@@ -363,29 +365,29 @@ async fn aside(step: &Step, github: &GitHub) -> Answer {
             Err(error) => Answer::Failed(failure(&error)),
         },
         Step::Verify(inspection) => match verify::verify(inspection, github).await {
-            Ok(checks) => Answer::Verified(checks),
+            Ok(checks) => Answer::Checks(checks),
             Err(error) => Answer::Failed(failure(&error)),
         },
         Step::FindRun(search) => find_run(search, github).await,
-        Step::LookBack(before) => Answer::Before(survey::look_back(before, github).await),
-        Step::Survey(of) => Answer::Surveyed(Box::new(survey::survey(of, github).await)),
+        Step::LookBack(before) => Answer::PreviousRelease(survey::look_back(before, github).await),
+        Step::Survey(of) => Answer::Survey(Box::new(survey::survey(of, github).await)),
         Step::Apply(effect) => {
-            let applied = apply::send(effect, github).await;
-            say_what_started(effect, &applied);
-            answer(applied)
+            let result = apply::send(effect, github).await;
+            report_start(effect, &result);
+            answer(result)
         }
         _ => Answer::Done,
     }
 }
 
-fn say_what_started(effect: &Effect, applied: &Result<Applied, GitHubError>) {
+fn report_start(effect: &Effect, result: &Result<EffectOutcome, GitHubError>) {
     let target = match effect {
         Effect::StartWorkflow(start) => &start.target,
         Effect::SendEvent(start) => &start.target,
         _ => return,
     };
-    match applied {
-        Ok(Applied::Started(run)) => {
+    match result {
+        Ok(EffectOutcome::Started(run)) => {
             let link = run.as_ref().map_or("(GitHub does not say as which run)", |(_, url)| url);
             tracing::info!("started {target} {link}");
         }
@@ -404,14 +406,14 @@ fn reading_answer(reading: Result<Reading, GitHubError>, ledger: &Ledger<'_>) ->
             Answer::Stale
         }
         Err(error) => {
-            tracing::warn!("{}", this_time(&format!("cannot read {} this time", ledger.ticket()), &error));
+            retry_problem(&format!("cannot read {} this time", ledger.ticket()), &error).warn();
             Answer::Failed(failure(&error))
         }
     }
 }
 
-fn answer(applied: Result<Applied, GitHubError>) -> Answer {
-    applied.map_or_else(|error| Answer::Failed(failure(&error)), Answer::Applied)
+fn answer(result: Result<EffectOutcome, GitHubError>) -> Answer {
+    result.map_or_else(|error| Answer::Failed(failure(&error)), Answer::Applied)
 }
 
 fn failure(error: &GitHubError) -> Failure {
@@ -423,25 +425,25 @@ fn failure(error: &GitHubError) -> Failure {
     }
 }
 
-/// What failed, with a remedy only if asking again does not help: this step asks again.
-fn this_time(doing: &str, error: &GitHubError) -> Problem {
+/// A failure that this step answers by asking again. It has a remedy only if that does not help.
+fn retry_problem(doing: &str, error: &GitHubError) -> Problem {
     let problem = Problem::of(doing, error);
     if error.is_final() { problem } else { Problem { help: None, ..problem } }
 }
 
-async fn looked_at(
-    seen: &Seen,
-    looked: Result<Result<(), GitHubError>, tokio::time::error::Elapsed>,
+async fn look_answer(
+    snapshot: &RunSnapshot,
+    result: Result<Result<(), GitHubError>, tokio::time::error::Elapsed>,
     github: &GitHub,
 ) -> Answer {
-    let RunOf { target, repository, run } = seen.of();
-    match looked {
-        Ok(Ok(())) => seen.sighting().map_or(Answer::Done, |sighting| Answer::Run(Box::new(sighting))),
+    let TargetRun { target, repository, run } = snapshot.of();
+    match result {
+        Ok(Ok(())) => snapshot.sighting().map_or(Answer::Done, |sighting| Answer::Run(Box::new(sighting))),
         // "Not found" may also mean "not for this token", unless the repository can be seen.
         Ok(Err(error)) if error.is_gone() && github.repository(repository).await.is_ok() => Answer::NoRun,
         Ok(Err(error)) => {
             let what = format!("cannot look at {target}, run {run} of {repository}, this time");
-            tracing::info!("{}", this_time(&what, &error));
+            retry_problem(&what, &error).inform();
             Answer::Failed(failure(&error))
         }
         Err(_) => {
@@ -467,7 +469,7 @@ async fn find_run(search: &Search, github: &GitHub) -> Answer {
                 .collect(),
         ),
         Err(error) => {
-            tracing::warn!("{}", this_time(&format!("cannot look for the run of {}", search.target), &error));
+            retry_problem(&format!("cannot look for the run of {}", search.target), &error).warn();
             Answer::Failed(failure(&error))
         }
     }
@@ -477,14 +479,14 @@ async fn find_run(search: &Search, github: &GitHub) -> Answer {
 async fn ask_hub_run(job: &Writer, github: &GitHub) -> Answer {
     let Writer { repository, run, attempt, .. } = job;
     match github.run(repository, *run).await {
-        Ok(Some(found)) => {
-            // For a moment a run may seem to be over without a conclusion.
+        Ok(Some(hub_run)) => {
+            // For a moment GitHub may show a run as completed without a conclusion.
             let is_settled = || {
-                let changed = found.updated_at.unwrap_or(found.created_at);
-                found.conclusion.is_some() || github.clock().now() - changed > UNSETTLED
+                let changed_at = hub_run.updated_at.unwrap_or(hub_run.created_at);
+                hub_run.conclusion.is_some() || github.clock().now() - changed_at > SETTLING_TIME
             };
-            let has_ended = found.status.as_deref() == Some("completed") && is_settled()
-                || found.run_attempt.is_some_and(|newest| newest > *attempt);
+            let has_ended = hub_run.status.as_deref() == Some("completed") && is_settled()
+                || hub_run.run_attempt.is_some_and(|newest| newest > *attempt);
             Answer::HubRun(if has_ended { Liveness::Ended } else { Liveness::Alive })
         }
         // "Not found" may also mean "not for this token", unless the repository can be seen.
@@ -494,13 +496,13 @@ async fn ask_hub_run(job: &Writer, github: &GitHub) -> Answer {
             Answer::HubRunUnknown
         }
         Err(error) if error.is_final() => {
-            let what = format!("cannot tell whether hub run {run} has ended, so its claims stand");
-            tracing::warn!("{}", Problem::of(&what, &error));
+            let what = format!("cannot check whether hub run {run} has ended, so its claims stand");
+            Problem::of(&what, &error).warn();
             Answer::HubRunUnknown
         }
         Err(error) => {
-            let what = format!("cannot tell this time whether hub run {run} has ended, so its claims stand");
-            tracing::warn!("{}", this_time(&what, &error));
+            let what = format!("cannot check this time whether hub run {run} has ended, so its claims stand");
+            retry_problem(&what, &error).warn();
             Answer::Failed(failure(&error))
         }
     }

@@ -1,9 +1,9 @@
-//! Values that templates may not read now, and why.
+//! Values that templates may not read now, with the reasons.
 
 use crate::problem::Problem;
 use crate::template::Reads;
 
-/// Values that templates may not read.
+/// Values that templates may not read, each with the problem to report.
 #[derive(Debug, Default)]
 pub(super) struct Refusals(Vec<Refusal>);
 
@@ -15,13 +15,13 @@ struct Refusal {
 }
 
 impl Refusals {
-    /// Refuses the value at `path`, and what is below it.
+    /// Refuses the value at `path`, and all values below it.
     pub(super) fn add(&mut self, path: &[&str], problem: Problem) {
         let path = path.iter().map(ToString::to_string).collect();
         self.0.push(Refusal { path, problem });
     }
 
-    /// Why templates that read this may not be rendered.
+    /// The problems of templates with these `reads`.
     pub(super) fn of(&self, reads: &Reads) -> Vec<Problem> {
         let is_read = |refusal: &&Refusal| {
             let path: Vec<&str> = refusal.path.iter().map(String::as_str).collect();

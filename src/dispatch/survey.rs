@@ -1,9 +1,9 @@
-//! What the release's record takes of GitHub: when the runs did what, the releases that they published, and the record
-//! of the release before. What GitHub does not show is left out, and the record says so: nothing here fails.
+//! GitHub's part of the release's record: the times of the runs and jobs, the releases that they published, and the
+//! record of the previous release. Nothing here fails: the record leaves out what GitHub does not show, and says so.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::engine::step::{Before, SurveyOf};
+use crate::engine::step::{RecordSearch, SurveyRequest};
 use crate::github::actions::RunJob;
 use crate::github::releases::Release as PublishedRelease;
 use crate::github::{GitHub, GitHubError};
@@ -13,14 +13,14 @@ use crate::ticket::marker::{Kind, Marker};
 use crate::ticket::release::times::{JobTimes, has_gap, periods};
 use crate::ticket::{Release, Survey};
 
-/// So many earlier tickets are looked at.
+/// The number of earlier tickets that are read.
 const TICKETS: usize = 3;
 
-/// A release may seem this much older than the run that published it.
+/// The time by which a release may seem older than the run that published it: clocks differ.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(60);
 
-/// Asks when a target's run did what, and for its release.
-pub(super) async fn survey(of: &SurveyOf, github: &GitHub) -> Survey {
+/// Asks for the times of a target's run and jobs, and for its release.
+pub(super) async fn survey(of: &SurveyRequest, github: &GitHub) -> Survey {
     let mut survey = Survey::default();
     if let Err(error) = read_run(of, github, &mut survey).await {
         leave_out(&mut survey, "the jobs of its run", &error);
@@ -32,15 +32,15 @@ pub(super) async fn survey(of: &SurveyOf, github: &GitHub) -> Survey {
 }
 
 fn leave_out(survey: &mut Survey, what: &str, error: &GitHubError) {
-    tracing::info!("{}", Problem::of(&format!("the record leaves out {what}"), error));
+    Problem::of(&format!("the record leaves out {what}"), error).inform();
     let what = format!("{what}: {error}");
-    survey.left_out = Some(match survey.left_out.take() {
+    survey.omission = Some(match survey.omission.take() {
         Some(before) => format!("{before}; {what}"),
         None => what,
     });
 }
 
-async fn read_run(of: &SurveyOf, github: &GitHub, survey: &mut Survey) -> Result<(), GitHubError> {
+async fn read_run(of: &SurveyRequest, github: &GitHub, survey: &mut Survey) -> Result<(), GitHubError> {
     let Some((run, attempt)) = of.run else { return Ok(()) };
     let jobs = github.jobs(&of.repository, run, attempt).await?;
     let times: Vec<JobTimes> = jobs.iter().filter_map(times).collect();
@@ -55,48 +55,52 @@ async fn read_run(of: &SurveyOf, github: &GitHub, survey: &mut Survey) -> Result
     Ok(())
 }
 
-async fn is_reviewed(of: &SurveyOf, run: RunId, github: &GitHub) -> Result<bool, GitHubError> {
+async fn is_reviewed(of: &SurveyRequest, run: RunId, github: &GitHub) -> Result<bool, GitHubError> {
     let reviews = github.approvals(&of.repository, run).await?;
     Ok(reviews.iter().any(|review| review.state == "approved"))
 }
 
-/// When a job that ran did so. One that was skipped never began.
+/// The times of a job; `None` if it was skipped or has not ended.
 fn times(job: &RunJob) -> Option<JobTimes> {
-    let (began, ended) = (job.started_at?, job.completed_at?);
+    let (began_at, ended_at) = (job.started_at?, job.completed_at?);
     let is_skipped = job.conclusion.as_deref() == Some("skipped");
-    (!is_skipped).then(|| JobTimes { created: job.created_at.unwrap_or(began).min(began), began, ended })
+    (!is_skipped).then(|| JobTimes {
+        created_at: job.created_at.unwrap_or(began_at).min(began_at),
+        began_at,
+        ended_at,
+    })
 }
 
-/// The job that failed first, with its step.
+/// The job that failed first: its name with the step, its page, and the time.
 fn first_failure(jobs: &[RunJob]) -> Option<(String, Option<String>, DateTime<Utc>)> {
-    let failed = jobs.iter().filter(|job| job.has_failed());
-    let (at, job) = failed.filter_map(|job| Some((job.completed_at?, job))).min_by_key(|(at, _)| *at)?;
+    let failed_jobs = jobs.iter().filter(|job| job.has_failed());
+    let (at, job) = failed_jobs.filter_map(|job| Some((job.completed_at?, job))).min_by_key(|(at, _)| *at)?;
     let step = job.failed_step().map(|step| format!(" / {}", step.name)).unwrap_or_default();
     Some((format!("{}{step}", job.name), job.html_url.clone(), at))
 }
 
-async fn read_release(of: &SurveyOf, github: &GitHub, survey: &mut Survey) -> Result<(), GitHubError> {
+async fn read_release(of: &SurveyRequest, github: &GitHub, survey: &mut Survey) -> Result<(), GitHubError> {
     let release = find_release(of, github, survey).await?;
     let head = release.as_ref().map(|release| release.tag_name.clone()).or_else(|| survey.commit.clone());
     survey.release =
         release.map(|release| (release.tag_name, release.html_url, release.body.unwrap_or_default()));
     let (Some(base), Some(head)) = (&of.base, head) else { return Ok(()) };
     if *base != head {
-        let compared = github.compare(&of.repository, base, &head).await?;
-        survey.compared = compared.map(|compared| (compared.html_url, compared.ahead_by));
+        let comparison = github.compare(&of.repository, base, &head).await?;
+        survey.comparison = comparison.map(|comparison| (comparison.html_url, comparison.ahead_by));
     }
     Ok(())
 }
 
-/// The release of one of the tags, as far as it was published since the run began.
+/// The release of one of the tags, if it was published since the run began.
 async fn find_release(
-    of: &SurveyOf,
+    of: &SurveyRequest,
     github: &GitHub,
     survey: &Survey,
 ) -> Result<Option<PublishedRelease>, GitHubError> {
     let began = survey.periods.first().map(|period| period.from - CLOCKS_DIFFER);
     let is_new = |release: &PublishedRelease| match (began, release.published_at) {
-        (Some(began), Some(published)) => published >= began,
+        (Some(began), Some(published_at)) => published_at >= began,
         _ => true,
     };
     for tag in &of.tags {
@@ -108,19 +112,19 @@ async fn find_release(
     Ok(None)
 }
 
-/// The record of the release before, among the tickets that were closed last.
-pub(super) async fn look_back(before: &Before, github: &GitHub) -> Option<Box<Release>> {
+/// The record of the previous release, among the tickets that were closed last.
+pub(super) async fn look_back(before: &RecordSearch, github: &GitHub) -> Option<Box<Release>> {
     match find_record(before, github).await {
         Ok(record) => record,
         Err(error) => {
-            tracing::info!("{}", Problem::of("the record leaves out the releases before", &error));
+            Problem::of("the record leaves out the releases before", &error).inform();
             None
         }
     }
 }
 
-async fn find_record(before: &Before, github: &GitHub) -> Result<Option<Box<Release>>, GitHubError> {
-    let Before { ticket, label, author } = before;
+async fn find_record(before: &RecordSearch, github: &GitHub) -> Result<Option<Box<Release>>, GitHubError> {
+    let RecordSearch { ticket, label, author } = before;
     let mut issues = github.closed_issues(&ticket.repository, label.as_deref()).await?;
     let is_ticket =
         |body: &str| matches!(Marker::find(body), Some(Ok(marker)) if marker.kind() == Some(Kind::Ticket));

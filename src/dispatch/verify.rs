@@ -1,11 +1,11 @@
-//! Verifying what a run has made: its release, and an attestation, as GitHub shows them.
+//! Verifying the products of a run: its release, and an attestation, as GitHub shows them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::SubsecRound;
 use serde_json::Value;
 
-use crate::engine::step::{Inspection, RunOf};
+use crate::engine::step::{Inspection, TargetRun};
 use crate::github::actions::WorkflowRun;
 use crate::github::releases::Release;
 use crate::github::{GitHub, GitHubError};
@@ -13,15 +13,15 @@ use crate::names::{GitRef, RepoName, short_sha};
 use crate::ticket::verification::{ATTESTATION, IMMUTABLE, RELEASE};
 use crate::ticket::{Check, Outputs};
 
-/// Of the releases that were published since a run began, the newest so many are looked at.
+/// The number of releases, published since a run began, that are compared with its commit: the newest ones.
 const RELEASES_LOOKED_AT: usize = 5;
 
-/// The outputs of the release that was published since the run began, at its commit; none if there is none.
+/// The outputs of the release that was published since the run began, at its commit; `None` without such a release.
 ///
 /// # Errors
 ///
-/// When GitHub refuses or does not answer.
-pub(super) async fn find_release(of: &RunOf, github: &GitHub) -> Result<Option<Outputs>, GitHubError> {
+/// GitHub refuses, or does not answer.
+pub(super) async fn find_release(of: &TargetRun, github: &GitHub) -> Result<Option<Outputs>, GitHubError> {
     let Some((run, commit)) = run(of, github).await? else { return Ok(None) };
     // GitHub's times have whole seconds.
     let began = run.created_at.trunc_subsecs(0);
@@ -44,8 +44,8 @@ fn outputs(release: &Release) -> Outputs {
         .collect()
 }
 
-/// The run, with its commit; none if GitHub does not show it, or does not say which commit it is.
-async fn run(of: &RunOf, github: &GitHub) -> Result<Option<(WorkflowRun, String)>, GitHubError> {
+/// The run with its commit; `None` if GitHub does not show one of them.
+async fn run(of: &TargetRun, github: &GitHub) -> Result<Option<(WorkflowRun, String)>, GitHubError> {
     let run = github.run(&of.repository, of.run).await?;
     Ok(run.and_then(|run| run.head_sha.clone().map(|commit| (run, commit))))
 }
@@ -58,19 +58,19 @@ async fn commit_of_tag(
     github.commit_of(repository, &GitRef::from(format!("refs/tags/{tag}"))).await
 }
 
-/// What comes of each check.
+/// The results of the checks.
 ///
 /// # Errors
 ///
-/// When GitHub refuses or does not answer.
+/// GitHub refuses, or does not answer.
 pub(super) async fn verify(inspection: &Inspection, github: &GitHub) -> Result<Vec<Check>, GitHubError> {
-    let mut checks = inspection.broken.clone();
+    let mut checks = inspection.broken_checks.clone();
     if inspection.tag.is_none() && inspection.attestation.is_none() {
         return Ok(checks);
     }
-    let Some((_, commit)) = run(&inspection.of, github).await? else {
+    let Some((_, commit)) = run(&inspection.target_run, github).await? else {
         let failure = "GitHub does not show the commit of the run";
-        checks.push(Check::failed(RELEASE, failure, "grant the token `actions: read` on its repository"));
+        checks.push(Check::failure(RELEASE, failure, "grant the token `actions: read` on its repository"));
         return Ok(checks);
     };
     if let Some(tag) = &inspection.tag {
@@ -88,10 +88,10 @@ async fn check_release(
     commit: &str,
     github: &GitHub,
 ) -> Result<Vec<Check>, GitHubError> {
-    let repository = &inspection.of.repository;
-    let failed = |failure: String, help: String| Ok(vec![Check::failed(RELEASE, &failure, &help)]);
+    let repository = &inspection.target_run.repository;
+    let fail = |failure: String, help: String| Ok(vec![Check::failure(RELEASE, &failure, &help)]);
     let Some(release) = github.release_by_tag(repository, tag).await? else {
-        return failed(
+        return fail(
             format!("{repository} has no published release `{tag}`"),
             format!(
                 "publish the release `{tag}`, or correct the output that names it; if it is there, grant the token \
@@ -100,21 +100,24 @@ async fn check_release(
         );
     };
     if release.draft {
-        return failed(format!("the release `{tag}` of {repository} is a draft"), "publish it".to_owned());
+        return fail(format!("the release `{tag}` of {repository} is a draft"), "publish it".to_owned());
     }
-    let tagged = commit_of_tag(repository, tag, github).await?;
-    if tagged.as_deref() != Some(commit) {
-        let tagged = tagged.as_deref().map_or("no commit that GitHub shows", short_sha);
-        return failed(
-            format!("the tag `{tag}` of {repository} is at {tagged}, and the run at {}", short_sha(commit)),
+    let tag_commit = commit_of_tag(repository, tag, github).await?;
+    if tag_commit.as_deref() != Some(commit) {
+        let tag_commit = tag_commit.as_deref().map_or("no commit that GitHub shows", short_sha);
+        return fail(
+            format!(
+                "the tag `{tag}` of {repository} is at {tag_commit}, and the run at {}",
+                short_sha(commit)
+            ),
             format!(
                 "publish a release of the commit {}, or correct the output that names it",
                 short_sha(commit)
             ),
         );
     }
-    let mut checks = vec![Check::passed(RELEASE, &format!("release {tag}"))];
-    if inspection.immutable {
+    let mut checks = vec![Check::success(RELEASE, &format!("release {tag}"))];
+    if inspection.must_be_immutable {
         checks.push(check_immutable(&release, repository));
     }
     Ok(checks)
@@ -122,24 +125,28 @@ async fn check_release(
 
 fn check_immutable(release: &Release, repository: &RepoName) -> Check {
     if release.immutable {
-        return Check::passed(IMMUTABLE, IMMUTABLE);
+        return Check::success(IMMUTABLE, IMMUTABLE);
     }
     let failure = format!("the release `{}` of {repository} can still be changed", release.tag_name);
     let help = "switch immutable releases on in the repository's settings, and publish the release again";
-    Check::failed(IMMUTABLE, &failure, help)
+    Check::failure(IMMUTABLE, &failure, help)
 }
 
-/// Whether there is an attestation by the workflow and commit of the run. Its signature is not verified here.
+/// Checks that an attestation names the workflow and commit of the run. Its signature is not verified here.
 async fn check_attestation(
     inspection: &Inspection,
     digest: &str,
     commit: &str,
     github: &GitHub,
 ) -> Result<Check, GitHubError> {
-    let repository = &inspection.of.repository;
+    let repository = &inspection.target_run.repository;
     if !is_digest(digest) {
         let failure = format!("`{digest}` is not a digest");
-        return Ok(Check::failed(ATTESTATION, &failure, "report it as `sha256:` with 64 hexadecimal digits"));
+        return Ok(Check::failure(
+            ATTESTATION,
+            &failure,
+            "report it as `sha256:` with 64 hexadecimal digits",
+        ));
     }
     let attestations = github.attestations(repository, digest).await?;
     if attestations.is_empty() {
@@ -148,18 +155,18 @@ async fn check_attestation(
             "attest the artifact in the target's workflow, with `actions/attest-build-provenance`; if that is done, grant \
              the token `attestations: read` on {repository}"
         );
-        return Ok(Check::failed(ATTESTATION, &failure, &help));
+        return Ok(Check::failure(ATTESTATION, &failure, &help));
     }
     let statements = attestations.iter().filter_map(statement);
     if statements.into_iter().any(|statement| is_by(&statement, inspection, commit)) {
-        return Ok(Check::passed(ATTESTATION, "attestation present"));
+        return Ok(Check::success(ATTESTATION, "attestation present"));
     }
     let failure = format!(
         "no attestation of {} is by the workflow of the run and its commit {}",
         brief(digest),
         short_sha(commit)
     );
-    Ok(Check::failed(
+    Ok(Check::failure(
         ATTESTATION,
         &failure,
         "attest the artifact in the job that builds it, in the run of the release",
@@ -172,7 +179,7 @@ fn is_digest(text: &str) -> bool {
         .is_some_and(|digits| digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// The statement of an attestation: <https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>.
+/// Reads the statement of an attestation: <https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>.
 fn statement(bundle: &Value) -> Option<Value> {
     let payload = bundle.pointer("/dsseEnvelope/payload")?.as_str()?;
     serde_json::from_slice(&BASE64.decode(payload).ok()?).ok()
@@ -184,7 +191,7 @@ fn statement(bundle: &Value) -> Option<Value> {
 fn is_by(statement: &Value, inspection: &Inspection, commit: &str) -> bool {
     let definition = "/predicate/buildDefinition";
     let text = |path: &str| statement.pointer(&format!("{definition}{path}")).and_then(Value::as_str);
-    let repository = format!("/{}", inspection.of.repository).to_lowercase();
+    let repository = format!("/{}", inspection.target_run.repository).to_lowercase();
     let is_of_repository = text("/externalParameters/workflow/repository")
         .is_some_and(|url| url.to_lowercase().ends_with(&repository));
     let path = text("/externalParameters/workflow/path");

@@ -1,4 +1,4 @@
-//! The end: what waits is said, and a released ticket is closed.
+//! The end of a job: it reports the targets that wait, and closes a ticket on which everything is released.
 
 use super::claiming::leave;
 use super::request::Claim;
@@ -7,47 +7,48 @@ use super::step::Step;
 use super::verdict::Verdict;
 use super::view::View;
 use crate::plan::Effect;
-use crate::ticket::{PingFor, Reason};
+use crate::ticket::{PingEvent, Reason};
 
 const LAST_WORD: &str = "🎉 Every target is released, so this ticket is closed.";
 
-/// Says what this job leaves for a later dispatch, and closes the ticket if everything is released.
+/// Reports the targets that this job leaves for a later dispatch, and closes the ticket if everything is released.
 pub(super) fn end(view: &View<'_>) -> Vec<Step> {
-    let waiting = say_what_waits(view);
-    if !waiting.is_empty() {
-        return waiting;
+    let steps = report_waiting_targets(view);
+    if !steps.is_empty() {
+        return steps;
     }
-    // A reference is kept until nobody can start anything by the ticket any more.
-    if view.known.is_closed && view.known.has_refs && matches!(view.request.claim, Claim::Ref { .. }) {
+    // References stay until the ticket is closed: until then another job may start something.
+    if view.facts.is_closed && view.facts.has_refs && matches!(view.request.claim, Claim::Ref { .. }) {
         let repository = view.issue.repository.clone();
         return vec![Step::Apply(Effect::DeleteRefs { repository, prefix: view.refs() })];
     }
-    // A record of a newer release may ask for more than this one can read.
-    let is_wanted = view.request.close && !view.known.is_closed && view.ticket.unreadable.is_empty();
-    if is_wanted && view.ticket.is_done(&view.request.listed) && !results::went_wrong(view) {
-        // A ping has said so.
-        let is_said = view.known.pinged.iter().any(|ping| ping.moment == PingFor::Done);
-        let last_word = Some(LAST_WORD.to_owned()).filter(|_| !is_said);
+    // A record of a newer release of the action may have targets that this one cannot read.
+    let is_close_due =
+        view.request.close && !view.facts.is_closed && view.ticket.unreadable_comments.is_empty();
+    if is_close_due && view.ticket.is_done(&view.request.target_names) && !results::has_problems(view) {
+        // A ping has the same text already.
+        let has_ping = view.facts.pings.iter().any(|ping| ping.moment == PingEvent::Done);
+        let last_word = Some(LAST_WORD.to_owned()).filter(|_| !has_ping);
         return vec![Step::Apply(Effect::CloseIssue { issue: view.issue.clone(), last_word })];
     }
     Vec::new()
 }
 
-pub(super) fn nothing_more(_: &View<'_>) -> Vec<Step> {
+pub(super) fn no_further_step(_: &View<'_>) -> Vec<Step> {
     Vec::new()
 }
 
-/// A job that does not wait starts no further wave.
-fn say_what_waits(view: &View<'_>) -> Vec<Step> {
+/// A job that does not follow its runs starts no further wave: it leaves the targets that wait.
+fn report_waiting_targets(view: &View<'_>) -> Vec<Step> {
     if view.request.follow.is_some() {
         return Vec::new();
     }
-    let quiet = view.request.targets.iter().filter(|ready| !view.known.left.contains(ready.name()));
-    let waiting = quiet.filter_map(|ready| match view.verdict(ready) {
-        Verdict::Hold(because @ Reason::Needs { .. }) => Some(leave(ready, because)),
+    let targets = view.request.targets.iter().filter(|ready| !view.facts.skips.contains(ready.name()));
+    let steps = targets.filter_map(|ready| match view.verdict(ready) {
+        Verdict::Hold(reason @ Reason::Needs { .. }) => Some(leave(ready, reason)),
         _ => None,
     });
-    waiting.collect()
+    steps.collect()
 }
 
 #[cfg(test)]
@@ -57,7 +58,7 @@ mod tests {
 
     const CLOSE: &str = "close acme/hub#1, saying: 🎉 Every target is released, so this ticket is closed.";
 
-    fn closing<const N: usize>(targets: [crate::engine::Ready; N]) -> Story {
+    fn closing<const N: usize>(targets: [crate::engine::ReadyTarget; N]) -> Story {
         let mut story = Story::of(targets).following();
         story.request.close = true;
         story
@@ -77,7 +78,7 @@ mod tests {
     #[test]
     fn the_ticket_stays_open_while_a_listed_target_is_not_released() {
         let mut story = closing([target("web")]);
-        story.request.listed.push("api".into());
+        story.request.target_names.push("api".into());
         assert!(!story.run().contains(&CLOSE.to_owned()));
     }
 

@@ -1,50 +1,51 @@
-//! The ticket and the runs as they stand now: read, looked at, and recorded where they have changed.
+//! Reading the ticket and the runs, and recording changes of the runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::board::update_board;
-use super::known::{Doubt, Due, Identity, Lag, TicketIs};
-use super::news::written;
-use super::step::{Pause, RunOf, Step};
+use super::facts::{Doubt, Due, Identity, Lag, TicketState};
+use super::news::write_news;
+use super::step::{Pause, Step, TargetRun};
 use super::view::View;
 use crate::names::{RunId, TargetName};
 use crate::ticket::{Dispatch, FollowedRun, Start, StartState, Writer};
 
-/// So many runs that reports name, and that are not their target's, are asked about in a step.
+/// The number of wrong runs, named by reports of a target, after which no more runs of its reports are asked about.
 const DOUBTS_PER_TARGET: usize = 5;
 
 pub(super) fn read_the_log(view: &View<'_>) -> Vec<Step> {
-    let is_open = matches!(view.known.ticket, TicketIs::Open { .. });
-    if !is_open || view.known.round.is_read {
+    let is_open = matches!(view.facts.ticket, TicketState::Open { .. });
+    if !is_open || view.facts.round.is_read {
         return Vec::new();
     }
-    if let Some(until) = view.known.lag.map(Lag::due).filter(|due| *due > view.now) {
+    if let Some(until) = view.facts.lag.map(Lag::due).filter(|due| *due > view.now) {
         return vec![Step::Pause { until, reason: Pause::Listing }];
     }
-    // The board is there before the first run is; what others write meanwhile it shows later.
-    let board = (view.known.board.due == Due::Now && !view.request.wind_up).then(|| update_board(view));
+    // The board exists before the first run. It shows later what other jobs write in the meantime.
+    let board = (view.facts.board.due == Due::Now && !view.request.wind_up).then(|| update_board(view));
     [Step::ReadLog].into_iter().chain(board).collect()
 }
 
-/// Asks under which account this step writes, where claims are there: only those of the same account count.
+/// Asks for the account under which this step writes, if the log has claims: only claims of the same account count.
 pub(super) fn ask_identity(view: &View<'_>) -> Vec<Step> {
-    if view.known.log.first_claimant().is_none() {
+    if view.facts.log.first_claimant().is_none() {
         return Vec::new();
     }
-    match view.known.identity {
+    match view.facts.identity {
         Identity::NotAsked => vec![Step::AskIdentity],
-        // A record that claims nothing tells.
-        Identity::Unknown if view.known.own.is_empty() && !view.request.wind_up && !view.only_answers() => {
+        // A record that claims nothing shows the account.
+        Identity::Unknown
+            if view.facts.own_records.is_empty() && !view.request.wind_up && !view.only_answers() =>
+        {
             vec![view.write(None, view.record(view.last_seq() + 1, Vec::new(), Vec::new()))]
         }
-        Identity::Unknown | Identity::Is(_) => Vec::new(),
+        Identity::Unknown | Identity::Login(_) => Vec::new(),
     }
 }
 
-/// Looks at the runs that were not looked at since the last pause; where nobody follows them, only before
-/// anything is claimed.
+/// Looks at each run once after every pause. A job that does not follow runs does so only before it claims anything.
 pub(super) fn look_at_runs(view: &View<'_>) -> Vec<Step> {
-    let has_claimed = view.known.own.iter().any(|own| !own.record.targets.is_empty());
+    let has_claimed = view.facts.own_records.iter().any(|own| !own.record.targets.is_empty());
     if view.request.follow.is_none() && has_claimed {
         return Vec::new();
     }
@@ -52,20 +53,20 @@ pub(super) fn look_at_runs(view: &View<'_>) -> Vec<Step> {
     if !missing.is_empty() {
         return missing;
     }
-    let is_new = |of: &RunOf| !view.known.round.runs.contains(&(of.target.clone(), of.run));
-    // A run that has ended may be run again: that is for those to know who start or follow something.
-    let is_open = |of: &RunOf| view.request.runs_decide() || !has_ended(view, &of.target, of.run);
+    let is_new = |of: &TargetRun| !view.facts.round.runs.contains(&(of.target.clone(), of.run));
+    // A run that has ended may be run again: a job that starts or follows something has to know that.
+    let is_open = |of: &TargetRun| view.request.runs_decide() || !has_ended(view, &of.target, of.run);
     let looks = runs(view).into_iter().chain(doubtful_runs(view)).filter(|of| is_new(of) && is_open(of));
     looks.map(Step::LookAtRun).collect()
 }
 
-/// Looks again at runs that GitHub does not have, and that it may show later: who follows the runs does so anyway.
+/// Looks again at runs that GitHub does not show, as it may show them later. A job that follows runs does so anyway.
 fn missing_runs(view: &View<'_>) -> Vec<Step> {
-    let is_missing = |of: &RunOf| {
-        let gone = view.known.sight.get(&of.target).filter(|_| view.request.follow.is_none())?.gone?;
-        gone.next_look()
+    let next_look = |of: &TargetRun| {
+        let absence = view.facts.sight.get(&of.target).filter(|_| view.request.follow.is_none())?.absence?;
+        absence.next_look()
     };
-    let missing = runs(view).into_iter().filter_map(|of| Some((is_missing(&of)?, of)));
+    let missing = runs(view).into_iter().filter_map(|of| Some((next_look(&of)?, of)));
     let (due, later): (Vec<_>, Vec<_>) = missing.partition(|(due, _)| *due <= view.now);
     if due.is_empty() {
         let until = later.into_iter().map(|(until, _)| until).min();
@@ -74,14 +75,15 @@ fn missing_runs(view: &View<'_>) -> Vec<Step> {
     due.into_iter().map(|(_, of)| Step::LookAtRun(of)).collect()
 }
 
-/// The newest run of each target that only its own repository's reports name. GitHub says whether it is one of the
-/// target: then what it reports counts.
-fn doubtful_runs(view: &View<'_>) -> Vec<RunOf> {
+/// The newest run of each target that only reports of its own repository name. GitHub says whether the run is one of
+/// the target: then its reports count.
+fn doubtful_runs(view: &View<'_>) -> Vec<TargetRun> {
     let mut newest: BTreeMap<&TargetName, RunId> = BTreeMap::new();
-    let second = view.ticket.second_starts.iter();
-    let second: BTreeSet<_> = second.filter_map(|second| Some((&second.repository, second.run?))).collect();
+    let second_starts = view.ticket.second_starts.iter();
+    let second_runs: BTreeSet<_> =
+        second_starts.filter_map(|second| Some((&second.repository, second.run?))).collect();
     let ready = |name: &str| view.request.targets.iter().find(|ready| ready.name().as_str() == name);
-    for (_, report) in view.known.log.reports() {
+    for (_, report) in view.facts.log.reports() {
         let default = report.by.repository.name();
         for stage in &report.stages {
             let Some(ready) = ready(stage.target.as_ref().map_or(default, TargetName::as_str)) else {
@@ -91,137 +93,138 @@ fn doubtful_runs(view: &View<'_>) -> Vec<RunOf> {
                 continue;
             }
             let name = ready.name();
-            let of_target = view.ticket.targets.get(name).and_then(|target| target.run.as_ref());
-            let is_newer = of_target.is_none_or(|run| report.by.run > run.id);
-            let is_second = second.contains(&(&report.by.repository, report.by.run));
-            let doubt = view.known.doubts.get(&(name.clone(), report.by.run));
+            let target_run = view.ticket.targets.get(name).and_then(|target| target.run.as_ref());
+            let is_newer = target_run.is_none_or(|run| report.by.run > run.id);
+            let is_second = second_runs.contains(&(&report.by.repository, report.by.run));
+            let doubt = view.facts.doubts.get(&(name.clone(), report.by.run));
             if is_newer && !is_second && doubt != Some(&Doubt::Refuted) {
-                let known = newest.entry(name).or_insert(report.by.run);
-                *known = (*known).max(report.by.run);
+                let run = newest.entry(name).or_insert(report.by.run);
+                *run = (*run).max(report.by.run);
             }
         }
     }
-    let refuted = |name: &TargetName| {
-        let doubts = view.known.doubts.iter();
+    let refuted_doubts = |name: &TargetName| {
+        let doubts = view.facts.doubts.iter();
         doubts.filter(|((of, _), doubt)| of == name && **doubt == Doubt::Refuted).count()
     };
-    let is_seen = |name: &TargetName| !view.known.sight.get(name).is_some_and(|sight| sight.is_unseen);
-    let doubtful = newest.into_iter().filter(|(name, _)| is_seen(name) && refuted(name) < DOUBTS_PER_TARGET);
-    doubtful
+    let is_seen = |name: &TargetName| !view.facts.sight.get(name).is_some_and(|sight| sight.is_hidden);
+    let doubtful_targets =
+        newest.into_iter().filter(|(name, _)| is_seen(name) && refuted_doubts(name) < DOUBTS_PER_TARGET);
+    doubtful_targets
         .filter_map(|(name, run)| {
             let repository = ready(name.as_str())?.target.repository.clone();
-            Some(RunOf { target: name.clone(), repository, run })
+            Some(TargetRun { target: name.clone(), repository, run })
         })
         .collect()
 }
 
-/// The runs of the targets and of all that they need, as far as they are known and can be seen.
-pub(super) fn runs(view: &View<'_>) -> Vec<RunOf> {
+/// The known runs of the targets and of all that they need, except those that the token cannot see.
+pub(super) fn runs(view: &View<'_>) -> Vec<TargetRun> {
     let targets = || view.request.targets.iter().map(|ready| &ready.target);
     let mut names: Vec<&TargetName> = targets().map(|target| &target.name).collect();
     names.extend(targets().flat_map(|target| &target.needs));
-    let (mut passed, mut runs) = (BTreeSet::new(), Vec::new());
+    let (mut visited, mut runs) = (BTreeSet::new(), Vec::new());
     while let Some(name) = names.pop() {
-        let Some(target) = view.ticket.targets.get(name).filter(|_| passed.insert(name)) else { continue };
+        let Some(target) = view.ticket.targets.get(name).filter(|_| visited.insert(name)) else { continue };
         names.extend(&target.needs);
-        let is_unseen = view.known.sight.get(name).is_some_and(|sight| sight.is_unseen || sight.is_lost);
+        let is_unseen = view.facts.sight.get(name).is_some_and(|sight| sight.is_hidden || sight.is_lost);
         if let Some(run) = target.run.as_ref().filter(|_| !is_unseen) {
             let repository = run.repository.clone();
-            runs.push(RunOf { target: name.clone(), repository, run: run.id });
+            runs.push(TargetRun { target: name.clone(), repository, run: run.id });
         }
     }
     runs
 }
 
-/// Puts what the runs do into this job's records: where it claimed the target, else into one that only
+/// Writes the state of the runs into this job's records: into that which claims the target, else into one that only
 /// follows.
 pub(super) fn record_runs(view: &View<'_>) -> Vec<Step> {
-    if view.known.round.recording_failed {
+    if view.facts.round.has_failed_to_record {
         return Vec::new();
     }
     let belongs = |record: &Dispatch, run: &FollowedRun| {
         let is_started = |start: &Start| start.target == run.target && start.state == StartState::Started;
         record.targets.iter().any(is_started)
-            || record.followed.iter().any(|known| known.target == run.target)
+            || record.followed_runs.iter().any(|other| other.target == run.target)
     };
     let attempt = |run: &FollowedRun| (run.target.clone(), run.run, run.attempt);
-    written(view, news(view), belongs, |record, runs| {
-        record.followed.retain(|old| !runs.iter().any(|new| attempt(old) == attempt(new)));
-        record.followed.extend(runs);
+    write_news(view, news(view), belongs, |record, runs| {
+        record.followed_runs.retain(|old| !runs.iter().any(|new| attempt(old) == attempt(new)));
+        record.followed_runs.extend(runs);
     })
 }
 
-/// What was seen of runs and is not recorded yet.
+/// The states of runs that are not recorded yet.
 fn news(view: &View<'_>) -> Vec<FollowedRun> {
-    let recorded = recorded(view);
-    let news = view.known.runs.values().filter(|run| is_news(view, run, &recorded));
+    let recorded_runs = recorded_runs(view);
+    let news = view.facts.runs.values().filter(|run| is_news(view, run, &recorded_runs));
     news.cloned().collect()
 }
 
-/// The targets of which something was seen that could not be recorded.
-pub(super) fn unrecorded(view: &View<'_>) -> Vec<TargetName> {
-    if !view.known.round.recording_failed {
+/// The targets with news that could not be recorded.
+pub(super) fn unrecorded_targets(view: &View<'_>) -> Vec<TargetName> {
+    if !view.facts.round.has_failed_to_record {
         return Vec::new();
     }
     news(view).into_iter().map(|run| run.target).collect()
 }
 
-/// Whether what was seen of a run says more than the records of this hub's own identity.
-fn is_news(view: &View<'_>, run: &FollowedRun, recorded: &Recorded<'_>) -> bool {
-    let target = view.known.log.ticket().targets.get(&run.target);
-    // A dispatch that does not wait says only what decides something: each word is a comment. What the run itself has
-    // reported says more than that it goes on.
-    let known = target.and_then(|target| target.followed.as_ref());
-    let is_urgent = |known: &FollowedRun| known.has_ended() || known.needs_review();
+/// Whether the state of a run is newer than in the records of this hub's own identity.
+fn is_news(view: &View<'_>, run: &FollowedRun, recorded_runs: &RecordedRuns<'_>) -> bool {
+    let target = view.facts.log.ticket().targets.get(&run.target);
+    // A dispatch that does not wait records only states that decide something, as each record is a comment. The run's
+    // own reports say more than that it goes on.
+    let last = target.and_then(|target| target.followed_run.as_ref());
+    let is_urgent = |last: &FollowedRun| last.has_ended() || last.needs_review();
     let is_newer = target.and_then(|target| target.run.as_ref());
-    let is_newer = is_newer.is_some_and(|known| (known.id, known.attempt) < (run.run, run.attempt));
-    let decides = run.has_ended() || run.needs_review() || is_newer || known.is_some_and(is_urgent);
+    let is_newer = is_newer.is_some_and(|last| (last.id, last.attempt) < (run.run, run.attempt));
+    let decides = run.has_ended() || run.needs_review() || is_newer || last.is_some_and(is_urgent);
     if view.request.follow.is_none() && !decides {
         return false;
     }
-    // Where another hub job has seen more of it, it is enough to have said so once.
-    !recorded.get(&run.target).into_iter().flatten().any(|known| is_same(known, run))
+    // If another hub job has recorded a later state, this one is recorded once all the same.
+    !recorded_runs.get(&run.target).into_iter().flatten().any(|last| is_same(last, run))
 }
 
 /// The runs of each target as the records of this hub's own identity have them.
-type Recorded<'v> = BTreeMap<&'v TargetName, Vec<&'v FollowedRun>>;
+type RecordedRuns<'v> = BTreeMap<&'v TargetName, Vec<&'v FollowedRun>>;
 
-fn recorded<'v>(view: &'v View<'_>) -> Recorded<'v> {
-    let mut recorded = Recorded::new();
-    for run in view.claims().own().flat_map(|(_, claim)| &claim.followed) {
-        recorded.entry(&run.target).or_default().push(run);
+fn recorded_runs<'v>(view: &'v View<'_>) -> RecordedRuns<'v> {
+    let mut recorded_runs = RecordedRuns::new();
+    for run in view.claims().own().flat_map(|(_, claim)| &claim.followed_runs) {
+        recorded_runs.entry(&run.target).or_default().push(run);
     }
-    recorded
+    recorded_runs
 }
 
-/// Whether a run stands as it did, whenever that was.
-fn is_same(known: &FollowedRun, run: &FollowedRun) -> bool {
-    let known = FollowedRun { at: run.at, reports: run.reports, other: run.other.clone(), ..known.clone() };
-    known == *run
+/// Whether two states of a run are the same, apart from their times.
+fn is_same(last: &FollowedRun, run: &FollowedRun) -> bool {
+    let last = FollowedRun { at: run.at, reports: run.reports, other: run.other.clone(), ..last.clone() };
+    last == *run
 }
 
-/// The runs that this hub run's job started and that have not ended, as far as that is known.
-pub(super) fn started_runs(view: &View<'_>) -> Vec<RunOf> {
+/// The unfinished runs that this hub run's job has started, in this or an earlier attempt.
+pub(super) fn started_runs(view: &View<'_>) -> Vec<TargetRun> {
     let by = &view.request.by;
     let is_ours =
         |writer: &Writer| writer.repository == by.repository && writer.run == by.run && writer.job == by.job;
     let ours = view.claims().own().filter(|(_, dispatch)| is_ours(&dispatch.by));
-    let recorded = ours.flat_map(|(_, dispatch)| &dispatch.targets).filter_map(|start| {
+    let old_runs = ours.flat_map(|(_, dispatch)| &dispatch.targets).filter_map(|start| {
         let repository = start.repository.clone();
-        Some(RunOf { target: start.target.clone(), repository, run: start.run? })
+        Some(TargetRun { target: start.target.clone(), repository, run: start.run? })
     });
-    let settled = view.open_claims().filter_map(|(_, ready)| {
-        let (run, _) = view.known.starts.get(ready.name())?.outcome()?.run.as_ref()?;
+    let new_runs = view.open_claims().filter_map(|(_, ready)| {
+        let (run, _) = view.facts.starts.get(ready.name())?.outcome()?.run.as_ref()?;
         let repository = ready.target.repository.clone();
-        Some(RunOf { target: ready.name().clone(), repository, run: *run })
+        Some(TargetRun { target: ready.name().clone(), repository, run: *run })
     });
-    recorded.chain(settled).filter(|of| !has_ended(view, &of.target, of.run)).collect()
+    old_runs.chain(new_runs).filter(|of| !has_ended(view, &of.target, of.run)).collect()
 }
 
 fn has_ended(view: &View<'_>, target: &TargetName, run: RunId) -> bool {
     let target = view.ticket.targets.get(target);
-    let followed = target.and_then(|target| target.followed.as_ref());
-    followed.is_some_and(|followed| followed.run == run && followed.has_ended())
+    let followed_run = target.and_then(|target| target.followed_run.as_ref());
+    followed_run.is_some_and(|followed_run| followed_run.run == run && followed_run.has_ended())
 }
 
 #[cfg(test)]
@@ -238,7 +241,7 @@ mod tests {
     const REFUSED: &str = "cannot go on with acme/hub#1: it is refused";
     const NO_ANSWER: &str = "cannot go on with acme/hub#1: there is no answer";
 
-    fn started() -> crate::ticket::Dispatch {
+    fn started_dispatch() -> crate::ticket::Dispatch {
         dispatch(50, [("web", StartState::Started)])
     }
 
@@ -267,8 +270,8 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_does_not_wait_records_that_a_review_is_needed_and_that_it_is_over() {
-        let mut log = Story::of([target("web")]).after(started()).known.log;
+    fn a_job_that_does_not_wait_records_that_a_review_is_needed_and_that_it_has_ended() {
+        let mut log = Story::of([target("web")]).after(started_dispatch()).facts.log;
         for (hub_run, says, expected) in [
             (200, Says::NeedsReview, vec!["comment: web needs review"]),
             (201, Says::NeedsReview, vec![]),
@@ -276,24 +279,24 @@ mod tests {
             (203, Says::GoesOn, vec![]),
         ] {
             let mut story = Story::of([target("web")]).when("look at web", [says]);
-            story.known.log = log;
+            story.facts.log = log;
             story.request.by.run = RunId(hub_run);
             let mut lines = story.run();
             lines.retain(|line| line.starts_with("comment"));
             assert_eq!(lines, expected, "hub run {hub_run}");
-            log = story.known.log;
+            log = story.facts.log;
         }
     }
 
     #[test]
     fn a_run_that_another_job_has_started_is_recorded_in_a_record_that_only_follows() {
-        let mut story = Story::of([target("web")]).following().after(started());
+        let mut story = Story::of([target("web")]).following().after(started_dispatch());
         story = story.when("look at web", [Says::GoesOn]);
         story.run();
-        let records: Vec<_> = story.known.own.iter().map(|own| &own.record).collect();
+        let records: Vec<_> = story.facts.own_records.iter().map(|own| &own.record).collect();
         assert_eq!(records.len(), 1);
         assert!(records[0].targets.is_empty());
-        assert_eq!(records[0].followed.len(), 1);
+        assert_eq!(records[0].followed_runs.len(), 1);
     }
 
     #[test]
@@ -301,12 +304,15 @@ mod tests {
         let ask = "ask whose token it is".to_owned();
         let lines = Story::of([target("web")]).not_knowing_its_account().run();
         assert!(!lines.contains(&ask), "nobody has claimed anything: {lines:#?}");
-        let lines = Story::of([target("web")]).not_knowing_its_account().after(started()).run();
+        let lines = Story::of([target("web")]).not_knowing_its_account().after(started_dispatch()).run();
         assert_eq!(lines[1..3], [ask.clone(), "look at web".to_owned()]);
         assert!(!lines.contains(&"start web".to_owned()), "{lines:#?}");
-        // Where nobody says it, a record that claims nothing tells, before anything is decided.
+        // If GitHub does not name the account, a record that claims nothing shows it, before anything is decided.
         for (retry, starts) in [(Retry::Nothing, false), (Retry::Failed, true)] {
-            let story = Story::of([target("web")]).not_knowing_its_account().after(started()).retrying(retry);
+            let story = Story::of([target("web")])
+                .not_knowing_its_account()
+                .after(started_dispatch())
+                .retrying(retry);
             let lines = story.always(&ask, Says::Refused).always("look at web", Says::Failed).run();
             assert_eq!(lines[2..4], ["comment: ", "look at web"]);
             assert_eq!(lines.contains(&"start web".to_owned()), starts, "{lines:#?}");
@@ -315,18 +321,18 @@ mod tests {
 
     #[test]
     fn a_job_that_does_not_follow_looks_once_at_runs_that_have_not_ended() {
-        let mut story = Story::of([target("web")]).after(started());
+        let mut story = Story::of([target("web")]).after(started_dispatch());
         let lines = story.run();
         assert_eq!(lines[1..3], ["look at web", "comment: web released"]);
         let mut again = Story::of([target("web")]);
-        again.known.log = story.known.log;
+        again.facts.log = story.facts.log;
         let lines = again.run();
         assert!(!lines.contains(&"look at web".to_owned()), "it has ended: {lines:#?}");
-        let lines = Story::of([target("docs").needing(["web"])]).after(started()).run();
+        let lines = Story::of([target("docs").needing(["web"])]).after(started_dispatch()).run();
         assert_eq!(lines[1..3], ["look at web", "comment: web released"]);
         assert!(lines.contains(&"start docs".to_owned()), "{lines:#?}");
         // A run that goes on decides nothing, so it is not worth a comment.
-        let story = Story::of([target("docs").needing(["web"])]).after(started());
+        let story = Story::of([target("docs").needing(["web"])]).after(started_dispatch());
         let lines = story.when("look at web", [Says::GoesOn]).run();
         assert_eq!(lines[1..3], ["look at web", "comment: docs waiting"]);
     }
@@ -478,7 +484,7 @@ mod tests {
 
     /// A job that begins two minutes after another one has started web.
     fn two_minutes_later() -> Story {
-        let mut story = Story::of([target("web")]).after(started());
+        let mut story = Story::of([target("web")]).after(started_dispatch());
         story.now += TimeDelta::minutes(2);
         story
     }
@@ -491,11 +497,11 @@ mod tests {
         let looks = "look at web, pause: listing, ".repeat(5) + "look at web";
         assert!(lines.join(", ").contains(&looks), "{lines:#?}");
         assert_eq!((story.now - began).num_seconds(), 30);
-        assert!(story.known.log.ticket().targets["web"].has_lost_its_run());
+        assert!(story.facts.log.ticket().targets["web"].has_lost_its_run());
         // The next job says so, too, and only a retry starts it again.
         for (retry, starts) in [(Retry::Nothing, false), (Retry::Failed, true)] {
             let mut next = Story::of([target("web")]).retrying(retry).always("look at web", Says::Gone);
-            (next.known.log, next.now) = (story.known.log.clone(), story.now);
+            (next.facts.log, next.now) = (story.facts.log.clone(), story.now);
             let lines = next.run();
             assert_eq!(lines.contains(&"start web".to_owned()), starts, "{lines:#?}");
         }
@@ -507,12 +513,12 @@ mod tests {
         let mut story = two_minutes_later().retrying(Retry::Failed).when("look at web", says);
         let lines = story.run();
         assert!(lines.contains(&"start again: nothing".to_owned()), "{lines:#?}");
-        assert_eq!(story.known.log.ticket().targets["web"].status, TargetStatus::Queued);
+        assert_eq!(story.facts.log.ticket().targets["web"].status, TargetStatus::Queued);
         // A record that says that it was deleted changes nothing where GitHub shows it.
         let mut story = two_minutes_later().always("look at web", Says::Gone);
         story.run();
         let mut next = Story::of([target("web")]).retrying(Retry::Failed).always("look at web", Says::GoesOn);
-        (next.known.log, next.now) = (story.known.log, story.now);
+        (next.facts.log, next.now) = (story.facts.log, story.now);
         assert!(!next.run().contains(&"start web".to_owned()));
     }
 

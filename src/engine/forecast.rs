@@ -1,32 +1,32 @@
-//! The forecast: what a hub job does if every answer is good. A dry run prints it.
+//! The forecast: the effects of a hub job if every answer is good. A dry run prints it.
 
 use chrono::{DateTime, Utc};
 use serde_json::Map;
 
-use super::known::{Identity, Known};
+use super::facts::{Facts, Identity};
 use super::request::Request;
-use super::step::{Answer, Pause, RunOf, Sighting, Step};
+use super::step::{Answer, Pause, Sighting, Step, TargetRun};
 use super::{next, waiting};
 use crate::engine::view::View;
 use crate::names::{CommentId, IssueNumber, IssueRef, RunId, TargetName, number};
-use crate::plan::{Applied, Board, Created, Effect, Plan};
+use crate::plan::{Board, Creation, Effect, EffectOutcome, Plan};
 use crate::ticket::claim::Liveness;
 use crate::ticket::{
     BoardStep, Comment, FollowedRun, Outputs, Record, Report, StageReport, StartState, Status, Writer,
 };
 
-/// More steps are taken by no release; a forecast that goes on is an error of the rules.
+/// No release takes more steps: a longer forecast is an error in the rules.
 const MOST_STEPS: usize = 10_000;
 
-/// Drives the engine to its end with assumed answers, and keeps what it would change.
+/// Drives the engine to its end with assumed answers, and collects the effects.
 #[must_use]
-pub fn forecast(mut known: Known, request: &Request, mut now: DateTime<Utc>) -> Plan {
+pub fn forecast(mut facts: Facts, request: &Request, mut now: DateTime<Utc>) -> Plan {
     let mut plan = Plan::default();
-    let request = &assuming_outputs(request);
+    let request = &with_assumed_outputs(request);
     let (mut idle_pauses, mut board) = (0, None);
     for _ in 0..MOST_STEPS {
-        let steps = next(&known, request, now);
-        // A pause after which nothing was done is not followed by anything else.
+        let steps = next(&facts, request, now);
+        // After a pause with no effect since the last one nothing else follows.
         idle_pauses = match steps[..] {
             [Step::Pause { reason: Pause::Runs(_), .. }] => idle_pauses + 1,
             _ if steps.iter().all(is_idle) => idle_pauses,
@@ -35,16 +35,16 @@ pub fn forecast(mut known: Known, request: &Request, mut now: DateTime<Utc>) -> 
         if steps.is_empty() || idle_pauses > 1 {
             break;
         }
-        known.send(&steps, now);
+        facts.begin(&steps, now);
         for step in steps {
-            // Time stands still, as every run ends in time. Only the patience with another job, or with a list,
-            // may end.
+            // Time stands still: every run ends before the timeout. Only the patience with another job, or with a list,
+            // may run out.
             if let Step::Pause { until, reason: Pause::Held(_) | Pause::Listing } = &step {
                 now = *until;
             }
-            let changes_nothing = is_shown(&step, &known, &mut board);
-            let answer = assume(&step, &mut known, request, now);
-            known.learn(&step, answer, request, now);
+            let changes_nothing = is_on_board(&step, &facts, &mut board);
+            let answer = assume(&step, &mut facts, request, now);
+            facts.learn(&step, answer, request, now);
             if !changes_nothing {
                 plan_step(step, &mut plan);
             }
@@ -53,29 +53,29 @@ pub fn forecast(mut known: Known, request: &Request, mut now: DateTime<Utc>) -> 
     plan
 }
 
-/// The same request, in which inputs stand as templates that read outputs which nobody has reported yet.
-fn assuming_outputs(request: &Request) -> Request {
+/// The same request, in which inputs that read unreported outputs stand as templates.
+fn with_assumed_outputs(request: &Request) -> Request {
     let mut request = request.clone();
     request.wording.assumes_outputs = true;
     request
 }
 
-/// Whether the step asks or shows, and changes nothing else.
+/// Whether the step only asks, or only writes the board.
 fn is_idle(step: &Step) -> bool {
     step.is_question() || matches!(step, Step::Apply(Effect::UpdateBoard { .. } | Effect::PinBoard { .. }))
 }
 
-/// Whether the step brings a board up to date that is so already, or that has nothing to show; `assumed` is
-/// the text that it was last assumed to have.
-fn is_shown(step: &Step, known: &Known, assumed: &mut Option<String>) -> bool {
+/// Whether the step would write a board that is up to date already, or has nothing to show. `last_board` is the text
+/// that the board has by the steps before.
+fn is_on_board(step: &Step, facts: &Facts, last_board: &mut Option<String>) -> bool {
     if !matches!(step, Step::Apply(Effect::UpdateBoard { .. })) {
         return false;
     }
-    match known.log.next_board_step() {
-        BoardStep::Write { body, .. } if known.log.has_records() => {
-            let is_shown = assumed.as_ref() == Some(&body);
-            *assumed = Some(body);
-            is_shown
+    match facts.log.next_board_step() {
+        BoardStep::Write { body, .. } if facts.log.has_records() => {
+            let is_on_board = last_board.as_ref() == Some(&body);
+            *last_board = Some(body);
+            is_on_board
         }
         _ => true,
     }
@@ -89,19 +89,19 @@ fn plan_step(step: Step, plan: &mut Plan) {
     }
 }
 
-/// The good answer. What it writes is in the log from then on.
-fn assume(step: &Step, known: &mut Known, request: &Request, now: DateTime<Utc>) -> Answer {
+/// The good answer to a step. A record that the step writes is in the log from then on.
+fn assume(step: &Step, facts: &mut Facts, request: &Request, now: DateTime<Utc>) -> Answer {
     match step {
         Step::Confirm => Answer::Done,
         Step::ReadLog => {
-            report_what_no_run_tells(known, request, now);
+            report_silent_starts(facts, request, now);
             Answer::Done
         }
-        // Without a write nobody may know it: then the first claim is taken for this hub's own.
-        Step::AskIdentity => Answer::Identity(known.log.first_claimant().map(str::to_owned)),
+        // Perhaps only a write would show the account: the first claim is taken for this hub's own.
+        Step::AskIdentity => Answer::Identity(facts.log.first_claimant().map(str::to_owned)),
         Step::AskHubRun(_) => Answer::HubRun(Liveness::Ended),
         Step::LookAtRun(of) => {
-            let run = look_at(of, known, now);
+            let run = look_at(of, facts, now);
             let (title, workflow, actor, event, head_sha) = (String::new(), None, None, None, None);
             Answer::Run(Box::new(Sighting {
                 run,
@@ -114,78 +114,78 @@ fn assume(step: &Step, known: &mut Known, request: &Request, now: DateTime<Utc>)
                 head_sha,
             }))
         }
-        Step::LookAtCommit(of) => Answer::Commit(commit_to_be(&of.target, known)),
+        Step::LookAtCommit(of) => Answer::Commit(commit_to_be(&of.target, facts)),
         Step::FindRelease(..) => Answer::Release(Some(Outputs::default())),
-        Step::Verify(inspection) => Answer::Verified(inspection.passed()),
+        Step::Verify(inspection) => Answer::Checks(inspection.passing_checks()),
         Step::FindRun(_) => Answer::Runs(Vec::new()),
-        Step::LookBack(_) => Answer::Before(None),
-        Step::Survey(_) => Answer::Surveyed(Box::default()),
-        Step::Apply(Effect::OpenIssue(new)) => Answer::Applied(Applied::Opened {
+        Step::LookBack(_) => Answer::PreviousRelease(None),
+        Step::Survey(_) => Answer::Survey(Box::default()),
+        Step::Apply(Effect::OpenIssue(new)) => Answer::Applied(EffectOutcome::Opened {
             issue: IssueRef { repository: new.repository.clone(), number: IssueNumber(0) },
             url: String::new(),
-            created: true,
+            is_new: true,
         }),
         Step::Apply(Effect::WriteRecord { comment, record, .. }) => {
-            Answer::Applied(Applied::Written(write(known, *comment, record, now)))
+            Answer::Applied(EffectOutcome::Written(write(facts, *comment, record, now)))
         }
-        Step::Apply(Effect::UpdateBoard { .. }) if !known.log.has_records() => {
-            Answer::Applied(Applied::Board(None))
+        Step::Apply(Effect::UpdateBoard { .. }) if !facts.log.has_records() => {
+            Answer::Applied(EffectOutcome::Board(None))
         }
         Step::Apply(Effect::UpdateBoard { .. }) => {
-            let board = known.log.board().map(|board| board.id);
-            let created = board.is_none() && !known.board.is_assumed;
-            known.board.is_assumed = true;
+            let board = facts.log.board().map(|board| board.id);
+            let is_new = board.is_none() && !facts.board.is_assumed;
+            facts.board.is_assumed = true;
             let comment = board.unwrap_or(CommentId(0));
-            Answer::Applied(Applied::Board(Some(Board { comment, created, is_behind: false })))
+            Answer::Applied(EffectOutcome::Board(Some(Board { comment, is_new, is_behind: false })))
         }
-        Step::Apply(Effect::CreateRef(_)) => Answer::Applied(Applied::Ref(Created::New)),
+        Step::Apply(Effect::CreateRef(_)) => Answer::Applied(EffectOutcome::Ref(Creation::New)),
         Step::Apply(Effect::StartWorkflow(start)) => {
-            Answer::Applied(Applied::Started(Some((run_to_be(&start.target, request), String::new()))))
+            Answer::Applied(EffectOutcome::Started(Some((run_to_be(&start.target, request), String::new()))))
         }
-        Step::Apply(Effect::SendEvent(_)) => Answer::Applied(Applied::Started(None)),
+        Step::Apply(Effect::SendEvent(_)) => Answer::Applied(EffectOutcome::Started(None)),
         Step::StartAgain(_) | Step::Refuse { .. } | Step::Pause { .. } | Step::Apply(_) => Answer::Done,
     }
 }
 
-/// The commit that was approved last, as if the ref had not moved; zeros where none was.
-fn commit_to_be(target: &TargetName, known: &Known) -> String {
-    let decisions = known.log.decisions().flat_map(|(_, decision)| &decision.commits);
+/// The commit that was approved last, as if the ref had not moved; zeros without any.
+fn commit_to_be(target: &TargetName, facts: &Facts) -> String {
+    let decisions = facts.log.decisions().flat_map(|(_, decision)| &decision.commits);
     let of_target = decisions.filter(|commit| commit.target == *target);
     of_target.filter_map(|commit| commit.sha.clone()).last().unwrap_or_else(|| "0".repeat(40))
 }
 
-/// A run that is newer than all that are there.
+/// The id of a new run: higher than any real one.
 fn run_to_be(target: &TargetName, request: &Request) -> RunId {
     let position = request.targets.iter().position(|ready| ready.name() == target).unwrap_or_default();
     RunId(number::MAX / 2 + position as u64)
 }
 
-fn write(known: &mut Known, comment: Option<CommentId>, record: &Record, now: DateTime<Utc>) -> Comment {
-    let next = || CommentId(known.log.last_id().map_or(1, |id| id.0.saturating_add(1)));
-    let author = match &known.identity {
-        Identity::Is(login) => login.clone(),
+fn write(facts: &mut Facts, comment: Option<CommentId>, record: &Record, now: DateTime<Utc>) -> Comment {
+    let next = || CommentId(facts.log.last_id().map_or(1, |id| id.0.saturating_add(1)));
+    let author = match &facts.identity {
+        Identity::Login(login) => login.clone(),
         Identity::NotAsked | Identity::Unknown => "this step".to_owned(),
     };
-    let written = Comment {
+    let comment = Comment {
         id: comment.unwrap_or_else(next),
         author: Some(author),
-        trusted: true,
+        is_trusted: true,
         body: record.render(),
         created_at: now,
         updated_at: now,
         url: String::new(),
     };
-    known.log.extend([written.clone()]);
-    written
+    facts.log.extend([comment.clone()]);
+    comment
 }
 
-/// A run that was looked at before has ended well by now, a new one has not begun.
-fn look_at(of: &RunOf, known: &Known, now: DateTime<Utc>) -> FollowedRun {
-    let target = known.log.ticket().targets.get(&of.target);
-    let before = known.runs.get(&of.target).or_else(|| target?.followed.as_ref());
+/// The assumed state of a run: after the first look it ends well, before that it has not begun.
+fn look_at(of: &TargetRun, facts: &Facts, now: DateTime<Utc>) -> FollowedRun {
+    let target = facts.log.ticket().targets.get(&of.target);
+    let before = facts.runs.get(&of.target).or_else(|| target?.followed_run.as_ref());
     let before = before.filter(|run| run.run == of.run);
-    if let Some(ended) = before.filter(|run| run.has_ended()) {
-        return ended.clone();
+    if let Some(run) = before.filter(|run| run.has_ended()) {
+        return run.clone();
     }
     let run = target.and_then(|target| target.run.as_ref());
     let (status, conclusion) = match before {
@@ -200,13 +200,13 @@ fn look_at(of: &RunOf, known: &Known, now: DateTime<Utc>) -> FollowedRun {
     }
 }
 
-/// Where a start has no run that could be followed, its own reports end it.
-fn report_what_no_run_tells(known: &mut Known, request: &Request, now: DateTime<Utc>) {
-    // Nobody who does not wait hears of it.
+/// Reports success for each start whose run GitHub has not named: only such a report can end it.
+fn report_silent_starts(facts: &mut Facts, request: &Request, now: DateTime<Utc>) {
+    // A job that does not wait does not see the report.
     if request.follow.is_none() {
         return;
     }
-    let view = View::new(known, request, now);
+    let view = View::new(facts, request, now);
     let silent = |name: &TargetName| {
         let target = view.ticket.targets.get(name)?;
         let start = target.start.as_ref().filter(|start| start.state == StartState::Started)?;
@@ -228,14 +228,14 @@ fn report_what_no_run_tells(known: &mut Known, request: &Request, now: DateTime<
             status: Status::Success.into(),
             message: None,
             url: None,
-            done: true,
+            ends_release: true,
             outputs: Outputs::default(),
             at: now,
             seq: 1,
             other: Map::new(),
         };
         let report = Report { by, seq: 1, run_url: String::new(), stages: vec![stage], other: Map::new() };
-        write(known, None, &Record::Report(report), now);
+        write(facts, None, &Record::Report(report), now);
     }
 }
 
@@ -245,7 +245,7 @@ mod tests {
     use crate::engine::testing::{Says, Story, dispatch, target};
 
     fn plan(story: &Story) -> String {
-        forecast(story.known.clone(), &story.request, story.now).to_string().replace("acme/hub", "hub")
+        forecast(story.facts.clone(), &story.request, story.now).to_string().replace("acme/hub", "hub")
     }
 
     #[test]
@@ -299,7 +299,7 @@ mod tests {
         let mut story = Story::of([target("web"), target("api")]);
         story = story.after(dispatch(50, [("web", StartState::Started)]));
         story.run_until("comment: api claimed");
-        let before = format!("{:?}", story.known);
+        let before = format!("{:?}", story.facts);
         insta::assert_snapshot!(plan(&story), @r"
         comment on hub#1: api claimed
         bring the board of hub#1 up to date
@@ -308,7 +308,7 @@ mod tests {
         edit comment 3 on hub#1: api started
         bring the board of hub#1 up to date
         ");
-        assert_eq!(format!("{:?}", story.known), before);
+        assert_eq!(format!("{:?}", story.facts), before);
     }
 
     #[test]

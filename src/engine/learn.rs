@@ -1,86 +1,86 @@
-//! Learning: what came of a step is folded into what is known. Nothing is decided here.
+//! Learning: the answer to a step becomes a part of the facts. Rules decide, this module does not.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::identify::{Found, holds, identify, names_another};
-use super::known::{
-    Attempt, AwaitedOutputs, Board, Cause, Doubt, Due, Gone, Identity, Known, Lag, Lock, Outcome, Own, Phase,
-    Round, Sight, TicketIs,
+use super::facts::{
+    Absence, AwaitedOutputs, Board, Cause, Doubt, Due, Facts, Identity, Lag, Lock, Outcome, OwnRecord,
+    OwnStart, Phase, Round, Sight, TicketState,
 };
-use super::ready::Ready;
+use super::identify::{Match, holds, identify, names_another};
+use super::ready::ReadyTarget;
 use super::request::Request;
-use super::step::{Answer, CommitOf, Evidence, Failure, Pause, RunOf, Search, Sighting, Step};
+use super::step::{Answer, Evidence, Failure, Pause, Search, Sighting, Step, TargetRef, TargetRun};
 use crate::names::{CommentId, TargetName, short_sha};
-use crate::plan::{Applied, Created, Effect, NewRef, WorkflowStart};
-use crate::problem::Problem;
+use crate::plan::{Creation, Effect, EffectOutcome, NewRef, WorkflowStart};
+use crate::problem::{Problem, Topic};
 use crate::ticket::claim::{Claims, Liveness};
 use crate::ticket::followers::reports_of;
-use crate::ticket::gate::OnMoved;
+use crate::ticket::gate::MovePolicy;
 use crate::ticket::reason::and;
 use crate::ticket::state::Run;
 use crate::ticket::{
     Comment, Dispatch, FollowedRun, Notice, Reason, Record, Start, StartState, Survey, Writer,
 };
 
-/// A run may seem this much older than what it was started by.
-const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(60);
+/// The greatest difference between two clocks of GitHub: a run may seem this much older than its claim.
+const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 
-/// A refusal to show a run is believed when GitHub has refused for so long.
-const REFUSED_FOR: TimeDelta = TimeDelta::seconds(60);
+/// The time for which GitHub has to repeat a refusal to show a run before the refusal counts.
+const BELIEF_DELAY: TimeDelta = TimeDelta::seconds(60);
 
-impl Known {
-    /// Folds in what came of a step.
+impl Facts {
+    /// Folds in the answer to a step.
     pub fn learn(&mut self, step: &Step, answer: Answer, request: &Request, now: DateTime<Utc>) {
         match (step, answer) {
-            (Step::ReadLog, Answer::Failed(failure)) => self.log_failed(&failure, request),
-            (Step::ReadLog, Answer::Stale) if !self.has_read && !request.wind_up => self.lagged(now),
+            (Step::ReadLog, Answer::Failed(failure)) => self.learn_log_failure(&failure, request),
+            (Step::ReadLog, Answer::Stale) if !self.has_read && !request.wind_up => self.learn_lag(now),
             (Step::ReadLog, _) => {
                 (self.has_read, self.round.is_read, self.lag) = (true, true, None);
                 if request.wind_up {
                     self.adopt_records_of(request);
                 }
             }
-            (Step::Confirm, Answer::Failed(failure)) => self.log_failed(&failure, request),
+            (Step::Confirm, Answer::Failed(failure)) => self.learn_log_failure(&failure, request),
             (Step::Confirm, _) => self.has_confirmed = true,
             (Step::AskIdentity, answer) => {
                 self.identity = match answer {
-                    Answer::Identity(Some(login)) => Identity::Is(login),
+                    Answer::Identity(Some(login)) => Identity::Login(login),
                     _ => Identity::Unknown,
                 };
                 if request.wind_up {
                     self.adopt_records_of(request);
                 }
             }
-            (Step::AskHubRun(job), answer) => self.hub_run(job, answer),
-            (Step::LookAtRun(of), answer) => self.looked(of, answer, request, now),
+            (Step::AskHubRun(job), answer) => self.learn_hub_run(job, answer),
+            (Step::LookAtRun(of), answer) => self.learn_run(of, answer, request, now),
             (Step::FindRelease(of, attempt), answer) => {
                 let ready = request.targets.iter().find(|ready| *ready.name() == of.target);
-                self.release_found(of, *attempt, answer, ready, now);
+                self.learn_release(of, *attempt, answer, ready, now);
             }
-            (Step::Verify(inspection), answer) => self.checked(inspection, answer, now),
+            (Step::Verify(inspection), answer) => self.learn_checks(inspection, answer, now),
             (Step::FindRun(search), Answer::Runs(candidates)) => {
-                self.found(search, Ok(identify(search, &candidates)), now);
+                self.learn_search(search, Ok(identify(search, &candidates)), now);
             }
-            (Step::FindRun(search), Answer::Failed(failure)) => self.found(search, Err(failure), now),
-            (Step::StartAgain(again), _) => self.again = Some(again.clone()),
-            (Step::Refuse { target, because }, _) => {
-                let phase = Phase::Settled(Outcome::of(StartState::Refused, because.clone()));
-                self.starts.insert(target.clone(), Attempt { sends: 0, phase });
+            (Step::FindRun(search), Answer::Failed(failure)) => self.learn_search(search, Err(failure), now),
+            (Step::StartAgain(retries), _) => self.retries = Some(retries.clone()),
+            (Step::Refuse { target, reason }, _) => {
+                let phase = Phase::Settled(Outcome::of(StartState::Refused, reason.clone()));
+                self.starts.insert(target.clone(), OwnStart { sends: 0, phase });
             }
-            (Step::Apply(effect), answer) => self.applied(effect, answer, request, now),
+            (Step::Apply(effect), answer) => self.learn_effect(effect, answer, request, now),
             (Step::LookAtCommit(of), answer) => {
-                let commit = self.commit_answered(of, answer);
+                let commit = self.learn_commit(of, answer);
                 self.round.commits.insert(of.target.clone(), commit);
             }
             (Step::LookBack(_), answer) => {
-                self.recording.before = Some(match answer {
-                    Answer::Before(before) => before,
+                self.recording.previous_release = Some(match answer {
+                    Answer::PreviousRelease(previous_release) => previous_release,
                     _ => None,
                 });
             }
             (Step::Survey(of), answer) => {
                 let survey = match answer {
-                    Answer::Surveyed(survey) => *survey,
+                    Answer::Survey(survey) => *survey,
                     _ => Survey::default(),
                 };
                 self.recording.surveys.insert(of.target.clone(), survey);
@@ -89,21 +89,21 @@ impl Known {
             (Step::Pause { reason, .. }, _) => {
                 self.round = Round::default();
                 if let Pause::Outputs(targets) = reason {
-                    self.looked_for_outputs(targets, now);
+                    self.count_output_looks(targets, now);
                 }
-                // Others write meanwhile, and a board that could not be written is tried again.
+                // Other jobs may write in the meantime, and a failed update of the board is repeated.
                 self.board.due = Due::Later;
             }
         }
     }
 
-    /// A target whose commit GitHub does not say is not started.
-    fn commit_answered(&mut self, of: &CommitOf, answer: Answer) -> Option<String> {
+    /// The commit of a target's ref. Without it the target is not started.
+    fn learn_commit(&mut self, target_ref: &TargetRef, answer: Answer) -> Option<String> {
         match answer {
             Answer::Commit(sha) => Some(sha),
             Answer::Failed(failure) => {
-                let CommitOf { repository, git_ref, .. } = of;
-                let what = format!("cannot tell at which commit `{git_ref}` of {repository} is: {failure}");
+                let TargetRef { repository, git_ref, .. } = target_ref;
+                let what = format!("cannot find the commit of `{git_ref}` in {repository}: {failure}");
                 let problem = problem(what, &failure);
                 if !self.problems.contains(&problem) {
                     self.problems.push(problem);
@@ -114,57 +114,58 @@ impl Known {
         }
     }
 
-    fn looked_for_outputs(&mut self, targets: &[TargetName], now: DateTime<Utc>) {
+    fn count_output_looks(&mut self, targets: &[TargetName], now: DateTime<Utc>) {
         for target in targets {
             let first = AwaitedOutputs { since: now, looks: 0 };
             self.awaited_outputs.entry(target.clone()).or_insert(first).looks += 1;
         }
     }
 
-    fn log_failed(&mut self, failure: &Failure, request: &Request) {
+    fn learn_log_failure(&mut self, failure: &Failure, request: &Request) {
         if request.wind_up {
-            // It gives back and cancels what it knows of.
+            // The job gives back the claims that it knows, and cancels the runs that it knows.
             self.round.is_read = true;
             self.problems.push(problem(format!("cannot read the ticket: {failure}"), failure));
         } else if self.has_read && !failure.is_final {
-            // Whoever waits for an hour survives a bad answer.
+            // A job that waits for an hour survives a bad answer.
             self.round.is_read = true;
         } else {
             self.stop(failure);
         }
     }
 
-    /// GitHub does not list this job's claim yet: nothing is decided by such a list.
-    fn lagged(&mut self, now: DateTime<Utc>) {
+    /// GitHub does not list this job's claim yet: such a list decides nothing.
+    fn learn_lag(&mut self, now: DateTime<Utc>) {
         let lag = self.lag.get_or_insert(Lag { since: now, lists: 0 });
         lag.lists += 1;
-        let waited = now - lag.since;
-        if waited >= Lag::LIMIT {
+        let wait = now - lag.since;
+        if wait >= Lag::LIMIT {
             let what = format!(
-                "GitHub does not list the comment that this job wrote {} s ago, so nobody can tell which job comes first",
-                waited.num_seconds()
+                "GitHub does not list the comment that this job wrote {} s ago, so the order of the claims is not known",
+                wait.num_seconds()
             );
-            let help = Some("run the job again, or set `claim: ref`".to_owned());
+            let help = Some(Topic::Claim.advice("run the job again, or set `claim: ref`"));
             self.stop(&Failure { what, help, is_final: false, is_without_effect: true });
         }
     }
 
     fn stop(&mut self, failure: &Failure) {
         let what = match &self.ticket {
-            TicketIs::Open { issue, .. } => format!("cannot go on with {issue}: {failure}"),
-            TicketIs::New(new) => format!("cannot open a ticket in {}: {failure}", new.repository),
+            TicketState::Open { issue, .. } => format!("cannot go on with {issue}: {failure}"),
+            TicketState::New(new) => format!("cannot open a ticket in {}: {failure}", new.repository),
         };
-        self.stopped = Some(problem(what, failure));
+        self.fatal_problem = Some(problem(what, failure));
     }
 
-    /// Takes every claim of this job as its own, whichever of its steps wrote it.
+    /// Takes the claims of all steps of this job as this step's own.
     fn adopt_records_of(&mut self, request: &Request) {
         let claims = Claims { log: &self.log, basis: &self.basis(request) };
-        let ours = claims.own().filter(|(_, dispatch)| dispatch.by == request.by);
-        self.own = ours.map(|(comment, dispatch)| own(comment.clone(), dispatch.clone())).collect();
+        let records = claims.own().filter(|(_, dispatch)| dispatch.by == request.by);
+        self.own_records =
+            records.map(|(comment, dispatch)| own_record(comment.clone(), dispatch.clone())).collect();
     }
 
-    fn hub_run(&mut self, job: &Writer, answer: Answer) {
+    fn learn_hub_run(&mut self, job: &Writer, answer: Answer) {
         match answer {
             Answer::HubRun(liveness) => {
                 self.round.jobs.insert(job.clone(), liveness);
@@ -183,226 +184,254 @@ impl Known {
         }
     }
 
-    fn looked(&mut self, of: &RunOf, answer: Answer, request: &Request, now: DateTime<Utc>) {
-        self.round.runs.insert((of.target.clone(), of.run));
+    fn learn_run(&mut self, target_run: &TargetRun, answer: Answer, request: &Request, now: DateTime<Utc>) {
+        self.round.runs.insert((target_run.target.clone(), target_run.run));
         match answer {
-            Answer::Run(sighting) => match self.misfit(of, &sighting, request) {
+            Answer::Run(sighting) => match self.misfit(target_run, &sighting, request) {
                 None => {
-                    self.sighted(of, &sighting, request, now);
-                    self.compare(of, &sighting, request);
-                    self.doubts.remove(&(of.target.clone(), of.run));
+                    self.learn_sight(target_run, &sighting, request, now);
+                    self.compare_commits(target_run, &sighting, request);
+                    self.doubts.remove(&(target_run.target.clone(), target_run.run));
                     // Answers come in any order.
-                    let is_older = |known: &FollowedRun| known.run > of.run;
-                    if !self.runs.get(&of.target).is_some_and(is_older) {
-                        self.changes.insert(of.target.clone(), sighting.changed_at);
-                        let run = Run::seen(&sighting.run);
+                    let is_older = |run: &FollowedRun| run.run > target_run.run;
+                    if !self.runs.get(&target_run.target).is_some_and(is_older) {
+                        self.changes.insert(target_run.target.clone(), sighting.changed_at);
+                        let run = Run::of(&sighting.run);
                         let reports = reports_of(Some(&run), self.log.reports().map(|(_, report)| report));
-                        self.runs.insert(of.target.clone(), FollowedRun { reports, ..sighting.run });
+                        self.runs.insert(target_run.target.clone(), FollowedRun { reports, ..sighting.run });
                     }
                 }
-                Some(misfit) => self.misfits(of, self.known_run(of, request), &misfit),
+                Some(misfit) => self.refute(target_run, self.is_run_of_target(target_run, request), &misfit),
             },
-            Answer::Failed(failure) if self.known_run(of, request) => self.unseen(of, &failure, request, now),
-            Answer::NoRun if self.known_run(of, request) => self.gone(of, request, now),
-            Answer::Failed(failure) if failure.is_final => self.doubt(of, false, request, now),
-            Answer::NoRun => self.doubt(of, true, request, now),
+            Answer::Failed(failure) if self.is_run_of_target(target_run, request) => {
+                self.learn_refusal(target_run, &failure, request, now)
+            }
+            Answer::NoRun if self.is_run_of_target(target_run, request) => {
+                self.learn_absence(target_run, request, now)
+            }
+            Answer::Failed(failure) if failure.is_final => self.doubt(target_run, false, request, now),
+            Answer::NoRun => self.doubt(target_run, true, request, now),
             _ => {}
         }
     }
 
-    /// GitHub shows the run. Where it says for a while that the run has ended, and not how, nobody waits any longer.
-    fn sighted(&mut self, of: &RunOf, sighting: &Sighting, request: &Request, now: DateTime<Utc>) {
+    /// GitHub shows the run. If it shows an ended run without a conclusion for a while, the job waits no longer.
+    fn learn_sight(
+        &mut self,
+        target_run: &TargetRun,
+        sighting: &Sighting,
+        request: &Request,
+        now: DateTime<Utc>,
+    ) {
         if !sighting.run.lacks_conclusion() {
-            self.sight.remove(&of.target);
+            self.sight.remove(&target_run.target);
             return;
         }
-        let known = self.sight.get(&of.target).and_then(|sight| sight.mute_since);
-        let since = known.unwrap_or(now);
-        let is_lost = request.follow.is_some() && now - since >= REFUSED_FOR;
-        self.sight.insert(of.target.clone(), Sight { mute_since: Some(since), is_lost, ..Sight::default() });
+        let mute_since = self.sight.get(&target_run.target).and_then(|sight| sight.mute_since);
+        let since = mute_since.unwrap_or(now);
+        let is_lost = request.follow.is_some() && now - since >= BELIEF_DELAY;
+        self.sight.insert(
+            target_run.target.clone(),
+            Sight { mute_since: Some(since), is_lost, ..Sight::default() },
+        );
         if is_lost {
-            let RunOf { target, repository, run } = of;
+            let TargetRun { target, repository, run } = target_run;
             let what = format!("{target}: run {run} of {repository} has ended, and GitHub does not say how");
             let help = format!("look at {}; then run the job again, which asks GitHub", sighting.run.run_url);
-            self.problems.push(Problem::new(what).help(help));
+            self.problems.push(Problem::new(what).help(Topic::Target, help));
         }
     }
 
-    /// A branch or tag may move between the look at its commit and the start: then the run is one that nobody approved.
-    fn compare(&mut self, of: &RunOf, sighting: &Sighting, request: &Request) {
+    /// A branch or tag may move between the look at its commit and the start: then nobody has approved the new commit.
+    fn compare_commits(&mut self, target_run: &TargetRun, sighting: &Sighting, request: &Request) {
         let basis = self.basis(request);
         let claims = Claims { log: &self.log, basis: &basis };
-        let ticket = self.log.believed(&basis);
+        let ticket = self.log.ticket_by_basis(&basis);
         let mut starts =
             claims.own().flat_map(|(_, claim)| claim.targets.iter().map(move |start| (claim, start)));
-        let Some((claim, start)) = starts.find(|(_, start)| start.run == Some(of.run)) else { return };
-        let binds = ticket.gates_in(&start.needs).any(|gate| gate.on_moved != OnMoved::Warn);
-        let (Some(approved), Some(started)) = (&start.commit, &sighting.head_sha) else { return };
+        let Some((claim, start)) = starts.find(|(_, start)| start.run == Some(target_run.run)) else {
+            return;
+        };
+        let binds = ticket.gates_in(&start.needs).any(|gate| gate.move_policy != MovePolicy::Warn);
+        let (Some(approved_commit), Some(head)) = (&start.commit, &sighting.head_sha) else { return };
         let is_own = claim.by == request.by;
-        let (approved, started) = (approved.clone(), started.clone());
-        self.compared.insert(of.run);
+        let (approved_commit, head) = (approved_commit.clone(), head.clone());
+        self.compared_runs.insert(target_run.run);
         if !binds
-            || approved == started
+            || approved_commit == head
             || sighting.run.has_ended() && !is_own
-            || !self.unapproved.insert(of.run)
+            || !self.unapproved_runs.insert(target_run.run)
         {
             return;
         }
-        let RunOf { target, repository, .. } = of;
+        let TargetRun { target, repository, .. } = target_run;
         let what = format!(
             "{target} began at commit {} of {repository}, and {} was approved: the ref moved at that moment, and the \
              run is cancelled",
-            short_sha(&started),
-            short_sha(&approved)
+            short_sha(&head),
+            short_sha(&approved_commit)
         );
         let help = format!(
             "look at {}; approve the new commit with `/release go`, and then comment `/release retry {target}`",
             sighting.run.run_url
         );
-        self.problems.push(Problem::new(what).help(help));
+        self.problems.push(Problem::new(what).help(Topic::Gate, help));
     }
 
     /// Whether this hub's own records, or GitHub, say that the run is the target's.
-    fn known_run(&self, of: &RunOf, request: &Request) -> bool {
-        let ticket = self.log.believed(&self.basis(request));
-        let run = ticket.targets.get(&of.target).and_then(|target| target.run.as_ref());
-        run.is_some_and(|run| run.id == of.run)
+    fn is_run_of_target(&self, target_run: &TargetRun, request: &Request) -> bool {
+        let ticket = self.log.ticket_by_basis(&self.basis(request));
+        let run = ticket.targets.get(&target_run.target).and_then(|target| target.run.as_ref());
+        run.is_some_and(|run| run.id == target_run.run)
     }
 
-    /// Why a run is not the target's: it is one of another workflow, or older than the first claim on the target;
-    /// where nobody has claimed it, than the ticket.
-    fn misfit(&self, of: &RunOf, sighting: &Sighting, request: &Request) -> Option<String> {
+    /// Why a run is not the target's: it belongs to another workflow, or is older than the first claim on the target
+    /// (without a claim: older than the ticket).
+    fn misfit(&self, target_run: &TargetRun, sighting: &Sighting, request: &Request) -> Option<String> {
         let basis = self.basis(request);
         let claims = Claims { log: &self.log, basis: &basis };
         let starts =
             claims.own().flat_map(|(comment, claim)| claim.targets.iter().map(move |start| (comment, start)));
-        let starts = starts.filter(|(_, start)| start.target == of.target && !start.state.is_passive());
-        let claimed: Vec<(&Comment, &Start)> = starts.collect();
-        let listed =
-            request.targets.iter().find(|ready| *ready.name() == of.target).and_then(Ready::workflow);
+        let starts =
+            starts.filter(|(_, start)| start.target == target_run.target && !start.state.is_passive());
+        let entries: Vec<(&Comment, &Start)> = starts.collect();
+        let own_workflow = request
+            .targets
+            .iter()
+            .find(|ready| *ready.name() == target_run.target)
+            .and_then(ReadyTarget::workflow);
         let mut workflows =
-            claimed.iter().filter_map(|(_, start)| start.workflow.as_ref()).chain(listed).peekable();
+            entries.iter().filter_map(|(_, start)| start.workflow.as_ref()).chain(own_workflow).peekable();
         if let (Some(file), Some(workflow)) = (&sighting.workflow, workflows.peek().copied())
             && !workflows.any(|workflow| workflow.is_at(file))
         {
-            return Some(format!("it is a run of {file}, and the workflow of {} is {workflow}", of.target));
+            return Some(format!(
+                "it is a run of {file}, and the workflow of {} is {workflow}",
+                target_run.target
+            ));
         }
-        // A run that this hub has recorded as the target's was identified then.
-        if claimed.iter().any(|(_, start)| start.run == Some(of.run)) {
+        // This hub has identified the run before it recorded it.
+        if entries.iter().any(|(_, start)| start.run == Some(target_run.run)) {
             return None;
         }
-        if let Some(why) = self.of_something_else(of, sighting, &claimed, claims) {
+        if let Some(why) = self.misfit_of_unrecorded_run(target_run, sighting, &entries, claims) {
             return Some(why);
         }
         let opened_at = match &self.ticket {
-            TicketIs::Open { opened_at, .. } => *opened_at,
-            TicketIs::New(_) => None,
+            TicketState::Open { opened_at, .. } => *opened_at,
+            TicketState::New(_) => None,
         };
-        let claimed_at = claimed.iter().map(|(comment, _)| comment.created_at).min();
+        let claimed_at = entries.iter().map(|(comment, _)| comment.created_at).min();
         match claimed_at.or(opened_at) {
-            Some(since) if sighting.created_at + CLOCKS_DIFFER >= since => None,
-            Some(_) => Some(format!("it is older than the claim on {}", of.target)),
-            None => Some(format!("nobody has claimed {}", of.target)),
+            Some(since) if sighting.created_at + CLOCK_SKEW >= since => None,
+            Some(_) => Some(format!("it is older than the claim on {}", target_run.target)),
+            None => Some(format!("no hub job has claimed {}", target_run.target)),
         }
     }
 
-    /// Why a run that no claim on the target records is one of another target or ticket.
-    fn of_something_else(
+    /// Why a run that no claim on the target records belongs to another target or ticket.
+    fn misfit_of_unrecorded_run(
         &self,
-        of: &RunOf,
+        target_run: &TargetRun,
         sighting: &Sighting,
-        claimed: &[(&Comment, &Start)],
+        entries: &[(&Comment, &Start)],
         claims: Claims<'_>,
     ) -> Option<String> {
-        let is_run = |start: &&Start| start.run == Some(of.run);
+        let is_run = |start: &&Start| start.run == Some(target_run.run);
         if let Some(start) = claims.own().flat_map(|(_, claim)| &claim.targets).find(is_run) {
             return Some(format!("it is the run of {}", start.target));
         }
-        let TicketIs::Open { issue, .. } = &self.ticket else { return None };
+        let TicketState::Open { issue, .. } = &self.ticket else { return None };
         if names_another(&sighting.title, issue) {
             return Some("its name holds another ticket".to_owned());
         }
         let is_named = holds(&sighting.title, &issue.to_string());
-        let is_by_event = claimed.iter().any(|(_, start)| start.workflow.is_none());
+        let is_by_event = entries.iter().any(|(_, start)| start.workflow.is_none());
         if is_by_event {
             let is_other = sighting.event.as_deref().is_some_and(|event| event != "repository_dispatch");
-            return (is_other && !is_named).then(|| "no event of a dispatch started it".to_owned());
+            return (is_other && !is_named)
+                .then(|| "it was not started by an event of a dispatch".to_owned());
         }
-        // What a dispatch has started it has recorded, unless GitHub did not say which run that is.
+        // A dispatch records each run that it starts, unless GitHub does not say which run it is.
         let is_nameless =
             |(_, start): &(&Comment, &Start)| start.state == StartState::Started && start.run.is_none();
         let is_dispatched = sighting.actor.as_deref().is_some_and(|actor| {
             actor.ends_with("[bot]")
-                || matches!(&self.identity, Identity::Is(own) if own.eq_ignore_ascii_case(actor))
+                || matches!(&self.identity, Identity::Login(own) if own.eq_ignore_ascii_case(actor))
         });
-        // Where nobody claims the target, its claim may have been deleted.
-        let is_recorded = !claimed.is_empty() && !claimed.iter().any(is_nameless);
+        // Without a claim on the target, somebody may have deleted it.
+        let is_recorded = !entries.is_empty() && !entries.iter().any(is_nameless);
         (is_dispatched && !is_named && is_recorded)
             .then(|| "a bot started it, and its name does not hold the ticket".to_owned())
     }
 
-    fn misfits(&mut self, of: &RunOf, is_known: bool, misfit: &str) {
-        let RunOf { target, repository, run } = of;
+    fn refute(&mut self, target_run: &TargetRun, is_run_of_target: bool, misfit: &str) {
+        let TargetRun { target, repository, run } = target_run;
         self.doubts.insert((target.clone(), *run), Doubt::Refuted);
         let what = format!("run {run} of {repository} does not count for {target}: {misfit}");
-        if is_known {
+        if is_run_of_target {
             self.sight.insert(target.clone(), Sight { is_lost: true, ..Sight::default() });
-            let help = "look who has edited the records of the ticket".to_owned();
-            self.problems.push(Problem::new(what).help(help));
+            let help = "find out who has edited the records of the ticket";
+            self.problems.push(Problem::new(what).help(Topic::Record, help));
         } else {
             tracing::warn!("{what}");
         }
     }
 
-    /// A run that only a report names, and that GitHub does not show. A run that has just begun may be missing in
-    /// a replica.
-    fn doubt(&mut self, of: &RunOf, is_certain: bool, request: &Request, now: DateTime<Utc>) {
-        let key = (of.target.clone(), of.run);
+    /// GitHub does not show a run that only a report names. A replica may lack a run that has just begun.
+    fn doubt(&mut self, target_run: &TargetRun, is_certain: bool, request: &Request, now: DateTime<Utc>) {
+        let key = (target_run.target.clone(), target_run.run);
         let Doubt::NotShown(since) = *self.doubts.entry(key.clone()).or_insert(Doubt::NotShown(now)) else {
             return;
         };
-        if now - since < REFUSED_FOR && request.follow.is_some() {
+        if now - since < BELIEF_DELAY && request.follow.is_some() {
             return;
         }
         self.doubts.insert(key, Doubt::Refuted);
-        let ticket = self.log.believed(&self.basis(request));
-        let target = ticket.targets.get(&of.target);
+        let ticket = self.log.ticket_by_basis(&self.basis(request));
+        let target = ticket.targets.get(&target_run.target);
         let is_nameless = target.is_some_and(|target| target.start.is_some() && target.run.is_none());
         if is_nameless && !is_certain {
-            // GitHub shows no run of this target: its reports are all there is.
-            self.sight.entry(of.target.clone()).or_default().is_unseen = true;
+            // GitHub shows no run of this target: only reports show its state.
+            self.sight.entry(target_run.target.clone()).or_default().is_hidden = true;
         } else {
-            let RunOf { target, repository, run } = of;
+            let TargetRun { target, repository, run } = target_run;
             tracing::warn!(
-                "GitHub shows no run {run} in {repository}, so what it reports for {target} does not count"
+                "GitHub shows no run {run} in {repository}, so its reports for {target} do not count"
             );
         }
     }
 
-    /// A run that may not be seen, or not any more. A run that was just started may be missing in a replica,
-    /// so a refusal is believed when it has lasted for a while.
-    fn unseen(&mut self, of: &RunOf, failure: &Failure, request: &Request, now: DateTime<Utc>) {
-        let ticket = self.log.believed(&self.basis(request));
-        let target = ticket.targets.get(&of.target);
+    /// GitHub refuses to show the run. A replica may lack a run that has just begun, so a refusal counts only after a
+    /// while.
+    fn learn_refusal(
+        &mut self,
+        target_run: &TargetRun,
+        failure: &Failure,
+        request: &Request,
+        now: DateTime<Utc>,
+    ) {
+        let ticket = self.log.ticket_by_basis(&self.basis(request));
+        let target = ticket.targets.get(&target_run.target);
         let is_released = target.is_some_and(|target| target.status.is_released());
         let start = target.and_then(|target| target.start.as_ref());
         let by_event = start.is_some_and(|start| start.workflow.is_none());
-        let is_young = start.is_some_and(|start| now - start.at < REFUSED_FOR);
-        let sight = self.sight.entry(of.target.clone()).or_default();
-        // Whether it is gone nobody can tell this time.
-        sight.gone = None;
+        let is_young = start.is_some_and(|start| now - start.at < BELIEF_DELAY);
+        let sight = self.sight.entry(target_run.target.clone()).or_default();
+        // This answer does not show whether the run is absent.
+        sight.absence = None;
         if !failure.is_final {
             return;
         }
-        let refused_for = now - *sight.refused_since.get_or_insert(now);
-        if is_young || refused_for < REFUSED_FOR && request.follow.is_some() && !is_released {
+        let refusal = now - *sight.refused_since.get_or_insert(now);
+        if is_young || refusal < BELIEF_DELAY && request.follow.is_some() && !is_released {
             return;
         }
-        sight.is_unseen = true;
-        // A target that is released has said all there is; one that was started by an event reports itself.
+        sight.is_hidden = true;
+        // A released target has nothing more to show; a target that an event started reports itself.
         sight.is_lost = !is_released && !by_event && request.runs_decide();
         if sight.is_lost {
-            let RunOf { target, repository, run } = of;
+            let TargetRun { target, repository, run } = target_run;
             self.problems.push(problem(
                 format!("cannot follow {target}, run {run} of {repository}: {failure}"),
                 failure,
@@ -410,40 +439,40 @@ impl Known {
         }
     }
 
-    /// GitHub has no such run, although the repository can be seen. A replica may lag: the run counts as deleted when
-    /// several looks agree. How a run has ended stays known.
-    fn gone(&mut self, of: &RunOf, request: &Request, now: DateTime<Utc>) {
-        let ticket = self.log.believed(&self.basis(request));
-        let Some(target) = ticket.targets.get(&of.target) else { return };
+    /// GitHub shows the repository, and no such run. A replica may lag: the run counts as deleted after several such
+    /// answers. The end of a run stays known.
+    fn learn_absence(&mut self, target_run: &TargetRun, request: &Request, now: DateTime<Utc>) {
+        let ticket = self.log.ticket_by_basis(&self.basis(request));
+        let Some(target) = ticket.targets.get(&target_run.target) else { return };
         let Some(run) = target.run.as_ref() else { return };
-        let is_young = target.start.as_ref().is_some_and(|start| now - start.at < REFUSED_FOR);
-        let is_known = target.followed.as_ref().is_some_and(FollowedRun::has_ended);
-        if is_known || is_young && request.follow.is_none() {
+        let is_young = target.start.as_ref().is_some_and(|start| now - start.at < BELIEF_DELAY);
+        let has_ended = target.followed_run.as_ref().is_some_and(FollowedRun::has_ended);
+        if has_ended || is_young && request.follow.is_none() {
             return;
         }
-        let sight = self.sight.entry(of.target.clone()).or_default();
-        let Gone { since, looks } = sight.gone.unwrap_or(Gone { since: now, looks: 0 });
-        let gone = Gone { since, looks: looks + 1 };
-        sight.gone = Some(gone);
-        let is_settled = match request.follow {
-            Some(_) => !is_young && now - since >= REFUSED_FOR,
-            None => gone.next_look().is_none(),
+        let sight = self.sight.entry(target_run.target.clone()).or_default();
+        let Absence { since, looks } = sight.absence.unwrap_or(Absence { since: now, looks: 0 });
+        let absence = Absence { since, looks: looks + 1 };
+        sight.absence = Some(absence);
+        let is_deleted = match request.follow {
+            Some(_) => !is_young && now - since >= BELIEF_DELAY,
+            None => absence.next_look().is_none(),
         };
-        if is_settled {
+        if is_deleted {
             let run = FollowedRun {
                 attempt: run.attempt,
                 run_url: run.url.clone().unwrap_or_default(),
-                ..FollowedRun::deleted(of.target.clone(), run.repository.clone(), run.id, now)
+                ..FollowedRun::deleted_run(target_run.target.clone(), run.repository.clone(), run.id, now)
             };
-            self.runs.insert(of.target.clone(), run);
+            self.runs.insert(target_run.target.clone(), run);
         }
     }
 
-    fn found(&mut self, search: &Search, found: Result<Found, Failure>, now: DateTime<Utc>) {
-        let attempt = self.starts.remove(&search.target);
-        let sends = attempt.as_ref().map_or(0, |attempt| attempt.sends);
-        let phase = attempt.map(|attempt| attempt.phase);
-        if let Ok(Found::One(_, url)) = &found {
+    fn learn_search(&mut self, search: &Search, result: Result<Match, Failure>, now: DateTime<Utc>) {
+        let own_start = self.starts.remove(&search.target);
+        let sends = own_start.as_ref().map_or(0, |own_start| own_start.sends);
+        let phase = own_start.map(|own_start| own_start.phase);
+        if let Ok(Match::One(_, url)) = &result {
             let how = match search.evidence {
                 Evidence::Nothing => "already, although no record of the ticket says so",
                 _ if sends > 0 => "by this job",
@@ -451,85 +480,86 @@ impl Known {
             };
             tracing::info!("{} was started {how}; going on with its run {url}", search.target);
         }
-        let settled = match found {
-            Ok(Found::One(run, url)) => Phase::Settled(Outcome::started(Some((run, url)))),
-            Ok(Found::Several(runs)) => match phase {
+        let next_phase = match result {
+            Ok(Match::One(run, url)) => Phase::Settled(Outcome::of_run(Some((run, url)))),
+            Ok(Match::Several(runs)) => match phase {
                 Some(Phase::Listing { cause: Cause::Unnamed, .. }) => {
-                    let because = one_of(search, runs);
-                    tracing::warn!("{}: {}", search.target, because.plain());
-                    Phase::Settled(Outcome::of(StartState::Started, because))
+                    let reason = unclear_run(search, runs);
+                    tracing::warn!("{}: {}", search.target, reason.plain());
+                    Phase::Settled(Outcome::of(StartState::Started, reason))
                 }
-                _ => Phase::Settled(Outcome::of(StartState::Unknown, several(search, runs))),
+                _ => Phase::Settled(Outcome::of(StartState::Unknown, unclear_start(search, runs))),
             },
-            Ok(Found::Nothing) => match phase {
-                // What no claim of this hub says is looked for once.
+            Ok(Match::Nothing) => match phase {
+                // Without a claim of this hub one look is enough.
                 None if search.evidence != Evidence::Claim => Phase::Cleared,
                 None => Phase::Listing { since: now, looks: 1, cause: Cause::Died },
                 Some(Phase::Listing { since, looks, cause }) if looks + 1 < cause.looks() => {
                     Phase::Listing { since, looks: looks + 1, cause }
                 }
-                Some(Phase::Listing { cause: Cause::Unnamed, .. }) => Phase::Settled(Outcome::started(None)),
+                Some(Phase::Listing { cause: Cause::Unnamed, .. }) => Phase::Settled(Outcome::of_run(None)),
                 Some(Phase::Listing { cause: Cause::Unclear(failure), .. }) if sends > 1 => {
-                    Phase::Settled(Outcome::unclear(failure, vec![search.page.clone()]))
+                    Phase::Settled(Outcome::of_unclear_start(failure, vec![search.page.clone()]))
                 }
                 Some(Phase::Sent) => Phase::Sent,
                 _ => Phase::Cleared,
             },
-            // Without a look it stays as unclear as it was, whatever kept the job from looking.
+            // A failed look changes nothing: the start stays unclear.
             Err(error) => match phase {
-                Some(Phase::Listing { cause: Cause::Unnamed, .. }) => Phase::Settled(Outcome::started(None)),
+                Some(Phase::Listing { cause: Cause::Unnamed, .. }) => Phase::Settled(Outcome::of_run(None)),
                 Some(Phase::Listing { cause: Cause::Unclear(failure), .. }) => {
-                    Phase::Settled(Outcome::unclear(failure, vec![search.page.clone()]))
+                    Phase::Settled(Outcome::of_unclear_start(failure, vec![search.page.clone()]))
                 }
                 Some(Phase::Sent) => Phase::Sent,
-                _ => Phase::Settled(Outcome::failed(error)),
+                _ => Phase::Settled(Outcome::of_failure(error)),
             },
         };
-        self.searched.insert(search.target.clone());
-        self.starts.insert(search.target.clone(), Attempt { sends, phase: settled });
+        self.searched_targets.insert(search.target.clone());
+        self.starts.insert(search.target.clone(), OwnStart { sends, phase: next_phase });
     }
 
-    fn applied(&mut self, effect: &Effect, answer: Answer, request: &Request, now: DateTime<Utc>) {
+    fn learn_effect(&mut self, effect: &Effect, answer: Answer, request: &Request, now: DateTime<Utc>) {
         match (effect, answer) {
-            (Effect::OpenIssue(_), Answer::Applied(Applied::Opened { issue, url, created })) => {
-                let opened_at = Some(now).filter(|_| created);
-                self.ticket = TicketIs::Open { issue, url, created: Some(created), opened_at };
-                // Nobody has written to a ticket that this step has just opened; who does so now is read
-                // after the claim.
-                (self.has_read, self.round.is_read) = (created, created);
+            (Effect::OpenIssue(_), Answer::Applied(EffectOutcome::Opened { issue, url, is_new })) => {
+                let opened_at = Some(now).filter(|_| is_new);
+                self.ticket = TicketState::Open { issue, url, is_new: Some(is_new), opened_at };
+                // A ticket that this step has just opened has no records yet; later ones are read after the claim.
+                (self.has_read, self.round.is_read) = (is_new, is_new);
             }
             (Effect::OpenIssue(_), Answer::Failed(failure)) => self.stop(&failure),
-            (Effect::CloseDuplicate { issue, .. }, _) => self.duplicates.retain(|known| known != issue),
-            (Effect::WriteRecord { comment, record, .. }, answer) => {
-                self.wrote(*comment, record, answer, request);
+            (Effect::CloseDuplicate { issue, .. }, _) => {
+                self.duplicates.retain(|duplicate| duplicate != issue)
             }
-            (Effect::UpdateBoard { .. }, Answer::Applied(Applied::Board(board))) => {
-                let created = board.filter(|board| board.created).map(|board| board.comment);
-                let to_pin = created.or(self.board.to_pin);
+            (Effect::WriteRecord { comment, record, .. }, answer) => {
+                self.learn_record(*comment, record, answer, request);
+            }
+            (Effect::UpdateBoard { .. }, Answer::Applied(EffectOutcome::Board(board))) => {
+                let new_board = board.filter(|board| board.is_new).map(|board| board.comment);
+                let comment_to_pin = new_board.or(self.board.comment_to_pin);
                 let is_behind = board.is_some_and(|board| board.is_behind);
                 let due = if is_behind { self.board.due } else { Due::Not };
-                self.board = Board { due, to_pin, failure: None, ..self.board };
+                self.board = Board { due, comment_to_pin, failure: None, ..self.board };
             }
             (Effect::UpdateBoard { .. }, Answer::Failed(failure)) => {
                 self.board = Board { due: Due::Not, failure: Some(failure), ..self.board };
             }
-            (Effect::PinBoard { .. }, _) => self.board.to_pin = None,
-            (Effect::CreateRef(new), answer) => self.ref_answered(new, answer, now),
+            (Effect::PinBoard { .. }, _) => self.board.comment_to_pin = None,
+            (Effect::CreateRef(new), answer) => self.learn_ref(new, answer, now),
             (Effect::StartWorkflow(start), answer) => {
                 self.warn_of_moved_refs(start, request);
-                self.start_answered(&start.target, true, answer, now);
+                self.learn_start(&start.target, true, answer, now);
             }
-            (Effect::SendEvent(start), answer) => self.start_answered(&start.target, false, answer, now),
+            (Effect::SendEvent(start), answer) => self.learn_start(&start.target, false, answer, now),
             (Effect::Skip { target, .. }, _) => {
-                self.left.insert(target.clone());
+                self.skips.insert(target.clone());
             }
             (Effect::CancelRun { target, repository, run }, answer) => {
-                self.cancelled.insert(*run);
-                let ticket = self.log.believed(&self.basis(request));
+                self.cancelled_runs.insert(*run);
+                let ticket = self.log.ticket_by_basis(&self.basis(request));
                 let is_second = ticket.second_starts.iter().any(|second| second.run == Some(*run));
                 match &answer {
                     Answer::Failed(_) if is_second => {
-                        self.uncancelled.insert(*run);
+                        self.uncancelled_runs.insert(*run);
                     }
                     _ if is_second => {
                         tracing::warn!("{target} was started twice; its second run {run} is cancelled");
@@ -540,10 +570,10 @@ impl Known {
                 let attempt = attempt.filter(|of| of.id == *run).map_or(1, |run| run.attempt);
                 if !request.wind_up
                     && !is_second
-                    && !self.unapproved.contains(run)
+                    && !self.unapproved_runs.contains(run)
                     && !ticket.is_to_be_cancelled(*run, attempt)
                 {
-                    self.late.insert(target.clone());
+                    self.late_targets.insert(target.clone());
                 }
                 self.round.runs.remove(&(target.clone(), *run));
                 if let Answer::Failed(failure) = answer {
@@ -573,43 +603,43 @@ impl Known {
         }
     }
 
-    /// Somebody is pinged once, also where it may have failed.
-    fn pinged(&mut self, notice: &Notice, answer: Answer) {
-        self.pinged.extend(notice.pings.iter().cloned());
+    /// A ping is sent once, even if it may have failed.
+    fn learn_ping(&mut self, notice: &Notice, answer: Answer) {
+        self.pings.extend(notice.pings.iter().cloned());
         match answer {
             Answer::Failed(failure) => {
-                let mentioned: Vec<String> = notice.mention.iter().map(ToString::to_string).collect();
-                let what = format!("cannot mention {} on the ticket: {failure}", and(&mentioned));
+                let mentions: Vec<String> = notice.mention.iter().map(ToString::to_string).collect();
+                let what = format!("cannot mention {} on the ticket: {failure}", and(&mentions));
                 self.problems.push(problem(what, &failure));
             }
             _ => self.board.due = self.board.due.max(Due::Later),
         }
     }
 
-    /// What a release came to is in its records all the same, so nothing stops without this one.
-    fn recorded(&mut self, answer: Answer, request: &Request) {
+    /// The job goes on without this record: the result of the release is in the other records, too.
+    fn learn_release_record(&mut self, answer: Answer, request: &Request) {
         match answer {
             Answer::Failed(failure) => {
                 self.recording.has_failed = true;
                 self.problems.push(problem(format!("cannot record the release: {failure}"), &failure));
             }
-            Answer::Applied(Applied::Written(written)) if !written.trusted => {
+            Answer::Applied(EffectOutcome::Written(new_comment)) if !new_comment.is_trusted => {
                 self.recording.has_failed = true;
-                self.problems.push(written.not_believed(&request.wording.hub));
+                self.problems.push(new_comment.author_problem(&request.wording.hub));
             }
             _ => self.board.due = self.board.due.max(Due::Later),
         }
     }
 
-    /// Nothing is done that no record says.
-    fn decided(&mut self, answer: Answer, request: &Request) {
+    /// A decision without a record has no effect, so the job stops if it cannot write the record.
+    fn learn_decision(&mut self, answer: Answer, request: &Request) {
         match answer {
-            Answer::Applied(Applied::Written(written)) if !written.trusted => {
-                self.stopped = Some(written.not_believed(&request.wording.hub));
+            Answer::Applied(EffectOutcome::Written(new_comment)) if !new_comment.is_trusted => {
+                self.fatal_problem = Some(new_comment.author_problem(&request.wording.hub));
             }
-            Answer::Applied(Applied::Written(written)) => {
-                if let Some(author) = written.author {
-                    self.identity = Identity::Is(author);
+            Answer::Applied(EffectOutcome::Written(new_comment)) => {
+                if let Some(author) = new_comment.author {
+                    self.identity = Identity::Login(author);
                 }
                 self.board.due = self.board.due.max(Due::Later);
             }
@@ -618,85 +648,96 @@ impl Known {
         }
     }
 
-    fn wrote(&mut self, comment: Option<CommentId>, record: &Record, answer: Answer, request: &Request) {
+    fn learn_record(
+        &mut self,
+        comment: Option<CommentId>,
+        record: &Record,
+        answer: Answer,
+        request: &Request,
+    ) {
         let record = match record {
             Record::Dispatch(record) => record,
-            Record::Notice(notice) => return self.pinged(notice, answer),
-            Record::Decision(_) => return self.decided(answer, request),
-            Record::Release(_) => return self.recorded(answer, request),
+            Record::Notice(notice) => return self.learn_ping(notice, answer),
+            Record::Decision(_) => return self.learn_decision(answer, request),
+            Record::Release(_) => return self.learn_release_record(answer, request),
             Record::Report(_) => return,
         };
-        let index = self.own.iter().position(|own| Some(own.comment) == comment);
-        // A record repeats its old entries, whatever became of these targets in later records.
-        let before = index.map_or(&[][..], |index| &self.own[index].record.targets);
+        let index = self.own_records.iter().position(|own| Some(own.comment) == comment);
+        // A record repeats its old entries, even if later records have newer ones of these targets.
+        let before = index.map_or(&[][..], |index| &self.own_records[index].record.targets);
         let news: Vec<&Start> = record.targets.iter().filter(|start| !before.contains(start)).collect();
-        // Without it the release goes on as it would with it.
-        let is_same =
-            |known: &Dispatch| known.followed == record.followed && known.verified == record.verified;
-        let is_remark = index.is_some_and(|index| news.is_empty() && is_same(&self.own[index].record));
+        // A record that changes only these fields is a remark: the release goes on without it.
+        let is_same = |dispatch: &Dispatch| {
+            dispatch.followed_runs == record.followed_runs && dispatch.verifications == record.verifications
+        };
+        let is_remark =
+            index.is_some_and(|index| news.is_empty() && is_same(&self.own_records[index].record));
         match answer {
-            Answer::Applied(Applied::Written(written)) if !written.trusted => {
-                self.stopped = Some(written.not_believed(&request.wording.hub));
+            Answer::Applied(EffectOutcome::Written(new_comment)) if !new_comment.is_trusted => {
+                self.fatal_problem = Some(new_comment.author_problem(&request.wording.hub));
             }
-            Answer::Applied(Applied::Written(written)) => {
-                if let Some(author) = &written.author {
-                    self.identity = Identity::Is(author.clone());
+            Answer::Applied(EffectOutcome::Written(new_comment)) => {
+                if let Some(author) = &new_comment.author {
+                    self.identity = Identity::Login(author.clone());
                 }
                 self.board.due = self.board.due.max(Due::Later);
                 match index {
                     Some(index) => {
-                        // The comment is another one if a person has deleted it.
-                        let Own { created_at, author, .. } = self.own[index].clone();
-                        self.own[index] = Own { created_at, author, ..own(written, record.clone()) };
+                        // If a person has deleted the comment, the record is in a new one.
+                        let OwnRecord { created_at, author, .. } = self.own_records[index].clone();
+                        self.own_records[index] =
+                            OwnRecord { created_at, author, ..own_record(new_comment, record.clone()) };
                     }
                     None => {
                         if !record.targets.is_empty() {
                             self.board.due = Due::Now;
                             (self.has_read, self.round.is_read) = (false, false);
                         }
-                        self.own.push(own(written, record.clone()));
+                        self.own_records.push(own_record(new_comment, record.clone()));
                     }
                 }
                 for start in news.into_iter().filter(|start| start.state != StartState::Claimed) {
                     self.starts.remove(&start.target);
-                    // Whoever claims it next takes the next turn.
+                    // The next claim takes the next turn.
                     if start.state == StartState::Waiting {
                         self.locks.remove(&start.target);
                     }
                 }
             }
             Answer::Failed(failure) if is_remark => {
-                self.round.recording_failed = true;
-                let what = format!("cannot record who follows the runs: {failure}");
+                self.round.has_failed_to_record = true;
+                let what = format!("cannot record which job follows the runs: {failure}");
                 let problem = problem(what, &failure);
                 if failure.is_final && !self.problems.contains(&problem) {
                     self.problems.push(problem);
                 }
             }
             Answer::Failed(failure) if news.is_empty() && request.follow.is_some() && !failure.is_final => {
-                self.round.recording_failed = true;
+                self.round.has_failed_to_record = true;
             }
             Answer::Failed(failure) => self.stop(&failure),
             _ => {}
         }
     }
 
-    fn ref_answered(&mut self, new: &NewRef, answer: Answer, now: DateTime<Utc>) {
+    fn learn_ref(&mut self, new: &NewRef, answer: Answer, now: DateTime<Utc>) {
         let (target, turn) = (&new.target, new.turn);
         let is_unclear = matches!(self.locks.get(target), Some(Lock::Unclear { .. }));
         let lock = match answer {
-            Answer::Applied(Applied::Ref(Created::New)) => {
+            Answer::Applied(EffectOutcome::Ref(Creation::New)) => {
                 if turn > 0 {
-                    // Whoever had it before may have written meanwhile.
+                    // The owner of the turn before may have written a record in the meantime.
                     (self.has_read, self.round.is_read) = (false, false);
                 }
                 Lock::Held { turn }
             }
-            Answer::Applied(Applied::Ref(Created::Exists)) => Lock::Taken { turn, since: now, is_unclear },
+            Answer::Applied(EffectOutcome::Ref(Creation::Exists)) => {
+                Lock::Taken { turn, since: now, is_unclear }
+            }
             Answer::Failed(failure) if !failure.is_without_effect && !is_unclear => Lock::Unclear { turn },
             Answer::Failed(failure) => {
-                let phase = Phase::Settled(Outcome::failed(failure));
-                self.starts.insert(target.clone(), Attempt { sends: 0, phase });
+                let phase = Phase::Settled(Outcome::of_failure(failure));
+                self.starts.insert(target.clone(), OwnStart { sends: 0, phase });
                 return;
             }
             _ => return,
@@ -704,66 +745,66 @@ impl Known {
         self.locks.insert(target.clone(), lock);
     }
 
-    /// A gate that only warns lets a target through although its ref has moved since it was approved.
+    /// Warns of refs that have moved since their approval: a gate with `on-moved: warn` does not stop the target.
     fn warn_of_moved_refs(&self, start: &WorkflowStart, request: &Request) {
-        let ticket = self.log.believed(&self.basis(request));
+        let ticket = self.log.ticket_by_basis(&self.basis(request));
         for gate in ticket.gates_in(&start.after) {
-            for lapse in ticket.standing(gate, &start.target).moved {
+            for lapse in ticket.standing(gate, &start.target).warnings {
                 let WorkflowStart { target, repository, .. } = start;
-                let approved = lapse.approved.and_then(|commit| commit.sha.as_deref());
-                let (Some(approved), Some(now)) = (approved, lapse.now) else { continue };
+                let approved_commit = lapse.commit.and_then(|commit| commit.sha.as_deref());
+                let (Some(approved_commit), Some(now)) = (approved_commit, lapse.now) else { continue };
                 let server = &request.wording.server_url;
                 tracing::warn!(
                     "{target} starts at commit {}, and gate `{}` was approved at {}: \
-                     {server}/{repository}/compare/{approved}...{now}",
+                     {server}/{repository}/compare/{approved_commit}...{now}",
                     short_sha(now),
                     gate.name,
-                    short_sha(approved)
+                    short_sha(approved_commit)
                 );
             }
         }
     }
 
-    fn start_answered(&mut self, target: &TargetName, is_workflow: bool, answer: Answer, now: DateTime<Utc>) {
-        let Some(attempt) = self.starts.get_mut(target) else { return };
+    fn learn_start(&mut self, target: &TargetName, is_workflow: bool, answer: Answer, now: DateTime<Utc>) {
+        let Some(own_start) = self.starts.get_mut(target) else { return };
         let listing = |cause| Phase::Listing { since: now, looks: 0, cause };
-        attempt.phase = match answer {
-            Answer::Applied(Applied::Started(None)) if is_workflow => listing(Cause::Unnamed),
-            Answer::Applied(Applied::Started(run)) => Phase::Settled(Outcome::started(run)),
+        own_start.phase = match answer {
+            Answer::Applied(EffectOutcome::Started(None)) if is_workflow => listing(Cause::Unnamed),
+            Answer::Applied(EffectOutcome::Started(run)) => Phase::Settled(Outcome::of_run(run)),
             Answer::Failed(failure) if is_workflow && !failure.is_without_effect => {
                 listing(Cause::Unclear(failure))
             }
-            Answer::Failed(failure) => Phase::Settled(Outcome::failed(failure)),
+            Answer::Failed(failure) => Phase::Settled(Outcome::of_failure(failure)),
             _ => return,
         };
     }
 }
 
-fn own(comment: Comment, record: Dispatch) -> Own {
+fn own_record(comment: Comment, record: Dispatch) -> OwnRecord {
     let Comment { id, url, created_at, author, .. } = comment;
-    Own { comment: id, url, created_at, author, record }
+    OwnRecord { comment: id, url, created_at, author, record }
 }
 
 fn problem(what: String, failure: &Failure) -> Problem {
     Problem { help: failure.help.clone(), ..Problem::new(what) }
 }
 
-fn several(search: &Search, runs: Vec<String>) -> Reason {
-    unclear("it may have been started", search, runs)
+fn unclear_start(search: &Search, runs: Vec<String>) -> Reason {
+    unclear_reason("it may have been started", search, runs)
 }
 
-/// GitHub has taken the start, and does not say which of these runs it is.
-fn one_of(search: &Search, runs: Vec<String>) -> Reason {
-    unclear("it was started, and GitHub does not say as which run", search, runs)
+/// The reason of a start that GitHub accepted without naming its run.
+fn unclear_run(search: &Search, runs: Vec<String>) -> Reason {
+    unclear_reason("it was started, and GitHub does not say as which run", search, runs)
 }
 
-fn unclear(error: &str, search: &Search, runs: Vec<String>) -> Reason {
+fn unclear_reason(error: &str, search: &Search, runs: Vec<String>) -> Reason {
     Reason::Unclear {
         error: error.to_owned(),
         runs,
         help: Some(format!(
             "look at the runs of {}; give the workflow a `run-name` that holds the inputs `release-ticket` and \
-             `release-target`, so that its run can be told from others",
+             `release-target`, so that its run can be identified",
             search.repository
         )),
     }
@@ -778,8 +819,8 @@ mod tests {
 
     #[test]
     fn a_record_that_repeats_an_old_entry_does_not_make_the_job_forget_a_start() {
-        // `web` is left to another job, in the record that starts `api`; that job dies, and `web` is started
-        // without a clear answer. Meanwhile `db`, which a third job has, makes this one look at `api` again.
+        // This job leaves `web` to another job, in the record that starts `api`. That job dies, and this job starts
+        // `web` without a clear answer. A third job has claimed `db`, so this job looks at `api` again.
         let mut story =
             Story::of([target("web"), target("api"), target("lib"), target("db").needing(["lib"])])
                 .following()
@@ -807,13 +848,13 @@ mod tests {
     fn a_pause_ends_a_round_of_questions_and_a_pause_for_a_list_does_not() {
         let mut story = Story::of([target("web")]).when("start web", [Says::Nothing]);
         story.run_until("pause: listing");
-        let round = story.known.round.clone();
+        let round = story.facts.round.clone();
         let pause = |reason| Step::Pause { until: story.now + TimeDelta::seconds(1), reason };
-        story.known.learn(&pause(Pause::Listing), Answer::Done, &story.request, story.now);
-        assert_eq!(story.known.round, round);
+        story.facts.learn(&pause(Pause::Listing), Answer::Done, &story.request, story.now);
+        assert_eq!(story.facts.round, round);
         let pause = pause(Pause::Runs(vec!["web".into()]));
-        story.known.learn(&pause, Answer::Done, &story.request, story.now);
-        assert_eq!(story.known.round, Round::default());
+        story.facts.learn(&pause, Answer::Done, &story.request, story.now);
+        assert_eq!(story.facts.round, Round::default());
     }
 
     #[test]

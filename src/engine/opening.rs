@@ -1,26 +1,26 @@
-//! The ticket: opened if there is none, and the only one of its release.
+//! Opening: a release has one ticket, which is opened if it does not exist, and its duplicates are closed.
 
-use super::known::TicketIs;
+use super::facts::TicketState;
 use super::step::Step;
 use super::view::View;
 use crate::plan::Effect;
 
 pub(super) fn open_the_ticket(view: &View<'_>) -> Vec<Step> {
-    match &view.known.ticket {
-        TicketIs::New(new) => vec![Step::Apply(Effect::OpenIssue(new.clone()))],
-        TicketIs::Open { .. } => Vec::new(),
+    match &view.facts.ticket {
+        TicketState::New(new) => vec![Step::Apply(Effect::OpenIssue(new.clone()))],
+        TicketState::Open { .. } => Vec::new(),
     }
 }
 
 pub(super) fn close_duplicates(view: &View<'_>) -> Vec<Step> {
     let of = view.issue.number;
     let close = |issue: &_| Step::Apply(Effect::CloseDuplicate { issue: Clone::clone(issue), of });
-    view.known.duplicates.iter().map(close).collect()
+    view.facts.duplicates.iter().map(close).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::TicketIs;
+    use crate::engine::TicketState;
     use crate::engine::testing::{Says, Story, target};
     use crate::names::IssueNumber;
     use crate::plan::NewIssue;
@@ -28,7 +28,7 @@ mod tests {
 
     fn without_a_ticket() -> Story {
         let mut story = Story::of([target("web")]);
-        story.known.ticket = TicketIs::New(Box::new(NewIssue {
+        story.facts.ticket = TicketState::New(Box::new(NewIssue {
             repository: "acme/hub".parse().expect("a name"),
             title: "Release v1".to_owned(),
             body: String::new(),
@@ -68,7 +68,7 @@ mod tests {
             number: IssueNumber(number),
             repository: "acme/hub".parse().expect("a name"),
         };
-        story.known.duplicates = vec![duplicate(8), duplicate(9)];
+        story.facts.duplicates = vec![duplicate(8), duplicate(9)];
         let lines = story.run();
         assert_eq!(lines[0], "close acme/hub#8 as a duplicate of #1 | close acme/hub#9 as a duplicate of #1");
         assert_eq!(lines[1], "read");

@@ -1,143 +1,143 @@
-//! The request: what a hub job is asked to do, whoever asked for it.
+//! The request to a hub job.
 //!
-//! It is built from the step's inputs, the targets file and what the targets' repositories say.
-//! Nothing in the engine reads an input.
+//! `dispatch` builds it from the step's inputs, the targets file and the targets' repositories: the engine reads no
+//! input.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Map;
 
-use super::ready::Ready;
+use super::ready::ReadyTarget;
 use super::wording::Wording;
 use crate::command::Command;
 use crate::form::Answers;
 use crate::names::{CommentId, Login, TargetName};
 use crate::problem::Problem;
 use crate::ticket::decision::Person;
-use crate::ticket::{Dispatch, EventInputs, FollowedRun, PingsFor, Rules, Start, Watch, Writer};
+use crate::ticket::{Dispatch, EventInputs, FollowedRun, PingEvents, Rules, Start, Watch, Writer};
 
-/// What a hub job is asked to do.
+/// The request to a hub job.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The job that acts.
     pub by: Writer,
     /// Its run in the browser.
     pub run_url: String,
-    /// The runs of its workflow in the browser, where they are known.
+    /// The runs of its workflow in the browser; `None` if they are not known.
     pub workflow_url: Option<String>,
-    /// Who is responsible for the release.
+    /// The person responsible for the release.
     pub driver: Option<Login>,
-    /// Whether the step was given a driver: else the one stays that the ticket has.
+    /// Whether the step has a driver as its input: if not, the ticket's driver stays.
     pub is_new_driver: bool,
     /// The name or version of the release.
     pub release: Option<String>,
-    /// The answers of the ticket's form that are recorded, for the dispatches after this one.
+    /// The answers of the ticket's form to record, for later dispatches.
     pub form: Option<Answers>,
-    /// The inputs of the event that are recorded, for the dispatches after this one.
+    /// The inputs of the event to record, for later dispatches.
     pub inputs: Option<EventInputs>,
-    /// The gates and freezes of the targets file; none if this step has not read it.
+    /// The gates and freezes of the targets file; `None` if this step has not read it.
     pub rules: Option<Rules>,
-    /// What a person asks for, if a command started the job.
-    pub command: Option<Asked>,
-    /// The problems for which this step starts nothing, whatever its command comes to.
+    /// The command that started the job, if one did.
+    pub command: Option<CommandRequest>,
+    /// The problems that keep this step from starting anything. A command still gets its answer.
     pub obstacles: Vec<Problem>,
-    /// The targets that are to be released, in the order of the list.
-    pub targets: Vec<Ready>,
-    /// The names of all targets that are listed, also of those that are left alone.
-    pub listed: Vec<TargetName>,
-    /// Which failed targets are started again.
+    /// The targets to release, in the order of the list.
+    pub targets: Vec<ReadyTarget>,
+    /// The names of all targets of the list, also of those that this job leaves alone.
+    pub target_names: Vec<TargetName>,
+    /// The failed targets to start again.
     pub retry: Retry,
-    /// Whether the runs are followed to their end.
+    /// How the job follows the runs to their end; `None` if it does not.
     pub follow: Option<Follow>,
-    /// Whether the runs that this job started are cancelled when it is out of time or cancelled.
+    /// Whether the job cancels the runs that it started when it is out of time or cancelled.
     pub cancel_runs: bool,
-    /// Whether the ticket is closed when every target is released.
+    /// Whether the job closes the ticket when every target is released.
     pub close: bool,
-    /// Whether the release's record is written when every target is released.
-    pub records: bool,
-    /// Where the record is published as a release of the hub, if it is.
-    pub publish: Option<Publish>,
-    /// When somebody is pinged.
-    pub pings: PingsFor,
-    /// How hub jobs settle who starts a target.
+    /// Whether the job writes the release's record when every target is released.
+    pub records_release: bool,
+    /// The place where the job publishes the record as a release of the hub; `None` if it does not.
+    pub publication: Option<Publication>,
+    /// The events for which the job pings people.
+    pub pings: PingEvents,
+    /// The kind of claim by which one of several hub jobs starts a target.
     pub claim: Claim,
-    /// How many starts are under way at once.
+    /// The largest number of starts at the same time.
     pub max_parallel: usize,
-    /// How long the job waits for another one that claimed a target first.
+    /// The time for which the job waits for another one that claimed a target first.
     pub patience: Patience,
     /// The texts of the ticket, and the inputs of the targets.
     pub wording: Wording,
-    /// Whether the job was cancelled: what it has not started it starts no more.
+    /// Whether the job was cancelled: then it starts no more targets.
     pub wind_up: bool,
 }
 
-/// A command that a comment gave, read and checked as far as that needs no look at the release.
+/// A comment with a command, parsed and checked without a look at the release.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct CommandRequest {
     /// The comment.
     pub comment: CommentId,
     /// The comment in the browser.
     pub comment_url: String,
-    /// Who wrote it.
-    pub who: Person,
-    /// The command, or why it is refused, with what helps.
+    /// The comment's author.
+    pub author: Person,
+    /// The command, or the problem for which it is refused.
     pub command: Result<Command, Problem>,
-    /// Why the job cannot go on, if it cannot: then a re-run of the job reads the command again.
+    /// The problem with which the job cannot go on: a re-run of the job reads the command again.
     pub failure: Option<Problem>,
-    /// The gates on which this person may say go or no-go.
+    /// The gates that this person may approve or reject.
     pub gates: BTreeSet<TargetName>,
 }
 
 /// How the release's record is published.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Publish {
-    /// The tag; none: one that names the ticket.
+pub struct Publication {
+    /// The tag; `None` stands for a tag that names the ticket.
     pub tag: Option<String>,
-    /// The commit of the hub at which the tag is made.
+    /// The commit of the hub for the tag.
     pub commit: String,
 }
 
-/// How hub jobs settle who starts a target.
+/// The kind of claim by which one of several hub jobs starts a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
-    /// By the order of their comments.
+    /// The first comment with a claim counts.
     Comment,
-    /// By a git reference of the hub.
+    /// The job that creates a git reference in the hub starts the target.
     Ref {
-        /// The commit of the hub that the reference names.
+        /// The commit of the hub for the reference.
         sha: String,
     },
 }
 
-/// Which failed targets are started again.
+/// The choice of the failed targets that are started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// None.
+    /// No target.
     Nothing,
-    /// Those that were named, unless this very run of the hub started them.
+    /// The targets that the step names, unless this very run of the hub started them.
     Named,
-    /// All.
+    /// All failed targets.
     Failed,
 }
 
 /// How runs are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Follow {
-    /// For how long.
+    /// The time to wait for their end.
     pub timeout: Duration,
-    /// How often they are looked at.
+    /// The time between two looks at them.
     pub interval: Duration,
 }
 
 /// How long a job waits for another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// In all.
+    /// The whole time.
     pub limit: Duration,
-    /// Until the first look.
+    /// The time until the first look.
     pub first_poll: Duration,
-    /// Between two looks, at the most.
+    /// The longest time between two looks.
     pub poll: Duration,
 }
 
@@ -149,15 +149,15 @@ impl Default for Patience {
 }
 
 impl Request {
-    /// A request that starts nothing: it is about how these targets stand, as if those were started again that
-    /// failed.
+    /// A request that starts nothing: it asks for the state of these targets, as if the failed ones were started
+    /// again.
     #[must_use]
-    pub fn looking(by: Writer, run_url: String, targets: Vec<Ready>, wording: Wording) -> Self {
+    pub fn without_starts(by: Writer, run_url: String, targets: Vec<ReadyTarget>, wording: Wording) -> Self {
         Self {
             by,
             run_url,
             workflow_url: None,
-            pings: PingsFor::new(),
+            pings: PingEvents::new(),
             driver: None,
             is_new_driver: false,
             release: None,
@@ -166,14 +166,14 @@ impl Request {
             rules: None,
             command: None,
             obstacles: Vec::new(),
-            listed: targets.iter().map(|ready| ready.name().clone()).collect(),
+            target_names: targets.iter().map(|ready| ready.name().clone()).collect(),
             targets,
             retry: Retry::Failed,
             follow: None,
             cancel_runs: false,
             close: false,
-            records: false,
-            publish: None,
+            records_release: false,
+            publication: None,
             claim: Claim::Comment,
             max_parallel: 1,
             patience: Patience::default(),
@@ -182,7 +182,7 @@ impl Request {
         }
     }
 
-    /// Whether what became of earlier runs decides what is started now.
+    /// Whether the ends of earlier runs decide which targets are started now.
     pub(super) fn runs_decide(&self) -> bool {
         self.follow.is_some()
             || self.retry != Retry::Nothing
@@ -191,13 +191,13 @@ impl Request {
     }
 
     /// This job's next record.
-    pub(super) fn record(&self, seq: u64, targets: Vec<Start>, followed: Vec<FollowedRun>) -> Dispatch {
+    pub(super) fn record(&self, seq: u64, targets: Vec<Start>, runs: Vec<FollowedRun>) -> Dispatch {
         Dispatch {
             by: self.by.clone(),
             seq,
             run_url: self.run_url.clone(),
             workflow_url: self.workflow_url.clone(),
-            // Where jobs claim by references, the job that closes the ticket deletes them.
+            // If jobs claim by references, the job that closes the ticket deletes them.
             close: self.close && self.claim == Claim::Comment,
             driver: self.driver.clone(),
             release: self.release.clone(),
@@ -206,8 +206,8 @@ impl Request {
             rules: None,
             targets,
             left_out: Vec::new(),
-            followed,
-            verified: Vec::new(),
+            followed_runs: runs,
+            verifications: Vec::new(),
             watch: Watch::default(),
             other: Map::new(),
         }

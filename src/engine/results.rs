@@ -1,127 +1,129 @@
-//! What became of it all: for the outputs, the summary and the exit code of the step.
+//! The results of a dispatch, for the outputs, the summary and the exit code of the step.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::known::{Attempt, Known, Own};
+use super::facts::{Facts, OwnRecord, OwnStart};
 use super::mending;
-use super::ready::Ready;
+use super::ready::ReadyTarget;
 use super::request::Request;
 use super::verdict::Verdict;
 use super::view::View;
 use super::waiting::{is_left_to_people, is_settled, open_targets};
 use crate::names::{CommentId, RepoName, TargetName};
-use crate::problem::Problem;
+use crate::problem::{Problem, Topic};
 use crate::ticket::reason::and;
 use crate::ticket::{
     FollowedRun, Reason, SecondStart, Start, StartState, Target, TargetStatus, Word, board, text,
 };
 
-/// What became of a dispatch.
+/// The results of a dispatch.
 #[derive(Debug, Default)]
 pub struct Results {
-    /// The comment that this step wrote first.
+    /// The first comment of this step, with its address.
     pub comment: Option<(CommentId, String)>,
-    /// One object a target.
+    /// An object for each target, for the output `targets`.
     pub targets: Vec<Value>,
-    /// What only people can go on with: `review web`.
+    /// The tasks of people that the release waits for: `review web`.
     pub waiting_for: Vec<String>,
-    /// What failed in the release itself: it fails the step in any case.
+    /// The failures of the release itself: they fail the step in any case.
     pub failures: Vec<Problem>,
-    /// What could not be delivered to GitHub.
+    /// The failures of reads and writes on GitHub.
     pub problems: Vec<Problem>,
     /// Whether the job could go on to its end.
-    pub delivered: bool,
+    pub is_delivered: bool,
 }
 
-/// What became of what `request` asked for, as far as it is known.
+/// The results of a job with these facts.
 #[must_use]
-pub fn results(known: &Known, request: &Request, now: DateTime<Utc>) -> Results {
-    let view = View::new(known, request, now);
+pub fn results(facts: &Facts, request: &Request, now: DateTime<Utc>) -> Results {
+    let view = View::new(facts, request, now);
     Results {
-        comment: known.own.first().map(|Own { comment, url, .. }| (*comment, url.clone())),
+        comment: facts.own_records.first().map(|OwnRecord { comment, url, .. }| (*comment, url.clone())),
         targets: request.targets.iter().map(|ready| result(&view, ready)).collect(),
-        waiting_for: people(&view),
+        waiting_for: tasks_of_people(&view),
         failures: failures(&view),
         problems: problems(&view).into_iter().chain(request.obstacles.iter().cloned()).collect(),
-        delivered: known.stopped.is_none(),
+        is_delivered: facts.fatal_problem.is_none(),
     }
 }
 
-/// Whether anything went wrong so far.
-pub(super) fn went_wrong(view: &View<'_>) -> bool {
+pub(super) fn has_problems(view: &View<'_>) -> bool {
     !problems(view).is_empty() || !failures(view).is_empty()
 }
 
 fn problems(view: &View<'_>) -> Vec<Problem> {
-    let known = view.known;
-    let entries = known.own.iter().flat_map(|own| &own.record.targets);
-    let starts = entries.filter_map(not_started);
-    let unrecorded = known.starts.iter().filter_map(|(target, attempt)| {
-        let outcome = attempt.outcome().filter(|outcome| outcome.state != StartState::Started)?;
-        cannot_start(target, outcome.because.as_ref()?)
+    let facts = view.facts;
+    let entries = facts.own_records.iter().flat_map(|own| &own.record.targets);
+    let starts = entries.filter_map(problem_of_entry);
+    let unrecorded_starts = facts.starts.iter().filter_map(|(target, own_start)| {
+        let outcome = own_start.outcome().filter(|outcome| outcome.state != StartState::Started)?;
+        start_problem(target, outcome.reason.as_ref()?)
     });
-    let second = view.ticket.second_starts.iter().filter(|second| mending::fails_for(view, second));
-    let starts = starts.chain(unrecorded).chain(second.map(second_start));
-    let board = known.board.failure.as_ref().map(|failure| Problem {
+    let seconds = view.ticket.second_starts.iter().filter(|second| mending::fails_for(view, second));
+    let starts = starts.chain(unrecorded_starts).chain(seconds.map(second_start_problem));
+    let board = facts.board.failure.as_ref().map(|failure| Problem {
         help: failure.help.clone(),
         ..Problem::new(format!("the board of {} is not up to date: {failure}", view.issue))
     });
-    let on_the_way = starts.chain(known.problems.iter().cloned());
-    on_the_way.chain(known.stopped.clone()).chain(board).collect()
+    let all = starts.chain(facts.problems.iter().cloned());
+    all.chain(facts.fatal_problem.clone()).chain(board).collect()
 }
 
-/// Why a target could not be started.
-fn not_started(start: &Start) -> Option<Problem> {
-    let Some(Word::Known(because)) = &start.because else { return None };
-    let is_left = start.state.is_passive() && !matches!(because, Reason::Locked { .. });
+/// The problem of an entry that says that a target could not be started.
+fn problem_of_entry(start: &Start) -> Option<Problem> {
+    let Some(Word::Known(reason)) = &start.reason else { return None };
+    let is_left = start.state.is_passive() && !matches!(reason, Reason::Locked { .. });
     if is_left || start.state == StartState::Started {
         return None;
     }
-    cannot_start(&start.target, because)
+    start_problem(&start.target, reason)
 }
 
-/// A start of this job that came second.
-fn second_start(second: &SecondStart) -> Problem {
-    let because = Reason::Second { run_url: second.first_url.clone() };
+/// The problem of a start of this job that came second.
+fn second_start_problem(second: &SecondStart) -> Problem {
+    let reason = Reason::Second { run_url: second.first_url.clone() };
     let run = second.run_url.as_deref().unwrap_or("the second run, which GitHub does not name");
-    Problem::new(format!("{}: {}: {run}", second.target, because.plain()))
-        .help("check that the second run has not released anything before it was cancelled")
+    Problem::new(format!("{}: {}: {run}", second.target, reason.plain())).help(
+        Topic::UnclearStart,
+        "check that the second run has not released anything before it was cancelled",
+    )
 }
 
-fn cannot_start(target: &TargetName, because: &Reason) -> Option<Problem> {
-    let what = format!("cannot start {target}: {}", because.plain());
-    because.is_failure().then(|| Problem { help: because.help().map(str::to_owned), ..Problem::new(what) })
+fn start_problem(target: &TargetName, reason: &Reason) -> Option<Problem> {
+    let what = format!("cannot start {target}: {}", reason.plain());
+    reason.is_failure().then(|| Problem { help: reason.help(), ..Problem::new(what) })
 }
 
-/// Why the release is not where it should be: a followed target failed, was held up, or is not through yet.
+/// The failures of the release: followed targets that have failed, that cannot start, or that have not ended.
 fn failures(view: &View<'_>) -> Vec<Problem> {
-    let Some(follow) = view.request.follow.filter(|_| !view.request.wind_up && view.known.stopped.is_none())
+    let Some(follow) =
+        view.request.follow.filter(|_| !view.request.wind_up && view.facts.fatal_problem.is_none())
     else {
         return Vec::new();
     };
     let goes_on = |name: &TargetName| !is_left_to_people(view, name);
     let open = open_targets(view).into_iter().filter(goes_on);
-    let late: BTreeSet<TargetName> = view.known.late.iter().cloned().chain(open).collect();
-    let late = (!late.is_empty()).then(|| {
-        let names: Vec<String> = late.iter().map(ToString::to_string).collect();
-        let verb = if late.len() == 1 { "has" } else { "have" };
+    let late_targets: BTreeSet<TargetName> = view.facts.late_targets.iter().cloned().chain(open).collect();
+    let delay = (!late_targets.is_empty()).then(|| {
+        let names: Vec<String> = late_targets.iter().map(ToString::to_string).collect();
+        let verb = if late_targets.len() == 1 { "has" } else { "have" };
         let timeout = humantime::format_duration(follow.timeout);
         Problem::new(format!("after {timeout} {} {verb} not ended", and(&names)))
-            .help("run the job again to go on waiting, or raise `wait-timeout`")
+            .help(Topic::Target, "run the job again to go on waiting, or raise `wait-timeout`")
     });
-    late.into_iter().chain(view.request.targets.iter().flat_map(|ready| failure(view, ready))).collect()
+    delay.into_iter().chain(view.request.targets.iter().flat_map(|ready| failure(view, ready))).collect()
 }
 
-fn failure(view: &View<'_>, ready: &Ready) -> Option<Problem> {
+fn failure(view: &View<'_>, ready: &ReadyTarget) -> Option<Problem> {
     let (name, ticket) = (ready.name(), &*view.ticket);
     let is_waiting = |target: &Target| matches!(target.status, TargetStatus::Waiting | TargetStatus::OnHold);
     if ticket.targets.get(name).is_none_or(is_waiting)
-        && let Verdict::Hold(because @ Reason::Unreadable { .. }) = view.verdict(ready)
+        && let Verdict::Hold(reason @ Reason::Unreadable { .. }) = view.verdict(ready)
     {
-        return Some(Problem::new(format!("{name} was not started: {}", because.plain())));
+        return Some(Problem::new(format!("{name} was not started: {}", reason.plain())));
     }
     let target = ticket.targets.get(name)?;
     let has_run = target.run.is_some();
@@ -132,70 +134,69 @@ fn failure(view: &View<'_>, ready: &Ready) -> Option<Problem> {
         _ if target.has_lost_its_run() => {
             let what = format!("{name}: the run {url} was deleted, so GitHub does not say how it ended");
             let help = "check whether it is released; if it is not, dispatch again with `retry-failed: true` for a new run";
-            Some(Problem::new(what).help(help))
+            Some(Problem::new(what).help(Topic::Target, help))
         }
         TargetStatus::Cancelled if target.was_cancelled_before_any_job() => {
             let help = format!("re-run {url}, or dispatch again with `retry-failed: true` for a new run");
-            let how = target.followed.as_ref().and_then(FollowedRun::remark).unwrap_or_default();
-            Some(Problem::new(format!("{name} was {how}")).help(help))
+            let how = target.followed_run.as_ref().and_then(FollowedRun::remark).unwrap_or_default();
+            Some(Problem::new(format!("{name} was {how}")).help(Topic::Target, help))
         }
         TargetStatus::Failed if target.failed_check().is_some() => {
             let check = target.failed_check()?;
             let what = format!("{name} is not verified: {}", check.failure.as_deref().unwrap_or_default());
             let help = check.help.as_deref().unwrap_or("look at its run");
-            Some(
-                Problem::new(what)
-                    .help(format!("{help}; then run this dispatch again, which verifies it once more")),
-            )
+            let help = format!("{help}; then run this dispatch again, which verifies it once more");
+            Some(Problem::new(what).help(Topic::Verification, help))
         }
         TargetStatus::Failed | TargetStatus::Cancelled if has_run => {
             let verb = if target.status == TargetStatus::Failed { "failed" } else { "was cancelled" };
             let help = format!(
                 "look at {url}; then re-run its failed jobs, or dispatch again with `retry-failed: true` for a new run"
             );
-            Some(Problem::new(format!("{name} {verb}{stage}{remark}")).help(help))
+            Some(Problem::new(format!("{name} {verb}{stage}{remark}")).help(Topic::Target, help))
         }
-        // What this job could not start has its problem already.
+        // A target that this job could not start has its problem already.
         TargetStatus::Failed | TargetStatus::Cancelled if view.own_claim(name).is_none() => {
-            let because = target.because.as_ref().map(|because| because.clause(ToString::to_string));
-            let because = because.map(|because| format!(": {because}")).unwrap_or_default();
-            let what = format!("{name} was not started by an earlier dispatch{because}");
-            Some(Problem::new(what).help("dispatch again with `retry-failed: true`"))
+            let reason = target.reason.as_ref().map(|reason| reason.clause(ToString::to_string));
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            let what = format!("{name} was not started by an earlier dispatch{reason}");
+            Some(Problem::new(what).help(Topic::Target, "dispatch again with `retry-failed: true`"))
         }
         TargetStatus::Held => {
-            let what = format!(
-                "{name} is held{stage}{remark}: this release of the action cannot tell how it stands"
-            );
-            Some(Problem::new(what).help(format!("look at {url}, and update the action")))
+            let what =
+                format!("{name} is held{stage}{remark}: this release of the action cannot read its state");
+            let help = format!("look at {url}, and update the action");
+            Some(Problem::new(what).help(Topic::NewerRelease, help))
         }
         TargetStatus::Waiting if is_settled(view, name, target) && !is_left_to_people(view, name) => {
-            let targets = ticket.awaited(&ready.target.needs).map(|(needed, _)| needed.clone()).collect();
-            let because = Reason::Needs { targets }.clause(|needed| match ticket.targets.get(needed) {
-                Some(target) => format!("{needed} ({})", target.status.word()),
-                None => format!("{needed} (which nobody has started)"),
+            let targets =
+                ticket.unreleased_needs(&ready.target.needs).map(|(need, _)| need.clone()).collect();
+            let reason = Reason::Needs { targets }.clause(|need| match ticket.targets.get(need) {
+                Some(target) => format!("{need} ({})", target.status.word()),
+                None => format!("{need} (not started)"),
             });
             let help = "release that first; then run this dispatch again";
-            Some(Problem::new(format!("{name} was not started: {because}")).help(help))
+            Some(Problem::new(format!("{name} was not started: {reason}")).help(Topic::Target, help))
         }
         _ => None,
     }
 }
 
-/// What the stage that decides how a target stands had to say: `: timed out`.
+/// The message of the stage that decides a target's status, as the end of a sentence: `: timed out`.
 #[must_use]
 pub fn remark(target: &Target) -> String {
     let message = target.stage.as_ref().and_then(|stage| stage.message.as_deref());
     message.map(|message| format!(": {}", text::first_line(message))).unwrap_or_default()
 }
 
-fn result(view: &View<'_>, ready: &Ready) -> Value {
+fn result(view: &View<'_>, ready: &ReadyTarget) -> Value {
     let name = ready.name();
     let target = view.ticket.targets.get(name);
     let claim = view.own_claim(name).and_then(|own| {
         own.record.targets.iter().find(|start| start.target == *name).map(|start| &start.state)
     });
-    let settled = view.known.starts.get(name).and_then(Attempt::outcome);
-    let is = |state: StartState| match settled {
+    let own_outcome = view.facts.starts.get(name).and_then(OwnStart::outcome);
+    let is = |state: StartState| match own_outcome {
         Some(outcome) => outcome.state == state,
         None => claim.is_some_and(|claim| *claim == state),
     };
@@ -209,32 +210,33 @@ fn result(view: &View<'_>, ready: &Ready) -> Value {
     let run = target.and_then(|target| target.run.as_ref());
     let start = target.and_then(|target| target.start.as_ref());
     let error = target.and_then(|target| {
-        let failed = target.stage.as_ref().filter(|_| target.status.is_bad() || target.has_unknown_end());
-        let because = target.because.as_ref().map(error_of);
+        let failed_stage =
+            target.stage.as_ref().filter(|_| target.status.is_bad() || target.has_unknown_end());
+        let reason = target.reason.as_ref().map(error_of);
         let is_nameless = start.is_some_and(|start| start.state == StartState::Started) && run.is_none();
-        because
+        reason
             .filter(|_| target.status.is_bad() || is_nameless)
-            .or_else(|| failed.and_then(|stage| stage.message.clone()))
+            .or_else(|| failed_stage.and_then(|stage| stage.message.clone()))
     });
     let error = error.or_else(|| absence(view).filter(|_| target.is_none()));
-    // What could not be recorded is known all the same.
-    let unrecorded = settled.and_then(|outcome| outcome.run.as_ref());
+    // The run of a start that the job could not record yet.
+    let unrecorded_run = own_outcome.and_then(|outcome| outcome.run.as_ref());
     let run_url = run.and_then(|run| run.url.as_deref()).or(start.and_then(|start| start.run_url.as_deref()));
     json!({
         "name": name,
         "repository": ready.target.repository,
         "status": status,
         "conclusion": target.and_then(conclusion),
-        "run_id": run.map(|run| run.id).or(unrecorded.map(|(run, _)| *run)),
-        "run_url": run_url.or(unrecorded.map(|(_, url)| url.as_str())),
+        "run_id": run.map(|run| run.id).or(unrecorded_run.map(|(run, _)| *run)),
+        "run_url": run_url.or(unrecorded_run.map(|(_, url)| url.as_str())),
         "error": error,
         "outputs": target.map(|target| target.outputs.clone()).unwrap_or_default(),
         "waiting_for": target.map(|target| waiting_for(view, ready, target)).unwrap_or_default(),
     })
 }
 
-/// What the target waits for: the targets and gates that it needs, a review, a `resume`, or the end of a freeze.
-fn waiting_for(view: &View<'_>, ready: &Ready, target: &Target) -> Vec<String> {
+/// The things that the target waits for: targets and gates that it needs, a review, a `resume`, the end of a freeze.
+fn waiting_for(view: &View<'_>, ready: &ReadyTarget, target: &Target) -> Vec<String> {
     match target.status {
         TargetStatus::Waiting | TargetStatus::OnHold => match view.verdict(ready) {
             Verdict::Hold(Reason::Needs { targets }) => targets.iter().map(ToString::to_string).collect(),
@@ -247,15 +249,15 @@ fn waiting_for(view: &View<'_>, ready: &Ready, target: &Target) -> Vec<String> {
     }
 }
 
-/// What only people can go on with: `go`, `review web`, `resume docs`, `freeze`.
-fn people(view: &View<'_>) -> Vec<String> {
-    let mut people: Vec<String> = Vec::new();
+/// The tasks of people that the release waits for: `go`, `review web`, `resume docs`, `freeze`.
+fn tasks_of_people(view: &View<'_>) -> Vec<String> {
+    let mut tasks: Vec<String> = Vec::new();
     for ready in &view.request.targets {
         let (name, target) = (ready.name(), view.ticket.targets.get(ready.name()));
         let is_started = target.is_some_and(|target| {
             !matches!(target.status, TargetStatus::Waiting | TargetStatus::OnHold | TargetStatus::Review)
         });
-        let is_next = view.ticket.awaited(&ready.target.needs).next().is_none();
+        let is_next = view.ticket.unreleased_needs(&ready.target.needs).next().is_none();
         let words = match (target.map(|target| target.status), view.verdict(ready)) {
             _ if is_started => Vec::new(),
             (Some(TargetStatus::Review), _) => vec![format!("review {name}")],
@@ -266,16 +268,16 @@ fn people(view: &View<'_>) -> Vec<String> {
             (_, Verdict::Hold(Reason::Frozen { .. })) => vec!["freeze".to_owned()],
             _ => Vec::new(),
         };
-        people.extend(words);
+        tasks.extend(words);
     }
-    let mut listed = BTreeSet::new();
-    people.retain(|word| listed.insert(word.clone()));
-    people
+    let mut unique_tasks = BTreeSet::new();
+    tasks.retain(|word| unique_tasks.insert(word.clone()));
+    tasks
 }
 
-/// A target of which nothing was read and nothing was started, as this step was cancelled before.
+/// The result of a target that this step has neither read nor started before it was cancelled.
 #[must_use]
-pub fn untouched(name: &TargetName, repository: &RepoName) -> Value {
+pub fn untouched_result(name: &TargetName, repository: &RepoName) -> Value {
     json!({
         "name": name,
         "repository": repository,
@@ -289,23 +291,25 @@ pub fn untouched(name: &TargetName, repository: &RepoName) -> Value {
     })
 }
 
-/// Why a target has no row in the ticket, although the dispatch lists it.
+/// Why a listed target has no row in the ticket.
 fn absence(view: &View<'_>) -> Option<String> {
-    let stopped = view.known.stopped.as_ref().map(|problem| format!("it was not started: {}", problem.what));
-    let cancelled = || view.request.wind_up.then(|| "it was not started: the step was cancelled".to_owned());
-    stopped.or_else(cancelled)
+    let stop_reason =
+        view.facts.fatal_problem.as_ref().map(|problem| format!("it was not started: {}", problem.what));
+    let cancel_reason =
+        || view.request.wind_up.then(|| "it was not started: the step was cancelled".to_owned());
+    stop_reason.or_else(cancel_reason)
 }
 
-/// Why a target was not started, with what to do about it.
-fn error_of(because: &Word<Reason>) -> String {
-    let what = because.clause(ToString::to_string);
-    Problem { help: because.help().map(str::to_owned), ..Problem::new(what) }.to_string()
+/// Why a target was not started, with the help.
+fn error_of(reason: &Word<Reason>) -> String {
+    let what = reason.clause(ToString::to_string);
+    Problem { help: reason.help(), ..Problem::new(what) }.to_string()
 }
 
-/// How the run ended, in GitHub's word where it is known; none while it goes on.
+/// The conclusion of the target's run: GitHub's word if it is known; `None` while the run goes on.
 fn conclusion(target: &Target) -> Option<&str> {
-    let followed = target.followed.as_ref().and_then(|run| run.conclusion.as_deref());
-    followed.or(match target.status {
+    let conclusion_of_run = target.followed_run.as_ref().and_then(|run| run.conclusion.as_deref());
+    conclusion_of_run.or(match target.status {
         _ if target.has_unknown_end() => None,
         TargetStatus::Released => Some("success"),
         TargetStatus::Failed => Some("failure"),
@@ -321,23 +325,23 @@ fn conclusion(target: &Target) -> Option<&str> {
     })
 }
 
-/// The targets that were started and whose run GitHub does not tell: only their reports can end them.
+/// The started targets without a known run: only their reports can end them.
 #[must_use]
-pub fn silent(known: &Known, request: &Request) -> Vec<TargetName> {
-    let ticket = known.log.believed(&known.basis(request));
-    let names = request.targets.iter().map(Ready::name);
-    let silent = names.filter(|name| {
+pub fn silent_targets(facts: &Facts, request: &Request) -> Vec<TargetName> {
+    let ticket = facts.log.ticket_by_basis(&facts.basis(request));
+    let names = request.targets.iter().map(ReadyTarget::name);
+    let silent_names = names.filter(|name| {
         let Some(target) = ticket.targets.get(*name) else { return false };
         let is_started = target.start.as_ref().is_some_and(|start| start.state == StartState::Started);
         is_started && target.run.is_none()
     });
-    silent.cloned().collect()
+    silent_names.cloned().collect()
 }
 
-/// How each target stands, as a line for the log.
+/// A line about each target, for the job's log.
 #[must_use]
-pub fn lines(known: &Known, request: &Request) -> Vec<(TargetName, String)> {
-    let ticket = known.log.believed(&known.basis(request));
+pub fn log_lines(facts: &Facts, request: &Request) -> Vec<(TargetName, String)> {
+    let ticket = facts.log.ticket_by_basis(&facts.basis(request));
     let lines = request.targets.iter().filter_map(|ready| {
         let target = ticket.targets.get(ready.name())?;
         let link = target.run.as_ref().and_then(|run| run.url.as_deref()).unwrap_or_default();
@@ -354,7 +358,7 @@ mod tests {
 
     fn after(mut story: Story) -> (Story, Results) {
         story.run();
-        let results = results(&story.known, &story.request, story.now);
+        let results = results(&story.facts, &story.request, story.now);
         (story, results)
     }
 
@@ -370,7 +374,7 @@ mod tests {
         assert_eq!(of(&results, "run_id"), [json!(101), json!(null)]);
         assert_eq!(of(&results, "conclusion"), [json!(null), json!(null)]);
         assert_eq!(results.comment.map(|(comment, _)| comment), Some(CommentId(1)));
-        assert!(results.delivered && results.failures.is_empty() && results.problems.is_empty());
+        assert!(results.is_delivered && results.failures.is_empty() && results.problems.is_empty());
     }
 
     #[test]
@@ -391,7 +395,7 @@ mod tests {
         assert_eq!(of(&results, "status"), ["released", "failed"]);
         assert_eq!(of(&results, "conclusion"), ["success", "failure"]);
         assert_eq!(results.failures.len(), 1);
-        assert!(results.failures[0].help.as_ref().is_some_and(|help| help.contains("look at runs/102")));
+        assert!(results.failures[0].help.as_ref().is_some_and(|help| help.text.contains("look at runs/102")));
     }
 
     #[test]
@@ -415,9 +419,9 @@ mod tests {
     fn a_target_of_a_step_that_was_cancelled_early_has_the_keys_of_every_result() {
         let (story, results) = after(Story::of([target("web")]));
         let ready = &story.request.targets[0];
-        let untouched = untouched(ready.name(), &ready.target.repository);
+        let result_before_start = untouched_result(ready.name(), &ready.target.repository);
         let keys = |result: &Value| result.as_object().map(|keys| keys.keys().cloned().collect::<Vec<_>>());
-        assert_eq!(keys(&untouched), keys(&results.targets[0]));
+        assert_eq!(keys(&result_before_start), keys(&results.targets[0]));
     }
 
     #[test]
@@ -432,13 +436,13 @@ mod tests {
     fn a_job_that_could_not_go_on_has_not_delivered_and_does_not_judge_the_release() {
         let story = Story::of([target("web")]).following().when("read", [Says::Refused]);
         let (_, results) = after(story);
-        assert!(!results.delivered && results.failures.is_empty());
+        assert!(!results.is_delivered && results.failures.is_empty());
         assert_eq!(results.problems.len(), 1);
     }
 
     #[test]
     fn a_target_without_a_run_is_silent() {
         let (story, _) = after(Story::of([target("web").by_event(), target("api")]));
-        assert_eq!(silent(&story.known, &story.request), ["web"]);
+        assert_eq!(silent_targets(&story.facts, &story.request), ["web"]);
     }
 }

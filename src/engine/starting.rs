@@ -1,15 +1,14 @@
-//! Starts: what this job has claimed and nobody claimed before is started, each once; what became of it is
-//! recorded in the claim.
+//! Starts: this job starts each target that it has claimed first, once, and records the outcome in the claim.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
 use super::board::pin;
-use super::known::{Attempt, Cause, LOOKS, Lock, Outcome, Own, Phase, TicketIs, later};
+use super::facts::{Cause, LOOKS, Lock, Outcome, OwnRecord, OwnStart, Phase, TicketState, later};
 use super::locking::claim_by_ref;
 use super::outputs;
-use super::ready::Ready;
+use super::ready::ReadyTarget;
 use super::request::Retry;
 use super::step::{Evidence, Pause, Search, Step};
 use super::verdict::Verdict;
@@ -22,7 +21,8 @@ use crate::template::TemplateError;
 use crate::ticket::claim::Standing;
 use crate::ticket::{Dispatch, Reason, Start, StartState, Word};
 
-/// Records what became of starts, and what this job leaves to others; meanwhile starts what is claimed, too.
+/// Records the outcomes of starts, and the targets that this job leaves to others; at the same time it starts claimed
+/// targets.
 pub(super) fn record_outcomes(view: &View<'_>) -> Vec<Step> {
     let mut steps = rewrite_claims(view, |own, start| {
         let ready = view.request.targets.iter().find(|ready| *ready.name() == start.target)?;
@@ -35,10 +35,15 @@ pub(super) fn record_outcomes(view: &View<'_>) -> Vec<Step> {
     steps
 }
 
-/// What is settled about an open claim.
-fn outcome(view: &View<'_>, own: &Own, ready: &Ready, claimed_at: DateTime<Utc>) -> Option<Outcome> {
-    let leave = |because| Some(Outcome::of(StartState::Yielded, because));
-    match view.known.starts.get(ready.name()).map(|attempt| &attempt.phase) {
+/// The outcome of an open claim, if it is settled.
+fn outcome(
+    view: &View<'_>,
+    own: &OwnRecord,
+    ready: &ReadyTarget,
+    claimed_at: DateTime<Utc>,
+) -> Option<Outcome> {
+    let leave = |reason| Some(Outcome::of(StartState::Yielded, reason));
+    match view.facts.starts.get(ready.name()).map(|own_start| &own_start.phase) {
         Some(Phase::Settled(outcome)) => return Some(outcome.clone()),
         Some(Phase::Listing { cause: Cause::Died, .. } | Phase::Cleared) | None => {}
         Some(Phase::Sent | Phase::Listing { .. }) => return None,
@@ -63,7 +68,7 @@ fn outcome(view: &View<'_>, own: &Own, ready: &Ready, claimed_at: DateTime<Utc>)
         Standing::Uncertain(claims) | Standing::ClaimedByOthers(claims)
             if ready.workflow().is_none() && !may_send_again(view, ready.name(), &claims) =>
         {
-            Some(Outcome::of(StartState::Unknown, uncertain_event(ready)))
+            Some(Outcome::of(StartState::Unknown, uncertain_event_reason(ready)))
         }
         Standing::Free | Standing::Uncertain(_) | Standing::ClaimedByOthers(_) => None,
     }
@@ -74,15 +79,15 @@ fn patience_ends(view: &View<'_>, claimed_at: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 fn run_url_of(view: &View<'_>, claim: CommentId) -> String {
-    let mut claims = view.known.log.dispatches();
+    let mut claims = view.facts.log.dispatches();
     claims
         .find(|(comment, _)| comment.id == claim)
         .map(|(_, claim)| claim.run_url.clone())
         .unwrap_or_default()
 }
 
-/// Whether an event is sent again that a claim may have sent: when that is asked for, and not by a re-run of
-/// the hub's run that claimed it.
+/// Whether the job repeats an event that a claim may have sent: only if the request or a command asks for that, and
+/// not in a re-run of the hub's run that claimed the target.
 fn may_send_again(view: &View<'_>, name: &TargetName, claims: &[CommentId]) -> bool {
     let is_ours = |claim: &CommentId| {
         let mut dispatches = view.claims().own();
@@ -91,9 +96,9 @@ fn may_send_again(view: &View<'_>, name: &TargetName, claims: &[CommentId]) -> b
     (view.request.retry == Retry::Failed || view.is_asked_to_retry(name)) && !claims.iter().any(is_ours)
 }
 
-fn uncertain_event(ready: &Ready) -> Reason {
+fn uncertain_event_reason(ready: &ReadyTarget) -> Reason {
     Reason::Unclear {
-        error: "an event may have started it, and GitHub does not tell".to_owned(),
+        error: "an event may have started it, and GitHub does not say".to_owned(),
         runs: Vec::new(),
         help: Some(format!(
             "look at the runs of {}; if none of them is the release, set `retry-failed: true` to send the event again",
@@ -102,17 +107,17 @@ fn uncertain_event(ready: &Ready) -> Reason {
     }
 }
 
-/// Starts what nobody claimed before, several at once; looks for the run first where it may have been
-/// started.
+/// Starts the targets that this job has claimed first, several at once. If a run may exist already, looks for it first.
 ///
-/// Targets that share a workflow come one after the other, so that their runs can be told apart.
+/// Targets that share a workflow start one after the other, so that their runs can be distinguished.
 pub(super) fn start(view: &View<'_>) -> Vec<Step> {
     let (mut steps, mut pauses) = (Vec::new(), Vec::new());
     let claims = view.open_claims().map(|(own, ready)| (own, ready, situation(view, own, ready)));
     let claims: Vec<_> = claims.collect();
     let is_listing = |situation: &Situation| matches!(situation, Situation::Listing { .. });
-    let listing = claims.iter().filter(|(_, _, situation)| is_listing(situation));
-    let mut busy: BTreeSet<_> = listing.map(|(_, ready, _)| ready.shared_by()).collect();
+    let listing_claims = claims.iter().filter(|(_, _, situation)| is_listing(situation));
+    let mut busy_workflows: BTreeSet<_> =
+        listing_claims.map(|(_, ready, _)| ready.workflow_at_ref()).collect();
     for (own, ready, situation) in claims {
         if steps.len() == view.request.max_parallel {
             break;
@@ -126,51 +131,51 @@ pub(super) fn start(view: &View<'_>) -> Vec<Step> {
                 pauses.push((next_poll(view, own, ready), Pause::Held(vec![ready.name().clone()])));
             }
             Situation::Unlocked(step) => steps.push(*step),
-            Situation::Free { look_since } if busy.insert(ready.shared_by()) => {
+            Situation::Free { look_since } if busy_workflows.insert(ready.workflow_at_ref()) => {
                 let search = look_since.and_then(|since| search(view, Some(own), ready, since));
-                steps.push(search.map_or_else(|| send(view, ready), Step::FindRun));
+                steps.push(search.map_or_else(|| start_step(view, ready), Step::FindRun));
             }
             Situation::Free { .. } | Situation::Settled => {}
         }
     }
     if steps.is_empty() {
-        return shortest(pauses).into_iter().collect();
+        return shortest_pause(pauses).into_iter().collect();
     }
     pin(view).into_iter().chain(steps).collect()
 }
 
-/// When a job that waits for another one reads the ticket again: the sooner, the less it has waited.
-fn next_poll(view: &View<'_>, own: &Own, ready: &Ready) -> DateTime<Utc> {
-    let waited = ((view.now - claimed_at(own, ready)) / 2).to_std().unwrap_or_default();
+/// The time of the next look at the ticket while this job waits for another one: the intervals grow.
+fn next_poll(view: &View<'_>, own: &OwnRecord, ready: &ReadyTarget) -> DateTime<Utc> {
+    let wait = ((view.now - claimed_at(own, ready)) / 2).to_std().unwrap_or_default();
     let patience = view.request.patience;
-    later(view.now, waited.clamp(patience.first_poll, patience.poll))
+    later(view.now, wait.clamp(patience.first_poll, patience.poll))
 }
 
-/// When this job claimed a target.
-fn claimed_at(own: &Own, ready: &Ready) -> DateTime<Utc> {
+/// The time of this job's claim on a target.
+fn claimed_at(own: &OwnRecord, ready: &ReadyTarget) -> DateTime<Utc> {
     let mut entries = own.record.targets.iter().filter(|start| start.target == *ready.name());
     entries.next().map_or(own.created_at, |start| start.at)
 }
 
-/// How far a claimed target is from its start.
+/// The situation of a claimed target before its start.
 enum Situation {
-    /// A run may have been started since then, and GitHub may list it when the look is due.
+    /// A run may have begun after `look_since`; the next look for it is at `due`.
     Listing { due: DateTime<Utc>, look_since: DateTime<Utc> },
-    /// What became of it is about to be recorded.
+    /// The outcome is known, and its record comes next.
     Settled,
     /// Another hub job claimed it first.
     Held,
-    /// Nobody claimed it first, as far as comments tell: its reference settles it.
+    /// No comment claims it first: this step asks for its reference, which settles the order.
     Unlocked(Box<Step>),
-    /// It can be started, after a look for a run since then if a dead job may have started it.
+    /// It can be started; if a dead job may have started it, after a look for a run after `look_since`.
     Free { look_since: Option<DateTime<Utc>> },
 }
 
-fn situation(view: &View<'_>, own: &Own, ready: &Ready) -> Situation {
+fn situation(view: &View<'_>, own: &OwnRecord, ready: &ReadyTarget) -> Situation {
     if outcome(view, own, ready, claimed_at(own, ready)).is_some() {
         return Situation::Settled;
     }
-    let phase = view.known.starts.get(ready.name()).map(|attempt| &attempt.phase);
+    let phase = view.facts.starts.get(ready.name()).map(|own_start| &own_start.phase);
     let due = match phase {
         Some(Phase::Listing { since, looks, .. }) => Some(later(*since, LOOKS[*looks])),
         _ => None,
@@ -199,42 +204,41 @@ fn situation(view: &View<'_>, own: &Own, ready: &Ready) -> Situation {
     }
 }
 
-/// Since when a run may be there whose claim somebody has deleted: nobody else has written to a ticket that this
-/// step has opened.
-fn unclaimed_since(view: &View<'_>, ready: &Ready) -> Option<DateTime<Utc>> {
-    let TicketIs::Open { opened_at, created, .. } = view.known.ticket else { return None };
-    let failed = view.again(ready.name()).and_then(|claim| created_at(view, &[claim]));
-    failed.or(opened_at).filter(|_| created != Some(true))
+/// The earliest time of a run whose claim somebody may have deleted; `None` if this step has opened the ticket, as
+/// nobody else has written to it.
+fn unclaimed_since(view: &View<'_>, ready: &ReadyTarget) -> Option<DateTime<Utc>> {
+    let TicketState::Open { opened_at, is_new, .. } = view.facts.ticket else { return None };
+    let failed_at = view.retried_claim(ready.name()).and_then(|claim| created_at(view, &[claim]));
+    failed_at.or(opened_at).filter(|_| is_new != Some(true))
 }
 
-/// The step that starts a target; what cannot be written is refused.
-fn send(view: &View<'_>, ready: &Ready) -> Step {
+/// The step that starts a target, or refuses it if its request cannot be written.
+fn start_step(view: &View<'_>, ready: &ReadyTarget) -> Step {
     match effect(view, ready) {
         Ok(effect) => Step::Apply(effect),
-        Err(because) => Step::Refuse { target: ready.name().clone(), because },
+        Err(reason) => Step::Refuse { target: ready.name().clone(), reason },
     }
 }
 
-/// Of several reasons to pause the one that ends first; jobs that are waited for are named together.
-fn shortest(pauses: Vec<(DateTime<Utc>, Pause)>) -> Option<Step> {
+/// The pause that ends first; pauses for other jobs become one that names all their targets.
+fn shortest_pause(pauses: Vec<(DateTime<Utc>, Pause)>) -> Option<Step> {
     let (until, _) = *pauses.iter().min_by_key(|(until, _)| *until)?;
-    let held = pauses.iter().filter_map(|(_, pause)| match pause {
+    let targets_of_others = pauses.iter().filter_map(|(_, pause)| match pause {
         Pause::Held(targets) => Some(targets.clone()),
         Pause::Listing | Pause::Outputs(_) | Pause::Verification(_) | Pause::Runs(_) => None,
     });
-    let held: Vec<TargetName> = held.flatten().collect();
-    let listing = pauses.iter().any(|(due, pause)| *due == until && *pause == Pause::Listing);
-    let reason = if listing { Pause::Listing } else { Pause::Held(held) };
+    let targets_of_others: Vec<TargetName> = targets_of_others.flatten().collect();
+    let is_listing = pauses.iter().any(|(due, pause)| *due == until && *pause == Pause::Listing);
+    let reason = if is_listing { Pause::Listing } else { Pause::Held(targets_of_others) };
     Some(Step::Pause { until, reason })
 }
 
 fn created_at(view: &View<'_>, claims: &[CommentId]) -> Option<DateTime<Utc>> {
-    let mut records = view.known.log.dispatches();
+    let mut records = view.facts.log.dispatches();
     records.find(|(comment, _)| claims.contains(&comment.id)).map(|(comment, _)| comment.created_at)
 }
 
-/// The runs of the targets that may have been started by jobs that have ended, looked for before anything
-/// is claimed.
+/// The searches, before a claim, for runs that jobs which have ended may have started.
 pub(super) fn searches(view: &View<'_>) -> Vec<Step> {
     let searches = view.request.targets.iter().filter_map(|ready| {
         match (view.verdict(ready), view.standing(ready.name(), None)) {
@@ -250,20 +254,27 @@ pub(super) fn searches(view: &View<'_>) -> Vec<Step> {
     searches.collect()
 }
 
-/// What identifies the target's run; none if an event starts it. The job's own claim says as whom it starts.
-fn search(view: &View<'_>, own: Option<&Own>, ready: &Ready, since: DateTime<Utc>) -> Option<Search> {
+/// The search for the target's run; `None` if an event starts it. The job's own claim has the account that starts it.
+fn search(
+    view: &View<'_>,
+    own: Option<&OwnRecord>,
+    ready: &ReadyTarget,
+    since: DateTime<Utc>,
+) -> Option<Search> {
     let (repository, workflow) = (&ready.target.repository, ready.workflow()?);
     let standing = own
         .map_or_else(|| view.standing(ready.name(), None), |own| view.standing_of_claim(own, ready.name()));
-    let is_sent = view.known.starts.get(ready.name()).is_some_and(|attempt| attempt.sends > 0);
+    let is_sent = view.facts.starts.get(ready.name()).is_some_and(|own_start| own_start.sends > 0);
     let evidence = match standing {
         Standing::ClaimedByOthers(_) => Evidence::ClaimOfOthers,
         Standing::Free if !is_sent => Evidence::Nothing,
         _ => Evidence::Claim,
     };
-    let has_started_it = ready.same_account && evidence == Evidence::Claim;
+    let has_started_it = ready.is_same_account && evidence == Evidence::Claim;
     let server = &view.request.wording.server_url;
-    let is_sibling = |other: &&Ready| other.name() != ready.name() && other.shared_by() == ready.shared_by();
+    let is_sibling = |other: &&ReadyTarget| {
+        other.name() != ready.name() && other.workflow_at_ref() == ready.workflow_at_ref()
+    };
     let siblings = view.request.targets.iter().filter(is_sibling).map(|other| other.name().clone());
     Some(Search {
         target: ready.name().clone(),
@@ -276,15 +287,15 @@ fn search(view: &View<'_>, own: Option<&Own>, ready: &Ready, since: DateTime<Utc
         ticket: view.issue.clone(),
         siblings: siblings.collect(),
         siblings_have_runs: siblings_have_runs(view, ready),
-        known_runs: view.known_runs(ready.name()),
+        other_runs: view.other_runs(ready.name()),
         evidence,
     })
 }
 
-/// Whether another target of the same workflow may have a run that no claim records, or not yet. This step starts
-/// such targets one after the other.
-fn siblings_have_runs(view: &View<'_>, ready: &Ready) -> bool {
-    let is_own = |claim| view.known.own.iter().any(|own| own.comment == claim);
+/// Whether another target of the same workflow may have a run that no claim records. (This step starts such targets
+/// one after the other.)
+fn siblings_have_runs(view: &View<'_>, ready: &ReadyTarget) -> bool {
+    let is_own = |claim| view.facts.own_records.iter().any(|own| own.comment == claim);
     let may_have_run = |claim, start: &Start| match start.state {
         Word::Known(StartState::Claimed) => !is_own(claim),
         Word::Known(StartState::Started | StartState::Unknown | StartState::Cancelled) => start.run.is_none(),
@@ -295,9 +306,11 @@ fn siblings_have_runs(view: &View<'_>, ready: &Ready) -> bool {
     })
 }
 
-/// The effect that starts a target.
-fn effect(view: &View<'_>, ready: &Ready) -> Result<Effect, Reason> {
-    let refused = |error: TemplateError| Reason::Refused { error: error.to_string(), help: error.help() };
+fn effect(view: &View<'_>, ready: &ReadyTarget) -> Result<Effect, Reason> {
+    let refuse_start = |error: TemplateError| Reason::Refused {
+        error: error.to_string(),
+        help: error.help().map(|help| help.text),
+    };
     let (wording, ticket) = (&view.request.wording, &view.issue);
     let upstream = outputs::upstream(view, ready);
     let (target, repository) = (ready.name().clone(), ready.target.repository.clone());
@@ -308,41 +321,41 @@ fn effect(view: &View<'_>, ready: &Ready) -> Result<Effect, Reason> {
             repository,
             workflow: workflow.clone(),
             git_ref: ready.git_ref.clone(),
-            inputs: wording.inputs_of(ready, ticket, &upstream).map_err(refused)?,
+            inputs: wording.inputs_of(ready, ticket, &upstream).map_err(refuse_start)?,
             after,
         }),
         StartBy::Event(event_type) => Effect::SendEvent(EventStart {
             target,
             repository,
             event_type: event_type.clone(),
-            client_payload: wording.payload_of(ready, ticket, &upstream).map_err(refused)?,
+            client_payload: wording.payload_of(ready, ticket, &upstream).map_err(refuse_start)?,
             after,
         }),
     })
 }
 
-/// The job was cancelled while starts were under way: looks once which runs they started.
-pub(super) fn find_what_was_sent(view: &View<'_>) -> Vec<Step> {
-    let sent = |ready: &Ready| {
-        let attempt = view.known.starts.get(ready.name());
-        attempt.is_some_and(|attempt| matches!(attempt.phase, Phase::Sent | Phase::Listing { .. }))
+/// Looks once for the runs of starts that were under way when the job was cancelled.
+pub(super) fn find_runs_under_way(view: &View<'_>) -> Vec<Step> {
+    let is_under_way = |ready: &ReadyTarget| {
+        let own_start = view.facts.starts.get(ready.name());
+        own_start.is_some_and(|own_start| matches!(own_start.phase, Phase::Sent | Phase::Listing { .. }))
     };
-    let open = view.open_claims().filter(|(_, ready)| sent(ready));
-    let is_new = |search: &Search| !view.known.searched.contains(&search.target);
-    let searches = open.filter_map(|(own, ready)| search(view, Some(own), ready, own.created_at));
+    let claims = view.open_claims().filter(|(_, ready)| is_under_way(ready));
+    let is_new = |search: &Search| !view.facts.searched_targets.contains(&search.target);
+    let searches = claims.filter_map(|(own, ready)| search(view, Some(own), ready, own.created_at));
     searches.filter(is_new).map(Step::FindRun).collect()
 }
 
-/// The job was cancelled: what it had claimed and not started is no longer its to start.
+/// Gives back the claims of a cancelled job on targets that it has not started.
 pub(super) fn record_cancellation(view: &View<'_>) -> Vec<Step> {
     rewrite_claims(view, |_, start| {
-        let settled = view.known.starts.get(&start.target).and_then(Attempt::outcome).cloned();
-        Some(settled.unwrap_or(Outcome { state: StartState::Cancelled, run: None, because: None }))
+        let own_outcome = view.facts.starts.get(&start.target).and_then(OwnStart::outcome).cloned();
+        Some(own_outcome.unwrap_or(Outcome { state: StartState::Cancelled, run: None, reason: None }))
     })
 }
 
-/// Rewrites each record of this job with an open claim that `outcome` settles.
-fn rewrite_claims(view: &View<'_>, outcome: impl Fn(&Own, &Start) -> Option<Outcome>) -> Vec<Step> {
+/// Rewrites each record of this job that has an open claim with an `outcome`.
+fn rewrite_claims(view: &View<'_>, outcome: impl Fn(&OwnRecord, &Start) -> Option<Outcome>) -> Vec<Step> {
     rewrite_records(view, |own, start| {
         let is_open = start.state == StartState::Claimed;
         let outcome = is_open.then(|| outcome(own, start)).flatten()?;
@@ -351,30 +364,35 @@ fn rewrite_claims(view: &View<'_>, outcome: impl Fn(&Own, &Start) -> Option<Outc
             state: outcome.state.into(),
             run,
             run_url,
-            turn: match view.known.locks.get(&start.target) {
+            turn: match view.facts.locks.get(&start.target) {
                 Some(Lock::Held { turn } | Lock::Taken { turn, is_unclear: true, .. }) => Some(*turn),
                 _ => None,
             },
-            because: outcome.because.map(Into::into),
+            reason: outcome.reason.map(Into::into),
             at: view.now,
             ..start.clone()
         })
     })
 }
 
-/// Rewrites each record of this job in which `change` changes a start.
-pub(super) fn rewrite_records(view: &View<'_>, change: impl Fn(&Own, &Start) -> Option<Start>) -> Vec<Step> {
-    let rewritten = view.known.own.iter().filter_map(|own| {
+/// Rewrites each record of this job that has a start with a `change`.
+pub(super) fn rewrite_records(
+    view: &View<'_>,
+    change: impl Fn(&OwnRecord, &Start) -> Option<Start>,
+) -> Vec<Step> {
+    let records = view.facts.own_records.iter().filter_map(|own| {
         let mut record = own.record.clone();
-        let mut changes = false;
+        let mut has_changed = false;
         for start in &mut record.targets {
-            let Some(changed) = change(own, start) else { continue };
-            (*start, changes) = (changed, true);
+            let Some(new_start) = change(own, start) else { continue };
+            (*start, has_changed) = (new_start, true);
         }
-        changes.then_some((own.comment, record))
+        has_changed.then_some((own.comment, record))
     });
-    let numbered = rewritten.zip(view.last_seq() + 1..);
-    numbered.map(|((comment, record), seq)| view.write(Some(comment), Dispatch { seq, ..record })).collect()
+    let numbered_records = records.zip(view.last_seq() + 1..);
+    numbered_records
+        .map(|((comment, record), seq)| view.write(Some(comment), Dispatch { seq, ..record }))
+        .collect()
 }
 
 #[cfg(test)]
@@ -382,7 +400,7 @@ mod tests {
     use chrono::TimeDelta;
 
     use crate::engine::testing::{Says, Story, dispatch, target};
-    use crate::engine::{Known, Ready, Retry, TicketIs};
+    use crate::engine::{Facts, ReadyTarget, Retry, TicketState};
     use crate::names::RunId;
     use crate::place::Place;
     use crate::targets::Input;
@@ -392,8 +410,8 @@ mod tests {
         dispatch(50, [("web", StartState::Claimed)])
     }
 
-    fn state<'k>(known: &'k Known, name: &str) -> &'k Target {
-        &known.log.ticket().targets[name]
+    fn state<'k>(facts: &'k Facts, name: &str) -> &'k Target {
+        &facts.log.ticket().targets[name]
     }
 
     #[test]
@@ -403,10 +421,10 @@ mod tests {
             story.run_until("find web"),
             ["read", "ask for hub run 50", "comment: web claimed", "read | board"]
         );
-        let began = story.now;
+        let beginning = story.now;
         let looks = "find web, pause: listing, ".repeat(5) + "find web";
         assert_eq!(story.run_until("start web").join(", "), looks);
-        assert_eq!(story.now - began, TimeDelta::seconds(30), "a list of runs may lag");
+        assert_eq!(story.now - beginning, TimeDelta::seconds(30), "a list of runs may lag");
         assert_eq!(story.run(), ["start web", "edit comment 2: web started", "board"]);
     }
 
@@ -415,7 +433,7 @@ mod tests {
         let mut story = Story::of([target("web")]).after(dead_claim()).when("find web", [Says::Lists(&[60])]);
         story.run_until("find web");
         assert_eq!(story.run(), ["find web", "edit comment 2: web started", "board"]);
-        assert_eq!(state(&story.known, "web").run.as_ref().map(|run| run.id), Some(RunId(60)));
+        assert_eq!(state(&story.facts, "web").run.as_ref().map(|run| run.id), Some(RunId(60)));
     }
 
     #[test]
@@ -423,7 +441,7 @@ mod tests {
         let mut docs = dispatch(50, [("docs", StartState::Claimed)]);
         docs.targets[0].repository = "acme/web".parse().expect("a name");
         let mut story = Story::of([target("web")]).after(docs).always("ask for hub run 50", Says::AtWork);
-        let TicketIs::Open { opened_at, .. } = &mut story.known.ticket else { panic!("an open ticket") };
+        let TicketState::Open { opened_at, .. } = &mut story.facts.ticket else { panic!("an open ticket") };
         *opened_at = Some(story.now);
         let story = story.when("find web", [Says::ListsNamed(&[60])]);
         let lines = { story }.run();
@@ -443,12 +461,12 @@ mod tests {
     fn an_unclear_start_is_looked_for_and_sent_once_more_and_then_unknown() {
         let mut story = Story::of([target("web")]).always("start web", Says::Nothing);
         story.run_until("start web");
-        let began = story.now;
+        let beginning = story.now;
         let lines = story.run();
         let looks = "find web, pause: listing, ".repeat(7) + "find web, ";
-        let expected = format!("start web, {looks}start web, {looks}edit comment 1: web unknown, board");
-        assert_eq!(lines.join(", "), expected);
-        assert_eq!(story.now - began, TimeDelta::seconds(180));
+        let story_lines = format!("start web, {looks}start web, {looks}edit comment 1: web unknown, board");
+        assert_eq!(lines.join(", "), story_lines);
+        assert_eq!(story.now - beginning, TimeDelta::seconds(180));
         assert_eq!(
             story.problems(),
             [
@@ -463,19 +481,19 @@ mod tests {
         story.run_until("pause: listing");
         story = story.when("find web", [Says::Lists(&[101])]);
         assert_eq!(story.run(), ["pause: listing", "find web", "edit comment 1: web started", "board"]);
-        assert_eq!(state(&story.known, "web").run.as_ref().map(|run| run.id), Some(RunId(101)));
+        assert_eq!(state(&story.facts, "web").run.as_ref().map(|run| run.id), Some(RunId(101)));
     }
 
     #[test]
     fn a_start_without_a_run_is_looked_for_and_then_recorded_without_one() {
         let mut story = Story::of([target("web")]).when("start web", [Says::NoRun]);
         story.run_until("find web");
-        let began = story.now;
+        let beginning = story.now;
         let lines = story.run();
         assert_eq!(lines.iter().filter(|line| *line == "find web").count(), 6);
         assert_eq!(lines[lines.len() - 2..], ["edit comment 1: web started", "board"]);
-        assert_eq!(story.now - began, TimeDelta::seconds(30));
-        assert_eq!(state(&story.known, "web").run, None);
+        assert_eq!(story.now - beginning, TimeDelta::seconds(30));
+        assert_eq!(state(&story.facts, "web").run, None);
         assert!(story.problems().is_empty());
     }
 
@@ -510,7 +528,7 @@ mod tests {
         assert!(story.problems()[0].starts_with("cannot start web: the template"), "{:?}", story.problems());
     }
 
-    fn of_one_workflow(name: &str) -> Ready {
+    fn of_one_workflow(name: &str) -> ReadyTarget {
         target(name).in_repository("acme/mono")
     }
 
@@ -531,7 +549,7 @@ mod tests {
 
     #[test]
     fn a_target_does_not_start_while_the_run_of_another_one_of_its_workflow_is_looked_for() {
-        // Another job has claimed `web` first and dies while `docs`, which comes later in the list, starts.
+        // Another job has claimed `web` first, and dies while this job starts `docs`, the later one in the list.
         let mut story = Story::of([of_one_workflow("web"), of_one_workflow("docs")]).after(dead_claim());
         story = story.when("ask for hub run 50", [Says::AtWork]).when("start docs", [Says::Nothing]);
         let lines = story.run();

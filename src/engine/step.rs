@@ -1,4 +1,4 @@
-//! Steps: what a hub job does next, and the answers that come back.
+//! Steps of a hub job, and the answers to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,52 +6,53 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use crate::names::{CommentId, GitRef, IssueRef, RepoName, RunId, TargetName, WorkflowFile};
-use crate::plan::{Applied, Effect};
+use crate::plan::{Effect, EffectOutcome};
+use crate::problem::Advice;
 use crate::ticket::claim::Liveness;
 use crate::ticket::verification::{ATTESTATION, IMMUTABLE, RELEASE};
 use crate::ticket::{Check, FollowedRun, Outputs, Reason, Release, Survey, Writer};
 
-/// What is done next.
+/// A step of a hub job.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
-    /// Read what changed on the ticket.
+    /// Read the changes of the ticket.
     ReadLog,
-    /// Read what changed on the ticket before a command is refused: another job may have carried it out.
+    /// Read the changes of the ticket before a command is refused: another job may have carried it out.
     Confirm,
-    /// Ask under which account this step writes.
+    /// Ask for the account under which this step writes.
     AskIdentity,
     /// Ask whether another hub job is still at work.
     AskHubRun(Writer),
-    /// Look how a run of a target stands.
-    LookAtRun(RunOf),
-    /// Ask at which commit a branch or tag is.
-    LookAtCommit(CommitOf),
+    /// Look at a run of a target.
+    LookAtRun(TargetRun),
+    /// Ask for the commit of a branch or tag.
+    LookAtCommit(TargetRef),
     /// Ask for the release that an attempt of a run has published.
-    FindRelease(RunOf, u32),
-    /// Check what a run has made.
+    FindRelease(TargetRun, u32),
+    /// Check the products of a run.
     Verify(Box<Inspection>),
     /// Look for the record of the release before this one.
-    LookBack(Before),
-    /// Ask when a target's run did what, and for its release.
-    Survey(Box<SurveyOf>),
+    LookBack(RecordSearch),
+    /// Ask for the times of a target's run, and for its release.
+    Survey(Box<SurveyRequest>),
     /// Look for the run of a start that may have happened.
     FindRun(Search),
     /// Decide which failed targets are started again, each with the claim that started its failed run.
     StartAgain(BTreeMap<TargetName, CommentId>),
-    /// Decide that a target is not started, as its start cannot be written.
+    /// Refuse a start whose request cannot be written.
     Refuse {
         /// The target's name.
         target: TargetName,
-        /// Why.
-        because: Reason,
+        /// The reason.
+        reason: Reason,
     },
     /// Change something on GitHub.
     Apply(Effect),
     /// Do nothing for a while.
     Pause {
-        /// Until then.
+        /// The end of the pause.
         until: DateTime<Utc>,
-        /// Why.
+        /// The reason.
         reason: Pause,
     },
 }
@@ -63,20 +64,20 @@ pub enum Pause {
     Listing,
     /// Another hub job claimed these targets first.
     Held(Vec<TargetName>),
-    /// GitHub may show a little later what is verified of these targets.
+    /// GitHub may show the products of these targets a little later.
     Verification(Vec<TargetName>),
-    /// GitHub may show outputs a little later that the inputs of these targets read.
+    /// GitHub may show the outputs that the inputs of these targets read a little later.
     Outputs(Vec<TargetName>),
-    /// The runs of these targets go on.
+    /// The runs of these targets have not ended.
     Runs(Vec<TargetName>),
 }
 
 /// A run of a target.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RunOf {
+pub struct TargetRun {
     /// The target's name.
     pub target: TargetName,
-    /// Where it runs.
+    /// The repository of its runs.
     pub repository: RepoName,
     /// The run.
     pub run: RunId,
@@ -84,200 +85,200 @@ pub struct RunOf {
 
 /// The branch or tag at which a target is started.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct CommitOf {
+pub struct TargetRef {
     /// The target's name.
     pub target: TargetName,
-    /// Where it runs.
+    /// The repository of its runs.
     pub repository: RepoName,
     /// The branch or tag.
     pub git_ref: GitRef,
 }
 
-/// What is checked of what an attempt of a run has made.
+/// The checks of the products of a run's attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
     /// The run.
-    pub of: RunOf,
-    /// Its attempt, from 1.
+    pub target_run: TargetRun,
+    /// The run's attempt, from 1.
     pub attempt: u32,
-    /// The workflow's file; none if an event started the run.
+    /// The workflow's file; `None` if an event started the run.
     pub workflow: Option<WorkflowFile>,
-    /// The tag of a release that is published, and whose commit is the run's.
+    /// The tag that has to have a published release, at the run's commit; `None` if this is not checked.
     pub tag: Option<String>,
-    /// Whether that release is to be immutable.
-    pub immutable: bool,
-    /// The digest of which there is to be an attestation by the run's workflow and commit.
+    /// Whether that release has to be immutable.
+    pub must_be_immutable: bool,
+    /// The digest that has to have an attestation by the run's workflow and commit; `None` if this is not checked.
     pub attestation: Option<String>,
-    /// The outputs of the target that the checks are made of.
+    /// The outputs of the target that the checks use.
     pub outputs: Outputs,
     /// The checks whose templates do not render.
-    pub broken: Vec<Check>,
+    pub broken_checks: Vec<Check>,
 }
 
-/// Where the record of the release before this one may be.
+/// A search for the record of the release before this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Before {
+pub struct RecordSearch {
     /// The ticket of this release.
     pub ticket: IssueRef,
-    /// The label that tickets have, if they have one.
+    /// The label of tickets; `None` if they have none.
     pub label: Option<String>,
-    /// The account that wrote it.
+    /// The account that writes records.
     pub author: String,
 }
 
-/// What is asked of a target that is released.
+/// The questions about a released target, for the release's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SurveyOf {
+pub struct SurveyRequest {
     /// The target's name.
     pub target: TargetName,
-    /// Where it runs.
+    /// The repository of its runs.
     pub repository: RepoName,
-    /// The run that released it, with the attempt, where it is known.
+    /// The run and attempt that released it; `None` if they are not known.
     pub run: Option<(RunId, u32)>,
-    /// The first of its runs, where that is another one.
+    /// The first of its runs, if that is another one.
     pub first_run: Option<RunId>,
-    /// The tags of which one may be that of its release.
+    /// The candidates for the tag of its release.
     pub tags: Vec<String>,
-    /// The tag or commit of the release before.
+    /// The tag or commit of the release before; `None` if it is not known.
     pub base: Option<String>,
 }
 
 impl Inspection {
-    /// What comes of the checks if all of them pass.
+    /// The checks, as if all of them passed.
     #[must_use]
-    pub fn passed(&self) -> Vec<Check> {
-        let asked = [
+    pub fn passing_checks(&self) -> Vec<Check> {
+        let names = [
             (RELEASE, self.tag.is_some()),
-            (IMMUTABLE, self.immutable),
+            (IMMUTABLE, self.must_be_immutable),
             (ATTESTATION, self.attestation.is_some()),
         ];
-        let asked = asked.into_iter().filter_map(|(name, is_asked)| is_asked.then_some(name));
-        let broken = self.broken.iter().map(|check| check.name.as_str());
-        asked.chain(broken).map(|name| Check::passed(name, name)).collect()
+        let names = names.into_iter().filter_map(|(name, is_asked)| is_asked.then_some(name));
+        let broken = self.broken_checks.iter().map(|check| check.name.as_str());
+        names.chain(broken).map(|name| Check::success(name, name)).collect()
     }
 }
 
 /// A run as GitHub shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sighting {
-    /// How it stands.
+    /// Its state.
     pub run: FollowedRun,
-    /// The file of its workflow; none if GitHub does not say.
+    /// The file of its workflow; `None` if GitHub does not say.
     pub workflow: Option<String>,
-    /// When it was created, by GitHub's clock.
+    /// The time of its creation, by GitHub's clock.
     pub created_at: DateTime<Utc>,
-    /// When the run or one of its jobs changed last, by GitHub's clock.
+    /// The time of the last change of the run or one of its jobs, by GitHub's clock.
     pub changed_at: DateTime<Utc>,
-    /// What it is called; blank if it has no name.
+    /// Its name; blank if it has none.
     pub title: String,
-    /// Who started it, where GitHub says so.
+    /// The account that started it; `None` if GitHub does not say.
     pub actor: Option<String>,
-    /// By which event it was started, where GitHub says so.
+    /// The event that started it; `None` if GitHub does not say.
     pub event: Option<String>,
-    /// The commit that it runs, where GitHub says so: that of its branch or tag when it was started.
+    /// The commit of its branch or tag at its start; `None` if GitHub does not say.
     pub head_sha: Option<String>,
 }
 
-/// What identifies the run of a start.
+/// A search for the run of a start, by the properties that identify it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search {
     /// The target's name.
     pub target: TargetName,
-    /// Where it runs.
+    /// The repository of its runs.
     pub repository: RepoName,
-    /// Its workflow.
+    /// The target's workflow.
     pub workflow: WorkflowFile,
     /// The runs of the workflow in the browser.
     pub page: String,
     /// The branch or tag.
     pub git_ref: GitRef,
-    /// It was created at this time or later, by GitHub's clock.
+    /// The earliest time of the run's creation, by GitHub's clock.
     pub since: DateTime<Utc>,
-    /// As whom it was started, where that is known.
+    /// The account that started the run; `None` if it is not known.
     pub actor: Option<String>,
-    /// The ticket that its name may hold.
+    /// The ticket, which the run's name may hold.
     pub ticket: IssueRef,
-    /// The other targets that are started by the same workflow at the same ref.
+    /// The other targets with the same workflow and ref.
     pub siblings: Vec<TargetName>,
-    /// Whether one of these may have a run that no claim records, or not yet.
+    /// Whether one of these may have a run that no claim records.
     pub siblings_have_runs: bool,
-    /// The runs that are known as those of other starts: it is none of them.
-    pub known_runs: BTreeSet<RunId>,
-    /// What says that there may be such a run.
+    /// The runs of other starts, which the search leaves out.
+    pub other_runs: BTreeSet<RunId>,
+    /// The evidence that such a run may exist.
     pub evidence: Evidence,
 }
 
-/// What says that a target may have been started.
+/// The evidence that a target may have been started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
     /// A claim of this hub's account, or this job's own request.
     Claim,
-    /// A claim of another account: the name of the run has to hold the ticket.
+    /// A claim of another account: the run counts only if its name holds the ticket.
     ClaimOfOthers,
-    /// Nothing. Somebody may have deleted the claim: a run whose name holds the ticket is the one.
+    /// None. Somebody may have deleted the claim: a run counts only if its name holds the ticket.
     Nothing,
 }
 
-/// A run that could be the one that is looked for.
+/// A run that a search may be looking for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// The run.
     pub run: RunId,
     /// The run in the browser.
     pub url: String,
-    /// What it is called; blank if it has no name.
+    /// Its name; blank if it has none.
     pub title: String,
-    /// Who started it.
+    /// The account that started it.
     pub actor: Option<String>,
-    /// When it was created.
+    /// The time of its creation.
     pub created_at: DateTime<Utc>,
 }
 
-/// What came of a step.
+/// The answer to a step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// It is done, and there is nothing to say about it. What was read is in the log.
+    /// The step is done, without a result. (The log has the comments that it read.)
     Done,
-    /// The log was read, and the list lacks a record of this job: the replica that answered lags.
+    /// The list of comments lacks a record of this job: the replica that answered lags.
     Stale,
     /// The effect was applied.
-    Applied(Applied),
-    /// The other hub job is at work, or has ended.
+    Applied(EffectOutcome),
+    /// The liveness of the other hub job.
     HubRun(Liveness),
-    /// Nobody can tell whether the other hub job is at work.
+    /// GitHub does not show the other hub job to this token.
     HubRunUnknown,
-    /// This step writes under this account; none if that cannot be had before it has written something.
+    /// The account under which this step writes; `None` if GitHub does not say before the step has written something.
     Identity(Option<String>),
-    /// The run stands so.
+    /// The run.
     Run(Box<Sighting>),
-    /// The branch or tag is at this commit.
+    /// The commit of the branch or tag.
     Commit(String),
-    /// The outputs of the release that the run has published; none if there is no such release.
+    /// The outputs of the release that the run has published; `None` without such a release.
     Release(Option<Outputs>),
-    /// The checks, and what came of each.
-    Verified(Vec<Check>),
-    /// The release before this one came to this; none if it is not found.
-    Before(Option<Box<Release>>),
-    /// GitHub says this of a target that is released.
-    Surveyed(Box<Survey>),
-    /// There is no such run, although the repository can be seen.
+    /// The checks with their results.
+    Checks(Vec<Check>),
+    /// The record of the release before this one; `None` if it was not found.
+    PreviousRelease(Option<Box<Release>>),
+    /// GitHub's answers about a released target.
+    Survey(Box<Survey>),
+    /// The repository is visible, and has no such run.
     NoRun,
-    /// These runs could be the one.
+    /// The runs that a search has to choose from.
     Runs(Vec<Candidate>),
-    /// It failed.
+    /// The step failed.
     Failed(Failure),
 }
 
 /// Why a step failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// What happened.
+    /// The event in a few words, for a message.
     pub what: String,
-    /// What to do about it.
-    pub help: Option<String>,
-    /// Whether asking again does not help.
+    /// The next step for a person; `None` if the message says enough.
+    pub help: Option<Advice>,
+    /// Whether a repetition is useless.
     pub is_final: bool,
-    /// Whether nothing happened for certain.
+    /// Whether it is certain that nothing happened.
     pub is_without_effect: bool,
 }
 

@@ -1,9 +1,9 @@
-//! Stories for the tests of the rules: a hub job is driven by [`next`], and each of its steps becomes a short line.
+//! Stories for the tests of the rules: [`next`] drives a hub job, and each of its steps becomes a short line.
 //!
-//! GitHub gives good answers unless a story says otherwise: it takes starts, the runs have ended well, a search
+//! GitHub gives good answers unless a story says otherwise: it accepts starts, the runs have ended well, a search
 //! finds no run, and the other hub jobs have ended.
 
-mod given;
+mod cast;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -11,14 +11,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-pub(super) use given::{HUB_RUN, commanded, dispatch, report, target, ticket};
-use given::{candidate, request, sighting};
+pub(super) use cast::{HUB_RUN, dispatch, report, target, ticket, with_command};
+use cast::{candidate, request, sighting};
 
-use super::known::Identity;
+use super::facts::Identity;
 use super::step::{Answer, Candidate, Failure, Pause, Sighting, Step};
-use super::{Follow, Known, Ready, Request, Retry, TicketIs, next, results};
+use super::{Facts, Follow, ReadyTarget, Request, Retry, TicketState, next, results};
 use crate::names::{CommentId, RunId, TargetName};
-use crate::plan::{Applied, Board, Created, Effect};
+use crate::plan::{Board, Creation, Effect, EffectOutcome};
 use crate::ticket::claim::Liveness;
 use crate::ticket::{Comment, Dispatch, Record};
 
@@ -28,24 +28,24 @@ const OWN: &str = "acme-release[bot]";
 /// The commit to which a branch or tag has moved.
 const MOVED: &str = "2222222222222222222222222222222222222222";
 
-/// What GitHub answers.
+/// An answer of GitHub.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Says {
     /// It refuses, so nothing happened.
     Refused,
-    /// There is no answer: it may have happened, and may go well the next time.
+    /// No answer comes: the effect may have happened, and a repetition may succeed.
     Nothing,
-    /// It started the target and does not say as which run.
+    /// It started the target and does not name the run.
     NoRun,
     /// The reference exists.
     Exists,
-    /// The list lacks what this job has written.
+    /// The list lacks this job's last comment.
     Lags,
     /// It lists these runs.
     Lists(&'static [u64]),
     /// It lists these runs, whose names hold the ticket.
     ListsNamed(&'static [u64]),
-    /// There was no board, so it created one.
+    /// The ticket had no board, so the step created one.
     NewBoard,
     /// The run goes on.
     GoesOn,
@@ -57,9 +57,9 @@ pub(super) enum Says {
     GoesOnMoved,
     /// The run has failed.
     Failed,
-    /// The run has ended, and nobody knows how.
+    /// The run has ended without a conclusion.
     EndedSomehow,
-    /// There is no such run.
+    /// The run does not exist.
     Gone,
     /// The other hub job is at work.
     AtWork,
@@ -69,31 +69,31 @@ pub(super) enum Says {
     NotForYou,
 }
 
-/// A hub job, what it knows, and the answers that GitHub will give.
+/// A hub job, its facts, and the answers of GitHub.
 pub(super) struct Story {
-    pub(super) known: Known,
+    pub(super) facts: Facts,
     pub(super) request: Request,
     pub(super) now: DateTime<Utc>,
     answers: BTreeMap<String, VecDeque<Says>>,
     always: BTreeMap<String, Says>,
     runs: u64,
-    /// The inputs with which workflows were started.
+    /// The inputs of the workflows that the job has started.
     pub(super) inputs: BTreeMap<TargetName, Map<String, Value>>,
 }
 
 impl Story {
-    /// A job that releases `targets` by a ticket that is open, and does not follow their runs.
-    pub(super) fn of<const N: usize>(targets: [Ready; N]) -> Self {
+    /// A job that releases `targets` by an open ticket, and does not follow their runs.
+    pub(super) fn of<const N: usize>(targets: [ReadyTarget; N]) -> Self {
         Self::of_many(targets.into())
     }
 
-    pub(super) fn of_many(targets: Vec<Ready>) -> Self {
+    pub(super) fn of_many(targets: Vec<ReadyTarget>) -> Self {
         let now = DateTime::UNIX_EPOCH;
-        let ticket = TicketIs::Open { issue: ticket(), url: String::new(), created: None, opened_at: None };
-        let mut known = Known::new(ticket, Vec::new());
-        known.identity = Identity::Is(OWN.to_owned());
+        let ticket = TicketState::Open { issue: ticket(), url: String::new(), is_new: None, opened_at: None };
+        let mut facts = Facts::new(ticket, Vec::new());
+        facts.identity = Identity::Login(OWN.to_owned());
         Self {
-            known,
+            facts,
             request: request(targets),
             now,
             answers: BTreeMap::new(),
@@ -103,9 +103,9 @@ impl Story {
         }
     }
 
-    /// The job does not know yet under which account it writes.
+    /// The job does not know its account yet.
     pub(super) fn not_knowing_its_account(mut self) -> Self {
-        self.known.identity = Identity::NotAsked;
+        self.facts.identity = Identity::NotAsked;
         self
     }
 
@@ -127,13 +127,13 @@ impl Story {
         self
     }
 
-    /// The answers to a step, one after the other; good ones follow.
+    /// The first answers to a step; good ones follow.
     pub(super) fn when<const N: usize>(mut self, step: &str, says: [Says; N]) -> Self {
         self.answers.entry(step.to_owned()).or_default().extend(says);
         self
     }
 
-    /// The answer to a step, each time.
+    /// Each answer to a step.
     pub(super) fn always(mut self, step: &str, says: Says) -> Self {
         self.always.insert(step.to_owned(), says);
         self
@@ -142,15 +142,15 @@ impl Story {
     /// The job is cancelled.
     pub(super) fn cancel(&mut self) {
         self.request.wind_up = true;
-        self.known.wind_up();
+        self.facts.wind_up();
     }
 
-    /// Sends the next steps, whose answers never come.
+    /// Sends the next steps; no answer comes.
     pub(super) fn send(&mut self) {
-        self.known.send(&next(&self.known, &self.request, self.now), self.now);
+        self.facts.begin(&next(&self.facts, &self.request, self.now), self.now);
     }
 
-    /// Runs the job to its end: a line for all that it does at once.
+    /// Runs the job to its end: steps at the same time share a line.
     pub(super) fn run(&mut self) -> Vec<String> {
         self.run_until("the end")
     }
@@ -159,7 +159,7 @@ impl Story {
     pub(super) fn run_until(&mut self, end: &str) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         loop {
-            let steps = next(&self.known, &self.request, self.now);
+            let steps = next(&self.facts, &self.request, self.now);
             let words: Vec<String> = steps.iter().map(words).collect();
             if words.is_empty() || words.iter().any(|words| words == end) {
                 return lines;
@@ -172,10 +172,10 @@ impl Story {
 
     /// Performs steps, and folds their answers in.
     pub(super) fn perform(&mut self, steps: &[Step]) {
-        self.known.send(steps, self.now);
+        self.facts.begin(steps, self.now);
         for step in steps {
             let answer = self.answer(step, &words(step));
-            self.known.learn(step, answer, &self.request, self.now);
+            self.facts.learn(step, answer, &self.request, self.now);
         }
     }
 
@@ -187,61 +187,68 @@ impl Story {
         }
     }
 
-    /// The problems that fail the step, if it ends now.
+    /// The problems that would fail the step now.
     pub(super) fn problems(&self) -> Vec<String> {
-        let results = results::results(&self.known, &self.request, self.now);
+        let results = results::results(&self.facts, &self.request, self.now);
         results.failures.iter().chain(&results.problems).map(|problem| problem.what.clone()).collect()
     }
 
     /// Writes a comment as a bot.
     pub(super) fn write(&mut self, comment: Option<CommentId>, body: &str) -> Comment {
-        let next = CommentId(self.known.log.last_id().map_or(1, |id| id.0 + 1));
-        let written = Comment {
+        let next = CommentId(self.facts.log.last_id().map_or(1, |id| id.0 + 1));
+        let new_comment = Comment {
             id: comment.unwrap_or(next),
             author: Some(OWN.to_owned()),
-            trusted: true,
+            is_trusted: true,
             body: body.to_owned(),
             created_at: self.now,
             updated_at: self.now,
             url: String::new(),
         };
-        self.known.log.extend([written.clone()]);
-        written
+        self.facts.log.extend([new_comment.clone()]);
+        new_comment
     }
 
     fn good_answer(&mut self, step: &Step) -> Answer {
         match step {
             Step::AskIdentity => Answer::Identity(Some(OWN.to_owned())),
             Step::AskHubRun(_) => Answer::HubRun(Liveness::Ended),
-            Step::LookAtRun(of) => Answer::Run(Box::new(sighting(of, "completed", Some("success")))),
+            Step::LookAtRun(target_run) => {
+                Answer::Run(Box::new(sighting(target_run, "completed", Some("success"))))
+            }
             Step::LookAtCommit(_) => Answer::Commit("1111111111111111111111111111111111111111".to_owned()),
             Step::FindRelease(..) => Answer::Release(None),
-            Step::Verify(inspection) if inspection.broken.is_empty() => Answer::Verified(inspection.passed()),
-            Step::Verify(inspection) => Answer::Verified(inspection.broken.clone()),
+            Step::Verify(inspection) if inspection.broken_checks.is_empty() => {
+                Answer::Checks(inspection.passing_checks())
+            }
+            Step::Verify(inspection) => Answer::Checks(inspection.broken_checks.clone()),
             Step::FindRun(_) => Answer::Runs(Vec::new()),
-            Step::LookBack(_) => Answer::Before(None),
-            Step::Survey(_) => Answer::Surveyed(Box::default()),
+            Step::LookBack(_) => Answer::PreviousRelease(None),
+            Step::Survey(_) => Answer::Survey(Box::default()),
             Step::Pause { until, .. } => {
                 self.now = *until;
                 Answer::Done
             }
             Step::Apply(Effect::OpenIssue(_)) => {
-                Answer::Applied(Applied::Opened { issue: ticket(), url: String::new(), created: true })
+                Answer::Applied(EffectOutcome::Opened { issue: ticket(), url: String::new(), is_new: true })
             }
             Step::Apply(Effect::WriteRecord { comment, record, .. }) => {
-                Answer::Applied(Applied::Written(self.write(*comment, &record.render())))
+                Answer::Applied(EffectOutcome::Written(self.write(*comment, &record.render())))
             }
             Step::Apply(Effect::UpdateBoard { .. }) => {
-                let board = Board { comment: CommentId(1000), created: false, is_behind: false };
-                Answer::Applied(Applied::Board(Some(board)))
+                let board = Board { comment: CommentId(1000), is_new: false, is_behind: false };
+                Answer::Applied(EffectOutcome::Board(Some(board)))
             }
-            Step::Apply(Effect::CreateRef(_)) => Answer::Applied(Applied::Ref(Created::New)),
+            Step::Apply(Effect::CreateRef(_)) => Answer::Applied(EffectOutcome::Ref(Creation::New)),
             Step::Apply(Effect::StartWorkflow(start)) => {
                 self.inputs.insert(start.target.clone(), start.inputs.clone());
                 self.runs += 1;
-                Answer::Applied(Applied::Started(Some((RunId(self.runs), format!("runs/{}", self.runs)))))
+                Answer::Applied(EffectOutcome::Started(Some((
+                    RunId(self.runs),
+                    format!("runs/{}", self.runs),
+                ))))
             }
-            Step::Apply(Effect::SendEvent(_)) => Answer::Applied(Applied::Started(None)),
+            Step::Apply(Effect::SendEvent(_)) => Answer::Applied(EffectOutcome::Started(None)),
             Step::ReadLog | Step::Confirm | Step::StartAgain(_) | Step::Refuse { .. } | Step::Apply(_) => {
                 Answer::Done
             }
@@ -250,7 +257,7 @@ impl Story {
 }
 
 fn answer_of(step: &Step, says: Says) -> Answer {
-    let failed = |is_final| {
+    let failure = |is_final| {
         let what = if is_final { "it is refused" } else { "there is no answer" }.to_owned();
         Answer::Failed(Failure { what, help: None, is_final, is_without_effect: is_final })
     };
@@ -259,19 +266,19 @@ fn answer_of(step: &Step, says: Says) -> Answer {
         _ => panic!("{step:?} does not look at a run"),
     };
     match says {
-        Says::Refused => failed(true),
-        Says::Nothing => failed(false),
-        Says::Exists => Answer::Applied(Applied::Ref(Created::Exists)),
+        Says::Refused => failure(true),
+        Says::Nothing => failure(false),
+        Says::Exists => Answer::Applied(EffectOutcome::Ref(Creation::Exists)),
         Says::Lags => Answer::Stale,
-        Says::NoRun => Answer::Applied(Applied::Started(None)),
+        Says::NoRun => Answer::Applied(EffectOutcome::Started(None)),
         Says::Lists(runs) => Answer::Runs(runs.iter().map(|run| candidate(*run)).collect()),
         Says::ListsNamed(runs) => {
-            let named = |run: &u64| Candidate { title: ticket().to_string(), ..candidate(*run) };
-            Answer::Runs(runs.iter().map(named).collect())
+            let with_ticket = |run: &u64| Candidate { title: ticket().to_string(), ..candidate(*run) };
+            Answer::Runs(runs.iter().map(with_ticket).collect())
         }
-        Says::NewBoard => Answer::Applied(Applied::Board(Some(Board {
+        Says::NewBoard => Answer::Applied(EffectOutcome::Board(Some(Board {
             comment: CommentId(1000),
-            created: true,
+            is_new: true,
             is_behind: false,
         }))),
         Says::GoesOn => run("in_progress", None),
@@ -302,16 +309,16 @@ fn words(step: &Step) -> String {
         Step::Confirm => "read once more".to_owned(),
         Step::AskIdentity => "ask whose token it is".to_owned(),
         Step::AskHubRun(job) => format!("ask for hub run {}", job.run),
-        Step::LookAtRun(of) => format!("look at {}", of.target),
-        Step::LookAtCommit(of) => format!("look at the commit of {}", of.target),
-        Step::FindRelease(of, _) => format!("find the release of {}", of.target),
-        Step::Verify(inspection) => format!("verify {}", inspection.of.target),
+        Step::LookAtRun(run) => format!("look at {}", run.target),
+        Step::LookAtCommit(run) => format!("look at the commit of {}", run.target),
+        Step::FindRelease(run, _) => format!("find the release of {}", run.target),
+        Step::Verify(inspection) => format!("verify {}", inspection.target_run.target),
         Step::FindRun(search) => format!("find {}", search.target),
         Step::LookBack(_) => "look for the release before".to_owned(),
-        Step::Survey(of) => format!("survey {}", of.target),
-        Step::StartAgain(again) if again.is_empty() => "start again: nothing".to_owned(),
-        Step::StartAgain(again) => {
-            format!("start again: {}", join(&again.keys().cloned().collect::<Vec<_>>()))
+        Step::Survey(run) => format!("survey {}", run.target),
+        Step::StartAgain(retries) if retries.is_empty() => "start again: nothing".to_owned(),
+        Step::StartAgain(retries) => {
+            format!("start again: {}", join(&retries.keys().cloned().collect::<Vec<_>>()))
         }
         Step::Refuse { target, .. } => format!("refuse {target}"),
         Step::Pause { reason: Pause::Listing, .. } => "pause: listing".to_owned(),

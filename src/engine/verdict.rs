@@ -1,56 +1,56 @@
-//! The verdict on a target: it is started, or why it is not.
+//! The verdict on a target: a start, or the reason against it.
 //!
-//! It follows from the ticket's log, so that any hub job, at any time, comes to the same: the next
-//! dispatch of the same ticket starts what has become ready, and nothing a second time.
+//! It follows from the ticket's log, so that all hub jobs come to the same verdict at any time: the next dispatch of
+//! the ticket starts the targets that have become ready, and none a second time.
 
-use super::ready::Ready;
+use super::ready::ReadyTarget;
 use super::view::View;
 use crate::names::{RunId, TargetName};
 use crate::ticket::claim::Standing;
 use crate::ticket::{Reason, Target, TargetStatus, Word};
 
-/// What happens to a target next.
+/// The next step of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is started, unless another hub job claimed it first.
+    /// The target is started, unless another hub job has claimed it first.
     Start,
-    /// It is not started, or not yet.
+    /// The target is not started, or not yet.
     Hold(Reason),
 }
 
 impl View<'_> {
-    /// What happens to a target next.
-    pub(super) fn verdict(&self, ready: &Ready) -> Verdict {
+    /// Decides about a target by the claims, its state, its needs and the decisions of people.
+    pub(super) fn verdict(&self, ready: &ReadyTarget) -> Verdict {
         let name = ready.name();
         let target = self.ticket.targets.get(name);
         let status = target.map(|target| target.status);
         match (self.standing(name, None), status) {
             (Standing::Started { run, run_url }, _) => {
-                let taken_over = target.and_then(taken_over);
-                return Verdict::Hold(taken_over.unwrap_or_else(|| started(run, run_url, target)));
+                let reason = target.and_then(inheritance_reason);
+                return Verdict::Hold(reason.unwrap_or_else(|| start_reason(run, run_url, target)));
             }
             (Standing::Unreadable(comment), _) => return Verdict::Hold(Reason::Unreadable { comment }),
-            // A word that this release does not know decides how it stands: it is never free.
+            // A word that only a newer release knows decides the state of the target: it is never free.
             (_, Some(TargetStatus::Held)) => {
                 let run_url = target.and_then(|target| target.run.as_ref()).and_then(|run| run.url.clone());
                 let by_run = Reason::Started { run_url, status: None };
-                let unreadable = self.ticket.unreadable.first();
+                let unreadable = self.ticket.unreadable_comments.first();
                 return Verdict::Hold(
                     unreadable.map_or(by_run, |comment| Reason::Unreadable { comment: *comment }),
                 );
             }
             // Somebody released it by hand.
             (Standing::Free | Standing::ClaimedByOthers(_), Some(status))
-                if status.is_released() && self.again(name).is_none() =>
+                if status.is_released() && self.retried_claim(name).is_none() =>
             {
                 return Verdict::Hold(Reason::Released { status });
             }
             (Standing::Free | Standing::ClaimedByOthers(_), _)
-                if self.has_unclaimed_run(name) && self.again(name).is_none() =>
+                if self.has_unclaimed_run(name) && self.retried_claim(name).is_none() =>
             {
                 let run = target.and_then(|target| target.run.as_ref());
                 let run_url = run.and_then(|run| run.url.clone());
-                return Verdict::Hold(started(run.map(|run| run.id), run_url, target));
+                return Verdict::Hold(start_reason(run.map(|run| run.id), run_url, target));
             }
             _ => {}
         }
@@ -62,17 +62,17 @@ impl View<'_> {
             }
             _ => Vec::new(),
         };
-        let awaited = self.ticket.awaited(&ready.target.needs).map(|(needed, _)| needed.clone());
-        let targets: Vec<TargetName> = awaited.chain(gates).collect();
+        let awaited_targets = self.ticket.unreleased_needs(&ready.target.needs).map(|(need, _)| need.clone());
+        let targets: Vec<TargetName> = awaited_targets.chain(gates).collect();
         match veto {
             _ if !targets.is_empty() => Verdict::Hold(Reason::Needs { targets }),
-            Some(frozen) => Verdict::Hold(frozen),
+            Some(reason) => Verdict::Hold(reason),
             None => Verdict::Start,
         }
     }
 
-    /// What keeps a target from being started, beside what it needs of others: a skip, a hold, closed gates or a freeze.
-    pub(super) fn veto(&self, ready: &Ready) -> Option<Reason> {
+    /// The decision of people that prevents the target's start: a skip, a hold, closed gates or a freeze.
+    pub(super) fn veto(&self, ready: &ReadyTarget) -> Option<Reason> {
         let (name, ticket) = (ready.name(), &self.ticket);
         if let Some(skip) = ticket.skip_of(name) {
             return Some(Reason::Skipped { by: skip.who.login.clone(), why: skip.reason.clone() });
@@ -80,9 +80,9 @@ impl View<'_> {
         if let Some(hold) = ticket.hold_of(name) {
             return Some(Reason::OnHold { by: hold.who.login.clone(), why: hold.reason.clone() });
         }
-        let closed = ticket.closed_gates(name, &ready.target.needs);
-        if !closed.is_empty() {
-            let targets = closed.into_iter().map(|standing| standing.gate.name.clone()).collect();
+        let closed_gates = ticket.closed_gates(name, &ready.target.needs);
+        if !closed_gates.is_empty() {
+            let targets = closed_gates.into_iter().map(|standing| standing.gate.name.clone()).collect();
             return Some(Reason::Needs { targets });
         }
         let freeze = ticket.freeze_at(self.now)?;
@@ -91,14 +91,14 @@ impl View<'_> {
     }
 }
 
-/// That an earlier ticket has released the target, if nothing has happened to it since.
-fn taken_over(target: &Target) -> Option<Reason> {
-    let because = target.because.as_ref().and_then(Word::known)?;
-    matches!(because, Reason::TakenOver { .. }).then(|| because.clone())
+/// The reason that an earlier ticket has released the target, if nothing has happened to it since.
+fn inheritance_reason(target: &Target) -> Option<Reason> {
+    let reason = target.reason.as_ref().and_then(Word::as_known)?;
+    matches!(reason, Reason::TakenOver { .. }).then(|| reason.clone())
 }
 
-/// That it was started, as this run; `target` says how it stands by now.
-fn started(run: Option<RunId>, run_url: Option<String>, target: Option<&Target>) -> Reason {
+/// The reason that the target was started as this run, by its state in `target`.
+fn start_reason(run: Option<RunId>, run_url: Option<String>, target: Option<&Target>) -> Reason {
     let run_url = run_url.or(run.map(|_| "its run".to_owned()));
     match target {
         Some(target) if target.status.is_released() => Reason::Released { status: target.status },
@@ -116,12 +116,12 @@ mod tests {
 
     use super::*;
     use crate::engine::testing::{Says, Story, dispatch, target};
-    use crate::engine::{Retry, TicketIs};
+    use crate::engine::{Retry, TicketState};
     use crate::names::CommentId;
     use crate::ticket::{Dispatch, Record, StartState};
 
     fn verdict(story: &Story) -> Verdict {
-        let view = View::new(&story.known, &story.request, story.now);
+        let view = View::new(&story.facts, &story.request, story.now);
         view.verdict(&story.request.targets[0])
     }
 
@@ -175,21 +175,21 @@ mod tests {
         });
         assert_eq!(verdict(&state), unreadable(1));
         let reason = with_a_word_of_a_newer_release(|record| {
-            record.targets[0].because = Some(Word::Newer(json!({ "reason": "frozen" })));
+            record.targets[0].reason = Some(Word::Newer(json!({ "reason": "frozen" })));
         });
         assert_eq!(verdict(&reason), unreadable(1));
     }
 
     #[test]
     fn an_unreadable_record_holds_the_targets_that_it_names_or_all() {
-        let written = |targets: &str| {
+        let verdict_after = |targets: &str| {
             let mut story = web().after(dispatch(50, [("api", StartState::Started)]));
             story.write(None, &format!("<!-- release-ticket:2 dispatch {{{targets}}} -->"));
             verdict(&story)
         };
-        assert_eq!(written(r#""targets":["web"]"#), unreadable(2));
-        assert_eq!(written(r#""seq":1"#), unreadable(2));
-        assert_eq!(written(r#""targets":["api"]"#), Verdict::Start);
+        assert_eq!(verdict_after(r#""targets":["web"]"#), unreadable(2));
+        assert_eq!(verdict_after(r#""seq":1"#), unreadable(2));
+        assert_eq!(verdict_after(r#""targets":["api"]"#), Verdict::Start);
     }
 
     #[test]
@@ -207,13 +207,13 @@ mod tests {
     #[test]
     fn a_target_that_somebody_has_released_by_hand_is_not_started() {
         let mut story = web();
-        story.known.ticket = match story.known.ticket {
-            TicketIs::Open { issue, url, created, .. } => {
-                TicketIs::Open { issue, url, created, opened_at: Some(story.now) }
+        story.facts.ticket = match story.facts.ticket {
+            TicketState::Open { issue, url, is_new, .. } => {
+                TicketState::Open { issue, url, is_new, opened_at: Some(story.now) }
             }
             new => new,
         };
-        story.write(None, &released_by_hand().render());
+        story.write(None, &manual_release().render());
         let lines = story.run();
         assert_eq!(lines[..2], ["read", "look at web"]);
         assert!(!lines.contains(&"start web".to_owned()), "{lines:#?}");
@@ -225,28 +225,28 @@ mod tests {
     fn a_report_of_a_release_by_hand_counts_for_nothing_where_github_says_something_else() {
         for says in [Says::Refused, Says::Nothing] {
             let mut story = web();
-            story.write(None, &released_by_hand().render());
+            story.write(None, &manual_release().render());
             let lines = story.when("look at web", [says]).run();
             assert!(lines.contains(&"start web".to_owned()), "{lines:#?}");
         }
     }
 
     #[test]
-    fn a_target_whose_run_no_claim_tells_of_is_started_again_only_if_that_is_asked_for() {
+    fn a_target_whose_run_no_claim_names_is_started_again_only_if_that_is_asked_for() {
         for (retry, starts) in [(Retry::Nothing, false), (Retry::Failed, true)] {
             // Another job has recorded how the run of a claim that is gone has ended.
-            let failed = web().after(dispatch(50, [("web", StartState::Started)]));
-            let mut failed = failed.always("look at web", Says::Failed);
-            failed.run();
-            failed.known.log.accept_gone(CommentId(1));
+            let first = web().after(dispatch(50, [("web", StartState::Started)]));
+            let mut first = first.always("look at web", Says::Failed);
+            first.run();
+            first.facts.log.accept_loss(CommentId(1));
             let mut story = web().retrying(retry).always("look at web", Says::Failed);
-            story.known.log = failed.known.log;
+            story.facts.log = first.facts.log;
             let lines = story.run();
             assert_eq!(lines.contains(&"start web".to_owned()), starts, "{lines:#?}");
         }
     }
 
-    fn released_by_hand() -> Record {
+    fn manual_release() -> Record {
         let json = json!({
             "by": { "repository": "acme/web", "run": 7, "attempt": 1, "job": "release" },
             "seq": 1,

@@ -1,111 +1,111 @@
-//! Verification: after a target's run has ended well, GitHub is asked for the release that it has published, and for
-//! what the targets file wants to be there, before the target counts as released.
+//! Verification: after a target's run has ended well, GitHub is asked for the release that the run has published, and
+//! for the checks of the targets file, before the target counts as released.
 //!
-//! Releases, tags and attestations may be shown a little later than the end of the run that made them. So a check fails
-//! when it has failed several times within half a minute. Then the target is red, until another job of the hub verifies
-//! it again, or another attempt of its run ends.
+//! GitHub may show releases, tags and attestations a little later than the end of the run that made them. So a check
+//! fails for good after several looks within half a minute. Then the target is red, until another job of the hub
+//! verifies it again, or another attempt of its run ends.
 
 use chrono::{DateTime, Utc};
 use serde_json::Map;
 
-use super::known::{ENOUGH_LOOKS, Known, LOOKS, later};
-use super::news::written;
+use super::facts::{ENOUGH_LOOKS, Facts, LOOKS, later};
+use super::news::write_news;
 use super::outputs;
-use super::ready::Ready;
-use super::step::{Answer, Failure, Inspection, Pause, RunOf, Step};
-use super::verified::Verifying;
+use super::progress::Progress;
+use super::ready::ReadyTarget;
+use super::step::{Answer, Failure, Inspection, Pause, Step, TargetRun};
 use super::view::View;
-use crate::problem::{Help, Problem};
+use crate::problem::{Help, Problem, Topic};
 use crate::targets::Input;
 use crate::template::{OUTPUTS, Reads};
 use crate::ticket::state::Run;
 use crate::ticket::verification::{ATTESTATION, RELEASE};
 use crate::ticket::{Check, Dispatch, Outputs, StartState, TargetStatus, Verification};
 
-/// When the next look is due.
-fn due(verifying: &Verifying) -> DateTime<Utc> {
-    later(verifying.since, LOOKS[verifying.looks.min(ENOUGH_LOOKS - 1)])
+/// The time of the next look.
+fn due(progress: &Progress) -> DateTime<Utc> {
+    later(progress.since, LOOKS[progress.looks.min(ENOUGH_LOOKS - 1)])
 }
 
 /// Asks about the targets whose run has ended well.
 pub(super) fn verify(view: &View<'_>) -> Vec<Step> {
-    let due = open(view).filter(|(_, _, verifying)| verifying.is_none_or(|of| due(of) <= view.now));
-    due.map(|(ready, run, verifying)| question(view, ready, run, verifying)).collect()
+    let due = open(view).filter(|(_, _, progress)| progress.is_none_or(|of| due(of) <= view.now));
+    due.map(|(ready, run, progress)| question(view, ready, run, progress)).collect()
 }
 
 /// Pauses until the next look is due.
 pub(super) fn look_again(view: &View<'_>) -> Vec<Step> {
-    let (names, dues): (Vec<_>, Vec<_>) = open(view)
-        .filter_map(|(ready, _, verifying)| Some((ready.name().clone(), due(verifying?))))
+    let (names, due_times): (Vec<_>, Vec<_>) = open(view)
+        .filter_map(|(ready, _, progress)| Some((ready.name().clone(), due(progress?))))
         .filter(|(_, due)| *due > view.now)
         .unzip();
-    let until = dues.into_iter().min();
+    let until = due_times.into_iter().min();
     until.map(|until| Step::Pause { until, reason: Pause::Verification(names) }).into_iter().collect()
 }
 
-/// The targets that are to be verified, and how far that has come.
-fn open<'v>(view: &'v View<'_>) -> impl Iterator<Item = (&'v Ready, &'v Run, Option<&'v Verifying>)> {
+/// The targets to verify, with their progress; `None` before the first look.
+fn open<'v>(view: &'v View<'_>) -> impl Iterator<Item = (&'v ReadyTarget, &'v Run, Option<&'v Progress>)> {
     view.request.targets.iter().filter_map(|ready| {
         let target = view.ticket.targets.get(ready.name())?;
-        // A check that failed for another job is made again.
+        // A check that failed in another job is made again.
         let is_open = target.status == TargetStatus::Verifying || target.failed_check().is_some();
-        let run = target.run.as_ref().filter(|_| is_open && ready.is_verified())?;
-        let verifying = of_attempt(view.known, ready, run);
-        (!verifying.is_some_and(Verifying::is_over)).then_some((ready, run, verifying))
+        let run = target.run.as_ref().filter(|_| is_open && ready.needs_verification())?;
+        let progress = progress_of(view.facts, ready, run);
+        (!progress.is_some_and(Progress::has_ended)).then_some((ready, run, progress))
     })
 }
 
-fn of_attempt<'k>(known: &'k Known, ready: &Ready, run: &Run) -> Option<&'k Verifying> {
-    let verifying = known.verifying.get(ready.name());
-    verifying.filter(|of| (of.run, of.attempt) == (run.id, run.attempt))
+fn progress_of<'f>(facts: &'f Facts, ready: &ReadyTarget, run: &Run) -> Option<&'f Progress> {
+    let progress = facts.verifications.get(ready.name());
+    progress.filter(|of| (of.run, of.attempt) == (run.id, run.attempt))
 }
 
-fn question(view: &View<'_>, ready: &Ready, run: &Run, verifying: Option<&Verifying>) -> Step {
-    let of = RunOf { target: ready.name().clone(), repository: run.repository.clone(), run: run.id };
-    let published = verifying.and_then(|verifying| verifying.published.as_ref());
-    if ready.target.outputs_from_release && published.is_none() {
+fn question(view: &View<'_>, ready: &ReadyTarget, run: &Run, progress: Option<&Progress>) -> Step {
+    let of = TargetRun { target: ready.name().clone(), repository: run.repository.clone(), run: run.id };
+    let release_outputs = progress.and_then(|progress| progress.release_outputs.as_ref());
+    if ready.target.outputs_from_release && release_outputs.is_none() {
         return Step::FindRelease(of, run.attempt);
     }
-    Step::Verify(Box::new(inspection(view, ready, of, run.attempt, published)))
+    Step::Verify(Box::new(inspection(view, ready, of, run.attempt, release_outputs)))
 }
 
 /// The checks of a target, with their templates rendered.
 fn inspection(
     view: &View<'_>,
-    ready: &Ready,
-    of: RunOf,
+    ready: &ReadyTarget,
+    of: TargetRun,
     attempt: u32,
-    published: Option<&Outputs>,
+    release_outputs: Option<&Outputs>,
 ) -> Inspection {
     let verify = &ready.target.verify;
     let mut broken = Vec::new();
     let mut text = |name: &str, template: &Option<Input>| {
-        let rendered = render(view, ready, template.as_ref()?, published);
-        rendered
-            .map_err(|problem| {
-                let help = problem.help.unwrap_or_default();
-                broken.push(Check::failed(name, &problem.what, &help));
-            })
-            .ok()
+        let text = render(view, ready, template.as_ref()?, release_outputs);
+        text.map_err(|problem| {
+            let help = problem.help.map(|help| help.text).unwrap_or_default();
+            broken.push(Check::failure(name, &problem.what, &help));
+        })
+        .ok()
     };
     let release = text(RELEASE, &verify.release);
     let attestation = text(ATTESTATION, &verify.attestation);
-    let version = || published?.get("version").map(str::to_owned);
+    let version = || release_outputs?.get("version").map(str::to_owned);
     let tag = if verify.release.is_some() { release } else { version().filter(|_| verify.immutable) };
     Inspection {
-        of,
+        target_run: of,
         attempt,
         workflow: ready.workflow().cloned(),
         tag,
-        immutable: verify.immutable,
+        must_be_immutable: verify.immutable,
         attestation,
-        outputs: outputs_checked(view, ready),
-        broken,
+        outputs: checked_outputs(view, ready),
+        broken_checks: broken,
     }
 }
 
-/// The target's own outputs that its checks read: these values count from then on, whatever is reported later.
-fn outputs_checked(view: &View<'_>, ready: &Ready) -> Outputs {
+/// The target's own outputs that its checks read. These values count from then on, and later reports do not change
+/// them.
+fn checked_outputs(view: &View<'_>, ready: &ReadyTarget) -> Outputs {
     let reads = Reads::of(ready.target.verify.templates().map(|input| input.template.as_str()));
     let outputs = view.ticket.targets.get(ready.name()).into_iter().flat_map(|target| &target.outputs);
     let read = outputs.filter(|(name, _)| reads.may_read(&[OUTPUTS, ready.name().as_str(), name.as_str()]));
@@ -114,92 +114,103 @@ fn outputs_checked(view: &View<'_>, ready: &Ready) -> Outputs {
 
 fn render(
     view: &View<'_>,
-    ready: &Ready,
+    ready: &ReadyTarget,
     input: &Input,
-    published: Option<&Outputs>,
+    release_outputs: Option<&Outputs>,
 ) -> Result<String, Problem> {
     let mut upstream = outputs::upstream(view, ready);
     let mut own =
         view.ticket.targets.get(ready.name()).map(|target| target.outputs.clone()).unwrap_or_default();
-    own.extend(published.into_iter().flat_map(Outputs::owned));
+    own.extend(release_outputs.into_iter().flat_map(Outputs::to_pairs));
     upstream.insert(ready.name().to_string(), own);
     let text = view.request.wording.render_for(&input.template, ready, &view.issue, &upstream);
     let text = text.map_err(|error| Problem { help: error.help(), ..Problem::new(error.to_string()) })?;
     let text = text.trim().to_owned();
     if text.is_empty() {
         let help = "report the output that it reads, or correct the template in the targets file";
-        return Err(Problem::new(format!("`{}` comes to nothing", input.template.trim())).help(help));
+        return Err(Problem::new(format!("`{}` renders to nothing", input.template.trim()))
+            .help(Topic::Template, help));
     }
     Ok(text)
 }
 
-impl Known {
-    /// GitHub was asked for the release that a run has published.
-    pub(super) fn release_found(
+impl Facts {
+    /// Folds in the answer to the question for the release that a run has published.
+    pub(super) fn learn_release(
         &mut self,
-        of: &RunOf,
+        of: &TargetRun,
         attempt: u32,
         answer: Answer,
-        ready: Option<&Ready>,
+        ready: Option<&ReadyTarget>,
         now: DateTime<Utc>,
     ) {
         let has_checks = ready.is_some_and(|ready| !ready.target.verify.is_blank());
-        let verifying = self.verifying_of(of, attempt, now);
+        let progress = self.progress_mut(of, attempt, now);
         match answer {
-            Answer::Release(Some(outputs)) if has_checks => verifying.published = Some(outputs),
-            Answer::Release(Some(outputs)) => verifying.settle(of, outputs, Vec::new(), now),
+            Answer::Release(Some(outputs)) if has_checks => progress.release_outputs = Some(outputs),
+            Answer::Release(Some(outputs)) => progress.settle(of, outputs, Vec::new(), now),
             Answer::Release(None) => {
-                let failure = "no release was published at the commit of its run since that began";
+                let failure = "no release was published at the commit of its run since the run began";
                 let help = "publish the release for the commit of the run, then verify it again";
-                looked(verifying, of, vec![Check::failed(RELEASE, failure, help)], now);
+                count_look(progress, of, vec![Check::failure(RELEASE, failure, help)], now);
             }
-            Answer::Failed(failure) => self.unverified(of, attempt, RELEASE, &failure, now),
+            Answer::Failed(failure) => self.count_failure(of, attempt, RELEASE, &failure, now),
             _ => {}
         }
     }
 
-    /// GitHub was asked for what is checked.
-    pub(super) fn checked(&mut self, inspection: &Inspection, answer: Answer, now: DateTime<Utc>) {
-        let Inspection { of, attempt, .. } = inspection;
+    /// Folds in the answer to the checks.
+    pub(super) fn learn_checks(&mut self, inspection: &Inspection, answer: Answer, now: DateTime<Utc>) {
+        let Inspection { target_run: of, attempt, .. } = inspection;
         match answer {
-            Answer::Verified(checks) => {
-                let verifying = self.verifying_of(of, *attempt, now);
+            Answer::Checks(checks) => {
+                let progress = self.progress_mut(of, *attempt, now);
                 if checks.iter().all(|check| check.failure.is_none()) {
                     let mut outputs = inspection.outputs.clone();
-                    outputs.update(verifying.published.clone().unwrap_or_default());
-                    verifying.settle(of, outputs, checks, now);
+                    outputs.update(progress.release_outputs.clone().unwrap_or_default());
+                    progress.settle(of, outputs, checks, now);
                 } else {
-                    looked(verifying, of, checks, now);
+                    count_look(progress, of, checks, now);
                 }
             }
             Answer::Failed(failure) => {
                 let name = if inspection.tag.is_some() { RELEASE } else { ATTESTATION };
-                self.unverified(of, *attempt, name, &failure, now);
+                self.count_failure(of, *attempt, name, &failure, now);
             }
             _ => {}
         }
     }
 
-    fn verifying_of(&mut self, of: &RunOf, attempt: u32, now: DateTime<Utc>) -> &mut Verifying {
-        let verifying =
-            self.verifying.entry(of.target.clone()).or_insert_with(|| Verifying::new(of.run, attempt, now));
-        if (verifying.run, verifying.attempt) != (of.run, attempt) {
-            *verifying = Verifying::new(of.run, attempt, now);
+    fn progress_mut(&mut self, of: &TargetRun, attempt: u32, now: DateTime<Utc>) -> &mut Progress {
+        let progress = self
+            .verifications
+            .entry(of.target.clone())
+            .or_insert_with(|| Progress::new(of.run, attempt, now));
+        if (progress.run, progress.attempt) != (of.run, attempt) {
+            *progress = Progress::new(of.run, attempt, now);
         }
-        verifying
+        progress
     }
 
-    /// A question failed. A refusal is a failed check, as it stays one until somebody acts.
-    fn unverified(&mut self, of: &RunOf, attempt: u32, name: &str, failure: &Failure, now: DateTime<Utc>) {
-        let verifying = self.verifying_of(of, attempt, now);
+    /// Counts a failed question. A refusal is a failed check, because it lasts until somebody acts.
+    fn count_failure(
+        &mut self,
+        of: &TargetRun,
+        attempt: u32,
+        name: &str,
+        failure: &Failure,
+        now: DateTime<Utc>,
+    ) {
+        let progress = self.progress_mut(of, attempt, now);
         if failure.is_final {
-            let help = failure.help.as_deref().unwrap_or("run the hub's workflow again");
-            let check = Check::failed(name, &failure.what, help);
-            return verifying.settle(of, Outputs::default(), vec![check], now);
+            let help =
+                failure.help.as_ref().map_or("run the hub's workflow again", |help| help.text.as_str());
+            let check = Check::failure(name, &failure.what, help);
+            return progress.settle(of, Outputs::default(), vec![check], now);
         }
-        verifying.looks += 1;
-        if verifying.looks >= ENOUGH_LOOKS {
-            verifying.is_given_up = true;
+        progress.looks += 1;
+        if progress.looks >= ENOUGH_LOOKS {
+            progress.is_given_up = true;
             let what = format!("cannot verify {}: {}", of.target, failure.what);
             let problem = Problem { help: failure.help.clone(), ..Problem::new(what) };
             self.problems.push(problem);
@@ -207,38 +218,42 @@ impl Known {
     }
 }
 
-/// A look that is not good: the last one counts.
-fn looked(verifying: &mut Verifying, of: &RunOf, checks: Vec<Check>, now: DateTime<Utc>) {
-    verifying.looks += 1;
-    if verifying.looks >= ENOUGH_LOOKS {
-        let outputs = verifying.published.clone().unwrap_or_default();
-        verifying.settle(of, outputs, checks, now);
+/// Counts a look with a failed check. After enough of them the last one is the result.
+fn count_look(progress: &mut Progress, of: &TargetRun, checks: Vec<Check>, now: DateTime<Utc>) {
+    progress.looks += 1;
+    if progress.looks >= ENOUGH_LOOKS {
+        let outputs = progress.release_outputs.clone().unwrap_or_default();
+        progress.settle(of, outputs, checks, now);
     }
 }
 
-/// Records what was verified: where the target was claimed, else in a record of its own.
+/// Records the results: in the record that claims the target, else in a new one.
 pub(super) fn record(view: &View<'_>) -> Vec<Step> {
-    if view.known.round.recording_failed {
+    if view.facts.round.has_failed_to_record {
         return Vec::new();
     }
-    let news = settled(view).chain(waived(view)).filter(|of| !is_recorded(view, of)).collect();
+    let news = settled_verifications(view)
+        .chain(waived_verifications(view))
+        .filter(|of| !is_recorded(view, of))
+        .collect();
     let belongs = |record: &Dispatch, of: &Verification| {
         record.targets.iter().any(|start| start.target == of.target && start.state == StartState::Started)
     };
-    written(view, news, belongs, |record, verified| {
-        record.verified.retain(|known| !verified.iter().any(|new| new.target == known.target));
-        record.verified.extend(verified);
+    write_news(view, news, belongs, |record, verifications| {
+        record.verifications.retain(|old| !verifications.iter().any(|new| new.target == old.target));
+        record.verifications.extend(verifications);
     })
 }
 
-fn settled<'v>(view: &'v View<'_>) -> impl Iterator<Item = Verification> + 'v {
-    view.known.verifying.values().filter_map(|verifying| verifying.settled.clone())
+fn settled_verifications<'v>(view: &'v View<'_>) -> impl Iterator<Item = Verification> + 'v {
+    view.facts.verifications.values().filter_map(|progress| progress.result.clone())
 }
 
-/// The targets that records want to be verified, and the targets file does not, or not any more.
-fn waived<'v>(view: &'v View<'_>) -> impl Iterator<Item = Verification> + 'v {
-    view.request.targets.iter().filter(|ready| !ready.is_verified()).filter_map(|ready| {
-        let target = view.known.log.ticket().targets.get(ready.name())?;
+/// Empty verifications for the targets that wait for one by the records, and that the targets file does not verify (any
+/// more).
+fn waived_verifications<'v>(view: &'v View<'_>) -> impl Iterator<Item = Verification> + 'v {
+    view.request.targets.iter().filter(|ready| !ready.needs_verification()).filter_map(|ready| {
+        let target = view.facts.log.ticket().targets.get(ready.name())?;
         let run = target.run.as_ref()?;
         let is_open = target.status == TargetStatus::Verifying || target.failed_check().is_some();
         is_open.then(|| Verification {
@@ -255,14 +270,14 @@ fn waived<'v>(view: &'v View<'_>) -> impl Iterator<Item = Verification> + 'v {
 
 fn is_recorded(view: &View<'_>, verification: &Verification) -> bool {
     let is_same = |of: &Verification| of.says_the_same_as(verification);
-    // Each job says it once, whatever newer jobs say.
-    if view.known.own.iter().any(|own| own.record.verified.iter().any(is_same)) {
+    // Each job records its result once, whatever newer jobs record.
+    if view.facts.own_records.iter().any(|own| own.record.verifications.iter().any(is_same)) {
         return true;
     }
-    let mut recorded = view.claims().own().flat_map(|(_, claim)| &claim.verified);
-    let target = view.known.log.ticket().targets.get(&verification.target);
+    let mut recorded_verifications = view.claims().own().flat_map(|(_, claim)| &claim.verifications);
+    let target = view.facts.log.ticket().targets.get(&verification.target);
     let newest = target.and_then(|target| target.verification.as_ref());
-    recorded.any(is_same) && newest.is_none_or(is_same)
+    recorded_verifications.any(is_same) && newest.is_none_or(is_same)
 }
 
 #[cfg(test)]
@@ -273,7 +288,7 @@ mod tests {
     use crate::place::Place;
 
     /// The target web, whose release is verified by the output `version`.
-    fn web() -> Ready {
+    fn web() -> ReadyTarget {
         let mut web = target("web");
         let place = Place { source: String::new(), line: 1, column: 1 };
         let template = "{{ outputs.web.version }}".to_owned();
@@ -286,7 +301,7 @@ mod tests {
     }
 
     fn status(story: &Story) -> TargetStatus {
-        story.known.log.ticket().targets["web"].status
+        story.facts.log.ticket().targets["web"].status
     }
 
     #[test]
@@ -296,7 +311,7 @@ mod tests {
         assert_eq!(status(&story), TargetStatus::Verifying);
         story.write(None, &report("web", 101, &[("version", "v1")]));
         let lines = story.run();
-        let at = |line: &str| lines.iter().position(|known| known == line);
+        let at = |line: &str| lines.iter().position(|other| other == line);
         assert!(at("verify web") < at("start docs") && at("start docs").is_some(), "{lines:#?}");
         assert_eq!(status(&story), TargetStatus::Released);
         assert!(story.problems().is_empty(), "{:#?}", story.problems());
@@ -323,8 +338,9 @@ mod tests {
         first.write(None, &report("web", 101, &[("version", "v1")]));
         first.run();
         let mut newer = dispatch(300, []);
-        newer.verified = first.known.own.iter().flat_map(|own| own.record.verified.clone()).collect();
-        assert_eq!(newer.verified.len(), 1);
+        newer.verifications =
+            first.facts.own_records.iter().flat_map(|own| own.record.verifications.clone()).collect();
+        assert_eq!(newer.verifications.len(), 1);
         // This one sees no report, and finds the target red.
         let mut story = story();
         story.run_until("verify web");
@@ -338,11 +354,11 @@ mod tests {
         let mut first = story();
         first.run();
         let mut story = story().retrying(Retry::Failed);
-        story.known.log = first.known.log;
+        story.facts.log = first.facts.log;
         story.request.by.run = crate::names::RunId(200);
         story.run_until("verify web");
         let lines = story.run();
-        let at = |line: &str| lines.iter().position(|known| known == line);
+        let at = |line: &str| lines.iter().position(|other| other == line);
         assert!(
             at("start web").is_none_or(|start| lines[..start]
                 .iter()
@@ -360,7 +376,7 @@ mod tests {
         story.write(None, &report("web", 101, &[("version", "v1"), ("notes", "x")]));
         story.run_until("start docs");
         story.write(None, &report("web", 101, &[("version", "v2"), ("notes", "y")]));
-        let view = View::new(&story.known, &story.request, story.now);
+        let view = View::new(&story.facts, &story.request, story.now);
         let outputs = &view.ticket.targets["web"].outputs;
         assert_eq!(outputs["version"], "v1");
     }
@@ -370,7 +386,7 @@ mod tests {
         let mut first = story();
         first.run();
         let mut story = story();
-        story.known.log = first.known.log;
+        story.facts.log = first.facts.log;
         story.request.by.run = crate::names::RunId(200);
         story.write(None, &report("web", 101, &[("version", "v1")]));
         story.run();
@@ -378,19 +394,19 @@ mod tests {
         assert!(story.inputs.contains_key("docs"), "it is started");
     }
 
-    /// What GitHub answers when it is asked to verify.
+    /// An answer to the checks.
     fn answer(inspection: &Inspection, kind: usize) -> Answer {
-        let failed = |is_final| {
+        let failure = |is_final| {
             let what = "no answer".to_owned();
             Answer::Failed(Failure { what, help: None, is_final, is_without_effect: true })
         };
         match kind {
-            0 if inspection.broken.is_empty() => {
-                Answer::Verified(vec![Check::passed("release", "release v1")])
+            0 if inspection.broken_checks.is_empty() => {
+                Answer::Checks(vec![Check::success("release", "release v1")])
             }
-            0 | 1 => Answer::Verified(vec![Check::failed("release", "it is a draft", "publish it")]),
-            2 => failed(false),
-            _ => failed(true),
+            0 | 1 => Answer::Checks(vec![Check::failure("release", "it is a draft", "publish it")]),
+            2 => failure(false),
+            _ => failure(true),
         }
     }
 
@@ -401,12 +417,12 @@ mod tests {
         let mut docs = target("docs").needing(["web"]);
         docs.target.inputs =
             vec![Input { name: "version".into(), ..web().target.verify.release.expect("it has one") }];
-        let (mut started, mut held) = (0, 0);
+        let (mut starts, mut holds) = (0, 0);
         for (order, listed_at) in (0..64).flat_map(|order| (0..4).map(move |listed_at| (order, listed_at))) {
             let mut story = Story::of([web(), docs.clone()]).following();
             let (mut looks, mut has_passed) = (0, false);
             loop {
-                let steps = next(&story.known, &story.request, story.now);
+                let steps = next(&story.facts, &story.request, story.now);
                 if steps.is_empty() {
                     break;
                 }
@@ -418,8 +434,8 @@ mod tests {
                     // Three answers, each of four kinds; then it fails.
                     let kind = if looks < 3 { order >> (2 * looks) & 3 } else { 1 };
                     let answer = answer(inspection, kind);
-                    has_passed |= kind == 0 && inspection.broken.is_empty();
-                    story.known.learn(&step, answer, &story.request, story.now);
+                    has_passed |= kind == 0 && inspection.broken_checks.is_empty();
+                    story.facts.learn(&step, answer, &story.request, story.now);
                     if looks == listed_at {
                         story.write(None, &report("web", 101, &[("version", "v1")]));
                     }
@@ -428,9 +444,9 @@ mod tests {
             }
             let version = story.inputs.get("docs").map(|inputs| inputs["version"].as_str());
             assert!(version.is_none_or(|version| version == Some("v1") && has_passed), "{order} {listed_at}");
-            if version.is_some() { started += 1 } else { held += 1 }
+            if version.is_some() { starts += 1 } else { holds += 1 }
         }
-        assert!(started > 20 && held > 20, "{started} started, {held} held");
+        assert!(starts > 20 && holds > 20, "{starts} started, {holds} held");
     }
 
     #[test]

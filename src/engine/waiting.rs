@@ -1,10 +1,10 @@
-//! Waiting: following the runs until nothing more is to be expected, or the time is over.
+//! Waiting: following the runs until no target changes any more, or until the timeout.
 
 use std::time::Duration;
 
-use super::following::{runs, started_runs, unrecorded};
-use super::known::later;
-use super::ready::Ready;
+use super::facts::later;
+use super::following::{runs, started_runs, unrecorded_targets};
+use super::ready::ReadyTarget;
 use super::step::{Pause, Step};
 use super::verdict::Verdict;
 use super::view::View;
@@ -12,19 +12,19 @@ use crate::names::TargetName;
 use crate::plan::Effect;
 use crate::ticket::{FollowedRun, Reason, Target, TargetStatus};
 
-/// So many runs are looked at in a second at the most: GitHub allows
-/// [900 points a minute](https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits),
+/// The highest number of looks at runs in a second. GitHub allows [900 points a
+/// minute](https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits),
 /// and a look may take two, or three of a run that begins to wait for a review.
 const LOOKS_PER_SECOND: u64 = 5;
 
-/// Pauses while something is to be expected, and the time is not over.
+/// Pauses while a target may still change, until the timeout.
 pub(super) fn wait(view: &View<'_>) -> Vec<Step> {
-    let (Some(follow), Some(deadline)) = (view.request.follow, view.known.deadline(view.request, view.now))
+    let (Some(follow), Some(deadline)) = (view.request.follow, view.facts.deadline(view.request, view.now))
     else {
         return Vec::new();
     };
     let mut open = open_targets(view);
-    open.extend(unrecorded(view).into_iter().filter(|name| !open.contains(name)).collect::<Vec<_>>());
+    open.extend(unrecorded_targets(view).into_iter().filter(|name| !open.contains(name)).collect::<Vec<_>>());
     if open.is_empty() || view.now >= deadline {
         return Vec::new();
     }
@@ -33,24 +33,24 @@ pub(super) fn wait(view: &View<'_>) -> Vec<Step> {
     vec![Step::Pause { until, reason: Pause::Runs(open) }]
 }
 
-/// Out of time, or cancelled: cancels the runs that this job started, if that is wanted.
+/// Cancels the runs that this job started, after the timeout or the cancellation of the job, if the request says so.
 pub(super) fn cancel_runs(view: &View<'_>) -> Vec<Step> {
     let is_out_of_time =
-        || view.known.deadline(view.request, view.now).is_some_and(|deadline| view.now >= deadline);
+        || view.facts.deadline(view.request, view.now).is_some_and(|deadline| view.now >= deadline);
     let ends_early = view.request.wind_up || is_out_of_time() && !open_targets(view).is_empty();
     if !view.request.cancel_runs || !ends_early {
         return Vec::new();
     }
-    let open = started_runs(view).into_iter().filter(|of| !view.known.cancelled.contains(&of.run));
+    let open = started_runs(view).into_iter().filter(|of| !view.facts.cancelled_runs.contains(&of.run));
     open.map(|of| {
         Step::Apply(Effect::CancelRun { target: of.target, repository: of.repository, run: of.run })
     })
     .collect()
 }
 
-/// The targets of which something is still to be expected.
+/// The targets that may still change in this job.
 pub(super) fn open_targets(view: &View<'_>) -> Vec<TargetName> {
-    let is_open = |ready: &&Ready| {
+    let is_open = |ready: &&ReadyTarget| {
         let name = ready.name();
         let target = view.ticket.targets.get(name);
         let is_held = is_held(view, ready);
@@ -58,45 +58,45 @@ pub(super) fn open_targets(view: &View<'_>) -> Vec<TargetName> {
         let goes_on = target.is_some_and(|target| !is_settled(view, name, target)) && !(is_held && waits);
         let is_due = !is_held
             && view.veto(ready).is_none()
-            && view.again(name).is_some()
-            && view.ticket.awaited(&ready.target.needs).next().is_none();
+            && view.retried_claim(name).is_some()
+            && view.ticket.unreleased_needs(&ready.target.needs).next().is_none();
         !is_lost(view, name) && (goes_on || is_due && view.own_claim(name).is_none())
     };
     view.request.targets.iter().filter(is_open).map(|ready| ready.name().clone()).collect()
 }
 
-/// Whether nothing more is to be expected of a target as long as nobody acts.
+/// Whether a target stays as it is until somebody acts.
 ///
-/// What waits for a target that this job does not release goes on waiting only while that one is at work.
+/// A target that waits for one that this job does not release is not settled while that one is at work.
 pub(super) fn is_settled(view: &View<'_>, name: &TargetName, target: &Target) -> bool {
     match target.status {
-        // A run goes on when one of its jobs has failed, and when one has said that it was the last one.
+        // A run goes on after one of its jobs has failed, and after a job that reports the end of the release.
         TargetStatus::Released
         | TargetStatus::Skipped
         | TargetStatus::Failed
         | TargetStatus::Cancelled
         | TargetStatus::Held => {
-            let is_unseen = view.known.sight.get(name).is_some_and(|sight| sight.is_unseen);
+            let is_unseen = view.facts.sight.get(name).is_some_and(|sight| sight.is_hidden);
             let is_followed = target.run.is_some() && !is_unseen;
-            target.followed.as_ref().map_or(!is_followed, FollowedRun::has_ended)
+            target.followed_run.as_ref().map_or(!is_followed, FollowedRun::has_ended)
         }
         TargetStatus::OnHold => true,
         TargetStatus::Verifying => is_given_up(view, name),
         TargetStatus::Review | TargetStatus::InProgress | TargetStatus::Queued => false,
         TargetStatus::Waiting => {
-            view.ticket.held_up_by(&target.needs).is_some()
+            view.ticket.blocker(&target.needs).is_some()
                 || is_vetoed(view, name)
                 || is_stuck(view, &target.needs)
         }
     }
 }
 
-/// Whether one of `needs` has a run that nobody can see, is held, or is not this job's to release and not at
-/// work; or waits for one that is.
+/// Whether one of `needs` has a run that this job cannot see, is held, or is neither released by this job nor at work;
+/// or waits for such a target.
 fn is_stuck(view: &View<'_>, needs: &[TargetName]) -> bool {
-    view.ticket.awaited(needs).any(|(needed, status)| {
-        let ours = view.request.targets.iter().find(|ready| ready.name() == needed);
-        let is_followed = || view.ticket.targets.get(needed).is_some_and(|target| target.follower.is_some());
+    view.ticket.unreleased_needs(needs).any(|(need, status)| {
+        let ours = view.request.targets.iter().find(|ready| ready.name() == need);
+        let is_followed = || view.ticket.targets.get(need).is_some_and(|target| target.follower.is_some());
         let is_verified = status == Some(TargetStatus::Verifying) && is_followed();
         let is_at_work = status.is_some_and(TargetStatus::is_under_way) || is_verified;
         let is_stuck = match (ours, status) {
@@ -107,50 +107,50 @@ fn is_stuck(view: &View<'_>, needs: &[TargetName]) -> bool {
             }
             (Some(_), Some(_)) => false,
         };
-        is_stuck || is_lost(view, needed) || is_given_up(view, needed)
+        is_stuck || is_lost(view, need) || is_given_up(view, need)
     })
 }
 
-/// Whether a skip, a hold, a gate or a freeze keeps a target from being started.
+/// Whether a skip, a hold, a gate or a freeze prevents a target's start.
 fn is_vetoed(view: &View<'_>, name: &TargetName) -> bool {
     let ready = view.request.targets.iter().find(|ready| ready.name() == name);
     ready.is_some_and(|ready| view.veto(ready).is_some())
 }
 
-/// Whether a target waits only for people, or for the end of a freeze: its run for a review, or its start for a word.
+/// Whether a target waits only for people, or for the end of a freeze: its run for a review, or its start for a
+/// decision.
 pub(super) fn is_left_to_people(view: &View<'_>, name: &TargetName) -> bool {
     let target = view.ticket.targets.get(name);
     match target.map_or(TargetStatus::Waiting, |target| target.status) {
         TargetStatus::Review => {
             let mut reviews =
-                target.into_iter().flat_map(|target| &target.followed).flat_map(|run| &run.reviews);
+                target.into_iter().flat_map(|target| &target.followed_run).flat_map(|run| &run.reviews);
             reviews.any(|review| !review.reviewers.is_empty())
         }
         TargetStatus::Waiting | TargetStatus::OnHold => {
             let Some(ready) = view.request.targets.iter().find(|ready| ready.name() == name) else {
                 return false;
             };
-            let mut awaited = view.ticket.awaited(&ready.target.needs).peekable();
+            let mut needs = view.ticket.unreleased_needs(&ready.target.needs).peekable();
             let is_vetoed = view.veto(ready).is_some();
-            (is_vetoed || awaited.peek().is_some())
-                && awaited.all(|(needed, _)| is_left_to_people(view, needed))
+            (is_vetoed || needs.peek().is_some()) && needs.all(|(need, _)| is_left_to_people(view, need))
         }
         _ => false,
     }
 }
 
-/// Whether a record that only a newer release can read keeps the target from being started.
-fn is_held(view: &View<'_>, ready: &Ready) -> bool {
+/// Whether a record that only a newer release can read prevents the target's start.
+fn is_held(view: &View<'_>, ready: &ReadyTarget) -> bool {
     matches!(view.verdict(ready), Verdict::Hold(Reason::Unreadable { .. }))
 }
 
-/// Whether GitHub has not answered what was asked to verify a target.
+/// Whether this job has stopped verifying a target, because GitHub did not answer.
 fn is_given_up(view: &View<'_>, name: &TargetName) -> bool {
-    view.known.verifying.get(name).is_some_and(|verifying| verifying.is_given_up)
+    view.facts.verifications.get(name).is_some_and(|progress| progress.is_given_up)
 }
 
 fn is_lost(view: &View<'_>, name: &TargetName) -> bool {
-    view.known.sight.get(name).is_some_and(|sight| sight.is_lost)
+    view.facts.sight.get(name).is_some_and(|sight| sight.is_lost)
 }
 
 #[cfg(test)]
@@ -205,7 +205,7 @@ mod tests {
         let mut story = Story::of([target("docs").needing(["web"])]).following();
         let lines = story.run();
         assert!(!lines.iter().any(|line| line.starts_with("pause")), "{lines:#?}");
-        assert_eq!(story.problems(), ["docs was not started: it waits for web (which nobody has started)"]);
+        assert_eq!(story.problems(), ["docs was not started: it waits for web (not started)"]);
     }
 
     #[test]
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_late_targets_are_named_when_the_time_is_over() {
+    fn the_late_targets_are_named_at_the_timeout() {
         let mut story =
             Story::of([target("web"), target("api")]).following().always("look at web", Says::GoesOn);
         let began = story.now;

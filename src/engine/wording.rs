@@ -1,4 +1,4 @@
-//! What a dispatch says: the ticket's title and body, and the inputs of the targets.
+//! The texts of a dispatch: the ticket's title and body, and the inputs of the targets.
 //!
 //! All templates are rendered once before the first effect, so that none fails halfway.
 
@@ -6,32 +6,32 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::ready::Ready;
+use super::ready::ReadyTarget;
 use crate::names::{IssueNumber, IssueRef, Login, RepoName};
 use crate::plan::NewIssue;
 use crate::targets::{Input, StartBy};
 use crate::template::{self, Reads, TargetValues, TemplateError, TicketValues, Values};
 use crate::ticket::{Key, text};
 
-/// All that templates say, rendered for a ticket once its number is known.
+/// The templates with their values, rendered for a ticket once its number is known.
 #[derive(Debug, Clone)]
 pub struct Wording {
-    /// The hub.
+    /// The repository of the ticket.
     pub hub: RepoName,
-    /// Where people see the server.
+    /// The address of the GitHub server for the browser.
     pub server_url: String,
-    /// Who is responsible.
+    /// The person who is responsible for the release.
     pub driver: Option<Login>,
     /// The labels of the ticket.
     pub labels: Vec<String>,
-    /// A template for the title; none: the built-in one.
+    /// A template for the title; `None` for the built-in one.
     pub title: Option<String>,
-    /// A template for the body; none: the built-in one.
+    /// A template for the body; `None` for the built-in one.
     pub body: Option<String>,
-    /// What templates see of everything but the ticket and the target.
+    /// The values for templates, except those of the ticket and the target.
     pub values: Values,
-    /// Whether inputs that read missing outputs are taken as they will be rendered later: before anything is started,
-    /// and in a forecast.
+    /// Whether inputs that read missing outputs stand as templates instead of failing: before anything is started, and
+    /// in a forecast.
     pub assumes_outputs: bool,
 }
 
@@ -43,20 +43,20 @@ pub type Upstream = BTreeMap<String, BTreeMap<String, String>>;
 pub struct RenderedInputs<'r> {
     /// The inputs as they are sent.
     pub inputs: Map<String, Value>,
-    /// Those that stand there as templates, as the outputs that they read are not reported yet.
-    pub to_come: BTreeSet<String>,
-    /// Why others do not render.
+    /// The names of inputs that stand there as templates, because the outputs that they read are not reported yet.
+    pub pending: BTreeSet<String>,
+    /// The inputs that do not render, with the reasons.
     pub broken: Vec<(&'r Input, TemplateError)>,
 }
 
-/// What a new ticket has to do with an earlier one of the same release, which is closed.
+/// The relation of a new ticket to an earlier, closed one of the same release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Follows {
-    /// Nothing, or there is none.
+    /// No relation, or no earlier ticket.
     Nothing,
-    /// It takes over what is released there.
+    /// The new ticket takes over the targets that are released there.
     Continues(IssueNumber),
-    /// It takes over nothing: everything is started again.
+    /// The new ticket takes over nothing: everything is started again.
     Repeats(IssueNumber),
 }
 
@@ -70,33 +70,29 @@ const BODY: &str = "\
 The board in the comments shows how far this release is. This text is yours: it is never rewritten.\n";
 
 impl Wording {
-    /// Renders what is known before there is a ticket or a target.
+    /// Renders a template without the values of a ticket or a target.
     ///
     /// # Errors
     ///
-    /// When the template is malformed or names something that does not exist.
-    pub fn early(&self, template: &str) -> Result<String, TemplateError> {
+    /// The template is malformed, or names something that does not exist.
+    pub fn render_early(&self, template: &str) -> Result<String, TemplateError> {
         template::render(template, &self.values)
     }
 
-    /// The name or version of the release.
+    /// The name or version of the release; `None` if it has no name.
     #[must_use]
     pub fn release(&self) -> Option<String> {
         Some(self.values.release.clone()).filter(|release| !release.is_empty())
     }
 
-    /// Checks that the ticket's title and body render.
-    ///
-    /// # Errors
-    ///
-    /// When one does not.
+    /// Renders the ticket's title and body, and returns the errors.
     pub fn check(&self) -> Vec<TemplateError> {
         [self.title(), self.body()].into_iter().filter_map(Result::err).collect()
     }
 
-    /// Stands for a ticket that has no number yet.
+    /// The reference of a ticket that has no number yet: number 0.
     #[must_use]
-    pub fn ticket_to_be(&self) -> IssueRef {
+    pub fn placeholder_ticket(&self) -> IssueRef {
         IssueRef { repository: self.hub.clone(), number: IssueNumber(0) }
     }
 
@@ -104,11 +100,11 @@ impl Wording {
     ///
     /// # Errors
     ///
-    /// When it is malformed, or names something that does not exist.
+    /// The template is malformed, or names something that does not exist.
     pub fn render_for(
         &self,
         template: &str,
-        target: &Ready,
+        target: &ReadyTarget,
         ticket: &IssueRef,
         upstream: &Upstream,
     ) -> Result<String, TemplateError> {
@@ -123,10 +119,10 @@ impl Wording {
     }
 
     fn title(&self) -> Result<String, TemplateError> {
-        Ok(text::title(&self.early(self.title.as_deref().unwrap_or(TITLE))?))
+        Ok(text::title(&self.render_early(self.title.as_deref().unwrap_or(TITLE))?))
     }
 
-    /// The template is the hub's; what it fills in comes from anywhere.
+    /// The template is the hub's own; its values come from anywhere, so they are made harmless.
     fn body(&self) -> Result<String, TemplateError> {
         let values = Values {
             release: text::lines(&self.values.release),
@@ -138,32 +134,32 @@ impl Wording {
         template::render(self.body.as_deref().unwrap_or(BODY), &values)
     }
 
-    /// The inputs of a target's workflow as far as they render, and why the others do not.
+    /// The inputs of a target's workflow that render, and the errors of the others.
     #[must_use]
     pub fn rendered_inputs<'r>(
         &self,
-        ready: &'r Ready,
+        ready: &'r ReadyTarget,
         ticket: &IssueRef,
         upstream: &Upstream,
     ) -> RenderedInputs<'r> {
-        let RenderedInputs { mut inputs, mut to_come, mut broken } = RenderedInputs::default();
+        let RenderedInputs { mut inputs, mut pending, mut broken } = RenderedInputs::default();
         for input in &ready.target.inputs {
             match self.render_for(&input.template, ready, ticket, upstream) {
                 Ok(text) => {
-                    let text = match &ready.declared {
-                        Some(declared) => declared.value(&input.name, text),
+                    let text = match &ready.declaration {
+                        Some(declaration) => declaration.value(&input.name, text),
                         None => text,
                     };
                     inputs.insert(input.name.clone(), Value::String(text));
                 }
                 Err(error) if self.assumes_outputs && error.is_for_outputs() && reads_outputs(input) => {
                     inputs.insert(input.name.clone(), Value::String(input.template.clone()));
-                    to_come.insert(input.name.clone());
+                    pending.insert(input.name.clone());
                 }
                 Err(error) => broken.push((input, error)),
             }
         }
-        // What a workflow gets without asking, where it declares it.
+        // A workflow that declares these inputs gets them without an entry in the targets file.
         for (name, value) in
             [("release-ticket", ticket.to_string()), ("release-target", ready.target.name.to_string())]
         {
@@ -171,18 +167,18 @@ impl Wording {
                 inputs.insert(name.to_owned(), Value::String(value));
             }
         }
-        RenderedInputs { inputs, to_come, broken }
+        RenderedInputs { inputs, pending, broken }
     }
 
     /// Whether an input of the target reads outputs of other targets.
     #[must_use]
-    pub fn reads_outputs(&self, ready: &Ready) -> bool {
+    pub fn reads_outputs(&self, ready: &ReadyTarget) -> bool {
         ready.target.inputs.iter().any(reads_outputs)
     }
 
     /// Whether an input of the target reads an output that is missing.
     #[must_use]
-    pub fn lacks_outputs(&self, ready: &Ready, ticket: &IssueRef, upstream: &Upstream) -> bool {
+    pub fn lacks_outputs(&self, ready: &ReadyTarget, ticket: &IssueRef, upstream: &Upstream) -> bool {
         let RenderedInputs { broken, .. } = self.rendered_inputs(ready, ticket, upstream);
         broken.iter().any(|(input, error)| error.is_for_outputs() && reads_outputs(input))
     }
@@ -191,10 +187,10 @@ impl Wording {
     ///
     /// # Errors
     ///
-    /// When one does not render.
+    /// An input does not render.
     pub fn inputs_of(
         &self,
-        ready: &Ready,
+        ready: &ReadyTarget,
         ticket: &IssueRef,
         upstream: &Upstream,
     ) -> Result<Map<String, Value>, TemplateError> {
@@ -202,14 +198,14 @@ impl Wording {
         broken.into_iter().next().map_or(Ok(inputs), |(_, error)| Err(error))
     }
 
-    /// What a `repository_dispatch` carries.
+    /// The `client_payload` of a `repository_dispatch`.
     ///
     /// # Errors
     ///
-    /// When an input does not render.
+    /// An input does not render.
     pub fn payload_of(
         &self,
-        ready: &Ready,
+        ready: &ReadyTarget,
         ticket: &IssueRef,
         upstream: &Upstream,
     ) -> Result<Map<String, Value>, TemplateError> {
@@ -222,18 +218,18 @@ impl Wording {
     ///
     /// # Errors
     ///
-    /// When its title or body does not render.
+    /// The title or the body does not render.
     pub fn new_issue(&self, key: &Key, follows: Follows) -> Result<NewIssue, TemplateError> {
         let mut body = self.body()?;
         match follows {
             Follows::Nothing => {}
-            Follows::Continues(closed) => body += &format!("\nContinues #{closed}, which is closed.\n"),
-            Follows::Repeats(closed) => {
-                body += &format!("\nReleases again what #{closed} released, which is closed.\n");
+            Follows::Continues(earlier) => body += &format!("\nContinues #{earlier}, which is closed.\n"),
+            Follows::Repeats(earlier) => {
+                body += &format!("\nReleases again what #{earlier} released, which is closed.\n");
             }
         }
         let continues = match follows {
-            Follows::Continues(closed) => Some(closed),
+            Follows::Continues(earlier) => Some(earlier),
             Follows::Nothing | Follows::Repeats(_) => None,
         };
         Ok(NewIssue {
@@ -252,7 +248,7 @@ fn reads_outputs(input: &Input) -> bool {
     Reads::of([input.template.as_str()]).may_read(&[template::OUTPUTS])
 }
 
-/// The same values, with all texts as they may stand in Markdown.
+/// The same values, with all texts made safe for Markdown.
 fn harmless(values: &Map<String, Value>) -> Map<String, Value> {
     fn value(of: &Value) -> Value {
         match of {
@@ -265,7 +261,7 @@ fn harmless(values: &Map<String, Value>) -> Map<String, Value> {
     values.iter().map(|(name, of)| (name.clone(), value(of))).collect()
 }
 
-fn target_values(ready: &Ready) -> TargetValues {
+fn target_values(ready: &ReadyTarget) -> TargetValues {
     let repository = &ready.target.repository;
     TargetValues {
         name: ready.target.name.to_string(),

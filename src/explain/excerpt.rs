@@ -1,35 +1,35 @@
-//! What to show of a job's log or annotations.
+//! Excerpts from a job's log or annotations.
 
 use crate::github::checks::Annotation;
 use crate::github::joblog::LogEnd;
 use crate::ticket::text;
 
-/// So many lines of a log are shown before its last error, and behind it.
+/// The most lines of a log that are shown before its last error, and behind it.
 const BEFORE: usize = 17;
 const BEHIND: usize = 2;
 
-/// So many lines of annotations are shown in all, and of each.
+/// The most lines of annotations that are shown, in all and of each.
 const MOST_LINES: usize = 20;
 const LINES_EACH: usize = 6;
 
 /// How the runner marks an error in a log.
 const ERROR: &str = "##[error]";
 
-/// The runner's own word on a command that failed, which says nothing of why.
+/// The runner's own line on a failed command, which does not say why.
 const EXIT_CODE: &str = "Process completed with exit code";
 
-/// The most characters of the line that says most.
+/// The most characters of the error line.
 const ERROR_LIMIT: usize = 160;
 
-/// Lines to show, and the one of them that says most.
+/// Lines to quote, and the one of them that says most.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Telling {
+pub(super) struct Quote {
     pub(super) lines: Vec<String>,
     pub(super) error: Option<String>,
 }
 
-/// The annotations of failures; none if there are none that say why.
-pub(super) fn of_annotations(annotations: &[Annotation]) -> Option<Telling> {
+/// The annotations of failures; `None` if none of them says why.
+pub(super) fn of_annotations(annotations: &[Annotation]) -> Option<Quote> {
     let failures = annotations.iter().filter(|annotation| annotation.is_failure());
     let mut lines: Vec<String> = Vec::new();
     let mut error = None;
@@ -44,19 +44,19 @@ pub(super) fn of_annotations(annotations: &[Annotation]) -> Option<Telling> {
             "" | ".github" => String::new(),
             path => format!("{path}:{}: ", annotation.start_line),
         };
-        let said = format!("{place}{title}{message}");
-        let mut said = said.lines().map(clean).filter(|line| !line.trim().is_empty()).take(LINES_EACH);
-        let Some(first) = said.next() else { continue };
+        let text = format!("{place}{title}{message}");
+        let mut text = text.lines().map(clean).filter(|line| !line.trim().is_empty()).take(LINES_EACH);
+        let Some(first) = text.next() else { continue };
         error.get_or_insert_with(|| text::cut(&first, ERROR_LIMIT));
         lines.push(first);
-        lines.extend(said);
+        lines.extend(text);
     }
     lines.truncate(MOST_LINES);
-    (!lines.is_empty()).then_some(Telling { lines, error })
+    (!lines.is_empty()).then_some(Quote { lines, error })
 }
 
-/// The lines around the last error of a log; none if they say nothing of why.
-pub(super) fn of_log(log: &LogEnd) -> Option<Telling> {
+/// The lines around the last error of a log; `None` if none of them says why.
+pub(super) fn of_log(log: &LogEnd) -> Option<Quote> {
     let lines: Vec<String> = log.text.lines().skip(usize::from(log.is_cut)).map(line_of_log).collect();
     let last = lines.iter().rposition(|line| !line.is_empty())?;
     let error = lines.iter().rposition(|line| line.starts_with(ERROR));
@@ -65,18 +65,18 @@ pub(super) fn of_log(log: &LogEnd) -> Option<Telling> {
     let is_of_step = |line: &&String| !line.starts_with("##[group]") && !line.starts_with("Post job cleanup");
     let behind = lines[at + 1..].iter().take(BEHIND).take_while(is_of_step);
     let excerpt = lines[from..=at].iter().chain(behind).filter(|line| is_of_excerpt(line));
-    let excerpt: Vec<String> = excerpt.map(|line| unmarked(line)).collect();
+    let excerpt: Vec<String> = excerpt.map(|line| without_mark(line)).collect();
     let says_why = |line: &&String| !line.contains(EXIT_CODE) && !line.trim().is_empty();
     if !excerpt.iter().any(|line| says_why(&line)) {
         return None;
     }
-    let marked = lines[from..=at].iter().rfind(|line| line.starts_with(ERROR) && says_why(line));
+    let marked_line = lines[from..=at].iter().rfind(|line| line.starts_with(ERROR) && says_why(line));
     let before = || excerpt.iter().take(at - from + 1).filter(says_why);
     let alike = || before().rfind(|line| line.to_lowercase().contains("error"));
-    let error = marked.map(|line| line[ERROR.len()..].to_owned());
+    let error = marked_line.map(|line| line[ERROR.len()..].to_owned());
     let error = error.or_else(|| alike().or_else(|| before().next_back()).cloned());
     let error = error.map(|error| text::cut(error.trim(), ERROR_LIMIT));
-    Some(Telling { lines: excerpt, error })
+    Some(Quote { lines: excerpt, error })
 }
 
 /// The first line that the last command of these has written: before it the runner names the command and its environment.
@@ -86,16 +86,16 @@ fn begin_of_step(lines: &[String]) -> usize {
     end.map_or(group, |end| group + end + 1)
 }
 
-/// Whether a line is shown: neither what only structures the log, nor a value that is to be hidden.
+/// Whether a line is shown: not if it only structures the log, nor if it has a value to hide.
 fn is_of_excerpt(line: &str) -> bool {
     let is_structure = line.starts_with("##[endgroup]") || line.starts_with("##[debug]");
     !is_structure && !line.contains("::add-mask::") && !line.contains("##[add-mask]") && !line.is_empty()
 }
 
 /// A line with the runner's mark in words.
-fn unmarked(line: &str) -> String {
-    let marked = line.strip_prefix("##[").and_then(|rest| rest.split_once(']'));
-    match marked {
+fn without_mark(line: &str) -> String {
+    let mark = line.strip_prefix("##[").and_then(|rest| rest.split_once(']'));
+    match mark {
         Some(("error", rest)) => format!("Error: {rest}"),
         Some(("warning", rest)) => format!("Warning: {rest}"),
         Some(("group" | "command" | "section" | "notice", rest)) => rest.to_owned(),
@@ -112,10 +112,10 @@ fn line_of_log(line: &str) -> String {
     clean(line.split_once(' ').filter(|(word, _)| is_time(word)).map_or(line, |(_, rest)| rest))
 }
 
-/// What a terminal shows of a line in the end: after a carriage return it is written over.
+/// The text of a line that a terminal shows in the end: text behind a carriage return replaces the text before it.
 fn clean(line: &str) -> String {
     let line = line.rsplit('\r').find(|part| !part.trim().is_empty()).unwrap_or_default();
-    text::visible(&without_codes(line)).trim_end().to_owned()
+    text::visible_text(&without_codes(line)).trim_end().to_owned()
 }
 
 /// A line without the codes that move a terminal's cursor or change its colours
@@ -155,12 +155,12 @@ fn without_codes(line: &str) -> String {
 mod tests {
     use super::*;
 
-    fn log(text: &str) -> Option<Telling> {
+    fn log(text: &str) -> Option<Quote> {
         of_log(&LogEnd { text: text.to_owned(), is_cut: false })
     }
 
     fn lines(text: &str) -> Vec<String> {
-        log(text).map(|telling| telling.lines).unwrap_or_default()
+        log(text).map(|quote| quote.lines).unwrap_or_default()
     }
 
     fn error(text: &str) -> Option<String> {
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn the_first_line_of_a_log_that_is_cut_is_left_out() {
         let log = LogEnd { text: "f a line\nwhole".to_owned(), is_cut: true };
-        assert_eq!(of_log(&log).map(|telling| telling.lines), Some(vec!["whole".to_owned()]));
+        assert_eq!(of_log(&log).map(|quote| quote.lines), Some(vec!["whole".to_owned()]));
     }
 
     #[test]
@@ -261,9 +261,9 @@ mod tests {
             ]"#,
         )
         .expect("annotations");
-        let telling = of_annotations(&annotations).expect("an annotation");
-        assert_eq!(telling.lines, ["src/a.rs:3: E0308: mismatched types", "expected `u8`"]);
-        assert_eq!(telling.error.as_deref(), Some("src/a.rs:3: E0308: mismatched types"));
+        let quote = of_annotations(&annotations).expect("an annotation");
+        assert_eq!(quote.lines, ["src/a.rs:3: E0308: mismatched types", "expected `u8`"]);
+        assert_eq!(quote.error.as_deref(), Some("src/a.rs:3: E0308: mismatched types"));
         assert_eq!(of_annotations(&annotations[..1]), None);
     }
 }

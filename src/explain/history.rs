@@ -4,14 +4,14 @@ use crate::github::actions::WorkflowRun;
 use crate::names::RepoName;
 use crate::ticket::text;
 
-/// So many runs before a failed one are looked at.
+/// The most runs before a failed one that count.
 const MOST_RUNS: usize = 10;
 
 /// The runs before a failed one that show whether its workflow works on its branch, newest first.
 pub(super) struct Past<'r>(Vec<&'r WorkflowRun>);
 
 impl<'r> Past<'r> {
-    /// The runs of `all` before `run`. Those of forks and of pull requests are no runs of a branch of the same name.
+    /// The runs of `all` before `run`. A branch of a fork or of a pull request is not the branch of the same name.
     pub(super) fn of(run: &WorkflowRun, all: &'r [WorkflowRun], repository: &RepoName) -> Self {
         let is_alike = |other: &&WorkflowRun| {
             other.id < run.id
@@ -103,12 +103,12 @@ mod tests {
         serde_json::from_value(run).expect("a run")
     }
 
-    /// What is said of a failed run after these, the oldest first.
+    /// The line about a failed run after these, the oldest first.
     fn line(before: &str) -> Option<String> {
         let all: Vec<WorkflowRun> =
             (1..).zip(before.chars()).map(|(number, letter)| run(number, letter)).collect();
-        let failed = run(all.len() as u64 + 1, 'r');
-        let line = Past::of(&failed, &all, &repository()).line()?;
+        let failed_run = run(all.len() as u64 + 1, 'r');
+        let line = Past::of(&failed_run, &all, &repository()).line()?;
         // Links as their text alone.
         let mut parts = line.split("](https://github.com/acme/web/actions/runs/");
         let first = parts.next().unwrap_or_default().to_owned();
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn only_runs_of_the_same_branch_and_kind_before_it_count() {
-        let failed = run(9, 'r');
+        let failed_run = run(9, 'r');
         let fork = serde_json::from_value(json!({
             "id": 7_001, "html_url": "", "created_at": "2026-01-05T09:00:00Z", "conclusion": "success",
             "event": "push", "head_branch": "main", "head_repository": { "full_name": "mallory/web" },
@@ -149,9 +149,9 @@ mod tests {
         other.head_branch = Some("next".to_owned());
         request.event = Some("pull_request".to_owned());
         let newer = run(10, 'g');
-        for one in [fork, other, request, newer, failed.clone()] {
+        for one in [fork, other, request, newer, failed_run.clone()] {
             let all = [one];
-            assert_eq!(Past::of(&failed, &all, &repository()).line(), None, "{all:?}");
+            assert_eq!(Past::of(&failed_run, &all, &repository()).line(), None, "{all:?}");
         }
     }
 
@@ -159,8 +159,8 @@ mod tests {
     fn the_last_success_is_the_newest_of_them() {
         let all: Vec<WorkflowRun> =
             (1..).zip("ggrr".chars()).map(|(number, letter)| run(number, letter)).collect();
-        let failed = run(5, 'r');
-        let green = Past::of(&failed, &all, &repository()).last_green().map(|run| run.id.0);
+        let failed_run = run(5, 'r');
+        let green = Past::of(&failed_run, &all, &repository()).last_green().map(|run| run.id.0);
         assert_eq!(green, Some(7_002));
     }
 }

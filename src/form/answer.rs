@@ -1,16 +1,16 @@
-//! What kind of answer a question takes, and the value of what GitHub wrote below its heading.
+//! The kinds of answers, and the value of the Markdown below a question's heading.
 
 use serde_json::Value;
 
 use super::body;
 
-/// What GitHub writes where nothing was answered.
+/// GitHub's text for a question without an answer.
 pub(super) const NO_RESPONSE: &str = "_No response_";
 
-/// What stands for no choice of a dropdown; no option may have that name.
+/// GitHub's text for a dropdown without a choice; no option may have that name.
 pub(super) const NO_CHOICE: &str = "None";
 
-/// What kind of answer a question takes.
+/// The kind of a question's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A line of text, or a file.
@@ -32,21 +32,23 @@ impl Kind {
     pub(super) fn answer(self, markdown: &str) -> Value {
         let text = markdown.trim();
         let text = if text == NO_RESPONSE || (self == Self::Choice && text == NO_CHOICE) { "" } else { text };
-        let read = match self {
-            Self::Boxes => ticked(text),
-            Self::Unknown => ticked(text).filter(|_| !text.is_empty()),
+        let value = match self {
+            Self::Boxes => ticked_labels(text),
+            Self::Unknown => ticked_labels(text).filter(|_| !text.is_empty()),
             Self::Code => body::code(text).map(Value::from),
             Self::Line | Self::Area | Self::Choice => None,
         };
-        read.unwrap_or_else(|| Value::from(text))
+        value.unwrap_or_else(|| Value::from(text))
     }
 }
 
 /// The labels of the boxes that are ticked, if all lines are boxes.
-fn ticked(text: &str) -> Option<Value> {
+fn ticked_labels(text: &str) -> Option<Value> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let boxes: Option<Vec<(bool, &str)>> = lines.map(check_box).collect();
-    Some(boxes?.into_iter().filter(|(ticked, _)| *ticked).map(|(_, label)| Value::from(label)).collect())
+    Some(
+        boxes?.into_iter().filter(|(is_ticked, _)| *is_ticked).map(|(_, label)| Value::from(label)).collect(),
+    )
 }
 
 /// `- [x] web`: whether it is ticked, and its label.

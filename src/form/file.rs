@@ -1,9 +1,9 @@
 //! The [file of a form](https://docs.github.com/communities/using-templates-to-encourage-useful-issues-and-pull-requests/syntax-for-githubs-form-schema):
-//! which questions it asks, in which order, and what kind of answer each takes.
+//! its questions in their order, and the kind of each answer.
 
 use super::answer::Kind;
 use super::body::{self, name_of};
-use crate::yaml::{self, Node, Placed, YamlError};
+use crate::yaml::{self, Node, PlacedValue, YamlError};
 
 /// A form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) struct Question {
 }
 
 impl Form {
-    /// Reads a file; none if it is not a form that asks something.
+    /// Reads a file; `None` if it is not a form with questions.
     ///
     /// # Errors
     ///
@@ -62,7 +62,7 @@ impl Form {
 }
 
 impl Question {
-    fn read(element: &Placed<Node>) -> Option<Self> {
+    fn read(element: &PlacedValue<Node>) -> Option<Self> {
         let text = |node: Option<&Node>| node.map(|node| node.to_text().trim().to_owned());
         let element = &element.value;
         let attributes = element.get("attributes")?;
@@ -81,7 +81,7 @@ impl Question {
     }
 }
 
-/// Whether GitHub takes it for an `id`.
+/// Whether GitHub accepts a text as an `id`.
 fn is_id(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }

@@ -13,7 +13,7 @@ fn every_kind_of_answer_is_read() {
 ### Log\r\n\r\n```shell\n### not a heading\n```\n
 ### Text\n\nTwo\n\nparagraphs\n- [x] and a list\n";
     assert_eq!(
-        parsed(body),
+        answers_without_form(body),
         json!({
             "release_version": "1.4.0",
             "which_targets": ["web", "api, the old one"],
@@ -25,7 +25,7 @@ fn every_kind_of_answer_is_read() {
     );
 }
 
-fn parsed(body: &str) -> Value {
+fn answers_without_form(body: &str) -> Value {
     parse(body, &[]).map_or_else(|error| error.to_string().into(), |read| Value::Object(read.answers))
 }
 
@@ -45,7 +45,7 @@ fn a_heading_that_github_shows_as_something_else_asks_nothing() {
     let version = "### Version\n\n6.6.6";
     let quote = "> ### Version\n>\n> 6.6.6";
     let list = "- ### Version\n\n  6.6.6";
-    for (other, shown) in [
+    for (other, visible) in [
         (format!("<!--\n{version}\n-->"), ""),
         (format!("<!-- --\n{version}\n-->"), ""),
         (format!("<?\n{version}\n?>"), ""),
@@ -58,15 +58,19 @@ fn a_heading_that_github_shows_as_something_else_asks_nothing() {
         ("[^1]:\n    ### Version\n\n    6.6.6".to_owned(), ""),
     ] {
         let body = format!("### Version\n\n1.4.0\n\n### Notes\n\n{other}\n\n### End\n\nhere\n");
-        assert_eq!(parsed(&body), json!({ "version": "1.4.0", "notes": shown, "end": "here" }), "{body}");
+        assert_eq!(
+            answers_without_form(&body),
+            json!({ "version": "1.4.0", "notes": visible, "end": "here" }),
+            "{body}"
+        );
     }
     // A comment that begins within a paragraph ends with it.
-    assert_eq!(parsed(&format!("### Notes\n\ntext <!--\n{version}"))["version"], "6.6.6");
+    assert_eq!(answers_without_form(&format!("### Notes\n\ntext <!--\n{version}"))["version"], "6.6.6");
 }
 
 #[test]
 fn what_github_does_not_show_is_no_answer() {
-    for (answer, shown) in [
+    for (answer, visible) in [
         ("<!-- 6.6.6 -->", json!("")),
         ("1.4.0 <!-- 6.6.6 -->", json!("1.4.0")),
         ("1.4<!-- 6.6.6 -->.0", json!("1.4.0")),
@@ -82,22 +86,22 @@ fn what_github_does_not_show_is_no_answer() {
         ("`<!-- code -->` is `Vec<String>`", json!("`<!-- code -->` is `Vec<String>`")),
     ] {
         let body = format!("### Answer\n\n{answer}\n\n### End\n\nhere\n");
-        assert_eq!(parsed(&body), json!({ "answer": shown, "end": "here" }), "{body}");
+        assert_eq!(answers_without_form(&body), json!({ "answer": visible, "end": "here" }), "{body}");
     }
 }
 
 #[test]
 fn a_question_that_is_folded_away_is_refused() {
-    let hidden = "### Channel\n\nbeta\n\n";
+    let question = "### Channel\n\nbeta\n\n";
     for fold in ["<details>", "<details><!-- </details> -->", "<DETAILS title='</details>'>", "a <details> b"]
     {
-        let body = format!("### Notes\n\n{fold}\n\n{hidden}");
+        let body = format!("### Notes\n\n{fold}\n\n{question}");
         assert_eq!(parse(&body, &[]), Err(FormError::Folded(vec!["channel".into()])), "{body}");
     }
     let log = "<details><summary>Log</summary>\n\n```\nlog\n```\n\n</details>";
     for open in [log, "<details><summary>Log</summary>text</details>"] {
-        let body = format!("### Notes\n\n{open}\n\n{hidden}");
-        assert_eq!(parsed(&body)["channel"], "beta", "{body}");
+        let body = format!("### Notes\n\n{open}\n\n{question}");
+        assert_eq!(answers_without_form(&body)["channel"], "beta", "{body}");
     }
 }
 
@@ -116,7 +120,7 @@ fn a_choice_of_which_a_part_is_folded_away_is_refused() {
 #[test]
 fn an_issue_without_a_form_has_no_answers() {
     for body in ["", "just text\n- [x] done", "## A heading\n\ntext", "### \n\nnothing"] {
-        assert_eq!(parsed(body), json!({}), "{body}");
+        assert_eq!(answers_without_form(body), json!({}), "{body}");
     }
 }
 
@@ -131,8 +135,8 @@ fn element(kind: &str, label: &str) -> Value {
     json!({ "type": kind, "attributes": { "label": label } })
 }
 
-/// The answers in `body`, read as the form asks for them, or what is wrong.
-fn asked(elements: &Value, body: &str) -> Value {
+/// The answers in `body` by the form with these elements, or the error.
+fn answers_by_form(elements: &Value, body: &str) -> Value {
     let read = parse(body, &[form(elements)]);
     read.map_or_else(
         |error| error.to_string().into(),
@@ -150,14 +154,17 @@ fn only_the_answer_to_check_boxes_is_a_list() {
     let elements =
         json!([element("checkboxes", "Targets"), element("textarea", "To do"), element("input", "Also")]);
     assert_eq!(
-        asked(&elements, &body),
+        answers_by_form(&elements, &body),
         json!({ "targets": ["test it"], "to_do": list, "also": "- [ ] test it" })
     );
-    assert_eq!(parsed(&body), json!({ "targets": ["test it"], "to_do": ["test it"], "also": [] }));
-    let none = json!([element("checkboxes", "Targets")]);
-    assert_eq!(asked(&none, "### Targets\n\n_No response_"), json!({ "targets": [] }));
     assert_eq!(
-        asked(&none, "### Targets\n\n- [x] web\nand more"),
+        answers_without_form(&body),
+        json!({ "targets": ["test it"], "to_do": ["test it"], "also": [] })
+    );
+    let none = json!([element("checkboxes", "Targets")]);
+    assert_eq!(answers_by_form(&none, "### Targets\n\n_No response_"), json!({ "targets": [] }));
+    assert_eq!(
+        answers_by_form(&none, "### Targets\n\n- [x] web\nand more"),
         json!({ "targets": "- [x] web\nand more" })
     );
 }
@@ -168,13 +175,13 @@ fn a_heading_of_an_answer_is_text_where_the_form_is_known() {
     let body = format!("### Notes\n\n{notes}\n\n### Version\n\n1.4.0");
     let elements =
         json!([element("markdown", "Hello"), element("textarea", "Notes"), element("input", "Version")]);
-    assert_eq!(asked(&elements, &body), json!({ "notes": notes, "version": "1.4.0" }));
+    assert_eq!(answers_by_form(&elements, &body), json!({ "notes": notes, "version": "1.4.0" }));
 }
 
 #[test]
 fn a_heading_without_a_letter_is_text_in_any_case() {
     assert_eq!(
-        parsed("### Notes\n\nfirst\n\n### ...\n\nlast"),
+        answers_without_form("### Notes\n\nfirst\n\n### ...\n\nlast"),
         json!({ "notes": "first\n\n### ...\n\nlast" })
     );
 }
@@ -242,17 +249,20 @@ fn a_question_is_named_by_its_id_and_by_its_label() {
         json!({ "c-sharp": "13", "1_version": "1.4.0", "version": "1.4.0", "版本": "2", "what": "what" })
     );
     assert_eq!(
-        Value::Object(read.once),
+        Value::Object(read.by_first_name),
         json!({ "c-sharp": "13", "1_version": "1.4.0", "版本": "2", "what": "what" })
     );
-    assert_eq!(read.shared, BTreeMap::from([("c".to_owned(), vec!["C++".to_owned(), "C#".to_owned()])]));
-    // Without the file nobody knows the ids.
-    assert_eq!(parsed(body), json!("the issue asks more than once: `c`"));
+    assert_eq!(
+        read.shared_names,
+        BTreeMap::from([("c".to_owned(), vec!["C++".to_owned(), "C#".to_owned()])])
+    );
+    // Without the file the ids are unknown.
+    assert_eq!(answers_without_form(body), json!("the issue asks more than once: `c`"));
 
     // GitHub takes one label for several questions, if they have ids.
     let twice = json!([with_id("first", "Name"), with_id("second", "Name"), with_id("name", "Other")]);
     let body = "### Name\n\na\n\n### Name\n\nb\n\n### Other\n\nc\n\n";
-    assert_eq!(asked(&twice, body), json!({ "first": "a", "second": "b", "other": "c" }));
+    assert_eq!(answers_by_form(&twice, body), json!({ "first": "a", "second": "b", "other": "c" }));
 }
 
 #[test]
@@ -271,7 +281,11 @@ fn an_answer_that_github_shows_as_code_has_no_fence() {
         ("```shell\na\n```\nand wrote this", "```shell\na\n```\nand wrote this"),
     ] {
         let body = format!("### Log\n\n{log}\n\n### Other\n\n```\ncode\n```\n");
-        assert_eq!(asked(&elements, &body), json!({ "log": expected, "other": "```\ncode\n```" }), "{log}");
+        assert_eq!(
+            answers_by_form(&elements, &body),
+            json!({ "log": expected, "other": "```\ncode\n```" }),
+            "{log}"
+        );
     }
 }
 
@@ -280,7 +294,7 @@ fn a_choice_that_was_not_made_is_blank() {
     let elements = json!([element("dropdown", "Channel"), element("input", "Name")]);
     for (channel, expected) in [("None", ""), ("_No response_", ""), ("beta, stable", "beta, stable")] {
         let body = format!("### Channel\n\n{channel}\n\n### Name\n\nNone");
-        assert_eq!(asked(&elements, &body), json!({ "channel": expected, "name": "None" }));
+        assert_eq!(answers_by_form(&elements, &body), json!({ "channel": expected, "name": "None" }));
     }
 }
 
@@ -299,7 +313,7 @@ fn what_is_no_form_is_left_alone() {
     assert!(Form::read("x.yml", "body: [").is_err());
 }
 
-/// What somebody types into a text area, and what GitHub shows of it.
+/// Text that people type into a text area, and the part of it that GitHub shows.
 const PIECES: [(&str, &str); 18] = [
     ("plain", "plain"),
     ("two\nlines", "two\nlines"),
@@ -335,14 +349,14 @@ const LABELS: [&str; 10] = [
     "A \\# sign",
 ];
 
-/// A question with an answer: its element, what GitHub writes below the heading, and the value that templates get.
+/// A question with an answer: its element, GitHub's text below the heading, and the value that templates get.
 fn question(number: usize) -> impl Strategy<Value = (Value, String, Value)> {
     let of = move |kind: &str, more: Value| {
         let mut attributes = json!({ "label": LABELS[number] });
         attributes.as_object_mut().expect("one").extend(more.as_object().expect("one").clone());
         json!({ "type": kind, "id": format!("q-{number}"), "attributes": attributes })
     };
-    let blank = |written: String| if written.is_empty() { NO_RESPONSE.to_owned() } else { written };
+    let blank = |markdown: String| if markdown.is_empty() { NO_RESPONSE.to_owned() } else { markdown };
     let options = json!({ "options": ["web", "the docs", "C++ [new]"] });
     let boxes = json!({ "options": [{ "label": "web" }, { "label": "the `docs`" }, { "label": "[x] api" }] });
     prop_oneof![
@@ -358,10 +372,10 @@ fn question(number: usize) -> impl Strategy<Value = (Value, String, Value)> {
             "[log.txt](https://github.com/files/1)".into()
         )),
         proptest::collection::vec(0..PIECES.len(), 0..5).prop_map(move |pieces| {
-            let typed: Vec<_> = pieces.iter().map(|piece| PIECES[*piece].0).collect();
-            let shown: Vec<_> =
-                pieces.iter().map(|piece| PIECES[*piece].1).filter(|shown| !shown.is_empty()).collect();
-            (of("textarea", json!({})), blank(typed.join("\n\n")), shown.join("\n\n").trim().into())
+            let texts: Vec<_> = pieces.iter().map(|piece| PIECES[*piece].0).collect();
+            let visible: Vec<_> =
+                pieces.iter().map(|piece| PIECES[*piece].1).filter(|visible| !visible.is_empty()).collect();
+            (of("textarea", json!({})), blank(texts.join("\n\n")), visible.join("\n\n").trim().into())
         }),
         proptest::collection::vec("(### Version|- \\[x\\] a|<b>x</b>|  in|~~~|`tick`|<!--|)", 1..6).prop_map(
             move |lines| {
@@ -369,15 +383,15 @@ fn question(number: usize) -> impl Strategy<Value = (Value, String, Value)> {
                 (of("textarea", json!({ "render": "shell" })), format!("```shell\n{code}\n```"), code.into())
             }
         ),
-        proptest::sample::subsequence(vec!["web", "the docs", "C++ [new]"], 0..=3).prop_map(move |chosen| {
-            let written = if chosen.is_empty() { NO_CHOICE.to_owned() } else { chosen.join(", ") };
-            (of("dropdown", options.clone()), written, chosen.join(", ").into())
+        proptest::sample::subsequence(vec!["web", "the docs", "C++ [new]"], 0..=3).prop_map(move |choice| {
+            let markdown = if choice.is_empty() { NO_CHOICE.to_owned() } else { choice.join(", ") };
+            (of("dropdown", options.clone()), markdown, choice.join(", ").into())
         }),
-        proptest::sample::subsequence(vec!["web", "the `docs`", "[x] api"], 0..=3).prop_map(move |ticked| {
+        proptest::sample::subsequence(vec!["web", "the `docs`", "[x] api"], 0..=3).prop_map(move |labels| {
             let line =
-                |label: &&str| format!("- [{}] {label}\n", if ticked.contains(label) { "X" } else { " " });
-            let written: String = ["web", "the `docs`", "[x] api"].iter().map(line).collect();
-            (of("checkboxes", boxes.clone()), written, json!(ticked))
+                |label: &&str| format!("- [{}] {label}\n", if labels.contains(label) { "X" } else { " " });
+            let markdown: String = ["web", "the `docs`", "[x] api"].iter().map(line).collect();
+            (of("checkboxes", boxes.clone()), markdown, json!(labels))
         }),
     ]
 }
@@ -400,7 +414,7 @@ proptest! {
         let first = json!([elements[0].clone()]);
         let label = |element: &Value| element["attributes"]["label"].as_str().expect("text").to_owned();
         let body: String =
-            questions.iter().map(|(element, written, _)| format!("### {}\n\n{written}\n\n", label(element))).collect();
+            questions.iter().map(|(element, markdown, _)| format!("### {}\n\n{markdown}\n\n", label(element))).collect();
         let body = if has_returns { body.replace('\n', "\r\n") } else { body };
         let read = parse(&body, &[form(&first), form(&elements)]).expect("clear answers");
         for (element, _, expected) in &questions {

@@ -1,4 +1,4 @@
-//! Accounts: under which one this step writes, and what GitHub lets one do in a repository.
+//! Accounts: the one under which this step writes, and the roles of accounts in repositories.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ use serde_json::json;
 use super::api::Repeat;
 use super::client::{GitHub, Request, path_part};
 use super::error::GitHubError;
-use super::role::{AskedRole, GivenRole, Role};
+use super::role::{AccountRole, Role, RoleAnswer};
 use crate::names::{IssueRef, Login, RepoName};
 use crate::problem::Help;
 
 impl GitHub {
-    /// The account under which this step writes to `issue`, asked once in a step; none if GitHub does not say.
+    /// The account under which this step writes to `issue`; none if GitHub does not report it. The step asks once.
     ///
-    /// An App's account has the App's name. Who has given a token is asked for. A token of an installation, such as
-    /// `github.token`, belongs to nobody; the answer to a write names its account. The one write that changes nothing
-    /// that people read is a reaction to the issue, which is there once however often it is sent:
-    /// <https://docs.github.com/rest/reactions/reactions#create-reaction-for-an-issue>. `may_write`: whether that is
-    /// allowed.
+    /// An App's account has the App's name. For the token of an account, GitHub reports the account. A token of an
+    /// installation, such as `github.token`, belongs to no account, but the answer to a write names one. The only write
+    /// that changes no text is a reaction to the issue, which GitHub keeps once however often it is sent:
+    /// <https://docs.github.com/rest/reactions/reactions#create-reaction-for-an-issue>. `may_write`: whether the step
+    /// may react.
     ///
     /// # Errors
     ///
@@ -72,36 +72,40 @@ impl GitHub {
         }
     }
 
-    /// What GitHub lets `login` do in `repository`, asked once in a step; none if it was asked about `most` others.
-    pub async fn role_once(&self, repository: &RepoName, login: &Login, most: usize) -> Option<AskedRole> {
+    /// The role of `login` in `repository`, asked for once in a step; none after `most` questions about others.
+    pub async fn role_once(&self, repository: &RepoName, login: &Login, most: usize) -> Option<RoleAnswer> {
         let key = (repository.clone(), login.as_str().to_ascii_lowercase());
         let mut roles = self.roles.lock().await;
         if let Some(role) = roles.get(&key) {
-            return Some(AskedRole { role: role.clone(), is_new: false });
+            return Some(RoleAnswer { role: role.clone(), is_new: false });
         }
         if roles.len() >= most {
             return None;
         }
         let role = self.role(repository, login).await.map_err(|error| with_remedy(&error));
         roles.insert(key, role.clone());
-        Some(AskedRole { role, is_new: true })
+        Some(RoleAnswer { role, is_new: true })
     }
 
-    /// What GitHub lets `login` do in `repository`.
+    /// The role of `login` in `repository`.
     ///
     /// # Errors
     ///
     /// When GitHub refuses or does not answer.
     pub async fn role(&self, repository: &RepoName, login: &Login) -> Result<Role, GitHubError> {
-        self.given_role(repository, login).await.map(|given| given.role)
+        self.account_role(repository, login).await.map(|account_role| account_role.role)
     }
 
-    /// What GitHub lets `login` do in `repository`, in GitHub's own words.
+    /// The role of `login` in `repository`, with GitHub's name for it.
     ///
     /// # Errors
     ///
     /// When GitHub refuses or does not answer.
-    pub async fn given_role(&self, repository: &RepoName, login: &Login) -> Result<GivenRole, GitHubError> {
+    pub async fn account_role(
+        &self,
+        repository: &RepoName,
+        login: &Login,
+    ) -> Result<AccountRole, GitHubError> {
         #[derive(Deserialize)]
         struct Account {
             id: u64,
@@ -121,17 +125,17 @@ impl GitHub {
         let Permission { permission, role_name, user } =
             match self.send(Request::get(repository, path, purpose)).await {
                 Ok(answer) => answer.json()?,
-                // GitHub knows nobody of this name.
+                // GitHub knows no account of this name.
                 Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {
-                    return Ok(GivenRole { role: Role::Read, name: "none".to_owned(), account: None });
+                    return Ok(AccountRole { role: Role::Read, name: "none".to_owned(), account: None });
                 }
                 Err(error) => return Err(error),
             };
-        // An organization's own role has a name that says nothing; `permission` knows neither triage nor maintain.
+        // The name of an organization's own role does not help; `permission` has neither triage nor maintain.
         let of_user = user.iter().flat_map(|user| &user.permissions).filter(|(_, may)| **may);
         let names = of_user.map(|(name, _)| name).chain(&role_name).chain([&permission]);
-        let role = names.filter_map(|name| Role::named(name)).max();
-        Ok(GivenRole {
+        let role = names.filter_map(|name| Role::parse(name)).max();
+        Ok(AccountRole {
             role: role.unwrap_or(Role::Read),
             name: role_name.unwrap_or(permission),
             account: user.map(|user| user.id),
@@ -139,8 +143,8 @@ impl GitHub {
     }
 }
 
-/// The error in one line, with what to do about it.
+/// The error in one line, with its remedy.
 fn with_remedy(error: &GitHubError) -> String {
-    let help = error.help().map(|help| format!("; {help}"));
+    let help = error.help().map(|help| format!("; {}", help.text));
     format!("{error}{}", help.unwrap_or_default())
 }

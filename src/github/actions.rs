@@ -14,7 +14,7 @@ use super::remedy;
 use super::time::{optional_time, time};
 use crate::names::{GitRef, Login, RepoName, RunId, WorkflowFile};
 
-/// A workflow run, as far as it is read.
+/// The fields of a workflow run that this action reads.
 #[derive(Debug, Clone, Deserialize)]
 pub struct WorkflowRun {
     /// Its id.
@@ -23,10 +23,10 @@ pub struct WorkflowRun {
     pub html_url: String,
     #[serde(default)]
     display_title: Option<String>,
-    /// How far it is: `completed` when it has ended.
+    /// Its state: `completed` when it has ended.
     #[serde(default)]
     pub status: Option<String>,
-    /// How it ended, once it has.
+    /// Its result, when it has ended.
     #[serde(default)]
     pub conclusion: Option<String>,
     /// The newest attempt.
@@ -35,7 +35,7 @@ pub struct WorkflowRun {
     /// When it was created.
     #[serde(deserialize_with = "time")]
     pub created_at: DateTime<Utc>,
-    /// When its newest attempt was asked for.
+    /// When its newest attempt was requested.
     #[serde(default, deserialize_with = "optional_time")]
     pub run_started_at: Option<DateTime<Utc>>,
     /// When it changed last.
@@ -46,13 +46,13 @@ pub struct WorkflowRun {
     pub path: Option<String>,
     #[serde(default)]
     actor: Option<Actor>,
-    /// By which event it was started.
+    /// The event that started it.
     #[serde(default)]
     pub event: Option<String>,
     /// The branch or tag that it runs.
     #[serde(default)]
     pub head_branch: Option<String>,
-    /// The repository of that branch: another one for a run of a fork, none where that was deleted.
+    /// The repository of that branch: another one for a run of a fork, none if that was deleted.
     #[serde(default)]
     head_repository: Option<HeadRepository>,
     /// The id of its workflow.
@@ -66,7 +66,7 @@ pub struct WorkflowRun {
     pub head_sha: Option<String>,
 }
 
-/// A workflow, as GitHub knows it.
+/// A workflow in GitHub's list.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Workflow {
     id: u64,
@@ -81,7 +81,7 @@ impl Workflow {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 
-    /// Whether `text` is another name of it: its own name or id, its file in another case or with another ending.
+    /// Whether `text` is another name for it: its name, its id, or its file in another case or with another ending.
     #[must_use]
     pub fn is_called(&self, text: &str) -> bool {
         let stem =
@@ -103,19 +103,19 @@ struct HeadRepository {
 }
 
 impl WorkflowRun {
-    /// What the run is called; blank if it has no name.
+    /// The run's title; blank if it has none.
     #[must_use]
     pub fn title(&self) -> &str {
         self.display_title.as_deref().unwrap_or_default()
     }
 
-    /// Who started it.
+    /// The login that started it.
     #[must_use]
     pub fn actor(&self) -> Option<&str> {
         self.actor.as_ref().map(|actor| actor.login.as_str())
     }
 
-    /// Whether its branch is one of `repository`, and not of a fork.
+    /// Whether its branch is in `repository`, and not in a fork.
     #[must_use]
     pub fn is_of_branch_in(&self, repository: &RepoName) -> bool {
         let head = self.head_repository.as_ref();
@@ -129,7 +129,7 @@ impl WorkflowRun {
     }
 }
 
-/// The run that a start brought about.
+/// The run of a start.
 #[derive(Debug, Clone, Deserialize)]
 pub struct StartedRun {
     /// Its id.
@@ -140,31 +140,31 @@ pub struct StartedRun {
 }
 
 #[derive(Deserialize)]
-struct ListedRuns {
+struct RunList {
     workflow_runs: Vec<WorkflowRun>,
 }
 
 /// The jobs of a run.
 #[derive(Debug, Clone, Deserialize)]
 pub struct RunJobs {
-    /// How many there are so far.
+    /// The number of jobs so far.
     pub total_count: usize,
     /// The first hundred of them.
     pub jobs: Vec<RunJob>,
 }
 
-/// A job of a run, as far as it is read.
+/// The fields of a job that this action reads.
 #[derive(Debug, Clone, Deserialize)]
 pub struct RunJob {
-    /// Its id, which is that of its check run.
+    /// Its id, which is also the id of its check run.
     #[serde(default)]
     pub id: Option<u64>,
     /// Its name.
     pub name: String,
-    /// How far it is.
+    /// Its state: `completed` when it has ended.
     #[serde(default)]
     pub status: Option<String>,
-    /// How it ended.
+    /// Its result, when it has ended.
     #[serde(default)]
     pub conclusion: Option<String>,
     /// The job in the browser.
@@ -188,31 +188,30 @@ pub struct RunJob {
 }
 
 impl RunJob {
-    /// The first step that ended badly.
+    /// The first step that failed, timed out or was cancelled.
     #[must_use]
     pub fn failed_step(&self) -> Option<&RunStep> {
         self.steps.iter().find(|step| is_bad(step.conclusion.as_deref()))
     }
 
-    /// Whether it has ended: GitHub has the logs of such jobs alone.
+    /// Whether it has ended: GitHub has the logs of ended jobs only.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.status.as_deref() == Some("completed")
     }
 
-    /// Whether the job or one of its steps ended badly.
+    /// Whether the job or one of its steps failed, timed out or was cancelled.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         is_bad(self.conclusion.as_deref()) || self.failed_step().is_some()
     }
 }
 
-/// Whether this conclusion of a job or a step is a bad end.
 fn is_bad(conclusion: Option<&str>) -> bool {
     matches!(conclusion, Some("failure" | "timed_out" | "startup_failure" | "cancelled"))
 }
 
-/// A step of a job, as far as it is read.
+/// The fields of a step that this action reads.
 #[derive(Debug, Clone, Deserialize)]
 pub struct RunStep {
     /// Its name.
@@ -220,24 +219,24 @@ pub struct RunStep {
     /// Its number in the job, from 1.
     #[serde(default)]
     pub number: u64,
-    /// How it ended.
+    /// Its result, when it has ended.
     #[serde(default)]
     pub conclusion: Option<String>,
 }
 
 impl RunStep {
-    /// The step on its job's page.
+    /// The address of the step on its job's page.
     #[must_use]
     pub fn url_on(&self, page: &str) -> String {
         format!("{page}#step:{}:1", self.number)
     }
 }
 
-/// An environment that a run waits for, as far as it is read.
+/// An environment for which a run waits.
 #[derive(Debug, Clone, Deserialize)]
 pub struct PendingDeployment {
     environment: Environment,
-    /// In minutes; none: 0.
+    /// In minutes; 0 without a timer.
     #[serde(default)]
     wait_timer: i64,
     #[serde(default, deserialize_with = "optional_time")]
@@ -273,14 +272,14 @@ impl PendingDeployment {
         &self.environment.name
     }
 
-    /// When its wait timer ends, where it has one.
+    /// When its wait timer ends; none if it has no timer.
     #[must_use]
-    pub fn timer_ends(&self) -> Option<DateTime<Utc>> {
+    pub fn timer_end(&self) -> Option<DateTime<Utc>> {
         let timer = TimeDelta::try_minutes(self.wait_timer).filter(|timer| *timer > TimeDelta::zero())?;
         self.wait_timer_started_at?.checked_add_signed(timer)
     }
 
-    /// Who may approve: people, and teams of `owner`, whose repository it is.
+    /// The people and teams that may approve; `owner` of the repository is the organization of the teams.
     pub fn reviewers(&self, owner: &str) -> impl Iterator<Item = Login> {
         self.reviewers.iter().filter_map(move |Reviewer { reviewer }| {
             match (&reviewer.login, &reviewer.slug) {
@@ -292,7 +291,7 @@ impl PendingDeployment {
     }
 }
 
-/// A review of environments that a run waited for, as far as it is read. GitHub does not say when it was.
+/// A review of environments for which a run waited. GitHub does not report its time.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Approval {
     #[serde(default)]
@@ -310,46 +309,46 @@ impl Approval {
         self.environments.iter().map(|environment| environment.name.as_str())
     }
 
-    /// Who reviewed them.
+    /// The login of the reviewer.
     #[must_use]
     pub fn reviewer(&self) -> Option<&str> {
         self.user.as_ref().map(|user| user.login.as_str())
     }
 }
 
-/// What was asked for, or that it is still as it was.
+/// The answer to a question for changes.
 #[derive(Debug, Clone)]
 pub enum Fresh<T> {
-    /// It is new, or has changed.
+    /// The object, which is new or has changed.
     Changed(T),
-    /// It is as it was when the tag was given.
+    /// The object has not changed since it had the tag.
     Same,
 }
 
-/// What GitHub compares to tell whether something has changed
+/// The tag by which GitHub recognizes a change
 /// ([conditional requests](https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate)
-/// that find it unchanged cost nothing of the rate limit).
+/// for an unchanged object cost nothing of the rate limit).
 pub type Tag = String;
 
 /// The most pages that are read of a workflow's runs, a hundred to a page.
 const PAGES_OF_RUNS: u32 = 10;
 
-/// The most inputs that GitHub takes for a workflow.
+/// The most inputs of a workflow.
 const MOST_INPUTS: usize = 25;
 
-/// The first release of GitHub Enterprise Server that takes so many, and what the releases before take.
+/// The first release of GitHub Enterprise Server with that limit, and the limit of earlier releases.
 const TAKES_MOST_INPUTS: EnterpriseRelease = (3, 21);
 const MOST_INPUTS_BEFORE: usize = 10;
 
 impl GitHub {
-    /// How many inputs a workflow takes when it is started, on the server that has answered so far.
+    /// The most inputs of a start, on the server that has answered so far.
     #[must_use]
     pub fn most_inputs(&self) -> usize {
         let is_older = self.enterprise_release().is_some_and(|release| release < TAKES_MOST_INPUTS);
         if is_older { MOST_INPUTS_BEFORE } else { MOST_INPUTS }
     }
 
-    /// The state of a workflow, `active` if it can be started; none if GitHub knows no such workflow.
+    /// The state of a workflow, `active` if it can be started; none if the workflow does not exist.
     ///
     /// # Errors
     ///
@@ -375,7 +374,7 @@ impl GitHub {
         }
     }
 
-    /// The workflows that GitHub knows in `repository`, at most the first hundred.
+    /// The workflows of `repository`, at most the first hundred.
     ///
     /// # Errors
     ///
@@ -391,7 +390,7 @@ impl GitHub {
         Ok(workflows)
     }
 
-    /// Cancels a run. One that has ended stays as it is, and may be cancelled again.
+    /// Cancels a run; may be repeated. A run that has ended stays as it is.
     ///
     /// # Errors
     ///
@@ -416,7 +415,7 @@ impl GitHub {
         run: RunId,
         tag: Option<&Tag>,
     ) -> Result<Fresh<(WorkflowRun, Option<Tag>)>, GitHubError> {
-        self.fresh(run_request(repository, run).unless(tag)).await
+        self.send_if_changed(run_request(repository, run).tag(tag)).await
     }
 
     /// The jobs of the newest attempt of a run, the first hundred, if they have changed since they
@@ -433,10 +432,10 @@ impl GitHub {
     ) -> Result<Fresh<(RunJobs, Option<Tag>)>, GitHubError> {
         let path = format!("/actions/runs/{run}/jobs?per_page=100");
         let purpose = format!("list the jobs of run {run} of {repository}");
-        self.fresh(Request::get(repository, path, purpose).unless(tag)).await
+        self.send_if_changed(Request::get(repository, path, purpose).tag(tag)).await
     }
 
-    /// The environments that a run waits for.
+    /// The environments for which a run waits.
     ///
     /// # Errors
     ///
@@ -462,7 +461,7 @@ impl GitHub {
         Ok(self.send(Request::get(repository, path, purpose)).await?.json()?)
     }
 
-    async fn fresh<T: DeserializeOwned>(
+    async fn send_if_changed<T: DeserializeOwned>(
         &self,
         request: Request<'_>,
     ) -> Result<Fresh<(T, Option<Tag>)>, GitHubError> {
@@ -473,10 +472,10 @@ impl GitHub {
         Ok(Fresh::Changed((answer.json()?, answer.tag())))
     }
 
-    /// Starts `workflow` in `repository` at `git_ref`, and says which run that is.
+    /// Starts `workflow` in `repository` at `git_ref`, and returns its run.
     ///
     /// Sent once: a repeated request would start a second run. After an unclear failure the caller
-    /// looks for the run before asking again. A server that does not tell the run answers with none.
+    /// looks for the run before it asks again. None if the server does not report the run.
     ///
     /// # Errors
     ///
@@ -511,7 +510,7 @@ impl GitHub {
         Ok(Some(answer.json()?))
     }
 
-    /// Sends an event of `event_type` to `repository`. GitHub does not tell what it starts.
+    /// Sends an event of `event_type` to `repository`. GitHub does not report the runs that it starts.
     ///
     /// Sent once: a repeated request would be a second event.
     ///
@@ -527,15 +526,14 @@ impl GitHub {
         let body = json!({ "event_type": event_type, "client_payload": payload });
         let purpose = format!("send the event `{event_type}` to {repository}");
         let request = Request::new(Method::POST, repository, "/dispatches", Repeat::Never, purpose);
-        let sent = self.send(request.body(body)).await;
-        sent.map(drop).map_err(|error| remedy::of_event(error, repository))
+        let result = self.send(request.body(body)).await;
+        result.map(drop).map_err(|error| remedy::of_event(error, repository))
     }
 
     /// The runs that a `workflow_dispatch` of `workflow` at `git_ref` started since `since`, newest first.
     ///
-    /// The list of all runs is read and filtered here. A list with a filter is a search on GitHub's
-    /// side: its index lags behind, and a run that was just started is missing from it. The
-    /// newest thousand runs are read at most.
+    /// The list of all runs is read and filtered here. For a list with a filter GitHub uses a search, whose index
+    /// lags behind: a new run is missing from it. The newest thousand runs are read at most.
     ///
     /// # Errors
     ///
@@ -555,11 +553,11 @@ impl GitHub {
                 format!("/actions/workflows/{}/runs?per_page=100&page={page}", path_part(workflow.as_str()));
             let purpose = format!("list the runs of `{workflow}` in {repository}");
             let answer = self.send(Request::get(repository, path, purpose)).await?;
-            let ListedRuns { workflow_runs } = answer.json()?;
+            let RunList { workflow_runs } = answer.json()?;
             let is_older = workflow_runs.last().is_none_or(|oldest| oldest.created_at < since);
             for run in workflow_runs {
-                // New runs move those before them to the next page, where they are listed again.
-                let is_known = runs.iter().any(|known| known.id == run.id);
+                // New runs move older ones to the next page, which lists them again.
+                let is_known = runs.iter().any(|other| other.id == run.id);
                 if run.is_dispatched_at(git_ref) && run.created_at >= since && !is_known {
                     runs.push(run);
                 }
@@ -573,7 +571,7 @@ impl GitHub {
 
     /// The newest fifty runs of a workflow, newest first.
     ///
-    /// They are those of all branches: a list with a filter comes from an index that may be days behind.
+    /// The list has all branches: a list with a filter comes from an index that may be days behind.
     ///
     /// # Errors
     ///
@@ -585,12 +583,11 @@ impl GitHub {
     ) -> Result<Vec<WorkflowRun>, GitHubError> {
         let path = format!("/actions/workflows/{workflow}/runs?per_page=50&exclude_pull_requests=true");
         let purpose = format!("list the last runs of the workflow in {repository}");
-        let ListedRuns { workflow_runs } =
-            self.send(Request::get(repository, path, purpose)).await?.json()?;
+        let RunList { workflow_runs } = self.send(Request::get(repository, path, purpose)).await?.json()?;
         Ok(workflow_runs)
     }
 
-    /// A run; none if it is not there (any more).
+    /// A run; none if it does not exist (any more).
     ///
     /// # Errors
     ///

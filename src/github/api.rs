@@ -1,12 +1,12 @@
 //! One exchange with GitHub's API, or with a server like it: its time-out, its retries, and its line
-//! in the debug log. A call brings its own token; which one that is others decide.
+//! in the debug log. A call brings its own token.
 //!
-//! Reads, and writes that come out the same when repeated, are tried again after an unclear failure.
-//! A write that must not happen twice is sent once, and its caller looks for the effect. Two answers
-//! say that a call had no effect, and the call is sent again in either case: GitHub puts it off for its
+//! After an unclear failure, reads and idempotent writes are sent again. A write that must not happen twice is
+//! sent once, and its caller looks for the effect. After two answers a call had no effect, and is sent again in
+//! any case: GitHub defers it because of a
 //! [rate limits](https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#handle-rate-limit-errors-appropriately),
-//! or GitHub does not show yet what the call is about (`Call::appears_within`). Every try is sent at the
-//! pace of its token.
+//! or GitHub does not show the call's object yet (`Call::appears_within`). Every try keeps to the pace of its
+//! token.
 
 mod answer;
 mod error;
@@ -24,7 +24,7 @@ use secrecy::ExposeSecret;
 use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
-use super::moved::Moves;
+use super::moves::Moves;
 use super::pace::{Cost, TooLate};
 use super::transport;
 use crate::job::Clock;
@@ -36,23 +36,23 @@ pub(super) use error::grants;
 pub use request::RequestLine;
 pub(super) use request::{Call, Repeat};
 
-/// How long one exchange may take.
+/// The longest that one exchange may take.
 const EXCHANGE_LIMIT: Duration = Duration::from_secs(30);
 
 /// The most bytes of an answer: a hundred comments of 65,536 characters, each up to six bytes long in JSON, and
-/// room for the rest. Strangers may write such comments, and must not make a ticket unreadable by it.
+/// room for the rest. Strangers may write such comments, and a ticket must stay readable with them.
 const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
 
-/// The most bytes of a refusal that are looked at for a message.
+/// The most bytes of a refusal that are searched for a message.
 const REFUSAL_LIMIT: usize = 64 * 1024;
 
-/// A server that is asked with whatever token a call brings.
+/// A server. Each call brings its own token.
 #[derive(Debug)]
 pub(super) struct Api {
     octocrab: Octocrab,
     clock: Clock,
     retry_timeout: Duration,
-    /// Known from the first answer of a GitHub Enterprise Server on.
+    /// Set by the first answer of a GitHub Enterprise Server.
     enterprise: OnceLock<EnterpriseRelease>,
     moves: Moves,
 }
@@ -61,17 +61,15 @@ pub(super) struct Api {
 pub(super) type EnterpriseRelease = (u32, u32);
 
 impl Api {
-    /// The server behind `octocrab`; a call waits and is repeated for `retry_timeout` at most.
+    /// The server behind `octocrab`. A call waits and is repeated for `retry_timeout` at most.
     pub(super) fn new(octocrab: Octocrab, clock: Clock, retry_timeout: Duration) -> Self {
         Self { octocrab, clock, retry_timeout, enterprise: OnceLock::new(), moves: Moves::default() }
     }
 
-    /// The time.
     pub(super) fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// What has another name now, as far as the step has said so.
     pub(super) fn moves(&self) -> &Moves {
         &self.moves
     }
@@ -83,30 +81,30 @@ impl Api {
 
     /// Sends `call` until there is a clear answer or no time left.
     pub(super) async fn send(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
-        let began = Instant::now();
+        let start = Instant::now();
         let mut delays = Delays::default();
         loop {
-            let slot = self.admit(call, self.retry_timeout.saturating_sub(began.elapsed())).await?;
-            let answered = self.send_once(call).await;
+            let slot = self.admit(call, self.retry_timeout.saturating_sub(start.elapsed())).await?;
+            let result = self.send_once(call).await;
             drop(slot);
-            let error = match answered {
+            let error = match result {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            let waited = began.elapsed();
+            let elapsed = start.elapsed();
             let delay = if may_repeat(&error, call.repeat) {
-                delays.after(&error)
+                delays.after_failure(&error)
             } else if is_not_found(&error) {
-                delays.until_shown(call.appears_within.saturating_sub(waited))
+                delays.after_not_found(call.appears_within.saturating_sub(elapsed))
             } else {
                 None
             };
-            let is_in_time = |delay: &Duration| waited.saturating_add(*delay) <= self.retry_timeout;
+            let is_in_time = |delay: &Duration| elapsed.saturating_add(*delay) <= self.retry_timeout;
             let Some(delay) = delay.filter(is_in_time) else { return Err(error) };
             let seconds = delay.as_secs_f32().ceil();
             if is_not_found(&error) {
                 tracing::info!(
-                    "waiting {seconds} s, then trying again: {error}; GitHub may not show yet what was just written"
+                    "waiting {seconds} s, then trying again: {error}; GitHub's answer may not show recent writes yet"
                 );
             } else {
                 tracing::info!("waiting {seconds} s, then trying again: {error}");
@@ -115,7 +113,7 @@ impl Api {
         }
     }
 
-    /// Waits for the turn of `call`; every try has one.
+    /// Waits for the turn of `call`. Every try has its own turn.
     async fn admit<'a>(
         &self,
         call: &Call<'a>,
@@ -131,29 +129,28 @@ impl Api {
         })
     }
 
-    /// Sends `call` once.
     pub(super) async fn send_once(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
         let line = Box::new(call.line.clone());
-        let built = self.octocrab.build_request(builder(call), call.body);
-        let built = built
+        let request = self.octocrab.build_request(builder(call), call.body);
+        let request = request
             .map_err(|error| ApiError::Unexpected { request: line.clone(), reason: error.to_string() })?;
 
-        let started = Instant::now();
+        let start = Instant::now();
         let exchange = async {
-            let response = self.octocrab.execute(built).await?;
+            let response = self.octocrab.execute(request).await?;
             let is_good = is_good(response.status());
             transport::body_of(response, if is_good { ANSWER_LIMIT } else { REFUSAL_LIMIT }).await
         };
-        let answered = tokio::time::timeout(EXCHANGE_LIMIT, exchange).await;
-        let took = started.elapsed().as_millis();
-        let (parts, body) = match answered {
+        let outcome = tokio::time::timeout(EXCHANGE_LIMIT, exchange).await;
+        let milliseconds = start.elapsed().as_millis();
+        let (parts, body) = match outcome {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
-                tracing::debug!(target: "request", request = %line, took, "no answer");
-                return Err(broken(line, error.as_ref()));
+                tracing::debug!(target: "request", request = %line, milliseconds, "no answer");
+                return Err(connection_error(line, error.as_ref()));
             }
             Err(_) => {
-                tracing::debug!(target: "request", request = %line, took, "no answer in time");
+                tracing::debug!(target: "request", request = %line, milliseconds, "no answer in time");
                 let reason = format!("no answer within {} s", EXCHANGE_LIMIT.as_secs());
                 return Err(ApiError::Unclear { request: line, reason });
             }
@@ -163,7 +160,7 @@ impl Api {
         tracing::debug!(
             target: "request",
             request = %line,
-            took,
+            milliseconds,
             status = parts.status.as_u16(),
             rate_limit_remaining = header("x-ratelimit-remaining"),
             request_id = header("x-github-request-id"),
@@ -171,9 +168,9 @@ impl Api {
         self.note_release(&parts.headers);
         match body {
             Some(body) if is_good(parts.status) => {
-                let redirected = transport::redirected(&parts, &line.path);
+                let new_path = transport::new_path(&parts, &line.path);
                 let (status, headers) = (parts.status, parts.headers);
-                Ok(Answer { request: line, redirected, status, headers, body })
+                Ok(Answer { request: line, new_path, status, headers, body })
             }
             None if is_good(parts.status) => {
                 Err(ApiError::TooLong { request: line, limit: format!("{ANSWER_LIMIT} bytes") })
@@ -217,7 +214,7 @@ fn is_not_found(error: &ApiError) -> bool {
 /// The waits between the tries of a call.
 struct Delays {
     failures: ExponentialBackoff,
-    not_yet: ExponentialBackoff,
+    lags: ExponentialBackoff,
 }
 
 impl Default for Delays {
@@ -227,17 +224,17 @@ impl Default for Delays {
             .with_max_delay(Duration::from_secs(60))
             .with_max_times(10)
             .with_jitter();
-        let not_yet = ExponentialBuilder::default()
+        let lags = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(250))
             .with_max_delay(Duration::from_secs(2))
             .without_max_times();
-        Self { failures: failures.build(), not_yet: not_yet.build() }
+        Self { failures: failures.build(), lags: lags.build() }
     }
 }
 
 impl Delays {
-    /// The wait after a failure; none if there were enough of them.
-    fn after(&mut self, error: &ApiError) -> Option<Duration> {
+    /// The wait after a failure; none after too many failures.
+    fn after_failure(&mut self, error: &ApiError) -> Option<Duration> {
         let delay = self.failures.next()?;
         Some(match error {
             ApiError::RateLimited { wait: Some(wait), .. } => {
@@ -249,9 +246,9 @@ impl Delays {
         })
     }
 
-    /// The wait for something that appears within the `rest` of its time: the last try is at its end.
-    fn until_shown(&mut self, rest: Duration) -> Option<Duration> {
-        self.not_yet.next().map(|delay| delay.min(rest)).filter(|delay| !delay.is_zero())
+    /// The wait for an object that appears within `rest`: the last try is at its end.
+    fn after_not_found(&mut self, rest: Duration) -> Option<Duration> {
+        self.lags.next().map(|delay| delay.min(rest)).filter(|delay| !delay.is_zero())
     }
 }
 
@@ -263,31 +260,31 @@ fn builder(call: &Call<'_>) -> http::request::Builder {
         .method(&call.line.method)
         .uri(&call.line.path)
         .header(ACCEPT, "application/vnd.github+json")
-        // GitHub refuses requests that do not say which program sends them:
+        // GitHub refuses requests that do not name the program that sends them:
         // https://docs.github.com/rest/using-the-rest-api/getting-started-with-the-rest-api#user-agent
         .header(USER_AGENT, concat!("release-ticket-action/", env!("CARGO_PKG_VERSION")))
         .header(AUTHORIZATION, bearer);
-    match call.unless {
+    match call.tag {
         Some(tag) => builder.header(IF_NONE_MATCH, tag),
         None => builder,
     }
 }
 
 /// A connection that could not be opened had no effect; one that broke later is unclear.
-fn broken(request: Box<RequestLine>, error: &(dyn std::error::Error + 'static)) -> ApiError {
+fn connection_error(request: Box<RequestLine>, error: &(dyn std::error::Error + 'static)) -> ApiError {
     let mut reasons = Vec::new();
-    let mut unopened = false;
+    let mut is_unopened = false;
     for cause in obstacle::causes(error).skip(1) {
         if cause.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(|error| error.is_connect()) {
             // Its causes say why.
-            unopened = true;
+            is_unopened = true;
         } else {
             reasons.push(cause.to_string());
         }
     }
     reasons.dedup();
     let reason = if reasons.is_empty() { "the connection broke".to_owned() } else { reasons.join(": ") };
-    if unopened {
+    if is_unopened {
         ApiError::Unreachable { request, reason, obstacle: Obstacle::behind(error) }
     } else {
         ApiError::Unclear { request, reason }
@@ -307,25 +304,25 @@ mod tests {
     use super::*;
     use crate::github::pace::{Limits, Pace};
 
-    /// Sends one call to a server that answers these statuses, the last one for ever; gives the status of
-    /// the result, how often the call was sent, and how many milliseconds it took.
-    async fn sent(method: Method, statuses: &'static [u16], appears_within: u64) -> (u16, usize, u128) {
+    /// Sends one call to a server that answers these statuses, the last one for ever. Returns the status of
+    /// the result, the number of sends, and the milliseconds until the result.
+    async fn exchange(method: Method, statuses: &'static [u16], appears_within: u64) -> (u16, usize, u128) {
         let pace = Pace::new(Limits::github());
-        let (result, sends, took) = sent_at(&pace, method, statuses, appears_within).await;
+        let (result, sends, milliseconds) = exchange_at(&pace, method, statuses, appears_within).await;
         let status = result.map_or_else(|error| error.status().expect("a refusal"), |answer| answer.status);
-        (status.as_u16(), sends, took)
+        (status.as_u16(), sends, milliseconds)
     }
 
-    async fn sent_at(
+    async fn exchange_at(
         pace: &Pace,
         method: Method,
         statuses: &'static [u16],
         appears_within: u64,
     ) -> (Result<Answer, ApiError>, usize, u128) {
         let sends = Arc::new(Mutex::new(0));
-        let counted = sends.clone();
+        let counter = sends.clone();
         let service = tower::service_fn(move |_| {
-            let mut sends = counted.lock().expect("no panic");
+            let mut sends = counter.lock().expect("no panic");
             let status = statuses[(*sends).min(statuses.len() - 1)];
             *sends += 1;
             let answer = http::Response::builder().status(status).body(Full::new(Bytes::from("{}")));
@@ -338,24 +335,24 @@ mod tests {
         call.repeat = Repeat::Never;
         call.appears_within = Duration::from_secs(appears_within);
         call.pace = Some(pace);
-        let began = Instant::now();
+        let start = Instant::now();
         let result = api.send(&call).await;
         let sends = *sends.lock().expect("no panic");
-        (result, sends, began.elapsed().as_millis())
+        (result, sends, start.elapsed().as_millis())
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_404_means_not_yet_until_the_lag_is_over() {
-        assert_eq!(sent(Method::GET, &[404, 404, 200], 4).await, (200, 3, 750));
-        assert_eq!(sent(Method::POST, &[404, 201], 4).await, (201, 2, 250), "a write had no effect");
-        assert_eq!(sent(Method::GET, &[404], 4).await, (404, 6, 4_000), "the last try is at the end");
-        assert_eq!(sent(Method::GET, &[404], 30).await, (404, 19, 30_000));
+        assert_eq!(exchange(Method::GET, &[404, 404, 200], 4).await, (200, 3, 750));
+        assert_eq!(exchange(Method::POST, &[404, 201], 4).await, (201, 2, 250), "a write had no effect");
+        assert_eq!(exchange(Method::GET, &[404], 4).await, (404, 6, 4_000), "the last try is at the end");
+        assert_eq!(exchange(Method::GET, &[404], 30).await, (404, 19, 30_000));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_404_without_a_lag_and_a_410_are_refusals_at_once() {
-        assert_eq!(sent(Method::GET, &[404, 200], 0).await, (404, 1, 0));
-        assert_eq!(sent(Method::GET, &[410, 200], 30).await, (410, 1, 0));
+        assert_eq!(exchange(Method::GET, &[404, 200], 0).await, (404, 1, 0));
+        assert_eq!(exchange(Method::GET, &[410, 200], 30).await, (410, 1, 0));
     }
     #[tokio::test(start_paused = true)]
     async fn every_try_counts_and_one_that_would_have_to_wait_too_long_is_not_sent() {
@@ -364,13 +361,13 @@ mod tests {
             let cost = Cost::of(&Method::GET, "/x");
             drop(pace.admit(cost, Duration::ZERO).await.expect("there is room for 900"));
         }
-        let (result, sends, took) = sent_at(&pace, Method::GET, &[404], 60).await;
+        let (result, sends, milliseconds) = exchange_at(&pace, Method::GET, &[404], 60).await;
         let Err(error) = result else { panic!("an answer") };
         assert_eq!(
             error.to_string(),
             "the request to do it has to wait for GitHub's rate limit: 900 points a minute (5 for a write, 1 for a read) would be \
              exceeded"
         );
-        assert_eq!((sends, took), (10, 15_750));
+        assert_eq!((sends, milliseconds), (10, 15_750));
     }
 }

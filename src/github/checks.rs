@@ -9,7 +9,7 @@ use crate::names::RepoName;
 /// A remark that a step made about a line of a file, or about the job.
 #[derive(Debug, Deserialize)]
 pub struct Annotation {
-    /// The file; `.github` where it is about none.
+    /// The file; `.github` if it is about none.
     #[serde(default)]
     pub path: String,
     /// The first line that it is about.
@@ -17,10 +17,10 @@ pub struct Annotation {
     pub start_line: u64,
     #[serde(default)]
     annotation_level: Option<String>,
-    /// What it is called.
+    /// Its heading.
     #[serde(default)]
     pub title: Option<String>,
-    /// What it says.
+    /// Its text.
     #[serde(default)]
     pub message: Option<String>,
 }

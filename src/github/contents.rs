@@ -9,15 +9,15 @@ use super::client::{GitHub, Request, path_part};
 use super::error::GitHubError;
 use crate::names::{GitRef, RepoName};
 
-/// A repository's settings, as far as they are read.
+/// The settings of a repository that this action reads.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Repository {
     /// Its default branch.
     pub default_branch: String,
-    /// Whether only some may read it.
+    /// Whether it is internal or private.
     #[serde(default)]
     pub private: bool,
-    /// Who may read it: `public`, `internal` or `private`.
+    /// `public`, `internal` or `private`.
     #[serde(default)]
     pub visibility: Option<String>,
     /// Whether its owner made it read-only.
@@ -34,7 +34,7 @@ struct Reply {
     content: String,
 }
 
-/// What stands at a path: the entries of a folder, or something else.
+/// The object at a path: the entries of a folder, or something else.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Listing {
@@ -48,7 +48,7 @@ struct Entry {
 }
 
 impl GitHub {
-    /// The text of a file at `git_ref`, or on the default branch; none if there is no such file.
+    /// The text of a file at `git_ref`, or on the default branch; none if the file does not exist.
     ///
     /// # Errors
     ///
@@ -64,12 +64,12 @@ impl GitHub {
             answer => answer?,
         };
         let reply: Reply = answer.json()?;
-        let packed: String = reply.content.split_whitespace().collect();
-        let bytes = STANDARD.decode(packed).map_err(|error| answer.unexpected(error.to_string()))?;
+        let base64: String = reply.content.split_whitespace().collect();
+        let bytes = STANDARD.decode(base64).map_err(|error| answer.error(error.to_string()))?;
         Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    /// The names in a folder at `git_ref`, or on the default branch; none if there is no such folder.
+    /// The names in a folder at `git_ref`, or on the default branch; empty if the folder does not exist.
     ///
     /// # Errors
     ///
@@ -89,10 +89,10 @@ impl GitHub {
         }
     }
 
-    /// The commit at which a branch or tag is; none if GitHub shows no such branch or tag: of a private repository it
-    /// shows none to a token that may not read `contents`, or refuses to answer.
+    /// The commit of a branch or tag; none if GitHub shows no such branch or tag. To a token that may not read
+    /// `contents` of a private repository it shows none, or refuses.
     ///
-    /// The answer may lag behind: a branch that was moved a moment ago may be at its old commit.
+    /// The answer may lag behind: for a branch that has just moved it may be the old commit.
     /// <https://docs.github.com/rest/commits/commits#get-a-commit>
     ///
     /// # Errors
@@ -108,8 +108,8 @@ impl GitHub {
             sha: String,
         }
         // `heads/main` and `tags/v1` are exact. One of the commit's files is enough.
-        let named = git_ref.as_str().strip_prefix("refs/").unwrap_or(git_ref.as_str());
-        let path = format!("/commits/{}?per_page=1", path_part(named));
+        let name = git_ref.as_str().strip_prefix("refs/").unwrap_or(git_ref.as_str());
+        let path = format!("/commits/{}?per_page=1", path_part(name));
         let purpose = format!("say at which commit `{}` of {repository} is", git_ref.short());
         match self.send(Request::get(repository, path, purpose)).await {
             Ok(answer) => Ok(Some(answer.json::<Commit>()?.sha)),
@@ -128,7 +128,7 @@ impl GitHub {
     }
 }
 
-/// Whether this status of an answer means that there is no commit: no such repository for this token, an empty
+/// Whether this status of an answer means "no commit": no such repository for this token, an empty
 /// repository, no such branch or tag.
 fn has_no_commit(status: StatusCode) -> bool {
     matches!(status, StatusCode::NOT_FOUND | StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY)

@@ -1,18 +1,18 @@
-//! Why GitHub did not do what it was asked for, and what to do about it.
+//! Errors of requests to GitHub, and how to correct them.
 
 use http::StatusCode;
 
 use super::api::ApiError;
 use super::tokens::{Lack, TokenError};
 use crate::names::IssueRef;
-use crate::problem::{Help, chain};
+use crate::problem::{Advice, Help, Topic, chain};
 
-/// Why a request failed, or why nobody knows whether it did.
+/// Why a request failed, or why its result is unclear.
 ///
-/// Its message is complete: it goes into records and log lines as it is, so no variant has a source.
+/// Its message is complete, as records and log lines quote it: no variant has a source.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum GitHubError {
-    /// GitHub refused or gave no answer of use.
+    /// GitHub refused, or gave no usable answer.
     #[error("{0}")]
     Api(ApiError),
     /// GitHub refused because the token lacks a permission: nothing happened.
@@ -20,32 +20,32 @@ pub enum GitHubError {
     Forbidden {
         /// GitHub's refusal.
         refusal: ApiError,
-        /// What the token lacks.
+        /// The permission that the token lacks.
         lack: Box<Lack>,
     },
-    /// GitHub refused, and its message says what to do: nothing happened.
+    /// GitHub refused for a reason that has its own remedy: nothing happened.
     #[error("{refusal}")]
     Refused {
         /// GitHub's refusal.
         refusal: ApiError,
-        /// What to do, in the imperative.
-        remedy: String,
+        /// The remedy.
+        remedy: Box<Advice>,
     },
-    /// There is no token to ask with: nothing happened.
+    /// The step has no token for the request: nothing happened.
     #[error("{}", chain(.error.as_ref()))]
     NoToken {
-        /// Why there is none.
+        /// Why the step has none.
         error: Box<TokenError>,
-        /// What else could be done than what the error says.
-        instead: Option<String>,
+        /// Another remedy than that of the error, in the imperative.
+        alternative: Option<String>,
     },
-    /// GitHub took an issue and does not list it, so nobody can tell whether it is the only one of its kind.
+    /// GitHub opened an issue and does not list it, so it may not be the only one of its kind.
     #[error("{0} was opened, and GitHub does not list it yet")]
     NotListed(IssueRef),
-    /// The board shows a record of which nobody can tell whether it is to be believed.
+    /// The board shows a record, and GitHub does not report whether its author may write records.
     #[error("the board shows {url}, and GitHub does not say whether its author may write records")]
     Unsettled {
-        /// The record.
+        /// The record in the browser.
         url: String,
     },
 }
@@ -57,7 +57,7 @@ impl GitHubError {
         !matches!(self, Self::NotListed(_)) && self.api().is_none_or(ApiError::is_without_effect)
     }
 
-    /// Whether the answer is no, from GitHub or for want of a token: asking again does not help.
+    /// Whether GitHub refused, or the step has no token: a second request does not help.
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self {
@@ -72,24 +72,27 @@ impl GitHubError {
         self.api().and_then(ApiError::status)
     }
 
-    /// Whether what was asked for does not exist, as far as this token can see.
+    /// Whether the object does not exist, or this token may not see it.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.api().is_some_and(ApiError::is_gone)
     }
 
-    /// The same refusal, with what else could be done.
-    pub(super) fn or_else_do(self, instead: String) -> Self {
-        let remedy = joined(self.help(), Some(instead)).unwrap_or_default();
-        match self {
-            Self::Api(refusal @ ApiError::Refused { .. })
-            | Self::Forbidden { refusal, .. }
-            | Self::Refused { refusal, .. } => Self::Refused { refusal, remedy },
-            other => other,
+    /// The same refusal, with another remedy.
+    pub(super) fn with_alternative(self, alternative: &str) -> Self {
+        let remedy = self.help().map(|help| help.and(Some(alternative)));
+        match (self, remedy) {
+            (
+                Self::Api(refusal @ ApiError::Refused { .. })
+                | Self::Forbidden { refusal, .. }
+                | Self::Refused { refusal, .. },
+                Some(remedy),
+            ) => Self::Refused { refusal, remedy: Box::new(remedy) },
+            (other, _) => other,
         }
     }
 
-    /// Whether GitHub refused for want of a permission.
+    /// Whether GitHub refused because the token lacks a permission.
     #[must_use]
     pub fn is_lack_of_permission(&self) -> bool {
         matches!(self, Self::Forbidden { .. }) || self.api().is_some_and(ApiError::is_lack_of_permission)
@@ -112,25 +115,16 @@ impl From<ApiError> for GitHubError {
 }
 
 impl Help for GitHubError {
-    fn help(&self) -> Option<String> {
+    fn help(&self) -> Option<Advice> {
         match self {
             Self::Api(error) => error.help(),
             Self::Forbidden { lack, .. } => Some(lack.remedy()),
-            Self::Refused { remedy, .. } => Some(remedy.clone()),
-            Self::NoToken { error, instead } => joined(error.help(), instead.clone()),
-            Self::NotListed(_) => Some("run the job again: it finds the issue".to_owned()),
-            Self::Unsettled { .. } => Some(
-                "the record is safe; the next job that may ask for its author's role writes the board"
-                    .to_owned(),
-            ),
+            Self::Refused { remedy, .. } => Some(remedy.as_ref().clone()),
+            Self::NoToken { error, alternative } => error.help().map(|help| help.and(alternative.as_deref())),
+            Self::NotListed(_) => Some(Topic::Answer.advice("run the job again: it finds the issue")),
+            Self::Unsettled { .. } => Some(Topic::Record.advice(
+                "the record is safe; the next job that may ask for its author's role writes the board",
+            )),
         }
-    }
-}
-
-/// What to do, and what else could be done.
-pub(super) fn joined(help: Option<String>, instead: Option<String>) -> Option<String> {
-    match (help, instead) {
-        (Some(help), Some(instead)) => Some(format!("{help}; {instead}")),
-        (help, instead) => help.or(instead),
     }
 }

@@ -16,13 +16,13 @@ use super::pages::{Extent, PAGES_LIMIT};
 use super::time::{optional_time, time};
 use crate::names::{CommentId, IssueNumber, IssueRef, Login, Reaction, RepoName};
 
-/// As many pages of a long list are read at the same time.
+/// The most pages of a list that are read at the same time.
 const PAGES_AT_ONCE: usize = 8;
 
-/// So many pages are read of the closed issues and pull requests, which are many.
+/// The most pages that are read of the closed issues and pull requests: there may be very many.
 const PAGES_OF_CLOSED: u32 = 3;
 
-/// An issue, as far as it is read.
+/// The fields of an issue that this action reads.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Issue {
     /// Its number.
@@ -30,7 +30,7 @@ pub struct Issue {
     /// Its title.
     #[serde(default)]
     pub title: String,
-    /// Its text; GitHub says null for none.
+    /// Its text; null without one.
     #[serde(default)]
     pub body: Option<String>,
     /// `open` or `closed`.
@@ -45,7 +45,7 @@ pub struct Issue {
     /// Its labels.
     #[serde(default)]
     pub labels: Vec<Label>,
-    /// How many comments it has.
+    /// The number of its comments.
     #[serde(default)]
     pub comments: u64,
     #[serde(default)]
@@ -60,9 +60,9 @@ pub struct Issue {
     user: Option<Account>,
     #[serde(default)]
     author_association: Association,
-    /// What the author's role says, where the association does not settle it.
+    /// Whether the author's role makes it trusted, if the association does not.
     #[serde(skip)]
-    by_role: Option<bool>,
+    trust_by_role: Option<bool>,
     #[serde(default)]
     pull_request: Option<IgnoredAny>,
 }
@@ -71,7 +71,7 @@ impl Issue {
     /// Whether the author may leave data for this action in the body.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
-        self.by_role == Some(true) || is_trusted(self.user.as_ref(), self.author_association)
+        self.trust_by_role == Some(true) || is_trusted(self.user.as_ref(), self.author_association)
     }
 
     /// Whether `login` is assigned.
@@ -80,26 +80,26 @@ impl Issue {
         self.assignees.iter().any(|account| login.same_as(&account.login))
     }
 
-    /// Whether it was closed because another is in its place.
+    /// Whether it was closed as a duplicate of another issue.
     #[must_use]
     pub fn is_duplicate(&self) -> bool {
         self.state_reason.as_deref() == Some("duplicate")
     }
 
-    /// Whether a person has closed it because nobody will work on it: a bot that tidies up says so, too.
+    /// Whether a person has closed it as not planned. A bot that tidies up gives the same reason, and does not count.
     #[must_use]
     pub fn is_not_planned(&self) -> bool {
         let by_bot = self.closed_by.as_ref().is_some_and(|account| account.kind == "Bot");
         self.state_reason.as_deref() == Some("not_planned") && !by_bot
     }
 
-    /// Whether its conversation goes on: it is not locked, and has room.
+    /// Whether it takes another comment: it is not locked, and not full.
     #[must_use]
     pub fn takes_comments(&self) -> bool {
         !self.locked && self.comments < COMMENTS_LIMIT
     }
 
-    /// Whether it was closed before, and somebody has opened it again.
+    /// Whether somebody has opened it again after it was closed.
     #[must_use]
     pub fn is_reopened(&self) -> bool {
         self.state_reason.as_deref() == Some("reopened")
@@ -136,13 +136,13 @@ impl Label {
     }
 }
 
-/// An issue as it was opened.
+/// A new issue.
 #[derive(Debug, Clone)]
 pub struct CreatedIssue {
     /// The issue.
     pub issue: Issue,
-    /// The labels that GitHub does not take, on any issue.
-    pub refused: Vec<String>,
+    /// The labels that GitHub refuses on every issue.
+    pub refused_labels: Vec<String>,
 }
 
 /// The most comments of an issue: "Commenting is disabled on issues with more than 2500 comments".
@@ -151,21 +151,24 @@ const COMMENTS_LIMIT: u64 = 2_500;
 /// The most characters of a label ([github/docs#32156](https://github.com/github/docs/issues/32156)).
 const LABEL_LIMIT: usize = 50;
 
-/// The labels that a refusal is about: those that it names, else those that are too long, else all of them.
+/// The labels of a refusal: those that it names, else those that are too long, else all.
 fn bad_labels(labels: &[String], refusal: &str) -> Vec<String> {
     // The resource, or the field, of a problem.
     if !refusal.contains("Label ") && !refusal.contains(" labels ") {
         return Vec::new();
     }
-    let those = |is_bad: &dyn Fn(&str) -> bool| -> Vec<String> {
+    let select = |is_bad: &dyn Fn(&str) -> bool| -> Vec<String> {
         labels.iter().filter(|label| is_bad(label)).cloned().collect()
     };
-    let named = those(&|label| refusal.contains(&format!("`{label}`")));
-    let long = those(&|label| label.chars().count() > LABEL_LIMIT);
-    [named, long].into_iter().find(|labels| !labels.is_empty()).unwrap_or_else(|| labels.to_vec())
+    let named_labels = select(&|label| refusal.contains(&format!("`{label}`")));
+    let long_labels = select(&|label| label.chars().count() > LABEL_LIMIT);
+    [named_labels, long_labels]
+        .into_iter()
+        .find(|labels| !labels.is_empty())
+        .unwrap_or_else(|| labels.to_vec())
 }
 
-/// A comment, as far as it is read.
+/// The fields of a comment that this action reads.
 #[derive(Debug, Clone, Deserialize)]
 pub struct IssueComment {
     /// Its id.
@@ -187,31 +190,31 @@ pub struct IssueComment {
     user: Option<Account>,
     #[serde(default)]
     author_association: Association,
-    #[serde(default)]
-    minimized: Option<Minimized>,
-    /// What the author's role says, where the association does not settle it.
+    #[serde(default, rename = "minimized")]
+    hiding: Option<Hiding>,
+    /// Whether the author's role makes it trusted, if the association does not.
     #[serde(skip)]
-    by_role: Option<bool>,
-    /// Whether nobody could tell the author's role.
+    trust_by_role: Option<bool>,
+    /// Whether GitHub did not report the author's role.
     #[serde(skip)]
     pub is_unsettled: bool,
 }
 
-/// A text with an author, who may be one that is believed.
-pub trait Authored {
+/// A text with an author, whose data may be trusted.
+pub trait AuthoredText {
     /// The text.
     fn text(&self) -> &str;
-    /// The account that wrote it; none if the account is gone.
+    /// The account that wrote it; none if the account was deleted.
     fn author(&self) -> Option<&str>;
-    /// Where it is in the browser.
+    /// Its address in the browser.
     fn url(&self) -> &str;
-    /// Whether the author is believed, as far as that is settled.
+    /// Whether the author may leave data for this action, by association or by the role that was noted.
     fn is_trusted(&self) -> bool;
-    /// Notes whether the author is believed; none if nobody can tell.
-    fn settle(&mut self, by_role: Option<bool>);
+    /// Notes whether the author's role makes it trusted; none if GitHub does not report the role.
+    fn settle(&mut self, trust_by_role: Option<bool>);
 }
 
-impl Authored for Issue {
+impl AuthoredText for Issue {
     fn text(&self) -> &str {
         self.body.as_deref().unwrap_or_default()
     }
@@ -228,12 +231,12 @@ impl Authored for Issue {
         Self::is_trusted(self)
     }
 
-    fn settle(&mut self, by_role: Option<bool>) {
-        self.by_role = by_role;
+    fn settle(&mut self, trust_by_role: Option<bool>) {
+        self.trust_by_role = trust_by_role;
     }
 }
 
-impl Authored for IssueComment {
+impl AuthoredText for IssueComment {
     fn text(&self) -> &str {
         &self.body
     }
@@ -250,31 +253,31 @@ impl Authored for IssueComment {
         Self::is_trusted(self)
     }
 
-    fn settle(&mut self, by_role: Option<bool>) {
-        (self.by_role, self.is_unsettled) = (by_role, by_role.is_none());
+    fn settle(&mut self, trust_by_role: Option<bool>) {
+        (self.trust_by_role, self.is_unsettled) = (trust_by_role, trust_by_role.is_none());
     }
 }
 
 /// Why a comment is hidden.
 #[derive(Debug, Clone, Deserialize)]
-struct Minimized {
+struct Hiding {
     #[serde(default)]
     reason: Option<String>,
 }
 
 impl IssueComment {
-    /// The reason for which a person has hidden it, in GitHub's word; blank if they gave none, and none if it is shown.
+    /// The reason for which a person has hidden it, in GitHub's word; blank without a reason, none if it is not hidden.
     #[must_use]
-    pub fn hidden_as(&self) -> Option<&str> {
-        self.minimized.as_ref().map(|minimized| minimized.reason.as_deref().unwrap_or_default())
+    pub fn hiding_reason(&self) -> Option<&str> {
+        self.hiding.as_ref().map(|hiding| hiding.reason.as_deref().unwrap_or_default())
     }
 
-    /// Whether it is a comment of this issue, and not of another one in the same repository.
+    /// Whether it belongs to this issue, and not to another one in the same repository.
     fn is_on(&self, issue: IssueNumber) -> bool {
         self.issue_url.rsplit('/').next() == Some(issue.to_string().as_str())
     }
 
-    /// The account that wrote it; none if the account is gone.
+    /// The account that wrote it; none if the account was deleted.
     #[must_use]
     pub fn author(&self) -> Option<&str> {
         self.user.as_ref().map(|user| user.login.as_str())
@@ -284,7 +287,7 @@ impl IssueComment {
     /// repository.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
-        self.by_role == Some(true) || is_trusted(self.user.as_ref(), self.author_association)
+        self.trust_by_role == Some(true) || is_trusted(self.user.as_ref(), self.author_association)
     }
 }
 
@@ -295,8 +298,8 @@ struct Account {
     kind: String,
 }
 
-/// Of [GitHub's associations](https://docs.github.com/graphql/reference/enums#commentauthorassociation)
-/// those that matter.
+/// The author's association with the repository, by
+/// [GitHub's words](https://docs.github.com/graphql/reference/enums#commentauthorassociation).
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum Association {
@@ -326,7 +329,7 @@ impl GitHub {
 
     /// All open issues, newest first, without pull requests.
     ///
-    /// GitHub's search would be one request, but shows what was just created only later; a list shows it.
+    /// GitHub's search would be one request, but shows new issues late; a list shows them.
     ///
     /// # Errors
     ///
@@ -357,9 +360,8 @@ impl GitHub {
         repository: &RepoName,
         label: Option<&str>,
     ) -> Result<Vec<Issue>, GitHubError> {
-        let escaped =
-            |label| percent_encoding::utf8_percent_encode(label, percent_encoding::NON_ALPHANUMERIC);
-        let labels = label.map(|label| format!("&labels={}", escaped(label))).unwrap_or_default();
+        let escape = |label| percent_encoding::utf8_percent_encode(label, percent_encoding::NON_ALPHANUMERIC);
+        let labels = label.map(|label| format!("&labels={}", escape(label))).unwrap_or_default();
         let pages = if label.is_some() { 1 } else { PAGES_OF_CLOSED };
         let mut issues: Vec<Issue> = Vec::new();
         for page in 1..=pages {
@@ -377,10 +379,9 @@ impl GitHub {
         Ok(issues)
     }
 
-    /// Opens an issue, assigned to `assignee` if GitHub lets it: [`Issue::is_assigned_to`] of the answer
-    /// says whether it did. GitHub refuses a login that cannot be assigned and a label that it does not take, and
-    /// then the issue is opened without it; for a token that may not push, GitHub leaves out all of them without a
-    /// word.
+    /// Opens an issue, with `assignee` if GitHub allows that: see [`Issue::is_assigned_to`] of the answer. If GitHub
+    /// refuses a login or a label, the issue is opened without it; for a token that may not push, GitHub leaves all of
+    /// them out without a message.
     ///
     /// Sent once: a repeated request would open a second issue. After an unclear failure the caller
     /// looks for it.
@@ -396,7 +397,7 @@ impl GitHub {
         labels: &[String],
         assignee: Option<&Login>,
     ) -> Result<CreatedIssue, GitHubError> {
-        let (mut labels, mut refused, mut assignees) =
+        let (mut labels, mut refused_labels, mut assignees) =
             (labels.to_vec(), Vec::new(), Vec::from_iter(assignee));
         let answer = loop {
             let body = json!({ "title": title, "body": body, "labels": labels, "assignees": assignees });
@@ -411,7 +412,7 @@ impl GitHub {
             if !bad.is_empty() {
                 tracing::info!("opening the issue without the labels {bad:?}: {refusal}");
                 labels.retain(|label| !bad.contains(label));
-                refused.extend(bad);
+                refused_labels.extend(bad);
             } else if !assignees.is_empty() {
                 tracing::info!("opening the issue without an assignee: {refusal}");
                 assignees.clear();
@@ -421,10 +422,10 @@ impl GitHub {
         };
         let issue: Issue = answer.json()?;
         self.expect(&IssueRef { repository: repository.clone(), number: issue.number });
-        Ok(CreatedIssue { issue, refused })
+        Ok(CreatedIssue { issue, refused_labels })
     }
 
-    /// Closes an issue that is done with; may be repeated.
+    /// Closes an issue as completed; may be repeated.
     ///
     /// # Errors
     ///
@@ -434,7 +435,7 @@ impl GitHub {
         self.update_issue(issue, body, format!("close {issue}")).await
     }
 
-    /// Closes an issue because another is in its place; may be repeated.
+    /// Closes an issue as a duplicate; may be repeated.
     ///
     /// # Errors
     ///
@@ -467,8 +468,8 @@ impl GitHub {
 
     /// The comments of an issue, oldest first; with `since` those that changed at or after it.
     ///
-    /// Pages are read one after the other while others write, and each may come from another replica: what
-    /// changes meanwhile may be missed, and is found by reading again from shortly before the newest change.
+    /// Pages are read one after the other while others write, and each may come from another replica. A change in
+    /// between may be missed; a second read from shortly before the newest change finds it.
     ///
     /// # Errors
     ///
@@ -489,8 +490,8 @@ impl GitHub {
         extent.add(&first)?;
         let mut comments: Vec<IssueComment> = first.json()?;
         let mut next = first.has_next_page().then_some(2);
-        // A comment that is edited meanwhile moves to the back of the list of what changed, and those
-        // behind it move to the front: only the list of all keeps its order, and may be read at once.
+        // In the list of changed comments, an edited one moves to the end, and the others move to the front.
+        // Only the list of all comments keeps its order, so only its pages are read at the same time.
         if let Some(last) = first.last_page().filter(|_| since.is_empty()) {
             let last = last.min(PAGES_LIMIT);
             let mut rest = futures::stream::iter(2..=last).map(&page).buffered(PAGES_AT_ONCE);
@@ -510,8 +511,8 @@ impl GitHub {
         Ok(comments)
     }
 
-    /// One comment of the issue; none if it is not there or was deleted, which is certain only when GitHub's lag
-    /// is over.
+    /// One comment of the issue; none if it does not exist or was deleted, which is certain only after GitHub's
+    /// lag.
     ///
     /// # Errors
     ///
@@ -549,7 +550,7 @@ impl GitHub {
         Ok(self.send(request).await?.json()?)
     }
 
-    /// Puts a new text into a comment of ours; may be repeated.
+    /// Replaces the text of an own comment; may be repeated.
     ///
     /// # Errors
     ///
@@ -567,7 +568,7 @@ impl GitHub {
         Ok(self.send(request).await?.json()?)
     }
 
-    /// Deletes a comment of ours; may be repeated.
+    /// Deletes an own comment; may be repeated.
     ///
     /// # Errors
     ///
@@ -582,8 +583,8 @@ impl GitHub {
         }
     }
 
-    /// Reacts to a comment that somebody else wrote; may be repeated, as GitHub keeps one reaction of a kind and an
-    /// account. A comment that was deleted gets none.
+    /// Reacts to a comment of somebody else; may be repeated, as GitHub keeps one reaction of a kind for each
+    /// account. A deleted comment gets none.
     /// <https://docs.github.com/rest/reactions/reactions#create-reaction-for-an-issue-comment>
     ///
     /// # Errors

@@ -1,9 +1,8 @@
 //! How far GitHub's answers may lag behind its writes.
 //!
-//! GitHub answers from replicas, and promises no time after which a write shows. An issue that was just
-//! created is 404 to another client for up to three seconds, as GitHub's staff say, and lags of many
-//! seconds happen. So a 404 for a thing that exists means "not yet" for some time, and only then that
-//! the thing is not there.
+//! GitHub answers from replicas, and promises no time after which a write shows. By its staff, another client
+//! gets a 404 for a new issue for up to three seconds, and lags of many seconds happen. So a 404 for an
+//! object that exists means "not yet" for some time, and only then that the object is not there.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -17,7 +16,7 @@ const EXPECTED_ISSUE: Duration = Duration::from_secs(30);
 /// Any other issue, if it exists: three seconds and a margin.
 const OTHER_ISSUE: Duration = Duration::from_secs(4);
 
-/// A comment that an event is about appears within this time, if nobody has deleted it: as another issue does.
+/// The comment of an event appears within this time, as another issue does, unless it was deleted.
 pub(super) const COMMENT_OF_EVENT: Duration = OTHER_ISSUE;
 
 /// A comment appears within this time: its id comes from a list or an answer that had it.
@@ -25,9 +24,9 @@ pub(super) const COMMENT: Duration = Duration::from_secs(15);
 
 /// The issues that this step has created or found.
 #[derive(Debug, Default)]
-pub(super) struct Expected(Mutex<BTreeSet<IssueRef>>);
+pub(super) struct ExpectedIssues(Mutex<BTreeSet<IssueRef>>);
 
-impl Expected {
+impl ExpectedIssues {
     /// Notes that `issue` exists.
     pub(super) fn note(&self, issue: &IssueRef) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(issue.clone());
@@ -51,9 +50,9 @@ mod tests {
             repository: "acme/hub".parse().expect("a name"),
             number: IssueNumber(number),
         };
-        let expected = Expected::default();
-        expected.note(&issue(7));
-        assert_eq!(expected.lag_of(&issue(7)), EXPECTED_ISSUE);
-        assert_eq!(expected.lag_of(&issue(8)), OTHER_ISSUE);
+        let issues = ExpectedIssues::default();
+        issues.note(&issue(7));
+        assert_eq!(issues.lag_of(&issue(7)), EXPECTED_ISSUE);
+        assert_eq!(issues.lag_of(&issue(8)), OTHER_ISSUE);
     }
 }

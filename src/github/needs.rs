@@ -1,4 +1,4 @@
-//! The permissions that a step needs, and where: each mode says them before it asks for anything, and
+//! The permissions that a step needs, and where: each mode names them before its first request, and
 //! minted tokens are limited to them.
 
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::fmt;
 use crate::names::RepoName;
 
 /// A [permission of a GitHub App](https://docs.github.com/rest/authentication/permissions-required-for-github-apps)
-/// that this action has a use for.
+/// that this action uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Permission {
     /// Workflows and their runs.
@@ -40,9 +40,9 @@ impl Permission {
 /// How far a permission reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// To look.
+    /// To read.
     Read,
-    /// To look and to change.
+    /// To read and to write.
     Write,
 }
 
@@ -66,9 +66,9 @@ impl Level {
 /// A permission as people write it: `issues: write`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Grant {
-    /// What.
+    /// The permission.
     pub permission: Permission,
-    /// How far.
+    /// Its level.
     pub level: Level,
 }
 
@@ -78,7 +78,7 @@ impl fmt::Display for Grant {
     }
 }
 
-/// How far one permission must reach, and how far it is of use.
+/// The level of a permission that the step must have, and the level that it can use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Need {
     must: Option<Level>,
@@ -91,12 +91,12 @@ impl Need {
     }
 }
 
-/// What a step needs to be allowed in each repository.
+/// The permissions that a step needs in each repository.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs(BTreeMap<RepoName, BTreeMap<Permission, Need>>);
 
 impl Needs {
-    /// And this, without which the step cannot do its work.
+    /// Adds a permission without which the step cannot do its work.
     #[must_use]
     pub fn must(mut self, repository: &RepoName, permission: Permission, level: Level) -> Self {
         let need = self.need(repository, permission);
@@ -104,7 +104,7 @@ impl Needs {
         self
     }
 
-    /// And this, without which the step says or checks less.
+    /// Adds a permission without which the step reports or checks less.
     #[must_use]
     pub fn may(mut self, repository: &RepoName, permission: Permission, level: Level) -> Self {
         let need = self.need(repository, permission);
@@ -116,56 +116,56 @@ impl Needs {
         self.0.entry(repository.clone()).or_default().entry(permission).or_default()
     }
 
-    /// And to see this repository, whatever else.
+    /// Adds a repository without any permission.
     pub(super) fn see(&mut self, repository: &RepoName) {
         self.0.entry(repository.clone()).or_default();
     }
 
-    /// And all of `other`.
+    /// Adds all needs of `other`.
     pub(super) fn extend(&mut self, other: Self) {
         for (repository, needs) in other.0 {
-            let known = self.0.entry(repository).or_default();
+            let own_needs = self.0.entry(repository).or_default();
             for (permission, need) in needs {
-                let known = known.entry(permission).or_default();
-                *known = Need { must: known.must.max(need.must), may: known.may.max(need.may) };
+                let own = own_needs.entry(permission).or_default();
+                *own = Need { must: own.must.max(need.must), may: own.may.max(need.may) };
             }
         }
     }
 
-    /// Whether there is nothing in `other` that is not here.
+    /// Whether they include all needs of `other`.
     pub(super) fn cover(&self, other: &Self) -> bool {
         let mut both = self.clone();
         both.extend(other.clone());
         both == *self
     }
 
-    /// What is needed in some of the repositories.
+    /// The needs in some of the repositories.
     pub(super) fn of(&self, are_meant: impl Fn(&RepoName) -> bool) -> Self {
-        let meant = self.0.iter().filter(|(repository, _)| are_meant(repository));
-        Self(meant.map(|(repository, needs)| (repository.clone(), needs.clone())).collect())
+        let entries = self.0.iter().filter(|(repository, _)| are_meant(repository));
+        Self(entries.map(|(repository, needs)| (repository.clone(), needs.clone())).collect())
     }
 
     pub(super) fn repositories(&self) -> impl Iterator<Item = &RepoName> {
         self.0.keys()
     }
 
-    /// How far each permission is of use in any of the repositories.
+    /// The highest level of each permission that the step can use in any of the repositories.
     pub(super) fn permissions(&self) -> BTreeMap<Permission, Level> {
         let mut permissions = BTreeMap::new();
         for (permission, need) in self.0.values().flatten() {
             if let Some(level) = need.most() {
-                let known = permissions.entry(*permission).or_insert(level);
-                *known = level.max(*known);
+                let highest = permissions.entry(*permission).or_insert(level);
+                *highest = level.max(*highest);
             }
         }
         permissions
     }
 
-    /// Of the permissions that would do in `repository` (`issues=read; pull_requests=read`) the one that
-    /// the step needs there anyway, as far as it needs it.
-    pub(super) fn among(&self, repository: &RepoName, accepted: &str) -> Option<Grant> {
-        // A comma parts what is needed together, and no single need is all of that.
-        let alternatives = accepted.split(';').filter(|alternative| !alternative.contains(','));
+    /// The need in `repository` that is among the sufficient `permissions` (`issues=read; pull_requests=read`), with
+    /// the level of the need.
+    pub(super) fn among_alternatives(&self, repository: &RepoName, permissions: &str) -> Option<Grant> {
+        // A comma separates permissions that are needed together: no single need is enough.
+        let alternatives = permissions.split(';').filter(|alternative| !alternative.contains(','));
         let needs = self.0.get(repository)?;
         alternatives.filter_map(|one| one.split('=').next()).map(str::trim).find_map(|name| {
             let (permission, need) = needs.iter().find(|(permission, _)| permission.as_str() == name)?;
@@ -173,12 +173,16 @@ impl Needs {
         })
     }
 
-    /// What must be allowed in `repository`, and is not among what was granted.
-    pub(super) fn missing(&self, repository: &RepoName, granted: &BTreeMap<Permission, Level>) -> Vec<Grant> {
+    /// The grants that the step must have in `repository` and that are not among `grants`.
+    pub(super) fn missing_grants(
+        &self,
+        repository: &RepoName,
+        grants: &BTreeMap<Permission, Level>,
+    ) -> Vec<Grant> {
         let needs = self.0.get(repository).into_iter().flatten();
         needs
             .filter_map(|(permission, need)| Some(Grant { permission: *permission, level: need.must? }))
-            .filter(|grant| granted.get(&grant.permission).copied() < Some(grant.level))
+            .filter(|grant| grants.get(&grant.permission).copied() < Some(grant.level))
             .collect()
     }
 }
@@ -213,9 +217,9 @@ mod tests {
         let hub = repo("acme/hub");
         let needs = Needs::default().must(&hub, Permission::Issues, Level::Write);
         let issues = Some(Grant { permission: Permission::Issues, level: Level::Write });
-        assert_eq!(needs.among(&hub, "issues=read; pull_requests=read"), issues);
-        assert_eq!(needs.among(&hub, "contents=read"), None);
-        assert_eq!(needs.among(&repo("acme/web"), "issues=read"), None);
+        assert_eq!(needs.among_alternatives(&hub, "issues=read; pull_requests=read"), issues);
+        assert_eq!(needs.among_alternatives(&hub, "contents=read"), None);
+        assert_eq!(needs.among_alternatives(&repo("acme/web"), "issues=read"), None);
     }
 
     #[test]
@@ -227,9 +231,12 @@ mod tests {
             Level::Read,
         );
         let issues = Grant { permission: Permission::Issues, level: Level::Write };
-        assert_eq!(needs.missing(&hub, &BTreeMap::new()), [issues]);
-        assert_eq!(needs.missing(&hub, &BTreeMap::from([(Permission::Issues, Level::Read)])), [issues]);
-        assert_eq!(needs.missing(&hub, &BTreeMap::from([(Permission::Issues, Level::Write)])), []);
-        assert_eq!(needs.missing(&repo("acme/web"), &BTreeMap::new()), []);
+        assert_eq!(needs.missing_grants(&hub, &BTreeMap::new()), [issues]);
+        assert_eq!(
+            needs.missing_grants(&hub, &BTreeMap::from([(Permission::Issues, Level::Read)])),
+            [issues]
+        );
+        assert_eq!(needs.missing_grants(&hub, &BTreeMap::from([(Permission::Issues, Level::Write)])), []);
+        assert_eq!(needs.missing_grants(&repo("acme/web"), &BTreeMap::new()), []);
     }
 }

@@ -1,4 +1,4 @@
-//! Writes that must not happen twice: send once, and after an unclear failure look for the effect.
+//! Writes that must not happen twice: sent once, and after an unclear failure their effect is looked for.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use backon::{ExponentialBuilder, Retryable};
 use super::error::GitHubError;
 use crate::problem::Problem;
 
-/// Sends; after an unclear failure looks for the effect several times within half a minute, and sends
-/// again, once, if it is not there.
+/// Sends. After an unclear failure it looks for the effect several times within half a minute, and sends
+/// again, once, if there is none.
 ///
 /// # Errors
 ///
-/// When GitHub refuses, or gave no clear answer twice and nothing is found.
-pub async fn sent_once<T>(
+/// When GitHub refuses, or gives no clear answer twice and shows no effect.
+pub async fn send_once<T>(
     send: impl AsyncFn() -> Result<T, GitHubError>,
     look: impl AsyncFn() -> Result<Option<T>, GitHubError>,
 ) -> Result<T, GitHubError> {
@@ -21,13 +21,13 @@ pub async fn sent_once<T>(
         Err(error) if !error.is_without_effect() => error,
         answer => return answer,
     };
-    tracing::info!("looking whether it happened: {unclear}");
+    tracing::info!("checking whether it happened: {unclear}");
     match look_for(&look).await {
-        Ok(Some(found)) => return Ok(found),
+        Ok(Some(effect)) => return Ok(effect),
         Ok(None) => {}
-        // Without a look nobody knows: the failure stays unclear, whatever kept us from looking.
+        // The look failed, so the first failure stays unclear.
         Err(error) => {
-            tracing::warn!("{}", Problem::of("cannot look whether it happened", &error));
+            Problem::of("cannot check whether it happened", &error).warn();
             return Err(unclear);
         }
     }
@@ -54,8 +54,8 @@ pub async fn look_for<T>(
         .with_min_delay(Duration::from_secs(1))
         .with_max_delay(Duration::from_secs(15))
         .with_max_times(5);
-    let found = (async || match look().await {
-        Ok(Some(found)) => Ok(found),
+    let effect = (async || match look().await {
+        Ok(Some(effect)) => Ok(effect),
         Ok(None) => Err(Missing::Yet),
         Err(error) => Err(Missing::Refused(error)),
     })
@@ -63,8 +63,8 @@ pub async fn look_for<T>(
     .sleep(tokio::time::sleep)
     .when(|missing| matches!(missing, Missing::Yet))
     .await;
-    match found {
-        Ok(found) => Ok(Some(found)),
+    match effect {
+        Ok(effect) => Ok(Some(effect)),
         Err(Missing::Yet) => Ok(None),
         Err(Missing::Refused(error)) => Err(error),
     }
@@ -87,7 +87,7 @@ mod tests {
     /// So many sends fail unclearly; the effect is found after so many looks.
     async fn play(failures: u32, found_after: Option<u32>) -> (Option<u32>, u32) {
         let (sends, looks) = (Cell::new(0), Cell::new(0));
-        let sent = sent_once(
+        let result = send_once(
             async || {
                 sends.set(sends.get() + 1);
                 if sends.get() <= failures { Err(unclear()) } else { Ok(sends.get()) }
@@ -97,7 +97,7 @@ mod tests {
                 Ok(found_after.filter(|after| looks.get() > *after).map(|_| 99))
             },
         );
-        (sent.await.ok(), sends.get())
+        (result.await.ok(), sends.get())
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 //! [GitHub's secondary rate limits](https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits)
 //! ahead of time, because GitHub blocks a token for minutes that has exceeded one of them.
 //!
-//! A request is admitted when it fits. Requests that wait are admitted in the order of their arrival,
+//! A request is admitted when it fits. Waiting requests are admitted in the order of their arrival,
 //! except that a new issue or comment, which has limits of its own, does not hold up other requests.
 
 use std::collections::VecDeque;
@@ -20,24 +20,24 @@ use tokio::time::Instant;
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// Requests arrive at GitHub later than they leave, and not all by the same time.
+/// Requests arrive at GitHub with delays that differ.
 const MARGIN: Duration = Duration::from_secs(2);
 
-/// A shorter wait is not logged.
+/// Waits up to this are not logged.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// What a token may do in a period.
+/// The most points or requests of a token in a period.
 #[derive(Debug, Clone, Copy)]
 struct Rate {
-    most: u32,
+    maximum: u32,
     period: Duration,
-    /// What is counted, and the period in words.
-    what: &'static str,
+    /// The counted things and the period, for people.
+    unit: &'static str,
 }
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.most, self.what)
+        write!(f, "{} {}", self.maximum, self.unit)
     }
 }
 
@@ -55,9 +55,13 @@ pub(super) struct Limits {
 impl Limits {
     /// The limits that GitHub documents.
     pub(super) fn github() -> Self {
-        let creations = |most, period, what| Rate { most, period, what };
+        let creations = |maximum, period, unit| Rate { maximum, period, unit };
         Self {
-            points: Rate { most: 900, period: MINUTE, what: "points a minute (5 for a write, 1 for a read)" },
+            points: Rate {
+                maximum: 900,
+                period: MINUTE,
+                unit: "points a minute (5 for a write, 1 for a read)",
+            },
             creations: [
                 creations(80, MINUTE, "new issues and comments a minute"),
                 creations(500, HOUR, "new issues and comments an hour"),
@@ -67,7 +71,7 @@ impl Limits {
     }
 }
 
-/// What a request takes of the limits.
+/// The share of the limits that a request uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cost {
     points: u32,
@@ -88,60 +92,60 @@ impl Cost {
 #[derive(Debug)]
 struct Window {
     rate: Rate,
-    /// The oldest first: when it was admitted, and its cost.
-    admitted: VecDeque<(Instant, u32)>,
+    /// The oldest first: the time of its admission, and its cost.
+    requests: VecDeque<(Instant, u32)>,
 }
 
 impl Window {
     fn new(rate: Rate) -> Self {
-        Self { rate, admitted: VecDeque::new() }
+        Self { rate, requests: VecDeque::new() }
     }
 
     /// The earliest time from `now` on at which a request of `cost` fits.
     fn free_at(&self, now: Instant, cost: u32) -> Instant {
-        let ends = |admitted: Instant| admitted + self.rate.period + MARGIN;
-        let counted = self.admitted.iter().filter(|(admitted, _)| ends(*admitted) > now);
-        let sum: u32 = counted.clone().map(|(_, cost)| cost).sum();
-        let mut excess = (sum + cost).saturating_sub(self.rate.most);
+        let end_of = |start: Instant| start + self.rate.period + MARGIN;
+        let requests = self.requests.iter().filter(|(start, _)| end_of(*start) > now);
+        let sum: u32 = requests.clone().map(|(_, cost)| cost).sum();
+        let mut excess = (sum + cost).saturating_sub(self.rate.maximum);
         let mut free_at = now;
-        for (admitted, cost) in counted {
+        for (start, cost) in requests {
             if excess == 0 {
                 break;
             }
             excess = excess.saturating_sub(*cost);
-            free_at = ends(*admitted);
+            free_at = end_of(*start);
         }
         free_at
     }
 
-    /// Counts a request that is sent `now`.
+    /// Counts a request that starts `now`.
     fn admit(&mut self, now: Instant, cost: u32) {
-        let has_ended = |admitted: Instant| admitted + self.rate.period + MARGIN <= now;
-        while self.admitted.front().is_some_and(|(admitted, _)| has_ended(*admitted)) {
-            self.admitted.pop_front();
+        let has_ended = |start: Instant| start + self.rate.period + MARGIN <= now;
+        while self.requests.front().is_some_and(|(start, _)| has_ended(*start)) {
+            self.requests.pop_front();
         }
-        self.admitted.push_back((now, cost));
+        self.requests.push_back((now, cost));
     }
 }
 
 /// Why a request is not sent: its turn comes too late.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooLate {
-    /// Which limit it waits for.
+    /// The limit for which the request waits, as a clause.
     pub(super) reason: String,
-    /// How long the request would have to wait, if that is known.
+    /// How long the request would have to wait; none if that depends on other requests.
     pub(super) wait: Option<Duration>,
 }
 
 /// The pace of one token.
 #[derive(Debug)]
 pub(super) struct Pace {
-    // Both are locked while a request waits: tokio's lock is fair, so those behind it keep their order.
+    // Both are locked while a request waits: tokio's lock is fair, so later requests keep their order.
     creations: tokio::sync::Mutex<Vec<Window>>,
     points: tokio::sync::Mutex<Vec<Window>>,
     slots: Semaphore,
     limits: Limits,
-    /// Whether nothing waits for its turn any more.
+    /// Whether requests no longer wait for their turn.
     is_hurried: Arc<AtomicBool>,
 }
 
@@ -157,7 +161,7 @@ impl Pace {
         }
     }
 
-    /// Waits until a request of `cost` may be sent. The slot is kept until it is answered.
+    /// Waits until a request of `cost` may be sent. The caller keeps the slot until the answer.
     ///
     /// # Errors
     ///
@@ -166,25 +170,25 @@ impl Pace {
         match tokio::time::timeout(patience, self.turn(cost, patience)).await {
             Ok(turn) => turn,
             Err(_) => {
-                let reason = "other requests wait for their turn before this one".to_owned();
+                let reason = "other requests have their turn before it".to_owned();
                 Err(TooLate { reason, wait: None })
             }
         }
     }
 
     async fn turn(&self, cost: Cost, patience: Duration) -> Result<SemaphorePermit<'_>, TooLate> {
-        let began = Instant::now();
-        let waits = !self.is_hurried.load(Ordering::Relaxed);
+        let start = Instant::now();
+        let may_wait = !self.is_hurried.load(Ordering::Relaxed);
         let mut creations = None;
         if cost.is_creation {
             let windows = creations.insert(self.creations.lock().await);
-            if waits {
-                wait_for_room(windows, 1, patience.saturating_sub(began.elapsed())).await?;
+            if may_wait {
+                wait_for_room(windows, 1, patience.saturating_sub(start.elapsed())).await?;
             }
         }
         let mut points = self.points.lock().await;
-        if waits {
-            wait_for_room(&points, cost.points, patience.saturating_sub(began.elapsed())).await?;
+        if may_wait {
+            wait_for_room(&points, cost.points, patience.saturating_sub(start.elapsed())).await?;
         }
         let slot = self.slot().await;
         let now = Instant::now();
@@ -195,8 +199,8 @@ impl Pace {
 
     async fn slot(&self) -> SemaphorePermit<'_> {
         let mut slot = pin!(self.slots.acquire());
-        let soon = tokio::time::timeout(SHORT, &mut slot).await;
-        let slot = match soon {
+        let result = tokio::time::timeout(SHORT, &mut slot).await;
+        let slot = match result {
             Ok(slot) => slot,
             Err(_) => {
                 tracing::info!("waiting: GitHub allows {} requests at once", self.limits.at_once);
@@ -232,36 +236,36 @@ async fn wait_for_room(windows: &[Window], cost: u32, patience: Duration) -> Res
 pub(super) struct Paces {
     limits: Limits,
     is_hurried: Arc<AtomicBool>,
-    of_tokens: Mutex<Vec<(SecretString, Arc<Pace>)>>,
+    by_token: Mutex<Vec<(SecretString, Arc<Pace>)>>,
 }
 
 impl Paces {
-    /// No pace yet; each token has the same `limits`.
+    /// An empty set of paces; each token has the same `limits`.
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, is_hurried: Arc::default(), of_tokens: Mutex::default() }
+        Self { limits, is_hurried: Arc::default(), by_token: Mutex::default() }
     }
 
-    /// Lets nothing wait for its turn any more: a step that the runner has cancelled has seconds left, and few
+    /// Ends the waits of all requests: a step that the runner has cancelled has seconds left, and few
     /// requests to send.
     pub(super) fn hurry(&self) {
         self.is_hurried.store(true, Ordering::Relaxed);
     }
 
-    /// Whether nothing waits for its turn any more.
+    /// Whether requests no longer wait for their turn.
     pub(super) fn is_hurried(&self) -> bool {
         self.is_hurried.load(Ordering::Relaxed)
     }
 
     /// The pace of `token`.
     pub(super) fn of(&self, token: &SecretString) -> Arc<Pace> {
-        let mut of_tokens = self.of_tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_same = |known: &SecretString| known.expose_secret() == token.expose_secret();
-        if let Some((_, pace)) = of_tokens.iter().find(|(known, _)| is_same(known)) {
+        let mut by_token = self.by_token.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |other: &SecretString| other.expose_secret() == token.expose_secret();
+        if let Some((_, pace)) = by_token.iter().find(|(other, _)| is_same(other)) {
             return pace.clone();
         }
         let is_hurried = self.is_hurried.clone();
         let pace = Arc::new(Pace { is_hurried, ..Pace::new(self.limits.clone()) });
-        of_tokens.push((token.clone(), pace.clone()));
+        by_token.push((token.clone(), pace.clone()));
         pace
     }
 }
@@ -277,21 +281,21 @@ mod tests {
     const CREATION: Cost = Cost { points: 5, is_creation: true };
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-    /// When each of these requests is sent, if all are asked for at once and answered at once.
-    async fn sent(pace: &Pace, costs: impl IntoIterator<Item = Cost>) -> Vec<Duration> {
-        let began = Instant::now();
+    /// The times of these requests from the start on, if all arrive together and are answered at once.
+    async fn send_times(pace: &Pace, costs: impl IntoIterator<Item = Cost>) -> Vec<Duration> {
+        let start = Instant::now();
         let send = async |cost| {
             let slot = pace.admit(cost, DAY).await.expect("its turn comes in time");
             drop(slot);
-            began.elapsed()
+            start.elapsed()
         };
         join_all(costs.into_iter().map(send)).await
     }
 
     /// The most requests in any window of this length.
-    fn most_within(period: Duration, sent: &[Duration]) -> usize {
-        let within = |from: Duration| sent.iter().filter(|at| **at >= from && **at < from + period).count();
-        sent.iter().map(|from| within(*from)).max().unwrap_or(0)
+    fn most_within(period: Duration, times: &[Duration]) -> usize {
+        let within = |from: Duration| times.iter().filter(|at| **at >= from && **at < from + period).count();
+        times.iter().map(|from| within(*from)).max().unwrap_or(0)
     }
 
     #[test]
@@ -311,38 +315,38 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_minute_has_more_than_900_points() {
         let pace = Pace::new(Limits::github());
-        let sent = sent(&pace, [WRITE; 300]).await;
-        assert_eq!(most_within(MINUTE, &sent), 180);
-        assert!(sent[299] >= MINUTE && sent[299] < MINUTE * 2, "{:?}", sent[299]);
-        assert!(sent.is_sorted(), "in the order of their arrival");
+        let times = send_times(&pace, [WRITE; 300]).await;
+        assert_eq!(most_within(MINUTE, &times), 180);
+        assert!(times[299] >= MINUTE && times[299] < MINUTE * 2, "{:?}", times[299]);
+        assert!(times.is_sorted(), "in the order of their arrival");
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_window_slides() {
         let pace = Pace::new(Limits::github());
-        sent(&pace, [WRITE; 100]).await;
+        send_times(&pace, [WRITE; 100]).await;
         tokio::time::advance(MINUTE / 2).await;
-        assert_eq!(sent(&pace, [READ; 400]).await[399], Duration::ZERO, "this fits beside the writes");
-        let next = sent(&pace, [WRITE]).await;
+        assert_eq!(send_times(&pace, [READ; 400]).await[399], Duration::ZERO, "this fits beside the writes");
+        let next = send_times(&pace, [WRITE]).await;
         assert_eq!(next, [MINUTE / 2 + MARGIN], "the first writes count no more, the reads still do");
-        assert_eq!(sent(&pace, [WRITE; 99]).await[98], Duration::ZERO);
+        assert_eq!(send_times(&pace, [WRITE; 99]).await[98], Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_minute_has_more_than_80_creations_and_no_hour_more_than_500() {
         let pace = Pace::new(Limits::github());
-        let sent = sent(&pace, [CREATION; 501]).await;
-        assert_eq!((sent[79], sent[80]), (Duration::ZERO, MINUTE + MARGIN));
-        assert_eq!(most_within(MINUTE, &sent), 80);
-        assert_eq!(most_within(HOUR, &sent), 500);
-        assert_eq!(sent[500], HOUR + MARGIN);
+        let times = send_times(&pace, [CREATION; 501]).await;
+        assert_eq!((times[79], times[80]), (Duration::ZERO, MINUTE + MARGIN));
+        assert_eq!(most_within(MINUTE, &times), 80);
+        assert_eq!(most_within(HOUR, &times), 500);
+        assert_eq!(times[500], HOUR + MARGIN);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_creation_that_waits_does_not_hold_up_a_read() {
         let pace = Pace::new(Limits::github());
-        let sent = sent(&pace, [CREATION; 81].into_iter().chain([READ])).await;
-        assert_eq!((sent[80], sent[81]), (MINUTE + MARGIN, Duration::ZERO));
+        let times = send_times(&pace, [CREATION; 81].into_iter().chain([READ])).await;
+        assert_eq!((times[80], times[81]), (MINUTE + MARGIN, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]
@@ -360,29 +364,29 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_whose_turn_comes_too_late_is_not_sent() {
         let pace = Pace::new(Limits::github());
-        sent(&pace, [WRITE; 180]).await;
-        let began = Instant::now();
+        send_times(&pace, [WRITE; 180]).await;
+        let start = Instant::now();
         let too_late = pace.admit(READ, MINUTE).await.expect_err("it is a minute and two seconds");
         let reason = "900 points a minute (5 for a write, 1 for a read) would be exceeded".to_owned();
         assert_eq!(too_late, TooLate { reason, wait: Some(MINUTE + MARGIN) });
-        assert_eq!(began.elapsed(), Duration::ZERO, "the wait is not begun");
+        assert_eq!(start.elapsed(), Duration::ZERO, "the wait is not begun");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_step_that_hurries_waits_for_no_turn() {
         let paces = Paces::new(Limits::github());
         let pace = paces.of(&SecretString::from("token"));
-        sent(&pace, [WRITE; 180]).await;
+        send_times(&pace, [WRITE; 180]).await;
         paces.hurry();
-        assert_eq!(sent(&pace, [WRITE, CREATION]).await, [Duration::ZERO; 2]);
+        assert_eq!(send_times(&pace, [WRITE, CREATION]).await, [Duration::ZERO; 2]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn each_token_has_its_own_pace() {
         let paces = Paces::new(Limits::github());
         let token = |text: &str| SecretString::from(text);
-        sent(&paces.of(&token("first")), [WRITE; 180]).await;
-        assert_eq!(sent(&paces.of(&token("second")), [WRITE]).await, [Duration::ZERO]);
+        send_times(&paces.of(&token("first")), [WRITE; 180]).await;
+        assert_eq!(send_times(&paces.of(&token("second")), [WRITE]).await, [Duration::ZERO]);
         assert!(paces.of(&token("first")).admit(WRITE, Duration::ZERO).await.is_err());
         assert!(!format!("{paces:?}").contains("first"), "no secret is printed");
     }

@@ -1,19 +1,19 @@
-//! How long a list may be that GitHub gives in pages: a server that always names a next page is not followed for
+//! The limits of a list in pages: a server that always names a next page must not hold the step for
 //! ever.
 
 use super::api::{Answer, ApiError};
 
-/// The most that a list gives at once.
+/// The most entries of a page.
 pub const PAGE: usize = 100;
 
-/// The most pages of a list: 20,000 issues, and eight times as many comments as GitHub
-/// [takes](https://docs.github.com/rest/issues/comments) on one.
+/// The most pages of a list: 20,000 issues, and eight times as many comments as an issue
+/// [can have](https://docs.github.com/rest/issues/comments).
 pub(super) const PAGES_LIMIT: u64 = 200;
 
-/// The most bytes of a list. A record takes some thousand of them, and GitHub takes 2,500 comments on an issue.
+/// The most bytes of a list. A record has some thousand, and an issue 2,500 comments at most.
 const BYTES_LIMIT: usize = 256 * 1024 * 1024;
 
-/// How much of a list was read.
+/// The extent of a list so far.
 #[derive(Debug, Default)]
 pub(super) struct Extent {
     pages: u64,

@@ -1,7 +1,7 @@
 //! Git references: <https://docs.github.com/rest/git/refs>.
 //!
-//! A name is fully qualified: `refs/heads/main`, or in a namespace of its own `refs/acme/one`. That a
-//! reference exists at most once is GitHub's only documented "create if absent".
+//! A name is fully qualified: `refs/heads/main`, or in a namespace of its own `refs/acme/one`. A reference
+//! exists at most once: that is GitHub's only documented "create if absent".
 
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -12,13 +12,13 @@ use super::client::{GitHub, Request, path_part};
 use super::error::GitHubError;
 use super::pages::Extent;
 use super::remedy;
-use crate::names::{Created, RepoName};
+use crate::names::{Creation, RepoName};
 
 impl GitHub {
     /// Creates the reference `name` at the commit `sha`, unless it exists; needs `contents: write`.
     ///
-    /// Sent once: after an unclear failure, [`Created::Exists`] would not tell whether this step or
-    /// another one created the reference. The caller decides what to do then.
+    /// Sent once: after an unclear failure and a second request, [`Created::Exists`] could mean the reference of this
+    /// step or of another one. The caller decides what to do then.
     ///
     /// # Errors
     ///
@@ -28,12 +28,12 @@ impl GitHub {
         repository: &RepoName,
         name: &str,
         sha: &str,
-    ) -> Result<Created, GitHubError> {
+    ) -> Result<Creation, GitHubError> {
         let purpose = format!("create the reference `{name}` in {repository}");
         let request = Request::new(Method::POST, repository, "/git/refs", Repeat::Never, purpose);
         match self.send(request.body(json!({ "ref": name, "sha": sha }))).await {
-            Ok(_) => Ok(Created::New),
-            Err(error) if is_unprocessable(&error, "already exists") => Ok(Created::Exists),
+            Ok(_) => Ok(Creation::New),
+            Err(error) if is_unprocessable(&error, "already exists") => Ok(Creation::Exists),
             Err(error) => Err(remedy::of_reference(error, repository)),
         }
     }
@@ -56,7 +56,7 @@ impl GitHub {
         let purpose = format!("list the references `{prefix}*` of {repository}");
         let (mut names, mut extent) = (Vec::new(), Extent::default());
         for page in 1.. {
-            // No page is documented, so none is named before GitHub links to one.
+            // GitHub documents no pages here, so the query names one only after GitHub's link to it.
             let query = if page == 1 { String::new() } else { format!("?page={page}") };
             let answer =
                 self.send(Request::get(repository, format!("{path}{query}"), purpose.clone())).await?;
@@ -69,7 +69,7 @@ impl GitHub {
         Ok(names)
     }
 
-    /// Deletes the reference `name`, or leaves it deleted; may be repeated. Needs `contents: write`.
+    /// Deletes the reference `name`, if it exists; may be repeated. Needs `contents: write`.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl GitHub {
     }
 }
 
-/// A reference as a part of a path, where GitHub leaves out `refs/`.
+/// A reference as a part of a path, in which GitHub leaves out `refs/`.
 fn path_of(name: &str) -> String {
     let name = name.strip_prefix("refs/").unwrap_or(name);
     name.split('/').map(|part| path_part(part).to_string()).collect::<Vec<_>>().join("/")
@@ -113,19 +113,19 @@ mod tests {
     use octocrab::OctoBody;
 
     use super::*;
-    use crate::github::tokens::GivenToken;
+    use crate::github::tokens::InputToken;
     use crate::github::{Credentials, Tokens, transport};
     use crate::job::Clock;
 
     type Requests = Arc<Mutex<Vec<String>>>;
 
-    /// A client whose server gives these answers, one after the other, and the requests that it got.
+    /// A client whose server gives these answers, one after the other; and the requests that the server got.
     fn client(answers: Vec<(u16, &'static str)>) -> (GitHub, Requests) {
         let requests = Requests::default();
-        let (received, answers) = (requests.clone(), Arc::new(Mutex::new(answers.into_iter())));
+        let (log, answers) = (requests.clone(), Arc::new(Mutex::new(answers.into_iter())));
         let service = tower::service_fn(move |request: http::Request<OctoBody>| {
             let path = request.uri().path_and_query().expect("a path");
-            received.lock().expect("no panic").push(format!("{} {path}", request.method()));
+            log.lock().expect("no panic").push(format!("{} {path}", request.method()));
             let next = answers.lock().expect("no panic").next();
             let (status, body) = next.expect("no more requests");
             let mut answer = http::Response::builder().status(status);
@@ -137,7 +137,7 @@ mod tests {
         });
         let octocrab = transport::over_service(service, http::Uri::from_static("https://api.github.com"));
         let credentials =
-            Credentials { token: Some(GivenToken::new("token", "token")), ..Credentials::default() };
+            Credentials { token: Some(InputToken::new("token", "token")), ..Credentials::default() };
         let tokens = Tokens::new(credentials, |_| ());
         let clock = Clock::starting_at(chrono::DateTime::UNIX_EPOCH);
         (GitHub::new(octocrab, tokens, clock, Duration::from_secs(60)), requests)
@@ -151,13 +151,13 @@ mod tests {
     async fn a_reference_is_created_once_and_never_asked_for_twice() {
         let create = async |status, body| {
             let (github, requests) = client(vec![(status, body)]);
-            let created = github.create_ref(&web(), "refs/acme/one", "c0ffee").await;
+            let result = github.create_ref(&web(), "refs/acme/one", "c0ffee").await;
             assert_eq!(*requests.lock().expect("no panic"), ["POST /repos/acme/web/git/refs"]);
-            created
+            result
         };
-        assert_eq!(create(201, "{}").await.ok(), Some(Created::New));
+        assert_eq!(create(201, "{}").await.ok(), Some(Creation::New));
         let exists = create(422, r#"{"message":"Reference already exists"}"#).await;
-        assert_eq!(exists.ok(), Some(Created::Exists));
+        assert_eq!(exists.ok(), Some(Creation::Exists));
         assert!(create(422, r#"{"message":"Object does not exist"}"#).await.is_err());
         let unclear = create(502, "").await.expect_err("no clear answer");
         assert!(!unclear.is_without_effect());
@@ -187,8 +187,8 @@ mod tests {
         for answers in [vec![(204, "")], vec![(404, "{}")], vec![missing], vec![(502, ""), missing]] {
             let (github, requests) = client(answers.clone());
             github.delete_ref(&web(), "refs/acme/one").await.expect("it is deleted");
-            let expected = vec!["DELETE /repos/acme/web/git/refs/acme/one"; answers.len()];
-            assert_eq!(*requests.lock().expect("no panic"), expected);
+            let lines = vec!["DELETE /repos/acme/web/git/refs/acme/one"; answers.len()];
+            assert_eq!(*requests.lock().expect("no panic"), lines);
         }
         let (github, _) = client(vec![(422, r#"{"message":"Cannot delete this protected ref"}"#)]);
         github.delete_ref(&web(), "refs/acme/one").await.expect_err("it is protected");

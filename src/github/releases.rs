@@ -9,7 +9,7 @@ use serde_json::json;
 use super::api::Repeat;
 use super::client::{GitHub, Request, path_part};
 use super::error::GitHubError;
-use super::once::sent_once;
+use super::once::send_once;
 use super::pages::PAGE;
 use super::time::optional_time;
 use crate::names::RepoName;
@@ -18,7 +18,7 @@ use crate::names::RepoName;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct ReleaseId(u64);
 
-/// A release, as far as it is read.
+/// The fields of a release that this action reads.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Release {
     /// Its number.
@@ -27,7 +27,7 @@ pub struct Release {
     pub html_url: String,
     /// The name of its tag, without `refs/tags/`.
     pub tag_name: String,
-    /// The branch or commit that its tag was made at; GitHub names the default branch where the tag was there before.
+    /// The branch or commit of its tag; the default branch if the tag existed before the release.
     #[serde(default)]
     pub target_commitish: String,
     /// Its title.
@@ -39,7 +39,7 @@ pub struct Release {
     /// Whether it is not published yet.
     #[serde(default)]
     pub draft: bool,
-    /// Whether its tag and files can be changed no more.
+    /// Whether its tag and files can no longer be changed.
     #[serde(default)]
     pub immutable: bool,
     /// When it was published.
@@ -47,12 +47,12 @@ pub struct Release {
     pub published_at: Option<DateTime<Utc>>,
 }
 
-/// A release that is to be published.
+/// A release before it is published.
 #[derive(Debug, Clone, Copy)]
 pub struct NewRelease<'a> {
-    /// The name of its tag, which GitHub makes where it is not there.
+    /// The name of its tag. GitHub creates the tag if it does not exist.
     pub tag: &'a str,
-    /// The commit at which the tag is made.
+    /// The commit of a new tag.
     pub commit: &'a str,
     /// Its title.
     pub name: &'a str,
@@ -60,12 +60,12 @@ pub struct NewRelease<'a> {
     pub body: &'a str,
 }
 
-/// How far two commits are apart.
+/// The commits between two commits.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Comparison {
     /// The comparison in the browser.
     pub html_url: String,
-    /// How many commits the head has that the base does not have.
+    /// The number of commits of the head that the base does not have.
     #[serde(default)]
     pub ahead_by: u64,
     /// The commits of the head that the base does not have, oldest first: at most the first hundred.
@@ -73,7 +73,7 @@ pub struct Comparison {
     pub commits: Vec<ComparedCommit>,
 }
 
-/// A commit of a comparison, as far as it is read.
+/// A commit of a comparison.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ComparedCommit {
     /// Its hash.
@@ -102,7 +102,7 @@ impl ComparedCommit {
         self.commit.message.lines().next().unwrap_or_default()
     }
 
-    /// Who wrote it, by a name of their own choice.
+    /// Its author, by a name of their own choice.
     #[must_use]
     pub fn author(&self) -> Option<&str> {
         self.commit.author.as_ref()?.name.as_deref()
@@ -110,7 +110,7 @@ impl ComparedCommit {
 }
 
 impl GitHub {
-    /// The newest releases of `repository`, at most a hundred; drafts are among them for a token that may write. Needs
+    /// The newest releases of `repository`, at most a hundred, with drafts if the token may write. Needs
     /// `contents: read`.
     ///
     /// # Errors
@@ -122,7 +122,7 @@ impl GitHub {
         Ok(self.send(Request::get(repository, path, purpose)).await?.json()?)
     }
 
-    /// The published release of the tag `tag`; none if there is none. Needs `contents: read`.
+    /// The published release of `tag`, if there is one. Needs `contents: read`.
     ///
     /// # Errors
     ///
@@ -143,7 +143,7 @@ impl GitHub {
 
     /// Publishes a release; needs `contents: write`.
     ///
-    /// Sent once: after an unclear failure the release of the tag is looked for before it is sent again.
+    /// Sent once: after an unclear failure it looks for the release of the tag before it sends again.
     ///
     /// # Errors
     ///
@@ -160,10 +160,10 @@ impl GitHub {
             let text = json!({ "tag_name": tag, "target_commitish": commit, "name": name, "body": body });
             Ok(self.send(request.body(text)).await?.json()?)
         };
-        sent_once(send, async || self.release_by_tag(repository, tag).await).await
+        send_once(send, async || self.release_by_tag(repository, tag).await).await
     }
 
-    /// Gives a release other notes; may be repeated. Needs `contents: write`.
+    /// Replaces the notes of a release; may be repeated. Needs `contents: write`.
     ///
     /// # Errors
     ///
@@ -180,8 +180,8 @@ impl GitHub {
         Ok(self.send(request.body(json!({ "body": body }))).await?.json()?)
     }
 
-    /// What `head` has that `base` does not have, both branches, tags or commits; none if one of them is not there.
-    /// Needs `contents: read`.
+    /// The commits of `head` that `base` does not have, both branches, tags or commits; none if one of them does not
+    /// exist. Needs `contents: read`.
     ///
     /// # Errors
     ///

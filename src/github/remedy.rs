@@ -1,12 +1,13 @@
-//! What to do where GitHub refuses a start or a reference, by what its message says.
+//! Remedies for a start or a reference that GitHub refuses, by the words of its message.
 
 use http::StatusCode;
 
 use super::api::ApiError;
 use super::error::GitHubError;
 use crate::names::{GitRef, RepoName, WorkflowFile};
+use crate::problem::Topic;
 
-/// `error` of a start of `workflow` at `git_ref`, with what to do about it.
+/// `error` of a start of `workflow` at `git_ref`, with its remedy.
 pub(super) fn of_start(
     error: GitHubError,
     repository: &RepoName,
@@ -14,7 +15,7 @@ pub(super) fn of_start(
     git_ref: &GitRef,
 ) -> GitHubError {
     let at = git_ref.short();
-    explained(error, |status, message| {
+    with_remedy(error, Topic::Start, |status, message| {
         let says = |words: &str| message.contains(words);
         Some(match status {
             StatusCode::NOT_FOUND => format!(
@@ -26,7 +27,7 @@ pub(super) fn of_start(
                  `ignore-unexpected-inputs: true`"
             ),
             _ if says("required input") || says("provided value") || says("is not a string") => {
-                format!("correct the target's `inputs`: `{workflow}` of {repository} says what it takes")
+                format!("correct the target's `inputs`: `{workflow}` of {repository} declares the inputs that it takes")
             }
             _ if says("no ref found") => {
                 format!("name a branch or tag of {repository} in the target's `ref`")
@@ -35,7 +36,7 @@ pub(super) fn of_start(
                 format!("enable `{workflow}` on the Actions page of {repository}")
             }
             _ if says("disabled for this user") => {
-                "use the token of an account that may use Actions; GitHub's support says why this one may not"
+                "use the token of an account that may use Actions, or ask GitHub's support why this one may not"
                     .to_owned()
             }
             _ if says("actions") && says("disabled") => {
@@ -53,9 +54,9 @@ pub(super) fn of_start(
     })
 }
 
-/// `error` of an event for `repository`, with what to do about it.
+/// `error` of an event for `repository`, with its remedy.
 pub(super) fn of_event(error: GitHubError, repository: &RepoName) -> GitHubError {
-    explained(error, |status, message| match status {
+    with_remedy(error, Topic::Start, |status, message| match status {
         StatusCode::UNPROCESSABLE_ENTITY if message.contains("properties") || message.contains("too l") => {
             Some(format!("give the target {repository} fewer or shorter `inputs`"))
         }
@@ -63,9 +64,9 @@ pub(super) fn of_event(error: GitHubError, repository: &RepoName) -> GitHubError
     })
 }
 
-/// `error` of creating a reference in `repository`, with what to do about it.
+/// `error` of a new reference in `repository`, with its remedy.
 pub(super) fn of_reference(error: GitHubError, repository: &RepoName) -> GitHubError {
-    explained(error, |_, message| {
+    with_remedy(error, Topic::Claim, |_, message| {
         if message.contains("rule violations") || message.contains("protected") {
             let what = "let the token's account bypass the ruleset for `refs/release-ticket/`";
             Some(format!("{what} in {repository}, or leave `claim: ref` out"))
@@ -77,14 +78,18 @@ pub(super) fn of_reference(error: GitHubError, repository: &RepoName) -> GitHubE
     })
 }
 
-/// The same error; a refusal for which `remedy` knows what to do says it. The message is in lower case.
-fn explained(error: GitHubError, remedy: impl FnOnce(StatusCode, &str) -> Option<String>) -> GitHubError {
+/// The same error, with the `remedy` for the refusal's status and message, which is in lower case.
+fn with_remedy(
+    error: GitHubError,
+    topic: Topic,
+    remedy: impl FnOnce(StatusCode, &str) -> Option<String>,
+) -> GitHubError {
     let GitHubError::Api(refusal @ ApiError::Refused { .. }) = error else { return error };
     let ApiError::Refused { status, message, .. } = &refusal else { return refusal.into() };
     match *status {
         StatusCode::NOT_FOUND | StatusCode::FORBIDDEN | StatusCode::UNPROCESSABLE_ENTITY => {
             match remedy(*status, &message.to_lowercase()) {
-                Some(remedy) => GitHubError::Refused { refusal, remedy },
+                Some(text) => GitHubError::Refused { refusal, remedy: Box::new(topic.advice(text)) },
                 None => refusal.into(),
             }
         }
@@ -100,13 +105,13 @@ mod tests {
     use crate::github::api::RequestLine;
     use crate::problem::Help;
 
-    fn refused(status: u16, message: &str) -> GitHubError {
+    fn refusal(status: u16, message: &str) -> GitHubError {
         let line = RequestLine::new(Method::POST, "/repos/acme/web/x", "start `release.yml` of acme/web");
         GitHubError::Api(ApiError::Refused {
             request: Box::new(line),
             status: StatusCode::from_u16(status).expect("a status"),
             message: message.to_owned(),
-            accepted: None,
+            permissions: None,
             date: None,
             location: None,
         })
@@ -116,7 +121,7 @@ mod tests {
     fn each_refusal_of_a_start_says_what_to_do() {
         let repository: RepoName = "acme/web".parse().expect("a name");
         let of_start = |status, message| {
-            of_start(refused(status, message), &repository, &"release.yml".into(), &"refs/heads/main".into())
+            of_start(refusal(status, message), &repository, &"release.yml".into(), &"refs/heads/main".into())
         };
         let cases = [
             (404, "Not Found", "has `release.yml` on its default branch"),
@@ -141,8 +146,8 @@ mod tests {
         ];
         for (status, message, help) in cases {
             let error = of_start(status, message);
-            let said = error.help().unwrap_or_default();
-            assert!(said.contains(help), "{message}: {said}");
+            let text = error.help().expect("a remedy").text;
+            assert!(text.contains(help), "{message}: {text}");
             assert!(error.to_string().starts_with("GitHub refused to start"), "{error}");
             assert_eq!(
                 (error.status().map(|status| status.as_u16()), error.is_final()),
@@ -156,7 +161,7 @@ mod tests {
     #[test]
     fn a_reference_that_a_ruleset_forbids_names_the_ruleset() {
         let repository: RepoName = "acme/hub".parse().expect("a name");
-        let help = |message| of_reference(refused(422, message), &repository).help().unwrap_or_default();
+        let help = |message| of_reference(refusal(422, message), &repository).help().expect("a remedy").text;
         assert!(help("Repository rule violations found").contains("bypass the ruleset"));
         assert!(help("Object does not exist").contains("at a commit that acme/hub has"));
     }

@@ -1,30 +1,30 @@
-//! Roles: what GitHub lets somebody do in a repository.
+//! Roles of people in repositories.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::names::RepoName;
 
-/// What GitHub lets somebody do in a repository, by
-/// [its roles](https://docs.github.com/organizations/managing-user-access-to-your-organizations-repositories/managing-repository-roles/repository-roles-for-an-organization).
-/// A role of an organization's own counts as the one that it is based on.
+/// The role of an account in a repository:
+/// [GitHub's roles](https://docs.github.com/organizations/managing-user-access-to-your-organizations-repositories/managing-repository-roles/repository-roles-for-an-organization).
+/// An organization's own role counts as the role that it is based on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Nothing, or to read.
+    /// No access, or to read.
     Read,
     /// To label, assign and close issues.
     Triage,
     /// To push, and to run workflows.
     Write,
-    /// And most settings.
+    /// Also most settings.
     Maintain,
     /// Everything.
     Admin,
 }
 
 impl Role {
-    /// The role of this name; none if it is less than triage, or an organization's own.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    /// The role of this name; none below triage, and for an organization's own role.
+    pub(super) fn parse(name: &str) -> Option<Self> {
         match name {
             "triage" => Some(Self::Triage),
             "write" | "push" => Some(Self::Write),
@@ -53,25 +53,25 @@ impl fmt::Display for Role {
     }
 }
 
-/// What GitHub lets an account do in a repository, in GitHub's own words.
+/// The role of an account in a repository, with GitHub's name for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GivenRole {
+pub struct AccountRole {
     /// The role.
     pub role: Role,
     /// GitHub's name for it, which may be that of an organization's own role.
     pub name: String,
-    /// GitHub's id of the account, where GitHub says it.
+    /// GitHub's id of the account; none if GitHub knows no such account.
     pub account: Option<u64>,
 }
 
-/// The roles that were asked for so far, in lower case.
+/// The roles so far, by repository and login in lower case; or the error of the question.
 pub(super) type Roles = tokio::sync::Mutex<BTreeMap<(RepoName, String), Result<Role, String>>>;
 
-/// What GitHub says of somebody's role.
+/// The answer to a question for a role.
 #[derive(Debug, Clone)]
-pub struct AskedRole {
-    /// The role, or why nobody can tell.
+pub struct RoleAnswer {
+    /// The role, or why GitHub does not report it.
     pub role: Result<Role, String>,
-    /// Whether this step has not asked before.
+    /// Whether this step has asked for the first time.
     pub is_new: bool,
 }

@@ -1,20 +1,20 @@
 //! Teams of organizations: <https://docs.github.com/rest/teams/members>.
 //!
-//! To read them takes the permission `members: read` of the organization, which an App may have and `github.token`
+//! They are read with the permission `members: read` of the organization, which an App may have and `github.token`
 //! never has.
 
 use http::StatusCode;
 use serde::Deserialize;
 
 use super::client::{GitHub, path_part};
-use super::error::{GitHubError, joined};
+use super::error::GitHubError;
 use super::tokens::Grantee;
 use crate::names::Login;
-use crate::problem::Help;
+use crate::problem::{Help, Topic};
 
 impl GitHub {
-    /// Whether `login` is a member of the team, or of one of its child teams. Nobody is a member of a team that the
-    /// token does not see: [`GitHub::can_see_team`] says whether it does.
+    /// Whether `login` is a member of the team, or of one of its child teams. For a team that the token does not see
+    /// the answer is always no: [`GitHub::check_team`] finds that out.
     ///
     /// # Errors
     ///
@@ -43,8 +43,8 @@ impl GitHub {
     ///
     /// # Errors
     ///
-    /// When it does not, or GitHub does not answer.
-    pub async fn can_see_team(&self, organization: &str, slug: &str) -> Result<(), GitHubError> {
+    /// When the token does not see the team, or GitHub does not answer.
+    pub async fn check_team(&self, organization: &str, slug: &str) -> Result<(), GitHubError> {
         let path = format!("/teams/{}/members?per_page=1", path_part(slug));
         let purpose = format!("list the members of the team {organization}/{slug}");
         match self.ask_organization(organization, &path, purpose).await {
@@ -53,7 +53,7 @@ impl GitHub {
         }
     }
 
-    /// The same error; a refusal says which token is needed.
+    /// The same error; for a refusal with the necessary token as its remedy.
     fn explain_team(&self, error: GitHubError, organization: &str) -> GitHubError {
         let GitHubError::Api(refusal) = error else { return error };
         let token = || self.remedy_of_members(organization);
@@ -62,21 +62,23 @@ impl GitHub {
                 let check = format!(
                     "check the name, which is the last part of the team's address (…/orgs/{organization}/teams/NAME)"
                 );
-                joined(Some(check), token())
+                Some(Topic::Team.advice(check).and(token().as_deref()))
             }
-            _ if refusal.is_lack_of_permission() => token().or_else(|| refusal.help()),
+            _ if refusal.is_lack_of_permission() => {
+                token().map(|token| Topic::Team.advice(token)).or_else(|| refusal.help())
+            }
             _ => None,
         };
         match remedy {
-            Some(remedy) => GitHubError::Refused { refusal, remedy },
+            Some(remedy) => GitHubError::Refused { refusal, remedy: Box::new(remedy) },
             None => refusal.into(),
         }
     }
 
-    /// Which token reads the members of an organization, if the one that was given may be of the wrong kind.
+    /// The token that reads the members of an organization, if the step's own may be of the wrong kind.
     fn remedy_of_members(&self, organization: &str) -> Option<String> {
         match self.tokens().grantee_for_members(organization)? {
-            // Its token is not minted where it lacks the permission.
+            // If the App lacks the permission, its token is not minted.
             Grantee::App(_) => None,
             Grantee::Token | Grantee::Account | Grantee::Policy(_) => Some(format!(
                 "a team needs the token of an App with `members: read` on {organization} (`client-id` and \

@@ -1,4 +1,4 @@
-//! GitHub's times, within years that clocks show: what adds to one or takes from it cannot overflow.
+//! GitHub's times, within the years 1970 to 9999: sums and differences cannot overflow.
 
 use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Deserializer};
@@ -9,7 +9,7 @@ pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTim
     if (1970..=9999).contains(&time.year()) {
         Ok(time)
     } else {
-        Err(serde::de::Error::custom(format!("{time} is a time that no clock shows")))
+        Err(serde::de::Error::custom(format!("{time} is not within the years 1970 to 9999")))
     }
 }
 
@@ -35,8 +35,8 @@ mod tests {
             #[serde(default, deserialize_with = "optional_time")]
             maybe: Option<DateTime<Utc>>,
         }
-        let read = |json: &str| serde_json::from_str::<Reply>(json);
-        let reply = read(r#"{"at":"2026-11-28T12:00:00Z","maybe":null}"#).expect("a time");
+        let parse = |json: &str| serde_json::from_str::<Reply>(json);
+        let reply = parse(r#"{"at":"2026-11-28T12:00:00Z","maybe":null}"#).expect("a time");
         assert_eq!((reply.at.year(), reply.maybe), (2026, None));
         for year in ["+262142", "-262143", "1969"] {
             let time = format!("{year}-01-01T00:00:00Z");
@@ -44,8 +44,8 @@ mod tests {
                 format!(r#"{{"at":"{time}"}}"#),
                 format!(r#"{{"at":"2026-01-01T00:00:00Z","maybe":"{time}"}}"#),
             ] {
-                let refused = read(&json).expect_err(&time).to_string();
-                assert!(refused.contains("no clock shows"), "{refused}");
+                let error = parse(&json).expect_err(&time).to_string();
+                assert!(error.contains("not within the years"), "{error}");
             }
         }
     }

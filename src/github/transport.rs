@@ -1,10 +1,10 @@
 //! The way to GitHub: one kept-alive HTTP client under octocrab, without its retries.
 //!
-//! octocrab would repeat every request, writes included, and wait for ever. So it gets the
-//! [network's](crate::network) plain client here, and [`super::api`] decides what is repeated and how
-//! long an answer may take. GitHub answers for a repository that was renamed with a
+//! octocrab would repeat every request, writes too, and wait for ever. So it gets the
+//! [network's](crate::network) plain client here, and [`super::api`] decides which request is repeated and how
+//! long an answer may take. For a renamed repository GitHub answers with a
 //! [redirect](https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects)
-//! to its id; it had no effect, so following it repeats nothing.
+//! to its id. The redirected request had no effect, so the second one repeats nothing.
 //! Any other [`tower::Service`] can stand in for the network.
 
 use bytes::Bytes;
@@ -17,29 +17,28 @@ use tower_http::follow_redirect::policy::{Action, Attempt, Limited as Hops, Poli
 use tower_http::follow_redirect::{FollowRedirectLayer, RequestUri};
 
 use crate::network::Network;
-use crate::problem::Help;
+use crate::problem::{Advice, Help, Topic};
 
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why there is no way to GitHub.
+/// Why no connection to GitHub can be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
-    /// The address cannot be used.
+    /// The address is not an http(s) address.
     #[error("GITHUB_API_URL is `{0}`, which is not an http(s) address")]
     Address(String),
 }
 
 impl Help for TransportError {
-    fn help(&self) -> Option<String> {
-        match self {
-            Self::Address(_) => {
-                Some("set it to the address of GitHub's API, such as `https://api.github.com`".to_owned())
-            }
-        }
+    fn help(&self) -> Option<Advice> {
+        let text = match self {
+            Self::Address(_) => "set it to the address of GitHub's API, such as `https://api.github.com`",
+        };
+        Some(Topic::Host.advice(text))
     }
 }
 
-/// The way over the network to the API at `api_url`, which the runner names in `GITHUB_API_URL`:
+/// A client of the API at `api_url` over the network. The runner names the address in `GITHUB_API_URL`:
 /// `https://api.github.com`, `https://api.SUBDOMAIN.ghe.com`, or `https://HOST/api/v3` of a GitHub
 /// Enterprise Server.
 ///
@@ -47,7 +46,7 @@ impl Help for TransportError {
 ///
 /// # Errors
 ///
-/// When the address cannot be used.
+/// When `api_url` is not an http(s) address.
 pub fn over_network(api_url: &str, network: &Network) -> Result<Octocrab, TransportError> {
     let base: http::Uri = api_url.parse().map_err(|_| TransportError::Address(api_url.to_owned()))?;
     if !matches!(base.scheme_str(), Some("http" | "https")) || base.authority().is_none() {
@@ -56,7 +55,7 @@ pub fn over_network(api_url: &str, network: &Network) -> Result<Octocrab, Transp
     Ok(over_service(network.client(), base))
 }
 
-/// The way through `service`, with `base` in front of every path.
+/// A client over `service`, with `base` in front of every path.
 ///
 /// Must be called within a tokio runtime.
 pub fn over_service<S, B>(service: S, base: http::Uri) -> Octocrab
@@ -67,24 +66,24 @@ where
     B: http_body::Body<Data = Bytes> + Send + Sync + 'static,
     B::Error: Into<BoxError>,
 {
-    let built = OctocrabBuilder::new_empty()
+    let result = OctocrabBuilder::new_empty()
         .with_service(service)
         .with_layer(&FollowRedirectLayer::with_policy(Redirects::default()))
         .with_layer(&BaseUriLayer::new(base))
         .with_auth(AuthState::None)
         .build();
-    match built {
+    match result {
         Ok(octocrab) => octocrab,
         Err(never) => match never {},
     }
 }
 
-/// So many redirects of one request are followed: a repository that was renamed takes one.
+/// The most redirects of one request that are followed: a renamed repository takes one.
 const MOST_REDIRECTS: usize = 3;
 
-/// Which redirects are followed: those on the same server (scheme, host and port), so that no token reaches another
-/// one, and of these only what is sent again as it was. A write that another status than 307 or 308 redirects is not.
-/// Nor is the link to a log followed, which takes no token.
+/// Follows redirects on the same server (scheme, host and port), so that no token reaches another one, if the second
+/// request is the same as the first: a write is followed with the statuses 307 and 308 only. The link to a log is not
+/// followed: it takes no token.
 #[derive(Debug, Clone)]
 struct Redirects {
     hops: Hops,
@@ -102,8 +101,8 @@ impl<E> Policy<OctoBody, E> for Redirects {
         let is_verbatim = *attempt.previous_method() == Method::GET
             || matches!(attempt.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
         let is_log = attempt.status() == StatusCode::FOUND && attempt.previous().path().ends_with("/logs");
-        let stays = Policy::<OctoBody, E>::redirect(&mut self.origin, attempt)?.is_follow();
-        if is_verbatim && stays && !is_log {
+        let is_same_server = Policy::<OctoBody, E>::redirect(&mut self.origin, attempt)?.is_follow();
+        if is_verbatim && is_same_server && !is_log {
             Policy::<OctoBody, E>::redirect(&mut self.hops, attempt)
         } else {
             Ok(Action::Stop)
@@ -115,14 +114,14 @@ impl<E> Policy<OctoBody, E> for Redirects {
     }
 }
 
-/// The path that was answered in the end, where a redirect led away from `asked`.
-pub(super) fn redirected(answer: &http::response::Parts, asked: &str) -> Option<String> {
+/// The path that answered, if a redirect led away from `old_path`.
+pub(super) fn new_path(answer: &http::response::Parts, old_path: &str) -> Option<String> {
     let RequestUri(uri) = answer.extensions.get()?;
     let path = uri.path_and_query()?.as_str();
-    (!path.ends_with(asked)).then(|| path.to_owned())
+    (!path.ends_with(old_path)).then(|| path.to_owned())
 }
 
-/// The whole body of an answer; none of one that has more than `limit` bytes.
+/// The whole body of an answer; none if it has more than `limit` bytes.
 pub(super) async fn body_of<B>(
     response: http::Response<B>,
     limit: usize,
@@ -151,11 +150,11 @@ mod tests {
 
     use super::*;
 
-    /// Sends one request to a server that redirects the path `/old` to `location`, and answers every other one; gives the
-    /// status of the answer and the requests as they were received.
-    async fn sent(method: Method, status: u16, location: &'static str) -> (u16, Vec<String>) {
-        let received = Arc::new(Mutex::new(Vec::new()));
-        let requests = received.clone();
+    /// Sends one request to a server that redirects the path `/old` to `location`, and answers every other path.
+    /// Returns the status of the answer, and the requests that the server got.
+    async fn exchange(method: Method, status: u16, location: &'static str) -> (u16, Vec<String>) {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let requests = log.clone();
         let service = tower::service_fn(move |request: http::Request<OctoBody>| {
             let requests = requests.clone();
             async move {
@@ -180,9 +179,9 @@ mod tests {
         let request = octocrab.build_request(builder, body.as_ref()).expect("a request");
         let (parts, _) =
             body_of(octocrab.execute(request).await.expect("an answer"), 9).await.expect("a body");
-        let received = received.lock().expect("no panic").clone();
-        assert_eq!(redirected(&parts, "/old").is_some(), received.len() > 1);
-        (parts.status.as_u16(), received)
+        let log = log.lock().expect("no panic").clone();
+        assert_eq!(new_path(&parts, "/old").is_some(), log.len() > 1);
+        (parts.status.as_u16(), log)
     }
 
     #[tokio::test]
@@ -195,15 +194,11 @@ mod tests {
             (Method::POST, 307, "{\"x\":1}"),
             (Method::PATCH, 308, "{\"x\":1}"),
         ] {
-            let (answered, requests) = sent(method.clone(), status, NEW).await;
+            let (answer, requests) = exchange(method.clone(), status, NEW).await;
             let old = format!("{method} https://github.example/api/old {body} t");
-            assert_eq!(
-                (answered, requests),
-                (200, vec![old, format!("{method} {NEW} {body} t")]),
-                "{status}"
-            );
+            assert_eq!((answer, requests), (200, vec![old, format!("{method} {NEW} {body} t")]), "{status}");
         }
-        let (_, requests) = sent(Method::GET, 301, "/api/new").await;
+        let (_, requests) = exchange(Method::GET, 301, "/api/new").await;
         assert_eq!(requests[1], "GET https://github.example/api/new  t");
     }
 
@@ -217,20 +212,20 @@ mod tests {
             "//other.example/new",
             "https://github.example@other.example/new",
         ] {
-            let (status, requests) = sent(Method::POST, 307, location).await;
+            let (status, requests) = exchange(Method::POST, 307, location).await;
             assert_eq!((status, requests.len()), (307, 1), "{location}");
         }
         for (method, status) in
             [(Method::POST, 301), (Method::PATCH, 301), (Method::DELETE, 302), (Method::PUT, 303)]
         {
-            let (answered, requests) = sent(method, status, "https://github.example/api/new").await;
-            assert_eq!((answered, requests.len()), (status, 1));
+            let (answer, requests) = exchange(method, status, "https://github.example/api/new").await;
+            assert_eq!((answer, requests.len()), (status, 1));
         }
     }
 
     #[tokio::test]
     async fn redirects_in_a_circle_end() {
-        let (status, requests) = sent(Method::POST, 307, "https://github.example/api/old?again").await;
+        let (status, requests) = exchange(Method::POST, 307, "https://github.example/api/old?again").await;
         assert_eq!((status, requests.len()), (307, 1 + MOST_REDIRECTS));
     }
 }

@@ -1,18 +1,18 @@
-//! What can be wrong with the inputs of the step.
+//! Problems with the inputs of the step.
 
 use super::table::{INPUTS, Input};
 use crate::duration::DurationError;
 use crate::github::tokens::jwt::KeyError;
 use crate::names::{IssueRef, NameError, RefError, RepoName};
-use crate::problem::{Help, Problem};
+use crate::problem::{Advice, Help, Problem, Topic};
 use crate::targets::{TargetsError, closest};
 use crate::ticket::Status;
 use crate::workspace::FileError;
 
-/// What is wrong with an input. None of a secret is quoted.
+/// A problem with an input. No message quotes a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
-    /// It is needed, and blank.
+    /// A required input is blank.
     #[error("input `{name}` is missing; it takes {takes}")]
     Missing {
         /// Its name.
@@ -20,12 +20,12 @@ pub enum InputError {
         /// The words that it takes.
         takes: String,
     },
-    /// It is none of the words that it takes.
+    /// Its text is not one of the words that it takes.
     #[error("input `{name}` is `{text}`; it takes {takes}")]
     Word {
         /// Its name.
         name: &'static str,
-        /// What it is.
+        /// Its text.
         text: String,
         /// The words that it takes.
         takes: String,
@@ -35,7 +35,7 @@ pub enum InputError {
     Value {
         /// Its name.
         name: &'static str,
-        /// What is wrong with it.
+        /// The cause.
         source: ValueError,
     },
     /// A token that cannot be sent.
@@ -59,18 +59,18 @@ pub enum InputError {
     #[error("input `event-type` is longer than the 100 characters that GitHub takes")]
     LongEventType,
     /// The hub would look at the runs without a pause.
-    #[error("input `wait-interval` is nothing; write `15s`")]
+    #[error("input `wait-interval` is zero; write `15s`")]
     NoInterval,
-    /// Two messages, of which one would be lost.
+    /// Two messages: one would be lost.
     #[error("inputs `message` and `message-path` both say what happened; give one of them")]
     TwoMessages,
     /// The file with the message is outside the workspace.
     #[error("input `message-path`: {0}")]
     MessagePath(FileError),
-    /// The status of a job that is under way, where the step finds out by itself.
+    /// The status of a job that has not ended, which a tracked job reports by itself.
     #[error("inputs `status` and `track` do not go together: `status` is `{}`, and a tracked job reports that by itself", .0.as_str())]
     TrackedStatus(Status),
-    /// The event names a ticket in a way that cannot be read.
+    /// The event's ticket cannot be read.
     #[error("the event's input `release-ticket`")]
     TicketOfEvent(#[source] NameError),
     /// The ticket is in another repository than the one that the step names.
@@ -104,40 +104,42 @@ pub enum InputError {
 }
 
 impl Help for InputError {
-    fn help(&self) -> Option<String> {
-        match self {
-            Self::Target(problem) | Self::Output(problem) => problem.help.clone(),
-            Self::Mapping(error) => error.help(),
+    fn help(&self) -> Option<Advice> {
+        let text = match self {
+            Self::Target(problem) | Self::Output(problem) => return problem.help.clone(),
+            Self::Mapping(error) => return error.help(),
+            Self::Ref(error) => return error.help(),
+            Self::MessagePath(error) => return error.help(),
+            Self::Key(error) => return error.help(),
+            Self::TemplateOfEvent(_) => {
+                return Some(Topic::Template.advice(
+                    "write `{{ inputs.NAME }}`, or `{{ event.PATH }}`, in place of `${{ inputs.NAME }}` and \
+                     `${{ github.event.PATH }}`: then the text of the event is a value, and is not rendered",
+                ));
+            }
             Self::Word { name, text, .. } => {
                 let words = INPUTS.iter().filter(|input| input.name == *name).flat_map(Input::words);
-                closest(text, words).map(|word| format!("did you mean `{word}`?"))
+                format!("did you mean `{}`?", closest(text, words)?)
             }
-            Self::TrackedStatus(_) => Some(
+            Self::TrackedStatus(_) => {
                 "leave `status` out; or let it say how the job ended, as `job.status` does at the end of the job"
-                    .to_owned(),
-            ),
-            Self::Ref(error) => error.help(),
-            Self::MessagePath(error) => error.help(),
-            Self::Key(error) => error.help(),
-            Self::TicketElsewhere { hub, from_event: false, .. } => {
-                Some(format!("name a ticket of {hub}; or leave `repository` out, and the ticket decides"))
+                    .to_owned()
             }
-            Self::TicketElsewhere { hub, ticket, from_event: true } => Some(format!(
+            Self::TicketElsewhere { hub, from_event: false, .. } => {
+                format!("name a ticket of {hub}; or leave `repository` out, and the ticket decides")
+            }
+            Self::TicketElsewhere { hub, ticket, from_event: true } => format!(
                 "start the run with a ticket of {hub}; if that was renamed, write {} in `repository`; or leave \
-                 `repository` out, if whoever starts the run may choose it",
+                 `repository` out, if the person who starts the run may choose it",
                 ticket.repository
-            )),
-            Self::TemplateOfEvent(_) => Some(
-                "what people type is a value: write `{{ inputs.NAME }}`, or `{{ event.PATH }}`, in place of \
-                 `${{ inputs.NAME }}` and `${{ github.event.PATH }}`"
-                    .to_owned(),
             ),
-            _ => None,
-        }
+            _ => return None,
+        };
+        Some(Topic::Input.advice(text))
     }
 }
 
-/// What is wrong with a value, wherever it stands.
+/// A problem with a value of an input.
 #[derive(Debug, thiserror::Error)]
 pub enum ValueError {
     /// Not a duration.
@@ -151,11 +153,11 @@ pub enum ValueError {
     Https(String),
     /// An address with a user or a password, which is not quoted.
     #[error(
-        "an address without a user and a password is needed; the job's identity is all that the service is shown"
+        "the address has a user or a password; leave them out, as the service gets the job's identity only"
     )]
     Password,
     /// Not the name of a trust policy.
-    #[error("`{0}` is not NAME of a file NAME.sts.yaml")]
+    #[error("`{0}` cannot be the NAME of a file NAME.sts.yaml")]
     Policy(String),
     /// Not an account.
     #[error("`{0}` is not the name of an account")]
@@ -171,9 +173,9 @@ pub enum ValueError {
 
 /// `a`, `b` or `c`, in code spans.
 pub(super) fn alternatives<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
-    let quoted: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
-    match quoted.split_last() {
+    let spans: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
+    match spans.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-        _ => quoted.concat(),
+        _ => spans.concat(),
     }
 }

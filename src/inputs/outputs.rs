@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::problem::Problem;
+use crate::problem::{Problem, Topic};
 use crate::ticket::outputs::{self, NAME_LIMIT, Outputs, TARGET_LIMIT, VALUE_LIMIT};
-use crate::yaml::{self, Node, Placed};
+use crate::yaml::{self, Node, PlacedValue};
 
 const SOURCE: &str = "`outputs`";
 
@@ -15,7 +15,7 @@ const SOURCE: &str = "`outputs`";
 ///
 /// # Errors
 ///
-/// With everything that is wrong with it.
+/// With all problems.
 pub(super) fn parse(text: &str) -> Result<Outputs, Vec<Problem>> {
     let root = yaml::parse(SOURCE, text).map_err(|error| vec![error.problem()])?;
     let entries = match &root.value {
@@ -24,45 +24,48 @@ pub(super) fn parse(text: &str) -> Result<Outputs, Vec<Problem>> {
         other => {
             let what = format!("it is {}; it takes a mapping of names to values", other.kind());
             return Err(vec![
-                Problem::new(what).help("write `version: 1.4.1`, one output a line").at(&root.place),
+                Problem::new(what)
+                    .help(Topic::Output, "write `version: 1.4.1`, one output a line")
+                    .at(&root.place),
             ]);
         }
     };
-    let problems: Vec<Problem> = entries.iter().filter_map(|(name, _)| misnamed(name)).collect();
+    let problems: Vec<Problem> = entries.iter().filter_map(|(name, _)| name_problem(name)).collect();
     if !problems.is_empty() {
         return Err(problems);
     }
     let values =
         entries.iter().map(|(name, value)| (name.value.clone(), value.value.to_text().trim().to_owned()));
-    Ok(kept(values.filter(|(_, value)| !value.is_empty()).collect()))
+    Ok(short_values(values.filter(|(_, value)| !value.is_empty()).collect()))
 }
 
-fn misnamed(name: &Placed<String>) -> Option<Problem> {
+fn name_problem(name: &PlacedValue<String>) -> Option<Problem> {
     if outputs::is_name(&name.value) {
         return None;
     }
     let what = format!("`{}` cannot be the name of an output", name.value);
     let help = format!("use lower-case letters, digits, `_` and `-`, at most {NAME_LIMIT} of them");
-    Some(Problem::new(what).help(help).at(&name.place))
+    Some(Problem::new(what).help(Topic::Output, help).at(&name.place))
 }
 
 /// The values that are short enough.
-fn kept(values: BTreeMap<String, String>) -> Outputs {
+fn short_values(values: BTreeMap<String, String>) -> Outputs {
     let (fitting, long): (BTreeMap<_, _>, BTreeMap<_, _>) =
         values.into_iter().partition(|(_, value)| outputs::fits(value));
     for (name, value) in long {
         let length = value.chars().count();
         let what = format!("the output `{name}` has {length} characters, and is not reported");
-        let help = format!("a value has at most {VALUE_LIMIT} characters: report where the text is instead");
-        tracing::warn!("{}", Problem::new(what).help(help));
+        let help =
+            format!("a value has at most {VALUE_LIMIT} characters: report the address of the text instead");
+        Problem::new(what).help(Topic::Output, help).warn();
     }
-    let (kept, left_out) = outputs::bounded(fitting);
+    let (outputs, left_out) = outputs::cut_to_limit(fitting);
     for name in left_out {
         let what = format!("the output `{name}` is not reported: there is no room for it");
         let help = format!("the outputs of a target have at most {TARGET_LIMIT} bytes, all together");
-        tracing::warn!("{}", Problem::new(what).help(help));
+        Problem::new(what).help(Topic::Output, help).warn();
     }
-    kept.into_iter().collect()
+    outputs.into_iter().collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! Takes the values of the inputs apart, and goes on when one cannot be read: all that is wrong with
-//! them is reported together.
+//! Reads the values of the inputs, and goes on after one that cannot be read: all problems are reported together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -8,26 +7,26 @@ use std::time::Duration;
 use super::error::{InputError, ValueError, alternatives};
 use super::table::{Input, ModeName, Takes, Words, words};
 use crate::duration;
-use crate::github::tokens::GivenToken;
+use crate::github::tokens::InputToken;
 use crate::names::Login;
 use crate::place::Place;
 use crate::problem::Help;
 use crate::ticket::Status;
-use crate::yaml::{self, Node, Placed};
+use crate::yaml::{self, Node, PlacedValue};
 
-/// The inputs of a step, and what is wrong with those that were read.
+/// The inputs of a step, and the problems of those that were read.
 ///
 /// An input that cannot be read counts as absent from then on, since the step will fail.
 pub(super) struct Reader<'a> {
-    given: &'a BTreeMap<String, String>,
+    values: &'a BTreeMap<String, String>,
     mode: Option<ModeName>,
     problems: Vec<InputError>,
 }
 
 impl<'a> Reader<'a> {
     /// Reads the mode, on which the meaning of other inputs depends.
-    pub(super) fn new(given: &'a BTreeMap<String, String>) -> Self {
-        let mut reader = Self { given, mode: None, problems: Vec::new() };
+    pub(super) fn new(values: &'a BTreeMap<String, String>) -> Self {
+        let mut reader = Self { values, mode: None, problems: Vec::new() };
         reader.mode = reader.one_of("mode");
         reader
     }
@@ -37,7 +36,7 @@ impl<'a> Reader<'a> {
         self.mode
     }
 
-    /// What is wrong with the inputs that were read.
+    /// The problems of the inputs that were read.
     pub(super) fn into_problems(self) -> Vec<InputError> {
         self.problems
     }
@@ -46,16 +45,16 @@ impl<'a> Reader<'a> {
         self.problems.push(problem);
     }
 
-    /// The value of `result`, or none after its error was noted.
+    /// The value of `result`; notes an error.
     pub(super) fn accept<T>(&mut self, result: Result<T, InputError>) -> Option<T> {
         result.map_err(|problem| self.refuse(problem)).ok()
     }
 
     pub(super) fn is_given(&self, name: &str) -> bool {
-        self.given.contains_key(name)
+        self.values.contains_key(name)
     }
 
-    /// Its row in the table. Whatever an unknown mode would make of it, the step fails.
+    /// Its row in the table. In an unknown mode the step fails anyway, so that any mode's row will do.
     fn row(&self, name: &str) -> &'static Input {
         Input::of(name, self.mode.unwrap_or(ModeName::Dispatch))
     }
@@ -66,13 +65,13 @@ impl<'a> Reader<'a> {
 
     /// The text of an input, or its default; none if both are blank.
     pub(super) fn text(&self, name: &str) -> Option<String> {
-        let given = self.given.get(name).map(|value| value.trim());
-        given.or_else(|| self.default(name)).map(str::to_owned)
+        let value = self.values.get(name).map(|value| value.trim());
+        value.or_else(|| self.default(name)).map(str::to_owned)
     }
 
     /// The text of an input with its white space.
     pub(super) fn verbatim(&self, name: &str) -> Option<String> {
-        self.given.get(name).cloned()
+        self.values.get(name).cloned()
     }
 
     /// Refuses a secret that cannot be used, in a mode that starts something. A report and a notice meet the problem
@@ -84,16 +83,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn token(&mut self, name: &'static str) -> Option<GivenToken> {
-        let token = GivenToken::new(name, &self.text(name)?);
+    pub(super) fn token(&mut self, name: &'static str) -> Option<InputToken> {
+        let token = InputToken::new(name, &self.text(name)?);
         if token.secret.is_none() {
             self.refuse_secret(InputError::Token(name));
         }
         Some(token)
     }
 
-    /// What `parse` makes of an input that is not blank.
-    pub(super) fn parsed<T>(
+    /// The value of an input by `parse`; `None` if the input is blank or refused.
+    pub(super) fn value_of<T>(
         &mut self,
         name: &'static str,
         parse: impl FnOnce(&str) -> Result<T, ValueError>,
@@ -117,10 +116,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn duration(&mut self, name: &'static str) -> Option<Duration> {
-        self.parsed(name, |text| Ok(duration::parse(text)?))
+        self.value_of(name, |text| Ok(duration::parse(text)?))
     }
 
-    /// Some of the words of a type; none of them where `none` stands there.
+    /// Several words of a type; empty for the word `none`.
     pub(super) fn some_of<T: Words + Ord>(&mut self, name: &'static str) -> BTreeSet<T> {
         const NONE: &str = "none";
         let items = self.list(name);
@@ -136,7 +135,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn number<T: FromStr + PartialOrd + From<u8>>(&mut self, name: &'static str) -> Option<T> {
-        self.parsed(name, |text| {
+        self.value_of(name, |text| {
             let number = text.parse().ok().filter(|number| *number >= T::from(1));
             number.ok_or_else(|| ValueError::Number(text.to_owned()))
         })
@@ -144,13 +143,13 @@ impl<'a> Reader<'a> {
 
     /// The items of a list. One without items counts as blank.
     pub(super) fn list(&mut self, name: &'static str) -> Vec<String> {
-        let items = self.parsed(name, list_of).unwrap_or_default();
+        let items = self.value_of(name, list_of).unwrap_or_default();
         let default = self.default(name).filter(|_| items.is_empty());
         default.and_then(|text| list_of(text).ok()).unwrap_or(items)
     }
 
     pub(super) fn login(&mut self, name: &'static str) -> Option<Login> {
-        self.parsed(name, login)
+        self.value_of(name, login)
     }
 
     pub(super) fn logins(&mut self, name: &'static str) -> Vec<Login> {
@@ -163,19 +162,20 @@ impl<'a> Reader<'a> {
 
     /// The status; of several, as `join(needs.*.result)` gives them, the worst.
     pub(super) fn status(&mut self, name: &'static str) -> Option<Status> {
-        let known = match self.row(name).takes {
-            Takes::Statuses(known) => known,
+        let choices = match self.row(name).takes {
+            Takes::Statuses(choices) => choices,
             _ => &[],
         };
-        let takes = || alternatives(known.iter().map(|status| status.as_str()));
+        let takes = || alternatives(choices.iter().map(|status| status.as_str()));
         let statuses: Result<Vec<Status>, InputError> = self
             .list(name)
             .into_iter()
             .map(|text| {
-                let status = known.iter().copied().find(|status| status.as_str().eq_ignore_ascii_case(&text));
-                // How a run of GitHub's ends has more words.
-                let of_run = || Status::of_conclusion(&text.to_ascii_lowercase());
-                let status = status.or_else(of_run).filter(|status| known.contains(status));
+                let status =
+                    choices.iter().copied().find(|status| status.as_str().eq_ignore_ascii_case(&text));
+                // GitHub has more words for the end of a run.
+                let by_conclusion = || Status::of_conclusion(&text.to_ascii_lowercase());
+                let status = status.or_else(by_conclusion).filter(|status| choices.contains(status));
                 status.ok_or_else(|| InputError::Word { name, text, takes: takes() })
             })
             .collect();
@@ -192,7 +192,7 @@ fn login(text: &str) -> Result<Login, ValueError> {
 ///
 /// # Errors
 ///
-/// When it looks like a YAML list and is not one, or one of something else than text.
+/// When it looks like a YAML list, and is not a list of texts.
 pub fn list_of(text: &str) -> Result<Vec<String>, ValueError> {
     let text = text.trim();
     if text.starts_with('[') || text.starts_with("- ") {
@@ -205,13 +205,13 @@ pub fn list_of(text: &str) -> Result<Vec<String>, ValueError> {
 fn yaml_list(text: &str) -> Result<Vec<String>, ValueError> {
     let at = |place: &Place| format!("in line {}, column {}", place.line, place.column);
     let list = yaml::parse("the list", text).map_err(|error| {
-        let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
+        let help = error.help().map(|help| format!("; {}", help.text)).unwrap_or_default();
         ValueError::List(format!("{}, {}{help}", error.what, at(&error.place)))
     })?;
     let Node::List(items) = list.value else {
         return Err(ValueError::List(format!("it is {}", list.value.kind())));
     };
-    let item = |item: Placed<Node>| match &item.value {
+    let item = |item: PlacedValue<Node>| match &item.value {
         Node::Text(_) | Node::Number(_) | Node::Bool(_) => Ok(item.value.to_text()),
         other => Err(ValueError::List(format!("an item is {}, {}", other.kind(), at(&item.place)))),
     };

@@ -15,7 +15,7 @@ use Topic::{
 
 use super::{ClaimMode, CommentMode, DispatchType, Explain};
 use crate::github::role::Role;
-use crate::ticket::{PingFor, Status};
+use crate::ticket::{PingEvent, Status};
 
 /// An input as users know it. If a name means different things in different modes, each meaning has a row.
 #[derive(Debug, Clone, Copy)]
@@ -201,7 +201,7 @@ impl Words for ModeName {
     }
 }
 
-impl Words for PingFor {
+impl Words for PingEvent {
     const ALL: &'static [Self] = &Self::ALL;
 
     fn as_str(self) -> &'static str {
@@ -367,7 +367,7 @@ pub const INPUTS: &[Input] = &[
         name: "ping",
         topic: People,
         modes: &[Dispatch, Report],
-        takes: SomeOf(words::<PingFor>),
+        takes: SomeOf(words::<PingEvent>),
         default: Fixed("failure, review, stuck, done"),
         meaning: "the events that make one new comment, which mentions the people who can act, once for each \
          attempt of a run: `failure` of a target, `review` of a run or a gate, `stuck` targets, `done` \

@@ -1,10 +1,10 @@
-//! What keeps a connection from being opened, and how to remove it.
+//! Obstacles to a connection, and how people remove them.
 
 use std::error::Error;
 
 use rustls::CertificateError;
 
-use crate::problem::Help;
+use crate::problem::{Advice, Help, Topic};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -13,10 +13,10 @@ type BoxError = Box<dyn Error + Send + Sync>;
 #[error("the host's name does not resolve")]
 pub struct UnknownHost(#[source] pub std::io::Error);
 
-/// Why there is no way through a proxy.
+/// Why a proxy does not lead to the host.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
-    /// The connection to it was not opened.
+    /// The connection to the proxy was not opened.
     #[error("the proxy {proxy} cannot be reached")]
     Unreachable {
         /// Its host and port.
@@ -25,20 +25,20 @@ pub enum ProxyError {
         #[source]
         source: BoxError,
     },
-    /// It asks for credentials, or refuses those that were given.
+    /// The proxy asks for credentials, or refuses those of the request.
     #[error("the proxy {proxy} asks for a valid user and password (407)")]
     Unauthorized {
         /// Its host and port.
         proxy: String,
     },
-    /// It opens no connection to the host.
+    /// The proxy opens no connection to the host.
     #[error("the proxy {proxy} opens no connection to {host}")]
     Refused {
         /// Its host and port.
         proxy: String,
-        /// The host that the connection was to lead to.
+        /// The host of the request.
         host: String,
-        /// Its answer.
+        /// The proxy's answer.
         #[source]
         source: BoxError,
     },
@@ -55,23 +55,23 @@ impl ProxyError {
 }
 
 impl Help for UnknownHost {
-    fn help(&self) -> Option<String> {
-        Some(Obstacle::HostName.remedy().to_owned())
+    fn help(&self) -> Option<Advice> {
+        Some(Obstacle::HostName.remedy())
     }
 }
 
 impl Help for ProxyError {
-    fn help(&self) -> Option<String> {
-        Some(self.obstacle().remedy().to_owned())
+    fn help(&self) -> Option<Advice> {
+        Some(self.obstacle().remedy())
     }
 }
 
-/// Something that keeps a connection from being opened, and that people can remove.
+/// An obstacle to a connection that people can remove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Obstacle {
     /// The server's certificate comes from an authority that is not trusted.
     Issuer,
-    /// The server's certificate is not valid, whoever issued it.
+    /// The server's certificate is not valid, from any authority.
     Certificate,
     /// The proxy cannot be reached.
     ProxyAddress,
@@ -84,17 +84,17 @@ pub enum Obstacle {
 }
 
 impl Obstacle {
-    /// The obstacle that caused `error`, if it is one of these.
+    /// The obstacle that caused `error`, if there is one.
     #[must_use]
     pub fn behind(error: &(dyn Error + 'static)) -> Option<Self> {
-        let obstacles = || causes(error).filter_map(Self::named);
-        // A bad certificate says more than the address of the proxy that it came from.
+        let obstacles = || causes(error).filter_map(Self::of);
+        // A bad certificate is a better explanation than the address of the proxy that sent it.
         obstacles()
             .find(|obstacle| matches!(obstacle, Self::Issuer | Self::Certificate))
             .or(obstacles().next())
     }
 
-    fn named(error: &(dyn Error + 'static)) -> Option<Self> {
+    fn of(error: &(dyn Error + 'static)) -> Option<Self> {
         if let Some(error) = error.downcast_ref::<ProxyError>() {
             return Some(error.obstacle());
         }
@@ -108,18 +108,18 @@ impl Obstacle {
         }
     }
 
-    /// Whether it may be gone in a minute.
+    /// Whether it may disappear within a minute.
     #[must_use]
     pub fn may_pass(self) -> bool {
         matches!(self, Self::ProxyAddress | Self::ProxyRules | Self::HostName)
     }
 
-    /// How to remove it, in the imperative.
+    /// How to remove it.
     #[must_use]
-    pub fn remedy(self) -> &'static str {
-        match self {
+    pub fn remedy(self) -> Advice {
+        let text = match self {
             Self::Issuer => {
-                "name a PEM file with the certificate authority of the server (or of a proxy that reads along) \
+                "name a PEM file with the certificate authority of the server (or of a proxy that inspects TLS) \
                  in SSL_CERT_FILE or NODE_EXTRA_CA_CERTS, below `${{ github.workspace }}` or \
                  `${{ runner.temp }}`, which the action's container sees"
             }
@@ -142,6 +142,15 @@ impl Obstacle {
                 "check the address and the runner's name server; if only a proxy leads out, name it in \
                  `https_proxy`"
             }
+        };
+        self.topic().advice(text)
+    }
+
+    fn topic(self) -> Topic {
+        match self {
+            Self::Issuer | Self::Certificate => Topic::Certificate,
+            Self::ProxyAddress | Self::ProxyCredentials | Self::ProxyRules => Topic::Proxy,
+            Self::HostName => Topic::Host,
         }
     }
 }
@@ -150,7 +159,7 @@ impl Obstacle {
 /// its own [`source`](std::error::Error::source) leaves out.
 pub fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| match error.downcast_ref().map(std::io::Error::get_ref) {
-        Some(Some(wrapped)) => Some(wrapped),
+        Some(Some(inner)) => Some(inner),
         _ => error.source(),
     })
 }

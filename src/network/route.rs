@@ -1,5 +1,5 @@
 //! How a connection is opened: to the host itself, through a proxy's tunnel, or to a proxy that
-//! forwards.
+//! forwards requests.
 
 use std::io::IoSlice;
 use std::pin::Pin;
@@ -23,7 +23,7 @@ use tower::{Service, ServiceExt};
 
 use super::obstacle::{ProxyError, UnknownHost};
 
-/// How long it may take to open a connection, before anything is said over it.
+/// The longest time to open a TCP connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -62,7 +62,7 @@ impl Route {
         if let Some(credentials) = proxy.basic_auth() {
             tunnel = tunnel.with_auth(credentials.clone());
         }
-        let io = tunnel.oneshot(host.clone()).await.map_err(|error| refused(&proxy, &host, error))?;
+        let io = tunnel.oneshot(host.clone()).await.map_err(|error| tunnel_error(&proxy, &host, error))?;
         Ok(Stream { io, is_forwarded: false })
     }
 }
@@ -81,7 +81,7 @@ impl Service<Uri> for Route {
     }
 }
 
-fn refused(proxy: &Intercept, host: &Uri, error: TunnelError) -> ProxyError {
+fn tunnel_error(proxy: &Intercept, host: &Uri, error: TunnelError) -> ProxyError {
     let proxy = name_of(proxy);
     match error {
         TunnelError::ConnectFailed(source) => ProxyError::Unreachable { proxy, source },
@@ -93,12 +93,12 @@ fn refused(proxy: &Intercept, host: &Uri, error: TunnelError) -> ProxyError {
     }
 }
 
-/// The proxy's host and port, and nothing else of its address.
+/// The proxy's host and port, without its credentials.
 fn name_of(proxy: &Intercept) -> String {
     proxy.uri().authority().map(ToString::to_string).unwrap_or_default()
 }
 
-/// A connection that knows whether requests on it are for a proxy to forward. Those name the whole
+/// A connection, and whether a proxy forwards the requests on it. Such requests name the whole
 /// address: <https://www.rfc-editor.org/rfc/rfc9112#name-absolute-form>.
 #[derive(Debug)]
 pub(super) struct Stream {

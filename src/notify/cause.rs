@@ -1,9 +1,9 @@
-//! What went wrong, as a notice: the message, the failed jobs and steps, and what makes it the same failure.
+//! The notice of a failure: its message, the failed jobs and steps, and its fingerprint.
 
 use serde_json::Map;
 
 use super::subject::Subject;
-use crate::explain::{Failed, explain};
+use crate::explain::{FailedRun, explain};
 use crate::github::actions::{RunJob, RunStep};
 use crate::github::{GitHub, GitHubError};
 use crate::inputs::{Common, NotifyInputs};
@@ -13,10 +13,10 @@ use crate::problem::Problem;
 use crate::ticket::explanation::Explanation;
 use crate::ticket::{FollowedJob, Notice, Status, text};
 
-/// As much of a message is shown, however many jobs have failed.
+/// The characters of a message that are always shown, however many jobs have failed.
 const LEAST_ROOM: usize = 500;
 
-/// The notice of what happened, as far as GitHub tells, for the readers of `place`.
+/// The notice for the readers of `place`, by GitHub's list of jobs.
 pub(super) async fn notice(
     job: &Job,
     common: &Common,
@@ -25,28 +25,28 @@ pub(super) async fn notice(
     place: &RepoName,
     github: &GitHub,
 ) -> Notice {
-    let read = match inputs.status {
+    let answer = match inputs.status {
         Status::Success => Ok(Vec::new()),
         _ => failed_jobs(common, subject, github).await,
     };
     let explanation = match inputs.status {
         Status::Failure => {
-            let (repository, run, jobs) = (&subject.by.repository, subject.by.run, read.as_deref());
-            explain(Failed { repository, run, jobs, place }, inputs.explain, github).await
+            let (repository, run, jobs) = (&subject.by.repository, subject.by.run, answer.as_deref());
+            explain(FailedRun { repository, run, jobs, place }, inputs.explain, github).await
         }
         _ => Explanation::default(),
     };
-    let failed = read.unwrap_or_default();
+    let jobs = answer.unwrap_or_default();
     let of_check_run = |id| job.url_of_job(subject.by.run, id);
-    let url = failed.first().and_then(|failed| failed.html_url.clone());
+    let url = jobs.first().and_then(|job| job.html_url.clone());
     let fingerprint = subject.fingerprint(inputs.fingerprint.as_deref());
     let mut by = subject.by.clone();
-    let mut first = failed.first().map(FollowedJob::from);
+    let mut first = jobs.first().map(FollowedJob::from);
     if let Some(first) = &mut first {
         first.error = explanation.error_of(&first.name).map(str::to_owned);
     }
     if !subject.is_job {
-        by.job = first.as_ref().map(|failed| failed.name.clone()).unwrap_or_default();
+        by.job = first.as_ref().map(|job| job.name.clone()).unwrap_or_default();
     }
     Notice {
         job: first,
@@ -56,7 +56,7 @@ pub(super) async fn notice(
         run_url: subject.run_url.clone(),
         fingerprint: text::cut_name(&fingerprint, 500),
         status: inputs.status.into(),
-        message: message(inputs, subject, &failed),
+        message: message(inputs, subject, &jobs),
         url: url.or(by.check_run.map(of_check_run)),
         by,
         mention: Vec::new(),
@@ -66,7 +66,7 @@ pub(super) async fn notice(
     }
 }
 
-/// The failed jobs of this attempt, as far as the token may read them: this job first, where it is one of them.
+/// The failed jobs of this attempt; this job first, if it is one of them.
 async fn failed_jobs(
     common: &Common,
     subject: &Subject,
@@ -75,7 +75,7 @@ async fn failed_jobs(
     let by = &subject.by;
     let jobs = github.jobs(&by.repository, by.run, by.attempt).await;
     let mut jobs = jobs.inspect_err(|error| {
-        tracing::info!("{}", Problem::of("the failed step is not named", error));
+        Problem::of("the failed step is not named", error).inform();
     })?;
     jobs.retain(RunJob::has_failed);
     let is_other = |job: &RunJob| match by.check_run {
@@ -106,7 +106,7 @@ fn failed_at(job: &RunJob) -> String {
 }
 
 /// `Release failed`.
-pub(super) fn what(inputs: &NotifyInputs, subject: &Subject) -> String {
+pub(super) fn headline(inputs: &NotifyInputs, subject: &Subject) -> String {
     let how = match (inputs.status, subject.conclusion.as_deref()) {
         (Status::Success, _) => "works again",
         (Status::Cancelled, _) => "was cancelled",
@@ -120,32 +120,32 @@ pub(super) fn what(inputs: &NotifyInputs, subject: &Subject) -> String {
     format!("{workflow} {how}")
 }
 
-/// What the step says, or what the run tells; then the failed jobs and steps in any case.
-fn message(inputs: &NotifyInputs, subject: &Subject, failed: &[RunJob]) -> String {
-    let failed_at: Vec<String> = failed.iter().map(failed_at).collect();
-    let rest: String = failed_at.iter().map(|line| format!("\n{line}")).collect();
+/// The message of the step, or a default one; then the failed jobs and steps in any case.
+fn message(inputs: &NotifyInputs, subject: &Subject, jobs: &[RunJob]) -> String {
+    let lines: Vec<String> = jobs.iter().map(failed_at).collect();
+    let rest: String = lines.iter().map(|line| format!("\n{line}")).collect();
     let room = text::MESSAGE_LIMIT.saturating_sub(text::length(&rest)).max(LEAST_ROOM);
     let first = inputs.message.as_ref().map(|message| text::cut(message, room));
-    first.unwrap_or_else(|| made_message(inputs, subject, failed)) + &rest
+    first.unwrap_or_else(|| default_message(inputs, subject, jobs)) + &rest
 }
 
-fn made_message(inputs: &NotifyInputs, subject: &Subject, failed: &[RunJob]) -> String {
+fn default_message(inputs: &NotifyInputs, subject: &Subject, jobs: &[RunJob]) -> String {
     // A job that notifies of others is not the one that failed.
-    let is_this_job = failed.is_empty() && inputs.status != Status::Success;
+    let is_this_job = jobs.is_empty() && inputs.status != Status::Success;
     let job = match subject.is_job && (subject.is_of_matrix || is_this_job) {
         true => format!(", job {}", subject.by.job),
         false => String::new(),
     };
-    format!("{} in {} at {}{job}", what(inputs, subject), subject.by.repository, subject.place.name)
+    format!("{} in {} at {}{job}", headline(inputs, subject), subject.by.repository, subject.place.name)
 }
 
-/// All that there is to say, also what is too long for a comment.
+/// The message of the notice, with a text of the step that is too long for a comment.
 pub(super) fn whole_message(inputs: &NotifyInputs, notice: &Notice) -> String {
     let cut = inputs.message.iter().filter(|message| !notice.message.contains(message.as_str()));
     cut.chain([&notice.message]).map(String::as_str).collect::<Vec<_>>().join("\n")
 }
 
-/// Whom to ping: those who are named; else the ticket's driver; else who started the run.
+/// The accounts to ping: those that the step names; else the ticket's driver; else the account that started the run.
 pub(super) fn mention(inputs: &NotifyInputs, driver: Option<&Login>, job: &Job) -> Vec<Login> {
     if !inputs.mention.is_empty() {
         return inputs.mention.clone();

@@ -1,6 +1,6 @@
 //! Notifying in an issue of the repository where it happened: the same failure in the same issue.
 //!
-//! The issue is found by its marker, whatever people make of its title and labels. It is opened again soon after it was
+//! The issue is found by its marker, as people may change its title and labels. It is opened again soon after it was
 //! resolved, unless a person has closed it as not planned; one that takes no comments is followed by another one.
 
 use chrono::{DateTime, Utc};
@@ -15,35 +15,35 @@ use crate::inputs::{CommentMode, Common, NotifyInputs};
 use crate::job::Job;
 use crate::names::{IssueNumber, IssueRef, Login};
 use crate::opening;
-use crate::plan::{Applied, Effect, NewIssue};
+use crate::plan::{Effect, EffectOutcome, NewIssue};
 use crate::problem::Problem;
 use crate::receipt::Receipt;
-use crate::ticket::course::{Course, FLAPPING_WITHIN, Flapping, Said};
+use crate::ticket::course::{Course, FLAPPING_WITHIN, Flapping, PastNotice};
 use crate::ticket::marker::Marker;
 use crate::ticket::{Comment, Key, Notice, Record, Status, text};
 
-/// What is known of the issue of the same failure.
+/// The issue of the same failure.
 pub(super) enum Facts {
-    /// Nothing was ever opened.
+    /// None was ever opened.
     Nothing,
-    /// It is open; others are, too.
-    Open { issue: Earlier, others: Vec<Issue> },
+    /// It is open; so are the others.
+    Open { issue: FailureIssue, others: Vec<Issue> },
     /// It was closed lately.
-    Closed { issue: Earlier },
+    Closed { issue: FailureIssue },
     /// A person has closed it as not planned.
-    NotPlanned { issue: Earlier, since: DateTime<Utc> },
+    NotPlanned { issue: FailureIssue, since: DateTime<Utc> },
     /// It was closed too long ago to be opened again, or takes no comments.
-    Over { issue: IssueRef },
+    Stale { issue: IssueRef },
 }
 
 /// An issue of the same failure.
-pub(super) struct Earlier {
+pub(super) struct FailureIssue {
     issue: IssueRef,
     url: String,
     takes_comments: bool,
-    /// Whether a newer run, or a newer attempt, has said something in it.
+    /// Whether a newer run, or a newer attempt, has written a notice in it.
     is_outdated: bool,
-    /// What was said in it.
+    /// The notices in it.
     course: Course,
 }
 
@@ -60,25 +60,32 @@ pub(super) async fn read(
     if !open.is_empty() {
         let issue = open.remove(0);
         github.expect(&issue_ref(job, issue.number));
-        return Ok(Facts::Open { issue: earlier(job, github, issue, notice).await?, others: open });
+        return Ok(Facts::Open {
+            issue: read_failure_issue(job, github, issue, notice).await?,
+            others: open,
+        });
     }
     // A success resolves nothing that is closed.
     if notice.status == Status::Success {
         return Ok(Facts::Nothing);
     }
     let label = inputs.labels.first().map(String::as_str);
-    let closed = opening::find_closed(github, &job.repository, &key, label).await?.into_iter().next();
-    let Some(closed) = closed else { return Ok(Facts::Nothing) };
-    let issue = issue_ref(job, closed.number);
-    // A list need not say who closed it.
-    let closed = if closed.is_not_planned() { github.issue(&issue).await? } else { closed };
-    if let Some(since) = closed.closed_at.filter(|_| closed.is_not_planned()) {
-        return Ok(Facts::NotPlanned { issue: earlier(job, github, closed, notice).await?, since });
+    let closed_issue =
+        opening::find_closed_issues(github, &job.repository, &key, label).await?.into_iter().next();
+    let Some(closed_issue) = closed_issue else { return Ok(Facts::Nothing) };
+    let issue = issue_ref(job, closed_issue.number);
+    // A list need not name the person who closed it.
+    let closed_issue = if closed_issue.is_not_planned() { github.issue(&issue).await? } else { closed_issue };
+    if let Some(since) = closed_issue.closed_at.filter(|_| closed_issue.is_not_planned()) {
+        return Ok(Facts::NotPlanned {
+            issue: read_failure_issue(job, github, closed_issue, notice).await?,
+            since,
+        });
     }
-    if !is_recent(&closed, job) || !closed.takes_comments() {
-        return Ok(Facts::Over { issue });
+    if !is_recent(&closed_issue, job) || !closed_issue.takes_comments() {
+        return Ok(Facts::Stale { issue });
     }
-    Ok(Facts::Closed { issue: earlier(job, github, closed, notice).await? })
+    Ok(Facts::Closed { issue: read_failure_issue(job, github, closed_issue, notice).await? })
 }
 
 fn issue_ref(job: &Job, number: IssueNumber) -> IssueRef {
@@ -86,33 +93,38 @@ fn issue_ref(job: &Job, number: IssueNumber) -> IssueRef {
 }
 
 /// Whether the same failure would open it again.
-fn is_recent(closed: &Issue, job: &Job) -> bool {
-    closed.closed_at.is_some_and(|at| job.clock.now() - at <= FLAPPING_WITHIN)
+fn is_recent(issue: &Issue, job: &Job) -> bool {
+    issue.closed_at.is_some_and(|at| job.clock.now() - at <= FLAPPING_WITHIN)
 }
 
-/// What was said of the same failure in its issue.
-async fn earlier(job: &Job, github: &GitHub, opened: Issue, notice: &Notice) -> Result<Earlier, GitHubError> {
+/// Reads the notices in an issue of the same failure.
+async fn read_failure_issue(
+    job: &Job,
+    github: &GitHub,
+    issue: Issue,
+    notice: &Notice,
+) -> Result<FailureIssue, GitHubError> {
     let of = |body: &str| match Record::parse(&Marker::find(body)?.ok()?) {
-        Ok(Some(Record::Notice(known))) if known.fingerprint == notice.fingerprint => Some(known),
+        Ok(Some(Record::Notice(other))) if other.fingerprint == notice.fingerprint => Some(other),
         _ => None,
     };
-    let issue = issue_ref(job, opened.number);
-    let takes_comments = opened.takes_comments();
-    let first = opened.body.as_deref().and_then(of);
-    let first = first.map(|notice| Said { comment: None, at: opened.created_at, notice });
-    let mut comments = github.comments(&issue, None).await?;
-    believe::settle(github, &issue.repository, &mut comments).await;
-    let trusted = comments.iter().filter(|comment| comment.is_trusted());
-    let said = trusted.filter_map(|comment| {
+    let reference = issue_ref(job, issue.number);
+    let takes_comments = issue.takes_comments();
+    let first = issue.body.as_deref().and_then(of);
+    let first = first.map(|notice| PastNotice { comment: None, at: issue.created_at, notice });
+    let mut comments = github.comments(&reference, None).await?;
+    believe::settle(github, &reference.repository, &mut comments).await;
+    let comments = comments.iter().filter(|comment| comment.is_trusted());
+    let entries = comments.filter_map(|comment| {
         let notice = of(&comment.body)?;
-        Some(Said { comment: Some(comment.id), at: comment.created_at, notice })
+        Some(PastNotice { comment: Some(comment.id), at: comment.created_at, notice })
     });
-    let course: Course = first.into_iter().chain(said).collect();
+    let course: Course = first.into_iter().chain(entries).collect();
     let is_outdated = newest_age(job, github, notice, course.writers()).await > age(&notice.by);
-    Ok(Earlier { issue, url: opened.html_url, takes_comments, is_outdated, course })
+    Ok(FailureIssue { issue: reference, url: issue.html_url, takes_comments, is_outdated, course })
 }
 
-/// What a notice says in an issue.
+/// The texts of a notice in an issue.
 pub(super) struct Texts<'a> {
     title: String,
     labels: Vec<String>,
@@ -129,11 +141,11 @@ impl<'a> Texts<'a> {
         mention: Vec<Login>,
         instead_of: Option<&'a Problem>,
     ) -> Self {
-        let title = inputs.title.clone().unwrap_or_else(|| made_title(inputs, subject, notice));
+        let title = inputs.title.clone().unwrap_or_else(|| default_title(inputs, subject, notice));
         Self { title: text::title(&title), labels: inputs.labels.clone(), notice, mention, instead_of }
     }
 
-    /// The notice as a text that pings whoever is to be pinged.
+    /// The notice as a text with its pings.
     fn body(&self) -> String {
         self.render(self.notice.clone().mentioning(self.mention.clone()))
     }
@@ -143,7 +155,7 @@ impl<'a> Texts<'a> {
         self.render(self.notice.clone())
     }
 
-    /// The notice of a failure that may flap: of one that does still, it pings nobody.
+    /// The notice of a failure that may flap: without pings, if it was flapping before.
     fn flapping(&self, flapping: &Flapping) -> String {
         let mention = if flapping.comment().is_some() { Vec::new() } else { self.mention.clone() };
         let notice = Notice { flapping: flapping.times().to_vec(), ..self.notice.clone() };
@@ -173,22 +185,22 @@ pub(super) fn decide(
         (Facts::Open { issue, others }, true) => resolve(issue, others, job, notice, texts),
         (_, true) => Vec::new(),
         (Facts::Nothing, false) => vec![open(job, notice, texts, None)],
-        (Facts::Over { issue }, false) => vec![open(job, notice, texts, Some(issue))],
+        (Facts::Stale { issue }, false) => vec![open(job, notice, texts, Some(issue))],
         (Facts::Open { issue, .. }, false) if !issue.takes_comments => {
             vec![open(job, notice, texts, Some(&issue.issue))]
         }
         (Facts::Open { issue, others }, false) => {
             let mut effects = close_duplicates(issue, others, job);
-            effects.push(say_again(issue, notice, texts, common.comment_mode));
+            effects.push(repeat_notice(issue, notice, texts, common.comment_mode));
             effects
         }
         (Facts::Closed { issue } | Facts::NotPlanned { issue, .. }, false) if issue.is_outdated => Vec::new(),
         (Facts::Closed { issue }, false) => {
             let again = if issue.course.fails() {
-                // A person has closed it, who takes the failure for mended: it is a new one, however often it came.
+                // A person has closed it, and takes the failure for mended: this one is new, however often it came.
                 Effect::WriteComment { issue: issue.issue.clone(), comment: None, body: texts.body() }
             } else {
-                say_again(issue, notice, texts, CommentMode::New)
+                repeat_notice(issue, notice, texts, CommentMode::New)
             };
             vec![Effect::ReopenIssue { issue: issue.issue.clone() }, again]
         }
@@ -205,8 +217,8 @@ pub(super) fn decide(
     }
 }
 
-/// The same failure once more, in an issue that is open.
-fn say_again(issue: &Earlier, notice: &Notice, texts: &Texts<'_>, mode: CommentMode) -> Effect {
+/// The notice of the same failure once more, in an issue that is open or will be.
+fn repeat_notice(issue: &FailureIssue, notice: &Notice, texts: &Texts<'_>, mode: CommentMode) -> Effect {
     let flapping = flapping(issue, notice);
     let edits = mode == CommentMode::Update && !issue.is_outdated;
     let last = issue.course.last_comment().filter(|_| edits);
@@ -214,19 +226,25 @@ fn say_again(issue: &Earlier, notice: &Notice, texts: &Texts<'_>, mode: CommentM
     Effect::WriteComment { issue, comment: flapping.comment().or(last), body }
 }
 
-fn flapping(issue: &Earlier, notice: &Notice) -> Flapping {
+fn flapping(issue: &FailureIssue, notice: &Notice) -> Flapping {
     if issue.is_outdated { Flapping::No } else { issue.course.flapping(notice, notice.at) }
 }
 
 /// Closes the issues of the failure with a last word, unless a newer run, or another job of this one, has failed. One
 /// that takes no comments is closed without a word.
-fn resolve(issue: &Earlier, others: &[Issue], job: &Job, notice: &Notice, texts: &Texts<'_>) -> Vec<Effect> {
+fn resolve(
+    issue: &FailureIssue,
+    others: &[Issue],
+    job: &Job,
+    notice: &Notice,
+    texts: &Texts<'_>,
+) -> Vec<Effect> {
     if issue.is_outdated || issue.course.has_failed_beside(&notice.by) {
         return Vec::new();
     }
     let mut effects = close_duplicates(issue, others, job);
     if issue.takes_comments {
-        effects.push(say_again(issue, notice, texts, CommentMode::New));
+        effects.push(repeat_notice(issue, notice, texts, CommentMode::New));
     }
     effects.push(Effect::CloseIssue { issue: issue.issue.clone(), last_word: None });
     for other in others.iter().filter(|other| !other.takes_comments()) {
@@ -235,7 +253,7 @@ fn resolve(issue: &Earlier, others: &[Issue], job: &Job, notice: &Notice, texts:
     effects
 }
 
-fn close_duplicates(issue: &Earlier, others: &[Issue], job: &Job) -> Vec<Effect> {
+fn close_duplicates(issue: &FailureIssue, others: &[Issue], job: &Job) -> Vec<Effect> {
     let of = issue.issue.number;
     let duplicates = others.iter().filter(|other| other.takes_comments());
     duplicates.map(|other| Effect::CloseDuplicate { issue: issue_ref(job, other.number), of }).collect()
@@ -264,29 +282,29 @@ pub(super) async fn apply(
 ) -> Result<(), GitHubError> {
     if effects.is_empty() {
         let why = silence(facts, texts.notice);
-        tracing::info!("nothing is to be said: {why}");
-        receipt.summary = format!("Nothing was to be said: {}.\n", text::inline(&why));
+        tracing::info!("no notice: {why}");
+        receipt.summary = format!("No notice: {}.\n", text::inline(&why));
         return Ok(());
     }
     let mut verb = "Notified in";
     for effect in effects {
-        let sent = match send(effect, github).await {
-            Err(error) if facts.is_closed_without_a_word(effect) && error.is_final() => {
-                tracing::warn!("{}", Problem::of("an issue that takes no comments stays open", &error));
+        let result = match send(effect, github).await {
+            Err(error) if facts.is_optional_close(effect) && error.is_final() => {
+                Problem::of("an issue that takes no comments stays open", &error).warn();
                 continue;
             }
-            sent => sent?,
+            result => result?,
         };
-        match sent {
-            Applied::Opened { issue, url, created } => {
-                if !created {
+        match result {
+            EffectOutcome::Opened { issue, url, is_new } => {
+                if !is_new {
                     // Another job opened it at the same time, and came first.
                     opening::comment_once(github, &issue, &texts.body()).await?;
                 }
-                receipt.created = Some(created);
+                receipt.has_opened_issue = Some(is_new);
                 receipt.issue = Some((issue, url));
             }
-            Applied::Written(Comment { id, url, .. }) => {
+            EffectOutcome::Written(Comment { id, url, .. }) => {
                 receipt.comment = Some((id.0, url));
                 receipt.issue = facts.issue();
             }
@@ -305,29 +323,27 @@ pub(super) async fn apply(
 }
 
 /// Sends an effect. A comment that is gone, or that another account wrote, is followed by a new one.
-async fn send(effect: &Effect, github: &GitHub) -> Result<Applied, GitHubError> {
-    let sent = apply::send(effect, github).await;
-    match (effect, sent) {
+async fn send(effect: &Effect, github: &GitHub) -> Result<EffectOutcome, GitHubError> {
+    let result = apply::send(effect, github).await;
+    match (effect, result) {
         (Effect::WriteComment { issue, comment: Some(_), body }, Err(error)) if error.is_final() => {
-            tracing::info!(
-                "{}",
-                Problem::of("the earlier notice cannot be edited, so a new one follows", &error)
-            );
+            Problem::of("the earlier notice cannot be edited, so a new one follows", &error).inform();
             let (issue, body) = (issue.clone(), body.clone());
             apply::send(&Effect::WriteComment { issue, comment: None, body }, github).await
         }
-        (_, sent) => sent,
+        (_, result) => result,
     }
 }
 
 impl Facts {
-    /// Whether the effect closes an issue that takes no comments: that it stays open is untidy, and no reason to fail.
-    fn is_closed_without_a_word(&self, effect: &Effect) -> bool {
-        let (Effect::CloseIssue { issue: closed, .. }, Self::Open { issue, others }) = (effect, self) else {
+    /// Whether the effect closes an issue that takes no comments. If that fails, the issue stays open, which is untidy,
+    /// and not a reason to fail.
+    fn is_optional_close(&self, effect: &Effect) -> bool {
+        let (Effect::CloseIssue { issue: target, .. }, Self::Open { issue, others }) = (effect, self) else {
             return false;
         };
-        let is_other = |other: &Issue| other.number == closed.number && !other.takes_comments();
-        (issue.issue == *closed && !issue.takes_comments) || others.iter().any(is_other)
+        let is_other = |other: &Issue| other.number == target.number && !other.takes_comments();
+        (issue.issue == *target && !issue.takes_comments) || others.iter().any(is_other)
     }
 
     /// The issue that is written to, and where it is in the browser.
@@ -336,12 +352,12 @@ impl Facts {
             Self::Open { issue, .. } | Self::Closed { issue } | Self::NotPlanned { issue, .. } => {
                 Some((issue.issue.clone(), issue.url.clone()))
             }
-            Self::Nothing | Self::Over { .. } => None,
+            Self::Nothing | Self::Stale { .. } => None,
         }
     }
 }
 
-/// Why nothing is to be said.
+/// Why no notice is written.
 fn silence(facts: &Facts, notice: &Notice) -> String {
     match facts {
         Facts::NotPlanned { issue, .. } if !issue.takes_comments => {
@@ -359,11 +375,11 @@ fn silence(facts: &Facts, notice: &Notice) -> String {
     }
 }
 
-/// `Nightly failed: the message`; where none is given, what was made from the run says it all.
-fn made_title(inputs: &NotifyInputs, subject: &Subject, notice: &Notice) -> String {
+/// `Nightly failed: the message`; without a message, the first line of the default one.
+fn default_title(inputs: &NotifyInputs, subject: &Subject, notice: &Notice) -> String {
     let Some(message) = inputs.message.as_deref() else {
         return text::first_line(&notice.message).to_owned();
     };
     let leg = if subject.is_of_matrix { format!(", job {}", subject.by.job) } else { String::new() };
-    format!("{}{leg}: {}", cause::what(inputs, subject), text::first_line(message))
+    format!("{}{leg}: {}", cause::headline(inputs, subject), text::first_line(message))
 }

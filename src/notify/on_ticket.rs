@@ -8,10 +8,10 @@ use crate::github::{GitHub, GitHubError};
 use crate::inputs::CommentMode;
 use crate::ledger::Ledger;
 use crate::names::{CommentId, IssueRef, Login, number};
-use crate::plan::{Applied, Effect};
+use crate::plan::{Effect, EffectOutcome};
 use crate::problem::Problem;
 use crate::receipt::Receipt;
-use crate::ticket::course::{Course, Flapping, Said};
+use crate::ticket::course::{Course, Flapping, PastNotice};
 use crate::ticket::{Comment, Log, Notice, Record, Status, Writer, text};
 
 /// The ticket's log, and the way to it.
@@ -32,18 +32,18 @@ pub(super) async fn read<'a>(ticket: &IssueRef, github: &'a GitHub) -> Result<Fa
 }
 
 /// The notices of the same failure, and the comments that hold them.
-fn same<'a>(log: &'a Log, notice: &'a Notice) -> impl Iterator<Item = (&'a Comment, &'a Notice)> {
-    log.notices().filter(|(_, known)| known.fingerprint == notice.fingerprint)
+fn same_failure<'a>(log: &'a Log, notice: &'a Notice) -> impl Iterator<Item = (&'a Comment, &'a Notice)> {
+    log.notices().filter(|(_, other)| other.fingerprint == notice.fingerprint)
 }
 
-/// What was said of the same failure.
+/// The course of the same failure by its notices.
 pub(super) fn course(log: &Log, notice: &Notice) -> Course {
-    let said = |(comment, known): (&Comment, &Notice)| Said {
+    let entry = |(comment, other): (&Comment, &Notice)| PastNotice {
         comment: Some(comment.id),
         at: comment.created_at,
-        notice: known.clone(),
+        notice: other.clone(),
     };
-    same(log, notice).map(said).collect()
+    same_failure(log, notice).map(entry).collect()
 }
 
 /// The effects of a notice that pings `mention`; none if a success resolves nothing.
@@ -66,35 +66,35 @@ pub(super) fn decide(
 
 /// The notice to write and the comment to write it into; nothing if a success resolves nothing.
 fn place(log: &Log, notice: &Notice, newest: Age, mode: CommentMode) -> Option<(Option<CommentId>, Notice)> {
-    // Of runs in other repositories nobody asks GitHub.
+    // `newest` is about runs of this repository only.
     let is_believed = |by: &Writer| by.repository != notice.by.repository || age(by) <= newest;
-    let newest = same(log, notice)
-        .filter(|(_, known)| is_believed(&known.by))
-        .max_by_key(|(comment, known)| (known.by.run, known.by.attempt, known.seq, Reverse(comment.id)));
-    let is_ours = |known: &Notice| age(&known.by) <= age(&notice.by);
+    let newest = same_failure(log, notice)
+        .filter(|(_, other)| is_believed(&other.by))
+        .max_by_key(|(comment, other)| (other.by.run, other.by.attempt, other.seq, Reverse(comment.id)));
+    let is_ours = |other: &Notice| age(&other.by) <= age(&notice.by);
     let course = course(log, notice);
     let is_success = notice.status == Status::Success;
-    let resolvable = |known: &Notice| known.status != Status::Success && is_ours(known);
-    let resolves = || newest.is_some_and(|(_, known)| resolvable(known));
+    let resolvable = |other: &Notice| other.status != Status::Success && is_ours(other);
+    let resolves = || newest.is_some_and(|(_, other)| resolvable(other));
     if is_success && (!resolves() || course.has_failed_beside(&notice.by)) {
         return None;
     }
-    // The same failure's notice passes on from run to run; a newer run's is not ours to overwrite.
-    let ours = newest.filter(|(_, known)| is_ours(known));
+    // Each run edits the failure's notice of the run before, and never that of a newer run.
+    let ours = newest.filter(|(_, other)| is_ours(other));
     let flapping = ours.map_or(Flapping::No, |_| course.flapping(notice, notice.at));
-    let edited = match mode {
+    let comment_id = match mode {
         _ if flapping.comment().is_some() => flapping.comment(),
         CommentMode::Update => ours.map(|(comment, _)| comment.id),
         CommentMode::New => None,
     };
-    let known = same(log, notice).find(|(comment, _)| Some(comment.id) == edited);
-    // Newer than all that was said before, by this job and by others of its run.
-    let known_seq = newest.map_or(0, |(_, known)| known.seq.min(number::MAX / 2));
-    let seq = number::next(log.last_seq(&notice.by).max(known_seq));
-    // What a newer release wrote into it stays.
-    let other = known.map(|(_, known)| known.other.clone()).unwrap_or_default();
+    let earlier = same_failure(log, notice).find(|(comment, _)| Some(comment.id) == comment_id);
+    // Newer than all earlier notices of this job, and of others of its run.
+    let highest_seq = newest.map_or(0, |(_, other)| other.seq.min(number::MAX / 2));
+    let seq = number::next(log.last_seq(&notice.by).max(highest_seq));
+    // The fields that a newer release wrote into it stay.
+    let other = earlier.map(|(_, earlier)| earlier.other.clone()).unwrap_or_default();
     let flapping = flapping.times().to_vec();
-    Some((edited, Notice { seq, other, flapping, ..notice.clone() }))
+    Some((comment_id, Notice { seq, other, flapping, ..notice.clone() }))
 }
 
 /// Applies the effects; a board that cannot be written is a warning, as the notice is there.
@@ -113,12 +113,12 @@ pub(super) async fn apply(
         return Ok(());
     }
     for effect in effects {
-        let applied = apply::apply(effect, &mut facts.ledger, &mut facts.log).await;
-        match (effect, applied) {
-            (_, Ok(Applied::Written(comment))) => {
-                receipt.delivered = Some(comment.trusted);
-                if !comment.trusted {
-                    receipt.problems.push(comment.not_believed(&ticket.repository));
+        let result = apply::apply(effect, &mut facts.ledger, &mut facts.log).await;
+        match (effect, result) {
+            (_, Ok(EffectOutcome::Written(comment))) => {
+                receipt.is_delivered = Some(comment.is_trusted);
+                if !comment.is_trusted {
+                    receipt.problems.push(comment.author_problem(&ticket.repository));
                 }
                 let Comment { id, url: comment_url, .. } = comment;
                 receipt.comment = Some((id.0, comment_url));
@@ -127,10 +127,7 @@ pub(super) async fn apply(
                 tracing::info!("notified on {ticket}");
             }
             (Effect::UpdateBoard { .. }, Err(error)) => {
-                tracing::warn!(
-                    "{}",
-                    Problem::of(&format!("the board of {ticket} is not up to date"), &error)
-                );
+                Problem::of(&format!("the board of {ticket} is not up to date"), &error).warn();
             }
             (_, Err(error)) => return Err(error),
             (_, Ok(_)) => {}

@@ -1,7 +1,8 @@
-//! What a notice is about: this job, or the run that a `workflow_run` event is about.
+//! The subject of a notice: this job, or the run that a `workflow_run` event is about.
 //!
-//! In a workflow that another one's end has started, `status` may be that run's conclusion or that of this job. Where
-//! the two agree on a failure, the notice is about the run, as the job that notifies is fine. A success resolves either.
+//! In a workflow that the end of another one has started, `status` may be that run's conclusion or that of this job. If
+//! the event's run has that conclusion, the notice is about the run, as the job that notifies is fine. A success
+//! resolves the failures of either.
 
 use crate::event::EventRun;
 use crate::github::GitHub;
@@ -10,38 +11,38 @@ use crate::job::Job;
 use crate::problem::Problem;
 use crate::ticket::{Status, Writer};
 
-/// What stands for the branches of all forks.
+/// The key of the branches of all forks.
 const FORKS: &str = "forks";
 
-/// What a notice is about.
+/// The job or the run that a notice is about.
 pub(super) struct Subject {
-    /// The run, and this job, where it is one of that run.
+    /// The run, with this job if it is one of that run.
     pub(super) by: Writer,
     /// The workflow's name.
     pub(super) workflow: String,
-    /// Whether a job is meant, and not the whole run.
+    /// Whether it is one job, and not the whole run.
     pub(super) is_job: bool,
     /// Whether that job is one of a matrix.
     pub(super) is_of_matrix: bool,
-    /// Where the run is in the browser.
+    /// The page of the run.
     pub(super) run_url: String,
-    /// What it runs.
+    /// The branch, tag or pull request that it runs.
     pub(super) place: Place,
-    /// How the run ended, by GitHub's word.
+    /// GitHub's word for the end of the run.
     pub(super) conclusion: Option<String>,
 }
 
-/// What a run runs: a branch, a tag or a pull request.
+/// The branch, the tag or the pull request that a run runs.
 pub(super) struct Place {
-    /// As people say it.
+    /// Its name for people.
     pub(super) name: String,
-    /// What makes two failures the same. A tag is used once, and so is a branch of a merge queue.
+    /// Its part in a fingerprint. A tag is used once, and so is a branch of a merge queue: they share a key.
     key: String,
 }
 
 impl Subject {
-    /// What makes two failures the same: the step's `own` word, if it has one. A fork's run is a failure of the forks
-    /// in any case, as anybody can start one that succeeds.
+    /// The name that all notices of the same failure share: the step's `own` word, if it has one. A failed run of a fork
+    /// is always a failure of the forks, as anybody can start one that succeeds.
     pub(super) fn fingerprint(&self, own: Option<&str>) -> String {
         let job = if self.is_job { self.by.job.as_str() } else { "*" };
         match own {
@@ -108,13 +109,13 @@ impl Place {
         }
         let kind = if is_tag { "tags" } else { "heads" };
         let place = Self::of_ref(&format!("refs/{kind}/{}", run.branch));
-        // A pull request that fails is no failure of its branch.
+        // A failure of a pull request is not one of its branch.
         let is_pull_request = run.event.starts_with("pull_request");
         Self { key: if is_pull_request { format!("pull_request {}", place.key) } else { place.key }, ..place }
     }
 }
 
-/// Why there is nothing to notify, if so.
+/// Why there is nothing to notify; `None` if there is something.
 pub(super) fn silence(job: &Job, inputs: &NotifyInputs) -> Option<&'static str> {
     let is_unapproved =
         |run: EventRun| run.fork.is_some() && run.conclusion.as_deref() == Some("action_required");
@@ -128,7 +129,7 @@ pub(super) fn silence(job: &Job, inputs: &NotifyInputs) -> Option<&'static str> 
     }
 }
 
-/// The subjects of the step, of which the first one counts that there is something to say about.
+/// The possible subjects of the step. The first one with effects counts.
 pub(super) async fn subjects(
     job: &Job,
     common: &Common,
@@ -136,8 +137,8 @@ pub(super) async fn subjects(
     github: &GitHub,
 ) -> Vec<Subject> {
     let is_meant = |run: &EventRun| {
-        let ended = run.conclusion.as_deref().and_then(Status::of_conclusion);
-        ended == Some(inputs.status)
+        let status = run.conclusion.as_deref().and_then(Status::of_conclusion);
+        status == Some(inputs.status)
     };
     let Some(run) = job.event.workflow_run(&job.repository).filter(is_meant) else {
         return vec![Subject::of_job(job, common)];
@@ -151,7 +152,7 @@ pub(super) async fn subjects(
     }
 }
 
-/// Whether the run is one of a tag: the event does not tell a tag from a branch. Runs of other events have no tag.
+/// Whether the run is one of a tag: the event names a tag and a branch alike. Runs of other events have no tag.
 async fn is_tag(job: &Job, run: &EventRun, github: &GitHub) -> bool {
     if run.event == "release" {
         return true;
@@ -164,8 +165,8 @@ async fn is_tag(job: &Job, run: &EventRun, github: &GitHub) -> bool {
     match github.matching_refs(&job.repository, &name).await {
         Ok(names) => names.contains(&name),
         Err(error) => {
-            let what = format!("`{}` counts as a branch, as nobody can tell whether it is a tag", run.branch);
-            tracing::info!("{}", Problem::of(&what, &error));
+            let what = format!("`{}` counts as a branch, as it is unknown whether it is a tag", run.branch);
+            Problem::of(&what, &error).inform();
             false
         }
     }

@@ -1,9 +1,9 @@
 //! `track: true`: as a job's first step a report says that the job is under way, and in its post step how the job
 //! ended, and at which step.
 //!
-//! The main step leaves to its post step which stage it tracks. All else is an input, which the runner evaluates
-//! again at the end of the job: the ticket, the tokens, how the job ended. A step of the job that has reported the
-//! end of the stage meanwhile has said more than the post step knows, unless the job ended worse.
+//! The main step leaves the stage that it tracks to its post step. All else is an input, which the runner evaluates
+//! again at the end of the job: the ticket, the tokens, the job's status. If a step of the job has reported the end of
+//! the stage meanwhile, its report says more than the post step knows, unless the job ended worse.
 
 use std::time::Duration;
 
@@ -13,52 +13,52 @@ use super::{one_line, stage_report};
 use crate::github::GitHub;
 use crate::github::actions::{RunJob, RunStep};
 use crate::inputs::{Common, ReportInputs};
-use crate::job::{Job, TRACKED};
+use crate::job::{Job, TRACKED_STAGE};
 use crate::outbox::JobRecord;
 use crate::problem::Problem;
 use crate::runner;
 use crate::ticket::{Log, Outputs, StageReport, Status, Writer, text};
 
-/// How long the step at which the job ended is looked for. A cancelled step has not much more than this.
-const LOOKING: Duration = Duration::from_secs(4);
+/// The time limit of the search for the step at which the job ended. A cancelled step has little more than this.
+const SEARCH_LIMIT: Duration = Duration::from_secs(4);
 
-/// GitHub shows a step a moment after it ended.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(1_500);
+/// The pause in that search: GitHub shows a step a moment after its end.
+const SEARCH_PAUSE: Duration = Duration::from_millis(1_500);
 
-/// What is longer than this was not left by a main step.
+/// The most bytes of the state of a post step: a main step leaves no longer text.
 const STATE_LIMIT: usize = 4_000;
 
 /// Whether this is the post step of a tracked job.
 pub(super) fn is_end(job: &Job, inputs: &ReportInputs) -> bool {
-    inputs.track && job.tracked.is_some()
+    inputs.track && job.tracked_stage.is_some()
 }
 
 /// Whether this is the main step of a tracked job.
 pub(super) fn is_start(job: &Job, inputs: &ReportInputs) -> bool {
-    inputs.track && job.tracked.is_none()
+    inputs.track && job.tracked_stage.is_none()
 }
 
-/// Whether the step asks where the job has ended.
+/// Whether the step looks for the step at which the job has ended.
 pub(super) fn looks_for_step(job: &Job, inputs: &ReportInputs) -> bool {
     is_end(job, inputs) && !inputs.status.is_good()
 }
 
-/// What the step reports, as its moment in the job has it; none if it cannot tell which stage is tracked.
+/// The inputs of the report at the step's moment in the job; `None` if the tracked stage is unknown.
 pub(super) fn inputs_at(job: &Job, common: &Common, inputs: &ReportInputs) -> Option<ReportInputs> {
-    match &job.tracked {
+    match &job.tracked_stage {
         _ if !inputs.track => Some(inputs.clone()),
         None => {
             if common.ticket.is_some() {
                 leave_to_post_step(job, inputs);
             }
-            Some(under_way(inputs))
+            Some(start_report(inputs))
         }
-        Some(state) => tracked(state, inputs),
+        Some(state) => tracked_stage(state, inputs),
     }
 }
 
-/// The job has just begun: what else there is to say is about its end.
-fn under_way(inputs: &ReportInputs) -> ReportInputs {
+/// The inputs of the report of a job that has just begun: message, link and outputs are about its end.
+fn start_report(inputs: &ReportInputs) -> ReportInputs {
     let outputs = Outputs::default();
     ReportInputs {
         status: Status::InProgress,
@@ -72,15 +72,16 @@ fn under_way(inputs: &ReportInputs) -> ReportInputs {
 
 fn leave_to_post_step(job: &Job, inputs: &ReportInputs) {
     let StageReport { target, stage, .. } = stage_report(job, inputs);
-    let name = TRACKED.trim_start_matches("STATE_");
+    let name = TRACKED_STAGE.trim_start_matches("STATE_");
     let state = json!({ "target": target, "stage": stage }).to_string();
     if let Err(error) = runner::write_state(job, name, &state) {
-        tracing::warn!("{}", Problem::of("the end of this job will not be reported", &error));
+        Problem::of("the end of this job will not be reported", &error).warn();
     }
 }
 
-/// The stage that the main step has left. Where that cannot be read nothing is reported: it would be another stage.
-fn tracked(state: &str, inputs: &ReportInputs) -> Option<ReportInputs> {
+/// The inputs with the stage that the main step has left; `None` if that cannot be read, as the report would be about
+/// another stage.
+fn tracked_stage(state: &str, inputs: &ReportInputs) -> Option<ReportInputs> {
     let stage = |state: &Value| {
         let stage = one_line(state["stage"].as_str()?);
         let target = state["target"].as_str().map(one_line);
@@ -89,82 +90,84 @@ fn tracked(state: &str, inputs: &ReportInputs) -> Option<ReportInputs> {
     let state = Some(state).filter(|state| state.len() <= STATE_LIMIT);
     let state: Option<Value> = state.and_then(|state| serde_json::from_str(state).ok());
     let Some((target, stage)) = state.as_ref().and_then(stage) else {
-        tracing::warn!("the end of this job is not reported: `{TRACKED}` does not say which stage it is");
+        tracing::warn!(
+            "the end of this job is not reported: `{TRACKED_STAGE}` does not say which stage it is"
+        );
         return None;
     };
     Some(ReportInputs { target, stage, ..inputs.clone() })
 }
 
-/// What is left to be said at the end of a tracked job.
+/// The report that is missing at the end of a tracked job.
 #[derive(Debug, PartialEq)]
 pub(super) enum Ending {
-    /// Nothing: a step of the job has said it.
-    Said,
-    /// What a step of the job has said, and could not deliver.
+    /// None: a step of the job has reported the end.
+    Complete,
+    /// The report of a step of the job, which could not deliver it.
     Undelivered(StageReport),
-    /// How the job ended, and what else a step had to say of the end.
+    /// The end of the job, with an earlier report of a better end.
     Report(Option<StageReport>),
 }
 
-/// What is left to be said of the stage of `inputs`, by what the steps of the job have said before; none if this is
-/// not the end of a tracked job.
+/// The report that is missing for the stage of `inputs`, by the earlier reports of the job; `None` if this is not the
+/// end of a tracked job.
 pub(super) fn ending(
     job: &Job,
     writer: &Writer,
     inputs: &ReportInputs,
-    known: Option<&JobRecord>,
+    job_record: Option<&JobRecord>,
     log: &Log,
 ) -> Option<Ending> {
     if !is_end(job, inputs) {
         return None;
     }
     let on_ticket = || log.reports().map(|(_, report)| report).filter(|report| report.by == *writer);
-    let kept = known.map(|known| &known.record);
-    let is_delivered = on_ticket().map(|report| report.seq).max() >= kept.map(|kept| kept.seq);
+    let record = job_record.map(|job_record| &job_record.record);
+    let is_delivered = on_ticket().map(|report| report.seq).max() >= record.map(|record| record.seq);
     let StageReport { target, stage, .. } = stage_report(job, inputs);
-    let of_stage = on_ticket().chain(kept).flat_map(|report| &report.stages);
-    let of_stage = of_stage.filter(|said| said.target == target && said.stage == stage);
-    Some(decide(of_stage.max_by_key(|said| said.seq), is_delivered, inputs.status))
+    let of_stage = on_ticket().chain(record).flat_map(|report| &report.stages);
+    let of_stage = of_stage.filter(|report| report.target == target && report.stage == stage);
+    Some(decide(of_stage.max_by_key(|report| report.seq), is_delivered, inputs.status))
 }
 
 fn decide(last: Option<&StageReport>, is_delivered: bool, end: Status) -> Ending {
     let is_better =
-        |said: &StageReport| !end.is_good() && said.status.known().is_some_and(|said| *said < end);
-    match last.filter(|said| is_end_of_stage(said)) {
-        Some(said) if is_better(said) => Ending::Report(Some(said.clone())),
-        Some(_) if is_delivered => Ending::Said,
-        Some(said) => Ending::Undelivered(said.clone()),
+        |report: &StageReport| !end.is_good() && report.status.as_known().is_some_and(|status| *status < end);
+    match last.filter(|report| is_end_of_stage(report)) {
+        Some(report) if is_better(report) => Ending::Report(Some(report.clone())),
+        Some(_) if is_delivered => Ending::Complete,
+        Some(report) => Ending::Undelivered(report.clone()),
         None => Ending::Report(None),
     }
 }
 
-/// Whether the stage is over by this report, also by a word that only a newer release knows.
-fn is_end_of_stage(said: &StageReport) -> bool {
-    said.status != Status::Queued && said.status != Status::InProgress
+/// Whether this report ends the stage; a word that only a newer release knows does.
+fn is_end_of_stage(report: &StageReport) -> bool {
+    report.status != Status::Queued && report.status != Status::InProgress
 }
 
-/// What a step has reported before, to be delivered now.
-pub(super) fn repeated(inputs: &ReportInputs, said: &StageReport) -> ReportInputs {
-    let status = said.status.known().copied().unwrap_or(inputs.status);
-    ReportInputs { status, done: said.done, ..inputs.clone() }
+/// The inputs of an earlier step's report, to be delivered now.
+pub(super) fn repeat(inputs: &ReportInputs, report: &StageReport) -> ReportInputs {
+    let status = report.status.as_known().copied().unwrap_or(inputs.status);
+    ReportInputs { status, done: report.ends_release, ..inputs.clone() }
 }
 
-/// What the post step reports of a job that ended like this. A bad end links to where it happened: what `url` names
-/// is there after a good end.
-pub(super) async fn ended(
+/// The inputs of the post step's report. After a bad end it links to the place of the failure: the page of `url` exists
+/// after a good end only.
+pub(super) async fn end_report(
     job: &Job,
     common: &Common,
     inputs: &ReportInputs,
-    said: Option<StageReport>,
+    report: Option<StageReport>,
     github: &GitHub,
 ) -> ReportInputs {
     if inputs.status.is_good() {
         return inputs.clone();
     }
-    let done = inputs.done || said.as_ref().is_some_and(|said| said.done);
-    let own = inputs.message.clone().or_else(|| said?.message);
-    let looking = tokio::time::timeout(LOOKING, job_at_its_end(job, common, github));
-    let this_job = looking.await.unwrap_or_default();
+    let done = inputs.done || report.as_ref().is_some_and(|report| report.ends_release);
+    let own = inputs.message.clone().or_else(|| report?.message);
+    let search = tokio::time::timeout(SEARCH_LIMIT, job_at_its_end(job, common, github));
+    let this_job = search.await.unwrap_or_default();
     let of_check_run = || common.check_run.map(|id| job.url_of_job(job.run, id));
     let page = this_job.as_ref().and_then(|this| this.html_url.clone()).or_else(of_check_run);
     let step = this_job.as_ref().and_then(RunJob::failed_step);
@@ -182,13 +185,14 @@ fn in_words(step: &RunStep) -> String {
     format!("step {}, {}", step.number, text::cut_name(text::first_line(&step.name), 100))
 }
 
-/// This job as GitHub shows it, with the step that ended badly, as far as the token may see it.
+/// This job as GitHub shows it, with the step that ended badly if GitHub shows it in time; `None` if the token may not
+/// read it.
 async fn job_at_its_end(job: &Job, common: &Common, github: &GitHub) -> Option<RunJob> {
     let first = this_job(job, common, github).await?;
     if first.failed_step().is_some() {
         return Some(first);
     }
-    tokio::time::sleep(BETWEEN_LOOKS).await;
+    tokio::time::sleep(SEARCH_PAUSE).await;
     this_job(job, common, github).await.or(Some(first))
 }
 
@@ -196,7 +200,7 @@ async fn this_job(job: &Job, common: &Common, github: &GitHub) -> Option<RunJob>
     let jobs = match github.jobs(&job.repository, job.run, job.attempt).await {
         Ok(jobs) => jobs,
         Err(error) => {
-            tracing::info!("{}", Problem::of("the step at which the job ended is not named", &error));
+            Problem::of("the step at which the job ended is not named", &error).inform();
             return None;
         }
     };
@@ -215,14 +219,14 @@ mod tests {
     use super::*;
     use crate::ticket::Word;
 
-    fn said(status: impl Into<Word<Status>>) -> StageReport {
+    fn report(status: impl Into<Word<Status>>) -> StageReport {
         StageReport {
             target: None,
             stage: "build".to_owned(),
             status: status.into(),
             message: None,
             url: None,
-            done: false,
+            ends_release: false,
             outputs: Outputs::default(),
             at: DateTime::UNIX_EPOCH,
             seq: 2,
@@ -249,14 +253,14 @@ mod tests {
             (Failure, Failure, true),
             (Failure, Success, true),
         ] {
-            let said = said(reported);
+            let report = report(reported);
             let is_new = |ending| matches!(ending, Ending::Report(_));
-            assert_eq!(is_new(decide(Some(&said), true, end)), !stays, "{reported:?}, then {end:?}");
-            let again = decide(Some(&said), false, end);
-            assert_eq!(again == Ending::Undelivered(said), stays, "{reported:?}, then {end:?}: {again:?}");
+            assert_eq!(is_new(decide(Some(&report), true, end)), !stays, "{reported:?}, then {end:?}");
+            let again = decide(Some(&report), false, end);
+            assert_eq!(again == Ending::Undelivered(report), stays, "{reported:?}, then {end:?}: {again:?}");
         }
         let newer: Word<Status> = serde_json::from_value(json!("half_done")).expect("any value is a word");
-        assert_eq!(decide(Some(&said(newer)), true, Failure), Ending::Said);
+        assert_eq!(decide(Some(&report(newer)), true, Failure), Ending::Complete);
         assert_eq!(decide(None, true, Failure), Ending::Report(None));
     }
 }

@@ -1,7 +1,7 @@
 //! The log of the step: plain lines, annotations, and in a debug run every request.
 //!
-//! The runner takes `::command::` at the start of a line and `##[command]` anywhere for a command
-//! to itself, so text from outside is made inert before it is printed.
+//! The runner reads `::command::` at the start of a line and `##[command]` anywhere as a command,
+//! so text from outside is made inert before it is printed.
 
 use std::fmt;
 
@@ -20,34 +20,34 @@ use crate::problem::excerpt;
 /// Events of this target become a notice on the run's page.
 pub const NOTICE: &str = "notice";
 
-/// Events of this target tell of one request to GitHub.
+/// Events of this target describe one request to GitHub.
 pub const REQUEST: &str = "request";
 
-/// Sends what the code has to say to the runner's log; details and requests in a debug run only.
+/// Sends the events of this action to the runner's log; details and requests in a debug run only.
 pub fn start(debug: bool) {
     let level = if debug { Level::DEBUG } else { Level::INFO };
-    // Libraries have nothing to tell a user of this action.
-    let ours = filter_fn(move |metadata| {
+    // Events of libraries mean nothing to users of this action.
+    let own_events = filter_fn(move |metadata| {
         let target = metadata.target();
-        let ours = target == NOTICE || target == REQUEST || target.starts_with(env!("CARGO_CRATE_NAME"));
-        ours && *metadata.level() <= level
+        let is_own = target == NOTICE || target == REQUEST || target.starts_with(env!("CARGO_CRATE_NAME"));
+        is_own && *metadata.level() <= level
     });
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stdout).event_format(WorkflowCommands);
     // A second start in the same process keeps the first.
-    let _ = tracing_subscriber::registry().with(layer.with_filter(ours)).try_init();
+    let _ = tracing_subscriber::registry().with(layer.with_filter(own_events)).try_init();
 }
 
-/// Tells the runner to hide `secret` in all that is printed from now on.
+/// Makes the runner hide `secret` in all later output.
 pub fn mask(secret: &str) {
     let mut out = std::io::stdout().lock();
     let _ = std::io::Write::write_fmt(&mut out, format_args!("::add-mask::{}\n", escape_data(secret)));
 }
 
-/// The most characters of a message in the log: as many as a text on GitHub has.
+/// The most characters of a message in the log: the limit of a text on GitHub.
 const MESSAGE_LIMIT: usize = 65_536;
 
-/// Text in which nothing moves a terminal's cursor or turns the direction of what is around it: such
-/// characters are written as their codes.
+/// Text in which no character moves a terminal's cursor or changes the direction of the text around it: such
+/// characters become their codes.
 #[must_use]
 pub fn visible(text: &str) -> String {
     let is_hidden = |c: char| match c {
@@ -55,16 +55,16 @@ pub fn visible(text: &str) -> String {
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
         c => c.is_control(),
     };
-    // The runner ends a line at a lone carriage return too.
+    // The runner ends a line at a single carriage return, too.
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let mut shown = String::with_capacity(text.len());
+    let mut result = String::with_capacity(text.len());
     for c in text.chars() {
-        if is_hidden(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+        if is_hidden(c) { result.extend(c.escape_unicode()) } else { result.push(c) }
     }
-    shown
+    result
 }
 
-/// Text from outside that the runner takes for text.
+/// Text from outside without commands to the runner.
 #[must_use]
 pub fn inert(text: &str) -> String {
     let text = visible(text);
@@ -75,7 +75,7 @@ pub fn inert(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Text behind `::command::`.
+/// Text after `::command::`.
 fn escape_data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
@@ -85,7 +85,7 @@ fn escape_property(text: &str) -> String {
     escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Formats events as the runner wants them.
+/// Formats events as workflow commands.
 struct WorkflowCommands;
 
 impl<S, N> FormatEvent<S, N> for WorkflowCommands
@@ -94,45 +94,45 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut said = Said::default();
-        event.record(&mut said);
+        let mut text = EventText::default();
+        event.record(&mut text);
         let metadata = event.metadata();
         match (metadata.target(), *metadata.level()) {
-            (REQUEST, _) => writeln!(out, "{}", said.request()),
-            (NOTICE, _) => writeln!(out, "::notice::{}", escape_data(&said.message)),
-            (_, Level::ERROR) => writeln!(out, "::error{}::{}", said.place(), escape_data(&said.message)),
-            (_, Level::WARN) => writeln!(out, "::warning::{}", escape_data(&said.message)),
-            (_, Level::INFO) => writeln!(out, "{}", inert(&said.message)),
-            _ => writeln!(out, "::debug::{}", escape_data(&said.message)),
+            (REQUEST, _) => writeln!(out, "{}", text.request()),
+            (NOTICE, _) => writeln!(out, "::notice::{}", escape_data(&text.message)),
+            (_, Level::ERROR) => writeln!(out, "::error{}::{}", text.place(), escape_data(&text.message)),
+            (_, Level::WARN) => writeln!(out, "::warning::{}", escape_data(&text.message)),
+            (_, Level::INFO) => writeln!(out, "{}", inert(&text.message)),
+            _ => writeln!(out, "::debug::{}", escape_data(&text.message)),
         }
     }
 }
 
 /// The fields of an event as text.
 #[derive(Default)]
-struct Said {
+struct EventText {
     message: String,
     fields: Vec<(&'static str, String)>,
 }
 
-impl Said {
-    /// The line of a file that an annotation is put at: ` file=targets.yml,line=7,col=3`.
+impl EventText {
+    /// The place of an annotation in a file: ` file=targets.yml,line=7,col=3`.
     fn place(&self) -> String {
         let properties = ["file", "line", "col"].map(|name| {
-            let (_, value) = self.fields.iter().find(|(known, _)| *known == name)?;
+            let (_, value) = self.fields.iter().find(|(key, _)| *key == name)?;
             Some(format!("{name}={}", escape_property(value)))
         });
-        let known: Vec<String> = properties.into_iter().flatten().collect();
-        if known.is_empty() { String::new() } else { format!(" {}", known.join(",")) }
+        let properties: Vec<String> = properties.into_iter().flatten().collect();
+        if properties.is_empty() { String::new() } else { format!(" {}", properties.join(",")) }
     }
 
-    /// A folded group: the line says what was asked and what came of it, the inside the rest.
+    /// A folded group: its line has the request and its result, its inside the rest.
     fn request(&self) -> String {
         let field = |name: &str| {
-            self.fields.iter().find(|(known, _)| *known == name).map_or("-", |(_, value)| value.as_str())
+            self.fields.iter().find(|(key, _)| *key == name).map_or("-", |(_, value)| value.as_str())
         };
         let answer = if self.message.is_empty() { field("status") } else { &self.message };
-        let head = format!("{} → {answer} ({} ms)", field("request"), field("took"));
+        let head = format!("{} → {answer} ({} ms)", field("request"), field("milliseconds"));
         let inside = format!(
             "rate limit left: {}\nrequest id: {}",
             field("rate_limit_remaining"),
@@ -142,7 +142,7 @@ impl Said {
     }
 }
 
-impl Visit for Said {
+impl Visit for EventText {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let text = excerpt(&visible(&format!("{value:?}")), MESSAGE_LIMIT);
         if field.name() == "message" {

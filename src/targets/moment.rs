@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
-use crate::problem::{Help, excerpt};
+use crate::problem::{Advice, Help, Topic, excerpt};
 
-/// A moment is quoted up to this length.
+/// The most characters of a text that an error quotes.
 const QUOTE_LIMIT: usize = 60;
 
 /// A date, as chrono's [formats](chrono::format::strftime) have it.
@@ -28,14 +28,14 @@ pub enum MomentError {
 }
 
 impl Help for MomentError {
-    fn help(&self) -> Option<String> {
+    fn help(&self) -> Option<Advice> {
         let help = match self {
             Self::Unreadable(_) => {
                 "write `2026-12-20T00:00Z`, an offset such as `+01:00` in place of the `Z`, or a date for 00:00 UTC"
             }
             Self::NoZone(_) => "add `Z` for UTC, or an offset such as `+01:00`",
         };
-        Some(help.to_owned())
+        Some(Topic::TargetsFile.advice(help))
     }
 }
 
@@ -54,9 +54,9 @@ pub fn parse(text: &str) -> Result<DateTime<Utc>, MomentError> {
     if let Some(moment) = moment.filter(|moment| (1000..=9999).contains(&moment.year())) {
         return Ok(moment);
     }
-    let quoted = excerpt(text, QUOTE_LIMIT);
+    let quote = excerpt(text, QUOTE_LIMIT);
     let is_local = TIMES.iter().any(|time| NaiveDateTime::parse_from_str(text, time).is_ok());
-    Err(if is_local { MomentError::NoZone(quoted) } else { MomentError::Unreadable(quoted) })
+    Err(if is_local { MomentError::NoZone(quote) } else { MomentError::Unreadable(quote) })
 }
 
 #[cfg(test)]
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_moment_is_a_time_with_its_zone_or_a_date() {
-        for (text, expected) in [
+        for (text, moment) in [
             ("2026-12-20T00:00Z", "2026-12-20T00:00:00Z"),
             ("2026-12-20T08:30:15Z", "2026-12-20T08:30:15Z"),
             ("2026-12-20T08:30:15.5Z", "2026-12-20T08:30:15.500Z"),
@@ -73,8 +73,8 @@ mod tests {
             ("2026-12-20T23:30:00-0200", "2026-12-21T01:30:00Z"),
             ("2026-12-20", "2026-12-20T00:00:00Z"),
         ] {
-            let expected: DateTime<Utc> = expected.parse().expect("RFC 3339");
-            assert_eq!(parse(text), Ok(expected), "{text}");
+            let moment: DateTime<Utc> = moment.parse().expect("RFC 3339");
+            assert_eq!(parse(text), Ok(moment), "{text}");
         }
     }
 

@@ -6,15 +6,15 @@ use super::schema::{
     EXTENSION, FREEZE, GATE, Key, MOST_APPROVERS, MOST_FREEZES, MOST_GATES, MOST_REQUIRED, ON_MOVED,
     REASON_LIMIT, Takes,
 };
-use super::{Keys, Reader, did_you_mean, has_template, listed, moment, place_of, text, texts};
-use crate::problem::Help;
-use crate::ticket::gate::{Approver, OnMoved};
+use super::{Keys, Reader, did_you_mean, enumeration, has_template, moment, place_of, text, texts};
+use crate::problem::{Help, Problem};
+use crate::ticket::gate::{Approver, MovePolicy};
 use crate::ticket::marker::{self, Kind};
 use crate::ticket::text::length;
 use crate::ticket::{Freeze, Gate, Word};
-use crate::yaml::{Node, Placed};
+use crate::yaml::{Node, PlacedValue};
 
-/// The records of a ticket have so much room for gates and freezes, in characters of a marker.
+/// The most characters that gates and freezes may take in the marker of a record.
 const RECORD_LIMIT: usize = 10_000;
 
 impl Reader<'_> {
@@ -27,17 +27,17 @@ impl Reader<'_> {
             self.freezes(node);
         }
         let Some(node) = file.get("gates").or(file.get("freeze")) else { return };
-        let length = length(&marker::render(Kind::Dispatch, &self.listed.rules));
+        let length = length(&marker::render(Kind::Dispatch, &self.list.rules));
         if length > RECORD_LIMIT {
             let what = format_args!(
                 "gates and freezes take {length} characters, and a record of the ticket has room for {RECORD_LIMIT}"
             );
-            let help = "name teams in place of people, shorten reasons, or remove freezes that are over";
+            let help = "name teams in place of people, shorten reasons, or remove freezes that have ended";
             self.refuse(&node.place, what, help);
         }
     }
 
-    fn gates(&mut self, node: &Placed<Node>) {
+    fn gates(&mut self, node: &PlacedValue<Node>) {
         let Node::List(items) = &node.value else {
             let what = format_args!("the gates are {}", node.value.kind());
             return self.refuse(&node.place, what, "write a list of mappings, each with a `name`");
@@ -49,34 +49,40 @@ impl Reader<'_> {
         items.iter().for_each(|item| self.gate(item));
     }
 
-    /// Reads one gate. What is wrong with its other keys is said even if it has no name.
-    fn gate(&mut self, node: &Placed<Node>) {
+    /// Reads one gate. Problems with its other keys are reported even if it has no name.
+    fn gate(&mut self, node: &PlacedValue<Node>) {
         let keys = self.keys(node, "a gate", GATE);
-        if !missing(node, GATE, &["name"]).is_empty() {
-            self.refuse(&node.place, "a gate without `name`", "add `name: go`, or another name");
+        if !missing_keys(node, GATE, &["name"]).is_empty() {
+            self.refuse(&node.place, "a gate has no `name`", "add `name: go`, or another name");
         }
         let name = text(&keys, "name").and_then(|name| self.take(name, &node.place, &keys));
         let approvers = self.approvers(&keys);
-        let required = self.count(&keys, "required").unwrap_or(1);
+        let required_approvals = self.count(&keys, "required").unwrap_or(1);
         if let Some(approvers) = &approvers {
-            self.refuse_too_many_required(&keys, required, approvers);
+            self.refuse_too_many_required(&keys, required_approvals, approvers);
         }
-        let not_driver = keys.get("not-driver").is_some_and(|node| node.value == Node::Bool(true));
-        let on_moved = self.on_moved(&keys);
+        let excludes_driver = keys.get("not-driver").is_some_and(|node| node.value == Node::Bool(true));
+        let move_policy = self.move_policy(&keys);
         let Some(name) = name else { return };
         let approvers = approvers.unwrap_or_default();
-        self.listed.rules.gates.push(Gate { name, approvers, required, not_driver, on_moved });
+        self.list.rules.gates.push(Gate {
+            name,
+            approvers,
+            required_approvals,
+            excludes_driver,
+            move_policy,
+        });
     }
 
-    /// Refuses gates that no target needs: whoever wrote them expects them to stop something. A target that could not
-    /// be read may need them.
+    /// Refuses gates that no target needs: their author expects them to stop something. With other problems it refuses
+    /// none, as a target that could not be read may need them.
     pub(super) fn refuse_idle_gates(&mut self) {
-        if !self.listed.problems.is_empty() {
+        if !self.list.problems.is_empty() {
             return;
         }
-        let needed: Vec<_> = self.listed.targets.iter().flat_map(|target| &target.needs).collect();
-        let gates = self.listed.rules.gates.iter().map(|gate| &gate.name);
-        let idle: Vec<_> = gates.filter(|name| !needed.contains(name)).cloned().collect();
+        let needs: Vec<_> = self.list.targets.iter().flat_map(|target| &target.needs).collect();
+        let gates = self.list.rules.gates.iter().map(|gate| &gate.name);
+        let idle: Vec<_> = gates.filter(|name| !needs.contains(name)).cloned().collect();
         for name in idle {
             let place = self.names[&name.as_str().to_lowercase()].clone();
             let what = format_args!("no target needs the gate `{name}`, so it stops nothing");
@@ -84,31 +90,31 @@ impl Reader<'_> {
         }
     }
 
-    /// The approvers of a gate, none if it names nobody; `None` if there is a problem with them.
+    /// The approvers of a gate, empty if it names no approvers; `None` if there is a problem with them.
     fn approvers(&mut self, keys: &Keys<'_>) -> Option<Vec<Approver>> {
         let Some(node) = keys.get("approvers") else { return Some(Vec::new()) };
-        let named = texts(node);
+        let names = texts(node);
         let (what, help) = match &node.value {
             Node::Text(text) if text.trim().is_empty() => return Some(Vec::new()),
-            Node::List(_) if named.is_empty() => (
+            Node::List(_) if names.is_empty() => (
                 "the list of approvers is empty".to_owned(),
-                "name one, or leave `approvers` out for whoever may give commands".to_owned(),
+                "name one, or leave `approvers` out for everyone who may give commands".to_owned(),
             ),
-            Node::List(_) if named.len() > MOST_APPROVERS => (
-                format!("there are {} approvers", named.len()),
+            Node::List(_) if names.len() > MOST_APPROVERS => (
+                format!("there are {} approvers", names.len()),
                 format!("name at most {MOST_APPROVERS}, or a team"),
             ),
-            _ => return self.different(&named),
+            _ => return self.distinct_approvers(&names),
         };
         self.refuse(&node.place, what, help);
         None
     }
 
     /// These approvers, each named once; `None` if there is a problem with them.
-    fn different(&mut self, named: &[Placed<String>]) -> Option<Vec<Approver>> {
+    fn distinct_approvers(&mut self, names: &[PlacedValue<String>]) -> Option<Vec<Approver>> {
         let mut approvers: Vec<Approver> = Vec::new();
         let mut is_good = true;
-        for text in named {
+        for text in names {
             let approver = self.approver(text);
             let Some(approver) = approver else {
                 is_good = false;
@@ -127,7 +133,7 @@ impl Reader<'_> {
         is_good.then_some(approvers)
     }
 
-    fn approver(&mut self, text: &Placed<String>) -> Option<Approver> {
+    fn approver(&mut self, text: &PlacedValue<String>) -> Option<Approver> {
         // A template is a problem already.
         if has_template(&text.value) {
             return None;
@@ -147,47 +153,48 @@ impl Reader<'_> {
         }
     }
 
-    /// Refuses a gate that never opens, as it names fewer people than have to say go. Nobody knows how many a team has.
-    fn refuse_too_many_required(&mut self, keys: &Keys<'_>, required: u32, approvers: &[Approver]) {
+    /// Refuses a gate that never opens, as it names fewer people than have to say go. A team may have any number.
+    fn refuse_too_many_required(&mut self, keys: &Keys<'_>, required_approvals: u32, approvers: &[Approver]) {
         let are_people = approvers.iter().all(|approver| matches!(approver, Approver::Person(_)));
-        let is_enough = u32::try_from(approvers.len()).is_ok_and(|named| required <= named);
+        let is_enough = u32::try_from(approvers.len()).is_ok_and(|count| required_approvals <= count);
         if let Some(node) = keys.get("required")
             && are_people
             && !approvers.is_empty()
             && !is_enough
         {
-            let what = format_args!("`required` is {required}, and `approvers` names {}", approvers.len());
+            let what =
+                format_args!("`required` is {required_approvals}, and `approvers` names {}", approvers.len());
             self.refuse(&node.place, what, "lower `required`, or name more `approvers`");
         }
     }
 
     fn count(&mut self, keys: &Keys<'_>, key: &str) -> Option<u32> {
         let node = keys.get(key)?;
-        let written = node.value.to_text();
-        let count = written.parse().ok().filter(|count| (1..=MOST_REQUIRED).contains(count));
+        let text = node.value.to_text();
+        let count = text.parse().ok().filter(|count| (1..=MOST_REQUIRED).contains(count));
         if count.is_none() {
             let help = format!("it takes {}", Takes::Count.kind());
-            self.refuse(&node.place, format_args!("`{key}` is {written}"), help);
+            self.refuse(&node.place, format_args!("`{key}` is {text}"), help);
         }
         count
     }
 
-    fn on_moved(&mut self, keys: &Keys<'_>) -> Word<OnMoved> {
+    fn move_policy(&mut self, keys: &Keys<'_>) -> Word<MovePolicy> {
         let [lapse, warn] = ON_MOVED;
         let word = match text(keys, "on-moved") {
-            Some(word) if word == warn => OnMoved::Warn,
+            Some(word) if word == warn => MovePolicy::Warn,
             Some(word) if word != lapse && !has_template(&word) => {
                 let place = &keys["on-moved"].place;
                 let help = did_you_mean(&word, ON_MOVED.into_iter());
                 self.refuse(place, format_args!("`on-moved` is `{word}`"), help);
-                OnMoved::Lapse
+                MovePolicy::Lapse
             }
-            _ => OnMoved::Lapse,
+            _ => MovePolicy::Lapse,
         };
         Word::Known(word)
     }
 
-    fn freezes(&mut self, node: &Placed<Node>) {
+    fn freezes(&mut self, node: &PlacedValue<Node>) {
         let Node::List(items) = &node.value else { return self.freeze(node) };
         if items.len() > MOST_FREEZES {
             let what = format_args!("there are {} freezes", items.len());
@@ -196,11 +203,11 @@ impl Reader<'_> {
         items.iter().for_each(|item| self.freeze(item));
     }
 
-    fn freeze(&mut self, node: &Placed<Node>) {
+    fn freeze(&mut self, node: &PlacedValue<Node>) {
         let keys = self.keys(node, "a freeze", FREEZE);
-        let missing = missing(node, FREEZE, &["from", "to"]);
-        if !missing.is_empty() {
-            let what = format_args!("a freeze without {}", listed(missing.into_iter()));
+        let missing_keys = missing_keys(node, FREEZE, &["from", "to"]);
+        if !missing_keys.is_empty() {
+            let what = format_args!("a freeze has no {}", enumeration(missing_keys.into_iter()));
             self.refuse(&node.place, what, "add `from: 2026-12-20T00:00Z` and `to: 2027-01-02T00:00Z`");
         }
         let (from, to) = (self.moment(&keys, "from"), self.moment(&keys, "to"));
@@ -208,20 +215,21 @@ impl Reader<'_> {
         let (Some(from), Some(to)) = (from, to) else { return };
         if to <= from {
             let place = place_of(&keys, "to", &node.place);
-            self.refuse(place, "a freeze whose `to` is not after its `from`", "give it a later `to`");
+            self.refuse(place, "the `to` of a freeze is not after its `from`", "give it a later `to`");
             return;
         }
-        self.listed.rules.freezes.push(Freeze { from, to, reason });
+        self.list.rules.freezes.push(Freeze { from, to, reason });
     }
 
     fn moment(&mut self, keys: &Keys<'_>, key: &str) -> Option<DateTime<Utc>> {
         // A template is a problem already.
-        let written = text(keys, key).filter(|text| !has_template(text))?;
-        match moment::parse(&written) {
+        let text = text(keys, key).filter(|text| !has_template(text))?;
+        match moment::parse(&text) {
             Ok(moment) => Some(moment),
             Err(error) => {
-                let help = error.help().unwrap_or_default();
-                self.refuse(&keys[key].place, format_args!("`{key}`: {error}"), help);
+                let what = format!("`{key}`: {error}");
+                let problem = Problem { help: error.help(), ..Problem::new(what) };
+                self.list.problems.push(problem.at(&keys[key].place));
                 None
             }
         }
@@ -237,31 +245,31 @@ impl Reader<'_> {
     }
 }
 
-/// Those of the `required` keys that a mapping lacks; none if another key is misspelt, which is a problem already.
-fn missing<'r>(node: &Placed<Node>, known: &[Key], required: &[&'r str]) -> Vec<&'r str> {
+/// The required keys that a mapping lacks; none if another key is misspelt, which is a problem already.
+fn missing_keys<'r>(node: &PlacedValue<Node>, keys: &[Key], required_keys: &[&'r str]) -> Vec<&'r str> {
     let entries = match &node.value {
         Node::Mapping(entries) => entries.as_slice(),
         Node::Null => &[],
         _ => return Vec::new(),
     };
-    let is_known = |name: &str| name.starts_with(EXTENSION) || known.iter().any(|key| key.name == name);
+    let is_known = |name: &str| name.starts_with(EXTENSION) || keys.iter().any(|key| key.name == name);
     if !entries.iter().all(|(name, _)| is_known(&name.value)) {
         return Vec::new();
     }
     let is_given = |key: &str| {
         entries.iter().any(|(name, node)| name.value == key && !node.value.to_text().trim().is_empty())
     };
-    required.iter().copied().filter(|key| !is_given(key)).collect()
+    required_keys.iter().copied().filter(|key| !is_given(key)).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::targets::{Defaults, Listed, parse_file, parse_input};
+    use crate::targets::{Defaults, TargetList, parse_file, parse_input};
     use crate::ticket::Rules;
 
-    fn file(text: &str) -> Listed {
-        let near = "acme/hub".parse().expect("a name");
-        parse_file("t.yml", text, &near, &Defaults { workflow: Some("r.yml".into()), ..Defaults::default() })
+    fn file(text: &str) -> TargetList {
+        let hub = "acme/hub".parse().expect("a name");
+        parse_file("t.yml", text, &hub, &Defaults { workflow: Some("r.yml".into()), ..Defaults::default() })
     }
 
     fn problems(text: &str) -> String {
@@ -269,9 +277,9 @@ mod tests {
     }
 
     fn rules(text: &str) -> Rules {
-        let listed = file(text);
-        assert_eq!(listed.problems, [], "{text}");
-        listed.rules
+        let enumeration = file(text);
+        assert_eq!(enumeration.problems, [], "{text}");
+        enumeration.rules
     }
 
     #[test]
@@ -330,11 +338,11 @@ freeze:
 
     #[test]
     fn a_target_needs_a_gate_as_the_gate_spells_its_name() {
-        let listed = file(
+        let list = file(
             "targets: [{ repository: web, needs: [api, ' gO ÜBER '] }, api]\ngates: [{ name: Go über }]",
         );
         assert_eq!(
-            (listed.problems, &listed.targets[0].needs[..]),
+            (list.problems, &list.targets[0].needs[..]),
             (vec![], &["api".into(), "Go über".into()][..])
         );
     }
@@ -373,7 +381,7 @@ gates:
         help: give it a `name` of its own
         t.yml:7:5: the name `Go` is taken, at 6:5
         help: give it a `name` of its own
-        t.yml:3:5: these wait for each other: web → web
+        t.yml:3:5: these targets wait for each other: web → web
         help: leave one of their `needs` out
         ");
     }
@@ -434,7 +442,7 @@ freeze:
   - { from: 2026-12-20, to: 2026-12-21, reason: "two\nlines" }
 "#,
         ), @"
-        t.yml:4:72: `approvers` is the template `{{ inputs.who }}`, and takes none
+        t.yml:4:72: `approvers` takes no template, and is `{{ inputs.who }}`
         help: write the text itself; only the values below `inputs` are templates
         t.yml:4:36: the approver `Alice` is there twice
         help: keep one of them
@@ -444,12 +452,12 @@ freeze:
         help: name a person or a team
         t.yml:5:7: a gate has no key `approver`
         help: did you mean `approvers`?
-        t.yml:6:5: a gate without `name`
+        t.yml:6:5: a gate has no `name`
         help: add `name: go`, or another name
         t.yml:7:58: `not-driver` is text
         help: it takes `true` or `false`
         t.yml:7:27: the list of approvers is empty
-        help: name one, or leave `approvers` out for whoever may give commands
+        help: name one, or leave `approvers` out for everyone who may give commands
         t.yml:7:41: `required` is 1.5
         help: it takes a whole number from 1 to 100
         t.yml:7:73: `on-moved` is `lapsed`
@@ -468,15 +476,15 @@ freeze:
         help: add `Z` for UTC, or an offset such as `+01:00`
         t.yml:13:35: `to`: `tomorrow` is not a time
         help: write `2026-12-20T00:00Z`, an offset such as `+01:00` in place of the `Z`, or a date for 00:00 UTC
-        t.yml:14:29: a freeze whose `to` is not after its `from`
+        t.yml:14:29: the `to` of a freeze is not after its `from`
         help: give it a later `to`
         t.yml:15:25: a freeze has no key `until`
         help: there is `from`, `to` and `reason`
-        t.yml:16:15: `reason` is the template `{{ inputs.why }}`, and takes none
+        t.yml:16:15: `reason` takes no template, and is `{{ inputs.why }}`
         help: write the text itself; only the values below `inputs` are templates
-        t.yml:16:5: a freeze without `from` and `to`
+        t.yml:16:5: a freeze has no `from` and `to`
         help: add `from: 2026-12-20T00:00Z` and `to: 2027-01-02T00:00Z`
-        t.yml:17:13: `from` is the template `{{ inputs.from }}`, and takes none
+        t.yml:17:13: `from` takes no template, and is `{{ inputs.from }}`
         help: write the text itself; only the values below `inputs` are templates
         t.yml:17:38: `to` is a number
         help: it takes a time such as `2026-12-20T00:00Z`
@@ -488,7 +496,7 @@ freeze:
         insta::assert_snapshot!(problems("targets: [web]\ngates: { name: go }\nfreeze: [{}]"), @"
         t.yml:2:8: the gates are a mapping
         help: write a list of mappings, each with a `name`
-        t.yml:3:10: a freeze without `from` and `to`
+        t.yml:3:10: a freeze has no `from` and `to`
         help: add `from: 2026-12-20T00:00Z` and `to: 2027-01-02T00:00Z`
         ");
     }
@@ -571,7 +579,7 @@ gates:
         }
         insta::assert_snapshot!(problems(&gates(20, &approvers(50))), @"
         t.yml:3:3: gates and freezes take 11056 characters, and a record of the ticket has room for 10000
-        help: name teams in place of people, shorten reasons, or remove freezes that are over
+        help: name teams in place of people, shorten reasons, or remove freezes that have ended
         ");
     }
 }

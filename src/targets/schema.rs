@@ -10,13 +10,13 @@ use crate::yaml::Node;
 pub struct Key {
     /// Its name.
     pub name: &'static str,
-    /// What may stand behind it.
+    /// The kind of its value.
     pub takes: Takes,
-    /// What it means.
+    /// Its meaning, as editors show it.
     pub meaning: &'static str,
 }
 
-/// What may stand behind a key.
+/// The kind of a key's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Takes {
     /// One line of text, or a number that is taken for text.
@@ -57,28 +57,28 @@ pub enum Takes {
     Freezes,
 }
 
-/// A name has at most so many characters.
+/// The most characters of a name.
 pub const NAME_LIMIT: usize = 100;
 
 /// In a command, the word for all targets or gates, and therefore not a name.
 pub const ALL: &str = "all";
 
-/// Where the names of a command end.
+/// The characters that end a name in a command.
 pub const SEPARATORS: [char; 2] = [',', ':'];
 
-/// So many gates at most.
+/// The most gates of a file.
 pub const MOST_GATES: usize = 20;
 
-/// So many approvers of a gate at most.
+/// The most approvers of a gate.
 pub const MOST_APPROVERS: usize = 50;
 
-/// So many people at most have to say go.
+/// The most people that a gate can require.
 pub const MOST_REQUIRED: u32 = 100;
 
-/// So many freezes at most.
+/// The most freezes of a file.
 pub const MOST_FREEZES: usize = 50;
 
-/// The reason of a freeze has at most so many characters.
+/// The most characters of a freeze's reason.
 pub const REASON_LIMIT: usize = 200;
 
 /// The words of `on-moved`, the default first.
@@ -87,7 +87,7 @@ pub const ON_MOVED: [&str; 2] = ["lapse", "warn"];
 /// The words of `outputs-from`.
 pub const OUTPUTS_FROM: [&str; 1] = ["release"];
 
-/// Keys with this prefix are left alone: they hold values for anchors (`&`), and what other programs read.
+/// The prefix of keys that are left alone: they hold values for anchors (`&`), and values for other programs.
 pub const EXTENSION: &str = "x-";
 
 const fn key(name: &'static str, takes: Takes, meaning: &'static str) -> Key {
@@ -106,7 +106,7 @@ const INPUTS: Key = key(
 const STALE_AFTER: Key = key(
     "stale-after",
     Takes::Duration,
-    "How long the target may stay as it is after its start, before it is marked as stuck: 45m, 1h 30m.",
+    "How long the target's state may stay the same after its start before it is marked as stuck: 45m, 1h 30m.",
 );
 
 const OUTPUTS: Key = key(
@@ -118,7 +118,7 @@ const OUTPUTS: Key = key(
 const VERIFIED: Key = key(
     "verify",
     Takes::Verify,
-    "Checked after the run has ended well, before the target counts as released.",
+    "The checks after the run has ended well, before the target counts as released.",
 );
 
 /// The keys of `verify`.
@@ -138,10 +138,10 @@ pub const VERIFY: &[Key] = &[
 
 /// The keys of the file.
 pub const FILE: &[Key] = &[
-    key("defaults", Takes::Defaults, "What holds for targets that say nothing else."),
-    key("targets", Takes::Targets, "Who takes part in the release."),
-    key("gates", Takes::Gates, "Where targets that need a gate wait for the go of people."),
-    key("freeze", Takes::Freezes, "When nothing is started."),
+    key("defaults", Takes::Defaults, "The values of the keys that a target leaves out."),
+    key("targets", Takes::Targets, "The repositories that take part in the release."),
+    key("gates", Takes::Gates, "Targets that need a gate wait until people say go."),
+    key("freeze", Takes::Freezes, "The times in which nothing is started."),
 ];
 
 /// The keys of `defaults`.
@@ -157,7 +157,7 @@ pub const TARGET: &[Key] = &[
     key(
         "needs",
         Takes::Names,
-        "The targets that are released, and the gates that are open, before this one is started.",
+        "The targets that have to be released, and the gates that have to be open, before this one is started.",
     ),
     STALE_AFTER,
     OUTPUTS,
@@ -170,14 +170,14 @@ pub const GATE: &[Key] = &[
     key(
         "approvers",
         Takes::Approvers,
-        "Who may say go or no-go: alice, or the team @acme/release. Default: whoever may give commands.",
+        "The people and teams who may say go or no-go: alice, or @acme/release. Default: everyone who may give commands.",
     ),
-    key("required", Takes::Count, "So many different people have to say go. Default: 1."),
-    key("not-driver", Takes::Flag, "Whether the driver's go counts for nothing. Default: false."),
+    key("required", Takes::Count, "The number of people who have to say go. Default: 1."),
+    key("not-driver", Takes::Flag, "Whether the driver's own go does not count. Default: false."),
     key(
         "on-moved",
         Takes::OnMoved,
-        "Where a target's ref has moved since the go: lapse (default) asks for another go, warn starts it.",
+        "When a target's ref has moved since the go: lapse (default) asks for another go, warn starts the target.",
     ),
 ];
 
@@ -185,11 +185,11 @@ pub const GATE: &[Key] = &[
 pub const FREEZE: &[Key] = &[
     key("from", Takes::Moment, "Its first moment: 2026-12-20T00:00Z, or a date for 00:00 UTC."),
     key("to", Takes::Moment, "The first moment after it."),
-    key("reason", Takes::Reason, "Why nothing is started, in one line."),
+    key("reason", Takes::Reason, "The reason why nothing is started, in one line."),
 ];
 
 impl Takes {
-    /// Whether a value is of this kind, as far as its own form tells.
+    /// Whether a value has the form of this kind.
     #[must_use]
     pub fn fits(self, node: &Node) -> bool {
         let is_scalar = |node: &Node| matches!(node, Node::Text(_) | Node::Number(_) | Node::Bool(_));
@@ -207,14 +207,14 @@ impl Takes {
         }
     }
 
-    /// Whether its text is taken as it stands: a template there would never be rendered.
+    /// Whether its text is never rendered, so that a template is a mistake.
     #[must_use]
     pub fn is_verbatim(self) -> bool {
         use Takes::{Approvers, Duration, Moment, Name, Names, OnMoved, OutputsFrom, Reason, Text};
         matches!(self, Text | Duration | Names | Name | Approvers | OnMoved | OutputsFrom | Moment | Reason)
     }
 
-    /// What it is, for people.
+    /// The kind in words: `a duration`.
     #[must_use]
     pub fn kind(self) -> &'static str {
         match self {
@@ -290,12 +290,12 @@ const ONE_LINE: &str = r"^(?![\s\S]*\{\{)\s*[^\r\n]*\s*$";
 /// A date, or a time with its zone.
 const MOMENT: &str = r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2}))?$";
 
-/// Text as it stands; a number or a boolean is text too.
+/// Text that is never rendered; a number or a boolean is text too.
 fn plain() -> Value {
     json!({ "type": ["string", "number", "boolean"], "pattern": NO_TEMPLATE })
 }
 
-/// Text of this pattern, at most so long; a number or a boolean is text too.
+/// Text of this pattern with at most `most` characters; a number or a boolean is text too.
 fn scalar(pattern: &str, most: usize) -> Value {
     json!({ "type": ["string", "number", "boolean"], "pattern": pattern, "maxLength": most })
 }

@@ -1,23 +1,23 @@
-//! What a hub job reads of GitHub after a target's run has ended well: the release that it has published, and whether
-//! that, and its attestation, are there.
+//! The keys `verify` and `outputs-from`. After a target's run has ended well, a hub job reads from GitHub whether its
+//! release and its attestation exist, and takes outputs from the release.
 
 use super::schema::{OUTPUTS_FROM, VERIFY};
 use super::{Input, Keys, Reader, did_you_mean, text};
-use crate::yaml::{Node, Placed};
+use crate::yaml::{Node, PlacedValue};
 
-/// What is verified before a target counts as released.
+/// The checks before a target counts as released.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verify {
     /// A template for the tag of the release that its run has published.
     pub release: Option<Input>,
-    /// Whether that release is to be immutable.
+    /// Whether that release has to be immutable.
     pub immutable: bool,
-    /// A template for the digest that an attestation of its run is to have as its subject.
+    /// A template for the digest that has to be the subject of an attestation of its run.
     pub attestation: Option<Input>,
 }
 
 impl Verify {
-    /// Whether nothing is verified.
+    /// Whether it has no checks.
     #[must_use]
     pub fn is_blank(&self) -> bool {
         *self == Self::default()
@@ -30,7 +30,7 @@ impl Verify {
 }
 
 impl Reader<'_> {
-    /// What is verified, if a mapping says it.
+    /// The checks of a mapping; `None` without the key `verify`.
     pub(super) fn verify(&mut self, keys: &Keys<'_>) -> Option<Verify> {
         let node = keys.get("verify").copied()?;
         let keys = self.keys(node, "`verify`", VERIFY);
@@ -42,7 +42,7 @@ impl Reader<'_> {
         Some(Verify { release: template("release"), immutable, attestation: template("attestation") })
     }
 
-    /// Whether the outputs of a target come from its release, if a mapping says it.
+    /// Whether the outputs of a target come from its release; `None` without the key `outputs-from`.
     pub(super) fn outputs_from_release(&mut self, keys: &Keys<'_>) -> Option<bool> {
         let node = keys.get("outputs-from")?;
         let word = node.value.to_text();
@@ -54,10 +54,10 @@ impl Reader<'_> {
         Some(true)
     }
 
-    /// Refuses a check of a release that nobody names.
+    /// Refuses a check of a release without a tag.
     pub(super) fn refuse_nameless_release(
         &mut self,
-        node: &Placed<Node>,
+        node: &PlacedValue<Node>,
         verify: &Verify,
         outputs_from_release: bool,
     ) {

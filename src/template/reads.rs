@@ -1,7 +1,7 @@
-//! Which values templates may read, by the names that stand in them.
+//! The values that templates may read, by the names in their text.
 //!
-//! Templates are not evaluated: a name in one counts, also if the template comes to it only under a condition, or gives
-//! the name another value first.
+//! Templates are not evaluated: each name counts, also behind a condition, or after the template has given it another
+//! value.
 
 use std::collections::BTreeSet;
 
@@ -16,14 +16,14 @@ use super::{TEMPLATE_LIMIT, is_template};
 pub struct Reads(BTreeSet<Vec<String>>);
 
 impl Reads {
-    /// What `templates` may read. A template that will be refused may read nothing after the place where it is wrong.
+    /// The values that `templates` may read. In a malformed template only the names before the mistake count.
     pub fn of<'t>(templates: impl IntoIterator<Item = &'t str>) -> Self {
         let templates = templates.into_iter();
         let templates = templates.filter(|text| is_template(text) && text.len() <= TEMPLATE_LIMIT);
         Self(templates.flat_map(paths).collect())
     }
 
-    /// These and what `others` are.
+    /// These values and `others`.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {
         self.0.extend(others.0);
@@ -41,7 +41,7 @@ impl Reads {
         self.0.iter().any(|read| read.iter().zip(path).all(|(read, name)| read == name))
     }
 
-    /// Those of the values below `name` that a template may read.
+    /// The `values` below `name` that a template may read.
     #[must_use]
     pub fn of_map(&self, name: &str, values: &Map<String, Value>) -> Map<String, Value> {
         let values = values.iter().filter(|(key, _)| self.may_read(&[name, key]));
@@ -55,7 +55,7 @@ fn paths(template: &str) -> Vec<Vec<String>> {
     let tokens: Vec<Token<'_>> = tokens.map(|(token, _)| token).collect();
     let is_variable = |index: usize| {
         let before = index.checked_sub(1).map(|before| &tokens[before]);
-        // The name of an attribute or of a filter; a value that gets this name, or an argument of this name.
+        // An attribute, a filter, an argument and a new variable are not reads of a variable.
         !matches!(before, Some(Token::Dot | Token::Pipe))
             && !matches!(tokens.get(index + 1), Some(Token::Assign))
     };

@@ -1,16 +1,16 @@
 //! The board: the one comment that shows the whole release at a glance.
 //!
-//! What a release driver needs first stands first: the count, what blocks and who acts next, then
-//! a row a target, the most urgent on top. It is a plain function of the folded records, and stays
-//! within GitHub's limit at any number of targets by saying what it leaves out. Each part is a file:
-//! `heading`, `situation`, `table` with its `row`s, `gates`, `decided`, `graph`, `older`; a `page` takes them up.
+//! The most important parts for a release driver come first: the count, the blockers and the next actions, then a row for
+//! each target, the most urgent on top. The board is a plain function of the folded records. It keeps GitHub's limit with
+//! any number of targets, and says how much it leaves out. Each part is a file: `heading`, `situation`, `table` with its
+//! `row`s, `gates`, `decisions`, `graph`, `history`; a `page` collects them.
 
-mod decided;
+mod decisions;
 mod gates;
 mod graph;
 mod heading;
-mod kept;
-mod older;
+mod history;
+mod old_rows;
 mod page;
 mod progress;
 mod row;
@@ -20,43 +20,42 @@ pub(super) mod time;
 
 use std::collections::BTreeMap;
 
+use super::board_data::BoardData;
 use super::marker::{self, Kind};
-use super::seen::BoardData;
 use super::state::{Target, Ticket};
 use super::status::TargetStatus;
 use super::text;
 use crate::names::{Login, TargetName};
-pub(super) use kept::Kept;
+pub(super) use old_rows::OldRows;
 use page::Page;
 pub use row::Row;
 
-/// A message on the board is its first line, cut at this length.
+/// The most characters of a message on the board, which is its first line.
 const MESSAGE_LIMIT: usize = 160;
 
-/// Keeps what belongs together on one line: an emoji and its word, a number and its unit.
+/// The space between parts that stay on one line: an emoji and its word, a number and its unit.
 const NO_BREAK_SPACE: &str = "\u{a0}";
 
-/// Renders the board of `ticket` from the records in `data`. The rows in `kept` stand for their targets
-/// as they are: a newer release wrote them, and can say more.
+/// Renders the board of `ticket`, folded from the records in `data`. The rows in `newer_rows` replace those of their
+/// targets: a newer release wrote them, and knows more.
 #[must_use]
-pub fn render(ticket: &Ticket, data: &BoardData, kept: &BTreeMap<TargetName, Row>) -> String {
+pub fn render(ticket: &Ticket, data: &BoardData, newer_rows: &BTreeMap<TargetName, Row>) -> String {
     let mut page = Page::new(marker::render(Kind::Board, data));
     page.add(&heading::heading(ticket));
     let situation = situation::situation(ticket);
     page.add(&situation);
     let gates = gates::section(ticket);
     page.keep_room_for(&gates);
-    table::add(&mut page, ticket, kept, &situation);
-    table::add_unlisted(&mut page, ticket, &situation);
+    table::add(&mut page, ticket, newer_rows, &situation);
+    table::add_unlisted_targets(&mut page, ticket, &situation);
     page.add_in_its_room(&gates);
-    decided::add(&mut page, ticket);
+    decisions::add(&mut page, ticket);
     page.add_if_it_fits(&graph::graph(ticket));
-    older::add(&mut page, ticket);
-    page.close(&data.seen)
+    history::add(&mut page, ticket);
+    page.close(&data.versions)
 }
 
-/// The board's picture of the release for a step's summary: the count, what blocks and who acts next, and a line a
-/// target.
+/// The release in Markdown for a step's summary: the count, the blockers, the next actions, and a line for each target.
 #[must_use]
 pub fn summary(ticket: &Ticket) -> String {
     let count = heading::count_line(ticket, |text| format!("**{text}**"));
@@ -69,7 +68,7 @@ pub fn summary(ticket: &Ticket) -> String {
     format!("{count}\n\n{}{}", situation::situation(ticket), rows.collect::<String>())
 }
 
-/// The same as text for a terminal or a log: a line a target.
+/// The release as text for a terminal or a log: the count, and a line for each target.
 #[must_use]
 pub fn plain(ticket: &Ticket) -> String {
     let mut out = format!("{}\n", heading::count_line(ticket, |text| text.to_owned()));
@@ -92,34 +91,34 @@ pub fn plain(ticket: &Ticket) -> String {
     out
 }
 
-/// How a target stands, as text: `🔄 in progress  build attempt 2`.
+/// The state of a target as text: `🔄 in progress  build attempt 2`.
 #[must_use]
 pub fn standing(ticket: &Ticket, name: &TargetName, target: &Target) -> String {
     let stage = target.stage.as_ref().map(|stage| format!("{} ", stage.name)).unwrap_or_default();
     let attempt = target.run.as_ref().map(|run| format!("attempt {}", run.attempt)).unwrap_or_default();
-    let because = because(ticket, name, target).filter(|_| !target.status.is_bad());
+    let reason = reason_text(ticket, name, target).filter(|_| !target.status.is_bad());
     let label = label(target);
-    format!("{label}  {stage}{attempt}{}", because.unwrap_or_default()).trim_end().to_owned()
+    format!("{label}  {stage}{attempt}{}", reason.unwrap_or_default()).trim_end().to_owned()
 }
 
-/// How a target stands, and how it was reported to have ended where GitHub says something else.
+/// The label of a target's status, with its reported end if GitHub's word on the run differs.
 fn label(target: &Target) -> String {
     let label = target.status.label();
-    match target.reported {
-        Some(reported) => format!("{label} (reported: {})", reported.label()),
+    match target.reported_status {
+        Some(status) => format!("{label} (reported: {})", status.label()),
         None => label.to_owned(),
     }
 }
 
-/// Why the target is not started, as a clause of plain text.
-fn because(ticket: &Ticket, name: &TargetName, target: &Target) -> Option<String> {
+/// The reason why the target is not started, as a clause of plain text.
+fn reason_text(ticket: &Ticket, name: &TargetName, target: &Target) -> Option<String> {
     if target.status == TargetStatus::Waiting {
-        return Some(progress::waits(ticket, name, target, ToString::to_string));
+        return Some(progress::wait_text(ticket, name, target, ToString::to_string));
     }
     let newer = target.start.as_ref().and_then(|start| start.state.newer_text());
     let newer = newer.filter(|_| target.status == TargetStatus::Held);
     let newer = newer.map(|word| format!("`{word}`, a state that only a newer release of the action knows"));
-    target.because.as_ref().map(|because| because.clause(ToString::to_string)).or(newer)
+    target.reason.as_ref().map(|reason| reason.clause(ToString::to_string)).or(newer)
 }
 
 /// The targets with their names, the most urgent first.
@@ -138,7 +137,7 @@ fn bold(name: &TargetName) -> String {
     format!("**{}**", text::inline(name.as_str()))
 }
 
-/// A person's name that pings nobody: the board is rewritten often.
-fn unpinged(login: &Login) -> String {
+/// A login that pings nobody: the board is rewritten often.
+fn silent_login(login: &Login) -> String {
     text::code(login.as_str())
 }

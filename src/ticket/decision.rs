@@ -1,7 +1,7 @@
-//! Decisions: what people asked for by a comment on the ticket, as records.
+//! Decisions: the commands that people gave by comments on the ticket, as records.
 //!
-//! A decision is written once, by the hub job that read the comment and asked GitHub what its author may do. The id of
-//! that comment is its key: it says which decision is newer, and that a command acts once.
+//! A decision is written once, by the hub job that read the comment and asked GitHub for its author's role. The id of
+//! that comment is the decision's key: the higher id is the newer decision, and a command acts once.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,29 +12,29 @@ use super::status::Word;
 use super::writer::Writer;
 use crate::names::{CommentId, GitRef, Login, RepoName, RunId, TargetName, number};
 
-/// What a person asks for: the word behind `/release`.
+/// The command of a person: the word behind `/release`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verb {
-    /// How the release stands.
+    /// Answer with the state of the release.
     Status,
-    /// Which commands there are.
+    /// Answer with the commands.
     Help,
-    /// Gates may be passed.
+    /// Approve gates.
     Go,
-    /// Gates must not be passed.
+    /// Refuse gates.
     NoGo,
-    /// Start again what failed or was cancelled.
+    /// Start failed and cancelled targets again.
     Retry,
     /// Cancel runs.
     Cancel,
-    /// Count as over.
+    /// Count targets as ended.
     Skip,
-    /// Start nothing until resumed.
+    /// Start no target until somebody resumes it.
     Hold,
-    /// Start again what is held.
+    /// End a hold or a skip.
     Resume,
-    /// Start within the present freeze.
+    /// Start targets within the present freeze.
     OverrideFreeze,
 }
 
@@ -53,7 +53,7 @@ impl Verb {
         Self::OverrideFreeze,
     ];
 
-    /// The word of the contract.
+    /// The word of the contract, as people type it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -71,27 +71,27 @@ impl Verb {
     }
 }
 
-/// What became of a command.
+/// The outcome of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It counts.
     Accepted,
-    /// It counts for nothing, whatever happens later.
+    /// It never counts.
     Refused,
-    /// The job could not go on; when it is run again, the command is read again.
+    /// The job could not go on; a re-run of the job reads the command again.
     Failed,
 }
 
-/// Who gave a command.
+/// The author of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
-    /// The login at that time.
+    /// The login at the time of the command.
     pub login: Login,
     /// GitHub's id of the account, which a new login does not change.
     #[serde(deserialize_with = "number::deserialize")]
     pub id: u64,
-    /// What GitHub let this person do in the hub when the command was read.
+    /// The person's role in the hub when the hub job read the command.
     pub role: String,
 }
 
@@ -100,12 +100,12 @@ pub struct Person {
 pub struct ApprovedCommit {
     /// The target's name.
     pub target: TargetName,
-    /// Where it runs.
+    /// The repository in which it runs.
     pub repository: RepoName,
     /// The branch or tag.
     #[serde(rename = "ref")]
     pub git_ref: GitRef,
-    /// The commit; none if GitHub did not say which.
+    /// The commit; `None` if GitHub did not name it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha: Option<String>,
 }
@@ -115,7 +115,7 @@ pub struct ApprovedCommit {
 pub struct RetriedStart {
     /// The target's name.
     pub target: TargetName,
-    /// The claim that started its failed run; 0 if there is none.
+    /// The comment with the claim that started its failed run; 0 if there is none.
     pub after: CommentId,
 }
 
@@ -124,78 +124,78 @@ pub struct RetriedStart {
 pub struct CancelledRun {
     /// The target's name.
     pub target: TargetName,
-    /// Where it runs.
+    /// The repository in which it runs.
     pub repository: RepoName,
     /// The run.
     pub run: RunId,
-    /// The attempt that was under way, from 1.
+    /// The attempt that was in progress, from 1.
     pub attempt: u32,
 }
 
-/// A command that a person gave by a comment, and what became of it.
+/// A command that a person gave by a comment, with its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
-    /// Who writes the record.
+    /// The hub job that writes the record.
     pub by: Writer,
-    /// How often it was written.
+    /// The sequence number: how often the record was written.
     #[serde(deserialize_with = "number::deserialize")]
     pub seq: u64,
     /// The writer's run in the browser.
     pub run_url: String,
-    /// The verb; none if the command was not understood.
+    /// The verb; `None` if the text was not a command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Word<Verb>>,
-    /// The targets or gates that it is about; none: the whole ticket.
+    /// The targets or gates that it is about; empty: the whole ticket.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<TargetName>,
-    /// Why, in the person's words.
+    /// The reason, in the person's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Who asked.
+    /// The author of the command.
     pub who: Person,
-    /// The comment with the command: newer decisions have higher ones.
+    /// The comment with the command: a newer decision has a higher id.
     pub comment: CommentId,
     /// That comment in the browser.
     pub comment_url: String,
-    /// What became of it.
+    /// Whether it counts.
     pub outcome: Word<Outcome>,
-    /// What the person is answered, in Markdown.
+    /// The answer to the person, in Markdown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
-    /// For gates: the commits that the word is about.
+    /// The commits that a go or a no-go is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commits: Vec<ApprovedCommit>,
-    /// What is started again.
+    /// The starts that a retry repeats.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retries: Vec<RetriedStart>,
-    /// What is cancelled.
+    /// The runs that it cancels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cancels: Vec<CancelledRun>,
-    /// The freezes that are overridden.
+    /// The freezes that it overrides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freezes: Vec<Freeze>,
-    /// When the command was read, by the hub job's clock: shown, never compared.
+    /// The time at which the hub job read the command, by the job's own clock: for people, never compared.
     pub at: DateTime<Utc>,
-    /// What a newer release wrote beside.
+    /// Fields that a newer release wrote.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
 impl Decision {
-    /// Whether a newer release wrote words into it that this one does not know.
+    /// Whether it has words of a newer release, which this one does not know.
     #[must_use]
     pub fn has_newer_words(&self) -> bool {
         let is_newer = self.command.as_ref().is_some_and(Word::is_newer);
         self.outcome.is_newer() || is_newer && self.outcome == Outcome::Accepted
     }
 
-    /// The verb, as far as this release knows the word.
+    /// The verb; `None` also if only a newer release knows the word.
     #[must_use]
     pub fn verb(&self) -> Option<Verb> {
-        self.command.as_ref().and_then(Word::known).copied()
+        self.command.as_ref().and_then(Word::as_known).copied()
     }
 
-    /// Whether it counts, and is about this verb.
+    /// Whether it counts and has this verb.
     #[must_use]
     pub fn asks_for(&self, verb: Verb) -> bool {
         self.outcome == Outcome::Accepted && self.verb() == Some(verb)

@@ -1,4 +1,4 @@
-//! How decisions stand together, as the board shows them.
+//! Tests of several decisions together, as the board shows them.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ fn by(run: u64) -> Value {
     json!({ "repository": "acme/hub", "run": run, "attempt": 1, "job": "dispatch" })
 }
 
-/// A hub job of this run has these targets waiting for the gate `go`, each at a commit.
+/// The record of a hub job with these targets, which wait for the gate `go`, each at a commit.
 fn waiting(run: u64, targets: &[(&str, &str)]) -> Record {
     let targets = targets.iter().map(|(name, commit)| {
         json!({
@@ -28,7 +28,7 @@ fn waiting(run: u64, targets: &[(&str, &str)]) -> Record {
     Record::Dispatch(serde_json::from_value(record).expect("a record"))
 }
 
-/// The person of this id says something by a comment of the same id as the run that reads it.
+/// The command of the person with the id `who`. The comment and the run that reads it have the same id.
 fn word(comment: u64, who: u64, command: &str, names: &[&str], commits: &[(&str, &str)]) -> Record {
     let commits = commits.iter().map(|(name, sha)| {
         json!({ "target": name, "repository": format!("acme/{name}"), "ref": "main", "sha": sha })
@@ -41,11 +41,11 @@ fn word(comment: u64, who: u64, command: &str, names: &[&str], commits: &[(&str,
     Record::Decision(serde_json::from_value(record).expect("a record"))
 }
 
-/// How many approvals count, and for which targets others have lapsed.
+/// The number of approvals that count, and the targets for which others have lapsed.
 fn standing(ticket: &Ticket) -> (usize, Vec<&str>) {
     let gate = &ticket.rules.gates[0];
-    let lapsed = ticket.lapses(gate).into_iter().map(|(name, _)| name.as_str()).collect();
-    (ticket.worst_standing(gate).approvals.len(), lapsed)
+    let lapses = ticket.lapses(gate).into_iter().map(|(name, _)| name.as_str()).collect();
+    (ticket.worst_standing(gate).approvals.len(), lapses)
 }
 
 #[test]
@@ -55,8 +55,8 @@ fn an_approval_lapses_on_the_board_by_a_commit_that_any_later_record_has_seen() 
     assert_eq!(standing(&fold(&[first.clone(), go.clone()])), (1, vec![]), "the approval is the newest");
     let later = word(30, 2, "go", &["go"], &[("web", "c")]);
     assert_eq!(standing(&fold(&[first, go.clone(), later])), (1, vec!["web"]));
-    let moved = waiting(30, &[("web", "c")]);
-    assert_eq!(standing(&fold(&[go, moved])), (0, vec!["web"]));
+    let new_commit = waiting(30, &[("web", "c")]);
+    assert_eq!(standing(&fold(&[go, new_commit])), (0, vec!["web"]));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_hold_of_all_stands_until_somebody_resumes_all() {
 }
 
 #[test]
-fn whoever_changes_the_login_has_one_word_on_a_gate() {
+fn a_person_who_changes_the_login_has_one_word_on_a_gate() {
     let waits = waiting(10, &[("web", "a")]);
     let go = word(20, 1, "go", &["go"], &[("web", "a")]);
     let mut again = word(30, 1, "go", &["go"], &[("web", "a")]);

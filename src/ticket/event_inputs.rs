@@ -1,4 +1,4 @@
-//! The inputs of the event that started a hub job, as its record keeps them: as many as there is room for.
+//! The inputs of the event that started a hub job, if the job's record has room for them.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use serde_json::{Map, Value, json};
 use super::marker;
 use super::text;
 
-/// A record has so much room for inputs, in characters of its marker.
+/// The room that a record has for inputs, in characters of its marker.
 pub const ROOM: usize = 8_000;
 
-/// The names of the inputs that have no room take so much of it.
+/// The part of this room for the names of the inputs that do not fit.
 const ROOM_FOR_NAMES: usize = 2_000;
 
-/// Inputs of an event, as a record keeps them. A newer release may keep more of them, so that a field which this one
-/// does not know makes them a word of a newer release.
+/// Inputs of an event, as a record keeps them. A newer release may keep more about them, so a field that this one does
+/// not know makes them a word of a newer release.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventInputs {
@@ -28,7 +28,7 @@ pub struct EventInputs {
 }
 
 impl EventInputs {
-    /// As many of these inputs as a record has room for. The longest are left out first.
+    /// These inputs without the longest, so that the rest fits into a record.
     #[must_use]
     pub fn fitting(values: Map<String, Value>) -> Self {
         let cost = |name: &str, value: &Value| text::length(&marker::json(&json!({ name: value })));
@@ -36,16 +36,16 @@ impl EventInputs {
         let mut by_cost: Vec<(usize, String)> = costs.collect();
         by_cost.sort();
         let (mut inputs, mut names) = (Self { values, ..Self::default() }, 0);
-        let mut taken: usize = by_cost.iter().map(|(cost, _)| cost).sum();
-        while taken + names > ROOM
-            && let Some((freed, name)) = by_cost.pop()
+        let mut size: usize = by_cost.iter().map(|(cost, _)| cost).sum();
+        while size + names > ROOM
+            && let Some((value_cost, name)) = by_cost.pop()
             && let Some(value) = inputs.values.shift_remove(&name)
         {
-            taken -= freed;
+            size -= value_cost;
             let length = length(&value);
-            let added = cost(&name, &length.into());
-            if names + added <= ROOM_FOR_NAMES {
-                names += added;
+            let name_cost = cost(&name, &length.into());
+            if names + name_cost <= ROOM_FOR_NAMES {
+                names += name_cost;
                 inputs.too_long.insert(name, length);
             }
         }
@@ -59,7 +59,7 @@ impl EventInputs {
         self.values.iter().all(has_value) && self.too_long.keys().all(has_name)
     }
 
-    /// Adds what another record of the same run keeps.
+    /// Adds the inputs that another record of the same run keeps.
     pub(super) fn add(&mut self, other: &Self) {
         self.values.extend(other.values.clone());
         self.too_long.extend(other.too_long.clone());
@@ -67,7 +67,7 @@ impl EventInputs {
     }
 }
 
-/// The length of an input as people type it.
+/// The length of an input in characters, as people type it.
 fn length(value: &Value) -> usize {
     value.as_str().map_or_else(|| value.to_string().chars().count(), |text| text.chars().count())
 }

@@ -1,13 +1,13 @@
-//! Why a run failed, as a notice shows it: what its failed jobs said, since when it fails, and what changed since.
+//! The explanation of a failed run in a notice: excerpts of its failed jobs, the first red run, and the changes since.
 //!
-//! No record keeps it, as nothing is decided by it: the comment shows what its writer read.
+//! No record keeps it, as no decision rests on it: the comment shows the text that its writer read.
 
 use super::text;
 
 /// The most characters of an explanation.
 const LIMIT: usize = 4_000;
 
-/// The most characters of a line of an excerpt. The error of a log and the two lines behind it always fit.
+/// The most characters of a line of an excerpt. The error of a log and the two lines after it always fit.
 const LINE_LIMIT: usize = 200;
 
 /// The most characters of a name, of a subject and of an author.
@@ -15,35 +15,35 @@ const NAME_LIMIT: usize = 80;
 const SUBJECT_LIMIT: usize = 72;
 const AUTHOR_LIMIT: usize = 30;
 
-/// Why a run failed, as far as GitHub says so.
+/// The reasons that GitHub shows for the failure of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Explanation {
-    /// What the failed jobs said.
+    /// Excerpts of the failed jobs.
     pub excerpts: Vec<Excerpt>,
-    /// Since when the workflow fails, in Markdown.
+    /// The first run since which the workflow fails, in Markdown.
     pub history: Option<String>,
-    /// What changed since it succeeded last.
+    /// The commits since its last success.
     pub changes: Option<Changes>,
-    /// Why there is not more, in Markdown.
+    /// Reasons why parts are missing, in Markdown.
     pub remarks: Vec<String>,
-    /// Whether some of it is kept from those who may read the notice, but not the log.
+    /// Whether parts are withheld, because readers of the notice may not read the log.
     pub is_withheld: bool,
 }
 
-/// What a failed job said.
+/// An excerpt of a failed job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {
     /// The job's name.
     pub job: String,
-    /// Where it comes from.
+    /// The source of the lines.
     pub source: Source,
-    /// Its lines, of which the last ones count most in a log, and the first ones of annotations.
+    /// The lines. In a log the last ones matter most, in annotations the first ones.
     pub lines: Vec<String>,
-    /// The line that says most.
+    /// The line with the error.
     pub error: Option<String>,
 }
 
-/// Where an excerpt comes from.
+/// The source of an excerpt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// The job's annotations.
@@ -52,34 +52,34 @@ pub enum Source {
     Log,
 }
 
-/// What changed between two commits.
+/// The changes between two commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changes {
-    /// Since which run, in Markdown.
+    /// The run that they are compared with, in Markdown.
     pub since: String,
     /// The comparison in the browser.
     pub url: String,
-    /// How many commits there are.
+    /// The number of commits.
     pub total: usize,
-    /// The newest of them, newest first: the subject and the author. None where there are very many.
+    /// The newest commits, newest first: the subject and the author. Empty if there are very many.
     pub commits: Vec<(String, Option<String>)>,
 }
 
 impl Explanation {
-    /// The line that says why this job failed.
+    /// The line with the error of this job.
     #[must_use]
     pub fn error_of(&self, job: &str) -> Option<&str> {
         self.excerpts.iter().find(|excerpt| excerpt.job == job)?.error.as_deref()
     }
 
-    /// The explanation as Markdown, of which nothing is live.
+    /// The explanation as Markdown, in which no text of others is live.
     #[must_use]
     pub fn render(&self) -> String {
         let changes = self.changes.as_ref().map(Changes::render);
         let after: Vec<String> = changes.into_iter().chain(self.remarks.iter().cloned()).collect();
         let mut parts: Vec<String> = self.history.iter().map(|line| format!("📈 {line}")).collect();
-        let used: usize = parts.iter().chain(&after).map(|part| text::length(part) + 2).sum();
-        let mut room = LIMIT.saturating_sub(used);
+        let length: usize = parts.iter().chain(&after).map(|part| text::length(part) + 2).sum();
+        let mut room = LIMIT.saturating_sub(length);
         for (index, excerpt) in self.excerpts.iter().enumerate() {
             let share = room / (self.excerpts.len() - index);
             let Some(part) = excerpt.render(share.saturating_sub(2)) else { continue };
@@ -92,16 +92,16 @@ impl Explanation {
 }
 
 impl Excerpt {
-    /// A folded block of at most so many characters, if there is room for a line.
+    /// A folded block of at most `room` characters; `None` if not even a line fits.
     fn render(&self, room: usize) -> Option<String> {
         let job = text::inline(&text::cut_name(&self.job, NAME_LIMIT));
-        let what = match self.source {
-            Source::Annotations => "what its annotations say",
+        let title = match self.source {
+            Source::Annotations => "its annotations",
             Source::Log => "the last error in its log",
         };
         let mut lines: Vec<String> = self.lines.iter().map(|line| text::cut_name(line, LINE_LIMIT)).collect();
         while !lines.is_empty() {
-            let block = folded(&format!("🔎 <b>{job}</b>: {what}"), &fenced(&lines));
+            let block = fold(&format!("🔎 <b>{job}</b>: {title}"), &code_block(&lines));
             if text::length(&block) <= room {
                 return Some(block);
             }
@@ -118,40 +118,40 @@ impl Changes {
     fn render(&self) -> String {
         let Self { since, url, total, commits } = self;
         if *total == 0 {
-            return format!("Nothing was committed since {since}, which succeeded.");
+            return format!("No commits since {since}, which succeeded.");
         }
         let noun = if *total == 1 { "commit" } else { "commits" };
         let compare = text::foreign_link(&format!("{total} {noun}"), url);
         let line = format!("{compare} since {since}, which succeeded.");
-        let listed = commits.iter().map(|(subject, author)| {
+        let lines = commits.iter().map(|(subject, author)| {
             let subject = text::inline(&text::cut(subject, SUBJECT_LIMIT));
             let author = author.as_deref().map(|author| text::cut(&author.replace('@', ""), AUTHOR_LIMIT));
             let author = author.map(|author| format!(" ({})", text::inline(&author))).unwrap_or_default();
             format!("- {}{author}", as_text(&subject))
         });
-        let listed: Vec<String> = listed.collect();
-        match listed.len() {
+        let lines: Vec<String> = lines.collect();
+        match lines.len() {
             0 => line,
-            some if some < *total => {
-                format!("{line} The newest:\n\n{}", listed.join("\n"))
+            count if count < *total => {
+                format!("{line} The newest:\n\n{}", lines.join("\n"))
             }
-            _ => format!("{line}\n\n{}", listed.join("\n")),
+            _ => format!("{line}\n\n{}", lines.join("\n")),
         }
     }
 }
 
-/// A subject as text: a link in it would lead wherever its author likes.
+/// A subject as plain text: its author chose the links in it.
 fn as_text(subject: &str) -> String {
     subject.replace('\\', "\\\\").replace('[', "\\[")
 }
 
-fn folded(summary: &str, content: &str) -> String {
+fn fold(summary: &str, content: &str) -> String {
     format!("<details><summary>{summary}</summary>\n\n{content}\n\n</details>")
 }
 
 /// A block of code whose fence is longer than any in it.
-fn fenced(lines: &[String]) -> String {
-    let lines: Vec<String> = lines.iter().map(|line| text::visible(line)).collect();
+fn code_block(lines: &[String]) -> String {
+    let lines: Vec<String> = lines.iter().map(|line| text::visible_text(line)).collect();
     let longest = lines.iter().flat_map(|line| line.split(|c| c != '`')).map(str::len).max();
     let fence = "`".repeat(longest.unwrap_or_default().max(2) + 1);
     format!("{fence}text\n{}\n{fence}", lines.join("\n"))
@@ -213,7 +213,7 @@ mod tests {
         })
     }
 
-    /// The text without its blocks of code, each of which ends.
+    /// The text without its blocks of code; asserts that each block ends.
     fn outside(text: &str) -> String {
         let (mut out, mut fence) = (String::new(), None);
         for line in text.split('\n') {
@@ -264,7 +264,7 @@ mod tests {
             let (url, since) = ("https://github.com/acme/web/compare/a...b".to_owned(), "run 7".to_owned());
             Changes { since, url, total, commits: commits.collect() }.render()
         };
-        assert_eq!(changes(0, &[]), "Nothing was committed since run 7, which succeeded.");
+        assert_eq!(changes(0, &[]), "No commits since run 7, which succeeded.");
         let link = "](https://github.com/acme/web/compare/a...b) since run 7, which succeeded.";
         assert_eq!(changes(1, &["Fix #1"]), format!("[1 commit{link}\n\n- Fix #\u{200b}1 (Dana)"));
         assert_eq!(changes(6, &["Fix"]), format!("[6 commits{link} The newest:\n\n- Fix (Dana)"));

@@ -1,5 +1,5 @@
-//! Followers: which hub jobs follow the runs, as the newest record of each job says. A later attempt of a job takes
-//! the place of an earlier one.
+//! Followers: the hub jobs that follow runs, by the newest record of each job. A later attempt of a job takes the
+//! place of an earlier one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,24 +11,24 @@ use super::status::StartState;
 use super::writer::Writer;
 use crate::names::{RepoName, RunId};
 
-/// A job, whichever attempt of it. Where a workflow is called twice in one run, jobs of one name differ by their check
-/// run alone, which each attempt has anew.
+/// A job with all its attempts. If a run calls a workflow twice, two jobs of one name have the same key: only their
+/// check runs differ, and each attempt has a new check run.
 type JobKey<'a> = (&'a RepoName, RunId, &'a str);
 
 fn key(by: &Writer) -> JobKey<'_> {
     (&by.repository, by.run, &by.job)
 }
 
-/// What the hub jobs do now, and which targets are theirs.
+/// The hub jobs and their targets.
 #[derive(Debug, Default)]
 pub(super) struct Followers<'a> {
     /// The newest record of each attempt of a job.
     newest: BTreeMap<&'a Writer, &'a Dispatch>,
     /// The newest attempt of each job.
     attempts: BTreeMap<JobKey<'a>, u32>,
-    /// The attempts that have ended without saying so.
-    ended: BTreeSet<&'a Writer>,
-    /// Who has started each target, holds it back until it can start, or looks at its runs.
+    /// The attempts whose end another job recorded.
+    ended_attempts: BTreeSet<&'a Writer>,
+    /// By target, the jobs that start it, hold it back until it can start, or follow its runs.
     jobs: BTreeMap<&'a str, BTreeSet<&'a Writer>>,
 }
 
@@ -39,15 +39,15 @@ impl<'a> Followers<'a> {
             let by = &claim.by;
             let attempt = followers.attempts.entry(key(by)).or_default();
             *attempt = by.attempt.max(*attempt);
-            followers.ended.extend(&claim.watch.ended);
+            followers.ended_attempts.extend(&claim.watch.ended_jobs);
             let newest = followers.newest.entry(by).or_insert(claim);
             if claim.seq.cmp(&newest.seq).then_with(|| by_text(claim, newest)).is_gt() {
                 *newest = claim;
             }
-            let is_theirs =
+            let is_own =
                 |start: &&Start| start.state != StartState::Yielded && start.state != StartState::Superseded;
-            let started = claim.targets.iter().filter(is_theirs).map(|start| &start.target);
-            for target in started.chain(claim.followed.iter().map(|run| &run.target)) {
+            let starts = claim.targets.iter().filter(is_own).map(|start| &start.target);
+            for target in starts.chain(claim.followed_runs.iter().map(|run| &run.target)) {
                 followers.jobs.entry(target.as_str()).or_default().insert(by);
             }
         }
@@ -61,17 +61,17 @@ impl<'a> Followers<'a> {
 
     /// Whether the job follows the runs now.
     fn follows(&self, claim: &Dispatch) -> bool {
-        claim.watch.follows && self.is_current(&claim.by) && !self.ended.contains(&claim.by)
+        claim.watch.follows && self.is_current(&claim.by) && !self.ended_attempts.contains(&claim.by)
     }
 
-    /// The newest records of the jobs that the target is theirs; of a job that runs again, those of its newest attempt.
+    /// The newest records of the target's jobs; of a job that runs again, those of its newest attempt.
     fn of_target<'s>(&'s self, target: &str) -> impl Iterator<Item = &'a Dispatch> + 's {
         let jobs = self.jobs.get(target).into_iter().flatten().copied();
         jobs.flat_map(move |job| {
-            let is_meant = move |by: &&Writer| {
+            let is_newest = move |by: &&Writer| {
                 if self.is_current(job) { *by == job } else { key(by) == key(job) && self.is_current(by) }
             };
-            self.newest.iter().filter(move |(by, _)| is_meant(by)).map(|(_, claim)| *claim)
+            self.newest.iter().filter(move |(by, _)| is_newest(by)).map(|(_, claim)| *claim)
         })
     }
 
@@ -90,14 +90,14 @@ impl<'a> Followers<'a> {
     /// Whether a hub job has asked GitHub to cancel this run of the target.
     pub(super) fn is_cancelled(&self, target: &str, run: RunId) -> bool {
         let jobs = self.jobs.get(target).into_iter().flatten();
-        jobs.filter_map(|job| self.newest.get(job)).any(|claim| claim.watch.cancelled.contains(&run))
+        jobs.filter_map(|job| self.newest.get(job)).any(|claim| claim.watch.cancelled_runs.contains(&run))
     }
 
-    /// Since when the target is stuck, if it was not reported since.
+    /// The time since which the target is stuck; `None` if it is not, or has reported since.
     pub(super) fn stuck(&self, target: &str, run: Option<&Run>, reports: u64) -> Option<DateTime<Utc>> {
         let current = self.newest.values().filter(|claim| self.is_current(&claim.by));
         let all = current.flat_map(|claim| &claim.watch.stuck);
-        let same = all.filter(|stuck| {
+        let of_target = all.filter(|stuck| {
             let is_of_run = match (stuck.run, run) {
                 (Some(stuck_run), Some(run)) => (stuck_run, stuck.attempt) == (run.id, run.attempt),
                 (None, run) => run.is_none(),
@@ -105,11 +105,11 @@ impl<'a> Followers<'a> {
             };
             stuck.target.as_str() == target && is_of_run && reports <= stuck.reports
         });
-        same.map(|stuck| stuck.since).max()
+        of_target.map(|stuck| stuck.since).max()
     }
 }
 
-/// How often this attempt of a run has been reported.
+/// The number of reports of this attempt of a run.
 #[must_use]
 pub fn reports_of<'a>(run: Option<&Run>, reports: impl Iterator<Item = &'a Report>) -> u64 {
     let Some(run) = run else { return 0 };

@@ -1,7 +1,6 @@
-//! Gates: where a release waits for the word of people, and freezes: when nothing is started.
+//! Gates, at which a release waits for people, and freezes, in which no target is started.
 //!
-//! Both are rules of the targets file. The records of hub jobs keep them, so that whoever renders the board knows
-//! them.
+//! Both are rules of the targets file. The records of hub jobs keep them, so that every job can render the board.
 
 use std::fmt;
 
@@ -12,7 +11,7 @@ use super::status::Word;
 use crate::names::{Login, TargetName};
 use crate::problem::excerpt;
 
-/// A text that names nobody is quoted up to this length.
+/// The most characters that an error quotes.
 const QUOTE_LIMIT: usize = 60;
 
 /// The gates and freezes of the targets file.
@@ -27,7 +26,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Whether there are none.
+    /// Whether there are neither gates nor freezes.
     #[must_use]
     pub fn is_blank(&self) -> bool {
         *self == Self::default()
@@ -45,29 +44,31 @@ impl Rules {
 pub struct Gate {
     /// Its name: one of the names of the ticket, which it shares with the targets.
     pub name: TargetName,
-    /// Who may say go or no-go; none: whoever may give commands.
+    /// The people and teams who may say go or no-go; if empty, anyone who may give commands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvers: Vec<Approver>,
-    /// So many different people have to say go.
-    pub required: u32,
-    /// Whether the driver's go counts for nothing.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub not_driver: bool,
-    /// What becomes of an approval when the ref of a target has moved since.
-    pub on_moved: Word<OnMoved>,
+    /// The number of different people who have to say go.
+    #[serde(rename = "required")]
+    pub required_approvals: u32,
+    /// Whether the driver's go does not count.
+    #[serde(rename = "not_driver", default, skip_serializing_if = "std::ops::Not::not")]
+    pub excludes_driver: bool,
+    /// The effect of a moved ref of a target on an approval.
+    #[serde(rename = "on_moved")]
+    pub move_policy: Word<MovePolicy>,
 }
 
-/// What becomes of an approval when the ref of a target has moved since.
+/// The effect on an approval if the ref of a target has moved since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum OnMoved {
-    /// It counts no more for that target.
+pub enum MovePolicy {
+    /// The approval no longer counts for that target.
     Lapse,
-    /// It counts, and the step warns.
+    /// The approval counts, and the step warns.
     Warn,
 }
 
-/// Who may say go or no-go: a person, or each member of a team.
+/// A person who may say go or no-go, or a team whose members may.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Approver {
@@ -82,7 +83,7 @@ pub enum Approver {
     },
 }
 
-/// Why a text names nobody who could approve.
+/// A text that is neither a person nor a team.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is neither a login nor a team such as `@acme/release`")]
 pub struct ApproverError(String);
@@ -92,29 +93,29 @@ impl Approver {
     ///
     /// # Errors
     ///
-    /// When it is none of these.
+    /// The text has none of these forms.
     pub fn parse(text: &str) -> Result<Self, ApproverError> {
-        let refused = || ApproverError(excerpt(text, QUOTE_LIMIT));
+        let error = || ApproverError(excerpt(text, QUOTE_LIMIT));
         let name = text.trim();
         let name = name.strip_prefix('@').unwrap_or(name);
         if name.starts_with('@') {
-            return Err(refused());
+            return Err(error());
         }
         match name.split_once('/') {
-            None => Login::parse(name).map(Self::Person).ok_or_else(refused),
+            None => Login::parse(name).map(Self::Person).ok_or_else(error),
             Some((organization, slug)) => {
                 let is_slug = |slug: &str| {
                     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
                     !slug.is_empty() && slug.chars().all(is_part)
                 };
                 let organization = Login::parse(organization).filter(|login| !login.is_bot());
-                let organization = organization.filter(|_| is_slug(slug)).ok_or_else(refused)?;
+                let organization = organization.filter(|_| is_slug(slug)).ok_or_else(error)?;
                 Ok(Self::Team { organization: organization.as_str().to_owned(), slug: slug.to_lowercase() })
             }
         }
     }
 
-    /// Whether both name the same person or team; GitHub takes their names in any case.
+    /// Whether both are the same person or team; GitHub ignores the case of their names.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.to_string().eq_ignore_ascii_case(&other.to_string())
@@ -135,7 +136,7 @@ impl From<Approver> for String {
     }
 }
 
-/// `alice`, or `acme/release`: without an `@`, which would ping.
+/// `alice` or `acme/release`, without an `@`, which would ping.
 impl fmt::Display for Approver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -145,14 +146,14 @@ impl fmt::Display for Approver {
     }
 }
 
-/// A time in which nothing is started.
+/// A time in which no target is started.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Freeze {
-    /// Its first moment.
+    /// The first moment.
     pub from: DateTime<Utc>,
-    /// The first moment after it.
+    /// The end: the first moment after the freeze.
     pub to: DateTime<Utc>,
-    /// Why.
+    /// The reason in the targets file; may be blank.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }
@@ -164,7 +165,7 @@ impl Freeze {
         self.from <= now && now < self.to
     }
 
-    /// Whether it is the same time, whatever the reason.
+    /// Whether the time is the same, with any reason.
     #[must_use]
     pub fn is_same_time(&self, other: &Self) -> bool {
         (self.from, self.to) == (other.from, other.to)
@@ -221,14 +222,14 @@ mod tests {
             gates: vec![Gate {
                 name: "go".into(),
                 approvers: ["alice", "@acme/release"].map(|text| Approver::parse(text).expect("one")).into(),
-                required: 2,
-                not_driver: true,
-                on_moved: Word::Known(OnMoved::Warn),
+                required_approvals: 2,
+                excludes_driver: true,
+                move_policy: Word::Known(MovePolicy::Warn),
             }],
             freezes: Vec::new(),
         };
-        let written = serde_json::to_string(&rules).expect("JSON");
-        insta::assert_snapshot!(written, @r#"{"gates":[{"name":"go","approvers":["alice","acme/release"],"required":2,"not_driver":true,"on_moved":"warn"}]}"#);
-        assert_eq!(serde_json::from_str::<Rules>(&written).expect("rules"), rules);
+        let json = serde_json::to_string(&rules).expect("JSON");
+        insta::assert_snapshot!(json, @r#"{"gates":[{"name":"go","approvers":["alice","acme/release"],"required":2,"not_driver":true,"on_moved":"warn"}]}"#);
+        assert_eq!(serde_json::from_str::<Rules>(&json).expect("rules"), rules);
     }
 }

@@ -1,4 +1,4 @@
-//! Keys: what makes two dispatches, or two failures, belong to the same issue.
+//! Keys: two dispatches, or two failures, with the same key belong to the same issue.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use super::status::Word;
 use super::text;
 use crate::names::{IssueNumber, RunId};
 
-/// What makes two dispatches, or two failures, belong to the same issue.
+/// The key of an issue. Two dispatches, or two failures, with the same key belong to the same issue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Key {
@@ -20,19 +20,18 @@ pub enum Key {
     Failure(String),
 }
 
-/// The data in the body of a ticket, by which it is found again. It is written once; state lives
-/// in records.
+/// The data in the body of a ticket, by which a later job finds it. It is written once; state lives in records.
 #[derive(Serialize, Deserialize)]
 struct TicketBody {
     key: Word<Key>,
-    /// The earlier ticket of the same release, which is closed, and of which this one takes over what is released.
+    /// The earlier, closed ticket of the same release, from which this one takes over the released targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     continues: Option<IssueNumber>,
 }
 
 impl Key {
-    /// Reads the key from the body of an issue that this action opened; one that only a newer release
-    /// can read is no reason to take the issue for somebody else's.
+    /// Reads the key from the body of an issue that this action opened. An issue whose key only a newer release can
+    /// read is still an issue of this action.
     #[must_use]
     pub fn of(body: &str) -> Option<Word<Self>> {
         let Ok(marker) = Marker::find(body)? else {
@@ -50,8 +49,8 @@ impl Key {
         }
     }
 
-    /// Renders the body of a ticket: the marker, then `text`, cut to GitHub's limit. `continues`: the earlier ticket
-    /// that it takes over from.
+    /// Renders the body of a ticket: the marker, then `text`, cut to GitHub's limit. `continues` is the earlier ticket
+    /// from which it takes over.
     #[must_use]
     pub fn ticket_body(&self, text: &str, continues: Option<IssueNumber>) -> String {
         let marker = marker::render(Kind::Ticket, &TicketBody { key: self.clone().into(), continues });
@@ -59,14 +58,14 @@ impl Key {
     }
 }
 
-/// The earlier ticket of the same release that the ticket with this body takes over from.
+/// The earlier ticket of the same release from which the ticket with this body takes over.
 #[must_use]
 pub fn continues(body: &str) -> Option<IssueNumber> {
     let marker = Marker::find(body)?.ok().filter(|marker| marker.kind() == Some(Kind::Ticket))?;
     marker.data::<TicketBody>().ok()?.continues
 }
 
-/// A failure is found by its fingerprint alone, whatever else a newer release wrote beside it.
+/// The fingerprint alone is the key of a failure; fields of a newer release beside it change nothing.
 fn failure_of(marker: &Marker<'_>) -> Option<Word<Key>> {
     let value = marker.value().ok()?;
     let fingerprint = value.get("fingerprint").and_then(Value::as_str)?;

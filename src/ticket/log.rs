@@ -1,10 +1,10 @@
-//! The log: the comments of a ticket as they were read, and what may be done next about the board.
+//! The log: the comments of a ticket as this step read them, and the next step for the board.
 //!
 //! A comment counts only if its first line is a marker *and* its author is trusted: a bot, or an
-//! owner, member or collaborator of the hub. All others are people's, and are left alone.
+//! owner, member or collaborator of the hub. All other comments belong to people and stay as they are.
 //!
-//! A record that only a newer release can read is never taken for absent: the board's marker knows
-//! it, and what it may hold is not started ([`Log::unreadable_hold`]).
+//! A record that only a newer release can read still counts: the board's marker lists it, and no job starts a target
+//! that it may hold ([`Log::unreadable_hold`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,48 +15,50 @@ use serde_json::Value;
 
 use super::basis::Basis;
 use super::board;
+use super::board_data::{BoardData, RecordVersions};
 use super::decision::Decision;
-use super::fold::{believed, fold_without};
+use super::fold::{fold_by_basis, fold_without};
 use super::marker::{Kind, Marker, MarkerError};
 use super::record::{Dispatch, Notice, Record, Report};
 use super::release::Release;
 use super::second::{SecondStart, second_starts};
-use super::seen::{BoardData, Seen};
 use super::state::Ticket;
 use super::writer::Writer;
 use crate::names::{CommentId, RepoName, TargetName, number};
-use crate::problem::Problem;
+use crate::problem::{Problem, Topic};
 
 /// A comment as GitHub shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comment {
     /// Its id.
     pub id: CommentId,
-    /// The account that wrote it; none if the account is gone.
+    /// The account that wrote it; `None` if the account is gone.
     pub author: Option<String>,
     /// Whether the author may write records.
-    pub trusted: bool,
+    pub is_trusted: bool,
     /// Its text.
     pub body: String,
-    /// When it was created, by GitHub's clock.
+    /// Its creation, by GitHub's clock.
     pub created_at: DateTime<Utc>,
-    /// When it was last written, by GitHub's clock.
+    /// Its last change, by GitHub's clock.
     pub updated_at: DateTime<Utc>,
     /// The comment in the browser.
     pub url: String,
 }
 
 impl Comment {
-    /// The problem of a record that this step has written to `hub` and that nobody will believe.
+    /// The problem of a record that this step wrote to `hub` and that counts for nothing, because its author lacks the
+    /// role.
     #[must_use]
-    pub fn not_believed(&self, hub: &RepoName) -> Problem {
+    pub fn author_problem(&self, hub: &RepoName) -> Problem {
         let author = self.author.as_deref().unwrap_or("an account that is gone");
         let what = format!("{} counts for nothing: {author} may not triage in {hub}", self.url);
-        Problem::new(what).help(format!("give {author} the role triage in {hub}, or use a token of an App"))
+        let help = format!("give {author} the role triage in {hub}, or use a token of an App");
+        Problem::new(what).help(Topic::Record, help)
     }
 }
 
-/// What a comment is to this action.
+/// A comment as this action reads it.
 #[derive(Debug, Clone)]
 enum Content {
     Record(Box<Record>),
@@ -74,7 +76,7 @@ struct Unreadable {
     holds: Holds,
 }
 
-/// Which targets an unreadable record may hold.
+/// The targets that an unreadable record may hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Holds {
     Nothing,
@@ -82,61 +84,62 @@ enum Holds {
     Everything,
 }
 
-/// The comments of a ticket, as far as they were read.
+/// The comments of a ticket that this step has read.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
     comments: BTreeMap<CommentId, (Comment, Content)>,
-    /// The comments that hold records of hub jobs: few among many, and asked for often.
+    /// The comments that hold records of hub jobs: few among many, and often needed.
     dispatches: BTreeSet<CommentId>,
-    /// The records of which no board is expected to know more than was read.
-    gone: BTreeSet<CommentId>,
-    folded: Folded,
-    believed: Believed,
+    /// The records that a board may claim to know better: deleted ones, and those that a person made the board
+    /// overstate.
+    exceptions: BTreeSet<CommentId>,
+    fold_cache: FoldCache,
+    basis_cache: BasisCache,
 }
 
-/// What follows from the comments, made when it is first asked for.
+/// The fold of all comments, made at its first use.
 #[derive(Clone, Default)]
-struct Folded(OnceLock<Box<Derived>>);
+struct FoldCache(OnceLock<Box<Fold>>);
 
-/// What decisions rest on, by the basis that was last asked for.
+/// The ticket of the last basis for which it was folded.
 #[derive(Default)]
-struct Believed(Mutex<Option<(Basis, Arc<Ticket>)>>);
+struct BasisCache(Mutex<Option<(Basis, Arc<Ticket>)>>);
 
-impl Clone for Believed {
+impl Clone for BasisCache {
     fn clone(&self) -> Self {
         Self(Mutex::new(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()))
     }
 }
 
-impl fmt::Debug for Believed {
+impl fmt::Debug for BasisCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("_")
     }
 }
 
 #[derive(Clone)]
-struct Derived {
+struct Fold {
     ticket: Ticket,
-    /// The targets that records may hold which this release cannot read, with the authors of the records.
+    /// The records that this release cannot read, with their authors and the targets that they may hold.
     holds: Vec<(CommentId, Option<String>, Holds)>,
 }
 
-impl fmt::Debug for Folded {
+impl fmt::Debug for FoldCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("_")
     }
 }
 
-/// What must be done so that the board shows what the log says.
+/// The next step, after which the board shows what the log says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BoardStep {
-    /// Nothing: the board shows all records that were read.
+    /// None: the board shows all records that this step has read.
     Shown,
-    /// The board was folded from records that were not read: they must be read first.
+    /// Read these records first: the board was folded from newer states of them.
     ReadAgain(Vec<CommentId>),
-    /// A newer release wrote the board from records that this one cannot read: it stays as it is.
+    /// None: a newer release wrote the board from records that this one cannot read, so it stays as it is.
     Newer,
-    /// The board must be written: in place, or as a new comment.
+    /// Write the board: in place, or as a new comment.
     Write {
         /// The board's comment, if there is one.
         comment: Option<CommentId>,
@@ -146,16 +149,16 @@ pub enum BoardStep {
 }
 
 impl Log {
-    /// Takes in comments; one that is known already is replaced, unless what is known is newer.
+    /// Adds comments; a newer state of a comment replaces an older one.
     ///
     /// Lists are read page by page while others write, and from replicas that lag, so a later answer may hold
     /// the older text.
     pub fn extend(&mut self, comments: impl IntoIterator<Item = Comment>) {
         for comment in comments {
             let content = Content::of(&comment);
-            let known = self.comments.get(&comment.id);
+            let present = self.comments.get(&comment.id);
             let age = |comment: &Comment, content: &Content| (content.seq(), comment.updated_at);
-            if known.is_none_or(|(known, old)| age(known, old) <= age(&comment, &content)) {
+            if present.is_none_or(|(present, old)| age(present, old) <= age(&comment, &content)) {
                 match &content {
                     Content::Record(record) if matches!(**record, Record::Dispatch(_)) => {
                         self.dispatches.insert(comment.id);
@@ -170,25 +173,24 @@ impl Log {
         }
     }
 
-    /// Accepts that a comment is gone from GitHub, or is no record any more: a person deleted or
-    /// overwrote it. No board is expected to show it.
-    pub fn accept_gone(&mut self, id: CommentId) {
+    /// Accepts that a person deleted a comment, or overwrote its record. A board need not show it any more.
+    pub fn accept_loss(&mut self, id: CommentId) {
         self.comments.remove(&id);
         self.dispatches.remove(&id);
-        self.gone.insert(id);
+        self.exceptions.insert(id);
         self.forget_folds();
     }
 
-    /// Accepts that these records are no newer than they were read, whatever a board says.
+    /// Accepts that this step has read the newest states of these records, although a board claims newer ones.
     pub fn accept_as_read(&mut self, records: impl IntoIterator<Item = CommentId>) {
-        self.gone.extend(records);
+        self.exceptions.extend(records);
     }
 
     fn forget_folds(&mut self) {
-        (self.folded, self.believed) = (Folded::default(), Believed::default());
+        (self.fold_cache, self.basis_cache) = (FoldCache::default(), BasisCache::default());
     }
 
-    /// Whether the comment is known as a record, readable or not.
+    /// Whether the comment is here and holds a record, readable or not.
     #[must_use]
     pub fn has_record(&self, id: CommentId) -> bool {
         self.seq(id).is_some()
@@ -208,19 +210,19 @@ impl Log {
         self.comments.keys().next_back().copied()
     }
 
-    /// How many comments are known, those of people included.
+    /// The number of comments, those of people included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.comments.len()
     }
 
-    /// Whether there is anything that a board could show.
+    /// Whether there are records, which a board could show.
     #[must_use]
     pub fn has_records(&self) -> bool {
         self.records().next().is_some()
     }
 
-    /// Whether no comment is known.
+    /// Whether the log has no comment.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.comments.is_empty()
@@ -237,7 +239,8 @@ impl Log {
         })
     }
 
-    /// Who wrote the first record that decides something: a claim, a decision, or one that may be either and that this release cannot read.
+    /// The author of the first record that may decide something: a claim, a decision, or a record that this release
+    /// cannot read and that may be either.
     #[must_use]
     pub fn first_claimant(&self) -> Option<&str> {
         let claims = self.dispatches().map(|(comment, _)| comment);
@@ -247,17 +250,17 @@ impl Log {
         first.and_then(|comment| comment.author.as_deref())
     }
 
-    /// Whether the hub closes the ticket when everything is released, by the newest claim of the account that claimed
-    /// first: other accounts decide nothing.
+    /// Whether the hub closes the ticket once everything is released. The newest claim of the account that claimed
+    /// first says so: other accounts decide nothing.
     #[must_use]
-    pub fn closes_when_done(&self) -> bool {
+    pub fn closes_ticket(&self) -> bool {
         let first = self.first_claimant();
         let own = self.dispatches().filter(|(comment, _)| comment.author.as_deref() == first);
         let newest = own.max_by_key(|(_, claim)| (claim.by.run, claim.by.attempt, claim.seq));
         newest.is_some_and(|(_, claim)| claim.close)
     }
 
-    /// The records that target jobs wrote, oldest first.
+    /// The records of target jobs, oldest first.
     pub fn reports(&self) -> impl Iterator<Item = (&Comment, &Report)> {
         self.records().filter_map(|(comment, record)| match record {
             Record::Report(report) => Some((comment, report)),
@@ -273,7 +276,7 @@ impl Log {
         })
     }
 
-    /// The records of the whole release that an account of `basis` wrote, oldest first.
+    /// The records of the whole release by the hub's account in `basis`, oldest first.
     pub fn releases<'l>(&'l self, basis: &'l Basis) -> impl Iterator<Item = (&'l Comment, &'l Release)> {
         self.records().filter_map(|(comment, record)| match record {
             Record::Release(release) if basis.is_own(comment.author.as_deref()) => {
@@ -291,8 +294,8 @@ impl Log {
         })
     }
 
-    /// The highest sequence number among the records of `writer`, 0 if there is none; low enough for more to
-    /// follow, whatever others have written in that name.
+    /// The highest sequence number among the records of `writer`, 0 if there is none. It is at most half of the
+    /// highest number, so that more can follow even if others wrote a huge one in that name.
     #[must_use]
     pub fn last_seq(&self, writer: &Writer) -> u64 {
         self.records()
@@ -302,28 +305,29 @@ impl Log {
             .map_or(0, |seq| seq.min(number::MAX / 2))
     }
 
-    /// How many records were written at or after `since`.
+    /// The number of records that changed at or after `since`.
     #[must_use]
     pub fn written_since(&self, since: DateTime<Utc>) -> usize {
         self.records().filter(|(comment, _)| comment.updated_at >= since).count()
     }
 
-    /// The state of the release. It is folded once for each change of the log.
+    /// The state of the release by all records, folded once for each change of the log.
     #[must_use]
     pub fn ticket(&self) -> &Ticket {
-        &self.derived().ticket
+        &self.fold().ticket
     }
 
-    fn derived(&self) -> &Derived {
-        self.folded.0.get_or_init(|| {
-            let unreadable = self.unread().collect();
+    fn fold(&self) -> &Fold {
+        self.fold_cache.0.get_or_init(|| {
+            let unreadable = self.newer_comments().collect();
             let first = self.first_claimant();
-            // Everybody who may write records could write that others have decided something.
+            // Anybody who may write records could write a decision in the name of others.
             let counts = |(comment, record): &(&Comment, &Record)| {
                 !matches!(record, Record::Decision(_)) || comment.author.as_deref() == first
             };
             let records = self.records().filter(counts).map(|(_, record)| record);
-            let ticket = Ticket { unreadable, ..fold_without(records, self.second_starts()) };
+            let ticket =
+                Ticket { unreadable_comments: unreadable, ..fold_without(records, self.second_starts()) };
             let holds = self
                 .unreadable()
                 .map(|(comment, record)| (comment.id, comment.author.clone(), record.holds.clone()));
@@ -332,16 +336,16 @@ impl Log {
                 let names = Some(decision.names.clone()).filter(|names| !names.is_empty());
                 (comment.id, comment.author.clone(), names.map_or(Holds::Everything, Holds::These))
             });
-            Box::new(Derived { ticket, holds: holds.chain(newer).collect() })
+            Box::new(Fold { ticket, holds: holds.chain(newer).collect() })
         })
     }
 
-    /// The state of the release as far as decisions may rest on it.
+    /// The state of the release by the facts of `basis` alone, on which decisions may rest.
     #[must_use]
-    pub fn believed(&self, basis: &Basis) -> Arc<Ticket> {
-        let mut known = self.believed.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*known {
-            Some((of, ticket)) if of == basis => Arc::clone(ticket),
+    pub fn ticket_by_basis(&self, basis: &Basis) -> Arc<Ticket> {
+        let mut cache = self.basis_cache.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*cache {
+            Some((of_ticket, ticket)) if of_ticket == basis => Arc::clone(ticket),
             _ => {
                 let own = self.dispatches().filter(|(comment, _)| basis.is_own(comment.author.as_deref()));
                 let own: Vec<(&Comment, &Dispatch)> = own.collect();
@@ -354,10 +358,10 @@ impl Log {
                 let decisions = self.decisions();
                 let decisions = decisions.filter(|(comment, _)| basis.is_own(comment.author.as_deref()));
                 let decisions = decisions.map(|(_, decision)| decision);
-                let ticket = believed(claims, reports, notices, decisions, second, basis);
-                let unreadable = self.ticket().unreadable.clone();
-                let ticket = Arc::new(Ticket { unreadable, ..ticket });
-                *known = Some((basis.clone(), Arc::clone(&ticket)));
+                let ticket = fold_by_basis(claims, reports, notices, decisions, second, basis);
+                let unreadable = self.ticket().unreadable_comments.clone();
+                let ticket = Arc::new(Ticket { unreadable_comments: unreadable, ..ticket });
+                *cache = Some((basis.clone(), Arc::clone(&ticket)));
                 ticket
             }
         }
@@ -368,13 +372,13 @@ impl Log {
         second_starts(claims.map(|(comment, dispatch)| (comment.id, comment.author.as_deref(), dispatch)))
     }
 
-    /// The comments that a newer release wrote, as far as this one cannot read them.
-    fn unread(&self) -> impl Iterator<Item = CommentId> {
+    /// The comments of newer releases that this one cannot read, or not whole.
+    fn newer_comments(&self) -> impl Iterator<Item = CommentId> {
         let newer = self.records().filter(|(_, record)| record.has_newer_words());
-        let mut unread: Vec<CommentId> = newer.map(|(comment, _)| comment.id).collect();
-        unread.extend(self.unreadable().map(|(comment, _)| comment.id));
-        unread.sort();
-        unread.into_iter()
+        let mut ids: Vec<CommentId> = newer.map(|(comment, _)| comment.id).collect();
+        ids.extend(self.unreadable().map(|(comment, _)| comment.id));
+        ids.sort();
+        ids.into_iter()
     }
 
     /// The records that this release cannot read, oldest first.
@@ -386,7 +390,7 @@ impl Log {
         })
     }
 
-    /// A record by an account of `basis` that this release cannot read and that may hold `target`.
+    /// A record by the hub's account in `basis` that this release cannot read and that may hold `target`.
     ///
     /// Reports and notices never hold a target. Any other record holds those that it names in
     /// `targets`, as texts or as objects with a `target`; one that names none may hold all of them.
@@ -397,22 +401,22 @@ impl Log {
             Holds::These(names) => names.contains(target),
             Holds::Everything => true,
         };
-        let mut own = self.derived().holds.iter().filter(|(_, author, _)| basis.is_own(author.as_deref()));
+        let mut own = self.fold().holds.iter().filter(|(_, author, _)| basis.is_own(author.as_deref()));
         own.find(|(_, _, holds)| may_hold(holds)).map(|(comment, _, _)| *comment)
     }
 
-    /// The board: of several the one with the lowest id.
+    /// The board; of several the one with the lowest id.
     #[must_use]
     pub fn board(&self) -> Option<&Comment> {
         self.boards().next().map(|(comment, _)| comment)
     }
 
-    /// Boards that another job created at the same time, and that are in the way.
+    /// The superfluous boards, which other jobs created at the same time.
     pub fn spare_boards(&self) -> impl Iterator<Item = CommentId> {
         self.boards().skip(1).map(|(comment, _)| comment.id)
     }
 
-    /// Decides what the board needs.
+    /// Decides the next step for the board.
     #[must_use]
     pub fn next_board_step(&self) -> BoardStep {
         let data = self.board_data();
@@ -426,40 +430,43 @@ impl Log {
             let body = board::render(self.ticket(), &data, &BTreeMap::new());
             return BoardStep::Write { comment: None, body };
         };
-        // Its writer may have been able to read more of the same records.
-        if board.seen == data.seen && board.unread.iter().all(|id| data.unread.contains(id)) {
+        // The writer of the board may understand more words of the same records.
+        if board.versions == data.versions
+            && board.unread_records.iter().all(|id| data.unread_records.contains(id))
+        {
             return BoardStep::Shown;
         }
-        let mut unread = board.seen.beyond(|id| self.seq(id));
-        unread.retain(|id| !self.gone.contains(id));
-        if !unread.is_empty() {
-            return BoardStep::ReadAgain(unread);
+        let mut newer_records = board.versions.newer_records(|id| self.seq(id));
+        newer_records.retain(|id| !self.exceptions.contains(id));
+        if !newer_records.is_empty() {
+            return BoardStep::ReadAgain(newer_records);
         }
-        let shows_more = |id: &CommentId| board.seen.lists(*id) && !board.unread.contains(id);
-        let rows = board::Kept::of(&comment.body);
+        let shows_more = |id: &CommentId| board.versions.lists(*id) && !board.unread_records.contains(id);
+        let rows = board::OldRows::parse(&comment.body);
         let row = |name: &TargetName| rows.row(name).cloned();
-        let held = self.ticket().held_by_newer_words();
+        let targets = self.ticket().targets_with_newer_words();
         let replaceable = |id: CommentId| match &self.comments[&id].1 {
-            Content::Record(_) => held.iter().all(|name| row(name).is_some()),
+            Content::Record(_) => targets.iter().all(|name| row(name).is_some()),
             _ => false,
         };
-        if data.unread.iter().filter(|id| shows_more(id)).any(|id| !replaceable(*id)) {
+        if data.unread_records.iter().filter(|id| shows_more(id)).any(|id| !replaceable(*id)) {
             return BoardStep::Newer;
         }
-        let kept = held.into_iter().filter_map(|name| Some((name.clone(), row(name)?)));
+        let old_rows = targets.into_iter().filter_map(|name| Some((name.clone(), row(name)?)));
         BoardStep::Write {
             comment: Some(comment.id),
-            body: board::render(self.ticket(), &data, &kept.collect()),
+            body: board::render(self.ticket(), &data, &old_rows.collect()),
         }
     }
 
-    /// What a board of this log is made from.
+    /// The data of a board of this log.
     fn board_data(&self) -> BoardData {
         let readable = self.records().map(|(comment, record)| (comment.id, record.seq()));
-        let seen =
-            Seen::of(readable.chain(self.unreadable().map(|(comment, record)| (comment.id, record.seq))));
-        let unread = self.unread().filter(|id| seen.lists(*id)).collect();
-        BoardData { seen, unread }
+        let versions = RecordVersions::of(
+            readable.chain(self.unreadable().map(|(comment, record)| (comment.id, record.seq))),
+        );
+        let ids = self.newer_comments().filter(|id| versions.lists(*id)).collect();
+        BoardData { versions, unread_records: ids }
     }
 
     /// The boards, oldest first.
@@ -471,10 +478,10 @@ impl Log {
         })
     }
 
-    /// Whether the author of a comment writes records: a bot, or an account that the action runs under.
-    /// What a person copied into a comment of their own is theirs to keep.
+    /// Whether the author of a comment writes records: a bot, or an account under which the action runs. A board that
+    /// a person copied into a comment of their own stays theirs.
     fn is_writer(&self) -> impl Fn(&Comment) -> bool + '_ {
-        // The first comment with a job's record is the original, later ones may be copies.
+        // The first comment with a job's record is the original; later ones may be copies.
         let mut authors: BTreeMap<&Writer, Option<&str>> = BTreeMap::new();
         for (comment, record) in self.records() {
             authors.entry(record.by()).or_insert(comment.author.as_deref());
@@ -495,8 +502,8 @@ impl Content {
     fn of(comment: &Comment) -> Self {
         let marker = match Marker::find(&comment.body) {
             None => return Self::Foreign,
-            Some(_) if !comment.trusted => {
-                let author = comment.author.as_deref().unwrap_or("nobody");
+            Some(_) if !comment.is_trusted => {
+                let author = comment.author.as_deref().unwrap_or("an account that is gone");
                 tracing::debug!("comment {} is ignored: {author} may not write records", comment.id);
                 return Self::Foreign;
             }
@@ -504,14 +511,14 @@ impl Content {
         };
         let content = marker.and_then(|marker| match Self::parse(&marker) {
             Err(MarkerError::Newer) if marker.word() == Kind::Board.as_str() => Ok(Self::NewerBoard),
-            // Somebody has edited the board: the next one takes its place.
+            // A person has edited the board: the next board takes its place.
             Err(MarkerError::Damaged) if marker.word() == Kind::Board.as_str() => {
                 Ok(Self::Board(BoardData::default()))
             }
             Err(MarkerError::Newer) => Unreadable::of(&marker).map(Self::Unreadable),
             content => content,
         });
-        // Every release writes whole markers: a person has overwritten this one.
+        // Every release writes whole markers, so a person has overwritten this one.
         content.unwrap_or_else(|error| {
             tracing::debug!("comment {} is ignored: {error}", comment.id);
             Self::Foreign
@@ -526,7 +533,7 @@ impl Content {
         })
     }
 
-    /// How often it was written, if it is a record.
+    /// The sequence number, if it is a record.
     fn seq(&self) -> Option<u64> {
         match self {
             Self::Record(record) => Some(record.seq()),
@@ -556,7 +563,7 @@ impl Unreadable {
     }
 }
 
-/// The targets that a record names, whatever else it says; `None` if it does not say it as records do.
+/// The targets in the field `targets` of an unreadable record; `None` if the field is missing or has another shape.
 fn targets_of(value: &Value) -> Option<Vec<TargetName>> {
     let name = |target: &Value| {
         let name = target.as_str().or_else(|| target.get("target")?.as_str())?;

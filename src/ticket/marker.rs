@@ -1,11 +1,11 @@
-//! Markers: the hidden first line by which the action knows its own comments and issues again.
+//! Markers: the hidden first line by which the action recognizes its own comments and issues.
 //!
 //! ```text
 //! <!-- release-ticket:1 KIND {"…":…} -->
 //! ```
 //!
 //! The JSON is one line, and `<`, `>` and `--` are written as escapes, so that no value can end the
-//! HTML comment. Whether the author of a marker is to be believed is decided by [`super::log`].
+//! HTML comment. [`super::log`] decides whether the author of a marker is believed.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,25 +17,25 @@ use crate::names::number;
 const START: &str = "<!-- release-ticket:";
 const END: &str = " -->";
 
-/// The version of the format that this release writes, and the newest that it reads.
+/// The version of the format that this release writes, and the newest version that it reads.
 const VERSION: u32 = 1;
 
-/// What a marked text is.
+/// The kind of a text with a marker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The body of a ticket.
     Ticket,
     /// The comment that shows the release at a glance.
     Board,
-    /// A hub job's record: what it starts.
+    /// A hub job's record of the targets that it starts.
     Dispatch,
-    /// A target job's record: its stages.
+    /// A target job's record of its stages.
     Report,
-    /// A failure that was notified: a record on a ticket, or the body of an issue of its own.
+    /// The notice of a failure: a record on a ticket, or the body of an issue of its own.
     Notice,
-    /// A hub job's record of what a person decided by a comment.
+    /// A hub job's record of a person's command.
     Decision,
-    /// A hub job's record of what a whole release came to.
+    /// A hub job's record of a complete release.
     Release,
 }
 
@@ -50,7 +50,7 @@ impl Kind {
         Self::Release,
     ];
 
-    /// The word that stands in the marker.
+    /// The word in the marker.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -65,18 +65,18 @@ impl Kind {
     }
 }
 
-/// Why the data behind a marker cannot be used.
+/// A marker whose data cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MarkerError {
-    /// Cut off, or edited by hand.
+    /// It was cut off, or edited by hand.
     #[error("the marker is damaged")]
     Damaged,
-    /// Its format, its kind or the shape of its data is not one that this release knows.
+    /// This release does not know its format, its kind or the shape of its data.
     #[error("the marker was written by a newer release of the action")]
     Newer,
 }
 
-/// A marker as found at the start of a text: its words, and its JSON, not yet read.
+/// The marker at the start of a text: its words, and its JSON as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marker<'a> {
     version: u32,
@@ -85,11 +85,11 @@ pub struct Marker<'a> {
 }
 
 impl<'a> Marker<'a> {
-    /// Finds the marker of `body`; `None` when its first line is not one.
+    /// The marker of `body`; `None` if its first line is not a marker.
     ///
     /// # Errors
     ///
-    /// When the first line begins like a marker and is damaged.
+    /// The first line begins like a marker and is damaged.
     pub fn find(body: &'a str) -> Option<Result<Self, MarkerError>> {
         let line = body.split(['\n', '\r']).next().unwrap_or_default();
         let rest = line.strip_prefix(START)?;
@@ -103,24 +103,24 @@ impl<'a> Marker<'a> {
         Some(Self { version, word: parts.next()?, json: parts.next()? })
     }
 
-    /// What the text is; `None` when only a newer release knows.
+    /// The kind of the text; `None` if only a newer release knows it.
     #[must_use]
     pub fn kind(&self) -> Option<Kind> {
         let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == self.word);
         kind.filter(|_| self.version <= VERSION)
     }
 
-    /// The word for its kind, which may be one that only a newer release knows.
+    /// The word for its kind, also one that only a newer release knows.
     #[must_use]
     pub fn word(&self) -> &'a str {
         self.word
     }
 
-    /// Reads the marker's data.
+    /// Parses the marker's data.
     ///
     /// # Errors
     ///
-    /// When it is not JSON, or not of the shape of `T`.
+    /// The data is not JSON, or does not have the shape of `T`.
     pub fn data<T: DeserializeOwned>(&self) -> Result<T, MarkerError> {
         if self.version > VERSION {
             return Err(MarkerError::Newer);
@@ -131,17 +131,17 @@ impl<'a> Marker<'a> {
         })
     }
 
-    /// The marker's data without a shape, whatever release wrote it.
+    /// The marker's data as JSON, of any release.
     ///
     /// # Errors
     ///
-    /// When it is not JSON.
+    /// The data is not JSON.
     pub fn value(&self) -> Result<Value, MarkerError> {
         serde_json::from_str(self.json).map_err(|_| MarkerError::Damaged)
     }
 }
 
-/// Whether there is a number that no release writes.
+/// Whether the data has a number that no release writes.
 fn has_huge_number(data: &Value) -> bool {
     match data {
         Value::Number(number) => match number.as_u64() {
@@ -159,7 +159,7 @@ pub fn render(kind: Kind, data: &impl Serialize) -> String {
     format!("{START}{VERSION} {} {}{END}", kind.as_str(), json(data))
 }
 
-/// `data` as it stands in a marker.
+/// The JSON of `data` for a marker, on one line.
 pub fn json(data: &impl Serialize) -> String {
     let json = serde_json::to_string(data).expect("our own records have string keys and finite numbers");
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace("--", "\\u002d\\u002d")
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_marker_is_told_from_one_of_a_newer_release() {
+    fn a_damaged_marker_is_distinguished_from_one_of_a_newer_release() {
         for text in [
             "<!-- release-ticket:1 report {\"a\"",
             "<!-- release-ticket:x report {} -->",
@@ -206,13 +206,13 @@ mod tests {
             assert_eq!((find(text).kind(), find(text).data::<Value>()), (None, data), "{text}");
             assert_eq!(find(text).value(), Ok(json!({})));
         }
-        let damaged = find("<!-- release-ticket:1 report {\"a\" -->");
-        assert_eq!(damaged.data::<Value>(), Err(MarkerError::Damaged));
+        let marker = find("<!-- release-ticket:1 report {\"a\" -->");
+        assert_eq!(marker.data::<Value>(), Err(MarkerError::Damaged));
         assert_eq!(find("<!-- release-ticket:1 report {} -->").data::<u32>(), Err(MarkerError::Newer));
     }
 
     #[test]
-    fn a_number_that_nobody_hands_out_is_damage_and_not_the_word_of_a_newer_release() {
+    fn a_number_that_no_release_writes_is_damage_and_not_the_word_of_a_newer_release() {
         for (number, error) in [
             ("9007199254740993", MarkerError::Damaged),
             ("18446744073709551615", MarkerError::Damaged),

@@ -1,6 +1,6 @@
-//! Minutes: what people decided, in words, for their records, the board and whoever acts next.
+//! Minutes: people's decisions in words, for their records, the board and the pings.
 //!
-//! Names, reasons and commits are text from outside, and are defused here.
+//! Names, reasons and commits are text from outside, and are made harmless here.
 
 use super::decision::{ApprovedCommit, Decision, Outcome, Verb};
 use super::decisions::{GateStanding, Lapse};
@@ -10,35 +10,35 @@ use super::status::Word;
 use super::text;
 use crate::names::{RepoName, TargetName};
 
-/// As many names stand in a sentence.
-pub(super) const NAMED: usize = 6;
+/// The most names in a sentence.
+pub(super) const NAMES_LIMIT: usize = 6;
 
-/// So many digits of a commit are read.
+/// The number of digits of a short commit id.
 const SHORT: usize = 7;
 
 impl Decision {
-    /// What the person did, with a link to the comment: `🟢 alice said go on go for web at 1a2b3c4`. `who` is the
-    /// person as it may stand there; the reason takes so many characters at the most.
+    /// The command in words, with a link to its comment: `🟢 alice said go on go for web at 1a2b3c4`. `who` is the person
+    /// in Markdown; the reason is cut to `reason` characters.
     pub(super) fn sentence(&self, who: &str, reason: usize) -> String {
-        let said = |words: &str| text::link(words, &self.comment_url);
-        let (emoji, deed) = match self.verb() {
+        let link = |words: &str| text::link(words, &self.comment_url);
+        let (emoji, action) = match self.verb() {
             Some(Verb::Go) => {
-                ("🟢", format!("{} on {}{}", said("said go"), self.about("every gate"), self.at_commits()))
+                ("🟢", format!("{} on {}{}", link("said go"), self.about("every gate"), self.at_commits()))
             }
             Some(Verb::NoGo) => {
-                ("⛔", format!("{} on {}{}", said("said no-go"), self.about("every gate"), self.at_commits()))
+                ("⛔", format!("{} on {}{}", link("said no-go"), self.about("every gate"), self.at_commits()))
             }
-            Some(Verb::Retry) => ("🔁", format!("{} {} again", said("starts"), self.about("what failed"))),
-            Some(Verb::Cancel) => ("🚫", format!("{} {}", said("cancels"), self.cancelled())),
-            Some(Verb::Skip) => ("⏭️", format!("{} {}", said("skips"), self.about("what is left"))),
-            Some(Verb::Hold) => ("⏸️", format!("{} {}", said("holds"), self.about(EVERYTHING))),
-            Some(Verb::Resume) => ("▶️", format!("{} {}", said("resumes"), self.about(EVERYTHING))),
-            Some(Verb::OverrideFreeze) => ("🧊", format!("{} the freeze{}", said("overrides"), self.until())),
+            Some(Verb::Retry) => ("🔁", format!("{} {} again", link("starts"), self.about("what failed"))),
+            Some(Verb::Cancel) => ("🚫", format!("{} {}", link("cancels"), self.cancelled_targets())),
+            Some(Verb::Skip) => ("⏭️", format!("{} {}", link("skips"), self.about("what is left"))),
+            Some(Verb::Hold) => ("⏸️", format!("{} {}", link("holds"), self.about(EVERYTHING))),
+            Some(Verb::Resume) => ("▶️", format!("{} {}", link("resumes"), self.about(EVERYTHING))),
+            Some(Verb::OverrideFreeze) => ("🧊", format!("{} the freeze{}", link("overrides"), self.until())),
             Some(Verb::Status | Verb::Help) | None => {
-                ("💬", format!("{} {}", said("asked for"), self.word()))
+                ("💬", format!("{} {}", link("asked for"), self.word()))
             }
         };
-        format!("{emoji} {who} {deed}{}", self.because(reason))
+        format!("{emoji} {who} {action}{}", self.because(reason))
     }
 
     /// `: the reason`, where there is one.
@@ -47,14 +47,14 @@ impl Decision {
         reason.map(|reason| format!(": {}", text::inline(&text::cut(reason, limit)))).unwrap_or_default()
     }
 
-    /// Whether it says how something stands from now on: whoever asks a question decides nothing.
+    /// Whether the command only asks a question, and decides nothing.
     #[must_use]
     pub fn is_question(&self) -> bool {
         matches!(self.verb(), Some(Verb::Status | Verb::Help))
     }
 
     fn about(&self, everything: &str) -> String {
-        if self.names.is_empty() { everything.to_owned() } else { listed(self.names.iter().map(bold)) }
+        if self.names.is_empty() { everything.to_owned() } else { join_names(self.names.iter().map(bold)) }
     }
 
     fn word(&self) -> String {
@@ -71,25 +71,26 @@ impl Decision {
         }
     }
 
-    /// The targets with the commits that a word on gates is about.
+    /// The targets and commits that a go or no-go is about.
     fn at_commits(&self) -> String {
-        let commits = self.commits.iter().map(|of| {
-            let link = of.sha.as_deref().and_then(|sha| commit_link(self.page(&of.repository), sha));
-            format!("{}{}", bold(&of.target), link.map(|link| format!(" at {link}")).unwrap_or_default())
+        let commits = self.commits.iter().map(|commit| {
+            let link = commit.sha.as_deref().and_then(|sha| commit_link(self.page(&commit.repository), sha));
+            format!("{}{}", bold(&commit.target), link.map(|link| format!(" at {link}")).unwrap_or_default())
         });
-        let commits = listed(commits);
+        let commits = join_names(commits);
         if commits.is_empty() { commits } else { format!(" for {commits}") }
     }
 
     /// The targets with links to the runs that are cancelled.
-    fn cancelled(&self) -> String {
+    fn cancelled_targets(&self) -> String {
         let target = |name: &TargetName| {
             let cancel = self.cancels.iter().find(|cancel| cancel.target == *name);
-            let url =
-                cancel.and_then(|of| Some(format!("{}/actions/runs/{}", self.page(&of.repository)?, of.run)));
+            let url = cancel.and_then(|cancel| {
+                Some(format!("{}/actions/runs/{}", self.page(&cancel.repository)?, cancel.run))
+            });
             url.map_or_else(|| bold(name), |url| text::foreign_link(&bold(name), &url))
         };
-        listed(self.names.iter().map(target))
+        join_names(self.names.iter().map(target))
     }
 
     fn until(&self) -> String {
@@ -97,7 +98,7 @@ impl Decision {
         end.map(|end| format!(" until {}", end.format("%Y-%m-%d %H:%M UTC"))).unwrap_or_default()
     }
 
-    /// A repository in the browser, on the server of the ticket.
+    /// The page of a repository on the server of the ticket.
     fn page(&self, repository: &RepoName) -> Option<String> {
         page(&self.run_url, &self.by.repository, repository)
     }
@@ -106,10 +107,10 @@ impl Decision {
     pub(super) fn lines(&self) -> String {
         let who = text::code(self.who.login.as_str());
         let answer = self.answer.as_deref().unwrap_or_default();
-        let said = || text::link(&who, &self.comment_url);
+        let link = || text::link(&who, &self.comment_url);
         match &self.outcome {
-            Word::Known(Outcome::Refused) => format!("👎 {}: {answer}", said()),
-            Word::Known(Outcome::Failed) => format!("⚠️ {}: {answer}", said()),
+            Word::Known(Outcome::Refused) => format!("👎 {}: {answer}", link()),
+            Word::Known(Outcome::Failed) => format!("⚠️ {}: {answer}", link()),
             Word::Known(Outcome::Accepted) | Word::Newer(_) => {
                 format!("{}\n\n{answer}", self.sentence(&who, text::MESSAGE_LIMIT)).trim_end().to_owned()
             }
@@ -120,12 +121,13 @@ impl Decision {
 const EVERYTHING: &str = "the whole release";
 
 impl GateStanding<'_> {
-    /// How it stands, in a few words: `🚦 go: 1 of 2`. `name` and `person` render what stands there.
+    /// The state in a few words: `🚦 go: 1 of 2`. `name` renders the gate's name, `person` a login.
     pub(super) fn state(&self, name: impl Fn(&str) -> String, person: impl Fn(&str) -> String) -> String {
         let gate = name(self.gate.name.as_str());
         if !self.refusals.is_empty() {
-            let who: Vec<String> = self.refusals.iter().map(|word| person(word.who.login.as_str())).collect();
-            return format!("⛔ {gate}: closed by {}", listed(who.into_iter()));
+            let people: Vec<String> =
+                self.refusals.iter().map(|word| person(word.who.login.as_str())).collect();
+            return format!("⛔ {gate}: closed by {}", join_names(people.into_iter()));
         }
         match self.missing() {
             0 => format!("🟢 {gate}: open"),
@@ -135,10 +137,10 @@ impl GateStanding<'_> {
 
     /// `1 of 2`
     pub(super) fn count(&self) -> String {
-        format!("{} of {}", self.approvals.len(), self.gate.required)
+        format!("{} of {}", self.approvals.len(), self.gate.required_approvals)
     }
 
-    /// The emoji of its state alone.
+    /// The emoji of its state.
     pub(super) fn emoji(&self) -> &'static str {
         match (self.refusals.is_empty(), self.missing()) {
             (false, _) => "⛔",
@@ -149,26 +151,28 @@ impl GateStanding<'_> {
 }
 
 impl Lapse<'_> {
-    /// Why it has lapsed for this target, as a clause: `web has moved: 1a2b3c4...5d6e7f8`.
+    /// The cause of the lapse for this target, as a clause: `web has moved: 1a2b3c4...5d6e7f8`.
     pub(super) fn cause(&self, target: &TargetName) -> String {
         let target = bold(target);
-        let Some(approved) = self.approved else { return format!("{target} was not behind the gate then") };
-        match (approved.sha.as_deref(), self.now) {
-            (Some(old), Some(new)) => format!("{target} has moved{}", self.compared(approved, old, new)),
-            _ => format!("the commit of {target} is not known"),
+        let Some(commit) = self.commit else {
+            return format!("{target} was not behind the gate at that time");
+        };
+        match (commit.sha.as_deref(), self.now) {
+            (Some(old), Some(new)) => format!("{target} has moved{}", self.comparison(commit, old, new)),
+            _ => format!("the commit of {target} is unknown"),
         }
     }
 
-    fn compared(&self, of: &ApprovedCommit, old: &str, new: &str) -> String {
+    fn comparison(&self, commit: &ApprovedCommit, old: &str, new: &str) -> String {
         let (Some(old_short), Some(new_short)) = (short(old), short(new)) else { return String::new() };
         let words = format!("`{old_short}...{new_short}`");
-        let page = self.approval.page(&of.repository);
+        let page = self.approval.page(&commit.repository);
         let link = page.map(|page| text::foreign_link(&words, &format!("{page}/compare/{old}...{new}")));
         format!(": {}", link.unwrap_or(words))
     }
 }
 
-/// A commit, with a link to it; none if the text is not the id of one.
+/// A link to a commit; `None` if `sha` is not the id of a commit.
 fn commit_link(page: Option<String>, sha: &str) -> Option<String> {
     let words = format!("`{}`", short(sha)?);
     Some(
@@ -179,7 +183,7 @@ fn commit_link(page: Option<String>, sha: &str) -> Option<String> {
     )
 }
 
-/// The first digits of a commit; none if the text is not the id of one.
+/// The first digits of a commit id; `None` if `sha` is not one.
 fn short(sha: &str) -> Option<&str> {
     let is_id = sha.len() <= 64 && sha.bytes().all(|b| b.is_ascii_hexdigit());
     sha.get(..SHORT).filter(|_| is_id)
@@ -190,12 +194,12 @@ pub(super) fn bold(name: &TargetName) -> String {
     format!("**{}**", text::inline(name.as_str()))
 }
 
-/// `web, api and docs`, or the first of many and how many more there are.
-pub(super) fn listed(names: impl Iterator<Item = String>) -> String {
+/// `web, api and docs`, or the first names of many and the number of the others.
+pub(super) fn join_names(names: impl Iterator<Item = String>) -> String {
     let names: Vec<String> = names.collect();
     match names.len() {
-        ..=NAMED => and(&names),
-        count => format!("{} and {} more", names[..NAMED].join(", "), count - NAMED),
+        ..=NAMES_LIMIT => and(&names),
+        count => format!("{} and {} more", names[..NAMES_LIMIT].join(", "), count - NAMES_LIMIT),
     }
 }
 
@@ -220,7 +224,7 @@ mod tests {
         serde_json::from_value(record).expect("a decision")
     }
 
-    fn approved(target: &str, sha: Option<&str>) -> Value {
+    fn commit(target: &str, sha: Option<&str>) -> Value {
         json!({ "target": target, "repository": format!("acme/{target}"), "ref": "main", "sha": sha })
     }
 
@@ -228,7 +232,7 @@ mod tests {
     fn each_verb_has_a_sentence() {
         let freeze = json!({ "from": "2026-12-20T00:00:00Z", "to": "2027-01-02T00:00:00Z" });
         let cancel = json!({ "target": "web", "repository": "acme/web", "run": 8, "attempt": 1 });
-        let commits = json!([approved("web", Some(SHA)), approved("docs", None)]);
+        let commits = json!([commit("web", Some(SHA)), commit("docs", None)]);
         let web = || json!({ "names": ["web"], "reason": "it is red" });
         let lines = [
             ("go", json!({ "names": ["go"], "commits": commits })),
@@ -285,16 +289,16 @@ mod tests {
     #[test]
     fn a_lapse_says_what_has_moved_with_a_link_that_compares() {
         let now = "5d6e7f8000000000000000000000000000000000";
-        let go = decision("go", &json!({ "commits": [approved("web", Some(SHA)), approved("docs", None)] }));
+        let go = decision("go", &json!({ "commits": [commit("web", Some(SHA)), commit("docs", None)] }));
         let cause = |name: &str, now| {
-            let approved = go.commits.iter().find(|commit| commit.target == *name);
-            Lapse { approval: &go, approved, now }.cause(&name.into())
+            let commit = go.commits.iter().find(|commit| commit.target == *name);
+            Lapse { approval: &go, commit, now }.cause(&name.into())
         };
         let compare = format!("https://github.com/acme/web/compare/{SHA}...{now}");
         assert_eq!(cause("web", Some(now)), format!("**web** has moved: [`1a2b3c4...5d6e7f8`]({compare})"));
         assert_eq!(cause("web", Some("a\"b")), "**web** has moved");
-        assert_eq!(cause("docs", Some(now)), "the commit of **docs** is not known");
-        assert_eq!(cause("cli", Some(now)), "**cli** was not behind the gate then");
+        assert_eq!(cause("docs", Some(now)), "the commit of **docs** is unknown");
+        assert_eq!(cause("cli", Some(now)), "**cli** was not behind the gate at that time");
     }
 
     #[test]
@@ -303,7 +307,7 @@ mod tests {
         let record = Record::Decision(decision("status", &json!({ "reason": long, "answer": long })));
         assert!(record.fits(), "{} characters", text::length(&record.render()));
         let names: Vec<String> = (0..300).map(|number| format!("service-{number}")).collect();
-        let commits: Vec<Value> = names.iter().map(|name| approved(name, Some(SHA))).collect();
+        let commits: Vec<Value> = names.iter().map(|name| commit(name, Some(SHA))).collect();
         let record = Record::Decision(decision("go", &json!({ "names": ["go"], "commits": commits })));
         assert!(record.fits(), "{} characters", text::length(&record.render()));
     }

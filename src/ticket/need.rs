@@ -1,14 +1,14 @@
-//! Needs: who acts next, on what, and where. One function for every state of a release.
+//! Needs: the next steps for people. One function gives them for every state of a release.
 //!
-//! The board's box, the pings and the summary of a step all say what stands here, so a person reads the same
-//! everywhere. Where nobody has to act, [`calm`] says why.
+//! The board's box, the pings and the summary of a step all repeat these sentences, so a person reads the same
+//! everywhere. If no person has to act, [`calm`] says why.
 
 mod steering;
 
 use std::fmt::Write as _;
 
-use super::minutes::{bold, listed};
-use super::ping::{GatePing, PingFor};
+use super::minutes::{bold, join_names};
+use super::ping::{GatePing, PingEvent};
 use super::reason::{Reason, and};
 use super::record::Notice;
 use super::run::{FollowedJob, Review};
@@ -19,7 +19,7 @@ use super::text;
 use super::verification::Check;
 use crate::names::{Login, TargetName};
 
-/// A message is its first line, cut at this length.
+/// The most characters of a message. Only its first line counts.
 const MESSAGE_LIMIT: usize = 160;
 
 /// Something that only a person can do.
@@ -27,75 +27,75 @@ const MESSAGE_LIMIT: usize = 160;
 pub struct Need {
     /// The target, if it is about one.
     pub target: Option<TargetName>,
-    /// When somebody is pinged for it, if at all.
-    pub moment: Option<PingFor>,
+    /// The kind of ping that it causes, if any.
+    pub moment: Option<PingEvent>,
     /// The gate, if it is about one, with the targets that wait for nothing else.
     pub gate: Option<(GatePing, Vec<TargetName>)>,
-    /// Who acts, where it is not the driver.
+    /// The people who act in place of the driver.
     pub reviewers: Vec<Login>,
-    /// What is the matter, in Markdown.
+    /// The problem, in Markdown.
     pub what: String,
-    /// Who acts, and how.
+    /// The step that solves it.
     pub action: Action,
-    /// What the action is about: the target, with a link to the place where it is done.
+    /// The target, with a link to the page on which a person acts.
     pub place: String,
 }
 
-/// What a person does next.
+/// The next step for a person.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
-    /// These, in Markdown, approve what a run waits for.
+    /// These people, in Markdown, approve a run that waits for them.
     Approve(String),
     /// The driver re-runs the jobs of a run that failed.
     RerunFailed,
     /// The driver re-runs the jobs of a run that were cancelled.
     RerunCancelled,
-    /// The driver re-runs a run that was cancelled before it had a job, or has another one started.
+    /// The driver re-runs a run that was cancelled before it had a job, or starts another one.
     RerunAll,
-    /// The driver checks whether a target is released whose run was deleted.
+    /// The driver checks whether a target with a deleted run is released.
     CheckRelease,
     /// The driver does something else, then runs the hub's workflow again.
     Remedy(String),
-    /// As many of these as are missing, in Markdown, say go by this command.
+    /// People comment a go, as many as are missing.
     SayGo {
-        /// Who may; blank: whoever may give commands.
+        /// The approvers, in Markdown; empty: all people who may give commands.
         who: Vec<String>,
-        /// Whether that may not be the driver, where nobody is named.
-        but_the_driver: bool,
-        /// So many different people are missing.
+        /// Whether the driver's go does not count; only used without approvers.
+        excludes_driver: bool,
+        /// The number of different people that are missing.
         missing: usize,
-        /// What each of them comments.
+        /// The comment that each of them writes.
         command: String,
     },
-    /// These, in Markdown, take their no-go back by this command.
+    /// These people, in Markdown, take their no-go back by this command.
     TakeBack(Vec<String>, String),
     /// The driver ends a hold by this command.
     Resume(String),
-    /// A freeze ends, or is overridden.
+    /// People wait for the end of a freeze, or override it.
     EndFreeze,
     /// The driver runs the hub's workflow again, which starts a target.
     Start,
-    /// The driver runs the hub's workflow again, which finds out whether a target was started.
+    /// The driver runs the hub's workflow again, which looks for the run of a target.
     Find,
-    /// The driver runs the hub's workflow again, which finds out how a target stands.
+    /// The driver runs the hub's workflow again, which reads the state of a target.
     LookAgain,
     /// The driver looks for the run of a target that was started.
     FindRun,
     /// The driver looks at a run that has not changed for long.
     Inspect,
-    /// The driver looks at a failure that a job has notified.
+    /// The driver looks at a failure for which a job wrote a notice.
     ReadNotice,
-    /// The driver cancels a run that was started second.
+    /// The driver cancels the second of two runs.
     CancelSecond,
-    /// The author of a target's workflow says which report is the last one.
+    /// The author of a target's workflow marks the last report.
     AddDone,
-    /// The author of a workflow corrects the name of a target.
+    /// The author of a workflow corrects a target's name.
     CorrectName,
     /// The driver updates the action.
     Update,
 }
 
-/// How urgent an action is.
+/// The urgency of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {
     /// A look may be worth it.
@@ -106,37 +106,37 @@ pub enum Urgency {
     Caution,
 }
 
-/// Everything that only a person can do, the most urgent first.
+/// All needs of a release, the most urgent first.
 #[must_use]
 pub fn needs(ticket: &Ticket) -> Vec<Need> {
     let mut rows: Vec<(&TargetName, &Target)> = ticket.targets.iter().collect();
     rows.sort_by_key(|(name, target)| (target.status, name.as_str().to_lowercase()));
     let of_targets = rows.iter().filter_map(|(name, target)| of_target(ticket, name, target));
     let second = ticket.second_starts.iter().filter(|second| !second.is_settled).map(of_second_start);
-    let is_shown = |notice: &&Notice| {
+    let has_no_target = |notice: &&Notice| {
         let mut bad = ticket.targets.values().filter(|target| target.status.is_bad());
         !bad.any(|target| target.notice.as_ref() == Some(notice))
     };
-    let notices = ticket.notices.iter().filter(is_shown).map(of_notice);
-    let unlisted = ticket.unlisted.iter().map(|(name, target)| of_unlisted(name, target));
+    let notices = ticket.notices.iter().filter(has_no_target).map(of_notice);
+    let of_unlisted_targets = ticket.unlisted_targets.iter().map(|(name, target)| of_unlisted(name, target));
     let of_release = steering::of_release(ticket).into_iter();
-    let steered = steering::of_gates(ticket).chain(steering::of_holds(ticket));
-    let of_targets = of_release.chain(of_targets).chain(steered);
-    of_targets.chain(second).chain(notices).chain(unlisted).chain(newer(ticket)).collect()
+    let of_steering = steering::of_gates(ticket).chain(steering::of_holds(ticket));
+    let of_targets = of_release.chain(of_targets).chain(of_steering);
+    of_targets.chain(second).chain(notices).chain(of_unlisted_targets).chain(newer_records(ticket)).collect()
 }
 
-/// Who acts on these needs and how, a line for each action. `driver` is the driver as it may stand there.
+/// The steps for these needs, a line for each action. `driver` is the driver's name in these lines.
 #[must_use]
 pub fn actions(ticket: &Ticket, needs: &[Need], driver: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    let mut said: Vec<&Action> = Vec::new();
+    let mut actions: Vec<&Action> = Vec::new();
     for need in needs {
-        if said.contains(&&need.action) {
+        if actions.contains(&&need.action) {
             continue;
         }
-        said.push(&need.action);
+        actions.push(&need.action);
         let same = needs.iter().filter(|other| other.action == need.action);
-        let places = listed(same.clone().map(|need| need.place.clone()));
+        let places = join_names(same.clone().map(|need| need.place.clone()));
         let names: Vec<&TargetName> = same.filter_map(|need| need.target.as_ref()).collect();
         lines.push(need.action.sentence(ticket, &places, &names, driver));
     }
@@ -144,7 +144,7 @@ pub fn actions(ticket: &Ticket, needs: &[Need], driver: &str) -> Vec<String> {
 }
 
 impl Action {
-    /// How urgent it is: something went wrong, only a person can go on, or a look may be worth it.
+    /// Its urgency, which sets the colour of the board's box.
     #[must_use]
     pub fn urgency(&self) -> Urgency {
         match self {
@@ -166,8 +166,8 @@ impl Action {
         let hub = format!("{hub}{}", steering::or_release(ticket, "comments"));
         match self {
             Self::Approve(who) => format!("{who} approves or refuses {places}"),
-            Self::SayGo { who, but_the_driver, missing, command } => {
-                let who = steering::who_says_go(who, *but_the_driver, *missing, driver);
+            Self::SayGo { who, excludes_driver, missing, command } => {
+                let who = steering::who_says_go(who, *excludes_driver, *missing, driver);
                 format!("{who} {command}, which lets {places} through")
             }
             Self::TakeBack(who, command) => {
@@ -189,13 +189,13 @@ impl Action {
             Self::CheckRelease => {
                 format!("{driver} checks whether {places} is released, and if it is not, {anew}")
             }
-            Self::Remedy(help) => format!("{driver} {hub} after this for {places}: {help}"),
+            Self::Remedy(help) => format!("{driver} {hub} once this is done for {places}: {help}"),
             Self::Start => format!("{driver} {hub}, which starts {places}"),
             Self::LookAgain => format!("if nothing more comes, {driver} {hub}, which looks at {places}"),
             Self::Find => format!("{driver} {hub}, which looks for the run of {places}"),
             Self::FindRun => format!(
                 "{driver} looks for the run of {places}; a `run-name` with the inputs `release-ticket` and \
-                 `release-target` tells runs from others"
+                 `release-target` distinguishes the runs"
             ),
             Self::Inspect => format!("{driver} looks at {places}, and cancels it there if it hangs"),
             Self::ReadNotice => format!("{driver} looks at {places}"),
@@ -212,33 +212,33 @@ impl Action {
     }
 }
 
-/// What only a person can do about a target, if anything.
+/// The need of a target, if only a person can help.
 fn of_target(ticket: &Ticket, name: &TargetName, target: &Target) -> Option<Need> {
     match target.status {
         TargetStatus::Failed | TargetStatus::Cancelled => {
-            let need = bad(name, target);
-            // Whoever gave the command knows.
+            let need = failure(name, target);
+            // The person who gave the command knows.
             let moment = need.moment.filter(|_| !is_by_command(ticket, target));
             Some(Need { moment, ..need })
         }
-        TargetStatus::Held => Some(held(name, target)),
+        TargetStatus::Held => Some(hold(name, target)),
         TargetStatus::Review => Some(review(name, target)),
-        TargetStatus::InProgress | TargetStatus::Queued => under_way(name, target),
-        TargetStatus::Verifying => verifying(name, target),
+        TargetStatus::InProgress | TargetStatus::Queued => progress(name, target),
+        TargetStatus::Verifying => verification(name, target),
         TargetStatus::OnHold => None,
-        TargetStatus::Waiting => waiting(ticket, name, target),
+        TargetStatus::Waiting => wait(ticket, name, target),
         TargetStatus::Skipped | TargetStatus::Released => None,
     }
 }
 
 /// Whether the run was cancelled by a command.
 fn is_by_command(ticket: &Ticket, target: &Target) -> bool {
-    let is_meant = |run: &Run| ticket.is_to_be_cancelled(run.id, run.attempt);
-    target.status == TargetStatus::Cancelled && target.run.as_ref().is_some_and(is_meant)
+    let is_to_be_cancelled = |run: &Run| ticket.is_to_be_cancelled(run.id, run.attempt);
+    target.status == TargetStatus::Cancelled && target.run.as_ref().is_some_and(is_to_be_cancelled)
 }
 
-/// A target whose run has ended well, and that a hub job has to verify.
-fn verifying(name: &TargetName, target: &Target) -> Option<Need> {
+/// The need of a target whose run succeeded and that no hub job verifies.
+fn verification(name: &TargetName, target: &Target) -> Option<Need> {
     if target.follower.is_some() {
         return None;
     }
@@ -256,14 +256,14 @@ fn verifying(name: &TargetName, target: &Target) -> Option<Need> {
     })
 }
 
-/// A target whose run ended well, and that a check keeps from being released.
-fn unverified(name: &TargetName, target: &Target, check: &Check) -> Need {
+/// The need of a target whose run succeeded and that failed a check.
+fn failed_check(name: &TargetName, target: &Target, check: &Check) -> Need {
     let failure = message(check.failure.as_deref().unwrap_or_default());
     let run = target.run.as_ref().and_then(|run| run.url.as_deref());
     let run = run.map(|url| format!(" · {}", text::foreign_link("run", url))).unwrap_or_default();
     Need {
         target: Some(name.clone()),
-        moment: Some(PingFor::Failure),
+        moment: Some(PingEvent::Failure),
         gate: None,
         reviewers: Vec::new(),
         what: format!("{} is not verified: {failure}{run}", bold(name)),
@@ -272,9 +272,10 @@ fn unverified(name: &TargetName, target: &Target, check: &Check) -> Need {
     }
 }
 
-fn bad(name: &TargetName, target: &Target) -> Need {
+/// The need of a target that failed, was cancelled or lost its run.
+fn failure(name: &TargetName, target: &Target) -> Need {
     if let Some(check) = target.failed_check() {
-        return unverified(name, target, check);
+        return failed_check(name, target, check);
     }
     let is_cancelled = target.status == TargetStatus::Cancelled;
     let is_lost = target.has_lost_its_run();
@@ -290,7 +291,7 @@ fn bad(name: &TargetName, target: &Target) -> Need {
     let at = job.filter(|_| !is_lost).map(|job| format!(" at {job}")).unwrap_or_default();
     let attempt = target.run.as_ref().map_or(1, |run| run.attempt);
     let attempt = if attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
-    let said = message_of(target).map(|said| format!(": {said}")).unwrap_or_default();
+    let message = message_of(target).map(|message| format!(": {message}")).unwrap_or_default();
     let error = job_of(target).filter(|_| !is_lost && !is_cancelled).map(error).unwrap_or_default();
     let link = match (url, target.run.as_ref().and_then(|run| run.url.as_deref())) {
         _ if is_lost => String::new(),
@@ -304,42 +305,42 @@ fn bad(name: &TargetName, target: &Target) -> Need {
         _ if target.was_cancelled_before_any_job() => Action::RerunAll,
         (Some(_), false) => Action::RerunFailed,
         (Some(_), true) => Action::RerunCancelled,
-        (None, _) => unstarted(target),
+        (None, _) => start_action(target),
     };
     Need {
         gate: None,
         reviewers: Vec::new(),
-        moment: Some(PingFor::Failure),
-        what: format!("{} {verb}{at}{attempt}{said}{error}{link}", bold(name)),
+        moment: Some(PingEvent::Failure),
+        what: format!("{} {verb}{at}{attempt}{message}{error}{link}", bold(name)),
         place: place(name, target),
         target: Some(name.clone()),
         action,
     }
 }
 
-/// How a target that was not started is started after all.
-fn unstarted(target: &Target) -> Action {
-    let because = target.because.as_ref().and_then(Word::known);
-    match because.and_then(Reason::help) {
-        Some(help) => Action::Remedy(message(help)),
+/// The action that starts a target after all.
+fn start_action(target: &Target) -> Action {
+    let reason = target.reason.as_ref().and_then(Word::as_known);
+    match reason.and_then(Reason::help) {
+        Some(help) => Action::Remedy(message(&help.text)),
         None if is_unclear(target) => Action::Find,
         None => Action::Start,
     }
 }
 
-/// Whether nobody can tell whether the target was started.
+/// Whether the target may or may not have been started.
 fn is_unclear(target: &Target) -> bool {
     target.start.as_ref().is_some_and(|start| start.state == StartState::Unknown)
 }
 
-/// The runs that could be the target's, each with a link.
+/// The runs that may be the target's, each with a link.
 fn candidates(target: &Target) -> Option<String> {
-    let Some(Word::Known(Reason::Unclear { runs, .. })) = &target.because else { return None };
+    let Some(Word::Known(Reason::Unclear { runs, .. })) = &target.reason else { return None };
     let links = runs.iter().map(|url| text::foreign_link(&candidate(url), url));
-    (!runs.is_empty()).then(|| listed(links))
+    (!runs.is_empty()).then(|| join_names(links))
 }
 
-/// A run in the browser, or the runs of a workflow, in a word or two.
+/// A short name for the page of a run or of a workflow's runs.
 fn candidate(url: &str) -> String {
     match url.rsplit_once("/runs/") {
         Some((_, run)) => format!("run {run}"),
@@ -347,31 +348,32 @@ fn candidate(url: &str) -> String {
     }
 }
 
-fn held(name: &TargetName, target: &Target) -> Need {
-    let said = message_of(target).map(|said| format!(": {said}")).unwrap_or_default();
+/// The need of a target that a word of a newer release holds.
+fn hold(name: &TargetName, target: &Target) -> Need {
+    let message = message_of(target).map(|message| format!(": {message}")).unwrap_or_default();
     Need {
         gate: None,
         reviewers: Vec::new(),
         moment: None,
-        what: format!("{} is held{said}", bold(name)),
+        what: format!("{} is held{message}", bold(name)),
         place: place(name, target),
         target: Some(name.clone()),
         action: Action::Update,
     }
 }
 
-/// A run that waits for an approval.
+/// The need of a target whose run waits for an approval.
 fn review(name: &TargetName, target: &Target) -> Need {
-    let run = target.followed.as_ref();
-    let asked: Vec<&Review> =
+    let run = target.followed_run.as_ref();
+    let reviews: Vec<&Review> =
         run.iter().flat_map(|run| &run.reviews).filter(|review| !review.is_timer()).collect();
     let mut reviewers: Vec<Login> = Vec::new();
-    for login in asked.iter().flat_map(|review| &review.reviewers) {
+    for login in reviews.iter().flat_map(|review| &review.reviewers) {
         if !reviewers.contains(login) {
             reviewers.push(login.clone());
         }
     }
-    let environments: Vec<String> = asked.iter().map(|review| text::code(&review.environment)).collect();
+    let environments: Vec<String> = reviews.iter().map(|review| text::code(&review.environment)).collect();
     let names: Vec<String> = reviewers.iter().map(|login| bold_text(login.as_str())).collect();
     let who = if names.is_empty() { "a reviewer".to_owned() } else { or(&names) };
     let what = match (names.is_empty(), environments.is_empty()) {
@@ -383,7 +385,7 @@ fn review(name: &TargetName, target: &Target) -> Need {
     let link = link.map(|url| format!(" · {}", text::foreign_link("review", url))).unwrap_or_default();
     Need {
         target: Some(name.clone()),
-        moment: Some(PingFor::Review),
+        moment: Some(PingEvent::Review),
         gate: None,
         reviewers,
         what: format!("{} waits {what}{link}", bold(name)),
@@ -392,8 +394,8 @@ fn review(name: &TargetName, target: &Target) -> Need {
     }
 }
 
-/// A target that was started: it goes on by itself where somebody follows its run, or where the run reports.
-fn under_way(name: &TargetName, target: &Target) -> Option<Need> {
+/// The need of a target in progress. It has none while a hub job follows its run, or while the run reports.
+fn progress(name: &TargetName, target: &Target) -> Option<Need> {
     let need = |moment, what: String, action| {
         let reviewers = Vec::new();
         let (target, place) = (Some(name.clone()), place(name, target));
@@ -402,7 +404,7 @@ fn under_way(name: &TargetName, target: &Target) -> Option<Need> {
     if let Some(since) = target.stuck_since {
         let since = since.format("%Y-%m-%d %H:%M");
         let what = format!("{} has not changed since {since} UTC", bold(name));
-        return need(Some(PingFor::Stuck), what, Action::Inspect);
+        return need(Some(PingEvent::Stuck), what, Action::Inspect);
     }
     if target.is_cancelling {
         let what = format!("{} is being cancelled by the hub, and no hub run follows it", bold(name));
@@ -420,7 +422,7 @@ fn under_way(name: &TargetName, target: &Target) -> Option<Need> {
         return None;
     }
     if !target.stages.is_empty() {
-        let stages = listed(target.stages.iter().map(|stage| text::code(&stage.name)));
+        let stages = join_names(target.stages.iter().map(|stage| text::code(&stage.name)));
         let what = format!("{} has reported {stages}, and no last stage yet", bold(name));
         return need(None, what, Action::AddDone);
     }
@@ -440,15 +442,15 @@ fn is_about_to_start(target: &Target) -> bool {
     target.run.is_none() && target.start.as_ref().is_some_and(|start| start.state == StartState::Claimed)
 }
 
-/// A target that waits: it starts by itself where a hub run follows what it needs.
-fn waiting(ticket: &Ticket, name: &TargetName, target: &Target) -> Option<Need> {
-    if target.follower.is_some() || ticket.held_up_by(&target.needs).is_some() {
+/// The need of a target that waits. It has none while a hub job is about to start it.
+fn wait(ticket: &Ticket, name: &TargetName, target: &Target) -> Option<Need> {
+    if target.follower.is_some() || ticket.blocker(&target.needs).is_some() {
         return None;
     }
-    let awaited: Vec<_> = ticket.awaited(&target.needs).collect();
-    let missing = awaited.iter().filter(|(_, status)| status.is_none());
+    let needs: Vec<_> = ticket.unreleased_needs(&target.needs).collect();
+    let missing = needs.iter().filter(|(_, status)| status.is_none());
     let missing: Vec<String> = missing.map(|(name, _)| bold(name)).collect();
-    let is_ready = awaited.is_empty();
+    let is_ready = needs.is_empty();
     if is_ready && steering::is_kept(ticket, name, target) {
         return None;
     }
@@ -464,7 +466,7 @@ fn waiting(ticket: &Ticket, name: &TargetName, target: &Target) -> Option<Need> 
     Some(Need { target, moment: None, gate: None, reviewers, what, action: Action::Start, place })
 }
 
-/// A second run that nobody has cancelled yet, as far as the ticket shows.
+/// The need of a second run, unless the ticket shows that somebody has cancelled it.
 fn of_second_start(second: &SecondStart) -> Need {
     let link = |what: &str, url: &Option<String>| {
         url.as_deref().map(|url| format!(" · {}", text::foreign_link(what, url))).unwrap_or_default()
@@ -484,7 +486,7 @@ fn of_second_start(second: &SecondStart) -> Need {
     }
 }
 
-/// A failure that a job has notified, of a run that is no target's.
+/// The need of a notice about a run that is not a target's.
 fn of_notice(notice: &Notice) -> Need {
     let url = notice.url.as_deref().unwrap_or(&notice.run_url);
     // A run that could not start has no job.
@@ -508,23 +510,24 @@ fn of_notice(notice: &Notice) -> Need {
     }
 }
 
+/// The need of a name that reports use and no dispatch lists.
 fn of_unlisted(name: &TargetName, target: &Target) -> Need {
     let is_bad = target.status.is_bad();
-    let what = if is_bad { bad(name, target).what } else { format!("{} reports", bold(name)) };
+    let what = if is_bad { failure(name, target).what } else { format!("{} reports", bold(name)) };
     Need {
         target: Some(name.clone()),
         gate: None,
         reviewers: Vec::new(),
-        moment: is_bad.then_some(PingFor::Failure),
+        moment: is_bad.then_some(PingEvent::Failure),
         what: format!("{what}, and no dispatch of this ticket lists it"),
         action: Action::CorrectName,
         place: place(name, target),
     }
 }
 
-/// Records of a newer release: what they say is missing here.
-fn newer(ticket: &Ticket) -> Option<Need> {
-    let records = match ticket.unreadable.len() {
+/// The need for an update: this release cannot show all of a newer one's records.
+fn newer_records(ticket: &Ticket) -> Option<Need> {
+    let records = match ticket.unreadable_comments.len() {
         0 => return None,
         1 => "a record".to_owned(),
         count => format!("{count} records"),
@@ -534,7 +537,7 @@ fn newer(ticket: &Ticket) -> Option<Need> {
     Some(Need { target: None, moment: None, gate: None, reviewers, what, action: Action::Update, place })
 }
 
-/// Why nobody has to act: the release is over, or it goes on by itself.
+/// The reason why no person has to act: everything is released, or the release goes on by itself.
 #[must_use]
 pub fn calm(ticket: &Ticket) -> String {
     if ticket.targets.is_empty() {
@@ -543,7 +546,7 @@ pub fn calm(ticket: &Ticket) -> String {
     let open: Vec<(&TargetName, &Target)> =
         ticket.targets.iter().filter(|(_, target)| !target.status.is_released()).collect();
     if open.is_empty() && !ticket.left_out.is_empty() {
-        let left_out = listed(ticket.left_out.iter().map(bold));
+        let left_out = join_names(ticket.left_out.iter().map(bold));
         return format!("Every target that was dispatched is released. Left out so far: {left_out}.");
     }
     if open.is_empty() {
@@ -555,7 +558,7 @@ pub fn calm(ticket: &Ticket) -> String {
     let has_active = !active.is_empty();
     let (claimed, active): (Vec<_>, Vec<_>) =
         active.into_iter().partition(|(_, target)| is_about_to_start(target));
-    let (followed, reporting): (Vec<_>, Vec<_>) =
+    let (with_follower, reporting): (Vec<_>, Vec<_>) =
         active.into_iter().partition(|(_, target)| target.follower.is_some());
     if !claimed.is_empty() {
         let url = ticket.hub.as_ref().map(|hub| hub.url.as_str()).unwrap_or_default();
@@ -563,16 +566,16 @@ pub fn calm(ticket: &Ticket) -> String {
         let again = run_again(ticket);
         let _ = write!(out, " {hub} is about to start {}; if it has ended, {again}.", names(&claimed));
     }
-    if let Some(url) = followed.iter().find_map(|(_, target)| target.follower.as_deref()) {
+    if let Some(url) = with_follower.iter().find_map(|(_, target)| target.follower.as_deref()) {
         let hub = text::foreign_link("the hub's run", url);
-        let them = if followed.len() == 1 { "it" } else { "them" };
-        let _ = write!(out, " Under way: {}; {hub} follows {them}.", names(&followed));
+        let them = if with_follower.len() == 1 { "it" } else { "them" };
+        let _ = write!(out, " Under way: {}; {hub} follows {them}.", names(&with_follower));
     }
     if !reporting.is_empty() {
         let verb = if reporting.len() == 1 { "reports itself" } else { "report themselves" };
         let _ = write!(out, " Under way: {}, which {verb}.", names(&reporting));
     }
-    let (gated, waiting): (Vec<_>, Vec<_>) =
+    let (behind_gates, waiting): (Vec<_>, Vec<_>) =
         waiting.into_iter().partition(|(name, target)| !ticket.closed_gates(name, &target.needs).is_empty());
     let (by_hub, by_hand): (Vec<_>, Vec<_>) =
         waiting.into_iter().partition(|(_, target)| target.follower.is_some());
@@ -583,42 +586,43 @@ pub fn calm(ticket: &Ticket) -> String {
     if !by_hand.is_empty() {
         let _ = write!(out, " After that, {} to start {}.", run_again(ticket), names(&by_hand));
     }
-    if !gated.is_empty() {
+    if !behind_gates.is_empty() {
         let after_that = if out.ends_with("blocks.") { "Later, " } else { "After that, " };
-        let _ = write!(out, " {after_that}{}.", steering::will_wait(ticket, &gated));
+        let _ = write!(out, " {after_that}{}.", steering::will_wait(ticket, &behind_gates));
     }
     out
 }
 
-/// The targets that wait for one that failed.
+/// A sentence about the targets that wait for a failed one.
 #[must_use]
-pub fn held_up(ticket: &Ticket) -> Option<String> {
-    let held = ticket
+pub fn blocked_targets(ticket: &Ticket) -> Option<String> {
+    let targets = ticket
         .targets
         .iter()
-        .filter(|(_, target)| !target.status.is_started() && ticket.held_up_by(&target.needs).is_some());
-    let held: Vec<(&TargetName, &Target)> = held.collect();
-    (!held.is_empty()).then(|| format!("{} cannot start: a target that is needed has failed", names(&held)))
+        .filter(|(_, target)| !target.status.is_started() && ticket.blocker(&target.needs).is_some());
+    let targets: Vec<(&TargetName, &Target)> = targets.collect();
+    (!targets.is_empty())
+        .then(|| format!("{} cannot start: a target that is needed has failed", names(&targets)))
 }
 
-/// The job and step that failed, and the job in the browser: by GitHub's word, else by a notice, else by a report.
+/// The failed job with its step, and its page: by GitHub's answer, else by a notice, else by a report.
 fn failed_job(target: &Target) -> (Option<String>, Option<&str>) {
     if let Some(job) = job_of(target) {
         return (Some(at(&job.name, job.step.as_deref())), job.url.as_deref());
     }
     let url = target.notice.as_ref().and_then(|notice| notice.url.as_deref());
-    // GitHub names no job of a run that did not begin.
-    let reported = target.stage.as_ref().filter(|stage| target.stages.contains(stage));
-    (reported.map(|stage| text::code(&stage.name)), url)
+    // A run that did not begin has no jobs on GitHub.
+    let stage = target.stage.as_ref().filter(|stage| target.stages.contains(stage));
+    (stage.map(|stage| text::code(&stage.name)), url)
 }
 
-/// The job that tells most: by GitHub's word, else by a notice.
+/// The most important job: by GitHub's answer, else by a notice.
 fn job_of(target: &Target) -> Option<&FollowedJob> {
-    let followed = target.followed.as_ref().and_then(|run| run.job.as_ref());
-    followed.or_else(|| target.notice.as_ref()?.job.as_ref())
+    let job = target.followed_run.as_ref().and_then(|run| run.job.as_ref());
+    job.or_else(|| target.notice.as_ref()?.job.as_ref())
 }
 
-/// Why a job failed, in its own words.
+/// The error of a failed job, in its own words.
 fn error(job: &FollowedJob) -> String {
     let error = job.error.as_deref().map(|error| text::code(&text::cut(error, MESSAGE_LIMIT)));
     error.map(|error| format!(" · {error}")).unwrap_or_default()
@@ -629,44 +633,44 @@ fn at(job: &str, step: Option<&str>) -> String {
     format!("{}{step}", text::code(job))
 }
 
-/// What a report, a notice or the hub has to say of how the target stands.
+/// The message about the target's status: by a report, a notice or the hub.
 fn message_of(target: &Target) -> Option<String> {
     let ended_so = |status: &Word<Status>| match target.status {
         TargetStatus::Cancelled => *status == Status::Cancelled,
         TargetStatus::Failed => *status == Status::Failure,
         _ => status.is_newer(),
     };
-    let reported = target.stages.iter().rfind(|stage| ended_so(&stage.status));
-    let reported = reported.and_then(|stage| stage.message.as_deref());
+    let by_report = target.stages.iter().rfind(|stage| ended_so(&stage.status));
+    let by_report = by_report.and_then(|stage| stage.message.as_deref());
     let decisive = || target.stage.as_ref().and_then(|stage| stage.message.as_deref());
-    let notified = || target.notice.as_ref().map(|notice| notice.message.as_str());
-    let said = reported.or_else(decisive).or_else(notified).map(str::to_owned);
+    let by_notice = || target.notice.as_ref().map(|notice| notice.message.as_str());
+    let words = by_report.or_else(decisive).or_else(by_notice).map(str::to_owned);
     let newer = || {
         let start = target.start.as_ref().filter(|_| target.status == TargetStatus::Held)?;
         let word = start.state.newer_text()?;
         Some(format!("`{word}`, a state that only a newer release of the action knows"))
     };
-    let because = || {
-        Some(match target.because.as_ref()? {
-            // The links stand apart.
+    let reason = || {
+        Some(match target.reason.as_ref()? {
+            // The need has links to these runs elsewhere.
             Word::Known(Reason::Unclear { error, .. }) => error.clone(),
-            because => because.clause(ToString::to_string),
+            reason => reason.clause(ToString::to_string),
         })
     };
-    said.or_else(because).or_else(newer).map(|said| message(&said))
+    words.or_else(reason).or_else(newer).map(|words| message(&words))
 }
 
 /// The target, with a link to its run.
 fn place(name: &TargetName, target: &Target) -> String {
     let url = target.run.as_ref().and_then(|run| run.url.as_deref());
     let url = url.or_else(|| target.start.as_ref().and_then(|start| start.run_url.as_deref()));
-    // Nothing is at the address of a run that was deleted.
+    // The page of a deleted run is gone.
     let url = url.filter(|_| !target.has_lost_its_run());
     let name = text::inline(name.as_str());
     url.map_or_else(|| format!("**{name}**"), |url| format!("**{}**", text::foreign_link(&name, url)))
 }
 
-/// What a person does so that the hub goes on.
+/// The step of a person after which the hub goes on.
 fn run_again(ticket: &Ticket) -> String {
     let hub = hub_link(ticket, "run the hub's workflow again");
     format!("{hub}{}", steering::or_release(ticket, "comment"))
@@ -694,7 +698,7 @@ fn or(names: &[String]) -> String {
 }
 
 fn names(targets: &[(&TargetName, &Target)]) -> String {
-    listed(targets.iter().map(|(name, _)| bold(name)))
+    join_names(targets.iter().map(|(name, _)| bold(name)))
 }
 
 #[cfg(test)]

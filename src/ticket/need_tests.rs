@@ -1,4 +1,4 @@
-//! Every state of a release that the fold can give has a sentence.
+//! Tests: every state of a release that the fold can give has a sentence.
 
 use std::collections::BTreeSet;
 
@@ -9,20 +9,20 @@ use crate::ticket::{Record, fold};
 
 const AT: &str = "2026-01-05T09:00:00Z";
 
-/// The states of a start, with why.
+/// The states of a start, with their reasons.
 fn starts() -> Vec<Value> {
-    let refused = json!({ "reason": "refused", "error": "GitHub refused", "help": "grant `actions: write`" });
+    let refusal = json!({ "reason": "refused", "error": "GitHub refused", "help": "grant `actions: write`" });
     let unclear = json!({ "reason": "unclear", "error": "no answer", "runs": ["https://github.com/x"] });
     let run = "https://github.com/acme/web/actions/runs/8";
     let nameless = json!({ "reason": "unclear", "error": "it was started", "runs": [run], "help": "look" });
     let newer = json!({ "reason": "frozen" });
     let plain = ["claimed", "yielded", "cancelled", "superseded", "started", "refused", "unknown", "newer"];
     let plain = plain.into_iter().map(|state| json!({ "state": state }));
-    let reasons = [("refused", refused), ("unknown", unclear), ("started", nameless), ("waiting", newer)];
-    plain.chain(reasons.map(|(state, because)| json!({ "state": state, "because": because }))).collect()
+    let reasons = [("refused", refusal), ("unknown", unclear), ("started", nameless), ("waiting", newer)];
+    plain.chain(reasons.map(|(state, reason)| json!({ "state": state, "because": reason }))).collect()
 }
 
-/// What GitHub says of the run, with a job.
+/// GitHub's answers about the run.
 fn runs() -> Vec<Option<Value>> {
     let going = ["requested", "queued", "pending", "waiting", "in_progress", "completed", "deleted", "eaten"];
     let going = going.map(|status| Some(json!({ "status": status })));
@@ -42,20 +42,19 @@ fn runs() -> Vec<Option<Value>> {
         "stale",
         "eaten",
     ];
-    let ended =
-        conclusions.map(|conclusion| Some(json!({ "status": "completed", "conclusion": conclusion })));
-    let begun = Some(json!({ "status": "completed", "conclusion": "cancelled", "jobs": 1 }));
-    [None, begun].into_iter().chain(going).chain(waits).chain(ended).collect()
+    let ends = conclusions.map(|conclusion| Some(json!({ "status": "completed", "conclusion": conclusion })));
+    let after_a_job = Some(json!({ "status": "completed", "conclusion": "cancelled", "jobs": 1 }));
+    [None, after_a_job].into_iter().chain(going).chain(waits).chain(ends).collect()
 }
 
-/// What the run reports.
+/// The reports of the run: their status, and whether they are the last.
 fn reports() -> Vec<Option<(&'static str, bool)>> {
     let words = ["queued", "in_progress", "success", "failure", "cancelled", "skipped", "newer"];
     let not_last = words.map(|word| Some((word, false)));
     [None, Some(("success", true)), Some(("skipped", true))].into_iter().chain(not_last).collect()
 }
 
-/// What the hub job does about the run.
+/// The ways in which the hub job watches the run.
 fn watches() -> [Value; 4] {
     let stuck = json!({ "target": "web", "run": 7, "attempt": 1, "since": AT, "reports": 9 });
     [json!({}), json!({ "follows": true }), json!({ "stuck": [stuck] }), json!({ "cancelled": [7] })]
@@ -101,7 +100,7 @@ fn release(
         "name": "publish", "status": "completed", "conclusion": "failure", "step": "Run tests",
         "url": "https://github.com/acme/web/actions/runs/7/job/70",
     });
-    let followed = run.map(|run| {
+    let followed_run = run.map(|run| {
         let is_bad = run["conclusion"] == "failure";
         let run = with(
             json!({
@@ -117,7 +116,7 @@ fn release(
         "by": hub, "seq": 1, "run_url": "https://github.com/acme/hub/actions/runs/5", "driver": "alice",
         "workflow_url": "https://github.com/acme/hub/actions/workflows/release.yml",
         "targets": [with(web, start), docs], "watch": watch,
-        "followed": followed.into_iter().collect::<Vec<_>>(), "rules": { "gates": steering.gates, "freezes": [freeze] },
+        "followed": followed_run.into_iter().collect::<Vec<_>>(), "rules": { "gates": steering.gates, "freezes": [freeze] },
     });
     let report = report.map(|(status, done)| {
         json!({
@@ -139,7 +138,7 @@ fn release(
 /// Each state of a release.
 fn every_release(mut see: impl FnMut(&Ticket)) {
     for start in starts() {
-        // A run that is there decides, whatever became of the start.
+        // If there is a run, it decides, and the other states of the start do not matter.
         let is_started = start["state"] == "started" && start["because"].is_null();
         let runs = runs().into_iter().filter(|run| is_started || run.is_none());
         for (run, report) in
@@ -155,8 +154,8 @@ fn every_release(mut see: impl FnMut(&Ticket)) {
     }
 }
 
-/// The states of a release with what people decide, or have to: fewer of those of its run, as these have nothing to do
-/// with each other.
+/// The states of a release with decisions of people. It has fewer states of the run, because these and the decisions
+/// do not depend on each other.
 fn every_steered_release(steering: &Steering, mut see: impl FnMut(&Ticket)) {
     let frozen = json!({ "reason": "frozen", "to": "2027-01-02T00:00:00Z", "why": "Holidays" });
     let waiting = [json!({ "state": "waiting" }), json!({ "state": "waiting", "because": frozen })];
@@ -177,7 +176,7 @@ fn every_steered_release(steering: &Steering, mut see: impl FnMut(&Ticket)) {
     }
 }
 
-/// What people decide, or have to decide.
+/// The gates of a release and the decisions of people.
 #[derive(Default)]
 struct Steering {
     gates: Vec<Value>,
@@ -238,7 +237,7 @@ fn steerings() -> Vec<Steering> {
     ]
 }
 
-/// Whether a target goes on by itself, and somebody sees how it ends.
+/// Whether a target goes on by itself, and a job sees how it ends.
 fn goes_on(ticket: &Ticket, name: &TargetName, target: &Target) -> bool {
     let reports = || target.stages.iter().any(|stage| !stage.status.is_good());
     match target.status {
@@ -251,15 +250,15 @@ fn goes_on(ticket: &Ticket, name: &TargetName, target: &Target) -> bool {
         TargetStatus::Verifying => target.follower.is_some(),
         TargetStatus::OnHold => false,
         TargetStatus::Waiting => {
-            let awaited: Vec<_> = ticket.awaited(&target.needs).collect();
-            let is_awaited = !awaited.is_empty() && awaited.iter().all(|(_, status)| status.is_some());
+            let needs: Vec<_> = ticket.unreleased_needs(&target.needs).collect();
+            let waits_for_targets = !needs.is_empty() && needs.iter().all(|(_, status)| status.is_some());
             let gates = ticket.closed_gates(name, &target.needs);
-            let waits_for_people = awaited.is_empty() && !gates.is_empty();
+            let waits_for_people = needs.is_empty() && !gates.is_empty();
             let is_refused = gates.iter().any(|gate| !gate.refusals.is_empty());
-            let frozen =
-                target.because.as_ref().is_some_and(|because| because.clause(bold).contains("before"));
-            let is_kept = waits_for_people || is_refused || awaited.is_empty() && frozen;
-            (target.follower.is_some() || is_awaited) && !is_kept
+            let is_frozen =
+                target.reason.as_ref().is_some_and(|reason| reason.clause(bold).contains("before"));
+            let is_kept = waits_for_people || is_refused || needs.is_empty() && is_frozen;
+            (target.follower.is_some() || waits_for_targets) && !is_kept
         }
         TargetStatus::Review | TargetStatus::Failed | TargetStatus::Cancelled | TargetStatus::Held => false,
     }
@@ -269,8 +268,8 @@ fn goes_on(ticket: &Ticket, name: &TargetName, target: &Target) -> bool {
 fn sentences_of(ticket: &Ticket, sentences: &mut BTreeSet<String>) {
     let needs = needs(ticket);
     let goes_on = ticket.targets.iter().all(|(name, target)| goes_on(ticket, name, target));
-    let is_over = ticket.targets.values().all(|target| target.status.is_released());
-    let is_held = ticket.hold_of_all().is_some() && !is_over;
+    let is_released = ticket.targets.values().all(|target| target.status.is_released());
+    let is_held = ticket.hold_of_all().is_some() && !is_released;
     let is_calm = goes_on && ticket.notices.is_empty() && !is_held;
     assert_eq!(needs.is_empty(), is_calm, "{needs:#?}\n{:#?}", ticket.targets);
     sentences.extend(needs.iter().map(|need| need.what.clone()));
@@ -334,7 +333,7 @@ fn every_state_has_a_sentence_and_nothing_blocks_only_where_every_target_goes_on
     Nothing blocks. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml). After that, the hub's run starts **docs**.
     acme/web failed at `publish`: it broke · [failed job](https://github.com/acme/web/actions/runs/7)
     → **dana** or **acme/sre** approves or refuses **[web](https://github.com/acme/web/actions/runs/7)**
-    → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) after this for **web**: grant `actions: write`
+    → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) once this is done for **web**: grant `actions: write`
     → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which looks for the run of **web**
     → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which starts **docs**
     → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which starts **web**
@@ -345,7 +344,7 @@ fn every_state_has_a_sentence_and_nothing_blocks_only_where_every_target_goes_on
     → `alice` looks at **web**, and cancels it there if it hangs
     → `alice` looks at **web**, and re-runs the failed jobs there
     → `alice` looks at [acme/web](https://github.com/acme/web/actions/runs/7)
-    → `alice` looks for the run of **web**; a `run-name` with the inputs `release-ticket` and `release-target` tells runs from others
+    → `alice` looks for the run of **web**; a `run-name` with the inputs `release-ticket` and `release-target` distinguishes the runs
     → `alice` re-runs **[web](https://github.com/acme/web/actions/runs/7)**, or [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) with `retry-failed: true`
     → `alice` updates the action in the hub
     → a reviewer approves or refuses **[web](https://github.com/acme/web/actions/runs/7)**
@@ -369,7 +368,7 @@ fn every_state_of_a_release_that_people_steer_has_a_sentence() {
     **docs** does not pass gate **go**: [`frank`](https://github.com/acme/hub/issues/1#issuecomment-41) said no-go: the tests are red
     **docs** waits for gate **go**: 0 of 1
     **docs** waits for gate **go**: 0 of 2
-    **docs** waits for gate **go**: 0 of 2; the go of [`dana`](https://github.com/acme/hub/issues/1#issuecomment-40) has lapsed, as **docs** was not behind the gate then
+    **docs** waits for gate **go**: 0 of 2; the go of [`dana`](https://github.com/acme/hub/issues/1#issuecomment-40) has lapsed, as **docs** was not behind the gate at that time
     **docs** waits for gate **go**: 0 of 3
     **docs** waits for gate **go**: 1 of 2
     **docs** waits for gate **legal**: 0 of 1
@@ -394,7 +393,7 @@ fn every_state_of_a_release_that_people_steer_has_a_sentence() {
     Nothing blocks. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comment `/release`. After that, the hub's run starts **docs**.
     [`dana`](https://github.com/acme/hub/issues/1#issuecomment-40) holds **docs**
     [`dana`](https://github.com/acme/hub/issues/1#issuecomment-40) holds **web** and **docs**
-    [`dana`](https://github.com/acme/hub/issues/1#issuecomment-40) holds the whole release but **web**: the tests are red
+    [`dana`](https://github.com/acme/hub/issues/1#issuecomment-40) holds the whole release except **web**: the tests are red
     [`dana`](https://github.com/acme/hub/issues/1#issuecomment-40) holds the whole release: the tests are red
     nothing is started before 2027-01-02 00:00 UTC: Holidays
     → 2 of `alice`, `dana` and `acme/sre` comment `/release go go`, which lets **docs** through
@@ -403,7 +402,7 @@ fn every_state_of_a_release_that_people_steer_has_a_sentence() {
     → 2 of `alice`, `dana` and `acme/sre` comment `/release go`, which lets **web** through
     → 3 people who may give commands comment `/release go`, which lets **docs** through
     → 3 people who may give commands comment `/release go`, which lets **web** through
-    → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release` after this for **web**: grant `actions: write`
+    → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release` once this is done for **web**: grant `actions: write`
     → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`, which looks for the run of **web**
     → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`, which starts **docs**
     → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`, which starts **web**
@@ -432,25 +431,25 @@ fn every_state_of_a_release_that_people_steer_has_a_sentence() {
 }
 
 #[test]
-fn whoever_has_said_go_is_not_asked_again_unless_that_has_lapsed() {
-    let asked = |steering: Steering| {
+fn a_person_who_has_said_go_is_not_pinged_again_unless_the_approval_has_lapsed() {
+    let pings = |steering: Steering| {
         let ticket = release(&json!({ "state": "waiting" }), None, None, &json!({}), false, &steering);
         let needs = needs(&ticket).into_iter().filter(|need| need.gate.is_some());
-        let asked = needs.map(|need| {
+        let pings = needs.map(|need| {
             let reviewers = need.reviewers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             (need.moment, reviewers)
         });
-        asked.collect::<Vec<_>>()
+        pings.collect::<Vec<_>>()
     };
     let gate = |more: &Value| Steering::default().gate("go", more);
-    let named = || gate(&json!({ "required": 2, "approvers": ["alice", "Dana", "acme/sre"] }));
-    let some = |who: &str| vec![(Some(PingFor::Review), who.to_owned())];
+    let gate_with_approvers = || gate(&json!({ "required": 2, "approvers": ["alice", "Dana", "acme/sre"] }));
+    let some = |who: &str| vec![(Some(PingEvent::Review), who.to_owned())];
     let old = json!([{ "target": "web", "repository": "acme/web", "ref": "main", "sha": OLD }]);
-    assert_eq!(asked(named()), some("alice, Dana, acme/sre"));
-    assert_eq!(asked(named().word("dana", "go", &["go"], &json!({}))), some("alice, acme/sre"));
-    let lapsed = named().word("dana", "go", &["go"], &json!({ "commits": old }));
-    assert_eq!(asked(lapsed), some("alice, Dana, acme/sre"));
-    assert_eq!(asked(gate(&json!({ "approvers": ["alice"], "not_driver": true }))), [(None, String::new())]);
+    assert_eq!(pings(gate_with_approvers()), some("alice, Dana, acme/sre"));
+    assert_eq!(pings(gate_with_approvers().word("dana", "go", &["go"], &json!({}))), some("alice, acme/sre"));
+    let lapse = gate_with_approvers().word("dana", "go", &["go"], &json!({ "commits": old }));
+    assert_eq!(pings(lapse), some("alice, Dana, acme/sre"));
+    assert_eq!(pings(gate(&json!({ "approvers": ["alice"], "not_driver": true }))), [(None, String::new())]);
     let alice = gate(&json!({ "required": 2 })).word("alice", "go", &["go"], &json!({}));
-    assert_eq!(asked(alice), [(None, String::new())], "nobody else is known by name");
+    assert_eq!(pings(alice), [(None, String::new())], "nobody else is known by name");
 }

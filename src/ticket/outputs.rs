@@ -1,29 +1,29 @@
 //! Outputs: the values that a target gives back, such as the version that it published.
 //!
-//! A stage's record keeps them, the fold merges them for each target, and the inputs of later targets are rendered
-//! with them. They are text from outside: never templates, and bounded.
+//! A stage's record keeps them, the fold merges them for each target, and templates of later targets' inputs read them.
+//! They are text from outside: short, and never templates themselves.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// An output's value has at most so many characters.
+/// The most characters of an output's value.
 pub const VALUE_LIMIT: usize = 1_000;
 
-/// The names and values of a target's outputs have at most so many bytes, all together.
+/// The most bytes of the names and values of all outputs of a target.
 pub const TARGET_LIMIT: usize = 8 * 1024;
 
-/// An output's name has at most so many characters.
+/// The most characters of an output's name.
 pub const NAME_LIMIT: usize = 100;
 
-/// Outputs as a record holds them. An entry that this release would not have written is kept, and does not count.
+/// The outputs in a record. An entry that this release would not have written is kept, and does not count.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Outputs(Value);
 
 impl Outputs {
-    /// Whether there is nothing to keep.
+    /// Whether the record has no entries, not even ones that do not count.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_null() || self.0.as_object().is_some_and(Map::is_empty)
@@ -36,23 +36,23 @@ impl Outputs {
         texts.filter(|(name, value)| is_name(name) && fits(value))
     }
 
-    /// The same, as texts of their own.
-    pub fn owned(&self) -> impl Iterator<Item = (String, String)> {
+    /// The outputs that count, as owned texts.
+    pub fn to_pairs(&self) -> impl Iterator<Item = (String, String)> {
         self.iter().map(|(name, value)| (name.to_owned(), value.to_owned()))
     }
 
     /// The output of this name, if it counts.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+        self.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
     }
 
     /// Takes over `newer`, whose values replace earlier ones of the same name.
     pub fn update(&mut self, newer: Self) {
         match (&mut self.0, newer.0) {
             (_, Value::Null) => {}
-            (Value::Object(known), Value::Object(newer)) => known.extend(newer),
-            (known, newer) => *known = newer,
+            (Value::Object(all), Value::Object(newer)) => all.extend(newer),
+            (all, newer) => *all = newer,
         }
     }
 }
@@ -65,34 +65,34 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Outputs {
     }
 }
 
-/// Whether a text can be an output's name: lower-case letters, digits, `_` and `-`.
+/// Whether `text` can be an output's name: lower-case letters, digits, `_` and `-`.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
     !text.is_empty() && text.len() <= NAME_LIMIT && text.bytes().all(is_plain)
 }
 
-/// Whether a value is short enough.
+/// Whether `value` is within [`VALUE_LIMIT`].
 #[must_use]
 pub fn fits(value: &str) -> bool {
     value.chars().count() <= VALUE_LIMIT
 }
 
-/// As many of these outputs as a target may have, in the order of their names, and the names of the others.
+/// The outputs that are within [`TARGET_LIMIT`], in the order of their names, and the names of the others.
 #[must_use]
-pub fn bounded(outputs: BTreeMap<String, String>) -> (BTreeMap<String, String>, Vec<String>) {
+pub fn cut_to_limit(outputs: BTreeMap<String, String>) -> (BTreeMap<String, String>, Vec<String>) {
     let mut room = TARGET_LIMIT;
-    let (mut kept, mut left_out) = (BTreeMap::new(), Vec::new());
+    let (mut fitting, mut left_out) = (BTreeMap::new(), Vec::new());
     for (name, value) in outputs {
         match room.checked_sub(name.len() + value.len()) {
             Some(rest) => {
                 room = rest;
-                kept.insert(name, value);
+                fitting.insert(name, value);
             }
             None => left_out.push(name),
         }
     }
-    (kept, left_out)
+    (fitting, left_out)
 }
 
 #[cfg(test)]
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn a_target_has_so_many_bytes_of_outputs() {
         let outputs = (0..10).map(|number| (format!("name-{number}"), "ä".repeat(500)));
-        let (kept, left_out) = bounded(outputs.collect());
-        assert_eq!((kept.len(), left_out), (8, vec!["name-8".to_owned(), "name-9".to_owned()]));
+        let (fitting, left_out) = cut_to_limit(outputs.collect());
+        assert_eq!((fitting.len(), left_out), (8, vec!["name-8".to_owned(), "name-9".to_owned()]));
     }
 }

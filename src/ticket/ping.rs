@@ -1,4 +1,4 @@
-//! Pings: a new comment that mentions whoever can do something now, once for each attempt of a run and for each gate.
+//! Pings: a new comment that mentions the people who can act now, once for each attempt of a run and for each gate.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::status::Word;
 use crate::names::{CommentId, RepoName, RunId, TargetName};
 
-/// When somebody is pinged.
+/// An event for which people are pinged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum PingFor {
+pub enum PingEvent {
     /// A target failed, was cancelled or could not be started.
     Failure,
     /// A run waits for a review, or a target for a gate.
@@ -21,8 +21,8 @@ pub enum PingFor {
     Done,
 }
 
-impl PingFor {
-    /// Every one, in the order in which the contract lists them.
+impl PingEvent {
+    /// Every event, in the order in which the contract lists them.
     pub const ALL: [Self; 4] = [Self::Failure, Self::Review, Self::Stuck, Self::Done];
 
     /// The word of the contract.
@@ -37,28 +37,28 @@ impl PingFor {
     }
 }
 
-/// What makes a ping the same as another one: nobody is pinged for it twice.
+/// The identity of a ping: no two pings of the same identity are sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ping {
-    /// When it is sent.
+    /// The event.
     #[serde(rename = "for")]
-    pub moment: Word<PingFor>,
-    /// The target's name; none where it is about the whole release.
+    pub moment: Word<PingEvent>,
+    /// The target's name; `None` if the ping is about a gate or the whole release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<TargetName>,
-    /// Where its run is.
+    /// The repository of its run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<RepoName>,
-    /// Its run: of a target that could not be started, the hub's.
+    /// Its run; the hub's run if the target could not be started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
-    /// The environments that a review is about.
+    /// The environments that wait for a review.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environments: Vec<String>,
     /// The attempt of the run, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
-    /// The gate that waits for a word.
+    /// The gate that waits for a go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<GatePing>,
 }
@@ -68,18 +68,19 @@ pub struct Ping {
 pub struct GatePing {
     /// Its name.
     pub name: TargetName,
-    /// The comments with the approvals that have lapsed by then.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub lapsed: Vec<CommentId>,
+    /// The comments with the approvals that had lapsed at that time.
+    #[serde(rename = "lapsed", default, skip_serializing_if = "Vec::is_empty")]
+    pub lapsed_approvals: Vec<CommentId>,
 }
 
 impl GatePing {
-    /// Whether a ping that was sent for this covers `other`.
+    /// Whether a ping for this one covers `other`.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        self.name == other.name && other.lapsed.iter().all(|comment| self.lapsed.contains(comment))
+        self.name == other.name
+            && other.lapsed_approvals.iter().all(|comment| self.lapsed_approvals.contains(comment))
     }
 }
 
-/// For what somebody is to be pinged; none: for nothing.
-pub type PingsFor = BTreeSet<PingFor>;
+/// The events for which people are pinged.
+pub type PingEvents = BTreeSet<PingEvent>;

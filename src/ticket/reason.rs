@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::status::{TargetStatus, Word};
 use crate::names::{CommentId, Login, TargetName};
+use crate::problem::{Advice, Topic};
 
 /// Why a target is not started, or not started again.
 ///
@@ -18,7 +19,7 @@ use crate::names::{CommentId, Login, TargetName};
 pub enum Reason {
     /// Other targets have to be released before.
     Needs {
-        /// Those that are not released yet.
+        /// The targets that are not released yet.
         targets: Vec<TargetName>,
     },
     /// Another hub job claimed it first.
@@ -26,33 +27,33 @@ pub enum Reason {
         /// That job's run in the browser.
         run_url: String,
     },
-    /// Another hub job has its git reference, and no claim tells which job that is.
+    /// Another hub job has its git reference, and no claim names that job.
     Locked {
         /// The reference.
         by: String,
     },
     /// A run of it was started already.
     Started {
-        /// The run in the browser; none if it was started by an event.
+        /// The run in the browser; `None` if an event started it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         run_url: Option<String>,
-        /// How the target stands, if that is worth saying.
+        /// The target's status, if the clause mentions it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         status: Option<TargetStatus>,
     },
-    /// A run of it was started already, and deleted before it was known how it ended.
+    /// A run of it was started already, and deleted before its conclusion was recorded.
     Deleted {
-        /// Where the run was in the browser.
+        /// The former page of the run.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         run_url: Option<String>,
     },
     /// It was started a second time, and the run of an earlier claim counts.
     Second {
-        /// The run that counts, in the browser; none if GitHub does not say which it is.
+        /// The run that counts, in the browser; `None` if GitHub does not say which run that is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         run_url: Option<String>,
     },
-    /// It is through already.
+    /// It is released or skipped already.
     Released {
         /// Released, or skipped.
         status: TargetStatus,
@@ -66,44 +67,44 @@ pub enum Reason {
     },
     /// GitHub refused the start, or the inputs cannot be written.
     Refused {
-        /// What was refused.
+        /// GitHub's error, or the problem with the inputs.
         error: String,
-        /// What to do about it.
+        /// Help.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         help: Option<String>,
     },
-    /// It may have been started, and nothing tells whether it was.
+    /// It may have been started: GitHub's answer was unclear.
     Unclear {
-        /// What happened.
+        /// The unclear answer.
         error: String,
         /// The runs that could be the one, in the browser.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         runs: Vec<String>,
-        /// What to do about it.
+        /// Help.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         help: Option<String>,
     },
-    /// Somebody has decided that it waits.
+    /// A person holds it.
     OnHold {
-        /// Who.
+        /// The person.
         by: Login,
-        /// Why, in their words.
+        /// The person's reason.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
-    /// Somebody has decided that it counts as over.
+    /// A person has skipped it.
     Skipped {
-        /// Who.
+        /// The person.
         by: Login,
-        /// Why, in their words.
+        /// The person's reason.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
-    /// Nothing is started within a freeze.
+    /// No target is started within a freeze.
     Frozen {
-        /// Its end.
+        /// The end of the freeze.
         to: DateTime<Utc>,
-        /// Why.
+        /// The reason for the freeze.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
@@ -115,8 +116,8 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// What follows the name of the target and a colon: `it waits for web and api`. `name` renders
-    /// the name of another target.
+    /// The reason as a clause behind the name of the target and a colon: `it waits for web and api`. `name` renders the
+    /// name of another target.
     #[must_use]
     pub fn clause(&self, name: impl Fn(&TargetName) -> String) -> String {
         match self {
@@ -125,7 +126,7 @@ impl Reason {
             }
             Self::Claimed { run_url } => format!("another hub job claimed it first: {run_url}"),
             Self::Locked { by } => format!(
-                "another hub job has claimed it by the reference `{by}`, and no comment tells which job that is"
+                "another hub job has claimed it by the reference `{by}`, and no comment names that job"
             ),
             Self::Started { run_url, status } => {
                 let run = run_url.as_deref().unwrap_or("an event");
@@ -133,12 +134,12 @@ impl Reason {
                     None => format!("it was started already by {run}"),
                     Some(status) => {
                         let run = run_url.as_deref().unwrap_or("its run");
-                        let what = match status {
+                        let jobs = match status {
                             TargetStatus::Cancelled => run.to_owned(),
                             _ => format!("the failed jobs of {run}"),
                         };
                         format!(
-                            "it was started already and {}; re-run {what}, or set `retry-failed: true` for a new run",
+                            "it was started already and {}; re-run {jobs}, or set `retry-failed: true` for a new run",
                             status.word()
                         )
                     }
@@ -160,10 +161,10 @@ impl Reason {
             Self::Unclear { error, runs, .. } => {
                 format!("{error}; its run could be here: {}", runs.join(" "))
             }
-            Self::OnHold { by, why } => format!("{by} holds it{}", said(why)),
-            Self::Skipped { by, why } => format!("{by} has skipped it{}", said(why)),
+            Self::OnHold { by, why } => format!("{by} holds it{}", clause_end(why)),
+            Self::Skipped { by, why } => format!("{by} has skipped it{}", clause_end(why)),
             Self::Frozen { to, why } => {
-                format!("nothing is started before {}{}", to.format("%Y-%m-%d %H:%M UTC"), said(why))
+                format!("nothing is started before {}{}", to.format("%Y-%m-%d %H:%M UTC"), clause_end(why))
             }
             Self::Unreadable { comment } => format!(
                 "a newer release of the action wrote comment {comment} of the ticket, which may hold it; update the action"
@@ -171,40 +172,44 @@ impl Reason {
         }
     }
 
-    /// The same as text for a log.
+    /// The clause as text for a log.
     #[must_use]
     pub fn plain(&self) -> String {
         self.clause(ToString::to_string)
     }
 
-    /// What to do about it, where the clause does not say it.
+    /// Help; `None` if the clause has it.
     #[must_use]
-    pub fn help(&self) -> Option<&str> {
-        match self {
-            Self::Refused { help, .. } | Self::Unclear { help, .. } => help.as_deref(),
+    pub fn help(&self) -> Option<Advice> {
+        let (topic, text) = match self {
+            Self::Refused { help, .. } => (Topic::Start, help.as_deref()?),
+            Self::Unclear { help, .. } => (Topic::UnclearStart, help.as_deref()?),
             Self::Locked { .. } => {
-                Some("if no hub job is at work, delete that reference, and dispatch again")
+                (Topic::Claim, "if no hub job is at work, delete that reference, and dispatch again")
             }
-            Self::Needs { .. } => Some(
+            Self::Needs { .. } => (
+                Topic::Target,
                 "run this dispatch again when that is released: by hand, on a schedule, or set `wait: true`",
             ),
             Self::OnHold { .. } | Self::Skipped { .. } => {
-                Some("comment `/release resume` with the target's name on the ticket, and it is started")
+                (Topic::Target, "to start it, comment `/release resume` with the target's name on the ticket")
             }
-            Self::Frozen { .. } => Some(
+            Self::Frozen { .. } => (
+                Topic::Target,
                 "run this dispatch again after that, or comment `/release override-freeze : reason` on the ticket",
             ),
-            _ => None,
-        }
+            _ => return None,
+        };
+        Some(topic.advice(text))
     }
 
-    /// Whether the target is started once this is over.
+    /// Whether the target is started when the reason ends.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         matches!(self, Self::Needs { .. } | Self::OnHold { .. } | Self::Skipped { .. } | Self::Frozen { .. })
     }
 
-    /// Whether the target failed by it: somebody has to act.
+    /// Whether the target failed by it: a person has to act.
     #[must_use]
     pub fn is_failure(&self) -> bool {
         matches!(self, Self::Refused { .. } | Self::Unclear { .. } | Self::Locked { .. })
@@ -212,16 +217,16 @@ impl Reason {
 }
 
 impl Word<Reason> {
-    /// As [`Reason::help`]; of a reason of a newer release nothing is known.
+    /// As [`Reason::help`]; `None` for a reason of a newer release.
     #[must_use]
-    pub fn help(&self) -> Option<&str> {
+    pub fn help(&self) -> Option<Advice> {
         match self {
             Self::Known(reason) => reason.help(),
             Self::Newer(_) => None,
         }
     }
 
-    /// As [`Reason::clause`]; a reason of a newer release says that it is one.
+    /// As [`Reason::clause`]; the clause of a newer release's reason says so.
     #[must_use]
     pub fn clause(&self, name: impl Fn(&TargetName) -> String) -> String {
         match self {
@@ -235,7 +240,7 @@ impl Word<Reason> {
 }
 
 /// `: the reason`, where there is one.
-fn said(why: &Option<String>) -> String {
+fn clause_end(why: &Option<String>) -> String {
     why.as_ref().map(|why| format!(": {why}")).unwrap_or_default()
 }
 

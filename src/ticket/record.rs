@@ -1,7 +1,7 @@
 //! Records: the comments that hold a ticket's state, each with one writer for its whole life.
 //!
-//! A record is rewritten only by the job that created it, and each rewrite raises its sequence
-//! number. Fields that this release does not know are kept in `other` and written back.
+//! Only the job that created a record rewrites it, and each rewrite raises its sequence number. `other` keeps the fields
+//! that this release does not know, which are written back.
 
 use std::cmp::Ordering;
 
@@ -25,35 +25,35 @@ use super::watch::Watch;
 use super::writer::Writer;
 use crate::names::{CommentId, GitRef, Login, RepoName, RunId, TargetName, WorkflowFile, login, number};
 
-/// One stage of one target, as a job last reported it.
+/// The newest report of one stage of one target by one job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageReport {
-    /// The target's name. Without one it is the name under which a dispatch started the run, else
-    /// the repository's: the fold finds out, as the dispatch may be recorded after the report.
+    /// The target's name. If `None`, the name under which a dispatch started the run, else the repository's name: the
+    /// fold decides, as the dispatch may be recorded after the report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<TargetName>,
     /// The stage's name.
     pub stage: String,
-    /// How it stands.
+    /// The stage's status.
     pub status: Word<Status>,
-    /// What the reporter had to say.
+    /// The reporter's message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// What the message links to, where that is not the run.
+    /// The link of the message; `None` for the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Whether this stage ends the target's release.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub done: bool,
-    /// The values that the target gives back with it.
+    #[serde(rename = "done", default, skip_serializing_if = "std::ops::Not::not")]
+    pub ends_release: bool,
+    /// The values that the target gives back with this stage.
     #[serde(default, skip_serializing_if = "Outputs::is_empty")]
     pub outputs: Outputs,
-    /// When it was reported, by the reporter's clock: shown, never compared.
+    /// The time of the report by the reporter's clock: displayed, never compared.
     pub at: DateTime<Utc>,
-    /// The record's sequence number with which it came.
+    /// The record's sequence number at the time of the report.
     #[serde(deserialize_with = "number::deserialize")]
     pub seq: u64,
-    /// What a newer release wrote beside.
+    /// Fields of a newer release.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -61,29 +61,29 @@ pub struct StageReport {
 /// A target job's record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Who writes it.
+    /// The job that writes it.
     pub by: Writer,
-    /// How often it was written.
+    /// The sequence number: how often the record was written.
     #[serde(deserialize_with = "number::deserialize")]
     pub seq: u64,
     /// The writer's run in the browser.
     pub run_url: String,
     /// The newest report of each stage.
     pub stages: Vec<StageReport>,
-    /// What a newer release wrote beside.
+    /// Fields of a newer release.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
 impl Report {
-    /// Puts `report` in the place of what was known of the same stage, with the next sequence number. Outputs that were
-    /// reported with it before stay.
+    /// Replaces the report of the same stage by `report`, with the next sequence number. Outputs of earlier reports of the
+    /// stage stay.
     pub fn add(&mut self, report: StageReport) {
         self.seq = number::next(self.seq);
         let is_same =
-            |known: &mut StageReport| (&known.target, &known.stage) == (&report.target, &report.stage);
-        let known = self.stages.extract_if(.., is_same).map(|known| known.outputs);
-        let mut outputs = known.fold(Outputs::default(), |mut all, outputs| {
+            |other: &mut StageReport| (&other.target, &other.stage) == (&report.target, &report.stage);
+        let earlier = self.stages.extract_if(.., is_same).map(|other| other.outputs);
+        let mut outputs = earlier.fold(Outputs::default(), |mut all, outputs| {
             all.update(outputs);
             all
         });
@@ -97,9 +97,9 @@ impl Report {
 pub struct Start {
     /// The target's name.
     pub target: TargetName,
-    /// Where it runs.
+    /// The repository of its workflow.
     pub repository: RepoName,
-    /// The workflow's file; none when an event was sent to the repository.
+    /// The workflow's file; `None` if an event was sent to the repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<WorkflowFile>,
     /// The branch or tag at which the workflow is started.
@@ -108,51 +108,51 @@ pub struct Start {
     /// The targets that are released, and the gates that are open, before this one is started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<TargetName>,
-    /// How far it has come.
+    /// The progress of the start.
     pub state: Word<StartState>,
-    /// The run that GitHub started, where it said so.
+    /// The run that GitHub started, if GitHub named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
     /// The run in the browser.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_url: Option<String>,
-    /// The commit of its ref when this job looked, where a gate asks for it.
+    /// The commit of its ref when this job read it, if the target is behind a gate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// The outputs of the target, where an earlier ticket has released it.
+    /// The outputs of the target, if an earlier ticket has released it.
     #[serde(default, skip_serializing_if = "Outputs::is_empty")]
     pub outputs: Outputs,
-    /// Whether a hub job verifies what its run has made, before it counts as released.
+    /// Whether a hub job verifies the results of its run before the target counts as released.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub verify: bool,
-    /// The claim whose failed run this start repeats; none for a first start.
+    /// The claim whose failed run this start repeats; `None` for a first start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeats: Option<CommentId>,
-    /// The turn of the reference by which the target was claimed, where jobs claim by references.
+    /// The turn of the reference that claims the target, if jobs claim by references.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<u32>,
-    /// Why it is not started.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub because: Option<Word<Reason>>,
-    /// When the state was reached, by the hub job's clock: shown, never compared.
+    /// The reason why it is not started.
+    #[serde(rename = "because", default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Word<Reason>>,
+    /// The time of the state by the hub job's clock: displayed, never compared.
     pub at: DateTime<Utc>,
-    /// What a newer release wrote beside.
+    /// Fields of a newer release.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
 impl Start {
     fn has_newer_words(&self) -> bool {
-        self.state.is_newer() || self.because.as_ref().is_some_and(Word::is_newer)
+        self.state.is_newer() || self.reason.as_ref().is_some_and(Word::is_newer)
     }
 }
 
-/// A hub job's record: its claim on targets, and what became of them.
+/// A hub job's record: its claim on targets, and their progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Dispatch {
-    /// Who writes it.
+    /// The job that writes it.
     pub by: Writer,
-    /// How often it was written.
+    /// The sequence number: how often the record was written.
     #[serde(deserialize_with = "number::deserialize")]
     pub seq: u64,
     /// The hub's run in the browser.
@@ -160,68 +160,68 @@ pub struct Dispatch {
     /// The runs of the hub's workflow in the browser.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow_url: Option<String>,
-    /// Whether the ticket is closed when everything is released.
+    /// Whether the job closes the ticket when everything is released.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub close: bool,
-    /// Who is responsible for the release.
+    /// The person responsible for the release.
     #[serde(default, deserialize_with = "login::option")]
     pub driver: Option<Login>,
     /// The name or version of the release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
-    /// The answers of the ticket's form, where this job was the first to use them.
+    /// The answers of the ticket's form, if this job was the first to use them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<Word<Map<String, Value>>>,
-    /// The inputs of the event that started this job, as far as templates name them.
+    /// The inputs of this job's event that templates name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<Word<EventInputs>>,
-    /// The gates and freezes of the targets file, where this job was the first to read them.
+    /// The gates and freezes of the targets file, if this job was the first to read them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<Word<Rules>>,
-    /// The targets that this job claims, and those that wait for others.
+    /// The targets that this job claims, and the targets that wait for others.
     pub targets: Vec<Start>,
-    /// The names of targets that are listed and left alone by this job.
+    /// The names that the targets file lists and this job leaves out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<TargetName>,
-    /// The runs that this job follows, or has looked at.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub followed: Vec<FollowedRun>,
-    /// What this job has verified of what runs have made.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub verified: Vec<Verification>,
-    /// What this job does about runs that go on.
+    /// The runs that this job follows, or has read once.
+    #[serde(rename = "followed", default, skip_serializing_if = "Vec::is_empty")]
+    pub followed_runs: Vec<FollowedRun>,
+    /// The verifications that this job made of the results of runs.
+    #[serde(rename = "verified", default, skip_serializing_if = "Vec::is_empty")]
+    pub verifications: Vec<Verification>,
+    /// The job's part in unfinished runs.
     #[serde(default, skip_serializing_if = "Watch::is_blank")]
     pub watch: Watch,
-    /// What a newer release wrote beside.
+    /// Fields of a newer release.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
 impl Dispatch {
-    /// Whether it only keeps inputs or answers for later dispatches.
+    /// Whether the record only keeps inputs or answers for later dispatches.
     #[must_use]
     pub fn is_for_later(&self) -> bool {
         let keeps = self.inputs.is_some() || self.form.is_some();
-        self.targets.is_empty() && self.followed.is_empty() && self.verified.is_empty() && keeps
+        self.targets.is_empty() && self.followed_runs.is_empty() && self.verifications.is_empty() && keeps
     }
 }
 
-/// A failure that was notified, or its end: a record on a ticket, and the marker of an issue that
-/// notify opened where there was no ticket.
+/// The notice of a failure or of its end: a record on a ticket, or the marker of an issue that notify opened because
+/// there was no ticket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
-    /// Who writes it.
+    /// The job that writes it.
     pub by: Writer,
-    /// How often it was written.
+    /// The sequence number: how often the record was written.
     #[serde(deserialize_with = "number::deserialize")]
     pub seq: u64,
     /// The run in the browser.
     pub run_url: String,
-    /// What makes two failures the same.
+    /// The identity of the failure: notices of the same failure have the same fingerprint.
     pub fingerprint: String,
-    /// `failure` or `cancelled`; `success` when an earlier failure is over.
+    /// `failure` or `cancelled`; `success` if an earlier failure is resolved.
     pub status: Word<Status>,
-    /// What went wrong.
+    /// The failure in words.
     pub message: String,
     /// The failed job or step in the browser.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -229,26 +229,26 @@ pub struct Notice {
     /// The first job that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<FollowedJob>,
-    /// Why, as its writer read it: the comment shows it, and its marker does not hold it.
+    /// The explanation that the writer read: it is in the comment's text, not in its marker.
     #[serde(skip)]
     pub explanation: Explanation,
-    /// What it pings somebody for, where the ticket itself shows what went wrong.
+    /// The pings that this notice sends; empty for the notice of a failure itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pings: Vec<Ping>,
-    /// Who is pinged.
+    /// The people that it mentions.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "login::list")]
     pub mention: Vec<Login>,
-    /// When the failure came back, of one that flaps: then the notice is edited, and pings nobody again.
+    /// The times at which a flapping failure came back: the notice is edited then, and pings nobody again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flapping: Vec<DateTime<Utc>>,
-    /// When it was noticed, by the reporter's clock: shown, never compared.
+    /// The time of the notice by the reporter's clock: displayed, never compared.
     pub at: DateTime<Utc>,
-    /// What a newer release wrote beside.
+    /// Fields of a newer release.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// An order of records of which one is an edited copy of the other: whichever it is, every reader takes the same.
+/// An order for a record and an edited copy of it, so that every reader chooses the same one.
 pub(super) fn by_text(a: &impl Serialize, b: &impl Serialize) -> Ordering {
     let texts = (serde_json::to_string(a), serde_json::to_string(b));
     let (Ok(a), Ok(b)) = texts else { unreachable!("records have string keys and finite numbers") };
@@ -258,24 +258,24 @@ pub(super) fn by_text(a: &impl Serialize, b: &impl Serialize) -> Ordering {
 /// Any record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
-    /// A hub job's.
+    /// A hub job's record.
     Dispatch(Dispatch),
-    /// A target job's.
+    /// A target job's record.
     Report(Report),
-    /// A failure's.
+    /// A failure's record.
     Notice(Notice),
-    /// A command's.
+    /// A command's record.
     Decision(Decision),
-    /// The whole release's.
+    /// The record of the whole release.
     Release(Box<Release>),
 }
 
 impl Record {
-    /// Reads the record behind `marker`; `None` when the marker is of something else.
+    /// Parses the record behind `marker`; `None` if the text is not a record.
     ///
     /// # Errors
     ///
-    /// When the kind is not known, or the data is not of the record's shape.
+    /// The kind is unknown, or the data does not have the record's shape.
     pub fn parse(marker: &Marker<'_>) -> Result<Option<Self>, MarkerError> {
         Ok(Some(match marker.kind().ok_or(MarkerError::Newer)? {
             Kind::Dispatch => Self::Dispatch(marker.data()?),
@@ -287,7 +287,7 @@ impl Record {
         }))
     }
 
-    /// Whether a newer release wrote words into it that this one does not know.
+    /// Whether it has words of a newer release, which this release does not know.
     #[must_use]
     pub fn has_newer_words(&self) -> bool {
         match self {
@@ -299,7 +299,7 @@ impl Record {
         }
     }
 
-    /// Who writes it.
+    /// The job that writes it.
     #[must_use]
     pub fn by(&self) -> &Writer {
         match self {
@@ -311,7 +311,7 @@ impl Record {
         }
     }
 
-    /// How often it was written.
+    /// The sequence number: how often the record was written.
     #[must_use]
     pub fn seq(&self) -> u64 {
         match self {

@@ -1,8 +1,8 @@
-//! The release's record: what a whole release came to, written once, when everything is released.
+//! The record of a complete release, written once, when everything is released.
 //!
-//! Times and notes are GitHub's word ([`Survey`]), the rest is what the ticket knows. The comment's marker keeps what
-//! later releases read (the versions, and how long it took), and the comment's text and the file of `record-path`
-//! say all of it. Of several comments with such a record the one with the lowest id counts.
+//! Times and notes come from GitHub ([`Survey`]), the rest from the ticket. The comment's marker keeps the parts that later
+//! releases read (the versions and the duration); the comment's text and the file of `record-path` have everything. If
+//! several comments hold such a record, the one with the lowest id counts.
 
 mod gantt;
 mod page;
@@ -22,11 +22,11 @@ use super::writer::Writer;
 use crate::names::{RepoName, RunId, TargetName, number};
 pub use times::{Period, Phase};
 
-/// The version of the file's format, and the newest that this release knows.
+/// The version of the file's format.
 const FORMAT: u32 = 1;
 
-/// So many earlier releases stand beside this one.
-const EARLIER: usize = 5;
+/// The most earlier releases beside this one.
+const EARLIER_LIMIT: usize = 5;
 
 /// The most characters of the marker: it leaves room for the table and the decisions.
 const MARKER_LIMIT: usize = 24_000;
@@ -37,9 +37,9 @@ pub const NOTES_LIMIT: usize = 20_000;
 /// The record of a release.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Release {
-    /// Who writes it.
+    /// The job that writes it.
     pub by: Writer,
-    /// How often it was written.
+    /// The sequence number: how often the record was written.
     #[serde(deserialize_with = "number::deserialize")]
     pub seq: u64,
     /// The writer's run in the browser.
@@ -49,25 +49,25 @@ pub struct Release {
     pub release: Option<String>,
     /// The ticket in the browser.
     pub ticket_url: String,
-    /// When its first job was created, by GitHub's clock.
+    /// The creation of its first job, by GitHub's clock.
     pub started_at: DateTime<Utc>,
-    /// When its last job ended, by GitHub's clock.
+    /// The end of its last job, by GitHub's clock.
     pub ended_at: DateTime<Utc>,
-    /// What was released.
-    pub targets: Vec<Released>,
-    /// How long the gates waited for people.
+    /// The targets, all released.
+    pub targets: Vec<ReleasedTarget>,
+    /// The times for which the gates waited for people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<GateWait>,
     /// The first failure.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failed_first: Option<Failed>,
+    #[serde(rename = "failed_first", default, skip_serializing_if = "Option::is_none")]
+    pub first_failure: Option<FirstFailure>,
     /// The releases before this one, the newest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub earlier: Vec<Earlier>,
-    /// What people decided: the ticket has a record of each.
+    #[serde(rename = "earlier", default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier_releases: Vec<EarlierRelease>,
+    /// The decisions of people: each has a record of its own on the ticket.
     #[serde(skip)]
     pub decisions: Vec<Decision>,
-    /// What a newer release wrote beside.
+    /// Fields of a newer release.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -75,10 +75,10 @@ pub struct Release {
 /// A target that is released.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Released {
+pub struct ReleasedTarget {
     /// The target's name.
     pub target: String,
-    /// Where it ran.
+    /// The repository of its run.
     pub repository: String,
     /// The version that it gave back.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,103 +89,103 @@ pub struct Released {
     /// The commit that its run released.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// The run that released it; none where the ticket does not know it, or somebody skipped the target.
+    /// The run that released it; `None` if the ticket does not know it, or a person skipped the target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
     /// The run in the browser.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_url: Option<String>,
-    /// How often it was tried, over all of its runs.
+    /// The number of attempts of all its runs.
     pub attempts: u32,
-    /// Whether somebody skipped it.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub skipped: bool,
+    /// Whether a person skipped it.
+    #[serde(rename = "skipped", skip_serializing_if = "std::ops::Not::not")]
+    pub is_skipped: bool,
     /// Its release in the browser.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release_url: Option<String>,
     /// The notes of its release.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
-    /// What has changed since the release before, in the browser.
+    /// The comparison with the release before, in the browser.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compare_url: Option<String>,
-    /// How many commits that are.
+    /// The number of commits since the release before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commits: Option<u64>,
-    /// What it did when, in the newest attempt.
+    /// The phases of the newest attempt.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub periods: Vec<Period>,
-    /// What GitHub did not show, and why.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub left_out: Option<String>,
+    /// The parts that GitHub did not show, and the reason.
+    #[serde(rename = "left_out", skip_serializing_if = "Option::is_none")]
+    pub omission: Option<String>,
 }
 
-/// How long a gate waited for people.
+/// The time for which a gate waited for people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GateWait {
     /// The gate's name.
     pub name: String,
-    /// When everything before it was released.
+    /// The time at which everything before the gate was released.
     pub from: DateTime<Utc>,
-    /// When the last go was said.
+    /// The time of the last go.
     pub to: DateTime<Utc>,
 }
 
-/// The first failure of a release, which is mended by now.
+/// The first failure of a release, which was repaired.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Failed {
+pub struct FirstFailure {
     /// The target's name.
     pub target: String,
-    /// What failed.
+    /// The failed job.
     pub what: String,
-    /// That in the browser.
+    /// The failed job in the browser.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// When it failed.
+    /// The time of the failure.
     pub at: DateTime<Utc>,
-    /// When the target was released after all.
+    /// The time at which the target was released after all.
     pub mended_at: DateTime<Utc>,
 }
 
 /// A release before this one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Earlier {
+pub struct EarlierRelease {
     /// The name or version of the release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
     /// Its ticket in the browser.
     pub ticket_url: String,
-    /// How long it took.
+    /// Its duration in seconds.
     pub seconds: i64,
 }
 
-/// What GitHub says of a target that is released.
+/// GitHub's facts about a released target.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Survey {
-    /// What its run did when.
+    /// The phases of its run.
     pub periods: Vec<Period>,
     /// The commit that its run released.
     pub commit: Option<String>,
-    /// The first job that failed: its name, its page, and when.
+    /// The first job that failed: the name, the page and the time.
     pub failure: Option<(String, Option<String>, DateTime<Utc>)>,
     /// Its release: the tag, the page and the notes.
     pub release: Option<(String, String, String)>,
-    /// What has changed since the release before: the page, and how many commits.
-    pub compared: Option<(String, u64)>,
-    /// What GitHub does not show, and why.
-    pub left_out: Option<String>,
+    /// The comparison with the release before: the page and the number of commits.
+    pub comparison: Option<(String, u64)>,
+    /// The parts that GitHub does not show, and the reason.
+    pub omission: Option<String>,
 }
 
 impl Release {
-    /// How long it took.
+    /// The duration in seconds.
     #[must_use]
     pub fn seconds(&self) -> i64 {
         (self.ended_at - self.started_at).num_seconds().max(0)
     }
 
-    /// Whether it is a record of the same runs and attempts: then it says the same.
+    /// Whether both records are of the same runs and attempts: then they say the same.
     #[must_use]
-    pub fn is_of_the_runs_of(&self, release: &Self) -> bool {
+    pub fn has_same_runs(&self, release: &Self) -> bool {
         self.runs() == release.in_marker().runs()
     }
 
@@ -193,33 +193,33 @@ impl Release {
         self.targets.iter().map(|target| (target.target.as_str(), (target.run, target.attempts))).collect()
     }
 
-    /// What a target's next release is compared with: its tag, else its commit.
+    /// The base with which a target's next release is compared: its tag, else its commit.
     #[must_use]
     pub fn base_of(&self, target: &TargetName, repository: &RepoName) -> Option<&str> {
-        let is_same = |of: &&Released| {
-            of.target == target.as_str() && of.repository.eq_ignore_ascii_case(&repository.to_string())
+        let is_same = |other: &&ReleasedTarget| {
+            other.target == target.as_str() && other.repository.eq_ignore_ascii_case(&repository.to_string())
         };
-        let of = self.targets.iter().find(is_same)?;
-        of.tag.as_deref().or(of.commit.as_deref())
+        let previous = self.targets.iter().find(is_same)?;
+        previous.tag.as_deref().or(previous.commit.as_deref())
     }
 
-    /// The releases that stand beside the next one, the newest first: this one, and those before it.
+    /// The earlier releases for the next record, the newest first: this release, and those before it.
     #[must_use]
-    pub fn as_earlier(&self) -> Vec<Earlier> {
+    pub fn as_earlier(&self) -> Vec<EarlierRelease> {
         let (release, ticket_url) = (self.release.clone(), self.ticket_url.clone());
-        let this = Earlier { release, ticket_url, seconds: self.seconds() };
-        std::iter::once(this).chain(self.earlier.iter().cloned()).take(EARLIER).collect()
+        let this = EarlierRelease { release, ticket_url, seconds: self.seconds() };
+        std::iter::once(this).chain(self.earlier_releases.iter().cloned()).take(EARLIER_LIMIT).collect()
     }
 
-    /// The record as it stands in its marker: as much as fits of what later releases read.
+    /// The record for its marker: the parts that later releases read, cut to the marker's limit.
     #[must_use]
     pub fn in_marker(&self) -> Self {
         let mut record = self.clone();
         for target in &mut record.targets {
-            (target.notes, target.left_out) = (None, None);
+            (target.notes, target.omission) = (None, None);
             target.periods.clear();
         }
-        let shorten: [fn(&mut Released); 2] = [
+        let shorten: [fn(&mut ReleasedTarget); 2] = [
             |target| {
                 (target.run_url, target.release_url, target.compare_url) = (None, None, None);
                 target.commits = None;
@@ -245,30 +245,30 @@ impl Release {
         text::length(&marker::json(self)) <= MARKER_LIMIT
     }
 
-    /// The lines of its comment for people, in at most so many characters.
+    /// The lines of its comment for people, in at most `limit` characters.
     pub(super) fn lines(&self, limit: usize) -> String {
         page::render(self, limit)
     }
 
-    /// The text of the release of the hub that publishes this record: its first line says that this action wrote it.
+    /// The text of a GitHub release of the hub that publishes this record; its first line is [`Self::mark`].
     #[must_use]
-    pub fn published(&self, limit: usize) -> String {
+    pub fn hub_release_text(&self, limit: usize) -> String {
         let mark = self.mark();
         format!("{mark}\n{}", self.lines(limit.saturating_sub(text::length(&mark) + 1)))
     }
 
-    /// The first line of a release of the hub that publishes the record of this ticket.
+    /// The first line of a GitHub release of the hub that publishes the record of this ticket: the action wrote it.
     #[must_use]
     pub fn mark(&self) -> String {
         marker::render(marker::Kind::Release, &json!({ "ticket": self.ticket_url }))
     }
 
-    /// The record as the file of `record-path` has it.
+    /// The text of the file of `record-path`.
     #[must_use]
     pub fn file(&self) -> String {
         let mut file = serde_json::to_value(self).unwrap_or_default();
         if let Value::Object(fields) = &mut file {
-            // Who wrote it, and how often, matters to the ticket alone.
+            // The writer and the sequence number matter to the ticket alone.
             fields.retain(|name, _| name != "by" && name != "seq");
             fields.insert("format".to_owned(), FORMAT.into());
             fields.insert("seconds".to_owned(), self.seconds().into());
@@ -279,7 +279,7 @@ impl Release {
     }
 }
 
-/// A decision as the file has it.
+/// A decision in the file.
 fn decision(decision: &Decision) -> Value {
     json!({
         "who": decision.who.login,
@@ -292,14 +292,14 @@ fn decision(decision: &Decision) -> Value {
     })
 }
 
-impl Released {
-    /// Its version for people: what it gave back, else its tag.
+impl ReleasedTarget {
+    /// Its version for people: the one that it gave back, else its tag.
     #[must_use]
     pub fn version(&self) -> Option<&str> {
         self.version.as_deref().or(self.tag.as_deref())
     }
 
-    /// How many seconds of it were this.
+    /// The seconds that it spent in `phase`.
     #[must_use]
     pub fn seconds(&self, phase: Phase) -> i64 {
         let periods = self.periods.iter().filter(|period| period.phase == phase);
@@ -317,7 +317,7 @@ pub fn tag_of(url: &str, repository: &RepoName) -> Option<String> {
     (is_its && is_tag(tag)).then(|| tag.to_owned())
 }
 
-/// Whether Git takes this name for a tag ([git check-ref-format](https://git-scm.com/docs/git-check-ref-format)).
+/// Whether Git accepts `name` for a tag ([git check-ref-format](https://git-scm.com/docs/git-check-ref-format)).
 #[must_use]
 pub fn is_tag(name: &str) -> bool {
     let is_forbidden = |c: char| {

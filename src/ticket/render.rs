@@ -1,4 +1,4 @@
-//! A record as a comment: the marker with the data, then a few lines for people.
+//! Records as comments: the marker with the data, then a few lines for people.
 
 use super::course;
 use super::explanation::Explanation;
@@ -12,9 +12,9 @@ use super::text;
 use crate::names::{Login, TargetName};
 
 impl Record {
-    /// Renders the comment: the marker, then a few lines for people.
+    /// The text of the comment: the marker, then a few lines for people.
     ///
-    /// Long messages are cut as far as GitHub's limit asks; [`Record::fits`] tells whether that was enough.
+    /// Long messages are cut so that the comment keeps GitHub's limit; [`Record::fits`] says whether it does.
     #[must_use]
     pub fn render(&self) -> String {
         let [whole, shorter, shortest] =
@@ -51,9 +51,9 @@ impl Record {
         let mut record = self.clone();
         match &mut record {
             Self::Dispatch(dispatch) => {
-                let reasons = dispatch.targets.iter_mut().filter_map(|start| start.because.as_mut());
+                let reasons = dispatch.targets.iter_mut().filter_map(|start| start.reason.as_mut());
                 reasons.for_each(|reason| cut_reason(reason, limit));
-                for job in dispatch.followed.iter_mut().filter_map(|run| run.job.as_mut()) {
+                for job in dispatch.followed_runs.iter_mut().filter_map(|run| run.job.as_mut()) {
                     job.error = job.error.take().filter(|_| limit == text::MESSAGE_LIMIT);
                 }
             }
@@ -84,45 +84,44 @@ impl Dispatch {
     fn lines(&self) -> String {
         let hub_run = text::foreign_link(&format!("Hub run {}", self.by.run), &self.run_url);
         if self.is_for_later() {
-            let kept = match (&self.form, &self.inputs) {
+            let inputs = match (&self.form, &self.inputs) {
                 (Some(_), Some(_)) => "the answers of the form and its inputs",
                 (Some(_), None) => "the answers of the form",
                 (None, _) => "its inputs",
             };
-            return format!("📝 {hub_run} keeps {kept} for later dispatches of this ticket.\n");
+            return format!("📝 {hub_run} keeps {inputs} for later dispatches of this ticket.\n");
         }
-        let mut out = match (self.targets.is_empty(), self.followed.is_empty()) {
-            (true, true) if !self.verified.is_empty() => format!("🔎 {hub_run} verifies:\n"),
+        let mut out = match (self.targets.is_empty(), self.followed_runs.is_empty()) {
+            (true, true) if !self.verifications.is_empty() => format!("🔎 {hub_run} verifies:\n"),
             (true, false) => format!("👀 {hub_run} follows:\n"),
             _ => format!("🚀 {hub_run} dispatches:\n"),
         };
         for start in &self.targets {
-            let followed = self.followed.iter().find(|run| run.target == start.target);
-            let followed = followed.filter(|_| start.state != StartState::Superseded);
-            let state = followed.map_or_else(|| start.line(), FollowedRun::line);
-            let verified = self
-                .verified
+            let run = self.followed_runs.iter().find(|run| run.target == start.target);
+            let run = run.filter(|_| start.state != StartState::Superseded);
+            let state = run.map_or_else(|| start.line(), FollowedRun::line);
+            let verification = self
+                .verifications
                 .iter()
-                .find(|of| of.target == start.target)
-                .map(|of| format!("; {}", of.line()));
+                .find(|verification| verification.target == start.target)
+                .map(|verification| format!("; {}", verification.line()));
             out += &format!(
                 "\n- {} ({}): {state}{}",
                 bold(&start.target),
                 text::repository(&start.repository),
-                verified.unwrap_or_default()
+                verification.unwrap_or_default()
             );
-            if let Some(because) = start.because.as_ref().filter(|_| !start.state.is_passive()) {
-                let because = text::quote(&with_remedy(because));
-                out += &format!("\n  {}", because.replace('\n', "\n  "));
+            if let Some(reason) = start.reason.as_ref().filter(|_| !start.state.is_passive()) {
+                let reason = text::quote(&with_remedy(reason));
+                out += &format!("\n  {}", reason.replace('\n', "\n  "));
             }
         }
-        for verified in
-            self.verified.iter().filter(|of| !self.targets.iter().any(|start| start.target == of.target))
+        let is_listed = |name: &TargetName| self.targets.iter().any(|start| start.target == *name);
+        for verification in self.verifications.iter().filter(|verification| !is_listed(&verification.target))
         {
-            out += &format!("\n- {}: {}", bold(&verified.target), verified.line());
+            out += &format!("\n- {}: {}", bold(&verification.target), verification.line());
         }
-        let is_listed = |run: &&FollowedRun| self.targets.iter().any(|start| start.target == run.target);
-        for run in self.followed.iter().filter(|run| !is_listed(run)) {
+        for run in self.followed_runs.iter().filter(|run| !is_listed(&run.target)) {
             out +=
                 &format!("\n- {} ({}): {}", bold(&run.target), text::repository(&run.repository), run.line());
         }
@@ -130,42 +129,40 @@ impl Dispatch {
     }
 }
 
-/// The reason with what to do about it.
-fn with_remedy(because: &Word<Reason>) -> String {
-    let clause = because.clause(ToString::to_string);
-    match because.help() {
-        Some(help) => format!("{clause}\n\n**What to do:** {help}"),
+/// The reason with its help.
+fn with_remedy(reason: &Word<Reason>) -> String {
+    let clause = reason.clause(ToString::to_string);
+    match reason.help() {
+        Some(help) => format!("{clause}\n\n**What to do:** {}", help.text),
         None => clause,
     }
 }
 
 impl Start {
-    /// How it stands, in words that stay true: nobody rewrites the record when what the target waits for is released.
+    /// The state in words that stay true: the record is not rewritten when the target's needs are released.
     fn line(&self) -> String {
-        let because =
-            || self.because.as_ref().map(|because| text::inline(&because.clause(bold))).unwrap_or_default();
+        let reason =
+            || self.reason.as_ref().map(|reason| text::inline(&reason.clause(bold))).unwrap_or_default();
         match self.state {
-            Word::Known(StartState::Waiting) => match &self.because {
+            Word::Known(StartState::Waiting) => match &self.reason {
                 Some(Word::Known(Reason::Needs { targets })) => {
                     format!("⏳ starts after {}", and(&targets.iter().map(bold).collect::<Vec<_>>()))
                 }
-                _ => format!("⏳ {}", because()),
+                _ => format!("⏳ {}", reason()),
             },
             Word::Known(StartState::Claimed) => "▶️ this run starts it".to_owned(),
-            Word::Known(StartState::Yielded) => format!("not started here: {}", because()),
+            Word::Known(StartState::Yielded) => format!("not started here: {}", reason()),
             Word::Known(StartState::Cancelled) => "🚫 cancelled".to_owned(),
-            Word::Known(StartState::Superseded) => {
-                format!("🚫 {}", because())
-            }
+            Word::Known(StartState::Superseded) => format!("🚫 {}", reason()),
             Word::Known(StartState::TakenOver) => {
-                let link = text::foreign_link(&because(), self.run_url.as_deref().unwrap_or_default());
+                let link = text::foreign_link(&reason(), self.run_url.as_deref().unwrap_or_default());
                 format!("✅ {link}")
             }
             Word::Known(StartState::Started) => {
                 text::foreign_link("started", self.run_url.as_deref().unwrap_or_default())
             }
             Word::Known(StartState::Refused) => "❌ could not be started".to_owned(),
-            Word::Known(StartState::Unknown) => "❌ nobody can tell whether it runs".to_owned(),
+            Word::Known(StartState::Unknown) => "❌ unclear whether it runs".to_owned(),
             Word::Newer(_) => {
                 let word = self.state.newer_text().unwrap_or_default();
                 format!("🔒 held by a newer release of the action: {}", text::code(&word))
@@ -178,7 +175,7 @@ fn bold(name: &TargetName) -> String {
     format!("**{}**", text::inline(name.as_str()))
 }
 
-/// The most characters of a remedy, more than the action writes: forty of them leave room in a comment.
+/// The most characters of a remedy. The action writes shorter ones; a comment has room for forty of this length.
 const REMEDY_LIMIT: usize = 600;
 
 fn cut_reason(reason: &mut Word<Reason>, limit: usize) {
@@ -188,7 +185,7 @@ fn cut_reason(reason: &mut Word<Reason>, limit: usize) {
     }
     if let Reason::Refused { error, help } | Reason::Unclear { error, help, .. } = reason {
         *error = text::cut(error, limit);
-        // The remedy is the action's own and short: whatever else is cut, it stays.
+        // The remedy is the action's own and short, so it stays.
         *help = help.as_ref().map(|help| text::cut(help, REMEDY_LIMIT));
     }
 }
@@ -215,7 +212,7 @@ impl Report {
     }
 }
 
-/// A list of the outputs, each cut to a line.
+/// A list of the outputs, a line each.
 fn output_lines(outputs: &Outputs) -> String {
     let line = |(name, value): (&str, &str)| {
         format!(
@@ -224,16 +221,16 @@ fn output_lines(outputs: &Outputs) -> String {
             text::code(&text::cut_name(text::first_line(value), OUTPUT_LIMIT))
         )
     };
-    let lines: String = outputs.iter().take(OUTPUTS_LISTED).map(line).collect();
+    let lines: String = outputs.iter().take(OUTPUTS_LIMIT).map(line).collect();
     if lines.is_empty() { lines } else { format!("\n{lines}\n") }
 }
 
-/// As many outputs of a stage are listed for people, each with as many characters; the marker has all of them.
-const OUTPUTS_LISTED: usize = 12;
+/// The most outputs of a stage in the lines for people, and the most characters of each; the marker has all of them.
+const OUTPUTS_LIMIT: usize = 12;
 const OUTPUT_LIMIT: usize = 80;
 
 impl Notice {
-    /// The notice, pinging these; nobody is pinged for good news.
+    /// The notice with mentions of these people; a success mentions nobody.
     #[must_use]
     pub fn mentioning(self, logins: Vec<Login>) -> Self {
         let mention = if self.status == Status::Success { Vec::new() } else { logins };
@@ -245,29 +242,32 @@ impl Notice {
     }
 
     fn ping_lines(&self) -> String {
-        let pinged: Vec<String> = self.mention.iter().map(|login| format!("@{login}")).collect();
+        let mentions: Vec<String> = self.mention.iter().map(|login| format!("@{login}")).collect();
         let (emoji, _) = self.status.label().split_once(' ').unwrap_or_default();
-        format!("{emoji} {}\n\n{}", pinged.join(" "), text::quote(&self.message))
+        format!("{emoji} {}\n\n{}", mentions.join(" "), text::quote(&self.message))
     }
 
     fn failure_lines(&self) -> String {
-        let what = match self.status {
+        let news = match self.status {
             Word::Known(Status::Success) => "✅ **This works again**",
             Word::Known(Status::Cancelled) => "🚫 **A run was cancelled**",
             _ => "❌ **Something went wrong**",
         };
         let attempt =
             if self.by.attempt > 1 { format!(", attempt {}", self.by.attempt) } else { String::new() };
-        let pinged: String = self.mention.iter().map(|login| format!(" @{login}")).collect();
-        let pinged =
-            if pinged.is_empty() { pinged } else { format!("\n\n{} please have a look.", pinged.trim()) };
+        let mentions: String = self.mention.iter().map(|login| format!(" @{login}")).collect();
+        let request = if mentions.is_empty() {
+            String::new()
+        } else {
+            format!("\n\n{} please have a look.", mentions.trim())
+        };
         // A run that could not start has no job.
         let job = Some(&self.by.job).filter(|job| !job.is_empty());
         let job = job.map(|job| format!(", job {}", text::code(job))).unwrap_or_default();
-        let explained = self.explanation.render();
-        let explained = if explained.is_empty() { explained } else { format!("\n\n{explained}") };
+        let explanation = self.explanation.render();
+        let explanation = if explanation.is_empty() { explanation } else { format!("\n\n{explanation}") };
         format!(
-            "{what} in {}{job}: {}\n\n{}{explained}{pinged}{}",
+            "{news} in {}{job}: {}\n\n{}{explanation}{request}{}",
             text::repository(&self.by.repository),
             text::foreign_link(&format!("run {}{attempt}", self.by.run), &self.run_url),
             text::quote(&self.message),
@@ -279,8 +279,8 @@ impl Notice {
         match self.flapping.len() {
             0 => String::new(),
             failures => format!(
-                "\n\n🔁 **Flapping:** {failures} failures in {} days. Further news is written into this comment and \
-                 pings nobody.",
+                "\n\n🔁 **Flapping:** {failures} failures in {} days. Updates follow in this comment, and \
+                 ping nobody.",
                 course::FLAPPING_WITHIN.num_days()
             ),
         }
@@ -301,7 +301,7 @@ mod tests {
         format!("https://github.example.com/organization/repository/actions/runs/{run}")
     }
 
-    fn start(name: &str, state: StartState, because: Reason) -> Start {
+    fn start(name: &str, state: StartState, reason: Reason) -> Start {
         Start {
             commit: None,
             outputs: Outputs::default(),
@@ -316,7 +316,7 @@ mod tests {
             state: state.into(),
             run: None,
             run_url: None,
-            because: Some(because.into()),
+            reason: Some(reason.into()),
             at: DateTime::UNIX_EPOCH,
             other: Map::new(),
         }
@@ -344,16 +344,16 @@ mod tests {
             inputs: None,
             rules: None,
             targets,
-            followed: Vec::new(),
-            verified: Vec::new(),
+            followed_runs: Vec::new(),
+            verifications: Vec::new(),
             other: Map::new(),
         }
     }
 
     #[test]
     fn a_target_that_waits_is_said_to_start_after_the_others_which_stays_true() {
-        let because = Reason::Needs { targets: vec!["api".into(), "web".into()] };
-        let lines = dispatch(vec![start("docs", StartState::Waiting, because)]).lines();
+        let reason = Reason::Needs { targets: vec!["api".into(), "web".into()] };
+        let lines = dispatch(vec![start("docs", StartState::Waiting, reason)]).lines();
         assert!(
             lines.contains("**docs** (organization/repository): ⏳ starts after **api** and **web**"),
             "{lines}"
@@ -363,26 +363,26 @@ mod tests {
 
     #[test]
     fn a_long_refusal_is_cut_and_its_remedy_is_not() {
-        let because = Reason::Refused { error: "It is no good. ".repeat(400), help: Some("Mend it.".into()) };
-        let record = Record::Dispatch(dispatch(vec![start("web", StartState::Refused, because)])).render();
+        let reason = Reason::Refused { error: "It is no good. ".repeat(400), help: Some("Mend it.".into()) };
+        let record = Record::Dispatch(dispatch(vec![start("web", StartState::Refused, reason)])).render();
         assert!(record.contains("It is no good.… (cut)\n  >\n  > **What to do:** Mend it."), "{record}");
     }
 
     #[test]
     fn a_record_of_many_unclear_starts_fits_a_comment() {
         let unclear = |number: usize| {
-            let because = Reason::Unclear {
+            let reason = Reason::Unclear {
                 error: "x".repeat(300),
                 runs: (0..100).map(url).collect(),
                 help: Some("y".repeat(300)),
             };
             let name = format!("target-with-a-rather-long-name-{number}");
-            start(&name, StartState::Unknown, because)
+            start(&name, StartState::Unknown, reason)
         };
         let notes = |length: usize| Map::from_iter([("notes".to_owned(), "x".repeat(length).into())]);
         let inputs = EventInputs::fitting(notes(event_inputs::ROOM - 20));
         assert_eq!(inputs.values.len(), 1);
-        // As much as a dispatch records: long answers, each by two names, or shorter ones with inputs.
+        // The most that a dispatch records: long answers, each under two names, or shorter answers with inputs.
         for (form, inputs) in [(16_000, None), (8_000, Some(Word::Known(inputs)))] {
             let targets = (0..40).map(unclear).collect();
             let form = Some(Word::Known(notes(form)));

@@ -1,8 +1,7 @@
-//! A run as a hub job that follows it saw it last, and what GitHub's words for runs and jobs mean.
+//! Runs that hub jobs follow, and the meaning of GitHub's words for runs and jobs.
 //!
-//! The words are those of
-//! <https://docs.github.com/rest/actions/workflow-runs>. One that this release does not know holds the
-//! target, and is named: nobody could say that it is released, or free to be started again.
+//! The words are those of <https://docs.github.com/rest/actions/workflow-runs>. A word that this release does not know
+//! holds the target, and is quoted: it proves neither that the target is released, nor that it may be started again.
 //!
 //! A run may be `completed` for a moment before GitHub says how it ended: it goes on until the conclusion is known.
 
@@ -14,12 +13,12 @@ use super::status::{Status, TargetStatus, Word};
 use super::text;
 use crate::names::{Login, RepoName, RunId, TargetName, login, number};
 
-/// A run as it was seen last.
+/// A run in its last known state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FollowedRun {
     /// The target's name.
     pub target: TargetName,
-    /// Where it runs.
+    /// The repository of the run.
     pub repository: RepoName,
     /// The run.
     pub run: RunId,
@@ -27,29 +26,29 @@ pub struct FollowedRun {
     pub attempt: u32,
     /// That attempt in the browser.
     pub run_url: String,
-    /// How far it is, in GitHub's word; [`DELETED`] where somebody has deleted it.
+    /// Its status, GitHub's word; [`DELETED`] if a person has deleted the run.
     pub status: String,
-    /// How it ended, in GitHub's word.
+    /// Its conclusion, GitHub's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conclusion: Option<String>,
-    /// The job that tells most: one that failed, else one that runs.
+    /// The most important job: one that failed, else one that runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<FollowedJob>,
-    /// How many jobs there are so far.
+    /// The number of its jobs so far.
     #[serde(default)]
     pub jobs: usize,
-    /// How many of them have ended.
-    #[serde(default)]
-    pub jobs_over: usize,
-    /// The environments that it waits for, where GitHub named them.
+    /// The number of its jobs that have ended.
+    #[serde(rename = "jobs_over", default)]
+    pub ended_jobs: usize,
+    /// The environments that it waits for, if GitHub named them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reviews: Vec<Review>,
-    /// How often this attempt had been reported by then.
+    /// The number of reports of this attempt at that time.
     #[serde(default, skip_serializing_if = "number::is_zero", deserialize_with = "number::deserialize")]
     pub reports: u64,
-    /// When it was seen so first, by the hub job's clock: shown, never compared.
+    /// The time at which a hub job first read this state, by its clock: displayed, never compared.
     pub at: DateTime<Utc>,
-    /// What a newer release wrote beside.
+    /// Fields of a newer release.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -59,18 +58,18 @@ pub struct FollowedRun {
 pub struct FollowedJob {
     /// Its name.
     pub name: String,
-    /// How far it is, in GitHub's word.
+    /// Its status, GitHub's word.
     pub status: String,
-    /// How it ended, in GitHub's word.
+    /// Its conclusion, GitHub's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conclusion: Option<String>,
     /// The job in the browser.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// The first of its steps that failed.
+    /// Its first step that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
-    /// The line of its annotations or its log that says why, where whoever reads the ticket may read them.
+    /// The line with the error in its annotations or its log, if every reader of the ticket may read them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
@@ -80,22 +79,22 @@ pub struct FollowedJob {
 pub struct Review {
     /// Its name.
     pub environment: String,
-    /// Who may approve: people, and teams as `org/team`. Nobody is known where a wait timer, or a rule of which
-    /// GitHub says nothing, lets the run go.
+    /// The people who may approve, and teams as `org/team`. Empty if a wait timer, or a rule that GitHub does not show,
+    /// releases the run.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "login::list")]
     pub reviewers: Vec<Login>,
-    /// When its wait timer ends, if one runs.
+    /// The end of its wait timer, if one runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timer_ends: Option<DateTime<Utc>>,
 }
 
-/// A record has the runs of many targets, so a review takes no more than so many characters. GitHub takes environments
-/// with longer names, and no more than six reviewers, whose logins have 39 characters at the most.
+/// The most characters of an environment and of its reviewers: a record has the runs of many targets. GitHub allows longer
+/// names of environments, and six reviewers at most, whose logins have at most 39 characters.
 const ENVIRONMENT_LIMIT: usize = 60;
 const REVIEWERS_LIMIT: usize = 6 * 39;
 
 impl Review {
-    /// An environment of the answer of GitHub, with as much of it as a record has room for.
+    /// An environment in GitHub's answer, cut to the room of a record.
     #[must_use]
     pub fn new(
         environment: &str,
@@ -111,13 +110,13 @@ impl Review {
         Self { environment, reviewers: reviewers.take_while(fits).collect(), timer_ends }
     }
 
-    /// Whether only a wait timer keeps the run: nobody has to act.
+    /// Whether only a wait timer holds the run: nobody has to act.
     #[must_use]
     pub fn is_timer(&self) -> bool {
         self.reviewers.is_empty() && self.timer_ends.is_some()
     }
 
-    /// Who or what lets the run go.
+    /// The people, the rule or the timer that the run waits for.
     fn remark(&self) -> String {
         let environment = match self.environment.trim() {
             "" => "its environment".to_owned(),
@@ -145,7 +144,7 @@ fn or(logins: &[Login]) -> String {
 }
 
 impl FollowedRun {
-    /// The first attempt of a run, in GitHub's word for how it stands at this time; of its jobs nothing is known.
+    /// The first attempt of a run with this status, GitHub's word, at this time; without jobs.
     #[must_use]
     pub fn new(
         target: TargetName,
@@ -164,7 +163,7 @@ impl FollowedRun {
             conclusion: None,
             job: None,
             jobs: 0,
-            jobs_over: 0,
+            ended_jobs: 0,
             reviews: Vec::new(),
             reports: 0,
             at,
@@ -172,13 +171,13 @@ impl FollowedRun {
         }
     }
 
-    /// A run of which somebody has deleted all that GitHub would say.
+    /// A run that a person has deleted on GitHub.
     #[must_use]
-    pub fn deleted(target: TargetName, repository: RepoName, run: RunId, at: DateTime<Utc>) -> Self {
+    pub fn deleted_run(target: TargetName, repository: RepoName, run: RunId, at: DateTime<Utc>) -> Self {
         Self::new(target, repository, run, DELETED, at)
     }
 
-    /// How the target stands, by its run alone.
+    /// The target's status by its run alone.
     #[must_use]
     pub fn standing(&self) -> TargetStatus {
         match self.stage_status() {
@@ -193,54 +192,54 @@ impl FollowedRun {
         }
     }
 
-    /// How the run stands, as a stage would.
+    /// The run's status as that of a stage.
     pub(super) fn stage_status(&self) -> Word<Status> {
         meaning(&self.status, self.conclusion.as_deref())
     }
 
-    /// Whether the run waits until somebody approves it, or until a rule of which GitHub says nothing lets it go.
+    /// Whether the run waits for an approval, or for a rule that GitHub does not show.
     #[must_use]
     pub fn needs_review(&self) -> bool {
         let has_review = self.reviews.iter().any(|review| !review.is_timer());
         match self.status.as_str() {
             WAITING => has_review || self.reviews.is_empty(),
-            // Another job of it is at work.
+            // Another job of the run is at work.
             "in_progress" => has_review,
             _ => false,
         }
     }
 
-    /// Whether the run has ended, and how is known; or it is gone.
+    /// Whether the run has ended with a known conclusion, or was deleted.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.status == COMPLETED && self.conclusion.is_some() || self.is_deleted()
     }
 
-    /// Whether the run has ended, and GitHub does not say how, or not yet.
+    /// Whether the run has ended and GitHub does not show its conclusion (yet).
     #[must_use]
     pub fn lacks_conclusion(&self) -> bool {
         self.status == COMPLETED && self.conclusion.is_none()
     }
 
-    /// Whether somebody has deleted the run before it was known how it ended.
+    /// Whether a person has deleted the run before its conclusion was known.
     #[must_use]
     pub fn is_deleted(&self) -> bool {
         self.status == DELETED
     }
 
-    /// Whether the run was cancelled before it had a job: none of them can be run again.
+    /// Whether the run was cancelled before it had a job: it has no job to re-run.
     #[must_use]
     pub fn was_cancelled_before_any_job(&self) -> bool {
         self.status == COMPLETED && self.conclusion.as_deref() == Some("cancelled") && self.jobs == 0
     }
 
-    /// What there is to say beside the status: `timed out`, or `2 of 5 jobs are done`.
+    /// A remark on the status: `timed out`, or `2 of 5 jobs are done`.
     #[must_use]
     pub fn remark(&self) -> Option<String> {
         self.pause().or_else(|| self.remark_by_words())
     }
 
-    /// What keeps the run from going on.
+    /// The cause for which the run waits.
     fn pause(&self) -> Option<String> {
         match self.status.as_str() {
             PENDING => Some("held by its concurrency group".to_owned()),
@@ -274,12 +273,12 @@ impl FollowedRun {
             (word, _) if meaning(word, None).is_newer() => {
                 Some(format!("it is `{word}`, a word that this release of the action does not know"))
             }
-            _ if self.jobs > 0 => Some(format!("{} of {} jobs are done", self.jobs_over, self.jobs)),
+            _ if self.jobs > 0 => Some(format!("{} of {} jobs are done", self.ended_jobs, self.jobs)),
             _ => None,
         }
     }
 
-    /// How it stands, as a line of Markdown.
+    /// The state of the run as a line of Markdown.
     pub(super) fn line(&self) -> String {
         let job = self.job.as_ref().map(|job| format!(", job {}", text::code(&job.name)));
         let remark = self.remark().map(|remark| format!(": {}", text::inline(&remark)));
@@ -287,9 +286,9 @@ impl FollowedRun {
         format!("{standing}{}{}", job.unwrap_or_default(), remark.unwrap_or_default())
     }
 
-    /// By what one state of the same attempt is further than another.
+    /// A key by which states of the same attempt are ordered.
     ///
-    /// A known end is further than any other state, whatever was known of the jobs: a later look may ask for none.
+    /// A known conclusion is further than any other state, with any jobs: a later read may ask for no jobs.
     pub(super) fn progress(&self) -> (u8, usize, usize) {
         let end = match self.status.as_str() {
             COMPLETED if self.conclusion.is_some() => 3,
@@ -297,17 +296,17 @@ impl FollowedRun {
             COMPLETED => 1,
             _ => 0,
         };
-        (end, self.jobs_over, self.jobs)
+        (end, self.ended_jobs, self.jobs)
     }
 
-    /// GitHub's words for it. They decide nothing but ties.
+    /// GitHub's words for it, which only break ties.
     pub(super) fn words(&self) -> (&str, Option<&str>) {
         (&self.status, self.conclusion.as_deref())
     }
 }
 
 impl FollowedJob {
-    /// How the job stands.
+    /// The job's status.
     #[must_use]
     pub fn standing(&self) -> Word<Status> {
         meaning(&self.status, self.conclusion.as_deref())
@@ -315,25 +314,25 @@ impl FollowedJob {
 }
 
 const COMPLETED: &str = "completed";
-/// The status of a run that is gone. It is not a word of GitHub's: an older release of the action holds the target by it.
+/// The status of a deleted run. It is the action's own word: an older release that does not know it holds the target.
 pub const DELETED: &str = "deleted";
 const BEFORE_ANY_JOB: &str =
     "cancelled before any job began: by somebody, or by a newer run of its concurrency group";
-/// An environment keeps the run.
+/// The status of a run that an environment holds.
 const WAITING: &str = "waiting";
-/// A concurrency group keeps the run.
+/// The status of a run that a concurrency group holds.
 const PENDING: &str = "pending";
 
-/// GitHub's words in ours.
+/// The status that GitHub's words mean.
 fn meaning(status: &str, conclusion: Option<&str>) -> Word<Status> {
-    let known = match (status, conclusion) {
+    let meaning = match (status, conclusion) {
         ("requested" | "queued" | PENDING | WAITING, _) => Some(Status::Queued),
         ("in_progress", _) | (COMPLETED, None) => Some(Status::InProgress),
         (DELETED, _) => Some(Status::Failure),
         (COMPLETED, Some(conclusion)) => Status::of_conclusion(conclusion),
         _ => None,
     };
-    known.map_or_else(|| Word::Newer(conclusion.unwrap_or(status).into()), Word::Known)
+    meaning.map_or_else(|| Word::Newer(conclusion.unwrap_or(status).into()), Word::Known)
 }
 
 #[cfg(test)]
@@ -351,7 +350,7 @@ mod tests {
             conclusion: conclusion.map(Into::into),
             job: None,
             jobs: 0,
-            jobs_over: 0,
+            ended_jobs: 0,
             reviews: Vec::new(),
             reports: 0,
             at: DateTime::UNIX_EPOCH,
@@ -399,7 +398,8 @@ mod tests {
 
     #[test]
     fn a_known_end_is_further_than_an_unknown_one_and_both_are_further_than_what_goes_on() {
-        let with_jobs = |status, conclusion| FollowedRun { jobs: 3, jobs_over: 3, ..run(status, conclusion) };
+        let with_jobs =
+            |status, conclusion| FollowedRun { jobs: 3, ended_jobs: 3, ..run(status, conclusion) };
         let states = [
             with_jobs("in_progress", None),
             run(COMPLETED, None),
@@ -412,10 +412,10 @@ mod tests {
 
     #[test]
     fn a_run_that_was_cancelled_without_a_job_says_who_may_have_done_it() {
-        let cancelled = run(COMPLETED, Some("cancelled"));
-        assert_eq!(cancelled.remark().as_deref(), Some(BEFORE_ANY_JOB));
-        let begun = FollowedRun { jobs: 1, jobs_over: 1, ..cancelled };
-        assert_eq!((begun.remark(), begun.standing()), (None, TargetStatus::Cancelled));
+        let without_job = run(COMPLETED, Some("cancelled"));
+        assert_eq!(without_job.remark().as_deref(), Some(BEFORE_ANY_JOB));
+        let with_job = FollowedRun { jobs: 1, ended_jobs: 1, ..without_job };
+        assert_eq!((with_job.remark(), with_job.standing()), (None, TargetStatus::Cancelled));
     }
 
     fn review(reviewers: &[&str], timer: bool) -> Review {
@@ -423,7 +423,7 @@ mod tests {
         Review::new("production", reviewers, timer.then_some(DateTime::UNIX_EPOCH))
     }
 
-    fn paused(status: &str, reviews: &[Review]) -> (TargetStatus, Option<String>) {
+    fn standing(status: &str, reviews: &[Review]) -> (TargetStatus, Option<String>) {
         let run = FollowedRun { reviews: reviews.to_vec(), jobs: 2, ..run(status, None) };
         (run.standing(), run.remark())
     }
@@ -432,7 +432,7 @@ mod tests {
     fn a_run_that_waits_says_for_whom_or_what() {
         let (somebody, timer, rule) = (review(&["dana"], false), review(&[], true), review(&[], false));
         let both = review(&["dana", "eve", "acme/sre"], true);
-        for (status, reviews, standing, remark) in [
+        for (status, reviews, expected, remark) in [
             ("waiting", vec![], TargetStatus::Review, "it waits for an approval or a protection rule"),
             ("waiting", vec![somebody.clone()], TargetStatus::Review, "dana has to approve `production`"),
             (
@@ -465,7 +465,11 @@ mod tests {
             ("pending", vec![], TargetStatus::Queued, "held by its concurrency group"),
             ("queued", vec![somebody], TargetStatus::Queued, "0 of 2 jobs are done"),
         ] {
-            assert_eq!(paused(status, &reviews), (standing, Some(remark.to_owned())), "{status} {reviews:?}");
+            assert_eq!(
+                standing(status, &reviews),
+                (expected, Some(remark.to_owned())),
+                "{status} {reviews:?}"
+            );
         }
     }
 

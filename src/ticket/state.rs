@@ -1,4 +1,4 @@
-//! The state of a release: what [`super::fold()`] makes of the records, and what can be asked of it.
+//! The state of a release, which [`super::fold()`] makes of the records.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,49 +14,49 @@ use super::status::{StartState, Status, TargetStatus, Word};
 use super::verification::{Check, Verification};
 use crate::names::{CommentId, Login, RepoName, RunId, TargetName};
 
-/// The state of a release, as its records tell it.
+/// The state of a release by its records.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Ticket {
-    /// Who is responsible.
+    /// The person responsible for the release.
     pub driver: Option<Login>,
     /// The name or version of the release.
     pub release: Option<String>,
-    /// The hub's newest run, where one has written to the ticket.
+    /// The newest run of the hub that has written to the ticket.
     pub hub: Option<HubRun>,
-    /// The hub run that follows any of the runs, in the browser.
+    /// A hub run that follows runs of the release, in the browser.
     pub follower: Option<String>,
     /// The targets by name.
     pub targets: BTreeMap<TargetName, Target>,
-    /// The names that are listed, and that every dispatch so far has left out.
+    /// The names in the targets file that every dispatch so far has left out.
     pub left_out: Vec<TargetName>,
-    /// What reports say of names that no dispatch of the ticket lists. They count for nothing.
-    pub unlisted: BTreeMap<TargetName, Target>,
-    /// Failures that were notified and not resolved, the newest of each fingerprint.
+    /// The states by reports of names that no dispatch of the ticket lists. They do not count.
+    pub unlisted_targets: BTreeMap<TargetName, Target>,
+    /// The unresolved failures, the newest notice of each fingerprint.
     pub notices: Vec<Notice>,
-    /// The runs that were started although another claim came first. They count for nothing.
+    /// The runs that were started although another claim came first. They do not count.
     pub second_starts: Vec<SecondStart>,
     /// The gates and freezes.
     pub rules: Rules,
-    /// The decisions of people that count, in the order of their comments.
+    /// The decisions that count, in the order of their comments.
     pub decisions: Vec<Decision>,
-    /// At which commits the refs of targets behind gates are.
+    /// The commits of the refs of targets behind gates.
     pub commits: Commits,
-    /// The comments that this release of the action cannot read, or not whole.
-    pub unreadable: Vec<CommentId>,
+    /// The comments that this release of the action cannot read in full.
+    pub unreadable_comments: Vec<CommentId>,
 }
 
-/// The commits of the refs of targets that gates let through.
+/// The commits of the refs of targets behind gates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Commits {
-    /// As records have them: a target that has none may have moved or not.
-    Recorded(BTreeMap<TargetName, String>),
-    /// As GitHub has shown them to this step: a target that has none may not be started.
-    Shown(BTreeMap<TargetName, String>),
+    /// From records: a target without a commit may have moved or not.
+    FromRecords(BTreeMap<TargetName, String>),
+    /// From GitHub's answers to this step: a target without a commit may not be started.
+    FromGitHub(BTreeMap<TargetName, String>),
 }
 
 impl Default for Commits {
     fn default() -> Self {
-        Self::Recorded(BTreeMap::new())
+        Self::FromRecords(BTreeMap::new())
     }
 }
 
@@ -65,7 +65,7 @@ impl Commits {
     #[must_use]
     pub fn of(&self, target: &TargetName) -> Option<&str> {
         match self {
-            Self::Recorded(commits) | Self::Shown(commits) => commits.get(target).map(String::as_str),
+            Self::FromRecords(commits) | Self::FromGitHub(commits) => commits.get(target).map(String::as_str),
         }
     }
 }
@@ -75,74 +75,74 @@ impl Commits {
 pub struct HubRun {
     /// The run in the browser.
     pub url: String,
-    /// The runs of its workflow in the browser, where they are known.
+    /// The runs of its workflow in the browser, if the hub recorded the link.
     pub workflow_url: Option<String>,
 }
 
 /// One target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
-    /// Where it runs; unknown if only a report without a dispatch tells of it.
+    /// The repository of its workflow; the reporter's repository if no dispatch lists the target.
     pub repository: RepoName,
-    /// How it stands.
+    /// The status.
     pub status: TargetStatus,
-    /// How its reports say that it ended, where GitHub says something else of its run.
-    pub reported: Option<TargetStatus>,
-    /// The newest run, where it is known.
+    /// The final status by its reports, if GitHub's word on its run differs.
+    pub reported_status: Option<TargetStatus>,
+    /// The newest run, if it is known.
     pub run: Option<Run>,
     /// The stages of the newest run, in the order in which they were last reported.
     pub stages: Vec<Stage>,
     /// The stage that decides the status.
     pub stage: Option<Stage>,
-    /// Why it is not started.
-    pub because: Option<Word<Reason>>,
-    /// The newest start, where the hub has one.
+    /// The reason why it is not started.
+    pub reason: Option<Word<Reason>>,
+    /// The hub's newest start of it.
     pub start: Option<Start>,
-    /// The newest attempt of the newest run, as a hub job that follows it saw it last.
-    pub followed: Option<FollowedRun>,
-    /// What was verified of what its newest attempt has made.
+    /// The newest attempt of the newest run, in the last state that a hub job recorded.
+    pub followed_run: Option<FollowedRun>,
+    /// The verification of its newest attempt.
     pub verification: Option<Verification>,
-    /// The newest failure of its newest run that was notified and not resolved.
+    /// The newest notice of its newest run that is not resolved.
     pub notice: Option<Notice>,
     /// The hub run that follows it to its end, in the browser.
     pub follower: Option<String>,
-    /// Since when it is stuck, if it is.
+    /// The time since which it is stuck, if it is.
     pub stuck_since: Option<DateTime<Utc>>,
     /// Whether a hub job has asked GitHub to cancel the run.
     pub is_cancelling: bool,
-    /// The targets that are released before this one is started.
+    /// The targets and gates that this one waits for.
     pub needs: Vec<TargetName>,
-    /// The values that its newest run gave back, by their names.
+    /// The values that its newest run gave back, by name.
     pub outputs: BTreeMap<String, String>,
-    /// The repository in the browser, where a record has a link to its server.
+    /// The repository in the browser, if a record has a link to its server.
     pub page: Option<String>,
-    /// When the newest run was started.
-    pub started: Option<DateTime<Utc>>,
-    /// When it ended.
-    pub ended: Option<DateTime<Utc>>,
-    /// When anything last changed.
-    pub changed: DateTime<Utc>,
-    /// What older attempts and older runs left behind, newest first.
-    pub older: Vec<OldStage>,
+    /// The start of the newest run.
+    pub started_at: Option<DateTime<Utc>>,
+    /// The end of the newest run.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// The time of the last change.
+    pub changed_at: DateTime<Utc>,
+    /// The stages of older attempts and older runs, newest first.
+    pub old_stages: Vec<OldStage>,
 }
 
 /// A run of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// Where it is: not where the target is, if another repository reports for it.
+    /// The repository of the run; another one than the target's, if that repository reports for the target.
     pub repository: RepoName,
     /// Its id.
     pub id: RunId,
-    /// The newest attempt that reported, from 1.
+    /// The newest attempt with a report, from 1.
     pub attempt: u32,
     /// The run in the browser.
     pub url: Option<String>,
 }
 
 impl Run {
-    /// A run as a hub job has seen it.
+    /// The run that a hub job follows.
     #[must_use]
-    pub fn seen(run: &FollowedRun) -> Self {
+    pub fn of(run: &FollowedRun) -> Self {
         let FollowedRun { repository, run: id, attempt, run_url, .. } = run.clone();
         Self { repository, id, attempt, url: Some(run_url) }
     }
@@ -153,37 +153,38 @@ impl Run {
 pub struct Stage {
     /// Its name.
     pub name: String,
-    /// How it stands, over all jobs that report it.
+    /// The worst status of all jobs that report it.
     pub status: Word<Status>,
     /// The attempt that reported it.
     pub attempt: u32,
-    /// What the reporter had to say.
+    /// The reporter's message.
     pub message: Option<String>,
-    /// What the message links to; none: the run.
+    /// The link of the message; `None` for the run.
     pub url: Option<String>,
     /// Whether it ends the target's release.
-    pub done: bool,
-    /// When it was reported.
+    pub ends_release: bool,
+    /// The time of the report.
     pub at: DateTime<Utc>,
 }
 
-/// A stage as an older attempt or an older run left it.
+/// A stage of an older attempt or an older run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OldStage {
     /// The run.
     pub run: RunId,
     /// The run in the browser.
     pub run_url: String,
-    /// The stage as it was.
+    /// The last state of the stage.
     pub stage: Stage,
 }
 
 impl Target {
-    /// The link to what was released.
+    /// The link to the release, by its last report.
     #[must_use]
     pub fn release_url(&self) -> Option<&str> {
-        let released = self.stages.iter().rfind(|stage| stage.done && stage.status == Status::Success)?;
-        released.url.as_deref()
+        let stage =
+            self.stages.iter().rfind(|stage| stage.ends_release && stage.status == Status::Success)?;
+        stage.url.as_deref()
     }
 
     /// The version that it gave back.
@@ -192,7 +193,7 @@ impl Target {
         self.outputs.get("version").map(String::as_str)
     }
 
-    /// The run that released it by an earlier ticket, in the browser.
+    /// The run of an earlier ticket that released it, in the browser.
     #[must_use]
     pub fn earlier_run(&self) -> Option<&str> {
         let start = self.start.as_ref().filter(|start| start.state == StartState::TakenOver)?;
@@ -201,30 +202,30 @@ impl Target {
 }
 
 impl Target {
-    /// Whether its run was deleted, and nothing else says how it ended.
+    /// Whether its run was deleted, and no record has its end.
     #[must_use]
     pub fn has_lost_its_run(&self) -> bool {
-        self.status.is_bad() && self.followed.as_ref().is_some_and(FollowedRun::is_deleted)
+        self.status.is_bad() && self.followed_run.as_ref().is_some_and(FollowedRun::is_deleted)
     }
 
-    /// The check by which it failed, if its run ended well.
+    /// The check that failed, if the run itself succeeded.
     #[must_use]
     pub fn failed_check(&self) -> Option<&Check> {
         let verification = self.verification.as_ref().filter(|_| self.status == TargetStatus::Failed)?;
         verification.failed_check()
     }
 
-    /// Whether its run has ended, and nobody can say how, or not yet.
+    /// Whether its run has ended, and its conclusion is unknown (yet).
     #[must_use]
     pub fn has_unknown_end(&self) -> bool {
-        let is_mute = self.followed.as_ref().is_some_and(FollowedRun::lacks_conclusion);
-        self.has_lost_its_run() || is_mute && self.status == TargetStatus::InProgress
+        let lacks_conclusion = self.followed_run.as_ref().is_some_and(FollowedRun::lacks_conclusion);
+        self.has_lost_its_run() || lacks_conclusion && self.status == TargetStatus::InProgress
     }
 
     /// Whether its run was cancelled before it had a job.
     #[must_use]
     pub fn was_cancelled_before_any_job(&self) -> bool {
-        let run = self.followed.as_ref();
+        let run = self.followed_run.as_ref();
         let has_begun = !self.stages.is_empty();
         let is_cancelled = self.status == TargetStatus::Cancelled && !has_begun;
         is_cancelled && run.is_some_and(FollowedRun::was_cancelled_before_any_job)
@@ -232,18 +233,17 @@ impl Target {
 }
 
 impl Ticket {
-    /// What keeps a target with these `needs` from ever being started, as things stand: a target that
-    /// failed, or that waits for one that did.
+    /// The failed or cancelled target that blocks a target with these `needs`, directly or through other targets that wait.
     #[must_use]
-    pub fn held_up_by<'t>(&'t self, needs: &'t [TargetName]) -> Option<(&'t TargetName, TargetStatus)> {
-        let mut asked = BTreeSet::new();
+    pub fn blocker<'t>(&'t self, needs: &'t [TargetName]) -> Option<(&'t TargetName, TargetStatus)> {
+        let mut visits = BTreeSet::new();
         let mut open: Vec<&'t TargetName> = needs.iter().collect();
         while let Some(name) = open.pop() {
             match self.targets.get(name) {
                 Some(target) if target.status.is_bad() => return Some((name, target.status)),
                 Some(target)
                     if matches!(target.status, TargetStatus::Waiting | TargetStatus::OnHold)
-                        && asked.insert(name) =>
+                        && visits.insert(name) =>
                 {
                     open.extend(&target.needs);
                 }
@@ -253,8 +253,8 @@ impl Ticket {
         None
     }
 
-    /// Which targets of `needs` are not released yet, with how they stand; unknown if nothing was heard of one.
-    pub fn awaited<'t>(
+    /// The targets of `needs` that are not released, with their statuses; `None` for a target without records.
+    pub fn unreleased_needs<'t>(
         &'t self,
         needs: &'t [TargetName],
     ) -> impl Iterator<Item = (&'t TargetName, Option<TargetStatus>)> {
@@ -263,33 +263,33 @@ impl Ticket {
             None => self.skip_of(name).map(|_| TargetStatus::Skipped),
         };
         let targets = needs.iter().filter(|name| self.rules.gate(name).is_none());
-        let known = targets.map(move |name| (name, status(name)));
-        known.filter(|(_, status)| !status.is_some_and(TargetStatus::is_released))
+        let statuses = targets.map(move |name| (name, status(name)));
+        statuses.filter(|(_, status)| !status.is_some_and(TargetStatus::is_released))
     }
 
-    /// Whether every target of the ticket and every one that is `listed` is released, and no failure is open.
+    /// Whether all targets of the ticket and all these `names` are released, and no failure is open.
     #[must_use]
-    pub fn is_done(&self, listed: &[TargetName]) -> bool {
+    pub fn is_done(&self, names: &[TargetName]) -> bool {
         let is_released = |target: &Target| target.status.is_released();
         self.notices.is_empty()
             && self.targets.values().all(is_released)
-            && listed.iter().all(|name| self.targets.get(name).is_some_and(is_released))
+            && names.iter().all(|name| self.targets.get(name).is_some_and(is_released))
     }
 
-    /// How many targets have this status.
+    /// The number of targets with this status.
     #[must_use]
     pub fn count(&self, status: TargetStatus) -> usize {
         self.targets.values().filter(|target| target.status == status).count()
     }
 
-    /// The targets that stand as they do by a word that only a newer release knows.
-    pub(super) fn held_by_newer_words(&self) -> Vec<&TargetName> {
-        let held = self.targets.iter().filter(|(_, target)| {
+    /// The targets whose status rests on a word of a newer release.
+    pub(super) fn targets_with_newer_words(&self) -> Vec<&TargetName> {
+        let targets = self.targets.iter().filter(|(_, target)| {
             let newer_stage = target.stages.iter().any(|stage| stage.status.is_newer());
             let newer_start = target.start.as_ref().is_some_and(|start| start.state.is_newer());
-            let newer_reason = target.because.as_ref().is_some_and(Word::is_newer);
+            let newer_reason = target.reason.as_ref().is_some_and(Word::is_newer);
             newer_stage || newer_start || newer_reason
         });
-        held.map(|(name, _)| name).collect()
+        targets.map(|(name, _)| name).collect()
     }
 }

@@ -1,8 +1,8 @@
-//! The words of the wire: how a stage, a start and a target stand.
+//! The words of records for the states of stages, starts and targets.
 //!
-//! Jobs pinned to an old release of the action read tickets that newer releases write, so no word is
-//! ever refused: one that this release does not know is kept as it is ([`Word::Newer`]), written back,
-//! and means "held, by a newer release": never free, never absent, never less than what is known.
+//! Jobs pinned to an old release of the action read tickets that newer releases write, so no word is an error. A word that
+//! this release does not know is kept as it is ([`Word::Newer`]), written back, and means "held by a newer release": never
+//! free, never absent, and never less than a known word.
 
 use std::cmp::Ordering;
 
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-/// A word as a record holds it: one that this release knows, or one that a newer release wrote.
+/// A word in a record, of this release or of a newer one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(untagged)]
 pub enum Word<T> {
@@ -23,7 +23,7 @@ pub enum Word<T> {
 impl<T> Word<T> {
     /// The word, if this release knows it.
     #[must_use]
-    pub fn known(&self) -> Option<&T> {
+    pub fn as_known(&self) -> Option<&T> {
         match self {
             Self::Known(word) => Some(word),
             Self::Newer(_) => None,
@@ -36,7 +36,7 @@ impl<T> Word<T> {
         matches!(self, Self::Newer(_))
     }
 
-    /// The word of a newer release as people can read it.
+    /// The word of a newer release as text for people.
     pub(super) fn newer_text(&self) -> Option<String> {
         match self {
             Self::Known(_) => None,
@@ -46,7 +46,7 @@ impl<T> Word<T> {
     }
 }
 
-/// Read as a value first, in which each key stands once: what is written back is then read as the same again.
+/// Parsed as a value first, in which each key occurs once: the text that is written back parses to the same word.
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Word<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
@@ -62,11 +62,11 @@ impl<T> From<T> for Word<T> {
 
 impl<T: PartialEq> PartialEq<T> for Word<T> {
     fn eq(&self, other: &T) -> bool {
-        self.known() == Some(other)
+        self.as_known() == Some(other)
     }
 }
 
-/// A word that only a newer release knows outranks all others: it may mean more than any of them.
+/// A word of a newer release outranks all others: it may mean more than any of them.
 impl<T: Ord> Ord for Word<T> {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
@@ -84,24 +84,24 @@ impl<T: Ord> PartialOrd for Word<T> {
     }
 }
 
-/// How a stage stands.
+/// The status of a stage.
 ///
-/// The order is that in which states of the same stage from different jobs of one attempt outrank
-/// each other: a failure in one job of a matrix is not hidden by the success of another.
+/// In this order statuses of the same stage from different jobs of one attempt outrank each other: the success of one job
+/// of a matrix does not hide the failure of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Will run.
+    /// It will run.
     Queued,
-    /// Runs.
+    /// It runs.
     InProgress,
-    /// Left out on purpose.
+    /// It was left out on purpose.
     Skipped,
-    /// Ended well.
+    /// It ended well.
     Success,
-    /// Was stopped.
+    /// It was stopped.
     Cancelled,
-    /// Ended badly.
+    /// It ended badly.
     Failure,
 }
 
@@ -123,7 +123,7 @@ impl Status {
         }
     }
 
-    /// What a [conclusion](https://docs.github.com/rest/actions/workflow-runs) of GitHub comes to; none if it is a new
+    /// The status for a [conclusion](https://docs.github.com/rest/actions/workflow-runs) of GitHub; `None` for an unknown
     /// one.
     #[must_use]
     pub fn of_conclusion(conclusion: &str) -> Option<Self> {
@@ -136,7 +136,7 @@ impl Status {
         })
     }
 
-    /// Emoji and words, as people read it.
+    /// Emoji and words for people.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -149,7 +149,7 @@ impl Status {
         }
     }
 
-    /// Whether no later attempt has to do it again.
+    /// Whether the stage succeeded or was skipped: no later attempt has to repeat it.
     #[must_use]
     pub fn is_good(self) -> bool {
         matches!(self, Self::Success | Self::Skipped)
@@ -157,45 +157,45 @@ impl Status {
 }
 
 impl Word<Status> {
-    /// Emoji and words, as people read it.
+    /// Emoji and words for people.
     #[must_use]
     pub fn label(&self) -> &'static str {
-        self.known().map_or("🔒 held", |status| status.label())
+        self.as_known().map_or("🔒 held", |status| status.label())
     }
 
-    /// Whether no later attempt has to do it again.
+    /// Whether the stage succeeded or was skipped: no later attempt has to repeat it.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.known().is_some_and(|status| status.is_good())
+        self.as_known().is_some_and(|status| status.is_good())
     }
 }
 
-/// How far the start of a target has come.
+/// The progress of the start of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StartState {
     /// Not claimed yet.
     Waiting,
-    /// Claimed: it will be started, or is being started right now.
+    /// Claimed: the hub job will start the target, or is starting it.
     Claimed,
     /// Left to another hub job, whose claim came first.
     Yielded,
-    /// The hub job was cancelled before it could tell.
+    /// The hub job was cancelled before it knew whether the target was started.
     Cancelled,
-    /// GitHub took it, and another hub job's claim came first: it does not count, and was cancelled.
+    /// GitHub accepted it, but another hub job's claim came first: its run does not count, and was cancelled.
     Superseded,
     /// An earlier ticket of the same release, which is closed, has released the target.
     TakenOver,
-    /// GitHub took it.
+    /// GitHub accepted it.
     Started,
-    /// GitHub refused it; nothing runs.
+    /// GitHub refused it: there is no run.
     Refused,
-    /// Nobody can tell whether it runs.
+    /// It is unclear whether there is a run.
     Unknown,
 }
 
 impl StartState {
-    /// The state in a word or a few.
+    /// The state in a few words.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -217,7 +217,7 @@ impl StartState {
         matches!(self, Self::Waiting | Self::Yielded | Self::Superseded | Self::TakenOver)
     }
 
-    /// Whether it settles who starts the target by this ticket, or that nobody does.
+    /// Whether it settles which job starts the target by this ticket, or that no job does.
     #[must_use]
     pub fn is_settled(self) -> bool {
         !matches!(self, Self::Waiting | Self::Yielded | Self::Superseded)
@@ -225,26 +225,26 @@ impl StartState {
 }
 
 impl Word<StartState> {
-    /// Whether it settles who starts the target by this ticket, or that nobody does.
+    /// Whether it settles which job starts the target by this ticket, or that no job does.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.known().is_none_or(|state| state.is_settled())
+        self.as_known().is_none_or(|state| state.is_settled())
     }
 
-    /// The state in a word or a few.
+    /// The state in a few words.
     #[must_use]
     pub fn word(&self) -> &'static str {
-        self.known().map_or("held", |state| state.word())
+        self.as_known().map_or("held", |state| state.word())
     }
 
     /// Whether the hub job that wrote it will not start the target by this entry.
     #[must_use]
     pub fn is_passive(&self) -> bool {
-        self.known().is_some_and(|state| state.is_passive())
+        self.as_known().is_some_and(|state| state.is_passive())
     }
 }
 
-/// How a target stands.
+/// The status of a target.
 ///
 /// The order is that of the board: the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -254,19 +254,19 @@ pub enum TargetStatus {
     Failed,
     /// A stage was cancelled.
     Cancelled,
-    /// A word that this release does not know decides: a newer release has it in hand.
+    /// A word of a newer release decides: that release handles the target.
     Held,
-    /// Its run waits until somebody approves it.
+    /// Its run waits for an approval.
     Review,
     /// Its run is under way.
     InProgress,
-    /// Its run has ended well, and a hub job verifies what it has made.
+    /// Its run has succeeded, and a hub job verifies its results.
     Verifying,
-    /// Started, and nothing was heard of it yet.
+    /// Started, without a report so far.
     Queued,
-    /// Not started, as somebody holds it.
+    /// Not started, as a person holds it.
     OnHold,
-    /// Not started: something has to happen before.
+    /// Not started, as it waits for other targets, a gate or a freeze.
     Waiting,
     /// The stage that ends the release was left out on purpose.
     Skipped,
@@ -307,25 +307,25 @@ impl TargetStatus {
         }
     }
 
-    /// Whether the run of the target goes on.
+    /// Whether the run of the target is unfinished.
     #[must_use]
     pub fn is_under_way(self) -> bool {
         matches!(self, Self::Review | Self::InProgress | Self::Queued)
     }
 
-    /// Whether the target has been started, or is through without that.
+    /// Whether the target was started, or needs no start.
     #[must_use]
     pub fn is_started(self) -> bool {
         !matches!(self, Self::Waiting | Self::OnHold)
     }
 
-    /// Whether the target is through: nothing more is expected of it.
+    /// Whether the target is finished: released or skipped.
     #[must_use]
     pub fn is_released(self) -> bool {
         matches!(self, Self::Released | Self::Skipped)
     }
 
-    /// Whether somebody has to act.
+    /// Whether a person has to act.
     #[must_use]
     pub fn is_bad(self) -> bool {
         matches!(self, Self::Failed | Self::Cancelled)
@@ -349,20 +349,20 @@ impl TargetStatus {
         }
     }
 
-    /// The emoji alone.
+    /// The emoji of the label.
     #[must_use]
     pub fn emoji(self) -> &'static str {
         self.label().split_once(' ').map_or("", |(emoji, _)| emoji)
     }
 
-    /// So many targets that stand so: `2 in progress`.
+    /// A number of targets with this status, in words: `2 in progress`.
     #[must_use]
-    pub fn counted(self, count: usize) -> String {
+    pub fn count_phrase(self, count: usize) -> String {
         let word = if self == Self::Review && count > 1 { "need review" } else { self.word() };
         format!("{count} {word}")
     }
 
-    /// The word alone: `in progress`.
+    /// The words of the label: `in progress`.
     #[must_use]
     pub fn word(self) -> &'static str {
         self.label().split_once(' ').map_or("", |(_, word)| word)
@@ -398,10 +398,10 @@ mod tests {
     #[test]
     fn targets_that_need_a_review_are_counted_in_plain_words() {
         assert_eq!(
-            [1, 2].map(|count| TargetStatus::Review.counted(count)),
+            [1, 2].map(|count| TargetStatus::Review.count_phrase(count)),
             ["1 needs review", "2 need review"]
         );
-        assert_eq!(TargetStatus::InProgress.counted(2), "2 in progress");
+        assert_eq!(TargetStatus::InProgress.count_phrase(2), "2 in progress");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Who writes a record.
+//! The writers of records.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,16 +7,16 @@ use crate::names::{RepoName, RunId, number};
 /// The job that writes a record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Writer {
-    /// Where the job's run is.
+    /// The repository of the job's run.
     pub repository: RepoName,
-    /// The run.
+    /// The job's run.
     pub run: RunId,
     /// The attempt of the run, from 1.
     pub attempt: u32,
-    /// The job: its id in the workflow, with the values of its matrix.
+    /// The job's id in the workflow, with the values of its matrix.
     pub job: String,
-    /// The job's check run, where the runner tells it: a workflow that is called twice in one run
-    /// has jobs of the same id.
+    /// The job's check run, if the runner provides it: a workflow that is called twice in one run has two jobs of the same
+    /// id.
     #[serde(default, deserialize_with = "number::option", skip_serializing_if = "Option::is_none")]
     pub check_run: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! A server that answers whatever a test wants, as GitHub never would.
+//! A server with the answers of a test, such as GitHub never gives.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -34,53 +34,53 @@ fn answer(status: u16, body: BoxBody<Bytes, Infallible>) -> Answer {
     Response::builder().status(status).body(body).expect("a status")
 }
 
-/// A server, until it is dropped.
+/// A server that runs until it is dropped.
 pub(crate) struct Answers {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
-    accepting: JoinHandle<()>,
+    requests: Arc<Mutex<Vec<String>>>,
+    task: JoinHandle<()>,
 }
 
 impl Answers {
-    /// Answers each `METHOD /path?query` with what `answer` makes of it.
+    /// Answers each request by `answer`, which gets it as `METHOD /path?query`.
     pub(crate) async fn serve(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on loopback");
         let address = listener.local_addr().expect("it is bound");
-        let asked = Arc::default();
-        let accepting = tokio::spawn(accept(listener, Arc::new(answer), Arc::clone(&asked)));
-        Self { address, asked, accepting }
+        let requests = Arc::default();
+        let task = tokio::spawn(accept(listener, Arc::new(answer), Arc::clone(&requests)));
+        Self { address, requests, task }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// What it was asked, as `METHOD /path?query`.
-    pub(crate) fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The requests so far, as `METHOD /path?query`.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl Drop for Answers {
     fn drop(&mut self) {
-        self.accepting.abort();
+        self.task.abort();
     }
 }
 
 async fn accept(
     listener: TcpListener,
     answer: Arc<impl Fn(&str) -> Answer + Send + Sync + 'static>,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 ) {
     while let Ok((stream, _)) = listener.accept().await {
-        let (answer, asked) = (Arc::clone(&answer), Arc::clone(&asked));
+        let (answer, requests) = (Arc::clone(&answer), Arc::clone(&requests));
         let serve = service_fn(move |request: Request<Incoming>| {
             let line = format!("{} {}", request.method(), request.uri());
             let answer = answer(&line);
-            asked.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            requests.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             async move { Ok::<_, Infallible>(answer) }
         });
-        // Who has read enough hangs up.
+        // A client that has read enough hangs up.
         tokio::spawn(
             hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), serve),
         );

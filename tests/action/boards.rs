@@ -1,11 +1,9 @@
-//! The board as people see it, from records that `examples/boards` makes up.
+//! The board as people see it, from the records of `examples/boards`.
 
 #[path = "../../examples/boards/release.rs"]
 mod release;
 #[path = "../../examples/boards/samples.rs"]
 mod samples;
-
-use std::path::Path;
 
 use release_ticket_action::ticket::{Status, Verb, text};
 
@@ -13,14 +11,11 @@ use crate::support::without_links;
 use release::Release;
 use samples::SAMPLES;
 
-/// The boards that the documentation shows.
-const PICTURES: [&str; 3] = ["failed", "underway", "released"];
-
 fn boards() -> impl Iterator<Item = (&'static str, String)> {
     SAMPLES.iter().map(|(name, release)| (*name, release().board()))
 }
 
-/// The table's rows, without the addresses of their links: the head too, and no rules below it.
+/// The rows of the tables with their heads, without the addresses of links and without the rules below the heads.
 fn rows(board: &str) -> Vec<String> {
     let board = without_links(board).replace('\u{a0}', " ");
     board.lines().filter(|line| line.starts_with("| ")).map(str::to_owned).collect()
@@ -30,20 +25,6 @@ fn row(release: Release, target: &str) -> String {
     let rows = rows(&release.board());
     let row = rows.iter().find(|row| row.starts_with(&format!("| **{target}** |")));
     row.expect("a row").clone()
-}
-
-#[test]
-fn the_pictures_of_the_documentation_show_the_boards_of_today() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures");
-    for name in PICTURES {
-        let drawn =
-            std::fs::read_to_string(folder.join(format!("{name}.md"))).expect("the board of a picture");
-        let today = samples::board(name).expect("a sample");
-        assert_eq!(drawn, today, "{name} has changed: .ci/pictures.sh draws it again");
-        for theme in ["light", "dark"] {
-            assert!(folder.join(format!("{name}-{theme}.png")).is_file(), "{name}, {theme}");
-        }
-    }
 }
 
 #[test]
@@ -98,16 +79,16 @@ fn no_column_is_blank_in_all_rows() {
 
 #[test]
 fn a_stage_that_succeeded_while_another_one_runs_is_shown() {
-    let started = || Release::new().starts("web", &[], 0);
-    let only = started().reports("web", "publish", Status::InProgress, 1);
+    let release = || Release::new().starts("web", &[], 0);
+    let only = release().reports("web", "publish", Status::InProgress, 1);
     assert_eq!(row(only, "web"), "| **web** | 🔄 in progress | 🔄 publish | 09:00 |");
-    let both = started().reports("web", "build", Status::Success, 1);
+    let both = release().reports("web", "build", Status::Success, 1);
     let both = both.reports("web", "publish", Status::InProgress, 1);
     assert_eq!(row(both, "web"), "| **web** | 🔄 in progress | ✅ build 🔄 publish | 09:00 |");
 }
 
 #[test]
-fn of_many_stages_those_that_failed_or_run_are_shown() {
+fn many_stages_are_cut_to_those_that_failed_or_run() {
     let release = Release::new().starts("web", &[], 0);
     let release = (0..20).fold(release, |release, number| {
         let status = if number == 3 { Status::Failure } else { Status::Success };
@@ -129,7 +110,7 @@ fn a_message_stands_in_the_box_or_in_the_row() {
 }
 
 #[test]
-fn an_attempt_is_worth_a_word_from_the_second_on() {
+fn an_attempt_is_named_from_the_second_on() {
     let first = || {
         let release = Release::new().starts("web", &[], 0);
         release.reports("web", "build", Status::Failure, 3)
@@ -145,7 +126,7 @@ fn a_waiting_target_names_what_it_waits_for_and_what_holds_it_up() {
         let release = Release::new().starts("web", &[], 0).starts("cli", &[], 0).starts("api", &[], 0);
         release.reports("cli", "build", Status::Failure, 1).reports("api", "build", Status::Cancelled, 1)
     };
-    for (needs, expected) in [
+    for (needs, text) in [
         (&["web"][..], "after **web**"),
         (&["web", "cli"], "after **web**; **cli** failed"),
         (&["cli", "api"], "**cli** failed; **api** was cancelled"),
@@ -153,7 +134,7 @@ fn a_waiting_target_names_what_it_waits_for_and_what_holds_it_up() {
         (&["a", "b", "c", "d", "e", "f"], "after **a**, **b**, **c**, **d** and 2 more"),
     ] {
         let release = release().waits("late", &["cli"]).waits("docs", needs);
-        assert_eq!(row(release, "docs"), format!("| **docs** | ⏳ waiting | {expected} |  |  |"));
+        assert_eq!(row(release, "docs"), format!("| **docs** | ⏳ waiting | {text} |  |  |"));
     }
 }
 
@@ -165,11 +146,11 @@ fn a_graph_is_drawn_where_it_helps() {
         assert!(nodes(&board) <= 15, "{name}");
     }
     assert_eq!(nodes(&samples::board("failed").expect("a sample")), 4);
-    // All is released, or each waits for one.
+    // Everything is released, or each target waits for one other.
     for name in ["released", "thirty-targets"] {
         assert_eq!(nodes(&samples::board(name).expect("a sample")), 0, "{name}");
     }
-    // What is released already is left out of a large one.
+    // A large graph leaves out the released targets.
     let wave = |release: Release, name: &str| release.waits(name, &["middle"]);
     let release =
         (0..20).fold(Release::new(), |release, number| release.starts(&format!("early-{number}"), &[], 0));
@@ -192,7 +173,7 @@ fn three_hundred_targets_fit() {
 }
 
 #[test]
-fn of_a_thousand_targets_as_many_rows_are_shown_as_fit() {
+fn a_board_of_a_thousand_targets_has_as_many_rows_as_fit() {
     let release = (0..1_000).fold(Release::new(), |release, number| {
         release.starts(&format!("service-with-a-rather-long-name-{number}"), &[], 0)
     });
@@ -244,11 +225,11 @@ fn a_go_of_the_driver_that_does_not_count_and_one_of_another_commit_that_does_ar
     let open = || Release::new().waits("web", &["go"]).gate("go", 2, &[]);
     assert_eq!(
         gate(with_words(open().not_by_the_driver()).board()),
-        "| 🚦 **go**: 1 of 2 | `alice` does not count as the driver · 🟢 `dana` | whoever may give commands; not the driver |"
+        "| 🚦 **go**: 1 of 2 | `alice`: the driver's go does not count · 🟢 `dana` | anyone who may give commands; not the driver |"
     );
     assert_eq!(
         gate(with_words(open().only_warning()).board()),
-        "| 🟢 **go**: open | 🟢 `alice`: counts, though **web** has moved: `1a2b3c4...5d6e7f8` · 🟢 `dana` | whoever may give commands |"
+        "| 🟢 **go**: open | 🟢 `alice`: counts, though **web** has moved: `1a2b3c4...5d6e7f8` · 🟢 `dana` | anyone who may give commands |"
     );
 }
 
@@ -309,10 +290,10 @@ fn decisions_are_listed_newest_first_and_folded_when_they_are_many() {
 }
 
 #[test]
-fn who_only_asks_decides_nothing() {
+fn a_question_is_not_a_decision() {
     let release = || Release::new().starts("web", &[], 0);
-    let asked = release().decides("dana", Verb::Status, &[], 3).board();
-    assert!(!asked.contains("Decisions") && !asked.contains("dana"), "{asked}");
+    let board = release().decides("dana", Verb::Status, &[], 3).board();
+    assert!(!board.contains("Decisions") && !board.contains("dana"), "{board}");
 }
 
 #[test]
@@ -361,7 +342,7 @@ fn a_gate_is_drawn_between_the_targets() {
 }
 
 #[test]
-fn what_people_write_into_decisions_is_shown_as_text() {
+fn the_reasons_of_decisions_are_text() {
     let hostile = "`| <img src=x> @everyone #12 ![x](y) <!-- ";
     let release = Release::new().starts("api", &[], 0).waits("web", &["go"]).waits("docs", &["api"]);
     let release = release.gate("go", 2, &["dana"]).decides("dana", Verb::NoGo, &["go"], 1).because(hostile);

@@ -31,15 +31,15 @@ async fn a_ticket_of_another_repository_than_the_steps_gets_neither_token_nor_te
     for mode in ["dispatch", "report", "notify"] {
         for event in ["inputs", "client_payload"] {
             let event = json!({ event: { "release-ticket": &elsewhere } });
-            let done = step(mode).event(event).run_in(&acme).await;
-            done.ends_with(2).says(&format!(
+            let outcome = step(mode).event(event).run_in(&acme).await;
+            outcome.ends_with(2).says(&format!(
                 "::error::the event's input `release-ticket` names {elsewhere}, and input `repository` names \
                  acme/hub%0Ahelp: start the run with a ticket of acme/hub"
             ));
         }
         for ticket in [&elsewhere, &format!("https://github.com/evil/hub/issues/{ticket}")] {
-            let done = step(mode).input("ticket", ticket).run_in(&acme).await;
-            done.ends_with(2).says(&format!(
+            let outcome = step(mode).input("ticket", ticket).run_in(&acme).await;
+            outcome.ends_with(2).says(&format!(
                 "::error::input `ticket` names {elsewhere}, and input `repository` names acme/hub%0Ahelp: name a \
                  ticket of acme/hub; or leave `repository` out"
             ));
@@ -66,26 +66,26 @@ async fn a_ticket_decides_where_it_is_unless_the_step_names_another_repository()
 #[tokio::test]
 async fn a_template_that_came_with_the_event_is_refused() {
     let acme = Acme::new().await;
-    let typed = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
+    let template = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
     let events = [
-        json!({ "inputs": { "version": typed } }),
-        json!({ "client_payload": { "inputs": { "version": typed } } }),
-        json!({ "issue": { "number": 1, "title": typed } }),
-        json!({ "ref": format!("refs/heads/{typed}") }),
+        json!({ "inputs": { "version": template } }),
+        json!({ "client_payload": { "inputs": { "version": template } } }),
+        json!({ "issue": { "number": 1, "title": template } }),
+        json!({ "ref": format!("refs/heads/{template}") }),
     ];
     for event in events {
         for (name, text) in [
-            ("release", typed.to_owned()),
-            ("title", format!("Release {typed}")),
-            ("body", format!("See {typed}.\n")),
-            ("targets", format!("- repository: web\n  inputs: {{ channel: \"{typed}\" }}")),
-            ("inputs", format!("channel: \"{typed}\"")),
-            ("only", typed.to_owned()),
+            ("release", template.to_owned()),
+            ("title", format!("Release {template}")),
+            ("body", format!("See {template}.\n")),
+            ("targets", format!("- repository: web\n  inputs: {{ channel: \"{template}\" }}")),
+            ("inputs", format!("channel: \"{template}\"")),
+            ("only", template.to_owned()),
         ] {
             let step = Step::new("dispatch").input("targets", "web").input("workflow", "release.yml");
-            let done = step.event(event.clone()).input(name, text).run_in(&acme).await;
-            done.ends_with(2).says(&format!("input `{name}` holds a template that came with the event"));
-            done.says("help: what people type is a value: write `{{ inputs.NAME }}`");
+            let outcome = step.event(event.clone()).input(name, text).run_in(&acme).await;
+            outcome.ends_with(2).says(&format!("input `{name}` holds a template that came with the event"));
+            outcome.says("help: write `{{ inputs.NAME }}`");
         }
     }
     assert_eq!(acme.requests(), [""; 0]);
@@ -104,15 +104,15 @@ async fn a_template_takes_no_gigabytes_and_ends() {
         &"{{ 1 }}".repeat(9_999),
     ] {
         let step = Step::new("dispatch").input("targets", "web").input("workflow", "release.yml");
-        let done = step.input("release", template).within_memory(1 << 30).run_in(&acme).await;
-        done.fails().says("`release`: the template").says("does not render").says("help: ");
-        assert!(done.log.len() < 2_000, "{}", done.log);
+        let outcome = step.input("release", template).within_memory(1 << 30).run_in(&acme).await;
+        outcome.fails().says("`release`: the template").says("does not render").says("help: ");
+        assert!(outcome.log.len() < 2_000, "{}", outcome.log);
     }
     assert_eq!(acme.requests(), [""; 0]);
 }
 
 #[tokio::test]
-async fn a_template_that_comes_to_nothing_counts_as_blank() {
+async fn a_template_that_renders_to_nothing_counts_as_blank() {
     let acme = Acme::new().await;
     let file = "targets: [{ repository: acme/web, workflow: release.yml }]";
     acme.world.repository("acme/hub").file(".github/release-targets.yml", file);
@@ -132,17 +132,19 @@ async fn a_duration_longer_than_any_run_is_refused() {
     for name in ["wait-timeout", "wait-interval", "retry-timeout"] {
         for duration in ["18446744073709551615s", "36d", "584542046090y"] {
             let step = Step::new("dispatch").input("targets", "web").input("workflow", "release.yml");
-            let done = step.input("wait", "true").input(name, duration).run_in(&acme).await;
-            done.ends_with(2).says(&format!("input `{name}`: `{duration}` is more than the 35 days"));
+            let outcome = step.input("wait", "true").input(name, duration).run_in(&acme).await;
+            outcome.ends_with(2).says(&format!("input `{name}`: `{duration}` is more than the 35 days"));
         }
         for duration in ["99999999999999999999s", "-1s"] {
-            let done = Step::new("dispatch").input(name, duration).run_in(&acme).await;
-            done.ends_with(2).says(&format!("input `{name}`: `{duration}` is not a duration"));
+            let outcome = Step::new("dispatch").input(name, duration).run_in(&acme).await;
+            outcome.ends_with(2).says(&format!("input `{name}`: `{duration}` is not a duration"));
         }
     }
     for number in ["18446744073709551616", "-1", "1e3", "0"] {
-        let done = Step::new("dispatch").input("max-parallel", number).run_in(&acme).await;
-        done.ends_with(2).says(&format!("input `max-parallel`: `{number}` is not a whole number from 1 on"));
+        let outcome = Step::new("dispatch").input("max-parallel", number).run_in(&acme).await;
+        outcome
+            .ends_with(2)
+            .says(&format!("input `max-parallel`: `{number}` is not a whole number from 1 on"));
     }
     assert_eq!(acme.requests(), [""; 0]);
     let step = Step::new("dispatch").input("targets", "web").input("workflow", "release.yml");
@@ -158,31 +160,31 @@ async fn a_wait_that_a_server_asks_for_is_never_endless() {
             answer.headers_mut().insert(header, value.into());
             answer
         });
-        let done = report_to(&server.await).input("retry-timeout", "35d").start().await;
-        done.succeeds().says("::warning::cannot report").says("has to wait for GitHub's rate limit");
+        let outcome = report_to(&server.await).input("retry-timeout", "35d").start().await;
+        outcome.succeeds().says("::warning::cannot report").says("has to wait for GitHub's rate limit");
     }
 }
 
 #[tokio::test]
-async fn a_time_that_no_clock_shows_is_not_taken() {
+async fn a_time_that_no_clock_shows_is_refused() {
     for time in ["-262143-01-01T00:00:00Z", "+262142-12-31T23:59:59Z", "9999999999999999-01-01T00:00:00Z"] {
         let url = "https://github.com";
         let comment = json!({ "id": 1, "html_url": url, "created_at": time, "updated_at": time });
         let server = Answers::serve(move |_| json(200, &json!([comment]))).await;
-        let done = report_to(&server).start().await;
-        done.succeeds().says("::warning::cannot report").says("is not what it should be");
+        let outcome = report_to(&server).start().await;
+        outcome.succeeds().says("::warning::cannot report").says("is malformed");
     }
 }
 
 #[tokio::test]
 async fn numbers_that_a_member_wrote_into_a_record_leave_room_for_the_next() {
     let acme = Acme::new().await;
-    let ticket = acme.dispatched("web").await;
+    let ticket = acme.dispatch("web").await;
     let claim = acme.records(ticket).remove(0).body;
     let seq = claim.split_once("\"seq\":").and_then(|(_, rest)| rest.split_once(',')).expect("a number").0;
-    let forged = claim.replace(&format!("\"seq\":{seq},"), &format!("\"seq\":{},", u64::MAX));
-    assert_ne!(forged, claim);
-    acme.world.comment("acme/hub", ticket, "alice", &forged);
+    let forgery = claim.replace(&format!("\"seq\":{seq},"), &format!("\"seq\":{},", u64::MAX));
+    assert_ne!(forgery, claim);
+    acme.world.comment("acme/hub", ticket, "alice", &forgery);
     let step = Step::new("dispatch").input("targets", "web, api").input("workflow", "release.yml");
     step.input("release", "1.4.0").run(acme.world.runs("acme/hub")[0].id).run_in(&acme).await.succeeds();
     assert_eq!((acme.world.runs("acme/web").len(), acme.world.runs("acme/api").len()), (1, 1));
@@ -195,8 +197,8 @@ async fn a_list_that_always_names_a_next_page_is_not_followed_for_ever() {
     let next = "<http://127.0.0.1/x?page=2>; rel=\"next\"";
     let last = "<http://127.0.0.1/x?page=2>; rel=\"next\", <http://127.0.0.1/x?page=18446744073709551615>; rel=\"last\"";
     for link in [next, last] {
-        let server = Answers::serve(move |asked| {
-            let mut answer = match asked {
+        let server = Answers::serve(move |request| {
+            let mut answer = match request {
                 "GET /repos/acme/hub/issues/1" => json(200, &issue()),
                 _ => json(200, &json!([])),
             };
@@ -204,17 +206,17 @@ async fn a_list_that_always_names_a_next_page_is_not_followed_for_ever() {
             answer
         });
         let server = server.await;
-        let done = report_to(&server).start().await;
-        done.succeeds().says("::warning::cannot report").says("has more than 200 pages");
-        done.says("help: check what answers at the API's address");
-        let pages = server.asked().iter().filter(|asked| asked.contains("page=")).count();
+        let outcome = report_to(&server).start().await;
+        outcome.succeeds().says("::warning::cannot report").says("has more than 200 pages");
+        outcome.says("help: check which server answers at the API's address");
+        let pages = server.requests().iter().filter(|request| request.contains("page=")).count();
         assert!((200..220).contains(&pages), "{pages}");
     }
-    let server = Answers::serve(move |asked| {
+    let server = Answers::serve(move |request| {
         let url = "https://api.github.example";
-        let mut answer = match asked {
-            asked if asked.contains("/issues?") => json(200, &json!([])),
-            asked if asked.contains("/contents/") => {
+        let mut answer = match request {
+            request if request.contains("/issues?") => json(200, &json!([])),
+            request if request.contains("/contents/") => {
                 json(200, &json!({ "url": url, "content": "b246IHdvcmtmbG93X2Rpc3BhdGNo" }))
             }
             _ => json(200, &json!({ "state": "active", "default_branch": "main" })),
@@ -223,15 +225,15 @@ async fn a_list_that_always_names_a_next_page_is_not_followed_for_ever() {
         answer
     });
     let step = Step::new("dispatch").input("targets", "web").input("workflow", "release.yml");
-    let done = step.variable("GITHUB_API_URL", server.await.url()).start().await;
-    done.fails().says("cannot look for a ticket in acme/hub").says("more than 200 pages");
+    let outcome = step.variable("GITHUB_API_URL", server.await.url()).start().await;
+    outcome.fails().says("cannot look for a ticket in acme/hub").says("more than 200 pages");
 }
 
 fn issue() -> serde_json::Value {
     json!({ "number": 1, "state": "open", "html_url": "https://github.com", "title": "Release" })
 }
 
-/// Longer than the memory that the step may take.
+/// The memory that a step may take in bytes, which an answer without an end exceeds.
 const MEMORY: u64 = 512 << 20;
 
 #[tokio::test]
@@ -243,9 +245,9 @@ async fn an_answer_without_an_end_takes_no_gigabytes() {
         (500, "got no clear answer: 500 Internal Server Error"),
     ] {
         let server = Answers::serve(move |_| endless(status, r#"{"message":""#, "endless ")).await;
-        let done = report_to(&server).input("retry-timeout", "1s").within_memory(MEMORY).start().await;
-        done.succeeds().says("::warning::cannot report").says(says);
-        assert!(done.log.len() < 4_000, "{}", done.log);
+        let outcome = report_to(&server).input("retry-timeout", "1s").within_memory(MEMORY).start().await;
+        outcome.succeeds().says("::warning::cannot report").says(says);
+        assert!(outcome.log.len() < 4_000, "{}", outcome.log);
     }
 }
 
@@ -255,12 +257,12 @@ async fn a_service_that_answers_without_an_end_takes_no_gigabytes() {
     let job = acme.world.job_identity("acme/web", "release.yml");
     let identity = job.variables();
     for endless_path in ["/sts/exchange", "/identity"] {
-        let signed = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJyZXBvOmFjbWUvd2ViIn0.c2lnbmF0dXJl";
-        let server = Answers::serve(move |asked| {
-            if asked.contains(endless_path) {
+        let jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJyZXBvOmFjbWUvd2ViIn0.c2lnbmF0dXJl";
+        let server = Answers::serve(move |request| {
+            if request.contains(endless_path) {
                 endless(200, r#"{"value":""#, "endless")
             } else {
-                json(200, &json!({ "value": signed }))
+                json(200, &json!({ "value": jwt }))
             }
         });
         let server = server.await;
@@ -268,8 +270,8 @@ async fn a_service_that_answers_without_an_end_takes_no_gigabytes() {
         let step = step.input("sts-identity", "report").within_memory(MEMORY);
         let step = identity.iter().fold(step, |step, (name, value)| step.variable(name, value));
         let step = step.variable("ACTIONS_ID_TOKEN_REQUEST_URL", format!("{}/identity?of=1", server.url()));
-        let done = step.start().await;
-        done.succeeds().says("::warning::cannot report").says("more than 67108864 bytes");
+        let outcome = step.start().await;
+        outcome.succeeds().says("::warning::cannot report").says("more than 67108864 bytes");
     }
 }
 
@@ -277,24 +279,24 @@ async fn a_service_that_answers_without_an_end_takes_no_gigabytes() {
 async fn a_proxy_whose_answer_has_no_end_opens_no_tunnel() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on loopback");
     let proxy = format!("http://{}", listener.local_addr().expect("it is bound"));
-    let accepting = tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut request = [0; 1024];
             let _ = stream.read(&mut request).await;
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nx-endless: ").await;
-            // Until nobody listens any more.
+            // Until the client closes the connection.
             while stream.write_all(&[b'a'; 65_536]).await.is_ok() {}
         }
     });
     let step = Step::new("report").input("ticket", "acme/hub#1").input("status", "success");
     let step = step.input("retry-timeout", "1s").variable("GITHUB_API_URL", "https://api.github.example");
-    let done = step.variable("https_proxy", proxy).within_memory(MEMORY).start().await;
-    accepting.abort();
-    done.succeeds().says("::warning::cannot report").says("opens no connection to api.github.example");
+    let outcome = step.variable("https_proxy", proxy).within_memory(MEMORY).start().await;
+    task.abort();
+    outcome.succeeds().says("::warning::cannot report").says("opens no connection to api.github.example");
 }
 
 #[tokio::test]
-async fn of_what_a_server_says_a_bounded_part_is_quoted() {
+async fn a_bounded_part_of_a_servers_text_is_quoted() {
     for body in [
         json!({ "message": "long ".repeat(9_000) }),
         json!({ "message": "", "errors": ["long ".repeat(9_000)] }),
@@ -303,9 +305,9 @@ async fn of_what_a_server_says_a_bounded_part_is_quoted() {
         for status in [200, 403, 422, 503] {
             let body = body.clone();
             let server = Answers::serve(move |_| json(status, &body)).await;
-            let done = report_to(&server).input("retry-timeout", "1s").start().await;
-            done.succeeds().says("::warning::cannot report");
-            assert!(done.log.len() < 5_000, "{status}: {}", done.log);
+            let outcome = report_to(&server).input("retry-timeout", "1s").start().await;
+            outcome.succeeds().says("::warning::cannot report");
+            assert!(outcome.log.len() < 5_000, "{status}: {}", outcome.log);
         }
     }
 }
@@ -313,32 +315,39 @@ async fn of_what_a_server_says_a_bounded_part_is_quoted() {
 // ---- characters ----
 
 /// Clears a screen, rings, moves the cursor by a C1 control, turns the direction of the text, and ends a line.
-const HIDDEN: &str = "\u{1b}[2J\u{7}\u{9b}1A\u{202e}\u{2066}\u{2028}\u{85}\u{8}";
+const CONTROLS: &str = "\u{1b}[2J\u{7}\u{9b}1A\u{202e}\u{2066}\u{2028}\u{85}\u{8}";
 
 #[track_caller]
 fn assert_visible(log: &str) {
-    let hidden = |c: char| c.is_control() && c != '\n' || HIDDEN.contains(c) && !c.is_ascii_graphic();
-    assert!(!log.contains(hidden), "{log:?}");
+    let is_hidden = |c: char| c.is_control() && c != '\n' || CONTROLS.contains(c) && !c.is_ascii_graphic();
+    assert!(!log.contains(is_hidden), "{log:?}");
 }
 
 #[tokio::test]
 async fn no_control_character_reaches_the_log() {
     let acme = Acme::new().await;
-    let ticket = acme.dispatched("web").await;
-    let hidden = |name: &str| format!("{name}{HIDDEN}");
+    let ticket = acme.dispatch("web").await;
+    let with_controls = |name: &str| format!("{name}{CONTROLS}");
     for mode in ["dispatch", "report", "notify"] {
         for plan in ["true", "false"] {
             let step = Step::new(mode).input("ticket", format!("acme/hub#{ticket}")).input("dry-run", plan);
-            let step = step.input("message", hidden("said")).input("stage", hidden("stage")).debug();
-            let step = step.input("status", "failure").input("target", hidden("web")).job(&hidden("job"));
             let step =
-                step.input("targets", "web").input("workflow", "release.yml").input("title", hidden("title"));
-            let step =
-                step.input("release", hidden("release")).variable("GITHUB_WORKFLOW", hidden("workflow"));
-            let done = step.variable("GITHUB_REF", hidden("ref")).run_in(&acme).await;
-            assert_visible(&format!("{}{}", done.log, done.errors));
+                step.input("message", with_controls("said")).input("stage", with_controls("stage")).debug();
+            let step = step
+                .input("status", "failure")
+                .input("target", with_controls("web"))
+                .job(&with_controls("job"));
+            let step = step
+                .input("targets", "web")
+                .input("workflow", "release.yml")
+                .input("title", with_controls("title"));
+            let step = step
+                .input("release", with_controls("release"))
+                .variable("GITHUB_WORKFLOW", with_controls("workflow"));
+            let outcome = step.variable("GITHUB_REF", with_controls("ref")).run_in(&acme).await;
+            assert_visible(&format!("{}{}", outcome.log, outcome.errors));
         }
-        // Where an input is refused that holds them.
+        // Refused inputs that hold them.
         for name in [
             "mode",
             "ticket",
@@ -350,26 +359,26 @@ async fn no_control_character_reaches_the_log() {
             "inputs",
             "body-path",
         ] {
-            let step = Step::new(mode).input(name, hidden("{{ ")).input("workflow", "release.yml");
-            let done = step.run_in(&acme).await;
-            assert_visible(&format!("{}{}", done.log, done.errors));
+            let step = Step::new(mode).input(name, with_controls("{{ ")).input("workflow", "release.yml");
+            let outcome = step.run_in(&acme).await;
+            assert_visible(&format!("{}{}", outcome.log, outcome.errors));
         }
     }
 }
 
 #[tokio::test]
 async fn no_control_character_of_a_server_reaches_the_log() {
-    let message = format!("so{HIDDEN}::error::there");
+    let message = format!("so{CONTROLS}::error::there");
     for status in [200, 403, 422, 429, 503] {
         let message = message.clone();
         let server =
             Answers::serve(move |_| json(status, &json!({ "message": message, "errors": [message] }))).await;
-        let done = report_to(&server).input("retry-timeout", "1s").debug().start().await;
-        done.succeeds().says("::warning::cannot report");
-        assert_visible(&done.log);
-        assert!(!done.log.contains("\n::error::there"), "{}", done.log);
+        let outcome = report_to(&server).input("retry-timeout", "1s").debug().start().await;
+        outcome.succeeds().says("::warning::cannot report");
+        assert_visible(&outcome.log);
+        assert!(!outcome.log.contains("\n::error::there"), "{}", outcome.log);
         if status != 200 {
-            done.says("so\\u{1b}[2J");
+            outcome.says("so\\u{1b}[2J");
         }
     }
 }
@@ -386,10 +395,10 @@ async fn no_control_character_of_a_targets_job_reaches_the_log() {
     let run = acme.world.runs("acme/web")[0].id;
     acme.world.add_job(
         run,
-        Job::new(format!("build{HIDDEN}")).step(format!("test{HIDDEN}"), "failure").concluded("failure"),
+        Job::new(format!("build{CONTROLS}")).step(format!("test{CONTROLS}"), "failure").conclusion("failure"),
     );
     acme.world.finish_run(run, "failure");
-    let done = step.end().await;
-    done.fails().says("build\\u{1b}[2J");
-    assert_visible(&done.log);
+    let outcome = step.end().await;
+    outcome.fails().says("build\\u{1b}[2J");
+    assert_visible(&outcome.log);
 }

@@ -1,4 +1,4 @@
-//! The client of GitHub alone, in this process: what it asks, and what it makes of the answers.
+//! The client of GitHub alone, in this process: its requests, and its reading of the answers.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use chrono::{SubsecRound, TimeDelta};
 use http_body_util::{BodyExt, Full};
 use octocrab::OctoBody;
 use release_ticket_action::github::needs::{Level, Permission};
-use release_ticket_action::github::tokens::GivenToken;
+use release_ticket_action::github::tokens::InputToken;
 use release_ticket_action::github::{Credentials, GitHub, Needs, Tokens, transport};
 use release_ticket_action::job::Clock;
 use release_ticket_action::names::{
     CommentId, GitRef, IssueNumber, IssueRef, Login, Reaction, RepoName, RunId, WorkflowFile,
 };
-use release_ticket_action::problem::Help;
-use simulated_github::{Dropped, Fault, Kind, World};
+use release_ticket_action::problem::{Help, Topic};
+use simulated_github::{BrokenConnection, Fault, Kind, World};
 use tower::ServiceExt;
 
 use crate::support::{RELEASE_WORKFLOW, now};
@@ -31,7 +31,7 @@ fn client() -> (World, GitHub, RepoName) {
     (world, github, "acme/web".parse().expect("a name"))
 }
 
-/// The same, whose token may do this and no more.
+/// The same with a token that has these permissions and no others.
 fn client_that_can(permissions: &[&str]) -> (World, GitHub, RepoName) {
     let world = World::at(now());
     world.repository("acme/web");
@@ -41,20 +41,20 @@ fn client_that_can(permissions: &[&str]) -> (World, GitHub, RepoName) {
 }
 
 fn with_token(world: &World) -> GitHub {
-    in_process(world, Credentials { token: Some(GivenToken::new("token", TOKEN)), ..Credentials::default() })
+    in_process(world, Credentials { token: Some(InputToken::new("token", TOKEN)), ..Credentials::default() })
 }
 
 /// A client in this process, so that its time can be paused.
 pub(crate) fn in_process(world: &World, credentials: Credentials) -> GitHub {
     let service = ServiceExt::<http::Request<OctoBody>>::and_then(world.service(), |response| async {
-        Ok::<_, Dropped>(whole(response).await)
+        Ok::<_, BrokenConnection>(buffer(response).await)
     });
     let octocrab = transport::over_service(service, http::Uri::from_static("https://api.github.com"));
     let tokens = Tokens::new(credentials, |_| ());
     GitHub::new(octocrab, tokens, Clock::starting_at(world.now()), Duration::from_secs(60))
 }
 
-async fn whole<B>(response: http::Response<B>) -> http::Response<Full<Bytes>>
+async fn buffer<B>(response: http::Response<B>) -> http::Response<Full<Bytes>>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: std::fmt::Debug,
@@ -136,7 +136,7 @@ async fn an_issue_is_opened_without_a_login_that_cannot_be_assigned() {
 // ---- reactions ----
 
 /// A comment of a person on an issue of `acme/web`.
-fn commented(world: &World, web: &RepoName) -> (IssueRef, CommentId) {
+fn add_comment(world: &World, web: &RepoName) -> (IssueRef, CommentId) {
     let number = world.issue("acme/web", "Release 1.4.0", "", "alice");
     let comment = CommentId(world.comment("acme/web", number, "alice", "/release go"));
     (IssueRef { repository: web.clone(), number: IssueNumber(number) }, comment)
@@ -145,7 +145,7 @@ fn commented(world: &World, web: &RepoName) -> (IssueRef, CommentId) {
 #[tokio::test(start_paused = true)]
 async fn a_reaction_is_there_once_however_often_it_is_sent() {
     let (world, github, web) = client();
-    let (issue, comment) = commented(&world, &web);
+    let (issue, comment) = add_comment(&world, &web);
     world.fault(Fault::on("POST", "/repos/acme/web/issues/comments/*/reactions").then(Kind::DropAfter));
     github.react(&issue, comment, Reaction::Eyes).await.expect("an answer");
     github.react(&issue, comment, Reaction::Eyes).await.expect("an answer");
@@ -159,31 +159,32 @@ async fn a_reaction_is_there_once_however_often_it_is_sent() {
 async fn a_reaction_waits_for_a_comment_that_github_does_not_show_yet() {
     let (world, github, web) = client();
     world.lag(|_, _| Duration::from_secs(3));
-    let (issue, comment) = commented(&world, &web);
+    let (issue, comment) = add_comment(&world, &web);
     github.react(&issue, comment, Reaction::Eyes).await.expect("an answer");
     assert_eq!(world.reactions(comment.0), ["acme-release[bot]: eyes"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_comment_that_was_deleted_gets_no_reaction_and_that_is_no_failure() {
+async fn a_comment_that_was_deleted_gets_no_reaction_and_that_is_not_a_failure() {
     let (world, github, web) = client();
-    let (issue, comment) = commented(&world, &web);
+    let (issue, comment) = add_comment(&world, &web);
     world.delete_comment("acme/web", comment.0);
-    let began = tokio::time::Instant::now();
+    let start = tokio::time::Instant::now();
     github.react(&issue, comment, Reaction::Rocket).await.expect("an answer");
-    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
     assert_eq!(world.story(), "");
 }
 
 #[tokio::test]
 async fn a_reaction_takes_write_access_to_issues_and_says_so() {
     let (world, github, web) = client_that_can(&["issues: read"]);
-    let (issue, comment) = commented(&world, &web);
+    let (issue, comment) = add_comment(&world, &web);
     github.tokens().need(Needs::default().must(&web, Permission::Issues, Level::Write));
     let refusal = github.react(&issue, comment, Reaction::Eyes).await.expect_err("a refusal");
-    let what = format!("GitHub refused to react to comment {comment} of {issue}");
-    assert!(refusal.to_string().starts_with(&what), "{refusal}");
-    assert_eq!(refusal.help().as_deref(), Some("grant the token `issues: write` on acme/web"));
+    let refused_request = format!("GitHub refused to react to comment {comment} of {issue}");
+    assert!(refusal.to_string().starts_with(&refused_request), "{refusal}");
+    let help = Topic::Permission.advice("grant the token `issues: write` on acme/web");
+    assert_eq!(refusal.help(), Some(help));
 }
 
 // ---- commits ----
@@ -205,15 +206,15 @@ async fn a_branch_or_tag_is_at_one_commit_at_a_time() {
         ("refs/heads/both", &third),
         ("refs/tags/both", &first),
     ];
-    for (named, sha) in cases {
-        let commit = github.commit_of(&web, &GitRef::from(named)).await.expect("an answer");
-        assert_eq!(commit.as_ref(), Some(sha), "{named}");
+    for (git_ref, sha) in cases {
+        let commit = github.commit_of(&web, &GitRef::from(git_ref)).await.expect("an answer");
+        assert_eq!(commit.as_ref(), Some(sha), "{git_ref}");
     }
-    for nowhere in ["v9", "refs/heads/v1", "refs/tags/main"] {
+    for git_ref in ["v9", "refs/heads/v1", "refs/tags/main"] {
         assert_eq!(
-            github.commit_of(&web, &GitRef::from(nowhere)).await.expect("an answer"),
+            github.commit_of(&web, &GitRef::from(git_ref)).await.expect("an answer"),
             None,
-            "{nowhere}"
+            "{git_ref}"
         );
     }
 }
@@ -224,7 +225,8 @@ async fn a_commit_takes_read_access_to_contents_and_the_refusal_says_so() {
     world.repository("acme/web").private();
     github.tokens().need(Needs::default().may(&web, Permission::Contents, Level::Read));
     let refusal = github.commit_of(&web, &GitRef::from("refs/heads/main")).await.expect_err("a refusal");
-    let what = "GitHub refused to say at which commit `main` of acme/web is";
-    assert!(refusal.to_string().starts_with(what), "{refusal}");
-    assert_eq!(refusal.help().as_deref(), Some("grant the token `contents: read` on acme/web"));
+    let refused_request = "GitHub refused to say at which commit `main` of acme/web is";
+    assert!(refusal.to_string().starts_with(refused_request), "{refusal}");
+    let help = Topic::Permission.advice("grant the token `contents: read` on acme/web");
+    assert_eq!(refusal.help(), Some(help));
 }

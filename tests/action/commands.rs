@@ -1,11 +1,12 @@
-//! Commands in comments: which are read, whose count, and which are refused before the release is looked at.
+//! Commands in comments: the comments that are commands, the people who may give them, and the refusals that come
+//! before a look at the release.
 
 use serde_json::{Value, json};
 use simulated_github::{Fault, Kind};
 
-use crate::support::{Acme, Done, Step};
+use crate::support::{Acme, Outcome, Step};
 
-/// Who may do what in the hub.
+/// The people of the hub, with their roles.
 const PEOPLE: [(&str, &str); 5] =
     [("rita", "read"), ("tim", "triage"), ("wanda", "write"), ("mona", "maintain"), ("ada", "admin")];
 
@@ -16,7 +17,7 @@ async fn hub() -> (Acme, u64) {
     for (login, role) in PEOPLE {
         hub.role(login, role);
     }
-    let ticket = acme.dispatched("web").await;
+    let ticket = acme.dispatch("web").await;
     acme.world.clear_story();
     acme.world.clear_exchanges();
     (acme, ticket)
@@ -29,7 +30,7 @@ fn step(event: &Value) -> Step {
     step.input("targets", "web, api").input("workflow", "release.yml").input("driver", login)
 }
 
-async fn command(acme: &Acme, login: &str, ticket: u64, body: &str) -> Done {
+async fn command(acme: &Acme, login: &str, ticket: u64, body: &str) -> Outcome {
     step(&acme.comment_by(login, ticket, body)).run_in(acme).await
 }
 
@@ -38,21 +39,21 @@ fn reactions(acme: &Acme, event: &Value) -> Vec<String> {
     acme.world.reactions(event["comment"]["id"].as_u64().expect("an id"))
 }
 
-fn started(acme: &Acme) -> usize {
+fn run_count(acme: &Acme) -> usize {
     ["web", "api"].iter().map(|name| acme.world.runs(&format!("acme/{name}")).len()).sum()
 }
 
-/// Nothing has happened but that the step said why.
+/// Asserts that the step did nothing except to say why.
 #[track_caller]
-fn assert_left_alone(acme: &Acme, done: &Done, why: &str) {
-    done.succeeds().says(&format!("::notice::nothing is started: {why}"));
-    assert_eq!((acme.world.story().as_str(), started(acme)), ("", 1), "{}", done.log);
+fn assert_left_alone(acme: &Acme, outcome: &Outcome, why: &str) {
+    outcome.succeeds().says(&format!("::notice::nothing is started: {why}"));
+    assert_eq!((acme.world.story().as_str(), run_count(acme)), ("", 1), "{}", outcome.log);
 }
 
 #[track_caller]
-fn assert_refused(acme: &Acme, done: &Done, why: &str) {
-    done.succeeds().says(&format!(" is refused: {why}"));
-    assert_eq!(started(acme), 1, "{}", done.log);
+fn assert_refusal(acme: &Acme, outcome: &Outcome, why: &str) {
+    outcome.succeeds().says(&format!(" is refused: {why}"));
+    assert_eq!(run_count(acme), 1, "{}", outcome.log);
 }
 
 #[tokio::test]
@@ -70,8 +71,8 @@ async fn a_comment_that_is_neither_a_command_nor_a_record_is_left_alone_without_
     ] {
         let mut event = acme.comment_by("ada", ticket, "Hello");
         event["comment"]["body"] = json!(body);
-        let done = step(&event).run_in(&acme).await;
-        assert_left_alone(&acme, &done, "the comment is neither a command nor a record");
+        let outcome = step(&event).run_in(&acme).await;
+        assert_left_alone(&acme, &outcome, "the comment is neither a command nor a record");
     }
     assert_eq!(acme.requests(), [""; 0]);
 }
@@ -80,25 +81,25 @@ async fn a_comment_that_is_neither_a_command_nor_a_record_is_left_alone_without_
 async fn a_comment_that_was_edited_or_deleted_changes_nothing() {
     let (acme, ticket) = hub().await;
     let id = acme.world.comment("acme/hub", ticket, "ada", "/release hold");
-    let done = step(&acme.world.comment_event(id, "edited")).run_in(&acme).await;
-    assert_left_alone(&acme, &done, "an edited comment changes nothing: write a new one");
-    let done = step(&acme.world.comment_event(id, "deleted")).run_in(&acme).await;
-    assert_left_alone(&acme, &done, "a deleted comment changes nothing");
+    let outcome = step(&acme.world.comment_event(id, "edited")).run_in(&acme).await;
+    assert_left_alone(&acme, &outcome, "an edited comment changes nothing: write a new one");
+    let outcome = step(&acme.world.comment_event(id, "deleted")).run_in(&acme).await;
+    assert_left_alone(&acme, &outcome, "a deleted comment changes nothing");
     assert_eq!(acme.requests(), [""; 0]);
 }
 
 #[tokio::test]
 async fn bots_and_pull_requests_give_no_commands() {
     let (acme, ticket) = hub().await;
-    let done = command(&acme, "acme-report[bot]", ticket, "/release").await;
+    let outcome = command(&acme, "acme-report[bot]", ticket, "/release").await;
     assert_left_alone(
         &acme,
-        &done,
-        "acme-report[bot] is a bot, and what bots write on issues starts nothing",
+        &outcome,
+        "acme-report[bot] is a bot, and issues and comments of bots start nothing",
     );
     let pull = acme.world.pull_request("acme/hub", "A change", "alice");
-    let done = command(&acme, "ada", pull, "/release").await;
-    assert_left_alone(&acme, &done, "the event is about a pull request");
+    let outcome = command(&acme, "ada", pull, "/release").await;
+    assert_left_alone(&acme, &outcome, "the event is about a pull request");
     assert_eq!(acme.requests(), [""; 0]);
 }
 
@@ -107,11 +108,11 @@ async fn a_comment_on_another_issue_than_the_steps_ticket_is_left_alone() {
     let (acme, ticket) = hub().await;
     let other = acme.world.issue("acme/hub", "Another ticket", "", "alice");
     let event = acme.comment_by("ada", other, "/release");
-    let done = step(&event).input("ticket", ticket).run_in(&acme).await;
+    let outcome = step(&event).input("ticket", ticket).run_in(&acme).await;
     let why = format!("the comment is on acme/hub#{other}, and the ticket of this step is acme/hub#{ticket}");
-    assert_left_alone(&acme, &done, &why);
-    let done = step(&event).input("ticket", "0").run_in(&acme).await;
-    assert_left_alone(&acme, &done, &format!("the comment is on acme/hub#{other}, and this step"));
+    assert_left_alone(&acme, &outcome, &why);
+    let outcome = step(&event).input("ticket", "0").run_in(&acme).await;
+    assert_left_alone(&acme, &outcome, &format!("the comment is on acme/hub#{other}, and this step"));
     assert_eq!(acme.requests(), [""; 0]);
 }
 
@@ -121,29 +122,29 @@ async fn a_command_takes_the_role_that_the_step_asks_for() {
         (
             "",
             "rita",
-            "rita may read acme/hub, and a command takes write; somebody with the role write repeats the comment, or an admin gives rita that role",
+            "rita has the role read in acme/hub, and a command needs write; somebody with the role write repeats the comment, or an admin gives rita that role",
         ),
         (
             "",
             "tim",
-            "tim may triage acme/hub, and a command takes write; somebody with the role write repeats the comment, or an admin gives tim that role; or set `command-permission: triage`",
+            "tim has the role triage in acme/hub, and a command needs write; somebody with the role write repeats the comment, or an admin gives tim that role; or set `command-permission: triage`",
         ),
-        ("triage", "rita", "rita may read acme/hub, and a command takes triage"),
-        ("maintain", "wanda", "wanda may write acme/hub, and a command takes maintain"),
-        ("admin", "mona", "mona may maintain acme/hub, and a command takes admin"),
+        ("triage", "rita", "rita has the role read in acme/hub, and a command needs triage"),
+        ("maintain", "wanda", "wanda has the role write in acme/hub, and a command needs maintain"),
+        ("admin", "mona", "mona has the role maintain in acme/hub, and a command needs admin"),
     ] {
         let (acme, ticket) = hub().await;
         let event = acme.comment_by(login, ticket, "/release hold");
-        let done = step(&event).input("command-permission", permission).run_in(&acme).await;
-        assert_refused(&acme, &done, why);
+        let outcome = step(&event).input("command-permission", permission).run_in(&acme).await;
+        assert_refusal(&acme, &outcome, why);
         assert_eq!(reactions(&acme, &event)[0], "acme-release[bot]: eyes");
     }
     for (permission, login) in [("", "wanda"), ("triage", "tim"), ("Maintain", "ada")] {
         let (acme, ticket) = hub().await;
         let event = acme.comment_by(login, ticket, "/release status");
-        let done = step(&event).input("command-permission", permission).run_in(&acme).await;
-        done.succeeds();
-        assert!(!done.log.contains("is refused"), "{}", done.log);
+        let outcome = step(&event).input("command-permission", permission).run_in(&acme).await;
+        outcome.succeeds();
+        assert!(!outcome.log.contains("is refused"), "{}", outcome.log);
         assert_eq!(reactions(&acme, &event)[0], "acme-release[bot]: eyes");
     }
 }
@@ -154,8 +155,8 @@ async fn a_role_is_what_github_says_and_not_what_the_event_says() {
     let mut event = acme.comment_by("rita", ticket, "/release hold");
     event["comment"]["author_association"] = json!("OWNER");
     event["sender"]["site_admin"] = json!(true);
-    let done = step(&event).run_in(&acme).await;
-    assert_refused(&acme, &done, "rita may read acme/hub, and a command takes write");
+    let outcome = step(&event).run_in(&acme).await;
+    assert_refusal(&acme, &outcome, "rita has the role read in acme/hub, and a command needs write");
 }
 
 #[tokio::test]
@@ -163,10 +164,10 @@ async fn a_role_of_the_organizations_own_counts_as_the_one_that_it_is_based_on()
     let (acme, ticket) = hub().await;
     let hub = acme.world.repository("acme/hub");
     hub.custom_role("carol", "release-captain", "maintain").custom_role("dave", "helpdesk", "triage");
-    let done = command(&acme, "dave", ticket, "/release hold").await;
-    assert_refused(&acme, &done, "dave may triage acme/hub, and a command takes write");
-    let done = command(&acme, "carol", ticket, "/release override-freeze : urgent").await;
-    assert!(!done.succeeds().log.contains("is refused"), "{}", done.log);
+    let outcome = command(&acme, "dave", ticket, "/release hold").await;
+    assert_refusal(&acme, &outcome, "dave has the role triage in acme/hub, and a command needs write");
+    let outcome = command(&acme, "carol", ticket, "/release override-freeze : urgent").await;
+    assert!(!outcome.succeeds().log.contains("is refused"), "{}", outcome.log);
 }
 
 #[tokio::test]
@@ -174,12 +175,16 @@ async fn to_override_a_freeze_takes_maintain_in_any_case() {
     let (acme, ticket) = hub().await;
     let event = acme.comment_by("wanda", ticket, "/release override-freeze : urgent");
     for permission in ["triage", "write"] {
-        let done = step(&event).input("command-permission", permission).run_in(&acme).await;
-        assert_refused(&acme, &done, "wanda may write acme/hub, and `override-freeze` takes maintain");
-        assert!(!done.log.contains("or set `command-permission"), "{}", done.log);
+        let outcome = step(&event).input("command-permission", permission).run_in(&acme).await;
+        assert_refusal(
+            &acme,
+            &outcome,
+            "wanda has the role write in acme/hub, and `override-freeze` needs maintain",
+        );
+        assert!(!outcome.log.contains("or set `command-permission"), "{}", outcome.log);
     }
-    let done = command(&acme, "mona", ticket, "/release override-freeze : urgent").await;
-    assert!(!done.succeeds().log.contains("is refused"), "{}", done.log);
+    let outcome = command(&acme, "mona", ticket, "/release override-freeze : urgent").await;
+    assert!(!outcome.succeeds().log.contains("is refused"), "{}", outcome.log);
 }
 
 #[tokio::test]
@@ -187,9 +192,9 @@ async fn where_github_does_not_say_the_role_the_step_fails() {
     let (acme, ticket) = hub().await;
     let roles = Fault::on("GET", "/repos/acme/hub/collaborators/wanda/permission").always();
     acme.world.fault(roles.then(Kind::StatusBefore(403)));
-    let done = command(&acme, "wanda", ticket, "/release hold").await;
-    done.fails().says("cannot tell whether wanda may give commands in acme/hub");
-    assert_eq!((acme.world.story().as_str(), started(&acme)), ("", 1));
+    let outcome = command(&acme, "wanda", ticket, "/release hold").await;
+    outcome.fails().says("cannot check whether wanda may give commands in acme/hub");
+    assert_eq!((acme.world.story().as_str(), run_count(&acme)), ("", 1));
 }
 
 #[tokio::test]
@@ -197,11 +202,11 @@ async fn a_name_that_went_to_another_account_gives_no_role() {
     let (acme, ticket) = hub().await;
     let mut event = acme.comment_by("ada", ticket, "/release hold");
     event["comment"]["user"]["id"] = json!(1);
-    let done = step(&event).run_in(&acme).await;
-    assert_refused(
+    let outcome = step(&event).run_in(&acme).await;
+    assert_refusal(
         &acme,
-        &done,
-        "the login ada belongs to another account now than the one that wrote the comment",
+        &outcome,
+        "the login ada now belongs to another account than the author of the comment",
     );
 }
 
@@ -209,8 +214,8 @@ async fn a_name_that_went_to_another_account_gives_no_role() {
 async fn a_closed_ticket_takes_no_commands() {
     let (acme, ticket) = hub().await;
     acme.world.close_issue("acme/hub", ticket);
-    let done = command(&acme, "wanda", ticket, "/release status").await;
-    assert_refused(&acme, &done, "the ticket is closed; reopen it");
+    let outcome = command(&acme, "wanda", ticket, "/release status").await;
+    assert_refusal(&acme, &outcome, "the ticket is closed; reopen it");
 }
 
 #[tokio::test]
@@ -219,12 +224,12 @@ async fn an_issue_that_no_dispatch_has_used_takes_no_commands() {
     let other = acme.world.issue("acme/hub", "A question", "Why?", "alice");
     let failure = "<!-- release-ticket:1 notice {\"fingerprint\":\"f\"} -->\nIt failed.";
     let of_notify = acme.world.issue("acme/hub", "CI failed", failure, "acme-report[bot]");
-    let marked = "<!-- release-ticket:1 ticket {\"key\":{\"release\":\"1.4.0\"}} -->\nA ticket.";
-    let of_stranger = acme.world.issue("acme/hub", "Release 1.4.0", marked, "rita");
+    let ticket = "<!-- release-ticket:1 ticket {\"key\":{\"release\":\"1.4.0\"}} -->\nA ticket.";
+    let of_stranger = acme.world.issue("acme/hub", "Release 1.4.0", ticket, "rita");
     for number in [other, of_notify, of_stranger] {
-        let done = command(&acme, "wanda", number, "/release hold").await;
+        let outcome = command(&acme, "wanda", number, "/release hold").await;
         let why = format!("acme/hub#{number} is not a release ticket: no dispatch has used it");
-        assert_refused(&acme, &done, &why);
+        assert_refusal(&acme, &outcome, &why);
     }
 }
 
@@ -234,8 +239,8 @@ async fn an_issue_of_a_person_takes_commands_once_it_was_dispatched() {
     let number = acme.world.issue("acme/hub", "Please release", "### Version\n\n2.0.0", "alice");
     let first = Step::new("dispatch").run(901).input("targets", "docs").input("workflow", "release.yml");
     first.input("ticket", number).run_in(&acme).await.succeeds();
-    let done = command(&acme, "wanda", number, "/release status").await;
-    assert!(!done.succeeds().log.contains("is refused"), "{}", done.log);
+    let outcome = command(&acme, "wanda", number, "/release status").await;
+    assert!(!outcome.succeeds().log.contains("is refused"), "{}", outcome.log);
 }
 
 #[tokio::test]
@@ -252,8 +257,8 @@ async fn a_command_that_is_not_clear_is_refused_whole() {
         ("/release go staging", "`staging` is not a gate of this ticket; there is no gate"),
     ] {
         let event = acme.comment_by("wanda", ticket, body);
-        let done = step(&event).run_in(&acme).await;
-        assert_refused(&acme, &done, why);
+        let outcome = step(&event).run_in(&acme).await;
+        assert_refusal(&acme, &outcome, why);
         assert_eq!(reactions(&acme, &event)[0], "acme-release[bot]: eyes", "{body}");
     }
 }
@@ -262,10 +267,10 @@ async fn a_command_that_is_not_clear_is_refused_whole() {
 async fn a_refused_command_is_answered_though_a_target_cannot_be_reached() {
     let (acme, ticket) = hub().await;
     let event = acme.comment_by("wanda", ticket, "/release hold wbe");
-    let done = step(&event).input("targets", "web, api, gone").run_in(&acme).await;
-    assert_refused(&acme, &done, "`wbe` is not a target of this ticket");
-    let asked = acme.requests().into_iter().filter(|line| line.contains("/acme/gone"));
-    assert_eq!(asked.count(), 0);
+    let outcome = step(&event).input("targets", "web, api, gone").run_in(&acme).await;
+    assert_refusal(&acme, &outcome, "`wbe` is not a target of this ticket");
+    let requests = acme.requests().into_iter().filter(|line| line.contains("/acme/gone"));
+    assert_eq!(requests.count(), 0);
 }
 
 #[tokio::test]

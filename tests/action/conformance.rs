@@ -1,4 +1,4 @@
-//! GitHub's own API description, where the variable `GITHUB_OPENAPI` names its file.
+//! GitHub's own API description, from the file that the variable `GITHUB_OPENAPI` names.
 //!
 //! Each test's requests and answers are checked against it when the test ends; here is the proof
 //! that the check can fail.
@@ -14,7 +14,7 @@ use simulated_github::conformance::Description;
 
 use crate::support::{Acme, Step};
 
-/// The description, read once; none where nobody says where it is.
+/// The description, read once; `None` if the variable is not set.
 pub(crate) fn description() -> Option<&'static Description> {
     static DESCRIPTION: OnceLock<Option<Description>> = OnceLock::new();
     #[expect(clippy::disallowed_methods, reason = "tests have no main to read it")]
@@ -44,21 +44,21 @@ async fn a_request_or_an_answer_that_github_does_not_describe_is_found() {
         .await
         .succeeds();
     let exchanges = acme.world.exchanges();
-    let opened = exchanges.iter().find(|exchange| exchange.request_line() == "POST /repos/acme/hub/issues");
-    let opened = opened.expect("the ticket was opened").clone();
-    description.check(&opened).expect("as it was, it is fine");
+    let exchange = exchanges.iter().find(|exchange| exchange.request_line() == "POST /repos/acme/hub/issues");
+    let exchange = exchange.expect("the ticket was opened").clone();
+    description.check(&exchange).expect("the request is as GitHub describes it");
 
     let change_request = |change: &dyn Fn(&mut Value)| {
-        let mut changed = opened.clone();
-        change(changed.request_body.as_mut().expect("a body"));
-        changed
+        let mut copy = exchange.clone();
+        change(copy.request_body.as_mut().expect("a body"));
+        copy
     };
     let change_answer = |change: &dyn Fn(&mut Value)| {
-        let mut changed = opened.clone();
-        change(changed.response_body.as_mut().expect("a body"));
-        changed
+        let mut copy = exchange.clone();
+        change(copy.response_body.as_mut().expect("a body"));
+        copy
     };
-    for (what, exchange) in [
+    for (defect, exchange) in [
         ("no title", change_request(&|body| drop(body.as_object_mut().map(|body| body.remove("title"))))),
         ("a misspelt property", change_request(&|body| body["labls"] = json!([]))),
         ("a wrong type", change_request(&|body| body["labels"] = json!("release"))),
@@ -68,6 +68,6 @@ async fn a_request_or_an_answer_that_github_does_not_describe_is_found() {
         ),
         ("an answer with a wrong type", change_answer(&|body| body["html_url"] = json!(7))),
     ] {
-        assert!(description.check(&exchange).is_err(), "{what}");
+        assert!(description.check(&exchange).is_err(), "{defect}");
     }
 }

@@ -42,8 +42,8 @@ fn action_yml_declares_the_inputs_of_the_table_with_their_defaults() {
     let table: BTreeMap<String, (String, bool)> = INPUTS
         .iter()
         .map(|input| {
-            let required = input.default == DefaultValue::Required;
-            (input.name.to_owned(), (input.default.declared().to_owned(), required))
+            let is_required = input.default == DefaultValue::Required;
+            (input.name.to_owned(), (input.default.declared().to_owned(), is_required))
         })
         .collect();
     let yaml = action_yml().inputs.into_iter();

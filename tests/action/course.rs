@@ -1,4 +1,4 @@
-//! The mode `notify`: the same failure again, after people have had the issue in their hands.
+//! The mode `notify`: the same failure again, after a change of its issue by people or bots.
 
 use chrono::TimeDelta;
 use simulated_github::{Fault, Kind, World};
@@ -6,13 +6,13 @@ use simulated_github::{Fault, Kind, World};
 use crate::notify::{issues, notify};
 use crate::support::{Acme, Step, for_people, now};
 
-/// The issue of a failure that was resolved.
-async fn resolved(acme: &Acme) {
+/// Opens the issue of a failure, and resolves it.
+async fn resolve(acme: &Acme) {
     notify(acme, "failure").run_in(acme).await.succeeds();
     notify(acme, "success").run_in(acme).await.succeeds();
 }
 
-/// How many comments ping somebody, and the issue itself.
+/// The number of pings: by comments, and by the issue itself.
 fn pings(acme: &Acme, number: usize) -> usize {
     let issue = &issues(acme)[number - 1];
     let texts = issue.comments.iter().map(|comment| &comment.body).chain([&issue.body]);
@@ -54,16 +54,16 @@ async fn a_locked_issue_is_closed_by_a_success_without_a_word() {
     let acme = Acme::new().await;
     notify(&acme, "failure").run_in(&acme).await.succeeds();
     acme.world.lock_issue("acme/web", 1);
-    let done = notify(&acme, "success").run(9_001).run_in(&acme).await;
-    done.succeeds().says("resolved acme/web#1");
-    assert_eq!((done.output("issue-number"), issues(&acme)[0].is_open()), ("1", false));
+    let outcome = notify(&acme, "success").run(9_001).run_in(&acme).await;
+    outcome.succeeds().says("resolved acme/web#1");
+    assert_eq!((outcome.output("issue-number"), issues(&acme)[0].is_open()), ("1", false));
     assert!(issues(&acme)[0].comments.is_empty());
 
-    // That it stays open is untidy, and no reason to fail.
+    // An issue that stays open is untidy, and not a reason to fail.
     acme.world.reopen_issue("acme/web", 1);
     acme.world.fault(Fault::on("PATCH", "/repos/acme/web/issues/1").then(Kind::StatusBefore(403)));
-    let done = notify(&acme, "success").run(9_002).run_in(&acme).await;
-    done.succeeds().says("::warning::an issue that takes no comments stays open");
+    let outcome = notify(&acme, "success").run(9_002).run_in(&acme).await;
+    outcome.succeeds().says("::warning::an issue that takes no comments stays open");
 }
 
 #[tokio::test]
@@ -90,10 +90,10 @@ async fn an_issue_that_a_person_has_closed_as_not_planned_stays_closed_and_pings
         .run_in(&acme)
         .await
         .succeeds()
-        .says("nothing is to be said: acme/web#1 was closed as not planned, and takes no comments");
+        .says("no notice: acme/web#1 was closed as not planned, and takes no comments");
     assert_eq!(issues(&acme).len(), 1);
 
-    // Somebody opens it again: then it is as it was.
+    // Somebody opens it again: then it pings as before.
     acme.world.unlock_issue("acme/web", 1);
     acme.world.reopen_issue("acme/web", 1);
     notify(&acme, "failure").run(9_005).run_in(&acme).await.succeeds();
@@ -126,9 +126,9 @@ async fn an_issue_is_found_whatever_its_labels_are() {
         assert_eq!((issues(&acme).len(), issues(&acme)[0].is_open()), (1, true), "{at_first}: {later}");
     }
 
-    // Of one that is too old to be opened again the new one knows.
+    // A new issue names the one that is too old to be opened again.
     let acme = Acme::in_world(World::at(now() - TimeDelta::days(8))).await;
-    resolved(&acme).await;
+    resolve(&acme).await;
     acme.world.unlabel_issue("acme/web", 1, "release-failure");
     notify(&acme, "failure").run(9_001).run_in(&acme).await.succeeds();
     assert!(issues(&acme)[1].body.contains("The same happened before, in #1."));
@@ -150,7 +150,7 @@ async fn a_failure_that_comes_and_goes_is_marked_as_flapping_and_pings_once_more
         in_turn(&acme, 10, step).await;
         let issue = issues(&acme).remove(0);
         assert!(!issue.is_open() && issues(&acme).len() == 1);
-        // Two turns as ever, then the one comment that is edited.
+        // Two turns as usual, then the one comment that is edited.
         assert_eq!((issue.comments.len(), pings(&acme, 1)), (4, 2), "{mode}");
         let body = for_people(&issue.comments[3].body);
         assert!(body.contains("This works again") && !body.contains('@'), "{body}");
@@ -166,7 +166,7 @@ async fn a_failure_that_comes_and_goes_is_marked_as_flapping_and_pings_once_more
 
             > Release failed in acme/web at main, job failed
 
-            🔁 **Flapping:** 11 failures in 7 days. Further news is written into this comment and pings nobody.
+            🔁 **Flapping:** 11 failures in 7 days. Updates follow in this comment, and ping nobody.
             ");
         }
     }
@@ -193,14 +193,14 @@ async fn the_notice_that_begins_to_flap_is_a_comment_that_pings() {
 #[tokio::test]
 async fn a_failure_that_comes_and_goes_on_a_ticket_flaps_there() {
     let acme = Acme::new().await;
-    let ticket = acme.dispatched("web").await;
+    let ticket = acme.dispatch("web").await;
     let step =
         |status: &str, run: u64| notify(&acme, status).run(run).input("ticket", format!("acme/hub#{ticket}"));
     in_turn(&acme, 10, step).await;
     let records = acme.records(ticket);
-    let pinged = records.iter().filter(|record| record.body.contains("please have a look"));
+    let notices = records.iter().filter(|record| record.body.contains("please have a look"));
     // The dispatch, two turns, and the comment that is edited.
-    assert_eq!((records.len(), pinged.count()), (6, 2));
+    assert_eq!((records.len(), notices.count()), (6, 2));
     assert!(!acme.board(ticket).contains("[!CAUTION]"), "{}", acme.board(ticket));
     step("failure", 9_100).run_in(&acme).await.succeeds();
     assert_eq!(acme.records(ticket).len(), 6);
@@ -216,5 +216,5 @@ async fn a_flapping_failure_pings_again_after_a_person_has_closed_its_issue() {
     acme.world.close_issue("acme/web", 1);
     notify(&acme, "failure").run(9_101).run_in(&acme).await.succeeds();
     assert!(issues(&acme)[0].is_open());
-    assert_eq!(pings(&acme, 1), 3, "whoever closed it takes it for mended");
+    assert_eq!(pings(&acme, 1), 3, "the person who closed it takes it for mended");
 }

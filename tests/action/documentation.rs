@@ -34,12 +34,12 @@ pub(crate) fn pages() -> BTreeMap<String, String> {
 }
 
 /// The anchors of the headings of a page, as GitHub makes them.
-fn anchors(page: &str) -> Vec<String> {
+pub(crate) fn anchors(page: &str) -> Vec<String> {
     let headings = page.lines().filter(|line| line.starts_with('#'));
     let anchor = |heading: &str| -> String {
         let text = heading.trim_start_matches('#').trim().to_lowercase();
-        let kept = text.chars().filter(|sign| sign.is_alphanumeric() || " -_".contains(*sign));
-        kept.map(|sign| if sign == ' ' { '-' } else { sign }).collect()
+        let signs = text.chars().filter(|sign| sign.is_alphanumeric() || " -_".contains(*sign));
+        signs.map(|sign| if sign == ' ' { '-' } else { sign }).collect()
     };
     headings.map(anchor).collect()
 }
@@ -53,8 +53,8 @@ fn links_to_files_of_this_repository_lead_to_files_that_are_there() {
     for (page, text) in pages() {
         let addresses = text.split(REPOSITORY).skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
         for address in addresses {
-            let in_branch = address.strip_prefix("blob/main/").or(address.strip_prefix("tree/main/"));
-            let Some(link) = in_branch else { continue };
+            let in_main = address.strip_prefix("blob/main/").or(address.strip_prefix("tree/main/"));
+            let Some(link) = in_main else { continue };
             let (path, anchor) = link.split_once('#').map_or((link, None), |(path, it)| (path, Some(it)));
             let file = project.join(path);
             assert!(file.exists(), "{page} links to {path}, which is not there");
@@ -86,7 +86,7 @@ fn commands(text: &str) -> Vec<String> {
 async fn the_reference_lists_the_commands_of_the_answer_to_help() {
     let acme = Acme::new().await;
     acme.world.repository("acme/hub").role("wanda", "write");
-    let ticket = acme.dispatched("web").await;
+    let ticket = acme.dispatch("web").await;
     let event = acme.comment_by("wanda", ticket, "/release help");
     let step = Step::new("dispatch").run(900).event(event).variable("GITHUB_ACTOR", "wanda");
     step.input("targets", "web").input("workflow", "release.yml").run_in(&acme).await.succeeds();

@@ -1,11 +1,11 @@
-//! Ends of runs that GitHub does not tell at once, or never.
+//! Ends of runs that GitHub shows late, or never.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use simulated_github::Job;
 
-use crate::support::{Acme, Done, Running, Step, until_the_board_says};
+use crate::support::{Acme, Outcome, RunningStep, Step, until_the_board_says};
 
 /// A dispatch of web by this run of the hub.
 fn dispatch(run: u64) -> Step {
@@ -13,7 +13,7 @@ fn dispatch(run: u64) -> Step {
     step.input("release", "1.4.0")
 }
 
-fn waiting(acme: &Acme, run: u64) -> Running {
+fn spawn_waiting(acme: &Acme, run: u64) -> RunningStep {
     dispatch(run).input("wait", "true").input("wait-interval", "50ms").spawn_in(acme)
 }
 
@@ -31,15 +31,15 @@ fn runs(acme: &Acme) -> usize {
     acme.world.runs("acme/web").len()
 }
 
-/// What is said of the target in `results`.
-fn result(done: &Done, keys: [&str; 3]) -> [Value; 3] {
-    let results: Value = serde_json::from_str(done.output("results")).expect("JSON");
+/// The values of these keys of the target in `results`.
+fn result(outcome: &Outcome, keys: [&str; 3]) -> [Value; 3] {
+    let results: Value = serde_json::from_str(outcome.output("results")).expect("JSON");
     keys.map(|key| results[0][key].clone())
 }
 
 const KEYS: [&str; 3] = ["status", "conclusion", "error"];
 
-/// A run that was started more than a minute ago, so that no replica lacks it any more.
+/// Makes the start of the run older than a minute, so that no replica lacks the run any more.
 fn pass_a_minute(acme: &Acme) {
     for record in acme.records(1) {
         let earlier = |text: &str| {
@@ -60,16 +60,16 @@ fn pass_a_minute(acme: &Acme) {
 #[tokio::test]
 async fn a_run_that_has_ended_without_a_conclusion_is_waited_for_until_github_says_how() {
     let acme = Acme::new().await;
-    let step = waiting(&acme, 500);
+    let step = spawn_waiting(&acme, 500);
     let run = run_of_web(&acme).await;
     acme.world.add_job(run, Job::new("publish").running());
     acme.world.end_run(run);
     until_the_board_says(&acme, "GitHub does not say how it ended").await;
     assert!(acme.row(1, "web").contains("🔄 in progress"), "{}", acme.row(1, "web"));
     acme.world.finish_run(run, "success");
-    let done = step.end().await;
-    done.succeeds();
-    assert_eq!(result(&done, KEYS), [json!("released"), json!("success"), Value::Null]);
+    let outcome = step.end().await;
+    outcome.succeeds();
+    assert_eq!(result(&outcome, KEYS), [json!("released"), json!("success"), Value::Null]);
     assert!(acme.row(1, "web").contains("✅ released"), "{}", acme.row(1, "web"));
 }
 
@@ -78,18 +78,18 @@ async fn a_dispatch_that_does_not_wait_takes_back_an_unknown_end_when_the_next_o
     let acme = Acme::new().await;
     dispatch(500).run_in(&acme).await.succeeds();
     let run = run_of_web(&acme).await;
-    acme.world.add_job(run, Job::new("publish").concluded("success"));
+    acme.world.add_job(run, Job::new("publish").conclusion("success"));
     acme.world.end_run(run);
-    let done = dispatch(501).input("retry-failed", "true").run_in(&acme).await;
-    done.succeeds();
-    assert_eq!(result(&done, KEYS)[..2], [json!("unknown"), Value::Null]);
-    assert!(!done.log.contains("set `retry-failed: true`"), "{}", done.log);
+    let outcome = dispatch(501).input("retry-failed", "true").run_in(&acme).await;
+    outcome.succeeds();
+    assert_eq!(result(&outcome, KEYS)[..2], [json!("unknown"), Value::Null]);
+    assert!(!outcome.log.contains("set `retry-failed: true`"), "{}", outcome.log);
     acme.world.finish_run(run, "success");
-    // The hub run that was first knows more than the one that was second.
+    // The earlier hub run then knows more than the later one.
     for hub_run in [499, 501] {
-        let done = dispatch(hub_run).input("retry-failed", "true").attempt(2).run_in(&acme).await;
-        done.succeeds();
-        assert_eq!(result(&done, KEYS)[..2], [json!("released"), json!("success")]);
+        let outcome = dispatch(hub_run).input("retry-failed", "true").attempt(2).run_in(&acme).await;
+        outcome.succeeds();
+        assert_eq!(result(&outcome, KEYS)[..2], [json!("released"), json!("success")]);
     }
     assert!(acme.row(1, "web").contains("✅ released"), "{}", acme.row(1, "web"));
     assert_eq!(runs(&acme), 1);
@@ -98,25 +98,26 @@ async fn a_dispatch_that_does_not_wait_takes_back_an_unknown_end_when_the_next_o
 #[tokio::test]
 async fn a_run_that_was_superseded_before_it_had_a_job_is_to_be_run_again_as_a_whole() {
     let acme = Acme::new().await;
-    let step = waiting(&acme, 500);
+    let step = spawn_waiting(&acme, 500);
     let run = run_of_web(&acme).await;
     acme.world.update_run(run, |run| run.status = "pending".into());
     until_the_board_says(&acme, "held by its concurrency group").await;
     acme.world.supersede_run(run);
-    let done = step.end().await;
+    let outcome = step.end().await;
     let why = "cancelled before any job began: by somebody, or by a newer run of its concurrency group";
-    done.fails()
+    outcome
+        .fails()
         .says(&format!("::error::web was {why}"))
         .says("help: re-run http")
         .says("`retry-failed: true`");
-    assert!(!done.log.contains("failed jobs"), "{}", done.log);
-    assert_eq!(result(&done, KEYS), [json!("cancelled"), json!("cancelled"), json!(why)]);
+    assert!(!outcome.log.contains("failed jobs"), "{}", outcome.log);
+    assert_eq!(result(&outcome, KEYS), [json!("cancelled"), json!("cancelled"), json!(why)]);
     let board = acme.board(1);
     assert!(board.contains(&format!("**web** did not begin: {why}")), "{board}");
     assert!(board.contains("with `retry-failed: true`") && !board.contains("cancelled jobs"), "{board}");
-    // Later dispatches do not speak of jobs that are not there, either.
-    let done = dispatch(501).run_in(&acme).await;
-    done.succeeds().says("web is left alone: it was started already and cancelled; re-run http");
+    // Later dispatches do not name jobs that do not exist, either.
+    let outcome = dispatch(501).run_in(&acme).await;
+    outcome.succeeds().says("web is left alone: it was started already and cancelled; re-run http");
     dispatch(502).input("retry-failed", "true").run_in(&acme).await.succeeds();
     assert_eq!(runs(&acme), 2);
 }
@@ -128,24 +129,25 @@ async fn a_run_that_was_deleted_is_unknown_and_started_again_only_if_that_is_ask
     let run = run_of_web(&acme).await;
     acme.world.delete_run(run);
     // A moment after the start a replica may lack the run.
-    let done = dispatch(501).run_in(&acme).await;
-    done.succeeds();
+    let outcome = dispatch(501).run_in(&acme).await;
+    outcome.succeeds();
     assert!(acme.row(1, "web").contains("🕓 queued"), "{}", acme.row(1, "web"));
     pass_a_minute(&acme);
     acme.world.clear_exchanges();
-    let done = dispatch(502).run_in(&acme).await;
+    let outcome = dispatch(502).run_in(&acme).await;
     let error = "the run was deleted, so GitHub does not say how it ended";
-    done.succeeds().says("web is left alone: its run http").says("was deleted");
-    assert_eq!(result(&done, KEYS), [json!("unknown"), Value::Null, json!(error)]);
+    outcome.succeeds().says("web is left alone: its run http").says("was deleted");
+    assert_eq!(result(&outcome, KEYS), [json!("unknown"), Value::Null, json!(error)]);
     let looks = acme.requests().iter().filter(|line| line.ends_with(&format!("/runs/{run}"))).count();
     assert!(looks > 3, "several looks agree: {:?}", acme.requests());
     let board = acme.board(1);
     assert!(board.contains(&format!("**web** has no run any more: {error}")), "{board}");
     assert!(board.contains("checks whether **web** is released, and if it is not,"), "{board}");
     assert_eq!(runs(&acme), 0);
-    // Who waits is told at once.
-    let done = waiting(&acme, 503).end().await;
-    done.fails()
+    // A hub job that waits fails at once.
+    let outcome = spawn_waiting(&acme, 503).end().await;
+    outcome
+        .fails()
         .says("the run http")
         .says("help: check whether it is released; if it is not, dispatch again");
     dispatch(504).input("retry-failed", "true").run_in(&acme).await.succeeds();
@@ -162,14 +164,14 @@ async fn a_run_that_reported_its_last_stage_before_it_was_deleted_is_released() 
     report.input("done", "true").run_in(&acme).await.succeeds();
     acme.world.delete_run(run);
     pass_a_minute(&acme);
-    let done = dispatch(501).run_in(&acme).await;
-    done.succeeds().says("web is left alone: it is released already");
-    assert_eq!(result(&done, KEYS)[0], json!("released"));
+    let outcome = dispatch(501).run_in(&acme).await;
+    outcome.succeeds().says("web is left alone: it is released already");
+    assert_eq!(result(&outcome, KEYS)[0], json!("released"));
     assert_eq!(runs(&acme), 0);
 }
 
 #[tokio::test]
-async fn how_a_run_has_ended_stays_known_when_it_is_deleted() {
+async fn the_conclusion_of_a_run_stays_after_the_run_is_deleted() {
     let acme = Acme::new().await;
     dispatch(500).run_in(&acme).await.succeeds();
     let run = run_of_web(&acme).await;
@@ -177,7 +179,7 @@ async fn how_a_run_has_ended_stays_known_when_it_is_deleted() {
     dispatch(501).run_in(&acme).await.succeeds();
     acme.world.delete_run(run);
     pass_a_minute(&acme);
-    let done = dispatch(502).run_in(&acme).await;
-    done.succeeds().says("it was started already and failed");
-    assert_eq!(result(&done, KEYS)[..2], [json!("failed"), json!("failure")]);
+    let outcome = dispatch(502).run_in(&acme).await;
+    outcome.succeeds().says("it was started already and failed");
+    assert_eq!(result(&outcome, KEYS)[..2], [json!("failed"), json!("failure")]);
 }

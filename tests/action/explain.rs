@@ -1,4 +1,5 @@
-//! Failures explain themselves: what a notice shows of failed jobs, of the runs before and of what changed, and to whom.
+//! Failures explain themselves: a notice shows failed jobs, the runs before and the changes, if its readers may see
+//! them.
 
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use crate::support::{Acme, Step, for_people};
 
 /// A log as the runner writes it: with the time before each line.
 fn log(lines: &str) -> Vec<u8> {
-    let timed = lines.lines().map(|line| format!("2026-01-05T09:00:00.1234567Z {line}\n"));
-    timed.collect::<String>().into_bytes()
+    let lines = lines.lines().map(|line| format!("2026-01-05T09:00:00.1234567Z {line}\n"));
+    lines.collect::<String>().into_bytes()
 }
 
 const LOG: &str = "##[group]Run cargo test\n\u{1b}[36;1mcargo test\u{1b}[0m\nenv:\n  TOKEN: ***\n##[endgroup]\n\
@@ -17,8 +18,8 @@ const LOG: &str = "##[group]Run cargo test\n\u{1b}[36;1mcargo test\u{1b}[0m\nenv
                    ##[error]Process completed with exit code 101.\nPost job cleanup.\n";
 
 /// A job that failed with this log.
-fn failed(name: &str, log: impl Into<Vec<u8>>) -> Job {
-    Job::new(name).step("Run tests", "failure").log(log).concluded("failure")
+fn failed_job(name: &str, log: impl Into<Vec<u8>>) -> Job {
+    Job::new(name).step("Run tests", "failure").log(log).conclusion("failure")
 }
 
 /// A run of the target's workflow with one job that failed, and its step that notifies.
@@ -40,20 +41,20 @@ fn issue(acme: &Acme) -> Issue {
     acme.world.issues("acme/web").pop().expect("an issue")
 }
 
-/// What the last notice in an issue of the target says.
-fn said(acme: &Acme) -> String {
+/// The text of the newest issue of the target, as people see it.
+fn notice_text(acme: &Acme) -> String {
     for_people(&issue(acme).body)
 }
 
-/// The requests, of which some are sent at the same time, in the order of their names.
+/// The requests, sorted, since some of them are sent at the same time.
 fn requests(acme: &Acme) -> String {
     let mut requests = acme.requests();
     requests.sort();
     requests.join("\n")
 }
 
-/// A run that is over, at the newest commit.
-fn ended(acme: &Acme, conclusion: &str) -> u64 {
+/// A run that has ended with this conclusion, at the newest commit.
+fn end_run(acme: &Acme, conclusion: &str) -> u64 {
     let run = acme.world.start_run("acme/web", "release.yml", "push");
     acme.world.finish_run(run, conclusion);
     run
@@ -63,15 +64,15 @@ fn ended(acme: &Acme, conclusion: &str) -> u64 {
 async fn a_notice_shows_the_log_around_its_last_error_the_runs_before_and_what_changed() {
     let acme = Acme::new().await;
     for conclusion in ["success", "failure", "success", "success"] {
-        ended(&acme, conclusion);
+        end_run(&acme, conclusion);
     }
     acme.world.push_as("acme/web", "main", "Add a feature\n\nAt length.", "Dana <dana@acme.example>");
     acme.world.push_as("acme/web", "main", "Fixes #12 for @alice, see [it](https://evil.example)", "@eve");
-    let (_, step) = notify(&acme, failed("build", log(LOG)));
+    let (_, step) = notify(&acme, failed_job("build", log(LOG)));
     acme.world.clear_exchanges();
     step.run_in(&acme).await.succeeds();
     insta::with_settings!({filters => [(r"[0-9a-f]{40}", "COMMIT"), (r"http://127.0.0.1:\d+", "https://github.com")]}, {
-        insta::assert_snapshot!(said(&acme).replace('\u{200b}', "¤"), @r"
+        insta::assert_snapshot!(notice_text(&acme).replace('\u{200b}', "¤"), @r"
         ❌ **Something went wrong** in acme/web, job `notify`: [run 7005](https://github.com/acme/web/actions/runs/7005)
 
         > Release failed in acme/web at main
@@ -114,8 +115,8 @@ async fn a_notice_shows_the_log_around_its_last_error_the_runs_before_and_what_c
     let [download] = &acme.world.downloads()[..] else { panic!("one download") };
     assert_eq!((download.status, &download.authorization, &download.range), (200, &None, &None));
 
-    // Without an explanation the notice takes what it took before.
-    let (_, step) = notify(&acme, failed("build", log(LOG)));
+    // Without an explanation, a notice asks for the jobs and the issues alone.
+    let (_, step) = notify(&acme, failed_job("build", log(LOG)));
     acme.world.clear_exchanges();
     step.input("explain", "off").input("fingerprint", "off").run_in(&acme).await.succeeds();
     insta::assert_snapshot!(requests(&acme), @"
@@ -127,21 +128,21 @@ async fn a_notice_shows_the_log_around_its_last_error_the_runs_before_and_what_c
     POST /repos/acme/web/issues
     POST /repos/acme/web/issues
     ");
-    assert!(!said(&acme).contains("details"), "{}", said(&acme));
+    assert!(!notice_text(&acme).contains("details"), "{}", notice_text(&acme));
 }
 
 #[tokio::test]
 async fn annotations_come_before_the_log() {
     let acme = Acme::new().await;
-    let build = failed("build", log(LOG))
-        .annotated("failure", ".github", 1, "Process completed with exit code 101.")
-        .annotated("warning", ".github", 1, "Node 20 is old")
-        .annotated("failure", "src/lib.rs", 7, "mismatched types");
+    let build = failed_job("build", log(LOG))
+        .annotation("failure", ".github", 1, "Process completed with exit code 101.")
+        .annotation("warning", ".github", 1, "Node 20 is old")
+        .annotation("failure", "src/lib.rs", 7, "mismatched types");
     let (_, step) = notify(&acme, build);
     step.run_in(&acme).await.succeeds();
-    let said = said(&acme);
-    assert!(said.contains("<b>build</b>: what its annotations say"), "{said}");
-    assert!(said.contains("```text\nsrc/lib.rs:7: mismatched types\n```"), "{said}");
+    let notice = notice_text(&acme);
+    assert!(notice.contains("<b>build</b>: its annotations"), "{notice}");
+    assert!(notice.contains("```text\nsrc/lib.rs:7: mismatched types\n```"), "{notice}");
     assert!(acme.world.downloads().is_empty());
     assert_eq!(acme.requests().iter().filter(|request| request.ends_with("/logs")).count(), 0);
 }
@@ -149,16 +150,20 @@ async fn annotations_come_before_the_log() {
 #[tokio::test]
 async fn with_annotations_alone_no_log_is_read() {
     let acme = Acme::new().await;
-    let (_, step) = notify(&acme, failed("build", log(LOG)));
+    let (_, step) = notify(&acme, failed_job("build", log(LOG)));
     step.input("explain", "annotations").run_in(&acme).await.succeeds();
     assert!(acme.world.downloads().is_empty());
-    assert!(!said(&acme).contains("details"), "nothing was found, and nobody says so: {}", said(&acme));
-    let (_, step) = notify(&acme, failed("build", log(LOG)));
+    assert!(
+        !notice_text(&acme).contains("details"),
+        "nothing was found, and the notice does not mention it: {}",
+        notice_text(&acme)
+    );
+    let (_, step) = notify(&acme, failed_job("build", log(LOG)));
     step.input("explain", "loudly").run_in(&acme).await.ends_with(2).says("explain");
 }
 
 #[tokio::test]
-async fn of_a_long_log_the_end_is_read_and_no_more() {
+async fn only_the_end_of_a_long_log_is_read() {
     let long: String = (0..200_000).map(|n| format!("line {n} of a long log\n")).collect();
     let long = log(&format!("{long}{LOG}"));
     assert!(long.len() > 10_000_000);
@@ -167,9 +172,9 @@ async fn of_a_long_log_the_end_is_read_and_no_more() {
         if !has_ranges {
             acme.world.logs_without_ranges();
         }
-        let (_, step) = notify(&acme, failed("build", long.clone()));
+        let (_, step) = notify(&acme, failed_job("build", long.clone()));
         step.run_in(&acme).await.succeeds();
-        assert!(said(&acme).contains("error: test failed"), "{}", said(&acme));
+        assert!(notice_text(&acme).contains("error: test failed"), "{}", notice_text(&acme));
         let [_, end] = &acme.world.downloads()[..] else { panic!("two downloads") };
         assert_eq!(end.range, Some(format!("bytes={}-", long.len() - 256 * 1024)));
         assert_eq!(end.bytes, if has_ranges { 256 * 1024 } else { long.len() });
@@ -183,13 +188,13 @@ async fn the_link_to_a_log_gets_no_token_and_is_named_nowhere() {
         if is_down {
             acme.world.logs_down();
         }
-        let (_, step) = notify(&acme, failed("build", log(LOG)));
-        let done = step.debug().run_in(&acme).await;
-        done.succeeds();
+        let (_, step) = notify(&acme, failed_job("build", log(LOG)));
+        let outcome = step.debug().run_in(&acme).await;
+        outcome.succeeds();
         let [download] = &acme.world.downloads()[..] else { panic!("one download") };
         assert_eq!((&download.authorization, download.status), (&None, if is_down { 503 } else { 200 }));
         let issue = issue(&acme);
-        for text in [&done.log, &done.errors, &done.summary, &issue.body] {
+        for text in [&outcome.log, &outcome.errors, &outcome.summary, &issue.body] {
             assert!(!text.contains("_logs") && !text.contains("sig="), "{text}");
         }
     }
@@ -200,14 +205,14 @@ async fn a_cancelled_step_does_without_an_explanation() {
     let acme = Acme::new().await;
     let slow = Fault::on("GET", "/repos/acme/web/check-runs/*/annotations").always();
     acme.world.fault(slow.then(Kind::Latency(Duration::from_secs(60))));
-    let (_, step) = notify(&acme, failed("build", log(LOG)));
-    let running = step.spawn_in(&acme);
+    let (_, step) = notify(&acme, failed_job("build", log(LOG)));
+    let process = step.spawn_in(&acme);
     while !acme.requests().iter().any(|request| request.ends_with("/annotations")) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    running.signal("INT");
-    running.end().await.fails();
-    assert!(said(&acme).contains("Something went wrong"), "{}", said(&acme));
+    process.signal("INT");
+    process.end().await.fails();
+    assert!(notice_text(&acme).contains("Something went wrong"), "{}", notice_text(&acme));
 }
 
 #[tokio::test]
@@ -220,17 +225,17 @@ async fn a_hostile_log_is_text() {
     );
     hostile.extend(b"\xff\xfe not UTF-8 \x00\n");
     let name = "<b>@alice</b> `x`";
-    let (_, step) = notify(&acme, failed(name, hostile));
-    let done = step.run_in(&acme).await;
-    done.succeeds();
-    assert!(!done.log.contains("forged"), "{}", done.log);
-    let said = said(&acme);
+    let (_, step) = notify(&acme, failed_job(name, hostile));
+    let outcome = step.run_in(&acme).await;
+    outcome.succeeds();
+    assert!(!outcome.log.contains("forged"), "{}", outcome.log);
+    let notice = notice_text(&acme);
     assert!(
-        !said.contains("hunter2") && !said.contains(['\u{1b}', '\u{202e}', '\u{2066}', '\u{0}', '\r']),
-        "{said}"
+        !notice.contains("hunter2") && !notice.contains(['\u{1b}', '\u{202e}', '\u{2066}', '\u{0}', '\r']),
+        "{notice}"
     );
-    let (before, fenced) = said.split_once("`````text\n").expect("a fence of five");
-    let (block, after) = fenced.split_once("\n`````\n").expect("its end");
+    let (before, rest) = notice.split_once("`````text\n").expect("a fence of five");
+    let (block, after) = rest.split_once("\n`````\n").expect("its end");
     assert!(block.contains("````\n</details><img") && block.contains("\n100 %\n"), "{block}");
     assert!(block.ends_with("\u{fffd}\u{fffd} not UTF-8"), "{block}");
     for text in [before, after] {
@@ -243,21 +248,22 @@ async fn a_hostile_log_is_text() {
 async fn three_jobs_are_explained_in_four_thousand_characters() {
     let acme = Acme::new().await;
     let run = acme.world.start_run("acme/web", "release.yml", "push");
-    acme.world.add_job(run, Job::new("stopped").concluded("cancelled"));
+    acme.world.add_job(run, Job::new("stopped").conclusion("cancelled"));
     for name in ["one", "two", "three", "four"] {
         let wide: String = (0..40).map(|n| format!("{n} {}\n", "🚀<@`".repeat(300))).collect();
-        acme.world.add_job(run, failed(name, log(&format!("{wide}##[error]{name} broke"))));
+        acme.world.add_job(run, failed_job(name, log(&format!("{wide}##[error]{name} broke"))));
     }
     step(&acme, run).run_in(&acme).await.succeeds();
-    let said = said(&acme);
-    let explained = &said[said.find("<details>").expect("one")..=said.rfind("</details>").expect("one")];
-    let length = explained.encode_utf16().count();
+    let notice = notice_text(&acme);
+    let explanation =
+        &notice[notice.find("<details>").expect("one")..=notice.rfind("</details>").expect("one")];
+    let length = explanation.encode_utf16().count();
     assert!(length < 4_000, "{length} characters");
     for name in ["one", "two", "three"] {
-        assert!(explained.contains(&format!("<b>{name}</b>")), "{explained}");
-        assert!(explained.contains(&format!("Error: {name} broke")), "{explained}");
+        assert!(explanation.contains(&format!("<b>{name}</b>")), "{explanation}");
+        assert!(explanation.contains(&format!("Error: {name} broke")), "{explanation}");
     }
-    assert_eq!(explained.matches("<details>").count(), 3);
+    assert_eq!(explanation.matches("<details>").count(), 3);
 }
 
 #[tokio::test]
@@ -282,10 +288,10 @@ async fn a_log_is_shown_only_where_everyone_may_read_it() {
                 _ => {}
             }
         }
-        let ticket = acme.dispatched("web").await;
-        ended(&acme, "success");
+        let ticket = acme.dispatch("web").await;
+        end_run(&acme, "success");
         acme.world.push_as("acme/web", "main", "Add a secret feature", "Dana");
-        let (_, step) = notify(&acme, failed("build", log(LOG)));
+        let (_, step) = notify(&acme, failed_job("build", log(LOG)));
         acme.world.clear_exchanges();
         step.input("ticket", format!("acme/hub#{ticket}")).run_in(&acme).await.succeeds();
         let notice = acme.records(ticket).pop().expect("a notice").body;
@@ -300,9 +306,9 @@ async fn a_log_is_shown_only_where_everyone_may_read_it() {
             assert_eq!(notice.contains(text), is_there, "{web} in {hub}: {text}\n{notice}");
         }
         assert_eq!(board.contains("`error: test failed`"), is_open, "{web} in {hub}\n{board}");
-        let asks = |end: &str| acme.requests().iter().any(|request| request.contains(end));
+        let has_request = |end: &str| acme.requests().iter().any(|request| request.contains(end));
         assert_eq!(
-            asks("/logs") || asks("/annotations") || asks("/compare/"),
+            has_request("/logs") || has_request("/annotations") || has_request("/compare/"),
             is_open,
             "{:?}",
             acme.requests()
@@ -316,17 +322,17 @@ async fn where_a_ticket_cannot_be_written_the_issue_beside_the_log_shows_it() {
     acme.world.repository("acme/web").private();
     let ticket = acme.world.issue("acme/hub", "Release", "", "alice");
     acme.world.lock_issue("acme/hub", ticket);
-    let (_, step) = notify(&acme, failed("build", log(LOG)));
+    let (_, step) = notify(&acme, failed_job("build", log(LOG)));
     step.input("ticket", format!("acme/hub#{ticket}")).run_in(&acme).await.succeeds();
-    assert!(said(&acme).contains("error: test failed"), "{}", said(&acme));
-    assert!(!said(&acme).contains("not everyone here"), "{}", said(&acme));
+    assert!(notice_text(&acme).contains("error: test failed"), "{}", notice_text(&acme));
+    assert!(!notice_text(&acme).contains("not everyone here"), "{}", notice_text(&acme));
 }
 
 #[tokio::test]
-async fn what_cannot_be_explained_takes_a_line_and_never_the_notice() {
+async fn a_failure_that_cannot_be_explained_costs_a_line_and_never_the_notice() {
     for (what, line) in [
         ("no permission", Some("This cannot be explained: grant the token `actions: read` on acme/web.")),
-        ("a job that runs", Some("GitHub shows the log of `build` when that job is over")),
+        ("a job that runs", Some("GitHub shows the log of `build` after that job has ended")),
         ("a log that is gone", None),
         ("a server without a log", None),
         ("GitHub is down", None),
@@ -334,8 +340,8 @@ async fn what_cannot_be_explained_takes_a_line_and_never_the_notice() {
         let acme = Acme::new().await;
         let (_, mut step) = match what {
             "a job that runs" => notify(&acme, Job::new("build").step("Run tests", "failure").running()),
-            "a log that is gone" => notify(&acme, failed("build", "").without_log()),
-            _ => notify(&acme, failed("build", log(LOG))),
+            "a log that is gone" => notify(&acme, failed_job("build", "").without_log()),
+            _ => notify(&acme, failed_job("build", log(LOG))),
         };
         match what {
             "no permission" => {
@@ -356,69 +362,69 @@ async fn what_cannot_be_explained_takes_a_line_and_never_the_notice() {
             _ => {}
         }
         step.run_in(&acme).await.succeeds();
-        let said = said(&acme);
+        let notice = notice_text(&acme);
         assert!(
-            said.contains("Something went wrong") && said.contains("@alice please have a look."),
-            "{said}"
+            notice.contains("Something went wrong") && notice.contains("@alice please have a look."),
+            "{notice}"
         );
-        assert!(!said.contains("<details>"), "{what}: {said}");
+        assert!(!notice.contains("<details>"), "{what}: {notice}");
         match line {
-            Some(line) => assert_eq!(said.matches(line).count(), 1, "{what}: {said}"),
-            None => assert!(!said.contains("explain") && !said.contains("GitHub"), "{what}: {said}"),
+            Some(line) => assert_eq!(notice.matches(line).count(), 1, "{what}: {notice}"),
+            None => assert!(!notice.contains("explain") && !notice.contains("GitHub"), "{what}: {notice}"),
         }
     }
 }
 
-/// A dispatch that waits for a target whose job ends like this, and the requests about why.
-async fn dispatched(acme: &Acme, job: Job, conclusion: &str) -> (String, Vec<String>) {
+/// Dispatches web, waits for its run with this job, and returns the board and the requests for an explanation.
+async fn dispatch_and_wait(acme: &Acme, job: Job, conclusion: &str) -> (String, Vec<String>) {
     acme.world.token("hub-token").can("acme/web", &["checks: read"]);
     let step = Step::new("dispatch").run(500).input("targets", "web").input("workflow", "release.yml");
     let step = step.input("release", "1.4.0").input("wait", "true").input("wait-interval", "30ms");
-    let running = step.spawn_in(acme);
+    let process = step.spawn_in(acme);
     while acme.world.runs("acme/web").is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let run = acme.world.runs("acme/web")[0].id;
     acme.world.add_job(run, job);
     acme.world.finish_run(run, conclusion);
-    running.end().await;
-    let asked = acme.requests().into_iter();
-    let asked = asked.filter(|request| request.ends_with("/annotations") || request.ends_with("/logs"));
-    (acme.board(1), asked.collect())
+    process.end().await;
+    let requests = acme.requests().into_iter();
+    let requests = requests.filter(|request| request.ends_with("/annotations") || request.ends_with("/logs"));
+    (acme.board(1), requests.collect())
 }
 
 #[tokio::test]
 async fn the_blocker_on_the_board_says_what_the_failed_job_said() {
-    let annotated =
-        failed("build", log(LOG)).annotated("failure", "src/lib.rs", 7, "no `x` here | **there**");
-    for (job, line, asks) in [
+    let job_with_annotation =
+        failed_job("build", log(LOG)).annotation("failure", "src/lib.rs", 7, "no `x` here | **there**");
+    for (job, line, request_count) in [
         (
-            annotated,
+            job_with_annotation,
             "failed at `build`, step `Run tests` · `src/lib.rs:7: no 'x' here | **there**` · [failed job]",
             1,
         ),
         (
-            failed("build", log(LOG)),
+            failed_job("build", log(LOG)),
             "failed at `build`, step `Run tests` · `error: test failed` · [failed job]",
             2,
         ),
-        (failed("build", "").without_log(), "failed at `build`, step `Run tests` · [failed job]", 2),
+        (failed_job("build", "").without_log(), "failed at `build`, step `Run tests` · [failed job]", 2),
     ] {
         let acme = Acme::new().await;
-        let (board, asked) = dispatched(&acme, job, "failure").await;
+        let (board, requests) = dispatch_and_wait(&acme, job, "failure").await;
         assert!(board.contains(line), "{line}\n{board}");
-        assert_eq!(asked.len(), asks, "{asked:?}");
+        assert_eq!(requests.len(), request_count, "{requests:?}");
     }
 }
 
 #[tokio::test]
-async fn a_run_that_goes_well_or_whose_log_is_not_for_all_costs_no_question() {
+async fn a_run_that_succeeds_or_whose_log_is_not_for_all_costs_no_question() {
     let acme = Acme::new().await;
-    let (_, asked) = dispatched(&acme, Job::new("build").concluded("success"), "success").await;
-    assert_eq!(asked, Vec::<String>::new());
+    let (_, requests) = dispatch_and_wait(&acme, Job::new("build").conclusion("success"), "success").await;
+    assert_eq!(requests, Vec::<String>::new());
     let acme = Acme::new().await;
     acme.world.repository("acme/web").private();
-    let (board, asked) = dispatched(&acme, failed("build", log(LOG)), "failure").await;
-    assert_eq!(asked, Vec::<String>::new());
+    let (board, requests) = dispatch_and_wait(&acme, failed_job("build", log(LOG)), "failure").await;
+    assert_eq!(requests, Vec::<String>::new());
     assert!(board.contains("failed at `build`, step `Run tests` · [failed job]"), "{board}");
 }

@@ -1,22 +1,22 @@
-//! What is checked of the gates before anything is started: that their teams can be seen, and that the commits can be
-//! read to which they bind approvals.
+//! The checks of gates before anything is started: the token can see their teams, and can read the commits to which
+//! they bind approvals.
 
 use release_ticket_action::dispatch::gates;
-use release_ticket_action::engine::Ready;
+use release_ticket_action::engine::ReadyTarget;
 use release_ticket_action::github::needs::{Level, Permission};
-use release_ticket_action::github::tokens::GivenToken;
+use release_ticket_action::github::tokens::InputToken;
 use release_ticket_action::github::{Credentials, GitHub, Needs};
 use release_ticket_action::names::{GitRef, RepoName};
 use release_ticket_action::place::Place;
 use release_ticket_action::targets::{StartBy, Target, Verify};
-use release_ticket_action::ticket::gate::{Approver, Gate, OnMoved, Rules};
-use release_ticket_action::workflow::Declared;
+use release_ticket_action::ticket::gate::{Approver, Gate, MovePolicy, Rules};
+use release_ticket_action::workflow::Declaration;
 use simulated_github::World;
 
 use crate::client::in_process;
 use crate::support::{RELEASE_WORKFLOW, now};
 
-/// A world with a team and two private targets, and a token that starts their workflows and no more.
+/// A world with a team and two private targets, and a token that can only start their workflows.
 fn world() -> World {
     let world = World::at(now());
     world.team("acme/release").member("alice");
@@ -29,7 +29,7 @@ fn world() -> World {
 }
 
 fn client(world: &World) -> GitHub {
-    let token = Some(GivenToken::new("token", "t"));
+    let token = Some(InputToken::new("token", "t"));
     let github = in_process(world, Credentials { token, ..Credentials::default() });
     for name in ["acme/web", "acme/api"] {
         let repository: RepoName = name.parse().expect("a name");
@@ -42,9 +42,9 @@ fn gate(name: &str, approvers: &[&str]) -> Gate {
     Gate {
         name: name.into(),
         approvers: approvers.iter().map(|text| Approver::parse(text).expect("an approver")).collect(),
-        required: 1,
-        not_driver: false,
-        on_moved: OnMoved::Lapse.into(),
+        required_approvals: 1,
+        excludes_driver: false,
+        move_policy: MovePolicy::Lapse.into(),
     }
 }
 
@@ -52,8 +52,8 @@ fn rules<const N: usize>(gates: [Gate; N]) -> Rules {
     Rules { gates: gates.into(), ..Rules::default() }
 }
 
-/// A target at `main` behind these gates, whose workflow file nobody could read.
-fn target(name: &str, needs: &[&str]) -> Ready {
+/// A target at `main` behind these gates, whose workflow file was not read.
+fn target(name: &str, needs: &[&str]) -> ReadyTarget {
     let target = Target {
         name: name.into(),
         repository: format!("acme/{name}").parse().expect("a name"),
@@ -67,18 +67,18 @@ fn target(name: &str, needs: &[&str]) -> Ready {
         verify: Verify::default(),
         place: Place { source: "targets.yml".to_owned(), line: 3, column: 5 },
     };
-    Ready { target, git_ref: GitRef::from("main"), declared: None, same_account: true }
+    ReadyTarget { target, git_ref: GitRef::from("main"), declaration: None, is_same_account: true }
 }
 
-/// The problems, and how often GitHub was asked.
-async fn check(world: &World, rules: &Rules, targets: &[Ready]) -> (String, usize) {
+/// The problems, and the number of requests.
+async fn check(world: &World, rules: &Rules, targets: &[ReadyTarget]) -> (String, usize) {
     let problems = gates::check(&client(world), rules, targets).await;
     let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
     (lines.join("\n"), world.exchanges().len())
 }
 
 #[tokio::test]
-async fn a_team_that_cannot_be_seen_is_named_with_every_gate_that_names_it() {
+async fn an_invisible_team_is_reported_with_every_gate_that_names_it() {
     let world = world();
     let rules = rules([
         gate("staging", &["@acme/release", "dana"]),
@@ -96,7 +96,7 @@ async fn a_team_that_cannot_be_seen_is_named_with_every_gate_that_names_it() {
 }
 
 #[tokio::test]
-async fn a_team_that_can_be_seen_is_no_problem() {
+async fn a_visible_team_is_not_a_problem() {
     let world = world();
     world.token("t").can("acme", &["members: read"]);
     let rules = rules([gate("go", &["@acme/release"])]);
@@ -125,9 +125,9 @@ async fn a_gate_binds_approvals_to_commits_that_the_token_has_to_read() {
 #[tokio::test]
 async fn a_branch_that_github_does_not_show_is_a_problem_too() {
     let world = world();
-    let gone = Ready { git_ref: GitRef::from("refs/heads/v9"), ..target("web", &["go"]) };
+    let web = ReadyTarget { git_ref: GitRef::from("refs/heads/v9"), ..target("web", &["go"]) };
     world.token("t").can("acme/web", &["contents: read"]);
-    let (problems, _) = check(&world, &rules([gate("go", &[])]), &[gone]).await;
+    let (problems, _) = check(&world, &rules([gate("go", &[])]), &[web]).await;
     insta::assert_snapshot!(problems, @"
     targets.yml:3:5: gate `go` binds approvals to commits, and GitHub shows none of `v9` in acme/web
     help: correct the `ref` of web, or grant the token `contents: read` on acme/web; or set `on-moved: warn`, with which approvals count for any commit
@@ -135,12 +135,12 @@ async fn a_branch_that_github_does_not_show_is_a_problem_too() {
 }
 
 #[tokio::test]
-async fn commits_are_not_asked_for_where_that_is_not_needed() {
+async fn commits_that_nobody_needs_are_not_asked_for() {
     let world = world();
-    let warns = Gate { on_moved: OnMoved::Warn.into(), ..gate("warned", &[]) };
-    let rules = rules([gate("go", &[]), warns]);
-    let file = Declared::read("release.yml", RELEASE_WORKFLOW).expect("a workflow");
-    let readable = Ready { declared: file, ..target("web", &["go"]) };
+    let warning_gate = Gate { move_policy: MovePolicy::Warn.into(), ..gate("warned", &[]) };
+    let rules = rules([gate("go", &[]), warning_gate]);
+    let file = Declaration::read("release.yml", RELEASE_WORKFLOW).expect("a workflow");
+    let readable = ReadyTarget { declaration: file, ..target("web", &["go"]) };
     let targets = [readable, target("api", &["warned"]), target("docs", &["web"])];
     assert_eq!(check(&world, &rules, &targets).await, (String::new(), 0));
 }
@@ -151,7 +151,7 @@ async fn a_target_that_is_started_by_an_event_is_bound_to_the_default_branch() {
     world.token("t").can("acme/web", &["contents: write"]);
     let ready = target("web", &["go"]);
     let start = StartBy::Event("release".to_owned());
-    let by_event = Ready { target: Target { start, ..ready.target.clone() }, ..ready };
+    let by_event = ReadyTarget { target: Target { start, ..ready.target.clone() }, ..ready };
     assert_eq!(check(&world, &rules([gate("go", &[])]), &[by_event]).await, (String::new(), 1));
     assert_eq!(world.exchanges()[0].request_line(), "GET /repos/acme/web/commits/main");
 }
@@ -160,7 +160,7 @@ async fn a_target_that_is_started_by_an_event_is_bound_to_the_default_branch() {
 async fn a_word_of_a_newer_release_binds_too() {
     let world = world();
     let newer = serde_json::from_value(serde_json::json!("explode")).expect("any word");
-    let rules = rules([Gate { on_moved: newer, ..gate("go", &[]) }]);
+    let rules = rules([Gate { move_policy: newer, ..gate("go", &[]) }]);
     let (problems, _) = check(&world, &rules, &[target("web", &["go"])]).await;
     assert!(problems.contains("gate `go` binds approvals to commits"), "{problems}");
 }

@@ -1,4 +1,4 @@
-//! What happens before anything is asked of GitHub.
+//! Inputs and events that a step refuses before its first request.
 
 use std::collections::BTreeMap;
 
@@ -22,9 +22,9 @@ async fn all_bad_inputs_are_reported_together() {
         .input("inputs", "[1, 2]")
         .input("dispatch-type", "repository")
         .input("targets", "[{ repository: web, workflw: x.yml }]");
-    let done = step.run_in(&acme).await;
-    done.ends_with(2);
-    insta::assert_snapshot!(done.visible_log(), @"
+    let outcome = step.run_in(&acme).await;
+    outcome.ends_with(2);
+    insta::assert_snapshot!(outcome.visible_log(), @"
     ::error::input `repository`: `a b` is not a repository; write `owner/name`
     ::error::input `ticket`: `twelve` is not a ticket; write `12`, `#12`, `owner/name#12` or the issue's URL
     ::error::input `comment-mode` is `edit`; it takes `update` or `new`
@@ -32,8 +32,8 @@ async fn all_bad_inputs_are_reported_together() {
     ::error::input `retry-timeout`: `soon` is not a duration; write `90s`, `15m` or `1h 30m`
     ::error::input `event-type` is missing; `dispatch-type: repository` sends an event of that type
     ::error::input `inputs` is a list; it takes a mapping of names to values
-    ::error::input `targets`:1:21: a target has no key `workflw`%0Ahelp: did you mean `workflow`?
-    ::error::input `targets`:1:2: `web` says no workflow%0Ahelp: add `workflow: FILE.yml` to it, to the file's `defaults` or to the step
+    ::error::input `targets`:1:21: a target has no key `workflw`%0Ahelp: did you mean `workflow`?%0Asee: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#the-targets-file-is-refused
+    ::error::input `targets`:1:2: `web` has no workflow%0Ahelp: add `workflow: FILE.yml` to it, to the file's `defaults` or to the step
     ::error::input `max-parallel`: `0` is not a whole number from 1 on
     ");
     assert_eq!(acme.requests(), [""; 0]);
@@ -43,26 +43,26 @@ async fn all_bad_inputs_are_reported_together() {
 async fn a_misspelt_word_of_an_input_is_refused_with_the_word_that_is_meant() {
     let acme = Acme::new().await;
     let step = Step::new("dispatch").input("command-permission", "maintian").input("wait", "ture");
-    let done = step.input("claim", "git").run_in(&acme).await;
-    done.ends_with(2);
-    insta::assert_snapshot!(done.visible_log(), @"
-    ::error::input `wait` is `ture`; it takes `true` or `false`%0Ahelp: did you mean `true`?
+    let outcome = step.input("claim", "git").run_in(&acme).await;
+    outcome.ends_with(2);
+    insta::assert_snapshot!(outcome.visible_log(), @"
+    ::error::input `wait` is `ture`; it takes `true` or `false`%0Ahelp: did you mean `true`?%0Asee: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#an-input-is-refused
     ::error::input `claim` is `git`; it takes `comment` or `ref`
     ::error::input `command-permission` is `maintian`; it takes `triage`, `write`, `maintain` or `admin`%0Ahelp: did you mean `maintain`?
     ");
     assert_eq!(acme.requests(), [""; 0]);
 }
 
-/// The reader asks of every input what the table, and so the documentation, says that it takes.
+/// The reader takes the values that the table, and so the documentation, describes.
 #[test]
-fn what_an_input_does_not_take_is_refused_in_every_mode() {
+fn a_value_that_an_input_does_not_take_is_refused_in_every_mode() {
     let environment = [("GITHUB_REPOSITORY", "acme/hub"), ("GITHUB_RUN_ID", "1")];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let clock = Clock::starting_at(chrono::DateTime::UNIX_EPOCH);
     let job = Job::read(&environment, clock).expect("all that a job needs");
     for input in INPUTS {
-        let refused = match input.takes {
-            // What people read is cut and defused, never refused.
+        let value = match input.takes {
+            // Text for people is cut and defused, never refused.
             Takes::Text | Takes::Url | Takes::Path | Takes::Template | Takes::Context => continue,
             Takes::Boolean => "yes",
             Takes::Number => "0",
@@ -72,14 +72,14 @@ fn what_an_input_does_not_take_is_refused_in_every_mode() {
             Takes::Secret | Takes::Login | Takes::Logins | Takes::Repository | Takes::Ticket => "a b",
         };
         for mode in input.modes {
-            // A report and a notice are tried with what else there is.
+            // A report and a notice meet a bad secret later, when they need it.
             if matches!(input.takes, Takes::Secret) && mode.as_str() != "dispatch" {
                 continue;
             }
-            let mut given = BTreeMap::from([("status".to_owned(), "success".to_owned())]);
-            given.insert("mode".to_owned(), mode.as_str().to_owned());
-            given.insert(input.name.to_owned(), refused.to_owned());
-            let problems = Inputs::read(&given, &job).expect_err(input.name);
+            let mut inputs = BTreeMap::from([("status".to_owned(), "success".to_owned())]);
+            inputs.insert("mode".to_owned(), mode.as_str().to_owned());
+            inputs.insert(input.name.to_owned(), value.to_owned());
+            let problems = Inputs::read(&inputs, &job).expect_err(input.name);
             let names_it =
                 problems.iter().any(|problem| chain(problem).contains(&format!("`{}`", input.name)));
             assert!(names_it, "`{}` in {}: {problems:?}", input.name, mode.as_str());
@@ -91,12 +91,12 @@ fn what_an_input_does_not_take_is_refused_in_every_mode() {
 async fn a_bad_ticket_of_the_event_is_not_called_an_input_of_the_step() {
     let acme = Acme::new().await;
     let event = serde_json::json!({ "inputs": { "release-ticket": "twelve" } });
-    let done = Step::new("report").input("status", "success").event(event).run_in(&acme).await;
-    done.ends_with(2).says("::error::the event's input `release-ticket`: `twelve` is not a ticket");
+    let outcome = Step::new("report").input("status", "success").event(event).run_in(&acme).await;
+    outcome.ends_with(2).says("::error::the event's input `release-ticket`: `twelve` is not a ticket");
 }
 
 #[tokio::test]
-async fn a_mode_is_needed_and_a_known_one() {
+async fn a_missing_or_unknown_mode_is_refused() {
     let acme = Acme::new().await;
     Step::new("deploy")
         .run_in(&acme)
@@ -107,43 +107,43 @@ async fn a_mode_is_needed_and_a_known_one() {
 }
 
 #[tokio::test]
-async fn of_several_statuses_the_worst_counts() {
+async fn the_worst_of_several_statuses_counts() {
     let acme = Acme::new().await;
-    let ticket = acme.dispatched("web").await;
-    for (given, counts) in [
+    let ticket = acme.dispatch("web").await;
+    for (statuses, worst) in [
         ("success,failure,skipped", "failure"),
         ("success, cancelled", "cancelled"),
         ("skipped\nsuccess", "success"),
         (r#"["skipped", "skipped"]"#, "skipped"),
     ] {
         let step = Step::new("report").run(9_000).input("ticket", ticket).input("repository", "hub");
-        step.input("status", given).input("stage", given).run_in(&acme).await.succeeds();
+        step.input("status", statuses).input("stage", statuses).run_in(&acme).await.succeeds();
         let record = acme.records(ticket).into_iter().rfind(|record| record.body.contains(":1 report "));
         let record = record.expect("a report").body;
-        assert!(record.contains(&format!(r#""status":"{counts}""#)), "{given}: {record}");
+        assert!(record.contains(&format!(r#""status":"{worst}""#)), "{statuses}: {record}");
     }
-    let done = Step::new("report").input("status", "success,done").run_in(&acme).await;
-    done.ends_with(2).says("`status` is `done`; it takes `queued`");
+    let outcome = Step::new("report").input("status", "success,done").run_in(&acme).await;
+    outcome.ends_with(2).says("`status` is `done`; it takes `queued`");
     Step::new("report").input("status", ",").run_in(&acme).await.ends_with(2).says("`status` is missing");
 }
 
 #[tokio::test]
 async fn a_secret_is_masked_and_never_quoted() {
     let acme = Acme::new().await;
-    let done = Step::new("dispatch").input("token", "ghs_se cret").run_in(&acme).await;
-    done.ends_with(2).says("::add-mask::ghs_se cret\n").says("`token` holds spaces");
-    assert!(!done.visible_log().contains("se cret"), "{}", done.log);
-    assert!(!done.summary.contains("se cret"), "{}", done.summary);
+    let outcome = Step::new("dispatch").input("token", "ghs_se cret").run_in(&acme).await;
+    outcome.ends_with(2).says("::add-mask::ghs_se cret\n").says("`token` holds spaces");
+    assert!(!outcome.visible_log().contains("se cret"), "{}", outcome.log);
+    assert!(!outcome.summary.contains("se cret"), "{}", outcome.summary);
 }
 
 #[tokio::test]
-async fn started_without_a_runner_it_says_what_it_is() {
-    let done = Step::new("report").without("INPUT_MODE").start().await;
-    done.ends_with(2);
-    assert!(done.errors.contains("cargo run --example rehearse"), "{}", done.errors);
-    assert_eq!(done.log, "");
-    let done = Step::new("report").without("GITHUB_REPOSITORY").start().await;
-    done.ends_with(2).says("not started by a runner: GITHUB_REPOSITORY not set");
+async fn the_binary_says_what_it_is_if_no_runner_starts_it() {
+    let outcome = Step::new("report").without("INPUT_MODE").start().await;
+    outcome.ends_with(2);
+    assert!(outcome.errors.contains("cargo run --example rehearse"), "{}", outcome.errors);
+    assert_eq!(outcome.log, "");
+    let outcome = Step::new("report").without("GITHUB_REPOSITORY").start().await;
+    outcome.ends_with(2).says("not started by a runner: GITHUB_REPOSITORY not set");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use simulated_github::{Comment, Fault, Issue, Kind, Run};
 
-use crate::support::{Acme, Done, Running, Step, for_people};
+use crate::support::{Acme, Outcome, RunningStep, Step, for_people};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -20,16 +20,16 @@ fn dispatch(acme: &Acme, targets: &str) -> Step {
     step.input("release", "1.4.0")
 }
 
-fn waiting(step: Step, interval: &str) -> Step {
+fn with_wait(step: Step, interval: &str) -> Step {
     step.input("wait", "true").input("wait-interval", interval)
 }
 
-/// Lets all answers be as old as the draw says, each by itself.
+/// Makes each answer as old as `draw` says for it.
 fn lag(acme: &Acme, draw: impl Fn() -> Duration + Send + Sync + 'static) {
     acme.world.lag(move |_, _| draw());
 }
 
-/// Lets answers about some paths be this old.
+/// Makes the answers about some paths this old.
 fn lag_of(acme: &Acme, lag: Duration, lags: fn(&str) -> bool) {
     acme.world.lag(move |_, path| if lags(path) { lag } else { Duration::ZERO });
 }
@@ -47,24 +47,24 @@ fn runs(acme: &Acme, name: &str) -> Vec<Run> {
 }
 
 /// The runs of a target that nobody has cancelled.
-fn lasting(acme: &Acme, name: &str) -> usize {
+fn lasting_runs(acme: &Acme, name: &str) -> usize {
     let runs = runs(acme, name);
     runs.iter().filter(|run| run.conclusion.as_deref() != Some("cancelled")).count()
 }
 
-async fn until(what: &str, acme: &Acme, is_so: impl Fn() -> bool) {
+async fn until(event: &str, acme: &Acme, is_so: impl Fn() -> bool) {
     for _ in 0..3_000 {
         if is_so() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("never {what}:\n{}", acme.world.story());
+    panic!("never {event}:\n{}", acme.world.story());
 }
 
-/// What happened in the world, and the logs of steps in it.
-fn account(acme: &Acme, steps: &[&Done]) -> String {
-    let logs: Vec<&str> = steps.iter().map(|done| done.log.as_str()).collect();
+/// The story of the world, and the logs of steps in it.
+fn account(acme: &Acme, steps: &[&Outcome]) -> String {
+    let logs: Vec<&str> = steps.iter().map(|outcome| outcome.log.as_str()).collect();
     format!("{}\n\n{}", acme.world.story(), logs.join("\n---\n"))
 }
 
@@ -72,7 +72,7 @@ fn account(acme: &Acme, steps: &[&Done]) -> String {
 async fn a_waiting_hub_job_sees_a_report_that_lists_show_four_seconds_late() {
     let acme = Acme::new().await;
     lag_of(&acme, seconds(4), is_list_of_comments);
-    let step = waiting(dispatch(&acme, "web"), "200ms").spawn_in(&acme);
+    let step = with_wait(dispatch(&acme, "web"), "200ms").spawn_in(&acme);
     until("was web started", &acme, || runs(&acme, "web").len() == 1).await;
     let web = runs(&acme, "web")[0].id;
     let report = Step::new("report").run(web).job("publish").input("done", "true").input("status", "success");
@@ -80,8 +80,8 @@ async fn a_waiting_hub_job_sees_a_report_that_lists_show_four_seconds_late() {
     report.succeeds();
     tokio::time::sleep(seconds(5)).await;
     acme.world.finish_run(web, "success");
-    let done = step.end().await;
-    done.succeeds().says("web  🕓 queued (reported: ✅ released)  announce");
+    let outcome = step.end().await;
+    outcome.succeeds().says("web  🕓 queued (reported: ✅ released)  announce");
     let board = acme.board(1);
     assert!(board.contains("**Everything is released.**"), "{board}");
     assert!(board.contains(&format!("Shows {} records", acme.records(1).len())), "{board}");
@@ -92,7 +92,7 @@ async fn two_hub_jobs_at_once(has_ticket: bool) {
     let play = async |most: u64| {
         let acme = Acme::new().await;
         if has_ticket {
-            acme.dispatched("docs").await;
+            acme.dispatch("docs").await;
         }
         lag(&acme, move || seconds(most).mul_f64(fastrand::f64()));
         let [one, two] = [(); 2].map(|()| dispatch(&acme, "web").run_in(&acme));
@@ -108,7 +108,7 @@ async fn two_hub_jobs_at_once(has_ticket: bool) {
 }
 
 #[tokio::test]
-async fn of_two_hub_jobs_at_once_one_starts_the_target_however_old_the_answers_are() {
+async fn one_of_two_hub_jobs_at_once_starts_the_target_however_old_the_answers_are() {
     two_hub_jobs_at_once(true).await;
 }
 
@@ -121,10 +121,10 @@ async fn two_hub_jobs_at_once_leave_one_ticket_open_however_old_the_answers_are(
 async fn a_hub_job_waits_until_its_own_ticket_shows() {
     let acme = Acme::new().await;
     lag(&acme, || seconds(1));
-    let done = dispatch(&acme, "web").run_in(&acme).await;
-    done.succeeds();
+    let outcome = dispatch(&acme, "web").run_in(&acme).await;
+    outcome.succeeds();
     assert_eq!(runs(&acme, "web").len(), 1);
-    assert_eq!(done.output("created"), "true");
+    assert_eq!(outcome.output("created"), "true");
 }
 
 #[tokio::test]
@@ -141,14 +141,14 @@ async fn the_rerun_of_a_killed_job_looks_for_its_run_until_lists_show_it() {
         let step = Step::new("dispatch").run(500).attempt(attempt).input("targets", "web");
         step.input("workflow", "release.yml").input("release", "1.4.0")
     };
-    let killed = step(1).spawn_in(&acme);
+    let first = step(1).spawn_in(&acme);
     until("was web started", &acme, || runs(&acme, "web").len() == 1).await;
-    killed.signal("KILL");
-    killed.end().await;
+    first.signal("KILL");
+    first.end().await;
     tokio::time::sleep(seconds(5)).await;
-    let done = step(2).run_in(&acme).await;
-    done.succeeds().says("web was started by a hub job that has ended");
-    assert_eq!(runs(&acme, "web").len(), 1, "{}", account(&acme, &[&done]));
+    let outcome = step(2).run_in(&acme).await;
+    outcome.succeeds().says("web was started by a hub job that has ended");
+    assert_eq!(runs(&acme, "web").len(), 1, "{}", account(&acme, &[&outcome]));
 }
 
 #[tokio::test]
@@ -158,22 +158,23 @@ async fn an_unclear_start_is_looked_for_until_lists_that_are_a_minute_old_show_i
     acme.world.index_lag(HOUR);
     let starts = Fault::on("POST", "/repos/acme/web/actions/workflows/*/dispatches");
     acme.world.fault(starts.then(Kind::StatusAfter(502)));
-    let done = dispatch(&acme, "web").run_in(&acme).await;
-    done.succeeds().says("looking whether web was started");
-    assert_eq!(runs(&acme, "web").len(), 1, "{}", account(&acme, &[&done]));
+    let outcome = dispatch(&acme, "web").run_in(&acme).await;
+    outcome.succeeds().says("looking whether web was started");
+    assert_eq!(runs(&acme, "web").len(), 1, "{}", account(&acme, &[&outcome]));
 }
 
 #[tokio::test]
 async fn a_run_that_is_not_found_for_three_seconds_is_followed_all_the_same() {
     let acme = Acme::new().await;
     lag_of(&acme, seconds(3), |path| path.contains("/actions/runs/"));
-    let step = waiting(dispatch(&acme, "web"), "1s").spawn_in(&acme);
+    let step = with_wait(dispatch(&acme, "web"), "1s").spawn_in(&acme);
     until("was web started", &acme, || runs(&acme, "web").len() == 1).await;
-    let refused = || {
-        let refused = acme.world.exchanges().into_iter().filter(|exchange| exchange.status == Some(404));
-        refused.filter(|exchange| exchange.path.contains("/actions/runs/")).count()
+    let refusals = || {
+        let exchanges = acme.world.exchanges().into_iter();
+        let refusals = exchanges.filter(|exchange| exchange.status == Some(404));
+        refusals.filter(|exchange| exchange.path.contains("/actions/runs/")).count()
     };
-    until("was the run refused twice", &acme, || refused() >= 2).await;
+    until("was the run refused twice", &acme, || refusals() >= 2).await;
     acme.world.finish_run(runs(&acme, "web")[0].id, "success");
     step.end().await.succeeds();
 }
@@ -181,7 +182,7 @@ async fn a_run_that_is_not_found_for_three_seconds_is_followed_all_the_same() {
 #[tokio::test]
 async fn a_record_that_a_board_shows_is_not_gone_because_it_is_not_found_for_seconds() {
     let acme = Acme::new().await;
-    let ticket = acme.dispatched("web, api").await;
+    let ticket = acme.dispatch("web, api").await;
     acme.world.token("other-token").acts_as("acme-report[bot]").can("acme/hub", &["issues: write"]);
     acme.world.lag_shows_own_writes(true);
     lag(&acme, || Duration::ZERO);
@@ -216,8 +217,8 @@ fn with_own_token(acme: &Acme, step: Step, token: &str) -> Step {
     step.input("token", token)
 }
 
-/// Two hub jobs that begin at once, where a job sees its own writes and those of the other 20 s late.
-fn two_that_do_not_see_each_other(acme: &Acme, step: impl Fn() -> Step) -> [Running; 2] {
+/// Two hub jobs that begin at once. Each sees its own writes at once, and those of the other 20 s late.
+fn two_that_do_not_see_each_other(acme: &Acme, step: impl Fn() -> Step) -> [RunningStep; 2] {
     acme.world.lag_shows_own_writes(true);
     let steps = ["first", "second"].map(|token| with_own_token(acme, step(), token));
     lag(acme, || seconds(20));
@@ -230,8 +231,8 @@ fn claims(acme: &Acme) -> Vec<(Comment, u64)> {
     let mut claims = Vec::new();
     for record in acme.records(1) {
         let run = runs.iter().find(|run| record.body.contains(&format!("\"run\":{}", run.id)));
-        // Another job may record once more that the second run came second.
-        let run = run.filter(|run| !claims.iter().any(|(_, known)| *known == run.id));
+        // Another job may record again that the second run came second.
+        let run = run.filter(|run| !claims.iter().any(|(_, id)| *id == run.id));
         claims.extend(run.map(|run| (record, run.id)));
     }
     claims
@@ -247,10 +248,10 @@ fn report_of(run: u64) -> Step {
 }
 
 #[tokio::test]
-async fn of_two_starts_a_waiting_job_cancels_the_one_of_the_later_claim_as_soon_as_it_sees_both() {
+async fn a_waiting_job_cancels_the_later_of_two_starts_as_soon_as_it_sees_both() {
     let acme = Acme::new().await;
-    acme.dispatched("docs").await;
-    let [one, two] = two_that_do_not_see_each_other(&acme, || waiting(dispatch(&acme, "web"), "200ms"));
+    acme.dispatch("docs").await;
+    let [one, two] = two_that_do_not_see_each_other(&acme, || with_wait(dispatch(&acme, "web"), "200ms"));
     until("were two starts recorded", &acme, || claims(&acme).len() == 2).await;
     let [(_, first), (_, second)] = &claims(&acme)[..] else { panic!("two claims") };
     lag(&acme, || Duration::ZERO);
@@ -262,27 +263,28 @@ async fn of_two_starts_a_waiting_job_cancels_the_one_of_the_later_claim_as_soon_
     acme.world.finish_run(*first, "success");
     let (one, two) = tokio::join!(one.end(), two.end());
     let account = account(&acme, &[&one, &two]);
-    let failed: Vec<&Done> = [&one, &two].into_iter().filter(|done| done.code == Some(1)).collect();
-    let [failed] = &failed[..] else { panic!("one of them fails\n{account}") };
-    failed.says("web: it was started twice").says("help: check that the second run has not released");
+    let failures: Vec<&Outcome> =
+        [&one, &two].into_iter().filter(|outcome| outcome.code == Some(1)).collect();
+    let [failure] = &failures[..] else { panic!("one of them fails\n{account}") };
+    failure.says("web: it was started twice").says("help: check that the second run has not released");
     let winner = if one.code == Some(1) { &two } else { &one };
     winner.succeeds();
     assert_eq!(conclusion(&acme, *first).as_deref(), Some("success"), "{account}");
     // Either job records it: the one that cancelled the run, or the one that started it.
-    let superseded = acme.records(1).iter().any(|record| record.body.contains("\"state\":\"superseded\""));
-    assert!(superseded, "{account}");
+    let is_superseded = acme.records(1).iter().any(|record| record.body.contains("\"state\":\"superseded\""));
+    assert!(is_superseded, "{account}");
     assert!(acme.board(1).contains("1 of 2 released"), "{}", acme.board(1));
 }
 
 #[tokio::test]
-async fn a_record_says_of_the_later_claim_that_its_run_came_second() {
+async fn a_record_says_that_the_run_of_the_later_claim_came_second() {
     let acme = Acme::new().await;
-    acme.dispatched("docs").await;
-    let steps = two_that_do_not_see_each_other(&acme, || waiting(dispatch(&acme, "web"), "200ms"));
+    acme.dispatch("docs").await;
+    let steps = two_that_do_not_see_each_other(&acme, || with_wait(dispatch(&acme, "web"), "200ms"));
     until("were two starts recorded", &acme, || claims(&acme).len() == 2).await;
     let [(_, first), _] = &claims(&acme)[..] else { panic!("two claims") };
     lag(&acme, || Duration::ZERO);
-    // Either job does: the one that sees it first.
+    // The job that sees it first records it.
     let texts = || acme.records(1).into_iter().map(|record| record.body);
     until("was the second start recorded", &acme, || texts().any(|text| text.contains("superseded"))).await;
     acme.world.finish_run(*first, "success");
@@ -294,9 +296,9 @@ async fn a_record_says_of_the_later_claim_that_its_run_came_second() {
 }
 
 /// Two starts of web by hub jobs that have ended, and a third hub job that sees both.
-async fn after_two_starts(targets: &str) -> (Acme, Done) {
+async fn after_two_starts(targets: &str) -> (Acme, Outcome) {
     let acme = Acme::new().await;
-    acme.dispatched("docs").await;
+    acme.dispatch("docs").await;
     let [one, two] = two_that_do_not_see_each_other(&acme, || dispatch(&acme, "web"));
     one.end().await.succeeds();
     two.end().await.succeeds();
@@ -306,23 +308,23 @@ async fn after_two_starts(targets: &str) -> (Acme, Done) {
     (acme, third)
 }
 
-/// Whether the run of the later claim was cancelled, and that of the first one was not.
-fn assert_the_first_lasts(acme: &Acme, third: &Done) {
+/// Asserts that the run of the later claim was cancelled, and that of the first one was not.
+fn assert_the_first_lasts(acme: &Acme, third: &Outcome) {
     let account = account(acme, &[third]);
     let [(_, first), (_, second)] = &claims(acme)[..] else { panic!("two claims\n{account}") };
     assert_eq!(conclusion(acme, *second).as_deref(), Some("cancelled"), "{account}");
-    assert_eq!((conclusion(acme, *first), lasting(acme, "web")), (None, 1), "{account}");
+    assert_eq!((conclusion(acme, *first), lasting_runs(acme, "web")), (None, 1), "{account}");
 }
 
 #[tokio::test]
-async fn of_two_starts_a_later_hub_job_cancels_the_one_of_the_later_claim() {
+async fn a_later_hub_job_cancels_the_later_of_two_starts() {
     let (acme, third) = after_two_starts("web, api").await;
     assert_the_first_lasts(&acme, &third);
     assert_eq!(runs(&acme, "api").len(), 1);
 }
 
 #[tokio::test]
-async fn of_two_starts_a_later_hub_job_with_nothing_to_start_cancels_the_one_of_the_later_claim() {
+async fn a_later_hub_job_with_nothing_to_start_cancels_the_later_of_two_starts() {
     let (acme, third) = after_two_starts("web").await;
     assert_the_first_lasts(&acme, &third);
 }

@@ -1,4 +1,4 @@
-//! What the ticket says at the moments at which somebody has to know: who acts next, and who is mentioned once.
+//! The moments at which a person has to act: the ticket names that person, and mentions them once.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub(crate) fn dispatch(targets: &str) -> Step {
     step.input("release", "1.4.0")
 }
 
-pub(crate) fn waiting(targets: &str) -> Step {
+pub(crate) fn waiting_dispatch(targets: &str) -> Step {
     dispatch(targets).input("wait", "true").input("wait-interval", "50ms")
 }
 
@@ -41,11 +41,11 @@ fn pings(acme: &Acme) -> Vec<String> {
 #[tokio::test]
 async fn a_failure_that_a_waiting_hub_sees_mentions_the_driver_once_with_the_job_and_the_step() {
     let acme = Acme::new().await;
-    let step = waiting("web").spawn_in(&acme);
+    let step = waiting_dispatch("web").spawn_in(&acme);
     let web = run_of(&acme, "web").await;
     acme.world.add_job(
         web.id,
-        Job::new("build").step("Compile", "success").step("Run tests", "failure").concluded("failure"),
+        Job::new("build").step("Compile", "success").step("Run tests", "failure").conclusion("failure"),
     );
     acme.world.finish_run(web.id, "failure");
     step.end().await.fails();
@@ -63,7 +63,7 @@ async fn a_failure_that_a_waiting_hub_sees_mentions_the_driver_once_with_the_job
     // The next attempt fails as well.
     acme.world.rerun(web.id);
     acme.world.finish_run(web.id, "failure");
-    waiting("web").run(502).run_in(&acme).await.fails();
+    waiting_dispatch("web").run(502).run_in(&acme).await.fails();
     assert_eq!(self::pings(&acme).len(), 2);
 }
 
@@ -104,8 +104,10 @@ async fn without_a_hub_that_waits_the_next_wave_asks_for_the_hubs_workflow() {
 async fn a_hub_that_stops_following_says_so() {
     for cancels in [false, true] {
         let acme = Acme::new().await;
-        let step =
-            waiting("web").input("cancel-on-timeout", cancels).input("wait-timeout", "2s").spawn_in(&acme);
+        let step = waiting_dispatch("web")
+            .input("cancel-on-timeout", cancels)
+            .input("wait-timeout", "2s")
+            .spawn_in(&acme);
         let web = run_of(&acme, "web").await;
         until_the_board_says(&acme, "follows it").await;
         step.end().await.fails().says("has not ended");
@@ -124,9 +126,9 @@ async fn a_hub_that_stops_following_says_so() {
 }
 
 #[tokio::test]
-async fn a_cancelled_hub_job_says_that_nobody_follows_the_runs() {
+async fn a_cancelled_hub_job_says_that_no_hub_run_follows_the_runs() {
     let acme = Acme::new().await;
-    let step = waiting("web").spawn_in(&acme);
+    let step = waiting_dispatch("web").spawn_in(&acme);
     run_of(&acme, "web").await;
     until_the_board_says(&acme, "follows it").await;
     step.signal("INT");
@@ -153,12 +155,12 @@ async fn a_failing_report_and_a_notice_of_the_same_run_are_one_line_and_one_ment
     acme.world.token("target-token").can("acme/web", &["actions: read"]);
     acme.world.add_job(
         run,
-        Job::new("publish").step("Compile", "success").step("Upload", "failure").concluded("failure"),
+        Job::new("publish").step("Compile", "success").step("Upload", "failure").conclusion("failure"),
     );
     report(&acme, "web", "failure").input("message", "3 tests failed").run_in(&acme).await.succeeds();
     assert_eq!(pings(&acme).len(), 1, "{:#?}", pings(&acme));
     let notify =
-        Step::new("notify").in_repository("acme/web").run(run).job("tell").input("token", "target-token");
+        Step::new("notify").in_repository("acme/web").run(run).job("notify").input("token", "target-token");
     let notify = notify.input("ticket", "acme/hub#1").input("status", "failure");
     notify.run_in(&acme).await.succeeds();
     assert_eq!(pings(&acme).len(), 1, "{:#?}", pings(&acme));
@@ -169,20 +171,20 @@ async fn a_failing_report_and_a_notice_of_the_same_run_are_one_line_and_one_ment
 }
 
 #[tokio::test]
-async fn nobody_is_mentioned_where_that_is_not_wanted() {
+async fn nobody_is_mentioned_if_the_step_excludes_that() {
     let acme = Acme::new().await;
     dispatch("web").run_in(&acme).await.succeeds();
     report(&acme, "web", "failure").input("ping", "none").run_in(&acme).await.succeeds();
     report(&acme, "web", "failure").input("ping", "done, stuck").run_in(&acme).await.succeeds();
     assert_eq!(pings(&acme), [""; 0]);
-    let refused = report(&acme, "web", "failure").input("ping", "always").run_in(&acme).await;
-    refused.ends_with(2).says("`ping` is `always`; it takes `failure`, `review`, `stuck`, `done` or `none`");
+    let outcome = report(&acme, "web", "failure").input("ping", "always").run_in(&acme).await;
+    outcome.ends_with(2).says("`ping` is `always`; it takes `failure`, `review`, `stuck`, `done` or `none`");
 }
 
 #[tokio::test]
 async fn a_hub_that_follows_leaves_no_ping_to_the_reports() {
     let acme = Acme::new().await;
-    let step = waiting("web").spawn_in(&acme);
+    let step = waiting_dispatch("web").spawn_in(&acme);
     let web = run_of(&acme, "web").await;
     until_the_board_says(&acme, "follows it").await;
     report(&acme, "web", "failure").run_in(&acme).await.succeeds();
@@ -193,7 +195,7 @@ async fn a_hub_that_follows_leaves_no_ping_to_the_reports() {
 }
 
 #[tokio::test]
-async fn the_last_report_says_that_all_is_released_and_closes_the_ticket_where_the_hub_wants_that() {
+async fn the_last_report_says_that_all_is_released_and_closes_the_ticket_if_the_hub_asks_for_that() {
     for closes in [false, true] {
         let acme = Acme::new().await;
         dispatch("web, api").input("close-on-success", closes).run_in(&acme).await.succeeds();
@@ -206,7 +208,7 @@ async fn the_last_report_says_that_all_is_released_and_closes_the_ticket_where_t
         let state = acme.world.issue_view("acme/hub", 1).state;
         assert_eq!(state, if closes { "closed" } else { "open" });
         assert!(acme.board(1).contains("**Everything is released.**"), "{}", acme.board(1));
-        // One comment a job, the claim, the board and the ping.
+        // A comment of each job, the claim, the board and the ping.
         assert_eq!(acme.world.issue_view("acme/hub", 1).comments.len(), 5);
     }
 }
@@ -214,12 +216,12 @@ async fn the_last_report_says_that_all_is_released_and_closes_the_ticket_where_t
 #[tokio::test]
 async fn a_target_that_does_not_change_is_stuck_until_it_reports() {
     let acme = Acme::new().await;
-    let step = waiting("web").input("stale-after", "1s").spawn_in(&acme);
+    let step = waiting_dispatch("web").input("stale-after", "1s").spawn_in(&acme);
     let web = run_of(&acme, "web").await;
     until_the_board_says(&acme, "has not changed since").await;
-    let pinged = pings(&acme);
-    assert_eq!(pinged.len(), 1, "{}", acme.board(1));
-    assert!(pinged[0].contains("**web** has not changed since"), "{}", pinged[0]);
+    let mentions = pings(&acme);
+    assert_eq!(mentions.len(), 1, "{}", acme.board(1));
+    assert!(mentions[0].contains("**web** has not changed since"), "{}", mentions[0]);
     report(&acme, "web", "in_progress").run_in(&acme).await.succeeds();
     let board = acme.board(1);
     assert!(!board.contains("has not changed since"), "{board}");
@@ -248,32 +250,31 @@ async fn a_later_dispatch_marks_a_target_as_stuck() {
 async fn a_report_for_a_name_that_is_not_listed_warns_and_does_not_count() {
     let acme = Acme::new().await;
     dispatch("web, api").run_in(&acme).await.succeeds();
-    let done =
+    let outcome =
         report(&acme, "web", "success").input("target", "wbe").input("done", "true").run_in(&acme).await;
-    done.succeeds().says("no dispatch of the ticket lists the target `wbe`").says("did you mean `web`?");
+    outcome.succeeds().says("no dispatch of the ticket lists the target `wbe`").says("did you mean `web`?");
     let board = acme.board(1);
     assert!(board.contains("**0 of 2 released**"), "{board}");
-    let (listed, apart) =
-        board.split_once("Not listed by any dispatch, and not counted:").expect("two tables");
-    assert!(!listed.contains("| [**wbe**]") && apart.contains("**wbe**"), "{board}");
+    let (rows, apart) = board.split_once("Not listed by any dispatch, and not counted:").expect("two tables");
+    assert!(!rows.contains("| [**wbe**]") && apart.contains("**wbe**"), "{board}");
     assert!(board.contains("**wbe** reports, and no dispatch of this ticket lists it"), "{board}");
-    // A dispatch of some targets lists the others.
+    // A dispatch of some targets lists the others, too.
     let acme = Acme::new().await;
     dispatch("web, api").input("only", "web").run_in(&acme).await.succeeds();
     let run = acme.world.start_run("acme/api", "release.yml", "workflow_dispatch");
     let api = Step::new("report").in_repository("acme/api").run(run).input("token", "target-token");
     let api = api.input("ticket", "acme/hub#1").input("status", "success").input("done", "true");
-    let done = api.run_in(&acme).await;
-    assert!(!done.log.contains("no dispatch of the ticket lists"), "{}", done.log);
+    let outcome = api.run_in(&acme).await;
+    assert!(!outcome.log.contains("no dispatch of the ticket lists"), "{}", outcome.log);
     assert!(acme.board(1).contains("**1 of 2 released**"), "{}", acme.board(1));
 }
 
 #[tokio::test]
 async fn the_summary_of_the_step_is_the_boards_picture() {
     let acme = Acme::new().await;
-    let done = dispatch("[web, { repository: docs, needs: web }]").run_in(&acme).await;
+    let outcome = dispatch("[web, { repository: docs, needs: web }]").run_in(&acme).await;
     for text in ["**0 of 2 released**", "> [!NOTE]", "**Next:**", "- **web** [🕓 queued]("] {
-        assert!(done.summary.contains(text), "{text}: {}", done.summary);
+        assert!(outcome.summary.contains(text), "{text}: {}", outcome.summary);
     }
 }
 
@@ -284,9 +285,9 @@ async fn a_review_mentions_the_reviewers_once_for_each_environment() {
         Environment::new("staging").reviewer("dana"),
         Environment::new("production").reviewer("dana").reviewer("acme/sre"),
     ];
-    let step = waiting("web").spawn_in(&acme);
+    let step = waiting_dispatch("web").spawn_in(&acme);
     let web = run_of(&acme, "web").await;
-    let mentioning = |text: &'static str| {
+    let comments_with = |text: &'static str| {
         let bodies = acme.records(1).into_iter().map(|comment| for_people(&comment.body));
         bodies.filter(move |body| body.contains(text)).collect::<Vec<_>>()
     };
@@ -294,13 +295,13 @@ async fn a_review_mentions_the_reviewers_once_for_each_environment() {
         let name = environment.name.clone();
         acme.world.add_job(web.id, Job::new(format!("deploy {name}")).waiting_for(environment));
         until_the_board_says(&acme, &format!("to approve `{name}` · [review](")).await;
-        let ping = mentioning("@dana").pop().expect("a ping");
+        let ping = comments_with("@dana").pop().expect("a ping");
         assert!(ping.contains(&format!("to approve `{name}` · [review](")), "{ping}");
         acme.world.approve(web.id, &name);
     }
     acme.world.finish_run(web.id, "success");
     step.end().await.succeeds();
-    let reviews = mentioning("@dana");
+    let reviews = comments_with("@dana");
     assert_eq!(reviews.len(), 2, "{reviews:#?}");
     assert!(
         reviews[1].starts_with("🕓 @acme/sre @dana") || reviews[1].contains("@acme/sre"),
@@ -314,7 +315,7 @@ async fn a_review_mentions_the_reviewers_once_for_each_environment() {
 async fn a_hub_job_that_was_killed_follows_nothing_for_the_next_dispatch() {
     let acme = Acme::new().await;
     let hub_run = acme.world.start_run("acme/hub", "release.yml", "workflow_dispatch");
-    let step = waiting("web").run(hub_run).spawn_in(&acme);
+    let step = waiting_dispatch("web").run(hub_run).spawn_in(&acme);
     run_of(&acme, "web").await;
     until_the_board_says(&acme, "follows it").await;
     step.signal("KILL");
@@ -339,7 +340,7 @@ async fn a_start_that_is_refused_mentions_the_driver_with_the_remedy() {
         pings[0]
     );
     assert!(
-        acme.board(1).contains("after this for **web**: grant the token `actions: write`"),
+        acme.board(1).contains("once this is done for **web**: grant the token `actions: write`"),
         "{}",
         acme.board(1)
     );

@@ -20,17 +20,17 @@ pub(crate) fn issues(acme: &Acme) -> Vec<Issue> {
 #[tokio::test]
 async fn an_existing_ticket_gets_a_notice_that_mentions_the_driver() {
     let acme = Acme::new().await;
-    let ticket = acme.dispatched("web").await;
+    let ticket = acme.dispatch("web").await;
     let run = acme.world.runs("acme/web")[0].id;
     acme.world.add_job(
         run,
-        Job::new("build").step("Compile", "success").step("Run tests", "failure").concluded("failure"),
+        Job::new("build").step("Compile", "success").step("Run tests", "failure").conclusion("failure"),
     );
     let step = notify(&acme, "failure").run(run).input("ticket", format!("acme/hub#{ticket}"));
-    let done = step.run_in(&acme).await;
-    done.succeeds();
-    assert_eq!(done.output("issue-number"), ticket.to_string());
-    assert_eq!(done.output("created"), "false");
+    let outcome = step.run_in(&acme).await;
+    outcome.succeeds();
+    assert_eq!(outcome.output("issue-number"), ticket.to_string());
+    assert_eq!(outcome.output("created"), "false");
     let notice = acme.records(ticket).pop().expect("a notice").body;
     assert!(notice.contains("\n\n@alice please have a look."), "{notice}");
     assert!(
@@ -49,10 +49,10 @@ async fn an_existing_ticket_gets_a_notice_that_mentions_the_driver() {
 async fn without_a_ticket_one_issue_is_opened_where_it_happened() {
     let acme = Acme::new().await;
     acme.world.repository("acme/web").assignable("alice");
-    let done = notify(&acme, "failure").input("message", "the nightly build broke").run_in(&acme).await;
-    done.succeeds();
+    let outcome = notify(&acme, "failure").input("message", "the nightly build broke").run_in(&acme).await;
+    outcome.succeeds();
     let [issue] = &issues(&acme)[..] else { panic!("one issue") };
-    assert_eq!((done.output("created"), done.output("issue-number")), ("true", "1"));
+    assert_eq!((outcome.output("created"), outcome.output("issue-number")), ("true", "1"));
     assert_eq!(
         (&issue.labels[..], &issue.assignees[..]),
         (&["release-failure".to_owned()][..], &["alice".to_owned()][..])
@@ -83,19 +83,23 @@ async fn an_issue_of_a_run_is_not_called_after_the_job_that_notifies() {
     notify(&acme, "failure").run(run).input("fingerprint", "alone").run_in(&acme).await.succeeds();
     assert_eq!(issues(&acme)[0].title, "Release failed in acme/web at main, job failed");
 
-    acme.world.add_job(run, Job::new("build").step("Run tests", "failure").concluded("failure"));
+    acme.world.add_job(run, Job::new("build").step("Run tests", "failure").conclusion("failure"));
     notify(&acme, "failure").run(run).job("notify").run_in(&acme).await.succeeds();
     notify(&acme, "success").run(run + 1).job("notify").run_in(&acme).await.succeeds();
     let issue = &issues(&acme)[1];
     assert_eq!(issue.title, "Release failed in acme/web at main");
-    let resolved = for_people(&issue.comments[0].body);
-    assert!(resolved.trim_end().ends_with("> Release works again in acme/web at main"), "{resolved}");
+    let resolution = for_people(&issue.comments[0].body);
+    assert!(resolution.trim_end().ends_with("> Release works again in acme/web at main"), "{resolution}");
 }
 
 #[tokio::test]
 async fn the_success_after_a_failure_resolves_it() {
     let acme = Acme::new().await;
-    notify(&acme, "success").run_in(&acme).await.succeeds().says("nothing is to be said");
+    notify(&acme, "success")
+        .run_in(&acme)
+        .await
+        .succeeds()
+        .says("no notice: nothing is open that this could resolve");
     notify(&acme, "failure").run_in(&acme).await.succeeds();
     notify(&acme, "success").run(9_001).run_in(&acme).await.succeeds().says("resolved acme/web#1");
     let issue = &issues(&acme)[0];
@@ -107,12 +111,12 @@ async fn the_success_after_a_failure_resolves_it() {
 }
 
 #[tokio::test]
-async fn what_was_skipped_neither_failed_nor_works_again() {
+async fn a_skipped_job_has_neither_failed_nor_recovered() {
     let acme = Acme::new().await;
     notify(&acme, "failure").run_in(&acme).await.succeeds();
     acme.world.clear_exchanges();
-    let done = notify(&acme, "skipped,skipped").run(9_001).run_in(&acme).await;
-    done.succeeds().says("nothing to notify");
+    let outcome = notify(&acme, "skipped,skipped").run(9_001).run_in(&acme).await;
+    outcome.succeeds().says("nothing to notify");
     assert_eq!((acme.requests(), issues(&acme)[0].is_open()), (Vec::new(), true));
 }
 
@@ -123,9 +127,9 @@ async fn a_late_word_of_an_older_run_changes_nothing() {
     notify(&acme, "failure").run(newer).run_in(&acme).await.succeeds();
     acme.world.clear_exchanges();
     notify(&acme, "success").run(older).run_in(&acme).await.succeeds().says("a newer run has said more");
-    // GitHub is asked once whether there is such a run.
-    let asked = format!("GET /repos/acme/web/actions/runs/{newer}");
-    assert_eq!(acme.requests().iter().filter(|request| **request == asked).count(), 1);
+    // The step asks GitHub once whether the newer run exists.
+    let question = format!("GET /repos/acme/web/actions/runs/{newer}");
+    assert_eq!(acme.requests().iter().filter(|request| **request == question).count(), 1);
     assert!(issues(&acme)[0].is_open());
     notify(&acme, "success").run(newest).run_in(&acme).await.succeeds();
     notify(&acme, "failure").run(older).run_in(&acme).await.succeeds().says("a newer run has said more");
@@ -140,14 +144,14 @@ async fn the_same_failure_soon_after_reopens_the_issue_and_later_opens_another()
     notify(&acme, "failure").run(9_001).run_in(&acme).await.succeeds();
     assert_eq!((issues(&acme).len(), issues(&acme)[0].is_open()), (1, true));
 
-    let long_ago = simulated_github::World::at(crate::support::now() - chrono::TimeDelta::days(8));
-    let acme = Acme::in_world(long_ago).await;
+    let old_world = simulated_github::World::at(crate::support::now() - chrono::TimeDelta::days(8));
+    let acme = Acme::in_world(old_world).await;
     notify(&acme, "failure").run_in(&acme).await.succeeds();
     notify(&acme, "success").run_in(&acme).await.succeeds();
     notify(&acme, "failure").run(9_001).run_in(&acme).await.succeeds();
-    let [old, new] = &issues(&acme)[..] else { panic!("two issues") };
-    assert!(!old.is_open() && new.is_open());
-    assert!(new.body.contains("The same happened before, in #1."), "{}", new.body);
+    let [old_issue, new_issue] = &issues(&acme)[..] else { panic!("two issues") };
+    assert!(!old_issue.is_open() && new_issue.is_open());
+    assert!(new_issue.body.contains("The same happened before, in #1."), "{}", new_issue.body);
 }
 
 #[tokio::test]
@@ -169,33 +173,34 @@ async fn a_ticket_that_cannot_be_written_is_no_reason_to_stay_silent() {
             "out of reach" => step = step.input("ticket-token", "web-token"),
             _ => drop(acme.world.repository("acme/hub").issues_off()),
         }
-        let done = step.run_in(&acme).await;
-        done.succeeds().says("::warning::cannot notify on the ticket").says(help);
-        assert_eq!((done.output("created"), done.output("delivered")), ("true", "false"), "{name}");
+        let outcome = step.run_in(&acme).await;
+        outcome.succeeds().says("::warning::cannot notify on the ticket").says(help);
+        assert_eq!((outcome.output("created"), outcome.output("delivered")), ("true", "false"), "{name}");
         let body = &issues(&acme)[0].body;
         assert!(body.contains("This is here because the ticket could not be written"), "{name}: {body}");
     }
 }
 
 #[tokio::test]
-async fn where_nothing_can_be_written_the_log_and_the_summary_have_it_all() {
+async fn the_log_and_the_summary_have_a_notice_that_no_issue_can_hold() {
     let acme = Acme::new().await;
     acme.world.repository("acme/web").issues_off();
     let message = "line one\nline two ::error:: \nline three";
-    let done = notify(&acme, "failure").input("message", message).run_in(&acme).await;
-    done.fails()
+    let outcome = notify(&acme, "failure").input("message", message).run_in(&acme).await;
+    outcome
+        .fails()
         .says("switch issues on in the settings of acme/web")
         .says("line one%0Aline two ::error:: %0Aline three");
     for line in ["line one", "line two", "line three"] {
-        assert!(done.summary.contains(line), "{}", done.summary);
+        assert!(outcome.summary.contains(line), "{}", outcome.summary);
     }
-    assert_eq!((done.output("ticket-number"), done.output("issue-number")), ("", ""));
+    assert_eq!((outcome.output("ticket-number"), outcome.output("issue-number")), ("", ""));
 }
 
 #[tokio::test]
 async fn a_notice_on_a_ticket_is_resolved_there() {
     let acme = Acme::new().await;
-    let ticket = acme.dispatched("web").await;
+    let ticket = acme.dispatch("web").await;
     let step =
         |status: &str, run| notify(&acme, status).run(run).input("ticket", format!("acme/hub#{ticket}"));
     step("success", 8_999).run_in(&acme).await.succeeds().says("nothing is open");
@@ -209,7 +214,7 @@ async fn a_notice_on_a_ticket_is_resolved_there() {
 #[tokio::test]
 async fn update_edits_the_notice_of_the_same_failure() {
     let acme = Acme::new().await;
-    let ticket = acme.dispatched("web").await;
+    let ticket = acme.dispatch("web").await;
     for attempt in [1, 2] {
         let step = notify(&acme, "failure").attempt(attempt).input("comment-mode", "update");
         step.input("ticket", format!("acme/hub#{ticket}")).run_in(&acme).await.succeeds();
@@ -223,7 +228,7 @@ async fn update_edits_the_notice_of_the_same_failure() {
 }
 
 #[tokio::test]
-async fn those_who_are_named_are_pinged_and_nobody_else() {
+async fn a_notice_pings_the_people_that_it_names_and_nobody_else() {
     let acme = Acme::new().await;
     let step =
         notify(&acme, "cancelled").input("mention", "@bob, acme/release-team").input("message", "ask @carol");
@@ -234,7 +239,7 @@ async fn those_who_are_named_are_pinged_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_no_second_issue() {
+async fn a_lost_answer_opens_no_second_issue() {
     let acme = Acme::new().await;
     acme.world.fault(Fault::on("POST", "/repos/acme/web/issues").then(Kind::StatusAfter(502)));
     notify(&acme, "failure").run_in(&acme).await.succeeds();
@@ -259,26 +264,27 @@ async fn a_forged_fingerprint_does_not_swallow_a_failure() {
     notify(&acme, "failure").run_in(&acme).await.succeeds();
     let body = issues(&acme)[0].body.clone();
     acme.world.close_issue("acme/web", 1);
-    let forged = acme.world.issue("acme/web", "Nothing to see", &body, "mallory");
-    let done = notify(&acme, "failure").run(9_001).run_in(&acme).await;
-    assert_ne!(done.output("issue-number"), forged.to_string());
+    let forgery = acme.world.issue("acme/web", "Nothing to see", &body, "mallory");
+    let outcome = notify(&acme, "failure").run(9_001).run_in(&acme).await;
+    assert_ne!(outcome.output("issue-number"), forgery.to_string());
 }
 
 #[tokio::test]
 async fn a_dry_run_changes_nothing() {
     let acme = Acme::new().await;
-    let done = notify(&acme, "failure").input("dry-run", "true").run_in(&acme).await;
-    done.succeeds().says("open an issue in acme/web");
+    let outcome = notify(&acme, "failure").input("dry-run", "true").run_in(&acme).await;
+    outcome.succeeds().says("open an issue in acme/web");
     assert_eq!(issues(&acme), []);
 }
 
 #[tokio::test]
 async fn a_label_that_github_refuses_is_left_out_with_a_warning() {
     let acme = Acme::new().await;
-    let long = "x".repeat(51);
-    let step = notify(&acme, "failure").input("labels", format!("urgent, {long}")).input("mention", "@bob");
+    let long_label = "x".repeat(51);
+    let step =
+        notify(&acme, "failure").input("labels", format!("urgent, {long_label}")).input("mention", "@bob");
     step.run_in(&acme).await.succeeds().says(&format!(
-        "::warning::acme/web#1 was opened without the labels [\"{long}\"], which GitHub refuses%0A\
+        "::warning::acme/web#1 was opened without the labels [\"{long_label}\"], which GitHub refuses%0A\
          help: correct the input `labels`: a label has 50 characters at most"
     ));
     assert_eq!(issues(&acme)[0].labels, ["urgent"]);
@@ -305,14 +311,14 @@ async fn a_tag_or_a_branch_of_a_merge_queue_is_used_once_and_its_failure_is_reso
         };
         step(0, "failure").run_in(&acme).await.succeeds();
         step(1, "failure").run_in(&acme).await.succeeds();
-        // A branch is not what a tag or a queue runs.
+        // A success on a branch does not resolve the failure of a tag or of a merge queue.
         notify(&acme, "success").run(9_001).run_in(&acme).await.succeeds().says("nothing is open");
         step(2, "success").run_in(&acme).await.succeeds().says("resolved acme/web#1");
         let [issue] = &issues(&acme)[..] else { panic!("one issue") };
         assert_eq!(issue.title, format!("Release failed in acme/web {first}, job failed"));
         assert!(!issue.is_open());
-        let resolved = &issue.comments[1].body;
-        assert!(resolved.contains(&format!("Release works again in acme/web {last}")), "{resolved}");
+        let resolution = &issue.comments[1].body;
+        assert!(resolution.contains(&format!("Release works again in acme/web {last}")), "{resolution}");
     }
 }
 
@@ -328,11 +334,11 @@ async fn a_pull_request_is_a_failure_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_legs_of_a_matrix_are_told_apart_by_their_titles() {
+async fn the_titles_distinguish_the_legs_of_a_matrix() {
     let acme = Acme::new().await;
     let run = acme.world.start_run("acme/web", "release.yml", "push");
     let jobs = ["linux", "windows"].map(|os| {
-        let job = Job::new(format!("test ({os})")).step("Run tests", "failure").concluded("failure");
+        let job = Job::new(format!("test ({os})")).step("Run tests", "failure").conclusion("failure");
         (os, acme.world.add_job(run, job))
     });
     for (os, job) in jobs {
@@ -351,9 +357,9 @@ async fn the_legs_of_a_matrix_are_told_apart_by_their_titles() {
     Release failed in acme/web at main, job test (windows)
     Release failed, job test (windows): the tests are red
     ");
-    let of_windows = for_people(&issues(&acme)[2].body);
-    let own = of_windows.find("test (windows)](").expect("the leg that notifies");
-    assert!(of_windows.find("test (linux)](").is_some_and(|other| own < other), "{of_windows}");
+    let windows_body = for_people(&issues(&acme)[2].body);
+    let position = windows_body.find("test (windows)](").expect("the leg that notifies");
+    assert!(windows_body.find("test (linux)](").is_some_and(|other| position < other), "{windows_body}");
 }
 
 #[tokio::test]
@@ -365,23 +371,23 @@ async fn a_success_resolves_no_failure_of_its_own_run_by_another_job() {
     for mode in ["new", "update"] {
         let of_mode = |job, status, run| step(job, status, run).input("comment-mode", mode);
         of_mode("a", "failure", 9_000).run_in(&acme).await.succeeds();
-        let silent = of_mode("b", "success", 9_000).run_in(&acme).await;
-        silent
+        let outcome = of_mode("b", "success", 9_000).run_in(&acme).await;
+        outcome
             .succeeds()
-            .says("nothing is to be said: another job of this run has failed, and acme/web#1 is about that");
+            .says("no notice: another job of this run has failed, and acme/web#1 is about that");
         assert!(issues(&acme)[0].is_open());
-        // A newer attempt, and a newer run, speak of what has become of it.
+        // The success of a newer attempt resolves the failure.
         of_mode("b", "success", 9_000).attempt(2).run_in(&acme).await.succeeds().says("resolved acme/web#1");
     }
     assert_eq!(issues(&acme).len(), 1);
 
-    let ticket = acme.dispatched("web").await;
+    let ticket = acme.dispatch("web").await;
     let on_ticket = |job, status, run| step(job, status, run).input("ticket", format!("acme/hub#{ticket}"));
     on_ticket("a", "failure", 9_000).run_in(&acme).await.succeeds();
-    let silent = on_ticket("b", "success", 9_000).run_in(&acme).await;
-    silent.succeeds().says("or another job of the run has failed");
+    let outcome = on_ticket("b", "success", 9_000).run_in(&acme).await;
+    outcome.succeeds().says("or another job of the run has failed");
     assert!(acme.board(ticket).contains("[!CAUTION]"), "{}", acme.board(ticket));
-    // Whichever comes first: the board counts each job of the newest attempt.
+    // In either order, the board counts each job of the newest attempt.
     on_ticket("b", "success", 9_001).run_in(&acme).await.succeeds();
     assert!(!acme.board(ticket).contains("[!CAUTION]"), "{}", acme.board(ticket));
     on_ticket("a", "failure", 9_001).run_in(&acme).await.succeeds();

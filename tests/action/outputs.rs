@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use simulated_github::Run;
 
-use crate::support::{Acme, Done, Step, until_the_board_says};
+use crate::support::{Acme, Outcome, Step, until_the_board_says};
 
 const FILE: &str = r#"
 defaults: { workflow: release.yml }
@@ -34,7 +34,7 @@ fn dispatch(run: u64) -> Step {
     Step::new("dispatch").run(run).input("release", "1.4.0")
 }
 
-fn waiting(run: u64) -> Step {
+fn waiting_dispatch(run: u64) -> Step {
     dispatch(run).input("wait", "true").input("wait-interval", "50ms")
 }
 
@@ -52,8 +52,8 @@ async fn run_of(acme: &Acme, name: &str) -> Run {
     panic!("{name} was not started:\n{}", acme.world.story());
 }
 
-/// The target web reports these outputs in its last stage, and its run ends well.
-async fn releases_web(acme: &Acme, outputs: &str) {
+/// The target web reports these outputs in its last stage, and its run succeeds.
+async fn release_web(acme: &Acme, outputs: &str) {
     let run = run_of(acme, "web").await.id;
     let step = report(run).input("stage", "publish").input("status", "success").input("done", "true");
     step.input("url", "https://github.com/acme/web/releases/tag/v1.4.1")
@@ -64,23 +64,23 @@ async fn releases_web(acme: &Acme, outputs: &str) {
     acme.world.finish_run(run, "success");
 }
 
-fn outputs_of(done: &Done, name: &str) -> Value {
-    let results: Vec<Value> = serde_json::from_str(done.output("results")).expect("JSON");
+fn outputs_of(outcome: &Outcome, name: &str) -> Value {
+    let results: Vec<Value> = serde_json::from_str(outcome.output("results")).expect("JSON");
     results.into_iter().find(|result| result["name"] == name).expect("a result")["outputs"].clone()
 }
 
 #[tokio::test]
 async fn a_later_target_gets_what_an_earlier_one_gave_back() {
     let acme = acme_with(FILE).await;
-    let hub = waiting(500).spawn_in(&acme);
-    releases_web(&acme, "{ version: 1.10, digest: 'sha256:0f3c' }").await;
+    let hub = waiting_dispatch(500).spawn_in(&acme);
+    release_web(&acme, "{ version: 1.10, digest: 'sha256:0f3c' }").await;
     let docs = run_of(&acme, "docs").await;
     assert_eq!(docs.inputs["version"], "1.10");
     acme.world.finish_run(docs.id, "success");
-    let done = hub.end().await;
-    done.succeeds();
-    assert_eq!(outputs_of(&done, "web"), json!({ "version": "1.10", "digest": "sha256:0f3c" }));
-    assert_eq!(outputs_of(&done, "docs"), json!({}));
+    let outcome = hub.end().await;
+    outcome.succeeds();
+    assert_eq!(outputs_of(&outcome, "web"), json!({ "version": "1.10", "digest": "sha256:0f3c" }));
+    assert_eq!(outputs_of(&outcome, "docs"), json!({}));
     let row = acme.row(1, "web");
     assert!(row.contains("| 1.10 |"), "{row}");
 }
@@ -89,7 +89,7 @@ async fn a_later_target_gets_what_an_earlier_one_gave_back() {
 async fn a_dispatch_that_does_not_wait_reads_the_outputs_when_it_runs_again() {
     let acme = acme_with(FILE).await;
     dispatch(500).run_in(&acme).await.succeeds();
-    releases_web(&acme, "version: 1.4.1").await;
+    release_web(&acme, "version: 1.4.1").await;
     acme.world.advance(Duration::from_secs(60));
     dispatch(501).run_in(&acme).await.succeeds();
     assert_eq!(run_of(&acme, "docs").await.inputs["version"], "1.4.1");
@@ -98,13 +98,13 @@ async fn a_dispatch_that_does_not_wait_reads_the_outputs_when_it_runs_again() {
 #[tokio::test]
 async fn the_outputs_of_a_re_run_count_and_not_those_of_the_failed_attempt() {
     let acme = acme_with(FILE).await;
-    let hub = waiting(500).spawn_in(&acme);
+    let hub = waiting_dispatch(500).spawn_in(&acme);
     let web = run_of(&acme, "web").await.id;
-    let failing = report(web).input("stage", "publish").input("status", "failure");
-    failing.input("outputs", "version: 1.4.1").run_in(&acme).await.succeeds();
+    let first_report = report(web).input("stage", "publish").input("status", "failure");
+    first_report.input("outputs", "version: 1.4.1").run_in(&acme).await.succeeds();
     acme.world.rerun(web);
-    let second = report(web).attempt(2).input("stage", "publish").input("status", "success");
-    second.input("outputs", "version: 1.4.2").run_in(&acme).await.succeeds();
+    let second_report = report(web).attempt(2).input("stage", "publish").input("status", "success");
+    second_report.input("outputs", "version: 1.4.2").run_in(&acme).await.succeeds();
     acme.world.finish_run(web, "success");
     assert_eq!(run_of(&acme, "docs").await.inputs["version"], "1.4.2");
     acme.world.finish_run(run_of(&acme, "docs").await.id, "success");
@@ -115,12 +115,12 @@ async fn the_outputs_of_a_re_run_count_and_not_those_of_the_failed_attempt() {
 async fn a_missing_output_refuses_the_start_and_the_next_dispatch_starts_it() {
     let acme = acme_with(FILE).await;
     dispatch(500).run_in(&acme).await.succeeds();
-    releases_web(&acme, "{ tag: v1.4.1, version: '' }").await;
-    let refused = dispatch(501).run_in(&acme).await;
-    refused.fails().says(
+    release_web(&acme, "{ tag: v1.4.1, version: '' }").await;
+    let outcome = dispatch(501).run_in(&acme).await;
+    outcome.fails().says(
         "cannot start docs: the template `{{ outputs.web.version }}` does not render: there is no `outputs.web.version`",
     );
-    refused.says("web reported `tag`; report `version` there");
+    outcome.says("web reported `tag`; report `version` there");
     assert!(acme.world.runs("acme/docs").is_empty());
     let board = acme.board(1);
     assert!(
@@ -130,25 +130,25 @@ async fn a_missing_output_refuses_the_start_and_the_next_dispatch_starts_it() {
     // The author of the workflow re-runs the last job with the output.
     let web = run_of(&acme, "web").await.id;
     acme.world.rerun(web);
-    let again =
+    let report_again =
         report(web).attempt(2).input("stage", "publish").input("status", "success").input("done", "true");
-    again.input("outputs", "version: 1.4.1").run_in(&acme).await.succeeds();
+    report_again.input("outputs", "version: 1.4.1").run_in(&acme).await.succeeds();
     acme.world.finish_run(web, "success");
     dispatch(502).run_in(&acme).await.succeeds();
     assert_eq!(run_of(&acme, "docs").await.inputs["version"], "1.4.1");
 }
 
 #[tokio::test]
-async fn outputs_that_github_lists_late_are_waited_for() {
+async fn a_dispatch_waits_for_outputs_that_github_lists_late() {
     let acme = acme_with(FILE).await;
-    let hub = waiting(500).spawn_in(&acme);
+    let hub = waiting_dispatch(500).spawn_in(&acme);
     run_of(&acme, "web").await;
     until_the_board_says(&acme, "web").await;
     acme.world.lag(|method, path| {
         let is_list = method == "GET" && path.contains("/comments");
         if is_list { Duration::from_secs(8) } else { Duration::ZERO }
     });
-    releases_web(&acme, "version: 1.4.1").await;
+    release_web(&acme, "version: 1.4.1").await;
     let docs = run_of(&acme, "docs").await;
     assert_eq!(docs.inputs["version"], "1.4.1");
     acme.world.finish_run(docs.id, "success");
@@ -166,27 +166,27 @@ targets:
       version: "{{ outputs.web.version }}"
 "#;
     let acme = acme_with(file).await;
-    let refused = dispatch(500).run_in(&acme).await;
-    refused.fails().says(
+    let outcome = dispatch(500).run_in(&acme).await;
+    outcome.fails().says(
         "target docs, input `version`: it reads outputs of web, which may not be released before docs starts",
     );
-    refused.says("line=7,col=16").says("add `web` to the `needs` of docs");
+    outcome.says("line=7,col=16").says("add `web` to the `needs` of docs");
     assert!(acme.world.runs("acme/web").is_empty() && acme.world.issues("acme/hub").is_empty());
 }
 
 #[tokio::test]
 async fn an_input_of_outputs_must_be_one_that_the_workflow_declares() {
     let acme = acme_with(&FILE.replace("{ version:", "{ versions:")).await;
-    let refused = dispatch(500).run_in(&acme).await;
-    refused.fails().says("input `versions` of release.yml in acme/docs");
+    let outcome = dispatch(500).run_in(&acme).await;
+    outcome.fails().says("input `versions` of release.yml in acme/docs");
     assert!(acme.world.runs("acme/web").is_empty());
 }
 
 #[tokio::test]
 async fn an_output_is_text_and_never_a_template() {
     let acme = acme_with(FILE).await;
-    let hub = waiting(500).spawn_in(&acme);
-    releases_web(&acme, r#"version: "{{ driver }} @all <b>|""#).await;
+    let hub = waiting_dispatch(500).spawn_in(&acme);
+    release_web(&acme, r#"version: "{{ driver }} @all <b>|""#).await;
     let docs = run_of(&acme, "docs").await;
     assert_eq!(docs.inputs["version"], "{{ driver }} @all <b>|");
     acme.world.finish_run(docs.id, "success");
@@ -205,15 +205,15 @@ async fn a_report_with_a_name_that_no_output_can_have_fails() {
 }
 
 #[tokio::test]
-async fn outputs_stay_known_on_the_ticket_that_continues_a_closed_one() {
+async fn the_ticket_that_continues_a_closed_one_keeps_the_outputs() {
     let acme = acme_with(FILE).await;
     dispatch(500).run_in(&acme).await.succeeds();
-    releases_web(&acme, "version: 1.4.1").await;
+    release_web(&acme, "version: 1.4.1").await;
     acme.world.close_issue("acme/hub", 1);
     acme.world.advance(Duration::from_secs(300));
-    let done = dispatch(501).run_in(&acme).await;
-    done.succeeds();
-    assert_eq!(done.output("ticket-number"), "2");
-    assert_eq!(outputs_of(&done, "web"), json!({ "version": "1.4.1" }));
+    let outcome = dispatch(501).run_in(&acme).await;
+    outcome.succeeds();
+    assert_eq!(outcome.output("ticket-number"), "2");
+    assert_eq!(outputs_of(&outcome, "web"), json!({ "version": "1.4.1" }));
     assert_eq!(run_of(&acme, "docs").await.inputs["version"], "1.4.1");
 }

@@ -1,15 +1,15 @@
-//! Which files of the workspace a step reads.
+//! The files of the workspace that a step reads.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::support::{Acme, Done, Step};
+use crate::support::{Acme, Outcome, Step};
 
 const SECRET: &str = "ghs_not-for-everybody";
 
-/// A workspace, beside a file that is nobody's business.
+/// A workspace, and a file with a secret beside it.
 struct Workspace {
     acme: Acme,
     folder: TempDir,
@@ -35,8 +35,8 @@ impl Workspace {
         symlink(to, self.root().join(path)).expect("a writable folder");
     }
 
-    /// A dispatch with a variable in its environment that is secret.
-    async fn dispatch(&self, input: &str, path: &str) -> Done {
+    /// A dispatch with a secret in its environment.
+    async fn dispatch(&self, input: &str, path: &str) -> Outcome {
         let step = Step::new("dispatch").variable("GITHUB_WORKSPACE", self.root().display());
         let step = step.input("targets", "web").input("workflow", "release.yml").variable("SECRET", SECRET);
         let step = if input == "targets-file" { step.without("INPUT_TARGETS") } else { step };
@@ -58,10 +58,10 @@ async fn no_link_leads_out_of_the_workspace() {
         ["environment", "twice", "beside", "sub/above/secret", "./sub/../environment", "/proc/self/environ"]
     {
         for input in INPUTS {
-            let done = workspace.dispatch(input, path).await;
-            done.fails();
-            assert!(done.log.contains("leads out of the"), "{input}: {path}: {}", done.log);
-            assert!(!format!("{done:?}").contains(SECRET), "{input}: {path}: {done:?}");
+            let outcome = workspace.dispatch(input, path).await;
+            outcome.fails();
+            assert!(outcome.log.contains("leads out of the"), "{input}: {path}: {}", outcome.log);
+            assert!(!format!("{outcome:?}").contains(SECRET), "{input}: {path}: {outcome:?}");
         }
     }
     assert_eq!(workspace.acme.world.story(), "");
@@ -105,10 +105,10 @@ async fn only_a_text_of_bounded_length_is_read() {
     let workspace = Workspace::new().await;
     std::fs::create_dir(workspace.root().join("folder")).expect("a writable folder");
     let pipe = workspace.root().join("pipe");
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
-    assert!(made.is_ok_and(|status| status.success()), "{}", pipe.display());
+    let mkfifo = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(mkfifo.is_ok_and(|status| status.success()), "{}", pipe.display());
     let limit = usize::try_from(release_ticket_action::workspace::FILE_LIMIT).expect("it is small");
-    // Of two bytes each, so that the limit is in the middle of one.
+    // Each `é` has two bytes, so that the limit lies in the middle of one.
     workspace.write("long", "é".repeat(limit / 2 + 1));
     workspace.write("bytes", [0xff, 0xfe]);
     for (path, reason) in [
@@ -133,7 +133,7 @@ async fn a_message_that_no_input_can_hold_comes_from_a_file() {
         step.run(9_000).input("status", "failure").input("message-path", "log.txt")
     };
     let acme = &workspace.acme;
-    let ticket = acme.dispatched("web").await;
+    let ticket = acme.dispatch("web").await;
     let report = step("report").input("ticket", format!("acme/hub#{ticket}"));
     report.run_in(acme).await.succeeds();
     let record = acme.records(ticket).into_iter().rfind(|record| record.body.contains(" report "));
@@ -141,8 +141,10 @@ async fn a_message_that_no_input_can_hold_comes_from_a_file() {
     assert!(body.contains("the first line") && body.contains("(cut)") && body.len() < 20_000, "{body}");
 
     acme.world.token("target-token").can("acme/web", &["issues: write", "actions: read"]);
-    acme.world
-        .add_job(acme.world.runs("acme/web")[0].id, simulated_github::Job::new("build").concluded("failure"));
+    acme.world.add_job(
+        acme.world.runs("acme/web")[0].id,
+        simulated_github::Job::new("build").conclusion("failure"),
+    );
     let run = acme.world.runs("acme/web")[0].id;
     step("notify").run(run).run_in(acme).await.succeeds();
     let issue = acme.world.issue_view("acme/web", 1);
@@ -152,12 +154,12 @@ async fn a_message_that_no_input_can_hold_comes_from_a_file() {
         "the job that failed stays"
     );
 
-    let both = step("report").input("message", "x").run_in(acme).await;
-    both.ends_with(2).says("inputs `message` and `message-path` both say what happened; give one of them");
+    let outcome = step("report").input("message", "x").run_in(acme).await;
+    outcome.ends_with(2).says("inputs `message` and `message-path` both say what happened; give one of them");
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_read_keeps_nothing_back() {
+async fn a_message_that_cannot_be_read_stops_no_notice() {
     let workspace = Workspace::new().await;
     let acme = &workspace.acme;
     acme.world.token("target-token").can("acme/web", &["issues: write", "actions: read"]);
@@ -168,16 +170,16 @@ async fn a_message_that_cannot_be_read_keeps_nothing_back() {
         let step = Step::new("notify").variable("GITHUB_WORKSPACE", workspace.root().display());
         step.variable("SECRET", SECRET).run(9_000).input("status", "failure").input("message-path", path)
     };
-    for (path, says) in [
+    for (path, message) in [
         ("environment", "::warning::`message-path`: `environment` is behind a symbolic link"),
         ("missing", "::warning::`message-path`: the workspace has no `missing`"),
         ("bytes", "acme/web#1"),
         ("empty", "acme/web#1"),
     ] {
-        let done = step(path).run_in(acme).await;
-        done.succeeds().says(says);
-        assert!(!format!("{done:?}").contains(SECRET), "{done:?}");
-        assert_eq!(done.output("issue-number"), "1", "{path}");
+        let outcome = step(path).run_in(acme).await;
+        outcome.succeeds().says(message);
+        assert!(!format!("{outcome:?}").contains(SECRET), "{outcome:?}");
+        assert_eq!(outcome.output("issue-number"), "1", "{path}");
     }
     let issue = acme.world.issue_view("acme/web", 1);
     assert!(issue.title.starts_with("Release failed in acme/web at main"), "{}", issue.title);
@@ -186,7 +188,7 @@ async fn a_message_that_cannot_be_read_keeps_nothing_back() {
 }
 
 #[tokio::test]
-async fn no_link_leads_to_what_git_keeps_for_itself() {
+async fn no_link_leads_to_the_files_of_git() {
     let workspace = Workspace::new().await;
     let acme = &workspace.acme;
     acme.world.token("target-token").can("acme/web", &["issues: write", "actions: read"]);
@@ -196,8 +198,9 @@ async fn no_link_leads_to_what_git_keeps_for_itself() {
     workspace.link("folder", "sub/.git");
     for path in ["notes.md", "folder/config", "sub/.git/config"] {
         let step = Step::new("notify").variable("GITHUB_WORKSPACE", workspace.root().display());
-        let done = step.run(9_000).input("status", "failure").input("message-path", path).run_in(acme).await;
-        done.succeeds().says(&format!("::warning::`message-path`: `{path}` is a file of git"));
+        let outcome =
+            step.run(9_000).input("status", "failure").input("message-path", path).run_in(acme).await;
+        outcome.succeeds().says(&format!("::warning::`message-path`: `{path}` is a file of git"));
     }
     let issue = acme.world.issue_view("acme/web", 1);
     let comments = issue.comments.iter().map(|comment| &comment.body);

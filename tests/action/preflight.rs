@@ -1,9 +1,9 @@
-//! What a dispatch checks before its first effect, and the plan that it prints.
+//! The checks of a dispatch before its first effect, and the plan that it prints.
 
 use serde_json::{Value, json};
 use simulated_github::Comment;
 
-use crate::support::{Acme, Done, Step};
+use crate::support::{Acme, Outcome, Step};
 
 const WORKFLOW: &str = "
 name: Release
@@ -17,15 +17,15 @@ on:
       retries: { type: number }
 ";
 
-fn acme_with(acme: &Acme, targets: &str) {
+fn add_files(acme: &Acme, targets: &str) {
     acme.world.repository("acme/hub").file(".github/release-targets.yml", targets);
     for name in ["web", "api", "docs"] {
         acme.world.repository(&format!("acme/{name}")).file(".github/workflows/release.yml", WORKFLOW);
     }
 }
 
-async fn dispatch(acme: &Acme, targets: &str) -> Done {
-    acme_with(acme, targets);
+async fn dispatch(acme: &Acme, targets: &str) -> Outcome {
+    add_files(acme, targets);
     step().run_in(acme).await
 }
 
@@ -35,13 +35,13 @@ fn step() -> Step {
 }
 
 /// The errors in the log, one below the other as people see them.
-fn told(done: &Done) -> String {
-    let errors = done.log.lines().filter_map(|line| line.strip_prefix("::error")?.split_once("::"));
+fn errors(outcome: &Outcome) -> String {
+    let errors = outcome.log.lines().filter_map(|line| line.strip_prefix("::error")?.split_once("::"));
     errors.map(|(_, error)| error.replace("%0A", "\n").replace("%25", "%")).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test]
-async fn all_mistakes_of_all_targets_are_told_in_one_answer() {
+async fn all_mistakes_of_all_targets_are_reported_at_once() {
     let acme = Acme::new().await;
     acme.world
         .repository("acme/old")
@@ -56,7 +56,7 @@ async fn all_mistakes_of_all_targets_are_told_in_one_answer() {
     for name in ["old", "push", "next"] {
         acme.world.token("hub-token").can(&format!("acme/{name}"), &["actions: write", "contents: read"]);
     }
-    let done = dispatch(
+    let outcome = dispatch(
         &acme,
         "\
 defaults:
@@ -76,34 +76,39 @@ targets:
 ",
     )
     .await;
-    done.fails();
-    insta::assert_snapshot!(told(&done), @"
+    outcome.fails();
+    insta::assert_snapshot!(errors(&outcome), @"
     .github/release-targets.yml:6:23: target web: input `chanel` of release.yml in acme/web is not declared
     help: did you mean `channel`; else declare it there, or set `ignore-unexpected-inputs: true` to leave it out
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#inputs-do-not-fit-the-workflow
     .github/release-targets.yml:6:36: target web: input `draft` of release.yml in acme/web is `yes please`
     help: it takes `true` or `false`
     .github/release-targets.yml:6:57: target web: input `retries` of release.yml in acme/web is `many`
     help: it takes a number
     .github/release-targets.yml:8:24: target api, input `version`: the template `{{ inputs.verison }}` does not render: there is no `inputs.verison`
     help: did you mean `version`? `inputs` has `version`; if it may be missing, write `{{ inputs.verison | default('') }}`
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-template-cannot-be-rendered
     .github/release-targets.yml:8:57: target api: input `channel` of release.yml in acme/api is `nightly`
     help: it takes one of `stable` and `beta`
     .github/release-targets.yml:9:13: `api` needs `wep`, which is neither a target nor a gate
     help: did you mean `web`?
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#the-targets-file-is-refused
     .github/release-targets.yml:10:5: the name `web` is taken, at 5:5
     help: give it a `name` of its own
     .github/release-targets.yml:11:5: target old: release.yml in acme/old is switched off (disabled_manually)
     help: switch it on: gh workflow enable release.yml --repo acme/old
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-workflow-is-missing-or-switched-off
     .github/release-targets.yml:12:5: target push: `.github/workflows/release.yml` of acme/push does not start on `workflow_dispatch` at main
     help: add `workflow_dispatch:` below its `on:`
     .github/release-targets.yml:13:5: target missing: cannot reach acme/missing: GitHub refused to show acme/missing: Not Found (404)
-    help: check that acme/missing and what is named in it exist, and that the token may see them (`github.token` reaches its own repository only)
+    help: check that acme/missing and the things named in it exist, and that the token may see them (`github.token` reaches its own repository only)
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#the-token-lacks-a-permission
     .github/release-targets.yml:13:33: a target has no key `workflw`
     help: did you mean `workflow`?
     .github/release-targets.yml:14:5: target next: GitHub knows no workflow release.yml in acme/next
     help: a workflow that is started this way must be on the default branch too
     ");
-    done.says("::error file=.github/release-targets.yml,line=13,col=33::.github/release-targets.yml:13:33: a target");
+    outcome.says("::error file=.github/release-targets.yml,line=13,col=33::.github/release-targets.yml:13:33: a target");
     assert_eq!(acme.world.story(), "", "nothing is written");
 }
 
@@ -119,11 +124,12 @@ gates:
   - { name: API }
 freeze: { from: 2026-12-20T00:00, to: 2026-12-24 }
 ";
-    let done = dispatch(&acme, targets).await;
-    done.fails();
-    insta::assert_snapshot!(told(&done), @"
+    let outcome = dispatch(&acme, targets).await;
+    outcome.fails();
+    insta::assert_snapshot!(errors(&outcome), @"
     .github/release-targets.yml:2:83: `web` needs `goo`, which is neither a target nor a gate
     help: did you mean `go`?
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#the-targets-file-is-refused
     .github/release-targets.yml:5:17: a gate has no key `approver`
     help: did you mean `approvers`?
     .github/release-targets.yml:5:44: `required` is text
@@ -139,17 +145,18 @@ freeze: { from: 2026-12-20T00:00, to: 2026-12-24 }
 #[tokio::test]
 async fn only_cannot_name_a_gate() {
     let acme = Acme::new().await;
-    acme_with(
+    add_files(
         &acme,
         "targets: [web, { repository: docs, needs: [web, Go] }]\n\
          gates: [{ name: Go }]\n\
          defaults: { workflow: release.yml, inputs: { version: 1.4.0 } }",
     );
-    let done = step().input("only", "web, go, goo").run_in(&acme).await;
-    done.fails();
-    insta::assert_snapshot!(told(&done), @"
+    let outcome = step().input("only", "web, go, goo").run_in(&acme).await;
+    outcome.fails();
+    insta::assert_snapshot!(errors(&outcome), @"
     `only` names `go`, which is a gate
     help: name targets: there is `web` and `docs`
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#an-input-is-refused
     `only` names `goo`, which is not a target
     help: there is `web` and `docs`
     ");
@@ -157,32 +164,33 @@ async fn only_cannot_name_a_gate() {
 }
 
 #[tokio::test]
-async fn a_required_input_that_nobody_gives_is_told() {
+async fn a_missing_required_input_is_reported() {
     let acme = Acme::new().await;
-    let done = dispatch(&acme, "targets: [{ repository: web, workflow: release.yml }]").await;
-    done.fails();
-    insta::assert_snapshot!(told(&done), @"
-    .github/release-targets.yml:1:11: target web: input `version` of release.yml in acme/web is required, and it is not given
+    let outcome = dispatch(&acme, "targets: [{ repository: web, workflow: release.yml }]").await;
+    outcome.fails();
+    insta::assert_snapshot!(errors(&outcome), @"
+    .github/release-targets.yml:1:11: target web: input `version` of release.yml in acme/web is required and missing
     help: add it to the target's `inputs`; it takes text
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#inputs-do-not-fit-the-workflow
     ");
 }
 
 #[tokio::test]
-async fn undeclared_inputs_are_dropped_if_that_is_wanted() {
+async fn undeclared_inputs_are_left_out_on_request() {
     let acme = Acme::new().await;
-    acme_with(
+    add_files(
         &acme,
         "{ defaults: { workflow: release.yml }, targets: [{ repository: web, inputs: { version: 2, colour: red } }] }",
     );
-    let done = step().input("ignore-unexpected-inputs", "true").run_in(&acme).await;
-    done.succeeds().says("::notice::web: its workflow does not declare `colour`, so it is left out");
+    let outcome = step().input("ignore-unexpected-inputs", "true").run_in(&acme).await;
+    outcome.succeeds().says("::notice::web: its workflow does not declare `colour`, so it is left out");
     assert_eq!(acme.world.runs("acme/web")[0].inputs["version"], "2");
 }
 
 #[tokio::test]
 async fn values_of_yaml_go_out_as_github_expects_them() {
     let acme = Acme::new().await;
-    let done = dispatch(
+    let outcome = dispatch(
         &acme,
         "
 targets:
@@ -201,7 +209,7 @@ targets:
 ",
     )
     .await;
-    done.succeeds();
+    outcome.succeeds();
     let inputs = |name: &str| Value::Object(acme.world.runs(&format!("acme/{name}"))[0].inputs.clone());
     assert_eq!(
         inputs("web"),
@@ -213,10 +221,10 @@ targets:
 #[tokio::test]
 async fn a_workflow_file_is_read_once_however_many_targets_share_it() {
     let acme = Acme::new().await;
-    let many: String = (0..12)
+    let targets: String = (0..12)
         .map(|n| format!("  - {{ name: t{n}, repository: web, inputs: {{ version: {n} }} }}\n"))
         .collect();
-    acme_with(&acme, &format!("defaults: {{ workflow: release.yml }}\ntargets:\n{many}"));
+    add_files(&acme, &format!("defaults: {{ workflow: release.yml }}\ntargets:\n{targets}"));
     acme.world.clear_exchanges();
     step().run_in(&acme).await.succeeds();
     let reads = acme
@@ -228,39 +236,39 @@ async fn a_workflow_file_is_read_once_however_many_targets_share_it() {
 }
 
 #[tokio::test]
-async fn a_server_that_takes_fewer_inputs_is_told_of_before() {
+async fn the_limit_of_a_server_that_takes_fewer_inputs_is_reported_before_the_start() {
     let acme = Acme::new().await;
     let names: Vec<String> = (0..11).map(|n| format!("i{n}")).collect();
-    let declared: String = names.iter().map(|name| format!("{name}: {{}}, ")).collect();
-    let workflow = format!("on: {{ workflow_dispatch: {{ inputs: {{ {declared} }} }} }}");
-    let given: String = names.iter().map(|name| format!("{name}: x, ")).collect();
-    let targets = format!("targets: [{{ repository: web, workflow: many.yml, inputs: {{ {given} }} }}]");
+    let declarations: String = names.iter().map(|name| format!("{name}: {{}}, ")).collect();
+    let workflow = format!("on: {{ workflow_dispatch: {{ inputs: {{ {declarations} }} }} }}");
+    let inputs: String = names.iter().map(|name| format!("{name}: x, ")).collect();
+    let targets = format!("targets: [{{ repository: web, workflow: many.yml, inputs: {{ {inputs} }} }}]");
     acme.world.repository("acme/web").file(".github/workflows/many.yml", &workflow);
     acme.world.ghes("3.20");
-    dispatch(&acme, &targets).await.fails().says("it is given 11 inputs, and this server takes 10");
+    dispatch(&acme, &targets).await.fails().says("it has 11 inputs, and this server takes 10");
     acme.world.ghes("3.21");
     dispatch(&acme, &targets).await.succeeds();
 }
 
 #[tokio::test]
-async fn more_inputs_or_characters_than_github_takes_are_told() {
+async fn more_inputs_or_characters_than_github_takes_are_reported() {
     let acme = Acme::new().await;
-    let given: String = (0..26).map(|n| format!("i{n}: x, ")).collect();
-    let declared: String = (0..26).map(|n| format!("i{n}: {{}}, ")).collect();
-    let workflow = format!("on: {{ workflow_dispatch: {{ inputs: {{ {declared} }} }} }}");
+    let inputs: String = (0..26).map(|n| format!("i{n}: x, ")).collect();
+    let declarations: String = (0..26).map(|n| format!("i{n}: {{}}, ")).collect();
+    let workflow = format!("on: {{ workflow_dispatch: {{ inputs: {{ {declarations} }} }} }}");
     acme.world.repository("acme/web").file(".github/workflows/many.yml", &workflow);
-    let targets = format!("targets: [{{ repository: web, workflow: many.yml, inputs: {{ {given} }} }}]");
-    dispatch(&acme, &targets).await.fails().says("it is given 26 inputs, and this server takes 25");
-    let long = "x".repeat(66_000);
+    let targets = format!("targets: [{{ repository: web, workflow: many.yml, inputs: {{ {inputs} }} }}]");
+    dispatch(&acme, &targets).await.fails().says("it has 26 inputs, and this server takes 25");
+    let text = "x".repeat(66_000);
     let targets =
-        format!("targets: [{{ repository: web, workflow: release.yml, inputs: {{ version: {long} }} }}]");
+        format!("targets: [{{ repository: web, workflow: release.yml, inputs: {{ version: {text} }} }}]");
     dispatch(&acme, &targets).await.fails().says("GitHub takes 65535");
 }
 
 #[tokio::test]
 async fn the_plan_shows_every_start_in_its_wave_and_what_has_happened_already() {
     let acme = Acme::new().await;
-    acme_with(
+    add_files(
         &acme,
         "
 defaults: { workflow: release.yml, inputs: { version: '{{ release }}' } }
@@ -271,9 +279,9 @@ targets:
 ",
     );
     let step = || step().input("wait", "true").input("wait-interval", "1s").input("close-on-success", "true");
-    let done = step().input("dry-run", "true").run_in(&acme).await;
-    done.succeeds();
-    insta::assert_snapshot!(done.visible_log(), @"
+    let outcome = step().input("dry-run", "true").run_in(&acme).await;
+    outcome.succeeds();
+    insta::assert_snapshot!(outcome.visible_log(), @"
     the plan (`dry-run`: nothing is changed)
     open an issue in acme/hub: Release 1.4.0 (labels: release), assigned to alice; `0` stands for its number below
     comment on acme/hub#0: web claimed; docs and api waiting
@@ -306,39 +314,40 @@ targets:
     bring the board of acme/hub#0 up to date
     close acme/hub#0
     ");
-    let plan: Value = serde_json::from_str(done.output("plan")).expect("JSON");
+    let plan: Value = serde_json::from_str(outcome.output("plan")).expect("JSON");
     let starts: Vec<_> =
         plan.as_array().expect("a list").iter().filter(|it| it["effect"] == "start-workflow").collect();
     assert_eq!(starts[1]["after"], json!(["web"]));
-    assert!(done.summary.contains("start docs when api is released"), "{}", done.summary);
+    assert!(outcome.summary.contains("start docs when api is released"), "{}", outcome.summary);
     assert_eq!(acme.world.story(), "");
 
     // A dispatch that does not wait starts the first wave.
     let step = |run: u64| crate::preflight::step().run(run);
     step(500).run_in(&acme).await.succeeds();
-    let done = step(501).input("dry-run", "true").run_in(&acme).await;
-    insta::assert_snapshot!(done.visible_log().replace(&acme.server.url(), "https://github.com"), @"
-    the plan takes the claims of acme-release[bot] for this hub's own: only a write would tell
+    let outcome = step(501).input("dry-run", "true").run_in(&acme).await;
+    insta::assert_snapshot!(outcome.visible_log().replace(&acme.server.url(), "https://github.com"), @"
+    the plan counts the claims of acme-release[bot] as this hub's own: only a write would show whose they are
     the plan (`dry-run`: nothing is changed)
     leave web alone: it was started already by https://github.com/acme/web/actions/runs/7001
     leave docs alone: it waits for api
     leave api alone: it waits for web
     ");
 
-    // What the runs say now is looked at, as the dispatch itself would.
+    // The plan looks at the present state of the runs, as the dispatch would.
     acme.world.finish_run(acme.world.runs("acme/web")[0].id, "success");
     acme.world.clear_story();
-    let done = step(502).input("dry-run", "true").run_in(&acme).await;
-    done.says("leave web alone: it is released already")
+    let outcome = step(502).input("dry-run", "true").run_in(&acme).await;
+    outcome
+        .says("leave web alone: it is released already")
         .says("start api when web is released: ")
         .says("leave docs alone: it waits for api");
     assert_eq!(acme.world.story(), "");
 }
 
-// ---- what is planned is what is done ----
+// ---- the plan and the requests ----
 
-/// The change that a planned effect makes, as a request is shown below.
-fn planned(effect: &Value) -> Vec<String> {
+/// The changes of a planned effect, in the words of [`changes`].
+fn planned_changes(effect: &Value) -> Vec<String> {
     let text = |key: &str| effect[key].as_str().unwrap_or_default();
     match text("effect") {
         "open-issue" => vec![format!("open an issue for {}", text("assignee"))],
@@ -353,8 +362,8 @@ fn planned(effect: &Value) -> Vec<String> {
     }
 }
 
-/// The changes that were made, in their order.
-fn made(acme: &Acme) -> Vec<String> {
+/// The changes of all requests, in their order.
+fn changes(acme: &Acme) -> Vec<String> {
     let mut board = None;
     let exchanges = acme.world.exchanges();
     let changes = exchanges.iter().filter(|exchange| exchange.effective).map(|exchange| {
@@ -385,9 +394,9 @@ fn made(acme: &Acme) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_is_planned_is_what_is_done() {
+async fn the_plan_is_what_the_dispatch_does() {
     let acme = Acme::new().await;
-    acme_with(
+    add_files(
         &acme,
         "
 defaults: { workflow: release.yml, inputs: { version: '{{ release }}' } }
@@ -397,25 +406,24 @@ targets:
 ",
     );
     let step = || step().input("wait", "true").input("wait-interval", "1s").input("close-on-success", "true");
-    let done = step().input("dry-run", "true").run_in(&acme).await;
-    let plan: Value = serde_json::from_str(done.output("plan")).expect("JSON");
-    let plan: Vec<String> = plan.as_array().expect("a list").iter().flat_map(planned).collect();
+    let outcome = step().input("dry-run", "true").run_in(&acme).await;
+    let plan: Value = serde_json::from_str(outcome.output("plan")).expect("JSON");
+    let plan: Vec<String> = plan.as_array().expect("a list").iter().flat_map(planned_changes).collect();
     acme.world.clear_exchanges();
 
     let step = step().spawn_in(&acme);
     for name in ["web", "docs"] {
-        // Each run is seen as queued before it ends, as the plan assumes.
+        // The board shows each run as queued before it ends, as the plan assumes.
         let is_row = |line: &str| line.contains(&format!("**{name}**](")) && line.contains("queued](");
-        let is_shown = |comment: &Comment| comment.body.lines().any(is_row);
-        while !acme.world.issues("acme/hub").first().is_some_and(|issue| issue.comments.iter().any(is_shown))
-        {
+        let has_row = |comment: &Comment| comment.body.lines().any(is_row);
+        while !acme.world.issues("acme/hub").first().is_some_and(|issue| issue.comments.iter().any(has_row)) {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         let run = acme.world.runs(&format!("acme/{name}"))[0].id;
         acme.world.finish_run(run, "success");
     }
     step.end().await.succeeds();
-    assert_eq!(made(&acme), plan);
+    assert_eq!(changes(&acme), plan);
 }
 
 #[tokio::test]
@@ -428,8 +436,8 @@ async fn a_plan_of_a_notice_names_whom_it_assigns() {
         let step = Step::new("notify").in_repository("acme/web").run(9_000).input("token", "web-token");
         step.input("status", "failure").input("message", "it broke")
     };
-    let done = step().input("dry-run", "true").run_in(&acme).await;
-    let plan: Value = serde_json::from_str(done.output("plan")).expect("JSON");
+    let outcome = step().input("dry-run", "true").run_in(&acme).await;
+    let plan: Value = serde_json::from_str(outcome.output("plan")).expect("JSON");
     assert_eq!(plan[0]["assignee"], "alice", "{plan}");
     step().run_in(&acme).await.succeeds();
     assert!(acme.world.story().contains("acme/web#1  assigned alice"), "{}", acme.world.story());
@@ -454,7 +462,7 @@ on:
       note: { required: true, default: '' }
 ",
     );
-    let done = dispatch(
+    let outcome = dispatch(
         &acme,
         "
 x-note: anchors stand here, and {{ nothing }} is read of it
@@ -465,7 +473,7 @@ targets:
 ",
     )
     .await;
-    done.succeeds()
+    outcome.succeeds()
         .says("::notice::web: the input `draft` is sent as `Draft`, as its workflow declares it")
         .says("::notice::web: input `python` is sent as `3.1`, which is how GitHub reads the option 3.10 of main.yml");
     let inputs = Value::Object(acme.world.runs("acme/web")[0].inputs.clone());
@@ -478,7 +486,7 @@ targets:
 #[tokio::test]
 async fn a_file_may_be_a_list_of_names() {
     let acme = Acme::new().await;
-    acme_with(&acme, "- acme/web\n- repository: docs\n  needs: [web]\n");
+    add_files(&acme, "- acme/web\n- repository: docs\n  needs: [web]\n");
     let step = step().input("workflow", "release.yml").input("inputs", "version: 1.4.0");
     step.run_in(&acme).await.succeeds();
     assert_eq!((acme.world.runs("acme/web").len(), acme.world.runs("acme/docs").len()), (1, 0));
@@ -493,31 +501,35 @@ targets:
     workflow: release.yml
     inputs: { version: '${{ inputs.version }}' }
 ";
-    let done = dispatch(&acme, targets).await;
-    insta::assert_snapshot!(told(done.fails()), @"
+    let outcome = dispatch(&acme, targets).await;
+    insta::assert_snapshot!(errors(outcome.fails()), @"
     .github/release-targets.yml:5:24: target web, input `version`: the template `${{ inputs.version }}` does not render: GitHub evaluates `${{ … }}` in workflow files only, and it is in line 1, column 1
     help: write `{{ … }}` in place of `${{ … }}`
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-template-cannot-be-rendered
     ");
     let step = || step().input("targets", "web").input("workflow", "release.yml");
-    let done = step()
+    let outcome = step()
         .input("title", "Release ${{ inputs.version }}")
         .input("inputs", "version: 1")
         .run_in(&acme)
         .await;
-    insta::assert_snapshot!(told(done.fails()), @"
+    insta::assert_snapshot!(errors(outcome.fails()), @"
     the ticket's text: the template `Release ${{ inputs.version }}` does not render: GitHub evaluates `${{ … }}` in workflow files only, and it is in line 1, column 9
     help: write `{{ … }}` in place of `${{ … }}`
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-template-cannot-be-rendered
     ");
     acme.world.repository("acme/hub").file("body.md", "# {{ release }}\n\nNotes of ${{ inputs.version }}\n");
-    let done = step().input("body-path", "body.md").input("inputs", "version: 1").run_in(&acme).await;
-    insta::assert_snapshot!(told(done.fails()), @"
+    let outcome = step().input("body-path", "body.md").input("inputs", "version: 1").run_in(&acme).await;
+    insta::assert_snapshot!(errors(outcome.fails()), @"
     the ticket's text: the template `Notes of ${{ inputs.version }}` does not render: GitHub evaluates `${{ … }}` in workflow files only, and it is in line 3, column 10
     help: write `{{ … }}` in place of `${{ … }}`
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-template-cannot-be-rendered
     ");
-    let done = step().input("inputs", "version: {{ release }}").run_in(&acme).await;
-    insta::assert_snapshot!(told(done.ends_with(2)), @r#"
+    let outcome = step().input("inputs", "version: {{ release }}").run_in(&acme).await;
+    insta::assert_snapshot!(errors(outcome.ends_with(2)), @r#"
     input `inputs`:1:11: without quotes, this template is a mapping
     help: put templates in quotes: "{{ release }}"
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-text-is-not-yaml
     "#);
     assert_eq!(acme.world.story(), "");
 }
@@ -526,20 +538,21 @@ targets:
 async fn an_optional_boolean_or_choice_takes_no_blank() {
     let acme = Acme::new().await;
     let targets = "targets: [{ repository: web, workflow: release.yml, inputs: { version: 1, draft: '', channel: '' } }]";
-    let done = dispatch(&acme, targets).await;
-    insta::assert_snapshot!(told(done.fails()), @"
+    let outcome = dispatch(&acme, targets).await;
+    insta::assert_snapshot!(errors(outcome.fails()), @"
     .github/release-targets.yml:1:82: target web: input `draft` of release.yml in acme/web is blank
     help: it takes `true` or `false`; leave the input out for its default
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#inputs-do-not-fit-the-workflow
     .github/release-targets.yml:1:95: target web: input `channel` of release.yml in acme/web is blank
     help: it takes one of `stable` and `beta`; leave the input out for its default
     ");
     assert_eq!(acme.world.story(), "");
 }
 
-// ---- what GitHub would refuse after others are started ----
+// ---- starts that GitHub would refuse after other starts ----
 
 #[tokio::test]
-async fn what_is_neither_a_branch_nor_a_tag_is_refused_before_anything_is_started() {
+async fn a_ref_that_is_neither_a_branch_nor_a_tag_is_refused_before_the_first_start() {
     let acme = Acme::new().await;
     let sha = "64d9f66f1df87cd18c204770810acaec836dfadb";
     let targets = |git_ref: &str| {
@@ -549,24 +562,29 @@ async fn what_is_neither_a_branch_nor_a_tag_is_refused_before_anything_is_starte
     };
     let mut messages = Vec::new();
     for git_ref in [sha, "refs/pull/67/merge", "refs/heads/gh-readonly-queue/main/pr-67-64d9f66", "HEAD"] {
-        acme_with(&acme, &targets(git_ref));
-        let done = step().input("dry-run", "true").run_in(&acme).await;
-        messages.push(told(done.fails()));
+        add_files(&acme, &targets(git_ref));
+        let outcome = step().input("dry-run", "true").run_in(&acme).await;
+        messages.push(errors(outcome.fails()));
     }
     insta::assert_snapshot!(messages.join("\n"), @"
     .github/release-targets.yml:2:40: `ref` is a commit, and GitHub starts workflows at a branch or a tag
     help: name a branch or a tag, or leave `ref` out for the default branch; a workflow that is to check out this commit takes it as one of its `inputs`
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-ref-is-not-a-branch-or-a-tag
     .github/release-targets.yml:2:40: `ref` is the commit of a pull request, and GitHub starts workflows at a branch or a tag
     help: name a branch or a tag, or leave `ref` out for the default branch
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-ref-is-not-a-branch-or-a-tag
     .github/release-targets.yml:2:40: `ref` is a branch of a merge queue, which GitHub deletes again
     help: name a branch or a tag, or leave `ref` out for the default branch
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-ref-is-not-a-branch-or-a-tag
     .github/release-targets.yml:2:40: `ref` is neither `refs/heads/…` nor `refs/tags/…`, and GitHub starts workflows at a branch or a tag
     help: name a branch or a tag, or leave `ref` out for the default branch
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-ref-is-not-a-branch-or-a-tag
     ");
     let step = step().input("targets", "web").input("workflow", "release.yml").input("ref", sha);
-    insta::assert_snapshot!(told(step.run_in(&acme).await.ends_with(2)), @"
+    insta::assert_snapshot!(errors(step.run_in(&acme).await.ends_with(2)), @"
     input `ref` is a commit, and GitHub starts workflows at a branch or a tag
     help: name a branch or a tag, or leave `ref` out for the default branch; a workflow that is to check out this commit takes it as one of its `inputs`
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-ref-is-not-a-branch-or-a-tag
     ");
     assert_eq!(acme.world.story(), "");
 }
@@ -574,27 +592,29 @@ async fn what_is_neither_a_branch_nor_a_tag_is_refused_before_anything_is_starte
 #[tokio::test]
 async fn an_archived_target_is_refused_before_others_are_started() {
     let acme = Acme::new().await;
-    acme_with(
+    add_files(
         &acme,
         "defaults: { workflow: release.yml, inputs: { version: 1 } }\ntargets: [web, api, { name: again, repository: api }]",
     );
-    acme.world.repository("acme/api").archived();
+    acme.world.repository("acme/api").archive();
     for dry_run in ["true", "false"] {
-        let done = step().input("dry-run", dry_run).run_in(&acme).await;
+        let outcome = step().input("dry-run", dry_run).run_in(&acme).await;
         insta::allow_duplicates! {
-            insta::assert_snapshot!(told(done.fails()), @"
+            insta::assert_snapshot!(errors(outcome.fails()), @"
             .github/release-targets.yml:2:16: target api: acme/api is archived, and nothing can be started in it
             help: take it out of the targets, or unarchive it in its settings
+            see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-repository-is-closed-to-changes
             .github/release-targets.yml:2:21: target again: acme/api is archived, and nothing can be started in it
             help: take it out of the targets, or unarchive it in its settings
             ");
         }
     }
-    acme.world.repository("acme/docs").disabled();
-    let disabled = step().input("targets", "docs").input("workflow", "release.yml");
-    insta::assert_snapshot!(told(disabled.run_in(&acme).await.fails()), @"
+    acme.world.repository("acme/docs").disable();
+    let docs = step().input("targets", "docs").input("workflow", "release.yml");
+    insta::assert_snapshot!(errors(docs.run_in(&acme).await.fails()), @"
     `targets`:1:1: target docs: GitHub has disabled acme/docs
     help: take it out of the targets, or ask GitHub's support
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-repository-is-closed-to-changes
     ");
     let event =
         step().input("targets", "api").input("dispatch-type", "repository").input("event-type", "release");
@@ -606,22 +626,24 @@ async fn an_archived_target_is_refused_before_others_are_started() {
 #[tokio::test]
 async fn another_name_of_a_workflow_leads_to_its_file() {
     let acme = Acme::new().await;
-    acme_with(&acme, "targets: [web]");
+    add_files(&acme, "targets: [web]");
     acme.world.repository("acme/web").file(".github/workflows/ci.yml", "name: CI\non: push");
     for name in ["Release", "release", "RELEASE.yml", "release.yaml"] {
-        let done = step().input("workflow", name).run_in(&acme).await;
-        done.fails()
+        let outcome = step().input("workflow", name).run_in(&acme).await;
+        outcome
+            .fails()
             .says(&format!("acme/web has no `.github/workflows/{name}` at main"))
             .says("help: did you mean `release.yml`? `workflow` takes the name of the file");
     }
-    let done = step().input("workflow", "deploy.yml").run_in(&acme).await;
-    done.fails().says("help: correct `workflow` or `ref`");
+    let outcome = step().input("workflow", "deploy.yml").run_in(&acme).await;
+    outcome.fails().says("help: correct `workflow` or `ref`");
     // The token may start workflows and not read their files.
     acme.world.repository("acme/web").private();
     let token = acme.world.token("blind-token").acts_as("acme-release[bot]");
     token.can("acme/hub", &["issues: write", "contents: read"]).can("acme/web", &["actions: write"]);
-    let done = step().input("workflow", "Release").input("token", "blind-token").run_in(&acme).await;
-    done.fails()
+    let outcome = step().input("workflow", "Release").input("token", "blind-token").run_in(&acme).await;
+    outcome
+        .fails()
         .says("GitHub knows no workflow Release in acme/web")
         .says("help: did you mean `release.yml`?");
     assert_eq!(acme.world.story(), "");
@@ -633,19 +655,21 @@ async fn actions_that_are_switched_off_are_named() {
     acme.world.token("hub-token").can("acme/new", &["actions: write", "contents: read"]);
     acme.world.repository("acme/new").actions_off().file(".github/workflows/release.yml", WORKFLOW);
     let targets = "defaults: { workflow: release.yml, inputs: { version: 1 } }\ntargets: [web, new]";
-    let done = dispatch(&acme, targets).await;
-    insta::assert_snapshot!(told(done.fails()), @"
+    let outcome = dispatch(&acme, targets).await;
+    insta::assert_snapshot!(errors(outcome.fails()), @"
     .github/release-targets.yml:2:16: target new: Actions are switched off in acme/new: GitHub knows no workflow there, and release.yml is at main
     help: switch them on in its settings, under Actions → General
+    see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-repository-is-closed-to-changes
     ");
     assert_eq!(acme.world.story(), "");
 
-    // Where they were on once, GitHub says so when the workflow is started.
+    // If Actions were on before, GitHub reports this at the start of the workflow.
     acme.world.repository("acme/api").actions_off();
-    let done =
+    let outcome =
         dispatch(&acme, "targets: [{ repository: api, workflow: release.yml, inputs: { version: 1 } }]")
             .await;
-    done.fails()
+    outcome
+        .fails()
         .says("Actions has been disabled for this repository (422)")
         .says("switch Actions on in the settings of acme/api");
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Acme, Done, Step};
+use crate::support::{Acme, Outcome, Step};
 
 const MAIN_WORKFLOW: &str = "
 name: Release pipeline
@@ -21,14 +21,14 @@ releaseTicketNumber: "{{ ticket.number }}"
 draftRelease: "{{ inputs.draftRelease }}"
 "#;
 
-async fn dispatch(acme: &Acme) -> Done {
+async fn dispatch(acme: &Acme) -> Outcome {
     acme.world.repository("acme/web").file(".github/workflows/main.yml", MAIN_WORKFLOW);
     let event = json!({ "inputs": { "targetRepo": "web", "failJob": false, "draftRelease": true } });
     let step = Step::new("dispatch").event(event).input("targets", "web").input("workflow", "main.yml");
     step.input("ref", "main").input("inputs", HUB_INPUTS).run_in(acme).await
 }
 
-/// A report as the target's jobs make it: everything they know comes from the three inputs.
+/// A report as the target's jobs make it: they have only the three inputs.
 fn report(inputs: &serde_json::Map<String, Value>, run: u64, job: &str) -> Step {
     let input = |name: &str| inputs[name].as_str().unwrap_or_default().to_owned();
     let step = Step::new("report").run(run).job(job).event(json!({ "inputs": inputs }));
@@ -49,14 +49,14 @@ async fn the_whole_flow_runs_without_a_hub_run_for_each_report() {
     );
 
     acme.world.clear_story();
-    for (job, status, message, done) in [
+    for (job, status, message, ends_release) in [
         ("launched", "in_progress", "Pipeline launched", false),
         ("build", "success", "Build and tests passed", false),
         ("publish", "success", "Release published", true),
     ] {
         let step = report(&run.inputs, run.id, job).input("status", status).input("message", message);
-        let url = if done { "https://github.com/acme/web/releases/tag/v1.4.0" } else { "" };
-        step.input("done", done).input("url", url).run_in(&acme).await.succeeds();
+        let url = if ends_release { "https://github.com/acme/web/releases/tag/v1.4.0" } else { "" };
+        step.input("done", ends_release).input("url", url).run_in(&acme).await.succeeds();
     }
     let board = acme.board(1);
     assert!(board.contains("**1 of 1 released**") && board.contains("[v1.4.0]("), "{board}");
@@ -69,7 +69,7 @@ async fn the_whole_flow_runs_without_a_hub_run_for_each_report() {
 }
 
 #[tokio::test]
-async fn started_by_hand_it_reports_nothing_and_notifies_in_the_target() {
+async fn a_target_that_a_person_starts_reports_nothing_and_notifies_in_its_own_repository() {
     let acme = Acme::new().await;
     acme.world.repository("acme/web").file(".github/workflows/main.yml", MAIN_WORKFLOW);
     acme.world
@@ -88,9 +88,9 @@ async fn started_by_hand_it_reports_nothing_and_notifies_in_the_target() {
 
     let step =
         Step::new("notify").run(77).input("repository", "").input("ticket", "-1").input("status", "failure");
-    let done = step.input("token", "web-token").run_in(&acme).await;
-    done.succeeds();
-    assert_eq!((done.output("created"), acme.world.issues("acme/web").len()), ("true", 1));
+    let outcome = step.input("token", "web-token").run_in(&acme).await;
+    outcome.succeeds();
+    assert_eq!((outcome.output("created"), acme.world.issues("acme/web").len()), ("true", 1));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What must hold for any text at all: nothing panics, and what was written is read back.
+//! Laws for any text: nothing panics, and a reader gets back the values that a writer had.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use release_ticket_action::job::{Clock, Job};
 use release_ticket_action::names::{CommentId, Login, RepoName, RunId, TargetName, number};
 use release_ticket_action::targets::{self, Defaults};
 use release_ticket_action::ticket::decision::{ApprovedCommit, Outcome, Person, RetriedStart};
-use release_ticket_action::ticket::gate::{Approver, OnMoved};
+use release_ticket_action::ticket::gate::{Approver, MovePolicy};
 use release_ticket_action::ticket::marker::Marker;
-use release_ticket_action::ticket::release::{Earlier, Failed, GateWait};
+use release_ticket_action::ticket::release::{EarlierRelease, FirstFailure, GateWait};
 use release_ticket_action::ticket::{
     BoardStep, Comment, Decision, Dispatch, EventInputs, FollowedJob, FollowedRun, Freeze, Gate, Log, Notice,
-    Outputs, Reason, Record, Release, Released, Report, Review, Rules, StageReport, Start, StartState,
+    Outputs, Reason, Record, Release, ReleasedTarget, Report, Review, Rules, StageReport, Start, StartState,
     Status, Stuck, Verb, Watch, Word, Writer, text,
 };
 use serde_json::{Map, Value};
@@ -79,7 +79,7 @@ fn at() -> DateTime<Utc> {
 
 fn any_report() -> impl Strategy<Value = Record> {
     let stage = (
-        any::<Option<()>>(),
+        any::<bool>(),
         any_text(),
         any_text(),
         any_status(),
@@ -90,17 +90,19 @@ fn any_report() -> impl Strategy<Value = Record> {
         0..9_u64,
     );
     let stage =
-        stage.prop_map(|(named, target, stage, status, message, url, done, outputs, seq)| StageReport {
-            target: named.map(|()| target.into()),
-            stage,
-            status,
-            message: Some(message),
-            url: Some(url),
-            done,
-            outputs: outputs.into_iter().collect(),
-            at: at(),
-            seq,
-            other: Map::new(),
+        stage.prop_map(|(has_target, target, stage, status, message, url, ends_release, outputs, seq)| {
+            StageReport {
+                target: has_target.then(|| target.into()),
+                stage,
+                status,
+                message: Some(message),
+                url: Some(url),
+                ends_release,
+                outputs: outputs.into_iter().collect(),
+                at: at(),
+                seq,
+                other: Map::new(),
+            }
         });
     (any_writer(), any_text(), prop::collection::vec(stage, 0..4)).prop_map(|(by, run_url, stages)| {
         Record::Report(Report { by, seq: 9, run_url, stages, other: Map::new() })
@@ -118,13 +120,13 @@ fn any_values() -> impl Strategy<Value = Map<String, Value>> {
     prop::collection::vec((any_text(), value), 0..3).prop_map(|values| values.into_iter().collect())
 }
 
-/// Inputs of an event as a record keeps them, or what a newer release keeps of them.
+/// Inputs of an event as a record keeps them, or in the form of a newer release.
 fn any_inputs() -> impl Strategy<Value = Word<EventInputs>> {
     let too_long = prop::collection::btree_map(any_text(), 0..70_000_usize, 0..2);
-    let known = (any_values(), too_long);
-    let known = known.prop_map(|(values, too_long)| Word::Known(EventInputs { values, too_long }));
+    let inputs = (any_values(), too_long);
+    let inputs = inputs.prop_map(|(values, too_long)| Word::Known(EventInputs { values, too_long }));
     let newer = any_text().prop_map(|text| Word::Newer(serde_json::json!({ "sealed": text })));
-    prop_oneof![4 => known, 1 => newer]
+    prop_oneof![4 => inputs, 1 => newer]
 }
 
 /// The name of a target or a gate: often one that others use as well.
@@ -194,22 +196,22 @@ fn any_decision() -> impl Strategy<Value = Record> {
     })
 }
 
-/// Gates and freezes, or what a newer release makes of them.
+/// Gates and freezes, or their form in a newer release.
 fn any_rules() -> impl Strategy<Value = Word<Rules>> {
     let approvers = prop::sample::subsequence(vec!["alice", "@acme/release", "dana"], 0..3);
-    let on_moved = prop::sample::select(vec![
-        Word::Known(OnMoved::Lapse),
-        Word::Known(OnMoved::Warn),
+    let move_policy = prop::sample::select(vec![
+        Word::Known(MovePolicy::Lapse),
+        Word::Known(MovePolicy::Warn),
         Word::Newer("ask_again".into()),
     ]);
-    let required = prop_oneof![1..3_u32, any::<u32>()];
-    let gate = (any_name(), approvers, required, any::<bool>(), on_moved);
-    let gate = gate.prop_map(|(name, approvers, required, not_driver, on_moved)| Gate {
+    let required_approvals = prop_oneof![1..3_u32, any::<u32>()];
+    let gate = (any_name(), approvers, required_approvals, any::<bool>(), move_policy);
+    let gate = gate.prop_map(|(name, approvers, required_approvals, excludes_driver, move_policy)| Gate {
         name: name.into(),
         approvers: approvers.into_iter().map(|text| Approver::parse(text).expect("an approver")).collect(),
-        required,
-        not_driver,
-        on_moved,
+        required_approvals,
+        excludes_driver,
+        move_policy,
     });
     let freeze = (0..4_000_000_000_i64, 0..100_000_i64, any_text());
     let freeze = freeze.prop_map(|(from, length, reason)| {
@@ -217,8 +219,8 @@ fn any_rules() -> impl Strategy<Value = Word<Rules>> {
         Freeze { from: at(from), to: at(from + length), reason }
     });
     let parts = (prop::collection::vec(gate, 0..3), prop::collection::vec(freeze, 0..3));
-    let known = parts.prop_map(|(gates, freezes)| Word::Known(Rules { gates, freezes }));
-    prop_oneof![4 => known, 1 => any_text().prop_map(|text| Word::Newer(text.into()))]
+    let rules = parts.prop_map(|(gates, freezes)| Word::Known(Rules { gates, freezes }));
+    prop_oneof![4 => rules, 1 => any_text().prop_map(|text| Word::Newer(text.into()))]
 }
 
 fn any_dispatch() -> impl Strategy<Value = Record> {
@@ -256,13 +258,13 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
         verify: false,
         turn: run.map(|run| run as u32),
         repeats: run.filter(|run| run % 3 == 0).map(CommentId),
-        because: Some(because.into()),
+        reason: Some(because.into()),
         at: at(),
         other: Map::new(),
     });
     let status = prop_oneof![any_text(), Just("waiting".to_owned()), Just("in_progress".to_owned())];
-    let followed = (any_text(), any_text(), status, prop::option::of(any_text()), any_number());
-    let followed = followed.prop_map(|(target, name, status, conclusion, run)| FollowedRun {
+    let followed_runs = (any_text(), any_text(), status, prop::option::of(any_text()), any_number());
+    let followed_runs = followed_runs.prop_map(|(target, name, status, conclusion, run)| FollowedRun {
         reviews: vec![Review {
             environment: name.clone(),
             reviewers: Login::parse(&name).into_iter().chain(Login::parse("acme/sre")).collect(),
@@ -285,12 +287,12 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
             conclusion,
         }),
         jobs: 2,
-        jobs_over: 1,
+        ended_jobs: 1,
         at: at(),
         other: Map::new(),
     });
     let targets = prop::collection::vec(start, 0..4);
-    let followed = prop::collection::vec(followed, 0..4);
+    let followed_runs = prop::collection::vec(followed_runs, 0..4);
     let left_out = prop::collection::vec(any_text(), 0..2);
     let stuck = (any_text(), prop::option::of(any_number()), any_number());
     let stuck = stuck.prop_map(|(target, run, reports)| {
@@ -299,13 +301,13 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
     });
     let watch = (any::<bool>(), prop::collection::vec(stuck, 0..2), any_number());
     let watch = watch.prop_map(|(follows, stuck, run)| {
-        let cancelled = Some(RunId(run)).filter(|_| follows).into_iter().collect();
-        Watch { follows, stuck, cancelled, ended: Vec::new() }
+        let cancelled_runs = Some(RunId(run)).filter(|_| follows).into_iter().collect();
+        Watch { follows, stuck, cancelled_runs, ended_jobs: Vec::new() }
     });
     let form = prop::option::of(any_values().prop_map(Word::Known));
-    let kept = (form, prop::option::of(any_inputs()), prop::option::of(any_rules()));
-    let parts = (any_writer(), any_text(), targets, followed, left_out, watch, kept);
-    parts.prop_map(|(by, release, targets, followed, left_out, watch, (form, inputs, rules))| {
+    let extras = (form, prop::option::of(any_inputs()), prop::option::of(any_rules()));
+    let parts = (any_writer(), any_text(), targets, followed_runs, left_out, watch, extras);
+    parts.prop_map(|(by, release, targets, followed_runs, left_out, watch, (form, inputs, rules))| {
         let (left_out, release) = (left_out.into_iter().map(Into::into).collect(), Some(release));
         Record::Dispatch(Dispatch {
             by,
@@ -319,10 +321,10 @@ fn any_dispatch() -> impl Strategy<Value = Record> {
             inputs,
             rules,
             left_out,
-            verified: Vec::new(),
+            verifications: Vec::new(),
             watch,
             targets,
-            followed,
+            followed_runs,
             other: Map::new(),
         })
     })
@@ -355,11 +357,18 @@ fn any_notice() -> impl Strategy<Value = Record> {
 fn any_release() -> impl Strategy<Value = Record> {
     let target = (any_text(), any_text(), any_text(), 0..9_u32).prop_map(|(target, tag, url, attempts)| {
         let (release_url, compare_url) = (Some(url.clone()), Some(url));
-        Released { target, tag: Some(tag), release_url, compare_url, attempts, ..Released::default() }
+        ReleasedTarget {
+            target,
+            tag: Some(tag),
+            release_url,
+            compare_url,
+            attempts,
+            ..ReleasedTarget::default()
+        }
     });
     let parts = (any_writer(), any_text(), prop::collection::vec(target, 0..4), any_text());
     parts.prop_map(|(by, text, targets, name)| {
-        let failed_first = Failed {
+        let first_failure = FirstFailure {
             target: name.clone(),
             what: text.clone(),
             url: Some(text.clone()),
@@ -376,8 +385,12 @@ fn any_release() -> impl Strategy<Value = Record> {
             ended_at: at(),
             targets,
             gates: vec![GateWait { name, from: at(), to: at() }],
-            failed_first: Some(failed_first),
-            earlier: vec![Earlier { release: Some(text.clone()), ticket_url: text, seconds: 60 }],
+            first_failure: Some(first_failure),
+            earlier_releases: vec![EarlierRelease {
+                release: Some(text.clone()),
+                ticket_url: text,
+                seconds: 60,
+            }],
             decisions: Vec::new(),
             other: Map::new(),
         }))
@@ -393,7 +406,7 @@ fn comment(id: u64, body: String) -> Comment {
     Comment {
         id: CommentId(id),
         author,
-        trusted: true,
+        is_trusted: true,
         body,
         created_at: at(),
         updated_at: at(),
@@ -421,9 +434,9 @@ proptest! {
         log.extend(records.iter().zip(1..).map(|(record, id)| comment(id, record.render())));
         let BoardStep::Write { body, .. } = log.next_board_step() else { panic!("there is no board yet") };
         prop_assert!(text::length(&body) <= text::BODY_LIMIT);
-        let (_, shown) = body.split_once('\n').expect("a marker line");
-        prop_assert!(!shown.contains("<!--") && !shown.contains("<script") && !shown.contains("!["), "{}", shown);
-        prop_assert!(!shown.contains("@everyone"), "{}", shown);
+        let (_, page) = body.split_once('\n').expect("a marker line");
+        prop_assert!(!page.contains("<!--") && !page.contains("<script") && !page.contains("!["), "{}", page);
+        prop_assert!(!page.contains("@everyone"), "{}", page);
         log.extend([comment(99, body)]);
         prop_assert!(records.is_empty() || log.next_board_step() == BoardStep::Shown);
     }
@@ -433,10 +446,10 @@ proptest! {
         values in prop::collection::vec((prop::sample::select(INPUTS.to_vec()), any_text()), 0..12),
         mode in prop::sample::select(vec!["dispatch", "report", "notify"]),
     ) {
-        let mut given: BTreeMap<String, String> =
+        let mut inputs: BTreeMap<String, String> =
             values.into_iter().map(|(input, value)| (input.name.to_owned(), value)).filter(|(_, value)| !value.trim().is_empty()).collect();
-        given.insert("mode".into(), mode.into());
-        if let Err(problems) = Inputs::read(&given, &job()) {
+        inputs.insert("mode".into(), mode.into());
+        if let Err(problems) = Inputs::read(&inputs, &job()) {
             prop_assert!(!problems.is_empty());
         }
     }
@@ -464,12 +477,12 @@ proptest! {
             "gates": [{ "name": name }],
             "freeze": { "from": "2026-12-20", "to": "2027-01-02", "reason": reason },
         });
-        let listed = targets::parse_file("t.yml", &file.to_string(), &hub, &Defaults::default());
-        if listed.problems.is_empty() {
-            let [gate] = &listed.rules.gates[..] else { panic!("one gate: {listed:?}") };
+        let list = targets::parse_file("t.yml", &file.to_string(), &hub, &Defaults::default());
+        if list.problems.is_empty() {
+            let [gate] = &list.rules.gates[..] else { panic!("one gate: {list:?}") };
             prop_assert_eq!(gate.name.as_str(), name.trim());
-            prop_assert_eq!(&listed.targets[0].needs, std::slice::from_ref(&gate.name));
-            let [freeze] = &listed.rules.freezes[..] else { panic!("one freeze: {listed:?}") };
+            prop_assert_eq!(&list.targets[0].needs, std::slice::from_ref(&gate.name));
+            let [freeze] = &list.rules.freezes[..] else { panic!("one freeze: {list:?}") };
             prop_assert_eq!(freeze.reason.as_str(), reason.trim());
         }
     }

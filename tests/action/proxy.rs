@@ -22,18 +22,18 @@ type Answer = Response<BoxBody<Bytes, hyper::Error>>;
 /// A proxy that forwards requests and opens tunnels, until it is dropped.
 pub(crate) struct Proxy {
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<String>>>,
-    accepting: JoinHandle<()>,
+    requests: Arc<Mutex<Vec<String>>>,
+    task: JoinHandle<()>,
 }
 
-/// What a proxy does with those who come.
+/// The behaviour of a proxy towards its clients.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Rules {
-    /// `USER:PASSWORD` that it asks for.
+    /// The `USER:PASSWORD` that each request needs.
     pub(crate) credentials: Option<&'static str>,
-    /// Where every tunnel leads, whatever the name of the host.
-    pub(crate) leads_to: Option<SocketAddr>,
-    /// Whether it leads nowhere.
+    /// The end of every tunnel, in place of the host that the request names.
+    pub(crate) destination: Option<SocketAddr>,
+    /// Whether it refuses every request.
     pub(crate) refuses: bool,
 }
 
@@ -41,9 +41,9 @@ impl Proxy {
     pub(crate) async fn start(rules: Rules) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on loopback");
         let address = listener.local_addr().expect("it is bound");
-        let seen = Arc::default();
-        let accepting = tokio::spawn(accept(listener, rules, Arc::clone(&seen)));
-        Self { address, seen, accepting }
+        let requests = Arc::default();
+        let task = tokio::spawn(accept(listener, rules, Arc::clone(&requests)));
+        Self { address, requests, task }
     }
 
     /// Its address, with `userinfo` such as `alice:secret@` or nothing.
@@ -56,24 +56,24 @@ impl Proxy {
         self.address.to_string()
     }
 
-    /// What it was asked for: the method and what came behind it.
-    pub(crate) fn seen(&self) -> Vec<String> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The method and the address of each request that it received.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.accepting.abort();
+        self.task.abort();
     }
 }
 
-async fn accept(listener: TcpListener, rules: Rules, seen: Arc<Mutex<Vec<String>>>) {
+async fn accept(listener: TcpListener, rules: Rules, requests: Arc<Mutex<Vec<String>>>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let seen = Arc::clone(&seen);
+        let requests = Arc::clone(&requests);
         let serve = service_fn(move |request: Request<Incoming>| {
             let line = format!("{} {}", request.method(), request.uri());
-            seen.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            requests.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             async move { Ok::<_, Infallible>(answer(request, rules).await) }
         });
         let connection = hyper::server::conn::http1::Builder::new()
@@ -84,37 +84,37 @@ async fn accept(listener: TcpListener, rules: Rules, seen: Arc<Mutex<Vec<String>
 }
 
 async fn answer(mut request: Request<Incoming>, rules: Rules) -> Answer {
-    let given = request.headers_mut().remove(PROXY_AUTHORIZATION);
-    let wanted =
+    let header = request.headers_mut().remove(PROXY_AUTHORIZATION);
+    let required_header =
         rules.credentials.map(|credentials| format!("Basic {}", BASE64_STANDARD.encode(credentials)));
-    if wanted.is_some_and(|wanted| given.is_none_or(|given| given != wanted)) {
-        return bare(StatusCode::PROXY_AUTHENTICATION_REQUIRED);
+    if required_header.is_some_and(|required_header| header.is_none_or(|header| header != required_header)) {
+        return empty_answer(StatusCode::PROXY_AUTHENTICATION_REQUIRED);
     }
     if rules.refuses {
-        return bare(StatusCode::FORBIDDEN);
+        return empty_answer(StatusCode::FORBIDDEN);
     }
     if request.method() != Method::CONNECT {
         let client = Client::builder(TokioExecutor::new()).build_http();
         return client
             .request(request)
             .await
-            .map_or_else(|_| bare(StatusCode::BAD_GATEWAY), |response| response.map(BodyExt::boxed));
+            .map_or_else(|_| empty_answer(StatusCode::BAD_GATEWAY), |response| response.map(BodyExt::boxed));
     }
     let host = request.uri().authority().expect("CONNECT names a host").to_string();
-    let connected = match rules.leads_to {
+    let connection = match rules.destination {
         Some(address) => TcpStream::connect(address).await,
         None => TcpStream::connect(host).await,
     };
-    let Ok(mut server) = connected else { return bare(StatusCode::BAD_GATEWAY) };
+    let Ok(mut server) = connection else { return empty_answer(StatusCode::BAD_GATEWAY) };
     tokio::spawn(async move {
         let client = hyper::upgrade::on(request).await.expect("a tunnel follows the answer");
         // Either side may hang up.
         let _ = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut server).await;
     });
-    bare(StatusCode::OK)
+    empty_answer(StatusCode::OK)
 }
 
-fn bare(status: StatusCode) -> Answer {
+fn empty_answer(status: StatusCode) -> Answer {
     let mut answer = Response::new(Empty::new().map_err(|never| match never {}).boxed());
     *answer.status_mut() = status;
     answer

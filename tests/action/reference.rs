@@ -1,7 +1,7 @@
-//! The text that is rendered from the table of the inputs: in `action.yml`, in the reference, and in the
-//! workflows that others call; and from the JSON Schema of the targets file, in the reference.
+//! Rendered text: from the table of the inputs, in `action.yml`, in the reference, and in the workflows that others
+//! call; and from the JSON Schema of the targets file, in the reference.
 //!
-//! The test compares; `UPDATE_REFERENCE=1 cargo test --test action reference` writes what differs.
+//! The test compares; `UPDATE_REFERENCE=1 cargo test --test action reference` writes the files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,9 +16,9 @@ const NOTE: &str = "Rendered from src/inputs/table.rs; CONTRIBUTING.md says how 
 const RUNS_ON: (&str, &str) =
     ("runs-on", r#"{ description: "A Linux runner with Docker", type: string, default: ubuntu-latest }"#);
 
-/// The workflows that others call, with what the table does not say of them.
-const CALLED: [Called; 2] = [
-    Called {
+/// The workflows that others call, with the facts that the table does not have.
+const CALLED_WORKFLOWS: [CalledWorkflow; 2] = [
+    CalledWorkflow {
         file: ".github/workflows/dispatch.yml",
         wording: &[
             RUNS_ON,
@@ -30,8 +30,8 @@ const CALLED: [Called; 2] = [
         steps: &[Step {
             mode: ModeName::Dispatch,
             // A called workflow that asks for `id-token: write` would make every caller grant it, so
-            // whoever uses a token service writes the step.
-            not_passed_on: &["sts-identity", "sts-url"],
+            // users of a token service write the step themselves.
+            omitted_inputs: &["sts-identity", "sts-url"],
             values: &[
                 ("token", "${{ secrets.token || github.token }}"),
                 (
@@ -41,7 +41,7 @@ const CALLED: [Called; 2] = [
             ],
         }],
     },
-    Called {
+    CalledWorkflow {
         file: ".github/workflows/finish.yml",
         wording: &[
             (
@@ -54,10 +54,9 @@ const CALLED: [Called; 2] = [
         steps: &[
             Step {
                 mode: ModeName::Report,
-                // A target's own token comes by itself, and only its notice needs it. No target holds an
-                // App's key.
-                // A called workflow has no workspace of the caller's, and is a job of its own.
-                not_passed_on: &[
+                // The job's own token is the default, and only the notice needs it. No target holds an App's key.
+                // A called workflow is a job of its own, without the caller's workspace.
+                omitted_inputs: &[
                     "sts-identity",
                     "sts-url",
                     "token",
@@ -71,8 +70,8 @@ const CALLED: [Called; 2] = [
             },
             Step {
                 mode: ModeName::Notify,
-                // The run itself says what went wrong.
-                not_passed_on: &[
+                // The run itself shows the failure.
+                omitted_inputs: &[
                     "sts-identity",
                     "sts-url",
                     "token",
@@ -89,9 +88,9 @@ const CALLED: [Called; 2] = [
 ];
 
 /// A workflow that others call.
-struct Called {
+struct CalledWorkflow {
     file: &'static str,
-    /// Inputs that the action does not have, and those that say something else here.
+    /// Inputs that the action does not have, and inputs with another declaration here.
     wording: &'static [(&'static str, &'static str)],
     steps: &'static [Step],
 }
@@ -100,16 +99,16 @@ struct Called {
 struct Step {
     mode: ModeName,
     /// The inputs that callers cannot give.
-    not_passed_on: &'static [&'static str],
-    /// The inputs that are more than the caller's value.
+    omitted_inputs: &'static [&'static str],
+    /// The inputs with another value than the caller's.
     values: &'static [(&'static str, &'static str)],
 }
 
-/// Lines of a file that are rendered.
+/// Rendered lines of a file.
 struct Region {
     file: &'static str,
-    /// The lines that lead to it, in this order, without their indentation.
-    below: Vec<String>,
+    /// The lines above it that lead to it, in this order, without their indentation.
+    anchors: Vec<String>,
     lines: Vec<String>,
 }
 
@@ -122,24 +121,24 @@ fn the_reference_is_rendered_from_the_table_of_inputs_and_the_schema() {
     }
     #[expect(clippy::disallowed_methods, reason = "tests have no main to read it")]
     let update = std::env::var_os("UPDATE_REFERENCE").is_some();
-    let mut outdated = String::new();
-    for (file, expected) in files {
-        let found = read(file);
-        if found == expected {
+    let mut differences = String::new();
+    for (file, rendering) in files {
+        let content = read(file);
+        if content == rendering {
             continue;
         }
         if update {
-            std::fs::write(path(file), &expected).expect("a writable file");
+            std::fs::write(path(file), &rendering).expect("a writable file");
             continue;
         }
-        let differs = expected.lines().zip(found.lines()).find(|(expected, found)| expected != found);
-        let (expected, found) = differs.unwrap_or_default();
-        outdated += &format!("{file}\n  has:    {}\n  should: {}\n", found.trim(), expected.trim());
+        let difference = rendering.lines().zip(content.lines()).find(|(should, has)| should != has);
+        let (should, has) = difference.unwrap_or_default();
+        differences += &format!("{file}\n  has:    {}\n  should: {}\n", has.trim(), should.trim());
     }
     assert!(
-        outdated.is_empty(),
-        "these files are not what src/inputs/table.rs and src/targets/schema.rs say; \
-         `UPDATE_REFERENCE=1 cargo test --test action reference` writes them:\n{outdated}"
+        differences.is_empty(),
+        "these files differ from src/inputs/table.rs and src/targets/schema.rs; \
+         `UPDATE_REFERENCE=1 cargo test --test action reference` writes them:\n{differences}"
     );
 }
 
@@ -152,43 +151,43 @@ fn read(file: &str) -> String {
 }
 
 fn regions() -> Vec<Region> {
-    let below = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
+    let anchors = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
     let mut regions =
-        vec![Region { file: "action.yml", below: below(&["inputs:"]), lines: inputs_of_action() }];
+        vec![Region { file: "action.yml", anchors: anchors(&["inputs:"]), lines: inputs_of_action() }];
     regions.extend(tables_of_inputs());
     regions.extend(tables_of_targets_file());
-    for called in &CALLED {
-        let below = below(&["workflow_call:", "inputs:"]);
-        regions.push(Region { file: called.file, below, lines: called.inputs() });
-        for step in called.steps {
-            let below = vec![format!("id: {}", step.mode.as_str()), "with:".to_owned()];
-            regions.push(Region { file: called.file, below, lines: step.with() });
+    for workflow in &CALLED_WORKFLOWS {
+        let anchors = anchors(&["workflow_call:", "inputs:"]);
+        regions.push(Region { file: workflow.file, anchors, lines: workflow.inputs() });
+        for step in workflow.steps {
+            let anchors = vec![format!("id: {}", step.mode.as_str()), "with:".to_owned()];
+            regions.push(Region { file: workflow.file, anchors, lines: step.with() });
         }
     }
     regions
 }
 
 impl Region {
-    /// `text` with these lines in place of those that are there: in Markdown a paragraph, in YAML what is
-    /// indented more than the line above.
+    /// `text` with these lines in place of the present ones: in Markdown a paragraph, in YAML the lines with a
+    /// deeper indentation than the line above.
     fn put_into(&self, text: &str) -> String {
         let lines: Vec<&str> = text.lines().collect();
         let mut start = 0;
-        for anchor in &self.below {
-            let found = lines[start..].iter().position(|line| line.trim_start() == anchor);
-            start += 1 + found.unwrap_or_else(|| panic!("{} has no line `{anchor}`", self.file));
+        for anchor in &self.anchors {
+            let position = lines[start..].iter().position(|line| line.trim_start() == anchor);
+            start += 1 + position.unwrap_or_else(|| panic!("{} has no line `{anchor}`", self.file));
         }
         let indent = |line: &str| line.len() - line.trim_start().len();
         let outer = indent(lines[start - 1]);
-        let inside = |line: &str| !line.is_empty() && (self.file.ends_with(".md") || indent(line) > outer);
-        let length = lines[start..].iter().take_while(|line| inside(line)).count();
-        let rendered = self.lines.iter().map(|line| match self.file.ends_with(".md") {
+        let is_inside = |line: &str| !line.is_empty() && (self.file.ends_with(".md") || indent(line) > outer);
+        let length = lines[start..].iter().take_while(|line| is_inside(line)).count();
+        let new_lines = self.lines.iter().map(|line| match self.file.ends_with(".md") {
             true => line.clone(),
             false => format!("{}{line}", " ".repeat(outer + 2)),
         });
         let before = lines[..start].iter().map(|line| (*line).to_owned());
         let after = lines[start + length..].iter().map(|line| (*line).to_owned());
-        before.chain(rendered).chain(after).map(|line| line + "\n").collect()
+        before.chain(new_lines).chain(after).map(|line| line + "\n").collect()
     }
 }
 
@@ -229,7 +228,7 @@ fn inputs_of_action() -> Vec<String> {
     lines
 }
 
-/// What an input means to some modes, with a default that no other place shows.
+/// The meaning of an input for some modes, with a default that no other place shows.
 fn meaning(input: &Input, modes: &[ModeName]) -> String {
     let default = match input.default {
         DefaultValue::ByMode(texts) => by_mode(texts, modes),
@@ -239,7 +238,7 @@ fn meaning(input: &Input, modes: &[ModeName]) -> String {
     format!("{}. Default: {default}", input.meaning)
 }
 
-/// `update` for dispatch and report, `new` for notify; where one text counts for all `modes`, just that.
+/// `update` for dispatch and report, `new` for notify; a single text for all `modes` stands alone.
 fn by_mode(texts: &[(ModeName, &str)], modes: &[ModeName]) -> String {
     let mut groups: Vec<(&str, Vec<ModeName>)> = Vec::new();
     for (mode, text) in texts.iter().filter(|(mode, _)| modes.contains(mode)) {
@@ -275,10 +274,10 @@ fn scalar(text: &str) -> String {
         && !text.ends_with(':')
         && text.parse::<f64>().is_err()
         && text.parse::<bool>().is_err();
-    if is_plain { text.to_owned() } else { quoted(text) }
+    if is_plain { text.to_owned() } else { quote(text) }
 }
 
-fn quoted(text: &str) -> String {
+fn quote(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
@@ -292,9 +291,9 @@ fn tables_of_inputs() -> Vec<Region> {
     let tables = sections.flat_map(|(heading, modes)| {
         Topic::ALL.into_iter().filter_map(move |topic| {
             let topic_heading = format!("### {}", topic.heading());
-            let below = vec![format!("## {heading}"), topic_heading, String::new()];
+            let anchors = vec![format!("## {heading}"), topic_heading, String::new()];
             let lines = table_of_inputs(modes, topic)?;
-            Some(Region { file: "docs/reference/inputs.md", below, lines })
+            Some(Region { file: "docs/reference/inputs.md", anchors, lines })
         })
     });
     tables.collect()
@@ -347,7 +346,7 @@ fn tables_of_targets_file() -> Vec<Region> {
     ];
     let region = |(heading, mapping): (&str, &Value)| Region {
         file: "docs/reference/targets-file.md",
-        below: vec![format!("## {heading}"), String::new()],
+        anchors: vec![format!("## {heading}"), String::new()],
         lines: table_of_keys(mapping),
     };
     tables.map(region).into()
@@ -355,10 +354,10 @@ fn tables_of_targets_file() -> Vec<Region> {
 
 fn table_of_keys(mapping: &Value) -> Vec<String> {
     let keys = mapping["properties"].as_object().expect("a mapping has keys");
-    let required: Vec<&str> =
+    let required_keys: Vec<&str> =
         mapping["required"].as_array().into_iter().flatten().flat_map(Value::as_str).collect();
     let rows = keys.iter().map(|(key, value)| {
-        let need = if required.contains(&key.as_str()) { "required" } else { "" };
+        let need = if required_keys.contains(&key.as_str()) { "required" } else { "" };
         let meaning = value["description"].as_str().expect("each key has a description");
         row([&format!("`{key}`"), need, &kind(value), meaning.trim_end_matches('.')])
     });
@@ -394,11 +393,11 @@ fn the_defaults_of_a_targets_file_are_keys_of_a_target() {
         mapping["properties"].as_object().expect("a mapping has keys").keys().cloned().collect()
     };
     let file = &schema["oneOf"][0]["properties"];
-    let mut of_a_target = keys(&file["targets"]["items"]["oneOf"][1]);
-    of_a_target.retain(|key| !["repository", "name", "needs"].contains(&key.as_str()));
+    let mut target_keys = keys(&file["targets"]["items"]["oneOf"][1]);
+    target_keys.retain(|key| !["repository", "name", "needs"].contains(&key.as_str()));
     assert_eq!(
         keys(&file["defaults"]),
-        of_a_target,
+        target_keys,
         "docs/reference/targets-file.md says which keys it takes"
     );
 }
@@ -428,22 +427,24 @@ fn noun(takes: Takes) -> &'static str {
 
 // ---- the workflows that others call ----
 
-impl Called {
-    /// What its callers can give: what it says itself, then what its steps pass on.
+impl CalledWorkflow {
+    /// The inputs of the workflow: those of its own wording, then those that its steps pass on.
     fn inputs(&self) -> Vec<String> {
         let mut lines = vec![format!("# {NOTE}")];
-        let of_action = |name: &str| INPUTS.iter().any(|input| input.name == name);
-        let others = self.wording.iter().filter(|(name, _)| !of_action(name));
+        let is_of_action = |name: &str| INPUTS.iter().any(|input| input.name == name);
+        let others = self.wording.iter().filter(|(name, _)| !is_of_action(name));
         lines.extend(others.map(|(name, text)| format!("{name}: {text}")));
-        let mut passed: Vec<(&Input, Vec<ModeName>)> = Vec::new();
-        for (mode, input) in self.steps.iter().flat_map(|step| step.passed_on().map(|it| (step.mode, it))) {
-            match passed.iter_mut().find(|(other, _)| other.name == input.name) {
+        let mut inputs: Vec<(&Input, Vec<ModeName>)> = Vec::new();
+        for (mode, input) in
+            self.steps.iter().flat_map(|step| step.workflow_inputs().map(|it| (step.mode, it)))
+        {
+            match inputs.iter_mut().find(|(other, _)| other.name == input.name) {
                 Some((first, modes)) if first.modes.contains(&mode) => modes.push(mode),
                 Some(_) => panic!("`{}` means several things in {}", input.name, self.file),
-                None => passed.push((input, vec![mode])),
+                None => inputs.push((input, vec![mode])),
             }
         }
-        lines.extend(passed.iter().map(|(input, modes)| {
+        lines.extend(inputs.iter().map(|(input, modes)| {
             let wording = self.wording.iter().find(|(name, _)| *name == input.name);
             let text = wording.map_or_else(|| declaration(input, modes), |(_, text)| (*text).to_owned());
             format!("{}: {text}", input.name)
@@ -452,8 +453,8 @@ impl Called {
     }
 }
 
-/// An input of a workflow. A string is passed on where it is blank, so that the action's default counts;
-/// a boolean or number never is blank.
+/// The declaration of a workflow's input. A workflow passes on a blank string, so that the action's default
+/// counts; a boolean or a number is never blank.
 fn declaration(input: &Input, modes: &[ModeName]) -> String {
     let mut defaults: Vec<&str> = modes.iter().filter_map(|mode| input.default.text(*mode)).collect();
     defaults.dedup();
@@ -467,24 +468,24 @@ fn declaration(input: &Input, modes: &[ModeName]) -> String {
         DefaultValue::Fixed(text) => format!("{}. Default: `{text}`", input.meaning),
         _ => meaning(input, modes),
     };
-    let description = quoted(&sentence(&description));
+    let description = quote(&sentence(&description));
     format!("{{ description: {description}, type: {kind}{default} }}")
 }
 
 impl Step {
     /// The inputs of the action that are inputs of the workflow, too.
-    fn passed_on(&self) -> impl Iterator<Item = &'static Input> {
+    fn workflow_inputs(&self) -> impl Iterator<Item = &'static Input> {
         let has_own_value = |name: &str| self.values.iter().any(|(other, _)| *other == name);
-        self.given().filter(move |input| {
+        self.inputs().filter(move |input| {
             input.name != "mode" && !has_own_value(input.name) && !matches!(input.takes, Takes::Secret)
         })
     }
 
-    /// The inputs of the action that the step gives.
-    fn given(&self) -> impl Iterator<Item = &'static Input> {
+    /// The inputs of the action that the step sets.
+    fn inputs(&self) -> impl Iterator<Item = &'static Input> {
         let in_mode = INPUTS.iter().filter(|input| input.modes.contains(&self.mode));
         in_mode.filter(|input| {
-            !matches!(input.takes, Takes::Context) && !self.not_passed_on.contains(&input.name)
+            !matches!(input.takes, Takes::Context) && !self.omitted_inputs.contains(&input.name)
         })
     }
 
@@ -500,6 +501,6 @@ impl Step {
             };
             format!("{name}: {value}")
         };
-        self.given().map(line).collect()
+        self.inputs().map(line).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Claims by git references: one job starts a target, whatever lists show.
+//! Claims by git references: one job starts a target, even if lists lag.
 
 use std::time::Duration;
 
@@ -38,15 +38,15 @@ async fn a_target_is_claimed_by_a_reference_that_is_kept_until_the_ticket_is_clo
 }
 
 #[tokio::test]
-async fn without_the_permission_for_references_nothing_is_started_and_it_is_named() {
+async fn a_missing_permission_for_references_is_reported_and_nothing_starts() {
     let acme = Acme::new().await;
-    let done = dispatch(1).run_in(&acme).await;
-    done.fails().says("cannot start web").says("`contents: write`").says("acme/hub");
+    let outcome = dispatch(1).run_in(&acme).await;
+    outcome.fails().says("cannot start web").says("`contents: write`").says("acme/hub");
     assert!(acme.world.runs("acme/web").is_empty());
 }
 
 #[tokio::test]
-async fn two_jobs_that_see_nothing_of_each_other_start_a_target_once() {
+async fn two_jobs_that_do_not_see_each_other_start_a_target_once() {
     let acme = acme().await;
     let ticket = acme.world.issue("acme/hub", "Release 1.4.0", "Ready?", "alice");
     let runs = [(); 2].map(|()| acme.world.start_run("acme/hub", "release.yml", "workflow_dispatch"));
@@ -57,9 +57,9 @@ async fn two_jobs_that_see_nothing_of_each_other_start_a_target_once() {
         if is_of_hub { Duration::from_secs(8) } else { Duration::ZERO }
     });
     // Each session reads its own writes, and two tokens are two sessions.
-    let other = acme.world.token("another-hub-token").acts_as("acme-release[bot]");
-    let other = other.can("acme/hub", &["issues: write", "actions: read", "contents: write"]);
-    other.can("acme/web", &["actions: write", "contents: read"]);
+    let other_token = acme.world.token("another-hub-token").acts_as("acme-release[bot]");
+    let other_token = other_token.can("acme/hub", &["issues: write", "actions: read", "contents: write"]);
+    other_token.can("acme/web", &["actions: write", "contents: read"]);
     let tokens = ["hub-token", "another-hub-token"].into_iter();
     let steps = runs
         .into_iter()
@@ -75,6 +75,6 @@ async fn two_jobs_that_see_nothing_of_each_other_start_a_target_once() {
 #[tokio::test]
 async fn a_run_of_another_repository_cannot_claim_by_references_of_the_hub() {
     let acme = acme().await;
-    let done = dispatch(1).in_repository("acme/web").input("repository", "acme/hub").run_in(&acme).await;
-    done.fails().says("`claim: ref` needs a commit of acme/hub");
+    let outcome = dispatch(1).in_repository("acme/web").input("repository", "acme/hub").run_in(&acme).await;
+    outcome.fails().says("`claim: ref` needs a commit of acme/hub");
 }

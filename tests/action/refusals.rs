@@ -1,32 +1,31 @@
-//! What GitHub refuses is said in people's words, with what to do, wherever people look: the log, the record, the
-//! results.
+//! A refusal by GitHub in plain words, with help, in each place where people look: the log, the record, the results.
 
 use serde_json::Value;
 use simulated_github::{Fault, Kind};
 
-use crate::support::{Acme, Done, Step, for_people};
+use crate::support::{Acme, Outcome, Step, for_people};
 
 fn dispatch(targets: &str) -> Step {
     let step = Step::new("dispatch").run(500).input("targets", targets).input("workflow", "release.yml");
     step.input("release", "1.4.0")
 }
 
-fn errors(done: &Done) -> Vec<String> {
-    let results: Vec<Value> = serde_json::from_str(done.output("results")).expect("a list");
+fn errors(outcome: &Outcome) -> Vec<String> {
+    let results: Vec<Value> = serde_json::from_str(outcome.output("results")).expect("a list");
     results.iter().map(|result| result["error"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 #[tokio::test]
-async fn a_start_that_is_refused_says_what_and_why_and_what_to_do_in_log_record_and_results() {
+async fn a_refused_start_is_explained_in_the_log_the_record_and_the_results() {
     let acme = Acme::new().await;
-    // It may read the workflow and not start it.
+    // The token may read the workflow, and may not start it.
     acme.world.token("hub-token").can("acme/web", &["actions: read", "contents: read"]);
-    let done = dispatch("web, api").run_in(&acme).await;
+    let outcome = dispatch("web, api").run_in(&acme).await;
     let refusal = "GitHub refused to start `release.yml` of acme/web at `main`: Resource not accessible by \
                    integration (403)";
     let help = "grant the token `actions: write` on acme/web";
-    done.fails().says(&format!("::error::cannot start web: {refusal}%0Ahelp: {help}"));
-    assert_eq!(errors(&done), [format!("{refusal}\nhelp: {help}"), String::new()]);
+    outcome.fails().says(&format!("::error::cannot start web: {refusal}%0Ahelp: {help}"));
+    assert_eq!(errors(&outcome), [format!("{refusal}\nhelp: {help}"), String::new()]);
     let record = for_people(&acme.records(1)[0].body);
     let (record, _) = record.split_once("\n- **api**").expect("the other target");
     insta::assert_snapshot!(record, @r"
@@ -41,11 +40,11 @@ async fn a_start_that_is_refused_says_what_and_why_and_what_to_do_in_log_record_
 
 #[tokio::test]
 async fn each_refusal_of_a_start_has_its_remedy() {
-    // GitHub's own check decides where the workflow file cannot be read.
-    let blind = |acme: &Acme| {
+    // GitHub's own check decides if the step cannot read the workflow file.
+    let add_blind_token = |acme: &Acme| {
         acme.world.token("blind").acts_as("acme-release[bot]").can("acme/web", &["actions: write"])
     };
-    for (workflow, ref_, inputs, message, help) in [
+    for (workflow, git_ref, inputs, message, help) in [
         (
             "on: { workflow_dispatch: }",
             "main",
@@ -77,21 +76,21 @@ async fn each_refusal_of_a_start_has_its_remedy() {
     ] {
         let acme = Acme::new().await;
         acme.world.repository("acme/web").private().file(".github/workflows/release.yml", workflow);
-        blind(&acme);
-        let targets = format!("[{{ repository: acme/web, ref: {ref_}, inputs: {inputs} }}]");
+        add_blind_token(&acme);
+        let targets = format!("[{{ repository: acme/web, ref: {git_ref}, inputs: {inputs} }}]");
         let step = dispatch(&targets).input("token", "blind").input("ticket-token", "hub-token");
-        let done = step.run_in(&acme).await;
-        done.fails().says(message).says("GitHub refused to start `release.yml` of acme/web").says("(422)");
+        let outcome = step.run_in(&acme).await;
+        outcome.fails().says(message).says("GitHub refused to start `release.yml` of acme/web").says("(422)");
         let record = for_people(&acme.records(1)[0].body);
         assert!(record.contains("**What to do:** ") && record.contains(help), "{record}");
-        assert!(errors(&done)[0].contains(help), "{:?}", errors(&done));
+        assert!(errors(&outcome)[0].contains(help), "{:?}", errors(&outcome));
     }
 }
 
 #[tokio::test]
-async fn every_kind_of_refusal_says_what_was_asked_for_and_what_to_do() {
+async fn every_kind_of_refusal_names_the_request_and_the_help() {
     let report = || Step::new("report").input("ticket", "acme/hub#1").input("status", "success");
-    let waits =
+    let waiting_dispatch =
         || dispatch("web").input("wait", "true").input("wait-timeout", "1s").input("wait-interval", "1s");
     let cases = [
         ("POST", "/repos/acme/hub/issues", dispatch("web"), "open an issue in acme/hub"),
@@ -106,11 +105,11 @@ async fn every_kind_of_refusal_says_what_was_asked_for_and_what_to_do() {
             dispatch("web"),
             "show `.github/workflows/release.yml` of acme/web",
         ),
-        ("GET", "/repos/acme/web/actions/runs/*", waits(), "show run"),
+        ("GET", "/repos/acme/web/actions/runs/*", waiting_dispatch(), "show run"),
         (
             "POST",
             "/repos/acme/web/actions/runs/*/cancel",
-            waits().input("cancel-on-timeout", "true"),
+            waiting_dispatch().input("cancel-on-timeout", "true"),
             "cancel run",
         ),
         (
@@ -135,8 +134,9 @@ async fn every_kind_of_refusal_says_what_was_asked_for_and_what_to_do() {
         acme.world.token("hub-token").can("acme/web", &["actions: write", "contents: write"]);
         acme.world.fault(Fault::on(method, path).always().then(Kind::StatusBefore(403)));
         let step = step.variable("GITHUB_SHA", "0123456789abcdef0123456789abcdef01234567");
-        let done = step.input("retry-timeout", "1s").run_in(&acme).await;
-        done.says(&format!("GitHub refused to {purpose}"))
+        let outcome = step.input("retry-timeout", "1s").run_in(&acme).await;
+        outcome
+            .says(&format!("GitHub refused to {purpose}"))
             .says("Forbidden (403)")
             .says("help: grant the token ");
     }
@@ -146,13 +146,13 @@ async fn every_kind_of_refusal_says_what_was_asked_for_and_what_to_do() {
 async fn a_blank_token_asks_whether_the_secret_exists() {
     let acme = Acme::new().await;
     let ticket = acme.world.issue("acme/hub", "By hand", "", "alice");
-    let elsewhere = Step::new("report").input("token", "").input("ticket", format!("acme/hub#{ticket}"));
-    let done = elsewhere.input("status", "success").run_in(&acme).await;
-    insta::assert_snapshot!(done.succeeds().visible_log(), @"::warning::cannot report to acme/hub#1: `token` is blank: does the secret exist here?%0Ahelp: give the step a `token` that this run has; runs that forks and Dependabot start are given no secrets; if the step gives a `ticket-token` or a GitHub App, it is blank here: does the secret exist?");
-    let dispatched = dispatch("web").input("token", "").run_in(&acme).await;
-    dispatched.fails().says("cannot reach acme/web: `token` is blank");
-    let here = Step::new("report").in_repository("acme/hub").input("token", "").input("ticket", ticket);
-    here.input("status", "success").run_in(&acme).await.says("`token` is blank: does the secret exist here?").says(
+    let from_web = Step::new("report").input("token", "").input("ticket", format!("acme/hub#{ticket}"));
+    let outcome = from_web.input("status", "success").run_in(&acme).await;
+    insta::assert_snapshot!(outcome.succeeds().visible_log(), @"::warning::cannot report to acme/hub#1: `token` is blank: does the secret exist here?%0Ahelp: give the step a `token` that this run has; runs that forks and Dependabot start get no secrets; if the step gives a `ticket-token` or a GitHub App, it is blank here: does the secret exist?%0Asee: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-secret-is-blank");
+    let outcome = dispatch("web").input("token", "").run_in(&acme).await;
+    outcome.fails().says("cannot reach acme/web: `token` is blank");
+    let from_hub = Step::new("report").in_repository("acme/hub").input("token", "").input("ticket", ticket);
+    from_hub.input("status", "success").run_in(&acme).await.says("`token` is blank: does the secret exist here?").says(
         "or, as the ticket is in this job's own repository, give the step `ticket-token: ${{ github.token }}` and \
          the job the permission `issues: write`",
     );
@@ -172,15 +172,15 @@ async fn a_token_that_may_not_write_the_ticket_of_its_own_repository_names_the_j
             let step = Step::new("report").in_repository(repository).input("token", "other");
             step.input("ticket", format!("acme/hub#{ticket}")).input("status", "success")
         };
-        let own = "`ticket-token: ${{ github.token }}` and the job the permission `issues: write`";
-        let done = step("acme/hub").run_in(&acme).await;
-        done.succeeds().says(&format!("({status})")).says(own);
-        let done = step("acme/web").run_in(&acme).await;
-        assert!(!done.log.contains(own), "{}", done.log);
-        done.says(
+        let own_token = "`ticket-token: ${{ github.token }}` and the job the permission `issues: write`";
+        let outcome = step("acme/hub").run_in(&acme).await;
+        outcome.succeeds().says(&format!("({status})")).says(own_token);
+        let outcome = step("acme/web").run_in(&acme).await;
+        assert!(!outcome.log.contains(own_token), "{}", outcome.log);
+        outcome.says(
             "if the step gives a `ticket-token` or a GitHub App, it is blank here: does the secret exist?",
         );
-        let done = step("acme/hub").input("ticket-token", "other").run_in(&acme).await;
-        assert!(!done.log.contains(own), "it has one already: {}", done.log);
+        let outcome = step("acme/hub").input("ticket-token", "other").run_in(&acme).await;
+        assert!(!outcome.log.contains(own_token), "it has one already: {}", outcome.log);
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use simulated_github::{Comment, Environment, Fault, Job, Kind, Release, Run};
 use tempfile::TempDir;
 
-use crate::support::{Acme, Done, Step, for_people, without_links};
+use crate::support::{Acme, Outcome, Step, for_people, without_links};
 
 const SHA: &str = "c0ffee5ca1ab1ec0ffee5ca1ab1ec0ffee5ca1ab";
 
@@ -31,20 +31,20 @@ impl Hub {
     }
 
     /// Releases both targets, and waits for them.
-    async fn release(&self, run: u64, release: &str) -> Done {
-        let known = ["web", "api"].map(|name| self.acme.world.runs(&format!("acme/{name}")).len());
+    async fn release(&self, run: u64, release: &str) -> Outcome {
+        let run_counts = ["web", "api"].map(|name| self.acme.world.runs(&format!("acme/{name}")).len());
         let step = self.step(run, release).input("wait", "true").input("wait-interval", "50ms");
         let step = step.spawn_in(&self.acme);
-        for (name, known) in ["web", "api"].into_iter().zip(known) {
-            let run = self.next_run(name, known).await;
+        for (name, index) in ["web", "api"].into_iter().zip(run_counts) {
+            let run = self.next_run(name, index).await;
             self.publish(&run, name, release);
         }
         step.end().await
     }
 
-    async fn next_run(&self, name: &str, known: usize) -> Run {
+    async fn next_run(&self, name: &str, index: usize) -> Run {
         for _ in 0..400 {
-            if let Some(run) = self.acme.world.runs(&format!("acme/{name}")).get(known) {
+            if let Some(run) = self.acme.world.runs(&format!("acme/{name}")).get(index) {
                 return run.clone();
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
@@ -52,7 +52,7 @@ impl Hub {
         panic!("{name} was not started:\n{}", self.acme.world.story());
     }
 
-    /// The run publishes a release, and ends well.
+    /// The run publishes a release, and succeeds.
     fn publish(&self, run: &Run, name: &str, release: &str) {
         let world = &self.acme.world;
         let notes = format!("* {name} is faster. Thanks to @everyone in #12");
@@ -74,13 +74,13 @@ impl Hub {
         for_people(&records[0].body)
     }
 
-    fn file(&self, done: &Done) -> Value {
-        let path = self.path(done);
+    fn file(&self, outcome: &Outcome) -> Value {
+        let path = self.path(outcome);
         serde_json::from_str(&std::fs::read_to_string(path).expect("a file")).expect("JSON")
     }
 
-    fn path(&self, done: &Done) -> PathBuf {
-        let path = done.output("record-path");
+    fn path(&self, outcome: &Outcome) -> PathBuf {
+        let path = outcome.output("record-path");
         assert!(Path::new(path).is_relative() && !path.is_empty(), "`{path}`");
         self.workspace.path().join(path)
     }
@@ -89,8 +89,8 @@ impl Hub {
 #[tokio::test]
 async fn a_release_that_is_complete_leaves_one_record_and_a_file() {
     let hub = Hub::new().await;
-    let done = hub.release(500, "1.4.0").await;
-    done.succeeds();
+    let outcome = hub.release(500, "1.4.0").await;
+    outcome.succeeds();
     let record = without_links(&hub.record(1));
     for part in [
         "📦 **Release 1.4.0 is complete:** 2 targets in ",
@@ -103,8 +103,8 @@ async fn a_release_that_is_complete_leaves_one_record_and_a_file() {
     }
     assert!(!record.contains("@everyone") && !record.contains(" #12"), "{record}");
     assert_eq!(hub.acme.world.issue_view("acme/hub", 1).state, "closed");
-    assert_eq!(done.output("record-path"), "release-record-1.json");
-    let file = hub.file(&done);
+    assert_eq!(outcome.output("record-path"), "release-record-1.json");
+    let file = hub.file(&outcome);
     let validator = jsonschema::validator_for(&json_schema()).expect("a schema");
     let errors: Vec<String> = validator.iter_errors(&file).map(|error| error.to_string()).collect();
     assert_eq!(errors, Vec::<String>::new());
@@ -131,16 +131,16 @@ async fn the_next_release_is_compared_with_the_one_before() {
     let hub = Hub::new().await;
     hub.release(500, "1.3.0").await.succeeds();
     for message in ["Cache more", "Cache less"] {
-        hub.acme.world.push_saying("acme/web", "main", message);
+        hub.acme.world.push_with_message("acme/web", "main", message);
     }
-    let done = hub.release(501, "1.4.0").await;
-    let file = hub.file(done.succeeds());
+    let outcome = hub.release(501, "1.4.0").await;
+    let file = hub.file(outcome.succeeds());
     let url = hub.acme.server.url();
     assert_eq!(file["earlier"][0]["release"], "1.3.0");
     assert_eq!(file["earlier"][0]["ticket_url"], "https://github.com/acme/hub/issues/1");
     let web = file["targets"].as_array().and_then(|targets| targets.iter().find(|it| it["target"] == "web"));
-    let compared = format!("{url}/acme/web/compare/v1.3.0...v1.4.0");
-    assert_eq!(web.map(|web| (&web["compare_url"], &web["commits"])), Some((&json!(compared), &json!(2))));
+    let comparison = format!("{url}/acme/web/compare/v1.3.0...v1.4.0");
+    assert_eq!(web.map(|web| (&web["compare_url"], &web["commits"])), Some((&json!(comparison), &json!(2))));
     let record = without_links(&hub.record(2));
     assert!(record.contains("⏱️ Before: ") && record.contains("(1.3.0)"), "{record}");
     assert!(record.contains("| 2 commits |"), "{record}");
@@ -151,13 +151,13 @@ async fn only_a_record_of_this_hub_counts_as_the_one_before() {
     let hub = Hub::new().await;
     hub.release(500, "1.3.0").await.succeeds();
     let (record, version) = (hub.records(1).remove(0), "v1.3.0");
-    // Others copy it, with another tag.
+    // A member copies it, with another tag.
     hub.acme.world.repository("acme/hub").member("mallory", "MEMBER");
-    let forged = record.body.replace(version, "v6.6.6");
+    let forgery = record.body.replace(version, "v6.6.6");
     hub.acme.world.delete_comment("acme/hub", record.id);
-    hub.acme.world.comment("acme/hub", 1, "mallory", &forged);
-    let done = hub.release(501, "1.4.0").await;
-    let file = hub.file(done.succeeds());
+    hub.acme.world.comment("acme/hub", 1, "mallory", &forgery);
+    let outcome = hub.release(501, "1.4.0").await;
+    let file = hub.file(outcome.succeeds());
     assert_eq!(file.get("earlier"), None);
     assert!(!file.to_string().contains("v6.6.6"), "{file}");
 }
@@ -170,12 +170,12 @@ async fn nothing_is_recorded_before_everything_is_released() {
     let web = hub.next_run("web", 0).await;
     hub.publish(&web, "web", "1.4.0");
     let api = hub.next_run("api", 0).await;
-    let failed = Job::new("build").step("Run tests", "failure").concluded("failure");
-    hub.acme.world.add_job(api.id, failed);
+    let build = Job::new("build").step("Run tests", "failure").conclusion("failure");
+    hub.acme.world.add_job(api.id, build);
     hub.acme.world.finish_run(api.id, "failure");
-    let done = step.end().await;
-    done.fails();
-    assert_eq!((hub.records(1).len(), done.output("record-path")), (0, ""));
+    let outcome = step.end().await;
+    outcome.fails();
+    assert_eq!((hub.records(1).len(), outcome.output("record-path")), (0, ""));
 
     // The failed run goes on in another attempt: the record says so.
     hub.acme.world.advance(Duration::from_secs(600));
@@ -183,8 +183,8 @@ async fn nothing_is_recorded_before_everything_is_released() {
     hub.acme.world.add_job(api.id, Job::new("build").running());
     hub.acme.world.advance(Duration::from_secs(60));
     hub.acme.world.finish_run(api.id, "success");
-    let done = hub.step(501, "1.4.0").input("wait", "true").run_in(&hub.acme).await;
-    let file = hub.file(done.succeeds());
+    let outcome = hub.step(501, "1.4.0").input("wait", "true").run_in(&hub.acme).await;
+    let file = hub.file(outcome.succeeds());
     assert_eq!(file["failed_first"]["target"], "api");
     assert_eq!(file["failed_first"]["what"], "build / Run tests");
     let record = without_links(&hub.record(1));
@@ -193,13 +193,13 @@ async fn nothing_is_recorded_before_everything_is_released() {
 }
 
 #[tokio::test]
-async fn the_time_of_people_is_told_from_that_of_runners() {
+async fn the_record_separates_the_time_of_people_from_that_of_runners() {
     let hub = Hub::new().await;
     let step = hub.step(500, "1.4.0").input("targets", "web").input("wait", "true");
     let step = step.input("wait-interval", "50ms").spawn_in(&hub.acme);
     let web = hub.next_run("web", 0).await;
     let world = &hub.acme.world;
-    world.add_job(web.id, Job::new("build").concluded("success"));
+    world.add_job(web.id, Job::new("build").conclusion("success"));
     let production = Environment::new("production").reviewer("dana");
     let deploy = world.add_job(web.id, Job::new("deploy").waiting_for(production));
     world.advance(Duration::from_secs(2_400));
@@ -210,8 +210,8 @@ async fn the_time_of_people_is_told_from_that_of_runners() {
         job.started_at = Some(now);
     });
     world.finish_run(web.id, "success");
-    let done = step.end().await;
-    let file = hub.file(done.succeeds());
+    let outcome = step.end().await;
+    let file = hub.file(outcome.succeeds());
     let periods = file["targets"][0]["periods"].as_array().cloned().unwrap_or_default();
     assert!(periods.iter().any(|period| period["phase"] == "waiting_for_people"), "{file:#}");
     let record = hub.record(1).replace('\u{a0}', " ");
@@ -219,28 +219,28 @@ async fn the_time_of_people_is_told_from_that_of_runners() {
 }
 
 #[tokio::test]
-async fn what_github_does_not_show_is_left_out_and_named() {
+async fn a_fact_that_github_does_not_show_is_left_out_and_named() {
     let hub = Hub::new().await;
     for name in ["web", "api"] {
-        let asked = Fault::on("GET", format!("/repos/acme/{name}/releases/tags/*")).always();
-        hub.acme.world.fault(asked.then(Kind::StatusBefore(403)));
+        let lookup = Fault::on("GET", format!("/repos/acme/{name}/releases/tags/*")).always();
+        hub.acme.world.fault(lookup.then(Kind::StatusBefore(403)));
     }
-    let done = hub.release(500, "1.4.0").await;
-    done.succeeds();
+    let outcome = hub.release(500, "1.4.0").await;
+    outcome.succeeds();
     let record = without_links(&hub.record(1));
-    assert!(record.contains("ℹ️ Parts are left out that GitHub does not show: of"), "{record}");
+    assert!(record.contains("ℹ️ Incomplete, as GitHub does not show everything: "), "{record}");
     assert!(record.contains("its release and what has changed"), "{record}");
-    assert_eq!(hub.acme.world.issue_view("acme/hub", 1).state, "closed", "nothing fails for that");
+    assert_eq!(hub.acme.world.issue_view("acme/hub", 1).state, "closed", "a gap is not a failure");
 }
 
 #[tokio::test]
 async fn a_dry_run_prints_the_record_and_writes_no_file() {
     let hub = Hub::new().await;
     let step = hub.step(500, "1.4.0").input("wait", "true").input("dry-run", "true");
-    let done = step.input("publish-release", "true").run_in(&hub.acme).await;
-    done.succeeds().says("comment on acme/hub#0: the record of the release 1.4.0");
-    done.says("publish the record of the release as 1.4.0 of acme/hub");
-    assert_eq!((hub.acme.world.story().as_str(), done.output("record-path")), ("", ""));
+    let outcome = step.input("publish-release", "true").run_in(&hub.acme).await;
+    outcome.succeeds().says("comment on acme/hub#0: the record of the release 1.4.0");
+    outcome.says("publish the record of the release as 1.4.0 of acme/hub");
+    assert_eq!((hub.acme.world.story().as_str(), outcome.output("record-path")), ("", ""));
 }
 
 #[tokio::test]
@@ -250,8 +250,8 @@ async fn the_file_replaces_a_symbolic_link_and_follows_none() {
     let target = outside.path().join("target");
     std::fs::write(&target, "as it was").expect("a writable folder");
     std::os::unix::fs::symlink(&target, hub.workspace.path().join("release-record-1.json")).expect("a link");
-    let done = hub.release(500, "1.4.0").await;
-    assert_eq!(hub.file(done.succeeds())["format"], 1);
+    let outcome = hub.release(500, "1.4.0").await;
+    assert_eq!(hub.file(outcome.succeeds())["format"], 1);
     assert_eq!(std::fs::read_to_string(&target).expect("a file"), "as it was");
     let names: Vec<_> = std::fs::read_dir(hub.workspace.path()).expect("a folder").flatten().collect();
     assert_eq!(names.len(), 1, "{names:?}");
@@ -262,27 +262,27 @@ async fn the_record_is_published_as_a_release_of_the_hub_once() {
     let hub = Hub::new().await;
     hub.acme.world.token("hub-token").can("acme/hub", &["issues: write", "actions: read", "contents: write"]);
     let head = hub.acme.world.head("acme/hub", "main");
-    let publishing = |step: Step| step.input("publish-release", "true").variable("GITHUB_SHA", &head);
+    let publish = |step: Step| step.input("publish-release", "true").variable("GITHUB_SHA", &head);
     hub.release(500, "1.4.0").await.succeeds();
-    publishing(hub.step(500, "1.4.0").attempt(2).input("wait", "true")).run_in(&hub.acme).await.succeeds();
+    publish(hub.step(500, "1.4.0").attempt(2).input("wait", "true")).run_in(&hub.acme).await.succeeds();
     let releases = hub.acme.world.releases("acme/hub");
     assert_eq!(releases.iter().map(|release| release.tag.as_str()).collect::<Vec<_>>(), ["1.4.0"]);
     assert!(releases[0].body.contains("**Release 1.4.0 is complete:**"), "{}", releases[0].body);
     assert_eq!(hub.acme.world.head("acme/hub", "1.4.0"), head);
     hub.acme.world.clear_story();
-    publishing(hub.step(500, "1.4.0").attempt(3).input("wait", "true")).run_in(&hub.acme).await.succeeds();
+    publish(hub.step(500, "1.4.0").attempt(3).input("wait", "true")).run_in(&hub.acme).await.succeeds();
     assert!(!hub.acme.world.story().contains("release 1.4.0"), "{}", hub.acme.world.story());
 }
 
 #[tokio::test]
-async fn a_release_of_somebody_else_stays_as_it_is() {
+async fn a_release_of_another_account_stays_as_it_is() {
     let hub = Hub::new().await;
     hub.acme.world.token("hub-token").can("acme/hub", &["issues: write", "actions: read", "contents: write"]);
     hub.acme.world.release("acme/hub", Release::new("1.4.0").notes("By hand."));
     hub.release(500, "1.4.0").await.succeeds();
     let step = hub.step(500, "1.4.0").attempt(2).input("wait", "true").input("publish-release", "true");
-    let done = step.run_in(&hub.acme).await;
-    done.succeeds().says("the record is not published: acme/hub has another release 1.4.0");
+    let outcome = step.run_in(&hub.acme).await;
+    outcome.succeeds().says("the record is not published: acme/hub has another release 1.4.0");
     assert_eq!(hub.acme.world.releases("acme/hub")[0].body, "By hand.");
 }
 
@@ -302,7 +302,7 @@ async fn an_unclear_answer_publishes_no_second_release() {
 async fn a_name_that_git_takes_for_no_tag_is_refused_before_anything_is_started() {
     let hub = Hub::new().await;
     let step = hub.step(500, "Release 1.4").input("publish-release", "true");
-    let done = step.run_in(&hub.acme).await;
-    done.fails().says("`publish-release`: Git takes no tag `Release 1.4`");
+    let outcome = step.run_in(&hub.acme).await;
+    outcome.fails().says("`publish-release`: Git takes no tag `Release 1.4`");
     assert_eq!(hub.acme.world.story(), "");
 }

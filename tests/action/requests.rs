@@ -1,11 +1,11 @@
-//! How many requests a step makes.
+//! The number of requests of a step.
 
 use crate::support::{Acme, Step};
 
 #[tokio::test]
 async fn a_report_makes_four_requests_at_most_in_a_quiet_ticket() {
     let acme = Acme::new().await;
-    let ticket = acme.dispatched("web").await;
+    let ticket = acme.dispatch("web").await;
     let temp = tempfile::tempdir().expect("a folder");
     for status in ["in_progress", "success"] {
         acme.world.clear_exchanges();
@@ -14,7 +14,7 @@ async fn a_report_makes_four_requests_at_most_in_a_quiet_ticket() {
         step.input("status", status).run_in(&acme).await.succeeds();
         assert!(acme.requests().len() <= 4, "{:#?}", acme.requests());
     }
-    // Nobody dispatched this one, so that it has no board yet.
+    // This ticket has no dispatch, and so no board yet.
     let ticket = acme.world.issue("acme/hub", "By hand", "", "alice");
     acme.world.clear_exchanges();
     Step::new("report")
@@ -35,7 +35,7 @@ async fn a_dispatch_of_twenty_targets_makes_four_requests_for_each_and_a_share_o
     let step = Step::new("dispatch").input("targets", names.join("\n")).input("workflow", "release.yml");
     step.input("release", "2.0").run_in(&acme).await.succeeds();
     let requests = acme.requests();
-    // For each: the repository, the workflow file, whether it is switched on, the start.
+    // For each: the repository, the workflow file, the state of the workflow, the start.
     assert!(requests.len() <= 4 * 20 + 16, "{} requests: {requests:#?}", requests.len());
     assert_eq!(requests.iter().filter(|request| request.ends_with("/dispatches")).count(), 20);
 }
@@ -43,7 +43,7 @@ async fn a_dispatch_of_twenty_targets_makes_four_requests_for_each_and_a_share_o
 #[tokio::test]
 async fn on_a_large_ticket_each_report_reads_all_of_it_and_makes_three_other_requests() {
     let acme = Acme::new().await;
-    let ticket = acme.dispatched("web").await;
+    let ticket = acme.dispatch("web").await;
     let step = |job: &str| {
         let step = Step::new("report").run(9_000).job(job).input("status", "success");
         step.input("ticket", format!("acme/hub#{ticket}"))
@@ -62,7 +62,7 @@ async fn on_a_large_ticket_each_report_reads_all_of_it_and_makes_three_other_req
         step("second").temp(temp.path()).run_in(&acme).await.succeeds();
         requests.push(acme.requests().len());
     }
-    // Each reads five pages, writes the record and the board, and reads what changed.
+    // Each reads five pages, writes the record and the board, and reads the changes.
     assert_eq!(requests, [5 + 3, 5 + 3]);
     assert!(acme.board(ticket).contains("Shows 453 records"), "{}", acme.board(ticket));
 }

@@ -1,11 +1,11 @@
-//! Runs that wait for somebody's approval, for a wait timer, or for another run of their concurrency group.
+//! Runs that wait for an approval, for a wait timer, or for another run of their concurrency group.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use simulated_github::{Environment, Fault, Job, Kind};
 
-use crate::support::{Acme, Done, Running, Step, until_the_board_says};
+use crate::support::{Acme, Outcome, RunningStep, Step, until_the_board_says};
 
 /// A dispatch of web by the hub's run 500.
 fn dispatch() -> Step {
@@ -13,7 +13,7 @@ fn dispatch() -> Step {
     step.input("release", "1.4.0")
 }
 
-fn waiting(acme: &Acme) -> Running {
+fn waiting_dispatch(acme: &Acme) -> RunningStep {
     dispatch().input("wait", "true").input("wait-interval", "50ms").spawn_in(acme)
 }
 
@@ -21,33 +21,33 @@ fn production() -> Environment {
     Environment::new("production").reviewer("dana").reviewer("acme/sre")
 }
 
-/// The run of web, which has built and waits for an environment with its job `deploy`.
-async fn waits_for(acme: &Acme, environment: Environment) -> u64 {
+/// The run of web that waits before `environment` with its job `deploy`, after its job `build`.
+async fn run_before(acme: &Acme, environment: Environment) -> u64 {
     until(acme, "web is started", |acme| !acme.world.runs("acme/web").is_empty()).await;
     let run = acme.world.runs("acme/web")[0].id;
-    acme.world.add_job(run, Job::new("build").concluded("success"));
+    acme.world.add_job(run, Job::new("build").conclusion("success"));
     acme.world.add_job(run, Job::new("deploy").waiting_for(environment));
     run
 }
 
-async fn until(acme: &Acme, what: &str, is_so: impl Fn(&Acme) -> bool) {
+async fn until(acme: &Acme, event: &str, has_happened: impl Fn(&Acme) -> bool) {
     for _ in 0..400 {
-        if is_so(acme) {
+        if has_happened(acme) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     let comments = acme.world.issue_view("acme/hub", 1).comments;
     let bodies = comments.into_iter().map(|comment| comment.body).collect::<Vec<_>>();
-    panic!("never: {what}\n{}", bodies.join("\n\n"));
+    panic!("never: {event}\n{}", bodies.join("\n\n"));
 }
 
-fn result(done: &Done) -> Value {
-    let results: Value = serde_json::from_str(done.output("results")).expect("JSON");
+fn result(outcome: &Outcome) -> Value {
+    let results: Value = serde_json::from_str(outcome.output("results")).expect("JSON");
     results[0].clone()
 }
 
-/// How often GitHub was asked what the run waits for.
+/// The number of questions about the run's pending deployments.
 fn questions(acme: &Acme) -> usize {
     acme.requests().iter().filter(|line| line.ends_with("/pending_deployments")).count()
 }
@@ -55,8 +55,8 @@ fn questions(acme: &Acme) -> usize {
 #[tokio::test]
 async fn a_run_that_waits_for_a_review_names_the_reviewers_and_goes_on_when_one_approves() {
     let acme = Acme::new().await;
-    let step = waiting(&acme);
-    let run = waits_for(&acme, production()).await;
+    let step = waiting_dispatch(&acme);
+    let run = run_before(&acme, production()).await;
     until_the_board_says(&acme, "✋ needs review").await;
     let remark = "**web** waits for **dana** or **acme/sre** to approve `production`";
     until_the_board_says(&acme, remark).await;
@@ -70,9 +70,9 @@ async fn a_run_that_waits_for_a_review_names_the_reviewers_and_goes_on_when_one_
     until_the_board_says(&acme, "🔄 in progress").await;
     assert!(!acme.board(1).contains("approve"), "{}", acme.board(1));
     acme.world.finish_run(run, "success");
-    let done = step.end().await;
-    done.succeeds();
-    assert_eq!((&result(&done)["status"], done.output("waiting-for")), (&json!("released"), ""));
+    let outcome = step.end().await;
+    outcome.succeeds();
+    assert_eq!((&result(&outcome)["status"], outcome.output("waiting-for")), (&json!("released"), ""));
     assert_eq!(questions(&acme), 1);
 }
 
@@ -80,13 +80,13 @@ async fn a_run_that_waits_for_a_review_names_the_reviewers_and_goes_on_when_one_
 async fn a_dispatch_that_does_not_wait_says_that_a_review_is_needed_and_later_that_it_is_not() {
     let acme = Acme::new().await;
     dispatch().run_in(&acme).await.succeeds();
-    let run = waits_for(&acme, production()).await;
+    let run = run_before(&acme, production()).await;
     for hub_run in [501, 502] {
-        let done = dispatch().run(hub_run).run_in(&acme).await;
-        done.succeeds();
-        let result = result(&done);
+        let outcome = dispatch().run(hub_run).run_in(&acme).await;
+        outcome.succeeds();
+        let result = result(&outcome);
         assert_eq!((&result["status"], &result["waiting_for"]), (&json!("review"), &json!(["review"])));
-        assert_eq!((&result["conclusion"], done.output("waiting-for")), (&Value::Null, "review web"));
+        assert_eq!((&result["conclusion"], outcome.output("waiting-for")), (&Value::Null, "review web"));
         assert!(
             acme.board(1).contains("**dana** or **acme/sre** to approve `production`"),
             "{}",
@@ -95,9 +95,9 @@ async fn a_dispatch_that_does_not_wait_says_that_a_review_is_needed_and_later_th
     }
     assert_eq!(acme.records(1).len(), 3, "it is recorded and mentioned once");
     acme.world.approve(run, "production");
-    let done = dispatch().run(503).run_in(&acme).await;
-    done.succeeds();
-    assert_eq!((&result(&done)["status"], done.output("waiting-for")), (&json!("in_progress"), ""));
+    let outcome = dispatch().run(503).run_in(&acme).await;
+    outcome.succeeds();
+    assert_eq!((&result(&outcome)["status"], outcome.output("waiting-for")), (&json!("in_progress"), ""));
     assert!(!acme.board(1).contains("approve"), "{}", acme.board(1));
 }
 
@@ -107,21 +107,21 @@ async fn a_job_that_is_out_of_time_while_only_people_can_go_on_ends_well() {
     let step = dispatch().input("targets", "[web, { repository: api, needs: web }]");
     let step = step.input("wait", "true").input("wait-interval", "50ms").input("wait-timeout", "2s");
     let step = step.spawn_in(&acme);
-    waits_for(&acme, production()).await;
-    let done = step.end().await;
-    done.succeeds();
-    let results: Value = serde_json::from_str(done.output("results")).expect("JSON");
-    let told = |index: usize| (results[index]["status"].clone(), results[index]["waiting_for"].clone());
-    assert_eq!(told(0), (json!("review"), json!(["review"])));
-    assert_eq!(told(1), (json!("waiting"), json!(["web"])));
-    assert_eq!(done.output("waiting-for"), "review web");
+    run_before(&acme, production()).await;
+    let outcome = step.end().await;
+    outcome.succeeds();
+    let results: Value = serde_json::from_str(outcome.output("results")).expect("JSON");
+    let state = |index: usize| (results[index]["status"].clone(), results[index]["waiting_for"].clone());
+    assert_eq!(state(0), (json!("review"), json!(["review"])));
+    assert_eq!(state(1), (json!("waiting"), json!(["web"])));
+    assert_eq!(outcome.output("waiting-for"), "review web");
 }
 
 #[tokio::test]
 async fn a_run_that_only_waits_for_a_timer_needs_no_review() {
     let acme = Acme::new().await;
-    let step = waiting(&acme);
-    let run = waits_for(&acme, Environment::new("production").wait_timer(30)).await;
+    let step = waiting_dispatch(&acme);
+    let run = run_before(&acme, Environment::new("production").wait_timer(30)).await;
     until_the_board_says(&acme, "timer ends 2").await;
     let board = acme.board(1);
     assert!(board.contains("🕓 queued") && !board.contains("needs review"), "{board}");
@@ -132,14 +132,14 @@ async fn a_run_that_only_waits_for_a_timer_needs_no_review() {
 }
 
 #[tokio::test]
-async fn a_timer_that_is_over_is_asked_for_once_more() {
+async fn a_hub_job_asks_once_more_when_a_timer_has_ended() {
     let acme = Acme::new().await;
-    let step = waiting(&acme);
-    let timed = Environment::new("production").wait_timer(1);
+    let step = waiting_dispatch(&acme);
+    let environment = Environment::new("production").wait_timer(1);
     until(&acme, "web is started", |acme| !acme.world.runs("acme/web").is_empty()).await;
     let run = acme.world.runs("acme/web")[0].id;
-    let mut job = Job::new("deploy").waiting_for(timed);
-    // It began to wait almost a minute ago.
+    let mut job = Job::new("deploy").waiting_for(environment);
+    // The job began to wait almost a minute ago.
     job.started_at = Some(acme.world.now() - Duration::from_secs(57));
     acme.world.add_job(run, job);
     until_the_board_says(&acme, "timer ends 2").await;
@@ -151,29 +151,29 @@ async fn a_timer_that_is_over_is_asked_for_once_more() {
 }
 
 #[tokio::test]
-async fn a_refusal_to_say_who_reviews_is_no_failure() {
+async fn a_refusal_to_name_the_reviewers_is_not_a_failure() {
     let acme = Acme::new().await;
-    let pending = Fault::on("GET", "/repos/acme/web/actions/runs/*/pending_deployments").always();
-    acme.world.fault(pending.then(Kind::StatusBefore(403)));
-    let step = waiting(&acme);
-    let run = waits_for(&acme, production()).await;
+    let pending_deployments = Fault::on("GET", "/repos/acme/web/actions/runs/*/pending_deployments").always();
+    acme.world.fault(pending_deployments.then(Kind::StatusBefore(403)));
+    let step = waiting_dispatch(&acme);
+    let run = run_before(&acme, production()).await;
     until_the_board_says(&acme, "✋ needs review").await;
     until_the_board_says(&acme, "**web** waits for an approval or a protection rule of its environment")
         .await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(questions(&acme), 1);
     acme.world.finish_run(run, "success");
-    let done = step.end().await;
-    done.succeeds().says("GitHub does not say who reviews web, run ");
+    let outcome = step.end().await;
+    outcome.succeeds().says("GitHub does not say who reviews web, run ");
 }
 
 #[tokio::test]
-async fn a_bad_answer_is_asked_for_again() {
+async fn a_hub_job_asks_again_after_a_bad_answer() {
     let acme = Acme::new().await;
-    let pending = Fault::on("GET", "/repos/acme/web/actions/runs/*/pending_deployments");
-    acme.world.fault(pending.then(Kind::StatusBefore(502)));
-    let step = waiting(&acme);
-    let run = waits_for(&acme, production()).await;
+    let pending_deployments = Fault::on("GET", "/repos/acme/web/actions/runs/*/pending_deployments");
+    acme.world.fault(pending_deployments.then(Kind::StatusBefore(502)));
+    let step = waiting_dispatch(&acme);
+    let run = run_before(&acme, production()).await;
     until_the_board_says(&acme, "**dana** or **acme/sre** to approve `production`").await;
     acme.world.finish_run(run, "success");
     step.end().await.succeeds();
@@ -182,8 +182,8 @@ async fn a_bad_answer_is_asked_for_again() {
 #[tokio::test]
 async fn a_job_that_waits_for_a_review_says_so_while_another_one_is_at_work() {
     let acme = Acme::new().await;
-    let step = waiting(&acme);
-    let run = waits_for(&acme, production()).await;
+    let step = waiting_dispatch(&acme);
+    let run = run_before(&acme, production()).await;
     let docs = acme.world.add_job(run, Job::new("docs").running());
     acme.world.update_run(run, |run| run.status = "in_progress".into());
     until_the_board_says(&acme, "✋ needs review").await;
@@ -193,7 +193,7 @@ async fn a_job_that_waits_for_a_review_says_so_while_another_one_is_at_work() {
     assert!(acme.board(1).contains("🔄 in progress"), "{}", acme.board(1));
     acme.world.update_run(run, |run| {
         let docs = run.jobs.iter_mut().find(|job| job.id == docs).expect("the job");
-        *docs = docs.clone().concluded("success");
+        *docs = docs.clone().conclusion("success");
     });
     acme.world.finish_run(run, "success");
     step.end().await.succeeds();
@@ -202,7 +202,7 @@ async fn a_job_that_waits_for_a_review_says_so_while_another_one_is_at_work() {
 #[tokio::test]
 async fn a_run_that_its_concurrency_group_holds_says_so() {
     let acme = Acme::new().await;
-    let step = waiting(&acme);
+    let step = waiting_dispatch(&acme);
     until(&acme, "web is started", |acme| !acme.world.runs("acme/web").is_empty()).await;
     let run = acme.world.runs("acme/web")[0].id;
     acme.world.update_run(run, |run| run.status = "pending".into());
@@ -213,11 +213,12 @@ async fn a_run_that_its_concurrency_group_holds_says_so() {
 }
 
 #[tokio::test]
-async fn names_of_environments_and_reviewers_are_shown_as_text() {
+async fn names_of_environments_and_reviewers_are_plain_text_on_the_board() {
     let acme = Acme::new().await;
-    let step = waiting(&acme);
-    let hostile = Environment::new("`| <img src=x> @alice #12\n## x").reviewer("dana").reviewer("acme/a@b");
-    let run = waits_for(&acme, hostile).await;
+    let step = waiting_dispatch(&acme);
+    let environment =
+        Environment::new("`| <img src=x> @alice #12\n## x").reviewer("dana").reviewer("acme/a@b");
+    let run = run_before(&acme, environment).await;
     until_the_board_says(&acme, "**dana** to approve ").await;
     let record = acme.records(1).remove(0).body;
     for text in [acme.board(1), record.split_once('\n').expect("two lines").1.to_owned()] {
@@ -231,13 +232,13 @@ async fn names_of_environments_and_reviewers_are_shown_as_text() {
 #[tokio::test]
 async fn the_action_approves_nothing() {
     let acme = Acme::new().await;
-    let step = waiting(&acme);
-    let run = waits_for(&acme, Environment::new("production").reviewer("acme-release[bot]")).await;
+    let step = waiting_dispatch(&acme);
+    let run = run_before(&acme, Environment::new("production").reviewer("acme-release[bot]")).await;
     until_the_board_says(&acme, "acme-release[bot]** to approve").await;
     acme.world.let_go(run, "production");
     acme.world.finish_run(run, "success");
     step.end().await.succeeds();
     let writes = acme.requests().into_iter().filter(|line| !line.starts_with("GET "));
-    let to_web: Vec<String> = writes.filter(|line| line.contains("/repos/acme/web/")).collect();
-    assert_eq!(to_web, ["POST /repos/acme/web/actions/workflows/release.yml/dispatches"]);
+    let requests: Vec<String> = writes.filter(|line| line.contains("/repos/acme/web/")).collect();
+    assert_eq!(requests, ["POST /repos/acme/web/actions/workflows/release.yml/dispatches"]);
 }

@@ -1,5 +1,5 @@
-//! The JSON Schema of the targets file says what the reader accepts; that of the release's record has a story's file checked
-//! against it in `release_record`.
+//! The JSON Schema of the targets file accepts the files that the reader accepts. `release_record` checks a file against
+//! the schema of the release's record.
 
 use release_ticket_action::targets::schema::json_schema;
 use release_ticket_action::targets::{Defaults, parse_file};
@@ -14,13 +14,13 @@ fn the_files_in_the_repository_are_the_schemas_of_the_code() {
     ];
     for (file, schema) in schemas {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-        let expected = format!("{schema:#}\n");
-        let found = std::fs::read_to_string(&path).unwrap_or_default();
-        // Written anew, so that it is only to be committed.
-        if found != expected {
-            std::fs::write(&path, &expected).expect("a writable folder");
+        let text = format!("{schema:#}\n");
+        let content = std::fs::read_to_string(&path).unwrap_or_default();
+        // The test writes the file, so that only the commit is left to do.
+        if content != text {
+            std::fs::write(&path, &text).expect("a writable folder");
         }
-        assert!(found == expected, "{file} was outdated; it is written anew");
+        assert!(content == text, "{file} was out of date; this test has written it");
     }
 }
 
@@ -99,13 +99,13 @@ fn the_schema_and_the_reader_accept_the_same_files() {
         (false, "targets: [web]\nfreeze: [{ from: 2026-12-20, to: 2027-01-02, reason: \"a\\nb\" }]"),
     ] {
         let value: Value = serde_saphyr::from_str(text).expect("YAML");
-        let read = parse_file(
+        let list = parse_file(
             "t.yml",
             text,
             &hub,
             &Defaults { workflow: Some("r.yml".into()), ..Defaults::default() },
         );
         assert_eq!(validator.is_valid(&value), fits, "the schema, of {text}");
-        assert_eq!(read.problems.is_empty(), fits, "the reader, of {text}: {:?}", read.problems);
+        assert_eq!(list.problems.is_empty(), fits, "the reader, of {text}: {:?}", list.problems);
     }
 }

@@ -1,5 +1,5 @@
-//! Secrets come out nowhere: not in logs, errors, debug output, the summary, the outputs, what the
-//! steps of a job share, or what is written and sent.
+//! Secrets come out nowhere: not in logs, errors, debug output, the summary, the outputs, the files that the
+//! steps of a job share, or requests.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use simulated_github::{App, Fault, JobIdentity, KeyForm, Kind, TokenService, private_key};
 
-use crate::support::{Acme, Done, Step};
+use crate::support::{Acme, Outcome, Step};
 
 /// A world in which every kind of secret is good for something.
 struct Vault {
@@ -44,9 +44,9 @@ impl Vault {
         Self { acme, app, job, service, ticket, temp }
     }
 
-    /// A debug run of a mode with all secrets that there are.
+    /// A debug run of a mode with every kind of secret.
     fn step(&self, mode: &str) -> Step {
-        let step = Step::new(mode).app(&self.app).exchanging(&self.job, &self.service, "all");
+        let step = Step::new(mode).app(&self.app).exchange_identity(&self.job, &self.service, "all");
         let step = step.input("token", TOKENS[0]).input("ticket-token", TOKENS[1]).debug();
         let step = step.temp(self.temp.path()).run(500).input("status", "failure");
         match mode {
@@ -57,15 +57,15 @@ impl Vault {
         }
     }
 
-    /// Every secret that was given, signed or minted so far, in every form in which it would be one.
+    /// Every secret of the inputs, of signed identities and of new tokens so far, in each form that gives it away.
     fn secrets(&self) -> Vec<String> {
         let mut secrets: Vec<String> = TOKENS.map(str::to_owned).to_vec();
         secrets.push(self.job.request_token().to_owned());
         secrets.extend(self.acme.world.installation_tokens().into_iter().map(|token| token.secret));
-        // Whoever has the signature and knows the rest has all of it.
-        let signed = self.acme.world.signed_identities().into_iter();
-        let sent = self.acme.world.exchanges().into_iter().filter_map(|exchange| exchange.token);
-        for token in signed.chain(sent).filter(|token| token.starts_with("eyJ")) {
+        // The signature alone is a secret: a thief can know the rest.
+        let identities = self.acme.world.signed_identities().into_iter();
+        let request_tokens = self.acme.world.exchanges().into_iter().filter_map(|exchange| exchange.token);
+        for token in identities.chain(request_tokens).filter(|token| token.starts_with("eyJ")) {
             secrets.extend(token.rsplit('.').next().map(str::to_owned));
             secrets.push(token);
         }
@@ -79,57 +79,61 @@ impl Vault {
         secrets
     }
 
-    /// Runs a step, and looks for secrets in all that came of it.
-    async fn run(&self, name: &str, step: Step) -> Done {
-        let done = step.run_in(&self.acme).await;
-        let outputs: String = done.outputs.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-        let mut seen = vec![
-            ("log", done.visible_log()),
-            ("errors", done.errors.clone()),
-            ("summary", done.summary.clone()),
+    /// Runs a step, and looks for secrets in all its traces.
+    async fn run(&self, name: &str, step: Step) -> Outcome {
+        let outcome = step.run_in(&self.acme).await;
+        let outputs: String =
+            outcome.outputs.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        let mut texts = vec![
+            ("log", outcome.visible_log()),
+            ("errors", outcome.errors.clone()),
+            ("summary", outcome.summary.clone()),
             ("outputs", outputs),
         ];
-        read_all(self.temp.path(), &mut seen);
+        read_all(self.temp.path(), &mut texts);
         for exchange in self.acme.world.exchanges() {
-            seen.push(("path", format!("{}?{}", exchange.path, exchange.query)));
-            seen.push(("body", exchange.request_body.map(|body| body.to_string()).unwrap_or_default()));
+            texts.push(("path", format!("{}?{}", exchange.path, exchange.query)));
+            texts.push(("body", exchange.request_body.map(|body| body.to_string()).unwrap_or_default()));
         }
-        seen.extend(self.service.asked().into_iter().map(|asked| ("path of the service", asked.path)));
+        texts.extend(
+            self.service.questions().into_iter().map(|request| ("path of the service", request.path)),
+        );
         for secret in self.secrets() {
-            for (place, text) in &seen {
+            for (place, text) in &texts {
                 assert!(!text.contains(&secret), "{name}: {secret} is in the {place}:\n{text}");
             }
         }
-        self.each_secret_went_where_it_belongs(name);
-        done
+        self.assert_destinations(name);
+        outcome
     }
 
-    /// The key and the request token are sent nowhere, an identity to the service alone, and what is
-    /// for GitHub to GitHub alone.
-    fn each_secret_went_where_it_belongs(&self, name: &str) {
+    /// Asserts that no request holds the key or the request token, that only the service gets an identity, and that
+    /// only GitHub gets its tokens.
+    fn assert_destinations(&self, name: &str) {
         let identities = self.acme.world.signed_identities();
-        for asked in self.service.asked() {
-            assert!(identities.contains(&asked.bearer), "{name}: the service was shown {}", asked.bearer);
+        for request in self.service.questions() {
+            assert!(identities.contains(&request.bearer), "{name}: the service got {}", request.bearer);
         }
         for exchange in self.acme.world.exchanges() {
             let token = exchange.token.unwrap_or_default();
-            assert!(!identities.contains(&token), "{name}: {} was shown an identity", exchange.path);
+            assert!(!identities.contains(&token), "{name}: {} got an identity", exchange.path);
             assert_ne!(token, self.job.request_token(), "{name}: {}", exchange.path);
             let is_signature = token.starts_with("eyJ");
-            let takes_one = exchange.path.contains("installation") && exchange.path != "/installation/token";
-            assert_eq!(is_signature, takes_one, "{name}: {}", exchange.path);
+            let takes_signature =
+                exchange.path.contains("installation") && exchange.path != "/installation/token";
+            assert_eq!(is_signature, takes_signature, "{name}: {}", exchange.path);
         }
     }
 }
 
-fn read_all(folder: &Path, seen: &mut Vec<(&str, String)>) {
+fn read_all(folder: &Path, texts: &mut Vec<(&str, String)>) {
     for entry in std::fs::read_dir(folder).expect("a readable folder").flatten() {
         let path = entry.path();
         if path.is_dir() {
-            read_all(&path, seen);
+            read_all(&path, texts);
         } else {
             let text = std::fs::read(&path).expect("a readable file");
-            seen.push(("files of the job", String::from_utf8_lossy(&text).into_owned()));
+            texts.push(("files of the job", String::from_utf8_lossy(&text).into_owned()));
         }
     }
 }
@@ -140,15 +144,15 @@ const MODES: [&str; 3] = ["dispatch", "report", "notify"];
 async fn secrets_come_out_nowhere_when_all_is_well() {
     for mode in MODES {
         let vault = Vault::new().await;
-        let done = vault.run(mode, vault.step(mode)).await;
-        done.succeeds().says("::group::");
-        // What is looked for was there to be seen.
+        let outcome = vault.run(mode, vault.step(mode)).await;
+        outcome.succeeds().says("::group::");
+        // The step used these secrets: the log masks them.
         for secret in &vault.secrets()[..3] {
-            assert!(done.log.contains(&format!("::add-mask::{secret}\n")), "{mode}: {secret}");
+            assert!(outcome.log.contains(&format!("::add-mask::{secret}\n")), "{mode}: {secret}");
         }
         let service = vault.step(mode).without("INPUT_TICKET-TOKEN").job("by-service");
         vault.run(&format!("{mode} by the token service"), service).await.succeeds();
-        assert_eq!(vault.service.asked().len(), 1, "{mode}");
+        assert_eq!(vault.service.questions().len(), 1, "{mode}");
         let app = vault.step(mode).without("INPUT_TICKET-TOKEN").without("INPUT_STS-IDENTITY").job("by-app");
         vault.run(&format!("{mode} by the App"), app).await.succeeds();
         assert!(!vault.acme.world.installation_tokens().is_empty());
@@ -218,25 +222,25 @@ async fn secrets_come_out_nowhere_when_inputs_are_bad() {
             ("sts-url", "http://example.com"),
             ("sts-identity", "a b"),
         ] {
-            let done =
+            let outcome =
                 vault.run(&format!("{mode} with a bad {name}"), vault.step(mode).input(name, value)).await;
-            // A report and a notice are tried with what else there is.
+            // A report and a notice try the other credentials.
             if mode == "dispatch" || !matches!(name, "token" | "ticket-token" | "private-key") {
-                done.ends_with(2);
+                outcome.ends_with(2);
                 assert_eq!(vault.acme.requests(), [""; 0]);
             }
             vault.acme.world.clear_exchanges();
         }
-        let nowhere = vault.step(mode).without("GITHUB_REPOSITORY");
-        vault.run(&format!("{mode} outside a job"), nowhere).await.ends_with(2);
+        let step = vault.step(mode).without("GITHUB_REPOSITORY");
+        vault.run(&format!("{mode} outside a job"), step).await.ends_with(2);
     }
 }
 
 #[tokio::test]
-async fn a_request_token_that_nobody_can_send_is_no_way_out() {
+async fn a_request_token_that_no_header_can_hold_does_not_come_out() {
     let vault = Vault::new().await;
     let step = vault.step("report").without("INPUT_TICKET-TOKEN");
-    let done = vault.run("odd", step.variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "with a\u{7}bell")).await;
-    done.succeeds();
-    assert!(!done.visible_log().contains("bell") && !done.summary.contains("bell"), "{}", done.log);
+    let outcome = vault.run("odd", step.variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "with a\u{7}bell")).await;
+    outcome.succeeds();
+    assert!(!outcome.visible_log().contains("bell") && !outcome.summary.contains("bell"), "{}", outcome.log);
 }

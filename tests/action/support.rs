@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::conformance;
 
-/// A target's workflow that takes the ticket from whoever starts it.
+/// A target's workflow that takes the ticket as an input.
 pub(crate) const RELEASE_WORKFLOW: &str = "
 name: Release
 run-name: Release for ${{ inputs.release-ticket }}
@@ -85,14 +85,14 @@ impl Acme {
         row.unwrap_or_else(|| panic!("a row of {target}:\n{board}")).to_owned()
     }
 
-    /// A dispatch of `targets` that is over, with its ticket's number.
-    pub(crate) async fn dispatched(&self, targets: &str) -> u64 {
+    /// Runs a dispatch of `targets` to its end, and gives the number of its ticket.
+    pub(crate) async fn dispatch(&self, targets: &str) -> u64 {
         let run = self.world.start_run("acme/hub", "release.yml", "workflow_dispatch");
         let step = Step::new("dispatch").run(run).input("targets", targets).input("workflow", "release.yml");
-        let done = step.input("release", "1.4.0").run_in(self).await;
-        done.succeeds();
+        let outcome = step.input("release", "1.4.0").run_in(self).await;
+        outcome.succeeds();
         self.world.finish_run(run, "success");
-        done.output("ticket-number").parse().expect("a number")
+        outcome.output("ticket-number").parse().expect("a number")
     }
 
     /// The event of a comment that a person writes on an issue of the hub.
@@ -101,22 +101,22 @@ impl Acme {
         self.world.comment_event(id, "created")
     }
 
-    /// The requests since they were last cleared, as `METHOD path`.
+    /// The requests since the last `clear_exchanges`, as `METHOD path`.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.world.exchanges().iter().map(simulated_github::Exchange::request_line).collect()
     }
 }
 
-/// Every request and every answer of every test is checked against GitHub's description.
+/// Checks each request and each answer of a test against GitHub's description.
 impl Drop for Acme {
     fn drop(&mut self) {
         if std::thread::panicking() {
             return;
         }
         self.world.assert_known_routes();
-        // GitHub refuses requests of nobody.
-        let nameless = self.world.exchanges().into_iter().find(|exchange| exchange.user_agent.is_none());
-        assert!(nameless.is_none(), "without a user agent: {nameless:?}");
+        // GitHub refuses requests without a user agent.
+        let exchange = self.world.exchanges().into_iter().find(|exchange| exchange.user_agent.is_none());
+        assert!(exchange.is_none(), "without a user agent: {exchange:?}");
         if let Some(description) = conformance::description()
             && let Err(report) = description.check_all(&self.world.exchanges())
         {
@@ -147,7 +147,7 @@ fn is_board(comment: &Comment) -> bool {
 /// A text without the marker.
 pub(crate) fn for_people(body: &str) -> String {
     let lines = body.lines().filter(|line| !line.starts_with("<!-- release-ticket:"));
-    // A space at which no line breaks is a space.
+    // People see a no-break space as a space.
     lines.collect::<Vec<_>>().join("\n").replace('\u{a0}', " ")
 }
 
@@ -159,7 +159,7 @@ pub(crate) fn without_links(markdown: &str) -> String {
     std::iter::once(first).chain(others).collect::<String>().replace('[', "")
 }
 
-/// A step before it is run.
+/// A step before its start.
 pub(crate) struct Step {
     environment: BTreeMap<String, String>,
     event: Value,
@@ -224,7 +224,7 @@ impl Step {
     }
 
     /// Lets the job ask for its identity, and exchanges it at `service` by this trust policy.
-    pub(crate) fn exchanging(self, job: &JobIdentity, service: &TokenService, policy: &str) -> Self {
+    pub(crate) fn exchange_identity(self, job: &JobIdentity, service: &TokenService, policy: &str) -> Self {
         let step = self.without("INPUT_TOKEN").input("sts-url", service.url()).input("sts-identity", policy);
         job.variables().into_iter().fold(step, |step, (name, value)| step.variable(name, value))
     }
@@ -255,13 +255,13 @@ impl Step {
         self.variable("RUNNER_TEMP", temp.display())
     }
 
-    /// Lets it take no more than so many bytes of memory, of which 256 MiB are the stack of a template.
+    /// Limits the memory of the step to so many bytes. The stack of a template takes 256 MiB of them.
     pub(crate) fn within_memory(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
         self
     }
 
-    /// A folder of its own for the job's state.
+    /// Gives the job a folder of its own for its state.
     pub(crate) fn share_temp(self) -> Self {
         let temp = self.temp.path().join("runner");
         std::fs::create_dir_all(&temp).expect("a writable folder");
@@ -272,23 +272,23 @@ impl Step {
         self.variable("RUNNER_DEBUG", 1)
     }
 
-    pub(crate) async fn run_in(self, acme: &Acme) -> Done {
+    pub(crate) async fn run_in(self, acme: &Acme) -> Outcome {
         let url = acme.server.url();
         self.variable("GITHUB_API_URL", url).start().await
     }
 
-    /// Runs the binary with nothing but this environment, to its end.
-    pub(crate) async fn start(self) -> Done {
+    /// Runs the binary to its end, with this environment alone.
+    pub(crate) async fn start(self) -> Outcome {
         self.spawn().end().await
     }
 
     /// Starts the binary in this world.
-    pub(crate) fn spawn_in(self, acme: &Acme) -> Running {
+    pub(crate) fn spawn_in(self, acme: &Acme) -> RunningStep {
         let url = acme.server.url();
         self.variable("GITHUB_API_URL", url).spawn()
     }
 
-    fn spawn(mut self) -> Running {
+    fn spawn(mut self) -> RunningStep {
         let file = |name: &str| self.temp.path().join(name);
         let (event, output, summary) = (file("event.json"), file("output"), file("summary.md"));
         let state = file("state");
@@ -306,9 +306,9 @@ impl Step {
             None => tokio::process::Command::new(binary),
             Some(bytes) => {
                 // A shell would leave out the variables whose names have hyphens.
-                let mut limited = tokio::process::Command::new("prlimit");
-                limited.args([&format!("--as={bytes}"), binary]);
-                limited
+                let mut prlimit = tokio::process::Command::new("prlimit");
+                prlimit.args([&format!("--as={bytes}"), binary]);
+                prlimit
             }
         };
         if self.is_post {
@@ -325,12 +325,12 @@ impl Step {
             .spawn();
         let is_debug = self.environment.contains_key("RUNNER_DEBUG");
         let process = process.expect("the binary starts");
-        Running { process, output, summary, state, is_debug, _temp: self.temp }
+        RunningStep { process, output, summary, state, is_debug, _temp: self.temp }
     }
 }
 
-/// A step that runs.
-pub(crate) struct Running {
+/// A step under way.
+pub(crate) struct RunningStep {
     process: tokio::process::Child,
     output: PathBuf,
     summary: PathBuf,
@@ -339,41 +339,41 @@ pub(crate) struct Running {
     _temp: TempDir,
 }
 
-/// Requests stand in the debug log; what people read says what they are for.
+/// Asserts that the log names no request: outside the debug log, a message names the purpose.
 fn assert_names_no_request(log: &str) {
     let is_request = |line: &&str| {
         let names = |method| line.contains(&format!("{method} /repos/"));
         ["GET", "POST", "PATCH", "PUT", "DELETE"].iter().any(names)
     };
     let line = log.lines().find(is_request);
-    assert!(line.is_none(), "a request in place of what it is for: {line:?}");
+    assert!(line.is_none(), "a request in place of its purpose: {line:?}");
 }
 
-impl Running {
+impl RunningStep {
     /// Sends a signal, as the runner does when a job is cancelled.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.process.id().expect("the step runs").to_string();
-        let sent = std::process::Command::new("kill").args(["-s", name, &id]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill -s {name} {id}");
+        let kill = std::process::Command::new("kill").args(["-s", name, &id]).status();
+        assert!(kill.is_ok_and(|status| status.success()), "kill -s {name} {id}");
     }
 
-    /// Whether it still runs.
+    /// Whether it is still running.
     pub(crate) fn is_running(&mut self) -> bool {
         matches!(self.process.try_wait(), Ok(None))
     }
 
     /// Waits for its end.
-    pub(crate) async fn end(self) -> Done {
-        let ended = tokio::time::timeout(Duration::from_secs(120), self.process.wait_with_output()).await;
-        let ended = ended.expect("the step ends").expect("its output can be read");
-        let log = String::from_utf8_lossy(&ended.stdout).into_owned();
+    pub(crate) async fn end(self) -> Outcome {
+        let output = tokio::time::timeout(Duration::from_secs(120), self.process.wait_with_output()).await;
+        let output = output.expect("the step ends").expect("its output can be read");
+        let log = String::from_utf8_lossy(&output.stdout).into_owned();
         if !self.is_debug {
             assert_names_no_request(&log);
         }
-        Done {
-            code: ended.status.code(),
+        Outcome {
+            code: output.status.code(),
             log,
-            errors: String::from_utf8_lossy(&ended.stderr).into_owned(),
+            errors: String::from_utf8_lossy(&output.stderr).into_owned(),
             outputs: outputs(&std::fs::read_to_string(&self.output).unwrap_or_default()),
             state: outputs(&std::fs::read_to_string(&self.state).unwrap_or_default()),
             summary: std::fs::read_to_string(&self.summary).unwrap_or_default(),
@@ -381,19 +381,19 @@ impl Running {
     }
 }
 
-/// A step that has ended.
+/// The outcome of a step.
 #[derive(Debug)]
-pub(crate) struct Done {
+pub(crate) struct Outcome {
     pub(crate) code: Option<i32>,
     pub(crate) log: String,
     pub(crate) errors: String,
     pub(crate) outputs: BTreeMap<String, String>,
-    /// What it left to its post step.
+    /// The state for its post step.
     pub(crate) state: BTreeMap<String, String>,
     pub(crate) summary: String,
 }
 
-impl Done {
+impl Outcome {
     #[track_caller]
     pub(crate) fn ends_with(&self, code: i32) -> &Self {
         assert_eq!(self.code, Some(code), "log:\n{}\nerrors:\n{}", self.log, self.errors);
@@ -421,7 +421,7 @@ impl Done {
         self.outputs.get(name).unwrap_or_else(|| panic!("no output `{name}` among {:?}", self.outputs))
     }
 
-    /// The log without the line that hides a secret.
+    /// The log without the commands that mask secrets.
     pub(crate) fn visible_log(&self) -> String {
         self.log.lines().filter(|line| !line.starts_with("::add-mask::")).collect::<Vec<_>>().join("\n")
     }

@@ -1,4 +1,4 @@
-//! What SECURITY.md says that others can and cannot do.
+//! The attacks in SECURITY.md, and their limits.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use tower::ServiceExt;
 
 use crate::support::{Acme, Step};
 
-/// What GitHub answers to whoever has this token.
-async fn with(world: &World, token: &str, method: &str, path: &str, body: Value) -> u16 {
+/// The status of GitHub's answer to a request with this token.
+async fn status(world: &World, token: &str, method: &str, path: &str, body: Value) -> u16 {
     let request = http::Request::builder()
         .method(method)
         .uri(path)
@@ -24,14 +24,15 @@ async fn with(world: &World, token: &str, method: &str, path: &str, body: Value)
     answer.map_or(0, |answer| answer.status().as_u16())
 }
 
-/// What somebody does with a token: start a target, read its files, read and write the hub's issues.
-async fn tried(world: &World, token: &str) -> [u16; 4] {
+/// The statuses of a thief's requests: to start a target, to read its files, to list and to open issues of the hub.
+async fn try_attacks(world: &World, token: &str) -> [u16; 4] {
     let start = "/repos/acme/web/actions/workflows/release.yml/dispatches";
     [
-        with(world, token, "POST", start, json!({ "ref": "main" })).await,
-        with(world, token, "GET", "/repos/acme/web/contents/.github/workflows/release.yml", json!({})).await,
-        with(world, token, "GET", "/repos/acme/hub/issues", json!({})).await,
-        with(world, token, "POST", "/repos/acme/hub/issues", json!({ "title": "Stolen" })).await,
+        status(world, token, "POST", start, json!({ "ref": "main" })).await,
+        status(world, token, "GET", "/repos/acme/web/contents/.github/workflows/release.yml", json!({}))
+            .await,
+        status(world, token, "GET", "/repos/acme/hub/issues", json!({})).await,
+        status(world, token, "POST", "/repos/acme/hub/issues", json!({ "title": "Stolen" })).await,
     ]
 }
 
@@ -41,9 +42,9 @@ async fn a_stolen_token_is_good_for_what_its_step_needs_and_for_nothing_once_it_
     for name in ["hub", "web"] {
         acme.world.repository(&format!("acme/{name}")).private();
     }
-    let everything = ["issues: write", "actions: write", "contents: write", "administration: write"];
-    let app = acme.world.app("acme-release").installed_on("acme", &everything);
-    acme.world.app("octo-sts").installed_on("acme", &everything);
+    let permissions = ["issues: write", "actions: write", "contents: write", "administration: write"];
+    let app = acme.world.app("acme-release").installed_on("acme", &permissions);
+    acme.world.app("octo-sts").installed_on("acme", &permissions);
     let policy = "issuer: https://token.actions.githubusercontent.com\nsubject_pattern: repo:acme/.*\n\
                   permissions: { issues: write }\n";
     acme.world.repository("acme/hub").file(".github/chainguard/report.sts.yaml", policy);
@@ -54,9 +55,13 @@ async fn a_stolen_token_is_good_for_what_its_step_needs_and_for_nothing_once_it_
         || Step::new("report").input("ticket", format!("acme/hub#{ticket}")).input("status", "success");
     acme.world.latency(|_, _| Duration::from_millis(60));
 
-    for (name, step, expected) in [
+    for (name, step, limits) in [
         ("a report by an App", report().app(&app), [404, 404, 200, 201]),
-        ("a report by a token service", report().exchanging(&job, &service, "report"), [404, 404, 200, 201]),
+        (
+            "a report by a token service",
+            report().exchange_identity(&job, &service, "report"),
+            [404, 404, 200, 201],
+        ),
         (
             "a dispatch whose ticket has a token of its own",
             Step::new("dispatch").app(&app).input("ticket-token", "hub-token").input("targets", "web"),
@@ -68,12 +73,12 @@ async fn a_stolen_token_is_good_for_what_its_step_needs_and_for_nothing_once_it_
         while acme.world.installation_tokens().len() == before {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        let stolen = acme.world.installation_tokens()[before].secret.clone();
-        let meanwhile = tried(&acme.world, &stolen).await;
-        let meanwhile = meanwhile.map(|status| if status == 204 { 200 } else { status });
-        assert_eq!(meanwhile, expected, "{name}");
+        let secret = acme.world.installation_tokens()[before].secret.clone();
+        let statuses = try_attacks(&acme.world, &secret).await;
+        let statuses = statuses.map(|status| if status == 204 { 200 } else { status });
+        assert_eq!(statuses, limits, "{name}");
         step.end().await;
-        assert_eq!(tried(&acme.world, &stolen).await, [401; 4], "{name}, when it has ended");
+        assert_eq!(try_attacks(&acme.world, &secret).await, [401; 4], "{name}, when it has ended");
     }
 }
 
@@ -81,7 +86,7 @@ async fn a_stolen_token_is_good_for_what_its_step_needs_and_for_nothing_once_it_
 async fn a_run_that_a_forks_pull_request_started_can_do_nothing_and_ends_well() {
     let acme = Acme::new().await;
     acme.world.repository("acme/hub").private();
-    // GitHub gives it a token that reads, no secrets, and no way to show who it is.
+    // GitHub gives it a token that reads, no secrets, and no identity.
     acme.world.token("fork-token").can("acme/web", &["contents: read", "issues: read", "actions: read"]);
     let ticket = acme.world.issue("acme/hub", "Release", "", "alice");
     let event = json!({
@@ -95,13 +100,18 @@ async fn a_run_that_a_forks_pull_request_started_can_do_nothing_and_ends_well() 
 
     let report = blank(step("report").input("status", "success")).run_in(&acme).await;
     report.succeeds().says("there is no release ticket");
-    let named =
+    let report =
         blank(step("report").input("status", "success")).input("ticket", format!("acme/hub#{ticket}"));
-    named.run_in(&acme).await.succeeds().says("help: put the App's private key into a secret");
+    report.run_in(&acme).await.succeeds().says("help: put the App's private key into a secret");
     let service = step("report").input("status", "success").input("ticket", format!("acme/hub#{ticket}"));
     let service = service.input("sts-identity", "report").run_in(&acme).await;
-    service.succeeds().says("forks' pull requests").says("id-token: write");
-    step("notify").input("status", "failure").run_in(&acme).await.fails().says("what was to be notified");
+    service.succeeds().says("pull requests from forks").says("id-token: write");
+    step("notify")
+        .input("status", "failure")
+        .run_in(&acme)
+        .await
+        .fails()
+        .says("the notice that could not be written");
     assert_eq!(acme.world.story(), "");
 }
 
@@ -123,30 +133,30 @@ async fn text_of_an_event_is_filled_in_and_is_no_template() {
 #[tokio::test]
 async fn a_record_that_a_member_forged_changes_a_row_and_starts_nothing() {
     let acme = Acme::new().await;
-    let ticket = acme.dispatched("web").await;
+    let ticket = acme.dispatch("web").await;
     let claim = acme.records(ticket).remove(0).body;
-    let forged =
+    let forgery =
         claim.replace("\"web\"", "\"api\"").replace("acme/web", "evil/api").replace("\"run\":", "\"run\":9");
-    acme.world.comment("acme/hub", ticket, "alice", &forged);
+    acme.world.comment("acme/hub", ticket, "alice", &forgery);
     acme.world.clear_story();
     let before = acme.world.runs("acme/web").len();
     let step = Step::new("report").run(9_000).input("ticket", format!("acme/hub#{ticket}"));
     step.input("status", "success").run_in(&acme).await.succeeds();
-    // A member of the hub is believed: the row is there, for all to see who wrote it.
+    // The hub believes its members: the board has the row, and everybody can see its author.
     assert!(acme.board(ticket).contains("api"), "{}", acme.board(ticket));
     assert!(!acme.world.story().contains("started"), "{}", acme.world.story());
     assert_eq!((acme.world.runs("acme/web").len(), acme.world.runs("acme/api").len()), (before, 0));
 }
 
-/// The names of tests in SECURITY.md: what stands in backquotes and looks like a sentence.
+/// The names of tests in SECURITY.md: the texts in backquotes that look like a sentence.
 fn named_tests() -> Vec<String> {
     let page = include_str!("../../SECURITY.md");
-    let quoted = page.split('`').skip(1).step_by(2);
+    let quotes = page.split('`').skip(1).step_by(2);
     let is_name = |text: &&str| {
         text.matches('_').count() >= 3
             && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
     };
-    quoted.filter(is_name).map(str::to_owned).collect()
+    quotes.filter(is_name).map(str::to_owned).collect()
 }
 
 fn sources(folder: &Path, all: &mut String) {
@@ -167,8 +177,9 @@ fn every_test_that_security_md_names_is_there() {
     for folder in ["src", "tests"] {
         sources(&root.join(folder), &mut all);
     }
-    let named = named_tests();
-    assert!(named.len() > 20, "{named:?}");
-    let missing: Vec<&String> = named.iter().filter(|name| !all.contains(&format!("fn {name}("))).collect();
-    assert_eq!(missing, [""; 0]);
+    let names = named_tests();
+    assert!(names.len() > 20, "{names:?}");
+    let missing_tests: Vec<&String> =
+        names.iter().filter(|name| !all.contains(&format!("fn {name}("))).collect();
+    assert_eq!(missing_tests, [""; 0]);
 }

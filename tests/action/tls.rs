@@ -11,22 +11,22 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-/// Takes the encryption off and passes on what is said, until it is dropped.
+/// A server that ends TLS and forwards the connection, until it is dropped.
 pub(crate) struct Tls {
     pub(crate) address: SocketAddr,
     authority: String,
-    accepting: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
 impl Tls {
     /// In front of the server at an http address, as the host of this name.
     pub(crate) async fn in_front_of(server: &str, name: &str) -> Self {
-        let (authority, config) = certified(name);
+        let (authority, config) = issue_certificate(name);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on loopback");
         let address = listener.local_addr().expect("it is bound");
         let server = server.strip_prefix("http://").expect("an http address").to_owned();
-        let accepting = tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(config)), server));
-        Self { address, authority, accepting }
+        let task = tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(config)), server));
+        Self { address, authority, task }
     }
 
     /// Writes the certificate authority into a file of `folder`.
@@ -39,12 +39,12 @@ impl Tls {
 
 impl Drop for Tls {
     fn drop(&mut self) {
-        self.accepting.abort();
+        self.task.abort();
     }
 }
 
 /// A new certificate authority, and a server that it vouches for.
-fn certified(name: &str) -> (String, ServerConfig) {
+fn issue_certificate(name: &str) -> (String, ServerConfig) {
     let key = || KeyPair::generate().expect("a random number");
     let mut company = CertificateParams::default();
     company.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -63,7 +63,7 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, server: String) {
     while let Ok((stream, _)) = listener.accept().await {
         let (acceptor, server) = (acceptor.clone(), server.clone());
         tokio::spawn(async move {
-            // Who does not trust the certificate hangs up.
+            // A client that does not trust the certificate hangs up.
             let mut client = acceptor.accept(stream).await?;
             let mut server = TcpStream::connect(server).await?;
             tokio::io::copy_bidirectional(&mut client, &mut server).await

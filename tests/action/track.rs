@@ -6,20 +6,20 @@ use std::time::Duration;
 use simulated_github::{Fault, Job, Kind};
 use tempfile::TempDir;
 
-use crate::support::{Acme, Done, Step, for_people, without_links};
+use crate::support::{Acme, Outcome, Step, for_people, without_links};
 
 /// A job of a target whose first step tracks it.
-struct Tracked {
+struct TrackedJob {
     acme: Acme,
     ticket: u64,
     run: u64,
     temp: TempDir,
 }
 
-impl Tracked {
+impl TrackedJob {
     async fn new() -> Self {
         let acme = Acme::new().await;
-        let ticket = acme.dispatched("web").await;
+        let ticket = acme.dispatch("web").await;
         let run = acme.world.runs("acme/web")[0].id;
         acme.world.token("job-token").acts_as("github-actions[bot]").can("acme/web", &["actions: read"]);
         Self { acme, ticket, run, temp: tempfile::tempdir().expect("a folder") }
@@ -32,19 +32,19 @@ impl Tracked {
         step.input("ticket", format!("acme/hub#{}", self.ticket)).input("status", job_status)
     }
 
-    /// The tracking step, whose inputs are evaluated when the job stands so.
-    fn tracking(&self, job_status: &str) -> Step {
+    /// The tracking step, with the inputs that the runner evaluates for a job of this status.
+    fn tracking_step(&self, job_status: &str) -> Step {
         self.step(job_status).input("track", "true")
     }
 
-    async fn starts(&self) -> Done {
-        let done = self.tracking("success").run_in(&self.acme).await;
-        done.succeeds();
-        done
+    async fn start(&self) -> Outcome {
+        let outcome = self.tracking_step("success").run_in(&self.acme).await;
+        outcome.succeeds();
+        outcome
     }
 
-    /// GitHub's view of the job, which fails at its third step and is not over.
-    fn fails_at_the_tests(&self) -> u64 {
+    /// Adds the job to GitHub's run: it fails at its third step, and has not ended.
+    fn fail_at_the_tests(&self) -> u64 {
         let job = Job::new("build").step("Set up job", "success").step("Track", "success");
         self.acme.world.add_job(self.run, job.step("Run tests", "failure").running())
     }
@@ -72,10 +72,10 @@ impl Tracked {
 }
 
 #[tokio::test]
-async fn a_tracked_job_is_under_way_and_then_over() {
-    let job = Tracked::new().await;
+async fn a_tracked_job_is_under_way_and_then_has_ended() {
+    let job = TrackedJob::new().await;
     job.acme.world.clear_exchanges();
-    let main = job.starts().await;
+    let main = job.start().await;
     assert!(job.acme.requests().len() <= 4, "{:#?}", job.acme.requests());
     assert!(job.row().contains("| 🔄 in progress | 🔄 build | "), "{}", job.row());
     assert_eq!(main.summary, "", "the post step's summary is that of the job");
@@ -85,7 +85,8 @@ async fn a_tracked_job_is_under_way_and_then_over() {
     );
 
     job.acme.world.clear_exchanges();
-    let post = job.tracking("success").input("message", "42 tests").post(&main.state).run_in(&job.acme).await;
+    let post =
+        job.tracking_step("success").input("message", "42 tests").post(&main.state).run_in(&job.acme).await;
     post.succeeds();
     assert!(job.acme.requests().len() <= 4, "{:#?}", job.acme.requests());
     assert!(post.summary.contains("✅ success **web** `build` reported to"), "{}", post.summary);
@@ -98,11 +99,11 @@ async fn a_tracked_job_is_under_way_and_then_over() {
 }
 
 #[tokio::test]
-async fn what_there_is_to_say_is_about_the_end() {
-    let job = Tracked::new().await;
+async fn the_message_of_a_tracking_step_is_about_the_end() {
+    let job = TrackedJob::new().await;
     let url = "https://github.com/acme/web/releases/tag/v1";
     let step = |status: &str| {
-        let step = job.tracking(status).input("done", "true").input("url", url);
+        let step = job.tracking_step(status).input("done", "true").input("url", url);
         step.input("message-path", "notes.txt").variable("GITHUB_WORKSPACE", job.temp.path().display())
     };
     let main = step("success").run_in(&job.acme).await;
@@ -118,11 +119,11 @@ async fn what_there_is_to_say_is_about_the_end() {
 
 #[tokio::test]
 async fn a_failed_job_names_its_step_and_links_to_it() {
-    let job = Tracked::new().await;
-    let id = job.fails_at_the_tests();
+    let job = TrackedJob::new().await;
+    let id = job.fail_at_the_tests();
     let url = "https://github.com/acme/web/releases/latest";
     let step = |status: &str| {
-        let step = job.tracking(status).input("message", "Build and tests").input("url", url);
+        let step = job.tracking_step(status).input("message", "Build and tests").input("url", url);
         step.input("check-run-id", id)
     };
     let main = step("success").run_in(&job.acme).await;
@@ -141,29 +142,29 @@ async fn a_failed_job_names_its_step_and_links_to_it() {
 
 #[tokio::test]
 async fn a_cancelled_job_names_the_step_that_ran() {
-    let job = Tracked::new().await;
-    let main = job.starts().await;
-    let of_job = Job::new("build").step("Set up job", "success").step("Track", "success");
-    job.acme.world.add_job(job.run, of_job.step("Run tests", "cancelled").running());
-    job.tracking("cancelled").post(&main.state).run_in(&job.acme).await.succeeds();
+    let job = TrackedJob::new().await;
+    let main = job.start().await;
+    let github_job = Job::new("build").step("Set up job", "success").step("Track", "success");
+    job.acme.world.add_job(job.run, github_job.step("Run tests", "cancelled").running());
+    job.tracking_step("cancelled").post(&main.state).run_in(&job.acme).await.succeeds();
     assert!(job.record().contains("🚫 cancelled **web** `build`"), "{}", job.record());
     assert!(job.record().contains("> step 3, Run tests"), "{}", job.record());
 }
 
 #[tokio::test]
 async fn a_step_that_github_shows_late_is_looked_for_again() {
-    let job = Tracked::new().await;
-    let main = job.starts().await;
+    let job = TrackedJob::new().await;
+    let main = job.start().await;
     let id = job.acme.world.add_job(job.run, Job::new("build").step("Set up job", "success").running());
-    let post = job.tracking("failure").post(&main.state).spawn_in(&job.acme);
-    let is_asked = || job.acme.requests().iter().any(|request| request.contains("/attempts/1/jobs"));
-    while !is_asked() {
+    let post = job.tracking_step("failure").post(&main.state).spawn_in(&job.acme);
+    let has_asked = || job.acme.requests().iter().any(|request| request.contains("/attempts/1/jobs"));
+    while !has_asked() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     job.acme.world.update_run(job.run, |run| {
-        let of_job = run.jobs.iter_mut().find(|job| job.id == id).expect("it was added");
-        *of_job = of_job.clone().step("Run tests", "failure");
+        let github_job = run.jobs.iter_mut().find(|job| job.id == id).expect("it was added");
+        *github_job = github_job.clone().step("Run tests", "failure");
     });
     post.end().await.succeeds();
     assert!(job.record().contains("step 2, Run tests"), "{}", job.record());
@@ -171,11 +172,11 @@ async fn a_step_that_github_shows_late_is_looked_for_again() {
 
 #[tokio::test]
 async fn jobs_of_the_same_name_are_not_taken_for_each_other() {
-    let job = Tracked::new().await;
-    job.fails_at_the_tests();
+    let job = TrackedJob::new().await;
+    job.fail_at_the_tests();
     let own = Job::new("build").step("Set up job", "success").step("Package", "failure").running();
     let id = job.acme.world.add_job(job.run, own);
-    let step = |status: &str| job.tracking(status).input("check-run-id", id);
+    let step = |status: &str| job.tracking_step(status).input("check-run-id", id);
     let main = step("success").run_in(&job.acme).await;
     step("failure").post(&main.state).run_in(&job.acme).await.succeeds();
     assert!(job.record().contains("step 2, Package"), "{}", job.record());
@@ -183,25 +184,26 @@ async fn jobs_of_the_same_name_are_not_taken_for_each_other() {
 
 #[tokio::test]
 async fn jobs_that_do_not_answer_do_not_hold_up_the_report() {
-    let job = Tracked::new().await;
-    let main = job.starts().await;
-    job.fails_at_the_tests();
+    let job = TrackedJob::new().await;
+    let main = job.start().await;
+    job.fail_at_the_tests();
     let slow = Fault::on("GET", "/repos/acme/web/actions/**").always();
     job.acme.world.fault(slow.then(Kind::Latency(Duration::from_secs(60))));
     for status in ["failure", "cancelled"] {
-        let started = std::time::Instant::now();
-        job.tracking(status).post(&main.state).run_in(&job.acme).await.succeeds();
-        assert!(started.elapsed() < Duration::from_secs(7), "{status}: {:?}", started.elapsed());
+        let start = std::time::Instant::now();
+        job.tracking_step(status).post(&main.state).run_in(&job.acme).await.succeeds();
+        assert!(start.elapsed() < Duration::from_secs(7), "{status}: {:?}", start.elapsed());
     }
     assert!(job.record().contains("❌ failure **web** `build`"), "{}", job.record());
 }
 
 #[tokio::test]
 async fn without_the_permission_the_step_is_not_named() {
-    let job = Tracked::new().await;
+    let job = TrackedJob::new().await;
     job.acme.world.repository("acme/web").private();
-    let id = job.fails_at_the_tests();
-    let step = |status: &str| job.tracking(status).input("token", "target-token").input("check-run-id", id);
+    let id = job.fail_at_the_tests();
+    let step =
+        |status: &str| job.tracking_step(status).input("token", "target-token").input("check-run-id", id);
     let main = step("success").run_in(&job.acme).await;
     let post = step("failure").post(&main.state).run_in(&job.acme).await;
     post.succeeds().says("the step at which the job ended is not named");
@@ -217,13 +219,13 @@ async fn an_end_that_a_step_has_reported_stays() {
         ("failure", "The disk is full", "cancelled"),
         ("skipped", "Nothing has changed", "success"),
     ] {
-        let job = Tracked::new().await;
-        let main = job.starts().await;
-        job.fails_at_the_tests();
+        let job = TrackedJob::new().await;
+        let main = job.start().await;
+        job.fail_at_the_tests();
         job.step(status).input("message", message).run_in(&job.acme).await.succeeds();
         let (record, story) = (job.record(), job.acme.world.story());
         job.acme.world.clear_exchanges();
-        let post = job.tracking(end).input("message", "Over").post(&main.state).run_in(&job.acme).await;
+        let post = job.tracking_step(end).input("message", "Over").post(&main.state).run_in(&job.acme).await;
         post.succeeds().says("a step of this job has reported");
         assert_eq!(post.output("delivered"), "true");
         assert_eq!((job.record(), job.acme.world.story()), (record, story), "{status}, {end}");
@@ -234,12 +236,12 @@ async fn an_end_that_a_step_has_reported_stays() {
 #[tokio::test]
 async fn a_job_that_ends_worse_than_a_step_has_reported_says_so_and_keeps_the_message() {
     for (status, end) in [("success", "failure"), ("success", "cancelled"), ("cancelled", "failure")] {
-        let job = Tracked::new().await;
-        let main = job.starts().await;
-        job.fails_at_the_tests();
+        let job = TrackedJob::new().await;
+        let main = job.start().await;
+        job.fail_at_the_tests();
         let step = job.step(status).input("message", "Published 1.4.0").input("done", "true");
         step.run_in(&job.acme).await.succeeds();
-        job.tracking(end).post(&main.state).run_in(&job.acme).await.succeeds();
+        job.tracking_step(end).post(&main.state).run_in(&job.acme).await.succeeds();
         let record = job.record();
         assert!(record.contains(&format!("{end} **web** `build`")), "{record}");
         assert!(record.contains("step 3, Run tests\n> Published 1.4.0"), "{record}");
@@ -249,40 +251,40 @@ async fn a_job_that_ends_worse_than_a_step_has_reported_says_so_and_keeps_the_me
 
 #[tokio::test]
 async fn a_step_that_reports_progress_leaves_the_end_to_the_post_step() {
-    let job = Tracked::new().await;
-    let main = job.starts().await;
+    let job = TrackedJob::new().await;
+    let main = job.start().await;
     job.step("in_progress").input("message", "half of it").run_in(&job.acme).await.succeeds();
     job.step("success").input("stage", "lint").run_in(&job.acme).await.succeeds();
-    job.tracking("success").post(&main.state).run_in(&job.acme).await.succeeds();
+    job.tracking_step("success").post(&main.state).run_in(&job.acme).await.succeeds();
     let record = job.record();
     assert!(record.contains("✅ success **web** `build`") && record.contains("`lint`"), "{record}");
     assert!(!record.contains("half of it"), "{record}");
 }
 
 #[tokio::test]
-async fn what_the_job_could_not_deliver_goes_out_at_its_end() {
-    // The start.
-    let job = Tracked::new().await;
+async fn an_undelivered_report_goes_out_at_the_end_of_the_job() {
+    // The report of the start.
+    let job = TrackedJob::new().await;
     job.acme.world.lock_issue("acme/hub", job.ticket);
-    let main = job.starts().await;
+    let main = job.start().await;
     main.says("::warning::cannot report to acme/hub#");
     assert_eq!(main.output("delivered"), "false");
     job.acme.world.unlock_issue("acme/hub", job.ticket);
-    job.tracking("success").post(&main.state).run_in(&job.acme).await.succeeds();
+    job.tracking_step("success").post(&main.state).run_in(&job.acme).await.succeeds();
     assert!(job.record().contains("✅ success **web** `build`"), "{}", job.record());
 
-    // What a step has said of the end, and of another stage.
+    // A step's report of the end.
     for mode in ["update", "new"] {
-        let job = Tracked::new().await;
-        let main = job.tracking("success").input("comment-mode", mode).run_in(&job.acme).await;
+        let job = TrackedJob::new().await;
+        let main = job.tracking_step("success").input("comment-mode", mode).run_in(&job.acme).await;
         for (method, path) in [("POST", "issues/*/comments"), ("PATCH", "issues/comments/*")] {
-            let refused = Fault::on(method, format!("/repos/acme/hub/{path}")).always();
-            job.acme.world.fault(refused.then(Kind::StatusBefore(403)));
+            let writes = Fault::on(method, format!("/repos/acme/hub/{path}")).always();
+            job.acme.world.fault(writes.then(Kind::StatusBefore(403)));
         }
-        let said = job.step("success").input("comment-mode", mode).input("message", "42 tests");
-        said.run_in(&job.acme).await.succeeds().says("cannot report");
+        let report = job.step("success").input("comment-mode", mode).input("message", "42 tests");
+        report.run_in(&job.acme).await.succeeds().says("cannot report");
         job.acme.world.clear_faults();
-        let post = job.tracking("success").input("comment-mode", mode).post(&main.state);
+        let post = job.tracking_step("success").input("comment-mode", mode).post(&main.state);
         post.run_in(&job.acme).await.succeeds();
         assert!(job.row().contains("✅ build: 42 tests"), "{mode}: {}", job.row());
     }
@@ -290,15 +292,15 @@ async fn what_the_job_could_not_deliver_goes_out_at_its_end() {
 
 #[tokio::test]
 async fn a_new_comment_for_each_step_says_the_end_once() {
-    let job = Tracked::new().await;
+    let job = TrackedJob::new().await;
     let step = |step: Step| step.input("comment-mode", "new").run_in(&job.acme);
-    let main = step(job.tracking("success")).await;
+    let main = step(job.tracking_step("success")).await;
     step(job.step("success").input("message", "42 tests")).await.succeeds();
     step(job.step("success").input("stage", "lint")).await.succeeds();
     let story = job.acme.world.story();
-    step(job.tracking("success").post(&main.state)).await.succeeds();
+    step(job.tracking_step("success").post(&main.state)).await.succeeds();
     assert_eq!(job.acme.world.story(), story);
-    step(job.tracking("failure").post(&main.state)).await.succeeds();
+    step(job.tracking_step("failure").post(&main.state)).await.succeeds();
     assert_eq!(job.records().len(), 4);
     assert!(job.row().contains("❌ build") && job.row().contains("✅ lint"), "{}", job.row());
     assert!(job.records()[3].contains("> 42 tests"), "{:#?}", job.records());
@@ -306,19 +308,22 @@ async fn a_new_comment_for_each_step_says_the_end_once() {
 
 #[tokio::test]
 async fn steps_that_share_no_folder_find_their_record_on_the_ticket() {
-    let job = Tracked::new().await;
+    let job = TrackedJob::new().await;
     let alone = |step: Step| step.without("RUNNER_TEMP").run_in(&job.acme);
-    let main = alone(job.tracking("success")).await;
+    let main = alone(job.tracking_step("success")).await;
     alone(job.step("failure").input("message", "The disk is full")).await.succeeds();
-    alone(job.tracking("failure").post(&main.state)).await.succeeds().says("a step of this job has reported");
+    alone(job.tracking_step("failure").post(&main.state))
+        .await
+        .succeeds()
+        .says("a step of this job has reported");
     assert!(job.record().contains("The disk is full"), "{}", job.record());
 }
 
 #[tokio::test]
 async fn several_tracked_stages_and_targets_of_one_job_end_together() {
-    let job = Tracked::new().await;
+    let job = TrackedJob::new().await;
     let step = |target: &str, stage: &str, status: &str| {
-        job.tracking(status).input("target", target).input("stage", stage)
+        job.tracking_step(status).input("target", target).input("stage", stage)
     };
     let stages = [("web", "build"), ("web", "publish"), ("other", "build")];
     let mut states = Vec::new();
@@ -336,12 +341,13 @@ async fn several_tracked_stages_and_targets_of_one_job_end_together() {
 
 #[tokio::test]
 async fn each_job_of_a_matrix_is_a_stage() {
-    let job = Tracked::new().await;
-    let step = |os: &str, status: &str| job.tracking(status).input("matrix", format!(r#"{{"os":"{os}"}}"#));
+    let job = TrackedJob::new().await;
+    let step =
+        |os: &str, status: &str| job.tracking_step(status).input("matrix", format!(r#"{{"os":"{os}"}}"#));
     let mains =
         [step("linux", "success").run_in(&job.acme).await, step("mac", "success").run_in(&job.acme).await];
-    let of_mac = Job::new("build (mac)").step("Set up job", "success").step("Sign", "failure").running();
-    job.acme.world.add_job(job.run, of_mac);
+    let mac_job = Job::new("build (mac)").step("Set up job", "success").step("Sign", "failure").running();
+    job.acme.world.add_job(job.run, mac_job);
     step("linux", "success").post(&mains[0].state).run_in(&job.acme).await.succeeds();
     step("mac", "failure").post(&mains[1].state).run_in(&job.acme).await.succeeds();
     let row = without_links(&job.row());
@@ -365,14 +371,14 @@ async fn without_a_ticket_both_ends_succeed_and_do_nothing() {
 async fn the_post_step_of_any_other_step_does_nothing_and_says_nothing() {
     let acme = Acme::new().await;
     let ticket = acme.world.issue("acme/hub", "By hand", "", "alice");
-    let forged = BTreeMap::from([("tracks".to_owned(), r#"{"stage":"publish"}"#.to_owned())]);
+    let forgery = BTreeMap::from([("tracks".to_owned(), r#"{"stage":"publish"}"#.to_owned())]);
     let step = |mode: &str| {
         let step = Step::new(mode).input("targets", "web").input("workflow", "release.yml");
         step.input("ticket", ticket).input("status", "failure").input("repository", "acme/hub")
     };
-    for state in [BTreeMap::new(), forged] {
+    for state in [BTreeMap::new(), forgery] {
         for mode in ["dispatch", "report", "notify", "of-a-main-step-that-failed"] {
-            // Invalid inputs were refused by the main step.
+            // The main step refused invalid inputs.
             if mode == "of-a-main-step-that-failed" && !state.is_empty() {
                 continue;
             }
@@ -381,7 +387,7 @@ async fn the_post_step_of_any_other_step_does_nothing_and_says_nothing() {
             assert!(post.outputs.is_empty() && post.summary.is_empty(), "{mode}: {post:?}");
         }
     }
-    // The main step was stopped before it left anything.
+    // The main step stopped before it left a state.
     let post = step("report").input("track", "true").post(&BTreeMap::new()).run_in(&acme).await;
     assert_eq!(post.succeeds().log, "");
     assert_eq!(acme.requests(), [""; 0]);
@@ -389,56 +395,56 @@ async fn the_post_step_of_any_other_step_does_nothing_and_says_nothing() {
 
 #[tokio::test]
 async fn a_state_that_no_main_step_has_left_is_not_reported() {
-    let job = Tracked::new().await;
+    let job = TrackedJob::new().await;
     let long = format!(r#"{{"stage":"{}"}}"#, "x".repeat(5_000));
     for state in ["", " ", "yes", "{}", r#"{"stage":7}"#, r#"{"stage":" "}"#, r#"["build"]"#, &long] {
         let state = BTreeMap::from([("tracks".to_owned(), state.to_owned())]);
-        let post = job.tracking("failure").post(&state).run_in(&job.acme).await;
+        let post = job.tracking_step("failure").post(&state).run_in(&job.acme).await;
         post.succeeds();
         assert_eq!(job.records(), [""; 0], "{state:?}: {}", post.log);
     }
-    // A main step is one, whatever variables the steps before it have set.
-    let main = job.tracking("failure").variable("STATE_tracks", r#"{"stage":"publish"}"#);
+    // Variables of earlier steps do not make a main step a post step.
+    let main = job.tracking_step("failure").variable("STATE_tracks", r#"{"stage":"publish"}"#);
     main.run_in(&job.acme).await.succeeds();
     assert!(job.record().contains("🔄 in progress **web** `build`"), "{}", job.record());
 }
 
 #[tokio::test]
 async fn a_planted_success_does_not_hide_that_the_job_failed() {
-    let job = Tracked::new().await;
-    let main = job.starts().await;
+    let job = TrackedJob::new().await;
+    let main = job.start().await;
     let folder = std::fs::read_dir(job.temp.path().join("release-ticket")).expect("the job's state");
     let [file] = &folder.map(|entry| entry.expect("a file").path()).collect::<Vec<_>>()[..] else {
         panic!("one file")
     };
     let state = std::fs::read_to_string(file).expect("a text file");
-    let planted = state.replace("in_progress", "success").replace("\"seq\":1", "\"seq\":9");
-    assert_ne!(planted, state.replace("in_progress", "success"));
-    std::fs::write(file, planted).expect("a writable file");
-    job.tracking("failure").post(&main.state).run_in(&job.acme).await.succeeds();
+    let forgery = state.replace("in_progress", "success").replace("\"seq\":1", "\"seq\":9");
+    assert_ne!(forgery, state.replace("in_progress", "success"));
+    std::fs::write(file, forgery).expect("a writable file");
+    job.tracking_step("failure").post(&main.state).run_in(&job.acme).await.succeeds();
     assert!(job.record().contains("❌ failure **web** `build`"), "{}", job.record());
 }
 
 #[tokio::test]
 async fn a_status_of_a_job_that_is_under_way_is_refused_beside_track() {
-    let job = Tracked::new().await;
+    let job = TrackedJob::new().await;
     for status in ["queued", "in_progress"] {
-        let main = job.tracking(status).run_in(&job.acme).await;
+        let main = job.tracking_step(status).run_in(&job.acme).await;
         main.ends_with(2).says("inputs `status` and `track` do not go together").says("leave `status` out");
         assert_eq!(main.state, BTreeMap::new());
     }
     let main =
-        job.tracking("success").input("message", "a").input("message-path", "b").run_in(&job.acme).await;
+        job.tracking_step("success").input("message", "a").input("message-path", "b").run_in(&job.acme).await;
     main.ends_with(2).says("`message` and `message-path`");
-    let main = job.tracking("success").input("track", "yes").run_in(&job.acme).await;
+    let main = job.tracking_step("success").input("track", "yes").run_in(&job.acme).await;
     main.ends_with(2).says("input `track` is `yes`");
 }
 
 #[tokio::test]
 async fn fail_on_error_is_for_both_ends() {
-    let job = Tracked::new().await;
+    let job = TrackedJob::new().await;
     job.acme.world.lock_issue("acme/hub", job.ticket);
-    let step = |status: &str| job.tracking(status).input("fail-on-error", "true");
+    let step = |status: &str| job.tracking_step(status).input("fail-on-error", "true");
     let main = step("success").run_in(&job.acme).await;
     main.fails().says("::error::cannot report to acme/hub#");
     step("failure").post(&main.state).run_in(&job.acme).await.fails().says("::error::cannot report");
@@ -446,9 +452,9 @@ async fn fail_on_error_is_for_both_ends() {
 
 #[tokio::test]
 async fn a_dry_run_prints_both_plans_and_changes_nothing() {
-    let job = Tracked::new().await;
+    let job = TrackedJob::new().await;
     let story = job.acme.world.story();
-    let step = |status: &str| job.tracking(status).input("dry-run", "true");
+    let step = |status: &str| job.tracking_step(status).input("dry-run", "true");
     let main = step("success").run_in(&job.acme).await;
     main.succeeds().says("🔄 in progress");
     step("success").post(&main.state).run_in(&job.acme).await.succeeds().says("✅ success");
@@ -457,49 +463,49 @@ async fn a_dry_run_prints_both_plans_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_runner_that_keeps_no_state_is_a_warning() {
-    let job = Tracked::new().await;
-    let main = job.tracking("success").variable("GITHUB_STATE", "/no/such/file").run_in(&job.acme).await;
+    let job = TrackedJob::new().await;
+    let main = job.tracking_step("success").variable("GITHUB_STATE", "/no/such/file").run_in(&job.acme).await;
     main.succeeds().says("::warning::the end of this job will not be reported: `/no/such/file`");
     assert!(job.row().contains("🔄 build"), "{}", job.row());
 }
 
 #[tokio::test]
 async fn a_main_step_that_is_cancelled_leaves_the_end_to_its_post_step() {
-    let job = Tracked::new().await;
+    let job = TrackedJob::new().await;
     let slow = Fault::on("*", "/repos/acme/hub/issues/*/comments").always();
     job.acme.world.fault(slow.then(Kind::Latency(Duration::from_secs(60))));
-    let main = job.tracking("success").spawn_in(&job.acme);
+    let main = job.tracking_step("success").spawn_in(&job.acme);
     tokio::time::sleep(Duration::from_millis(400)).await;
     main.signal("INT");
     let main = main.end().await;
     main.says("there was no time left to say so on the ticket");
     job.acme.world.clear_faults();
-    job.tracking("cancelled").post(&main.state).run_in(&job.acme).await.succeeds();
+    job.tracking_step("cancelled").post(&main.state).run_in(&job.acme).await.succeeds();
     assert!(job.record().contains("🚫 cancelled **web** `build`"), "{}", job.record());
 }
 
 #[tokio::test]
 async fn a_post_step_that_is_interrupted_reports_how_the_job_ended() {
-    let job = Tracked::new().await;
-    let main = job.starts().await;
+    let job = TrackedJob::new().await;
+    let main = job.start().await;
     let slow = Fault::on("GET", "/repos/acme/web/actions/**").always();
     job.acme.world.fault(slow.then(Kind::Latency(Duration::from_secs(60))));
-    let post = job.tracking("failure").post(&main.state).spawn_in(&job.acme);
+    let post = job.tracking_step("failure").post(&main.state).spawn_in(&job.acme);
     tokio::time::sleep(Duration::from_millis(500)).await;
     post.signal("INT");
-    let asked = std::time::Instant::now();
+    let start = std::time::Instant::now();
     post.end().await;
-    assert!(asked.elapsed() < Duration::from_secs(10), "the runner kills after ten seconds");
+    assert!(start.elapsed() < Duration::from_secs(10), "the runner kills after ten seconds");
     assert!(job.record().contains("❌ failure **web** `build`"), "{}", job.record());
 }
 
 #[tokio::test]
 async fn the_failure_of_a_tracked_job_pings_the_driver_once() {
-    let job = Tracked::new().await;
-    let main = job.starts().await;
-    job.fails_at_the_tests();
+    let job = TrackedJob::new().await;
+    let main = job.start().await;
+    job.fail_at_the_tests();
     for _ in 0..2 {
-        job.tracking("failure").post(&main.state).run_in(&job.acme).await.succeeds();
+        job.tracking_step("failure").post(&main.state).run_in(&job.acme).await.succeeds();
     }
     let pings = job.acme.records(job.ticket).iter().filter(|record| record.body.contains("@alice")).count();
     assert_eq!(pings, 1);
@@ -507,13 +513,13 @@ async fn the_failure_of_a_tracked_job_pings_the_driver_once() {
 
 #[tokio::test]
 async fn an_app_that_is_installed_for_the_hub_alone_reports_without_the_step() {
-    let job = Tracked::new().await;
+    let job = TrackedJob::new().await;
     let app = job.acme.world.app("acme-release");
     app.installed_on("acme", &["issues: write"]).only_for("acme", &["hub"]);
-    let step = |status: &str| job.tracking(status).without("INPUT_TICKET-TOKEN").app(&app);
+    let step = |status: &str| job.tracking_step(status).without("INPUT_TICKET-TOKEN").app(&app);
     let main = step("success").run_in(&job.acme).await;
     main.succeeds();
-    job.fails_at_the_tests();
+    job.fail_at_the_tests();
     let post = step("failure").post(&main.state).run_in(&job.acme).await;
     post.succeeds().says("is not named");
     assert!(job.record().contains("❌ failure **web** `build`"), "{}", job.record());

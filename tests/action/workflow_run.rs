@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use simulated_github::Job;
 
 use crate::notify::{issues, notify};
-use crate::support::{Acme, Done, Step, for_people};
+use crate::support::{Acme, Outcome, Step, for_people};
 
 /// The event of a run that has ended, as GitHub sends it.
 fn event(acme: &Acme, run: u64, conclusion: Value) -> Value {
@@ -26,21 +26,21 @@ fn event(acme: &Acme, run: u64, conclusion: Value) -> Value {
     })
 }
 
-/// The step that notifies of a run in a run of its own, with the status that the event tells.
+/// The step that notifies of a run in a run of its own, with the conclusion of the event as its status.
 fn notifier(acme: &Acme, event: &Value) -> Step {
     let conclusion = event["workflow_run"]["conclusion"].as_str().unwrap_or_default();
-    let own = acme.world.start_run("acme/web", "release.yml", "workflow_run");
+    let notifier_run = acme.world.start_run("acme/web", "release.yml", "workflow_run");
     notify(acme, conclusion)
-        .run(own)
+        .run(notifier_run)
         .job("notify")
         .variable("GITHUB_WORKFLOW", "Notify of CI")
         .event(event.clone())
 }
 
-async fn notified(acme: &Acme, conclusion: Value) -> (u64, Done) {
+async fn run_notifier(acme: &Acme, conclusion: Value) -> (u64, Outcome) {
     let run = acme.world.start_run("acme/web", "release.yml", "schedule");
-    let done = notifier(acme, &event(acme, run, conclusion)).run_in(acme).await;
-    (run, done)
+    let outcome = notifier(acme, &event(acme, run, conclusion)).run_in(acme).await;
+    (run, outcome)
 }
 
 #[tokio::test]
@@ -48,9 +48,9 @@ async fn a_notice_is_about_the_run_that_has_ended_and_not_about_the_one_that_not
     let acme = Acme::new().await;
     let run = acme.world.start_run("acme/web", "release.yml", "schedule");
     let build = Job::new("build").step("Compile", "success").step("Run tests", "failure");
-    acme.world.add_job(run, build.concluded("failure"));
-    let done = notifier(&acme, &event(&acme, run, json!("failure"))).run_in(&acme).await;
-    done.succeeds();
+    acme.world.add_job(run, build.conclusion("failure"));
+    let outcome = notifier(&acme, &event(&acme, run, json!("failure"))).run_in(&acme).await;
+    outcome.succeeds();
     let [issue] = &issues(&acme)[..] else { panic!("one issue") };
     assert_eq!(issue.title, "CI failed in acme/web at main");
     let body = for_people(&issue.body);
@@ -59,9 +59,9 @@ async fn a_notice_is_about_the_run_that_has_ended_and_not_about_the_one_that_not
     assert!(body.contains("step 2, Run tests"), "{body}");
     assert!(!body.contains("notify") && !body.contains("Notify"), "{body}");
 
-    // The next run of that workflow that ends well resolves it, in whatever job that is noticed.
-    let (_, resolved) = notified(&acme, json!("success")).await;
-    resolved.succeeds().says("resolved acme/web#1");
+    // The next successful run of that workflow resolves it, from any job.
+    let (_, outcome) = run_notifier(&acme, json!("success")).await;
+    outcome.succeeds().says("resolved acme/web#1");
     let comment = for_people(&issues(&acme)[0].comments[0].body);
     assert!(comment.trim_end().ends_with("> CI works again in acme/web at main"), "{comment}");
 }
@@ -80,7 +80,7 @@ async fn with_a_fingerprint_the_run_that_has_ended_is_named_too() {
 
 #[tokio::test]
 async fn every_conclusion_of_github_is_taken() {
-    for (conclusion, says) in [
+    for (conclusion, title) in [
         (json!("failure"), "CI failed in acme/web at main"),
         (json!("timed_out"), "CI timed out in acme/web at main"),
         (json!("startup_failure"), "CI could not start in acme/web at main"),
@@ -89,16 +89,16 @@ async fn every_conclusion_of_github_is_taken() {
         (json!("cancelled"), "CI was cancelled in acme/web at main"),
     ] {
         let acme = Acme::new().await;
-        let (run, done) = notified(&acme, conclusion.clone()).await;
-        done.succeeds();
-        assert_eq!(issues(&acme)[0].title, says, "{conclusion}");
+        let (run, outcome) = run_notifier(&acme, conclusion.clone()).await;
+        outcome.succeeds();
+        assert_eq!(issues(&acme)[0].title, title, "{conclusion}");
         let body = for_people(&issues(&acme)[0].body);
         assert!(body.contains(&format!("in acme/web: [run {run}]")), "{conclusion}: {body}");
     }
     for conclusion in [json!("success"), json!("neutral"), json!("skipped"), json!(null)] {
         let acme = Acme::new().await;
-        let (_, done) = notified(&acme, conclusion.clone()).await;
-        done.succeeds();
+        let (_, outcome) = run_notifier(&acme, conclusion.clone()).await;
+        outcome.succeeds();
         assert_eq!(issues(&acme), [], "{conclusion}");
     }
 }
@@ -119,7 +119,7 @@ async fn a_job_that_fails_by_itself_after_a_good_run_is_named_and_resolved() {
 #[tokio::test]
 async fn a_run_of_a_fork_is_named_as_such_and_resolves_nothing_else() {
     let acme = Acme::new().await;
-    notified(&acme, json!("failure")).await.1.succeeds();
+    run_notifier(&acme, json!("failure")).await.1.succeeds();
     let of_fork = |conclusion: &str| {
         let run = acme.world.start_run("acme/web", "release.yml", "pull_request");
         let mut event = event(&acme, run, json!(conclusion));
@@ -130,7 +130,7 @@ async fn a_run_of_a_fork_is_named_as_such_and_resolves_nothing_else() {
     assert!(issues(&acme)[0].is_open());
     of_fork("failure").run_in(&acme).await.succeeds();
     assert_eq!(issues(&acme)[1].title, "CI failed in acme/web at mallory:main");
-    // Nobody has to be pinged whenever a stranger opens a pull request.
+    // A stranger's pull request pings nobody.
     of_fork("action_required").run_in(&acme).await.succeeds().says("waits until somebody approves it");
     assert_eq!((issues(&acme).len(), issues(&acme)[1].comments.len()), (2, 0));
 }
@@ -153,16 +153,16 @@ async fn a_run_of_a_tag_is_the_same_failure_at_the_next_tag() {
     let acme = Acme::new().await;
     acme.world.repository("acme/web").tag("v1.2.3").tag("v1.2.4");
     acme.world.token("web-token").can("acme/web", &["contents: read"]);
-    for by in ["push", "workflow_dispatch"] {
+    for event_name in ["push", "workflow_dispatch"] {
         for (tag, conclusion) in [("v1.2.3", "failure"), ("v1.2.4", "success")] {
-            let run = acme.world.start_run("acme/web", "release.yml", by);
+            let run = acme.world.start_run("acme/web", "release.yml", event_name);
             let mut event = event(&acme, run, json!(conclusion));
             event["workflow_run"]["head_branch"] = json!(tag);
             notifier(&acme, &event).run_in(&acme).await.succeeds();
         }
         let [issue] = &issues(&acme)[..] else { panic!("one issue") };
         let state = (issue.title.as_str(), issue.is_open());
-        assert_eq!(state, ("CI failed in acme/web at v1.2.3", false), "{by}");
+        assert_eq!(state, ("CI failed in acme/web at v1.2.3", false), "{event_name}");
     }
 }
 
@@ -182,7 +182,7 @@ async fn names_that_fill_an_issue_are_cut_so_that_it_is_found_again() {
     for _ in 0..2 {
         let run = acme.world.start_run("acme/web", "release.yml", "pull_request");
         let long = Job::new("<".repeat(30_000)).step("<".repeat(30_000), "failure");
-        acme.world.add_job(run, long.concluded("failure"));
+        acme.world.add_job(run, long.conclusion("failure"));
         let mut event = event(&acme, run, json!("failure"));
         event["workflow_run"]["head_repository"]["full_name"] = json!("mallory/web");
         notifier(&acme, &event).run_in(&acme).await.succeeds();

@@ -1,5 +1,5 @@
-//! The workflow files that people copy or call: what the documentation shows of them, and that they ask the
-//! action for nothing that it does not know.
+//! The workflow files that people copy or call: the documentation shows lines of them, and they give the action only
+//! inputs that it has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -37,12 +37,12 @@ fn workflows() -> BTreeMap<PathBuf, Value> {
     let all = files(".github/workflows").into_iter().chain(files("examples/workflows"));
     let workflows =
         all.filter(|(path, _)| path.parent().is_some_and(|folder| folder.ends_with(".github/workflows")));
-    let parsed = workflows.map(|(path, text)| {
-        let parsed =
+    let values = workflows.map(|(path, text)| {
+        let value =
             serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        (path, parsed)
+        (path, value)
     });
-    parsed.collect()
+    values.collect()
 }
 
 fn jobs(workflow: &Value) -> impl Iterator<Item = &Value> {
@@ -58,8 +58,8 @@ fn may_write(job: &Value) -> bool {
     job["permissions"].as_object().into_iter().flatten().any(|(_, level)| level == "write")
 }
 
-/// The commands that run what others wrote: build scripts of dependencies, and tools of other people.
-const COMPILES: [&str; 9] = [
+/// The commands that run foreign code: build scripts of dependencies, and tools of other people.
+const BUILD_COMMANDS: [&str; 9] = [
     "cargo",
     "docker build",
     "image.sh build",
@@ -81,11 +81,12 @@ fn a_job_that_may_write_compiles_nothing() {
             writers += 1;
             for step in job["steps"].as_array().into_iter().flatten() {
                 let run = step["run"].as_str().unwrap_or_default();
-                let compiled: Vec<_> = COMPILES.iter().filter(|command| run.contains(*command)).collect();
-                assert!(compiled.is_empty(), "{}: {compiled:?} in {run}", path.display());
+                let builds: Vec<_> = BUILD_COMMANDS.iter().filter(|command| run.contains(*command)).collect();
+                assert!(builds.is_empty(), "{}: {builds:?} in {run}", path.display());
                 let uses = step["uses"].as_str().unwrap_or("actions/");
-                let is_known = uses.starts_with("actions/") || uses.starts_with("org/release-ticket-action@");
-                assert!(is_known, "{}: {uses}", path.display());
+                let is_trusted =
+                    uses.starts_with("actions/") || uses.starts_with("org/release-ticket-action@");
+                assert!(is_trusted, "{}: {uses}", path.display());
             }
         }
     }
@@ -100,14 +101,14 @@ fn steps(job: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// The workflow of this project that a job calls.
-fn called(job: &Value) -> Option<&str> {
+fn called_workflow(job: &Value) -> Option<&str> {
     let uses = job["uses"].as_str()?.strip_prefix("org/release-ticket-action/")?;
     Some(uses.split_once('@')?.0)
 }
 
-fn dispatches(job: &Value) -> bool {
+fn is_dispatch(job: &Value) -> bool {
     steps(job).any(|step| step["with"]["mode"] == "dispatch")
-        || called(job) == Some(".github/workflows/dispatch.yml")
+        || called_workflow(job) == Some(".github/workflows/dispatch.yml")
 }
 
 #[test]
@@ -144,46 +145,47 @@ fn every_targets_file_is_one_that_the_action_takes() {
     let files = files("examples/workflows").into_iter();
     let targets = files.filter(|(path, _)| path.ends_with(".github/release-targets.yml"));
     let hub = "acme/hub".parse().expect("a name");
-    let mut read = 0;
+    let mut count = 0;
     for (path, text) in targets {
-        let listed = parse_file("release-targets.yml", &text, &hub, &Defaults::default());
-        assert!(listed.problems.is_empty(), "{}: {:?}", path.display(), listed.problems);
-        read += 1;
+        let list = parse_file("release-targets.yml", &text, &hub, &Defaults::default());
+        assert!(list.problems.is_empty(), "{}: {:?}", path.display(), list.problems);
+        count += 1;
     }
-    assert!(read >= 4, "{read} files");
+    assert!(count >= 4, "{count} files");
 }
 
 #[test]
 fn workflows_ask_the_action_only_for_what_it_takes() {
     let inputs: BTreeSet<&str> = INPUTS.iter().map(|input| input.name).collect();
-    let mut asked = 0;
+    let mut count = 0;
     for (path, workflow) in workflows() {
         for step in jobs(&workflow).flat_map(steps) {
-            let unknown: Vec<_> = keys(&step["with"]).difference(&inputs).copied().collect();
-            assert!(unknown.is_empty(), "{}: {unknown:?}", path.display());
-            asked += 1;
+            let unknown_keys: Vec<_> = keys(&step["with"]).difference(&inputs).copied().collect();
+            assert!(unknown_keys.is_empty(), "{}: {unknown_keys:?}", path.display());
+            count += 1;
         }
     }
-    assert!(asked > 10, "{asked} steps use the action");
+    assert!(count > 10, "{count} steps use the action");
 }
 
-/// What `${{ }}` puts into a template is rendered as a part of it, whoever wrote it.
+/// GitHub puts the value of `${{ }}` into a template as it is, and the action renders the whole.
 #[test]
-fn what_people_type_is_never_put_into_a_template() {
+fn typed_text_is_never_put_into_a_template() {
     let templates = ["targets", "inputs", "release", "title", "body", "only"];
-    let given = workflows().into_iter().filter(|(path, _)| path.starts_with(project().join("examples")));
-    let mut rendered = 0;
-    for (path, workflow) in given {
-        let calls = jobs(&workflow).filter(|job| called(job).is_some());
-        let dispatching = jobs(&workflow).flat_map(steps).filter(|step| step["with"]["mode"] == "dispatch");
-        for with in dispatching.chain(calls).map(|caller| &caller["with"]) {
+    let examples = workflows().into_iter().filter(|(path, _)| path.starts_with(project().join("examples")));
+    let mut count = 0;
+    for (path, workflow) in examples {
+        let calls = jobs(&workflow).filter(|job| called_workflow(job).is_some());
+        let dispatch_steps =
+            jobs(&workflow).flat_map(steps).filter(|step| step["with"]["mode"] == "dispatch");
+        for with in dispatch_steps.chain(calls).map(|caller| &caller["with"]) {
             for (name, text) in templates.iter().filter_map(|name| Some((name, with[name].as_str()?))) {
                 assert!(!text.contains("${{"), "{}: `{name}: {text}`", path.display());
-                rendered += usize::from(text.contains("{{"));
+                count += usize::from(text.contains("{{"));
             }
         }
     }
-    assert!(rendered >= 8, "{rendered} templates");
+    assert!(count >= 8, "{count} templates");
 }
 
 #[test]
@@ -192,11 +194,13 @@ fn callers_give_a_called_workflow_only_what_it_takes() {
     let calls = workflows.iter().flat_map(|(path, workflow)| jobs(workflow).map(move |job| (path, job)));
     let mut files = BTreeSet::new();
     for (path, job) in calls {
-        let Some(file) = called(job) else { continue };
-        let taken = &workflows[&project().join(file)]["on"]["workflow_call"];
-        for (given, taken) in [(&job["with"], &taken["inputs"]), (&job["secrets"], &taken["secrets"])] {
-            let unknown: Vec<_> = keys(given).difference(&keys(taken)).copied().collect();
-            assert!(unknown.is_empty(), "{} gives {file} {unknown:?}", path.display());
+        let Some(file) = called_workflow(job) else { continue };
+        let declaration = &workflows[&project().join(file)]["on"]["workflow_call"];
+        for (values, names) in
+            [(&job["with"], &declaration["inputs"]), (&job["secrets"], &declaration["secrets"])]
+        {
+            let unknown_keys: Vec<_> = keys(values).difference(&keys(names)).copied().collect();
+            assert!(unknown_keys.is_empty(), "{} gives {file} {unknown_keys:?}", path.display());
         }
         files.insert(file);
     }
@@ -207,9 +211,9 @@ fn callers_give_a_called_workflow_only_what_it_takes() {
 fn hub_runs_of_a_release_wait_for_one_another() {
     let mut groups = BTreeSet::new();
     for (path, workflow) in workflows() {
-        for job in jobs(&workflow).filter(|job| dispatches(job)) {
+        for job in jobs(&workflow).filter(|job| is_dispatch(job)) {
             let (path, concurrency) = (path.display(), &job["concurrency"]);
-            // At the workflow, a run whose job is skipped would take a place, too.
+            // In a group of the workflow, even a run that skips the job would take a place.
             assert!(workflow["concurrency"].is_null(), "{path}: the group belongs to the job");
             if !workflow["on"]["workflow_call"].is_null() {
                 assert!(concurrency.is_null(), "{path}: the group belongs to the caller");

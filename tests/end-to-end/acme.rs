@@ -1,4 +1,4 @@
-//! The people and repositories of `acme`, in a world that act plays the runs of.
+//! The people and repositories of `acme`, in a world whose runs act plays.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use simulated_github::{App, Issue, Server, World};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::act::{Ended, Runner};
+use crate::act::{EndedRun, Runner};
 use crate::examples::{Example, project};
 
 /// The hub's secret: starts workflows in the targets.
@@ -19,23 +19,23 @@ const RELEASE_TOKEN: &str = "ghs_secret-of-the-hub";
 /// The targets' secret: writes the ticket.
 const TICKET_TOKEN: &str = "ghs_secret-of-the-targets";
 
-/// act calls a job's container after the workflow and the job, so two tests would take it from each
-/// other. Within a test no two runs at the same time have the names of both in common.
+/// act names a job's container after the workflow and the job, so two tests would use the same container. Within a test,
+/// two runs at the same time differ in the name of the workflow or of the job.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// A hub, targets, and what they need.
 pub(crate) struct Acme {
     pub(crate) world: World,
     url: String,
-    /// Does what `RELEASE_TOKEN` does, in hubs that have its key in place of the token.
+    /// The App with the permissions of `RELEASE_TOKEN`, for hubs that have its key in place of the token.
     app: App,
     action: TempDir,
     job_image: String,
     checkouts: BTreeMap<String, TempDir>,
-    /// The events of runs that nobody started by hand.
+    /// The events of runs that comments started, by the id of the run.
     events: Mutex<BTreeMap<u64, Value>>,
-    /// What a step prints when a run of a repository is cancelled.
-    cancelled_at: BTreeMap<String, String>,
+    /// The texts after which the runs of a repository are cancelled, if a step prints them.
+    cancel_texts: BTreeMap<String, String>,
     _server: Server,
     _alone: MutexGuard<'static, ()>,
 }
@@ -56,12 +56,12 @@ impl Acme {
             job_image: variable("END_TO_END_JOB_IMAGE"),
             checkouts: BTreeMap::new(),
             events: Mutex::default(),
-            cancelled_at: BTreeMap::new(),
+            cancel_texts: BTreeMap::new(),
             world,
             _server: server,
             _alone: alone,
         };
-        acme.plant("acme/hub", &Example::named(hub));
+        acme.plant("acme/hub", &Example::of(hub));
         acme
     }
 
@@ -71,15 +71,14 @@ impl Acme {
         self.world.token(RELEASE_TOKEN).can(repository, &["actions: write", "contents: read"]);
     }
 
-    /// Puts the files of an example into a repository, in place of those that were there.
+    /// Replaces the files of a repository by those of an example.
     pub(crate) fn plant(&mut self, repository: &str, example: &Example) {
-        let planted =
-            self.world.repository(repository).private().member("alice", "MEMBER").assignable("alice");
+        let view = self.world.repository(repository).private().member("alice", "MEMBER").assignable("alice");
         for (path, text) in example.files() {
-            planted.file(path, text);
+            view.file(path, text);
         }
-        // A branch has the files that are there when it is made.
-        planted.branch("main");
+        // A branch has the files that exist at its creation.
+        view.branch("main");
         let permissions = example.permissions();
         let permissions: Vec<&str> = permissions.iter().map(String::as_str).collect();
         let token = self.world.token(&github_token(repository)).acts_as("github-actions[bot]");
@@ -89,50 +88,50 @@ impl Acme {
         self.checkouts.insert(repository.to_owned(), checkout);
     }
 
-    /// Somebody cancels the runs of a repository when a step prints this.
+    /// Lets somebody cancel the runs of a repository after a step has printed this text.
     pub(crate) fn cancel(&mut self, repository: &str, text: &str) {
-        self.cancelled_at.insert(repository.to_owned(), text.to_owned());
+        self.cancel_texts.insert(repository.to_owned(), text.to_owned());
     }
 
-    /// Alice starts a workflow. It is played with everything that it starts, to the end of all of it.
-    pub(crate) async fn start(&self, repository: &str, workflow: &str, inputs: Value) -> Played {
+    /// Alice starts a workflow. Plays its run and all runs that it starts to their end.
+    pub(crate) async fn start(&self, repository: &str, workflow: &str, inputs: Value) -> EndedRuns {
         let run = self.world.start_run(repository, workflow, "workflow_dispatch");
         self.world
             .update_run(run, |run| run.inputs = inputs.as_object().cloned().expect("inputs are a mapping"));
         self.play(run).await
     }
 
-    /// Somebody comments on the ticket. What that starts is played to the end of all of it.
-    pub(crate) async fn comment(&self, login: &str, body: &str) -> Played {
+    /// Somebody comments on the ticket. Plays all runs that the comment starts to their end.
+    pub(crate) async fn comment(&self, login: &str, body: &str) -> EndedRuns {
         let comment = self.world.comment("acme/hub", self.ticket().number, login, body);
         let run = self.world.start_run("acme/hub", "release.yml", "issue_comment");
         self.events.lock().await.insert(run, self.world.comment_event(comment, "created"));
         self.play(run).await
     }
 
-    /// A workflow's hour has come.
-    pub(crate) async fn on_schedule(&self, repository: &str, workflow: &str) -> Played {
+    /// GitHub starts a workflow on its schedule. Plays its run to the end.
+    pub(crate) async fn on_schedule(&self, repository: &str, workflow: &str) -> EndedRuns {
         self.play(self.world.start_run(repository, workflow, "schedule")).await
     }
 
-    /// Plays a run that waits for a runner, with everything that it starts.
-    pub(crate) async fn play(&self, run: u64) -> Played {
+    /// Plays a run that waits for a runner, and all runs that it starts.
+    pub(crate) async fn play(&self, run: u64) -> EndedRuns {
         self.world.update_run(run, |run| run.triggering_actor = "alice".to_owned());
-        let mut started = self.world.started();
+        let mut new_runs = self.world.started_runs();
         let play = async |id| self.play_one(id).await;
-        let mut playing = FuturesUnordered::from_iter([play(run)]);
-        let mut ended = Vec::new();
-        while !playing.is_empty() {
+        let mut plays = FuturesUnordered::from_iter([play(run)]);
+        let mut ended_runs = Vec::new();
+        while !plays.is_empty() {
             tokio::select! {
                 biased;
-                Some(run) = started.recv() => playing.push(play(run.id)),
-                Some(one) = playing.next() => ended.push(one),
+                Some(run) = new_runs.recv() => plays.push(play(run.id)),
+                Some(one) = plays.next() => ended_runs.push(one),
             }
         }
-        Played(ended)
+        EndedRuns(ended_runs)
     }
 
-    async fn play_one(&self, id: u64) -> Ended {
+    async fn play_one(&self, id: u64) -> EndedRun {
         let run = self.world.run(id).expect("a run that was started is there");
         let github_token = github_token(&run.repository);
         let (client_id, private_key) = (self.app.client_id(), self.app.private_key());
@@ -153,7 +152,7 @@ impl Acme {
             job_image: &self.job_image,
             secrets: &secrets,
             variables: &[("RELEASE_APP_ID", &client_id)],
-            cancel_at: self.cancelled_at.get(&run.repository).map(String::as_str),
+            cancel_at: self.cancel_texts.get(&run.repository).map(String::as_str),
         };
         let event = self.events.lock().await.get(&id).cloned();
         runner.play(run, event).await
@@ -168,15 +167,15 @@ impl Acme {
     }
 }
 
-/// Runs that are over, each in a repository of its own.
-pub(crate) struct Played(Vec<Ended>);
+/// Runs after their end, each in a repository of its own.
+pub(crate) struct EndedRuns(Vec<EndedRun>);
 
-impl Played {
+impl EndedRuns {
     /// The run in `repository`.
     #[track_caller]
-    pub(crate) fn of(&self, repository: &str) -> &Ended {
-        let found = self.0.iter().find(|run| run.repository == repository);
-        found.unwrap_or_else(|| panic!("nothing was started in {repository}"))
+    pub(crate) fn of(&self, repository: &str) -> &EndedRun {
+        let run = self.0.iter().find(|run| run.repository == repository);
+        run.unwrap_or_else(|| panic!("no run was started in {repository}"))
     }
 }
 
@@ -193,15 +192,14 @@ fn github_token(repository: &str) -> String {
     format!("ghs_{}", repository.replace('/', "-of-"))
 }
 
-/// The action as a release ships it: `action.yml` with the image that was built, and the workflows that
-/// others call. Everything else of `action.yml` stays as it is. With `image: Dockerfile` each run would
-/// compile the image.
+/// The action as users get it: `action.yml` with the image from the build, and the reusable workflows. Nothing else of
+/// `action.yml` changes. With `image: Dockerfile` each run would compile the image.
 fn action(image: &str) -> TempDir {
     let folder = temporary_folder();
     let action_yml = std::fs::read_to_string(project().join("action.yml")).expect("the project has it");
-    let shipped = action_yml.replace("  image: Dockerfile\n", &format!("  image: docker://{image}\n"));
-    assert_ne!(shipped, action_yml, "action.yml names the Dockerfile as its image");
-    std::fs::write(folder.path().join("action.yml"), shipped).expect("a writable folder");
+    let released_yml = action_yml.replace("  image: Dockerfile\n", &format!("  image: docker://{image}\n"));
+    assert_ne!(released_yml, action_yml, "action.yml names the Dockerfile as its image");
+    std::fs::write(folder.path().join("action.yml"), released_yml).expect("a writable folder");
     let workflows = folder.path().join(".github/workflows");
     std::fs::create_dir_all(&workflows).expect("a writable folder");
     for name in ["dispatch.yml", "finish.yml"] {
@@ -211,8 +209,8 @@ fn action(image: &str) -> TempDir {
     folder
 }
 
-/// Not below `/tmp`. act mounts a checkout where it lies, also in the action's empty image; it says that
-/// `/tmp` is the folder that the steps of a job share, and shares none.
+/// A folder outside of `/tmp`. act mounts a checkout at its own path, also in the action's empty image; there it takes
+/// `/tmp` for the folder that the steps of a job share, and shares none.
 fn temporary_folder() -> TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a writable folder")
 }

@@ -1,4 +1,4 @@
-//! One run of a workflow under act, told to the world line by line.
+//! One run of a workflow under act, which reports each line of the log to the world.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,10 +13,10 @@ use tokio::process::Command;
 
 const LONGEST_RUN: Duration = Duration::from_secs(240);
 
-/// What act needs to know to play runs of one repository.
+/// The data that act needs to play runs of one repository.
 pub(crate) struct Runner<'a> {
     pub(crate) world: &'a World,
-    /// Where the world is served.
+    /// The address of the world's server.
     pub(crate) url: &'a str,
     /// The repository's files.
     pub(crate) checkout: &'a Path,
@@ -26,26 +26,25 @@ pub(crate) struct Runner<'a> {
     pub(crate) job_image: &'a str,
     /// Names and values, `GITHUB_TOKEN` among them.
     pub(crate) secrets: &'a [(&'a str, &'a str)],
-    /// Names and values of what is not secret: `vars`.
+    /// Names and values of the variables `vars`, which are not secret.
     pub(crate) variables: &'a [(&'a str, &'a str)],
-    /// The run is cancelled when a step prints this.
+    /// The text after which the run is cancelled, if a step prints it.
     pub(crate) cancel_at: Option<&'a str>,
 }
 
-/// A run that is over.
 #[derive(Debug, Default)]
-pub(crate) struct Ended {
+pub(crate) struct EndedRun {
     pub(crate) repository: String,
     pub(crate) conclusion: String,
-    /// What the steps printed.
+    /// The output of the steps.
     pub(crate) output: String,
     /// The summaries of the steps.
     pub(crate) summary: String,
-    /// All that act said.
+    /// The output of act.
     log: String,
 }
 
-impl Ended {
+impl EndedRun {
     #[track_caller]
     pub(crate) fn concludes(&self, conclusion: &str) -> &Self {
         assert_eq!(self.conclusion, conclusion, "{} said:\n{}", self.repository, self.log);
@@ -65,17 +64,16 @@ impl Ended {
 }
 
 impl Runner<'_> {
-    /// Plays the latest attempt of `run` to its end; `payload` is its event, if nobody started it by hand.
-    pub(crate) async fn play(&self, run: Run, payload: Option<Value>) -> Ended {
+    /// Plays the latest attempt of `run` to its end; `payload` is its event, unless a person started it by hand.
+    pub(crate) async fn play(&self, run: Run, payload: Option<Value>) -> EndedRun {
         let payload = payload.unwrap_or_else(|| event(&run));
-        let playing = tokio::time::timeout(LONGEST_RUN, self.act(&run, &payload));
-        let ended =
-            playing.await.unwrap_or_else(|_| panic!("run {} of {} does not end", run.id, run.repository));
-        self.world.finish_run(run.id, &ended.conclusion);
-        ended
+        let play = tokio::time::timeout(LONGEST_RUN, self.act(&run, &payload));
+        let end = play.await.unwrap_or_else(|_| panic!("run {} of {} does not end", run.id, run.repository));
+        self.world.finish_run(run.id, &end.conclusion);
+        end
     }
 
-    async fn act(&self, run: &Run, payload: &Value) -> Ended {
+    async fn act(&self, run: &Run, payload: &Value) -> EndedRun {
         let event_file = tempfile::NamedTempFile::new().expect("a temporary file");
         std::fs::write(&event_file, payload.to_string()).expect("a writable file");
         let mut act = Command::new("act");
@@ -109,7 +107,7 @@ impl Runner<'_> {
             act.args(["--var", &format!("{name}={value}")]);
         }
         let act = act.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut act = act.spawn().expect("act is installed: .ci/end-to-end.sh does it");
+        let mut act = act.spawn().expect("act is installed by .ci/end-to-end.sh");
 
         let id = act.id().expect("it runs").to_string();
         let mut listener = Listener::new(self.world, run);
@@ -117,30 +115,35 @@ impl Runner<'_> {
         let hear = async {
             while let Some(line) = lines.next_line().await.expect("act writes UTF-8") {
                 listener.hear(&line);
-                let is_time = |text: &&str| !listener.is_cancelled && listener.ended.output.contains(*text);
+                let is_time = |text: &&str| !listener.is_cancelled && listener.result.output.contains(*text);
                 if self.cancel_at.as_ref().is_some_and(is_time) {
                     listener.is_cancelled = true;
-                    let sent = std::process::Command::new("kill").args(["-s", "INT", &id]).status();
-                    assert!(sent.is_ok_and(|status| status.success()), "act can be interrupted");
+                    let kill = std::process::Command::new("kill").args(["-s", "INT", &id]).status();
+                    assert!(kill.is_ok_and(|status| status.success()), "act can be interrupted");
                 }
             }
         };
         let mut stderr = act.stderr.take().expect("it is piped");
         let mut errors = String::new();
-        let (_, read) = tokio::join!(hear, stderr.read_to_string(&mut errors));
-        read.expect("act writes UTF-8");
+        let (_, errors_read) = tokio::join!(hear, stderr.read_to_string(&mut errors));
+        errors_read.expect("act writes UTF-8");
         let status = act.wait().await.expect("act can be waited for");
         let conclusion = match status.success() {
             true => "success",
             false if listener.is_cancelled => "cancelled",
             false => "failure",
         };
-        let log = listener.ended.log + &errors;
-        Ended { repository: run.repository.clone(), conclusion: conclusion.to_owned(), log, ..listener.ended }
+        let log = listener.result.log + &errors;
+        EndedRun {
+            repository: run.repository.clone(),
+            conclusion: conclusion.to_owned(),
+            log,
+            ..listener.result
+        }
     }
 }
 
-/// What the runner finds at `GITHUB_EVENT_PATH`.
+/// The event that the runner writes to `GITHUB_EVENT_PATH`.
 fn event(run: &Run) -> Value {
     let (owner, name) = run.repository.split_once('/').expect("a repository has an owner");
     json!({
@@ -171,44 +174,44 @@ struct Line {
     job_result: Option<String>,
     #[serde(rename = "raw_output")]
     is_output: bool,
-    /// What a step printed, if it was a command to the runner.
+    /// The line that a step printed, if it was a command to the runner.
     raw: String,
     command: String,
     content: String,
 }
 
-/// Hears act and tells the world of jobs and steps.
+/// Reads the lines of act, and reports jobs and steps to the world.
 struct Listener<'a> {
     world: &'a World,
     run: &'a Run,
     jobs: BTreeMap<String, u64>,
     is_cancelled: bool,
-    ended: Ended,
+    result: EndedRun,
 }
 
 impl<'a> Listener<'a> {
     fn new(world: &'a World, run: &'a Run) -> Self {
         world.update_run(run.id, |run| run.status = "in_progress".to_owned());
-        Self { world, run, jobs: BTreeMap::new(), is_cancelled: false, ended: Ended::default() }
+        Self { world, run, jobs: BTreeMap::new(), is_cancelled: false, result: EndedRun::default() }
     }
 
     fn hear(&mut self, text: &str) {
         let Ok(line) = serde_json::from_str::<Line>(text) else {
-            self.ended.log += &format!("{text}\n");
+            self.result.log += &format!("{text}\n");
             return;
         };
-        self.ended.log += &format!("{} {}\n", line.job, line.msg.trim_end());
-        self.ended.output += if line.is_output { &line.msg } else { &line.raw };
+        self.result.log += &format!("{} {}\n", line.job, line.msg.trim_end());
+        self.result.output += if line.is_output { &line.msg } else { &line.raw };
         if line.command == "summary" {
-            self.ended.summary += &line.content;
+            self.result.summary += &line.content;
         }
         if let Some(result) = &line.step_result {
-            // For act a step that was interrupted has failed.
+            // act reports an interrupted step as failed.
             let result = if self.is_cancelled && result == "failure" { "cancelled" } else { result };
             self.change_job(&line, |job| *job = job.clone().step(&line.step, result));
         }
         if let Some(result) = &line.job_result {
-            self.change_job(&line, |job| *job = job.clone().concluded(result));
+            self.change_job(&line, |job| *job = job.clone().conclusion(result));
         }
     }
 

@@ -10,11 +10,11 @@ pub(crate) fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// How the examples track a job.
-const TRACKED: &str = "        with:\n          mode: report\n          track: true";
+/// The inputs by which the examples track a job.
+const TRACK: &str = "        with:\n          mode: report\n          track: true";
 
-/// The same for act, with all that a post step takes from its runner.
-fn tracked_in_act(has_matrix: bool) -> String {
+/// The same for act, with everything that a post step gets from GitHub's runner.
+fn track_in_act(has_matrix: bool) -> String {
     let values = if has_matrix { "${{ matrix.system && format(' ({0})', matrix.system) }}" } else { "" };
     format!(
         "        env:\n          STATE_tracks: >-\n            {{\"stage\":\"${{{{ github.job }}}}{values}\"}}\n        with:\n          \
@@ -31,19 +31,19 @@ pub(crate) struct Example {
 
 impl Example {
     /// The files of the example called `name`.
-    pub(crate) fn named(name: &str) -> Self {
+    pub(crate) fn of(name: &str) -> Self {
         let mut files = BTreeMap::new();
         read_below(&project().join("examples/workflows").join(name), "", &mut files);
         Self { files }
     }
 
-    /// The same, where the step called `step` ends with a failure.
+    /// The same example with a failure of the step `step`.
     pub(crate) fn with_failing(self, step: &str) -> Self {
-        self.running(step, "exit 1")
+        self.with_command(step, "exit 1")
     }
 
-    /// The same, where the step called `step` runs this command.
-    pub(crate) fn running(mut self, step: &str, command: &str) -> Self {
+    /// The same example with this command in the step `step`.
+    pub(crate) fn with_command(mut self, step: &str, command: &str) -> Self {
         let own_work = format!("- name: {step}\n        run: echo \"Here come your own steps.\"\n");
         let work = format!("- name: {step}\n        run: {command}\n");
         let text = self.files.values_mut().find(|text| text.contains(&own_work));
@@ -52,7 +52,7 @@ impl Example {
         self
     }
 
-    /// The same, where the job `build` is one for each of these systems.
+    /// The same example with the job `build` for each of these systems.
     pub(crate) fn with_matrix(mut self, systems: &str) -> Self {
         for text in self.files.values_mut() {
             let matrix =
@@ -62,16 +62,16 @@ impl Example {
         self
     }
 
-    /// The same, with another name for its workflows.
-    pub(crate) fn called(mut self, name: &str) -> Self {
+    /// The same example with another name for its workflows.
+    pub(crate) fn with_name(mut self, name: &str) -> Self {
         for text in self.files.values_mut() {
             *text = text.replacen("name: Release\n", &format!("name: {name}\n"), 1);
         }
         self
     }
 
-    /// The same, with a workflow that takes this input.
-    pub(crate) fn taking(mut self, input: &str) -> Self {
+    /// The same example with this input of its workflow.
+    pub(crate) fn with_input(mut self, input: &str) -> Self {
         for text in self.files.values_mut() {
             let inputs =
                 format!("on: {{ workflow_dispatch: {{ inputs: {{ {input}: {{ type: string }} }} }} }}\n");
@@ -80,13 +80,13 @@ impl Example {
         self
     }
 
-    /// Paths and texts.
+    /// Paths and texts of the files.
     pub(crate) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
         self.files.iter().map(|(path, text)| (path.as_str(), text.as_str()))
     }
 
-    /// What the jobs of the workflows ask for, as `issues: write`. act does not heed it, so it is the
-    /// token that can do just this.
+    /// The permissions of the workflows' jobs, such as `issues: write`. act ignores them, so the token gets exactly
+    /// these.
     pub(crate) fn permissions(&self) -> BTreeSet<String> {
         let workflows = self.files.iter().filter(|(path, _)| path.starts_with(".github/workflows/"));
         let jobs = workflows.flat_map(|(path, text)| {
@@ -98,14 +98,14 @@ impl Example {
         permissions.filter_map(|(name, level)| Some(format!("{name}: {}", level.as_str()?))).collect()
     }
 
-    /// Writes the files below `folder`, for act. Its schema of workflows is older than `queue`, and it
-    /// heeds no concurrency group. To the post step of a container it gives neither the state of the main step nor
-    /// the defaults of `action.yml`, so the step says them itself.
+    /// Writes the files below `folder`, for act. Its schema of workflows is older than `queue`, and it ignores concurrency
+    /// groups. It gives the post step of a container neither the state of the main step nor the defaults of `action.yml`,
+    /// so the step sets them itself.
     pub(crate) fn write_below(&self, folder: &Path) {
         for (path, text) in self.files() {
             let text = text.replace("      queue: max\n", "");
             let has_matrix = text.contains("matrix: { system:");
-            let text = text.replace(TRACKED, &tracked_in_act(has_matrix));
+            let text = text.replace(TRACK, &track_in_act(has_matrix));
             let file = folder.join(path);
             let parent = file.parent().expect("a file is in a folder");
             std::fs::create_dir_all(parent).expect("a writable folder");

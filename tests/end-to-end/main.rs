@@ -1,11 +1,10 @@
-//! The shipped thing in real workflows: the image and `action.yml`, started by the workflow files that
-//! the documentation shows, in a runner ([act](https://nektosact.com)), against the simulated GitHub.
+//! The image and `action.yml` in real workflows: a runner ([act](https://nektosact.com)) starts them by the workflow files
+//! that the documentation shows, against the simulated GitHub.
 //!
-//! What a hub starts really runs: for each run that the simulation is asked to start, act plays the
-//! target's workflow with the inputs that were sent, and what its jobs come to is told to the
-//! simulation, as GitHub's runners tell GitHub.
+//! The runs that a hub starts take place: for each of them act plays the target's workflow with the inputs of the
+//! request, and reports the results of its jobs to the simulation, as GitHub's runners report to GitHub.
 //!
-//! `.ci/end-to-end.sh` has what these tests need, and runs them.
+//! `.ci/end-to-end.sh` installs the tools that these tests need, and runs them.
 
 mod acme;
 mod act;

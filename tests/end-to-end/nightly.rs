@@ -1,4 +1,4 @@
-//! Something goes wrong where there is no ticket.
+//! A failure without a ticket.
 
 use crate::acme::Acme;
 use crate::assert_page;
@@ -8,9 +8,9 @@ use crate::examples::Example;
 #[ignore = "needs a Docker engine and act"]
 async fn a_failure_without_a_ticket_opens_an_issue_which_the_next_success_closes() {
     let mut acme = Acme::new("hub").await;
-    acme.target("acme/web", &Example::named("nightly").with_failing("Build and test"));
+    acme.target("acme/web", &Example::of("nightly").with_failing("Build and test"));
     acme.on_schedule("acme/web", "nightly.yml").await.of("acme/web").concludes("failure");
-    acme.plant("acme/web", &Example::named("nightly"));
+    acme.plant("acme/web", &Example::of("nightly"));
     acme.on_schedule("acme/web", "nightly.yml").await.of("acme/web").concludes("success");
 
     let issues = acme.world.issues("acme/web");

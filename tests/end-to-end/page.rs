@@ -1,11 +1,11 @@
-//! An issue as people see it: for snapshots, and in a file to be drawn.
+//! An issue as people see it: for snapshots, and in a file for a picture.
 
 use std::path::Path;
 
 use simulated_github::Issue;
 
-/// Compares the issue with the snapshot of this name, without what differs from run to run, and leaves
-/// its Markdown in a file.
+/// Compares the issue with the snapshot of this name, without the parts that differ from run to run, and writes its
+/// Markdown to a file.
 #[macro_export]
 macro_rules! assert_page {
     ($name:literal, $issue:expr) => {{
@@ -16,7 +16,7 @@ macro_rules! assert_page {
     }};
 }
 
-/// What differs from run to run.
+/// The parts that differ from run to run, and their replacements.
 pub(crate) const FILTERS: [(&str, &str); 12] = [
     (r"http://127\.0\.0\.1:\d+", "https://github.test"),
     (r"/runs/\d+", "/runs/RUN"),
@@ -25,7 +25,7 @@ pub(crate) const FILTERS: [(&str, &str); 12] = [
     (r"(\| |- |last change )(\d{4}-\d\d-\d\d )?\d\d:\d\d", "${1}TIME"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d", "DATE TIME"),
     (r"\d+\u{a0}(s|min)\b", "TOOK"),
-    // How a run of a second is divided, and whether it was queued at all, differs from time to time.
+    // The times of a run of a second differ, also whether it was queued at all.
     (r"(?s)(\n  section )[^`]*\n```", "${1}…\n```"),
     (r"(\[run RUN\]\([^)]*\)) \|( TOOK)? +\|( TOOK)? +\|", "${1} | TOOK | TOOK |"),
     (r"🚦 \*\*go\*\* waited TOOK for people\.\n\n", ""),
@@ -53,10 +53,10 @@ fn render(issue: &Issue) -> String {
         issue.assignees.join(", "),
         without_marker(&issue.body),
     );
-    // Jobs that run at the same time write in any order. Their markers have one: what it is, then whose.
+    // Jobs that run at the same time write in any order. The order of their markers is by kind, then by writer.
     let mut comments: Vec<_> = issue.comments.iter().collect();
     comments.sort_by_key(|comment| &comment.body);
-    // Of two last reports within a second both say that all is released.
+    // Two last reports within a second both say that everything is released.
     comments.dedup_by_key(|comment| (&comment.author, without_marker(&comment.body)));
     for comment in comments {
         page += &format!("\n\n---\n\n**{}** commented\n\n{}", comment.author, without_marker(&comment.body));

@@ -10,15 +10,15 @@ use crate::examples::Example;
 #[ignore = "needs a Docker engine and act"]
 async fn two_targets_are_released_at_the_same_time() {
     let mut acme = Acme::new("hub").await;
-    acme.target("acme/web", &Example::named("target"));
-    acme.target("acme/docs", &Example::named("reusable-target"));
+    acme.target("acme/web", &Example::of("target"));
+    acme.target("acme/docs", &Example::of("reusable-target"));
     let inputs = json!({ "version": "1.4.0", "channel": "beta" });
-    let played = acme.start("acme/hub", "release.yml", inputs).await;
-    let hub = played.of("acme/hub").concludes("success");
+    let runs = acme.start("acme/hub", "release.yml", inputs).await;
+    let hub = runs.of("acme/hub").concludes("success");
     for target in ["acme/web", "acme/docs"] {
-        played.of(target).concludes("success");
+        runs.of(target).concludes("success");
     }
-    played.of("acme/web").prints("Published in the channel beta.");
+    runs.of("acme/web").prints("Published in the channel beta.");
 
     let [web, docs] = ["acme/web", "acme/docs"].map(|name| acme.world.runs(name).remove(0));
     assert_eq!(

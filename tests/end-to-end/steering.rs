@@ -1,4 +1,4 @@
-//! One workflow that starts a release, and goes on with it by a comment.
+//! One workflow that starts a release, and continues it after a comment.
 
 use serde_json::json;
 
@@ -11,16 +11,16 @@ use crate::examples::Example;
 async fn a_comment_opens_the_gate_and_starts_the_second_wave_with_the_inputs_of_the_start() {
     let mut acme = Acme::new("steered").await;
     acme.world.repository("acme/hub").role("alice", "write");
-    acme.target("acme/web", &Example::named("plain-target").taking("channel"));
-    acme.target("acme/docs", &Example::named("plain-target").taking("channel"));
+    acme.target("acme/web", &Example::of("plain-target").with_input("channel"));
+    acme.target("acme/docs", &Example::of("plain-target").with_input("channel"));
     let inputs = json!({ "version": "1.4.0", "channel": "beta" });
-    let played = acme.start("acme/hub", "release.yml", inputs).await;
-    played.of("acme/web").concludes("success");
-    played.of("acme/hub").concludes("success");
+    let runs = acme.start("acme/hub", "release.yml", inputs).await;
+    runs.of("acme/web").concludes("success");
+    runs.of("acme/hub").concludes("success");
     assert!(acme.world.runs("acme/docs").is_empty(), "the gate is closed");
-    let played = acme.comment("alice", "/release go : looks good").await;
-    played.of("acme/hub").concludes("success");
-    played.of("acme/docs").concludes("success");
+    let runs = acme.comment("alice", "/release go : looks good").await;
+    runs.of("acme/hub").concludes("success");
+    runs.of("acme/docs").concludes("success");
     assert_eq!(acme.world.runs("acme/docs")[0].inputs["channel"], "beta");
     let ticket = acme.ticket();
     assert_eq!(ticket.state, "closed");

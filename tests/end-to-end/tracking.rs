@@ -1,15 +1,15 @@
-//! One line a job: what the ticket says of a tracked job, however it ends.
+//! Tracked jobs: the ticket after a failure, a cancellation, and in a matrix.
 
 use serde_json::json;
 
-use crate::acme::{Acme, Played};
+use crate::acme::{Acme, EndedRuns};
 use crate::assert_page;
 use crate::examples::Example;
 
 /// A release of `web` alone, whose jobs are tracked.
-async fn release(acme: &mut Acme, target: &Example) -> Played {
+async fn release(acme: &mut Acme, target: &Example) -> EndedRuns {
     acme.target("acme/web", target);
-    acme.target("acme/docs", &Example::named("reusable-target"));
+    acme.target("acme/docs", &Example::of("reusable-target"));
     acme.start("acme/hub", "release.yml", json!({ "version": "1.4.0", "channel": "beta" })).await
 }
 
@@ -24,7 +24,7 @@ fn says(acme: &Acme, text: &str) {
 #[ignore = "needs a Docker engine and act"]
 async fn a_job_that_fails_names_its_step() {
     let mut acme = Acme::new("hub").await;
-    let target = Example::named("target").with_failing("Build and test");
+    let target = Example::of("target").with_failing("Build and test");
     release(&mut acme, &target).await.of("acme/web").concludes("failure");
     says(&acme, "**web** failed at `build`: step 3, Build and test");
     assert_page!("tracked-failure", acme.ticket());
@@ -35,7 +35,7 @@ async fn a_job_that_fails_names_its_step() {
 async fn a_job_that_is_cancelled_says_so_in_its_post_step() {
     let mut acme = Acme::new("hub").await;
     acme.cancel("acme/web", "The tests run.");
-    let target = Example::named("target").running("Build and test", "echo \"The tests run.\" && sleep 60");
+    let target = Example::of("target").with_command("Build and test", "echo \"The tests run.\" && sleep 60");
     release(&mut acme, &target).await.of("acme/web").concludes("cancelled");
     says(&acme, "**web** was cancelled at `build`: step 3, Build and test");
     assert_page!("tracked-cancellation", acme.ticket());
@@ -46,7 +46,7 @@ async fn a_job_that_is_cancelled_says_so_in_its_post_step() {
 async fn each_job_of_a_matrix_is_tracked_by_itself() {
     let mut acme = Acme::new("hub").await;
     let on_mac = "test ${{ matrix.system }} = linux";
-    let target = Example::named("target").with_matrix("[linux, mac]").running("Build and test", on_mac);
+    let target = Example::of("target").with_matrix("[linux, mac]").with_command("Build and test", on_mac);
     release(&mut acme, &target).await.of("acme/web").concludes("failure");
     says(&acme, "✅ build (linux)");
     says(&acme, "**web** failed at `build (mac)`: step 3, Build and test");

@@ -1,4 +1,4 @@
-//! A hub that follows the runs of targets which know nothing of it.
+//! A hub that follows the runs of targets that do not report.
 
 use serde_json::json;
 
@@ -10,14 +10,14 @@ use crate::examples::Example;
 #[ignore = "needs a Docker engine and act"]
 async fn targets_without_a_token_and_without_a_step_are_followed_to_their_end() {
     let mut acme = Acme::new("smallest").await;
-    acme.target("acme/web", &Example::named("plain-target"));
+    acme.target("acme/web", &Example::of("plain-target"));
     // Runs at the same time must not share the names of workflow and job.
-    let docs = Example::named("plain-target").with_failing("Publish").called("Release the docs");
+    let docs = Example::of("plain-target").with_failing("Publish").with_name("Release the docs");
     acme.target("acme/docs", &docs);
-    let played = acme.start("acme/hub", "release.yml", json!({ "version": "1.4.0" })).await;
-    played.of("acme/web").concludes("success");
-    played.of("acme/docs").concludes("failure");
-    let hub = played.of("acme/hub").concludes("failure");
+    let runs = acme.start("acme/hub", "release.yml", json!({ "version": "1.4.0" })).await;
+    runs.of("acme/web").concludes("success");
+    runs.of("acme/docs").concludes("failure");
+    let hub = runs.of("acme/hub").concludes("failure");
     hub.prints("docs failed at publish");
     let ticket = acme.ticket();
     assert_page!("waiting", ticket.clone());

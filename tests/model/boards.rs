@@ -1,12 +1,12 @@
 //! Model A: jobs report to one ticket at the same time, and each brings the board up to date.
 //!
-//! The order of requests is that of `report.rs` and `ledger.rs`: write the record, read the ticket,
-//! then write the board and read again until it shows what was read, and delete spare boards. What
-//! to do next is decided by the product's [`Log`](release_ticket_action::ticket::Log).
+//! The order of requests is that of `report.rs` and `ledger.rs`: a job writes its record, reads the ticket, then writes the
+//! board and reads again until the board shows what it has read, and deletes spare boards. The product's
+//! [`Log`](release_ticket_action::ticket::Log) decides the next step.
 //!
 //! Lists may lag. Then each shows a freely chosen earlier state, `since` is a time of GitHub's clock as in
-//! `ledger.rs`, and a writer reads until a list shows the board that it wrote, or stops to wait. A comment that
-//! a replica does not have yet is asked for again until it is there.
+//! `ledger.rs`, and a writer reads until a list shows the board that it wrote, or gives up. It asks for a comment
+//! that a replica does not have yet again until it gets it.
 
 use chrono::DateTime;
 use release_ticket_action::names::{CommentId, Login, RunId};
@@ -21,19 +21,19 @@ use stateright::{Model, Property};
 use crate::library::{Id, LogId, Step, Text};
 use crate::store::{Clock, Cursor, Lag, Pages, Reader, Store};
 
-/// As often a writer repeats before it leaves the board to others, as in `ledger.rs`.
+/// The number of rounds after which a writer leaves the board to others, as in `ledger.rs`.
 const ROUNDS: u8 = 12;
 
-/// What is different on purpose.
+/// A deliberate difference from the product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Board {
-    /// Nothing.
+pub(crate) enum BoardFault {
+    /// No difference.
     AsItIs,
-    /// Whoever changed the board does not read again.
+    /// A job that changed the board does not read again.
     WithoutReadingAgain,
-    /// Whoever sees that the board knows more than it has read writes nevertheless.
+    /// A job writes the board even if the board knows more than the job has read.
     WithoutGuard,
-    /// A spare board is not deleted: its text is replaced by one that says nothing.
+    /// A job empties a spare board and does not delete it.
     WithoutDeleting,
     /// A comment that is not found counts as gone at once.
     WithoutWaiting,
@@ -42,75 +42,75 @@ pub(crate) enum Board {
 /// Some jobs that report to one ticket.
 #[derive(Debug, Clone)]
 pub(crate) struct Boards {
-    /// How many reports each job has. The first two jobs are attempts 1 and 2 of one run.
+    /// The number of reports of each job. The first two jobs are attempts 1 and 2 of one run.
     pub(crate) reports: Vec<u8>,
     pub(crate) pages: Pages,
     /// So many jobs may die, at any point.
     pub(crate) deaths: u8,
-    /// One more job reports when all the others are over or dead.
+    /// One more job reports when all others have ended or died.
     pub(crate) late: bool,
-    /// So many boards, which show nothing, are there at first.
+    /// The number of boards at the beginning, which show nothing.
     pub(crate) boards: usize,
-    /// Whether a job's second report goes on with what the first one had read, as on long tickets.
+    /// Whether a job's second report continues from the log of the first one, as on long tickets.
     pub(crate) resume: bool,
-    /// How GitHub's lists lag. The late job comes when the lag is over.
+    /// The lag of GitHub's lists. The late job begins after the lag.
     pub(crate) clock: Clock,
-    /// So many times a job may stop to wait until a list shows the board that it wrote.
+    /// So many times a job may give up before a list shows the board that it wrote.
     pub(crate) give_ups: u8,
-    pub(crate) board: Board,
+    pub(crate) fault: BoardFault,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     store: Store,
     jobs: Vec<Job>,
-    dead: u8,
+    dead_jobs: u8,
     give_ups: u8,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Job {
-    at: At,
+    phase: Phase,
     reader: Reader,
     cursor: Cursor,
     comment: Option<Id>,
     /// So many reports were acknowledged.
-    reported: u8,
+    report_count: u8,
     rounds: u8,
-    /// It replaced a board, as it had last read it, by one that knows less.
-    forgot: bool,
+    /// It replaced the board that it had read by one that knows less.
+    has_forgotten: bool,
     /// It left the board to others after too many rounds.
-    gave_up: bool,
+    has_given_up: bool,
     /// It has created a board in this report.
-    created: bool,
-    /// It took a comment for gone that is there.
-    lost: bool,
+    has_new_board: bool,
+    /// It took an existing comment for deleted.
+    has_lost_comment: bool,
 }
 
-/// What a job asks of GitHub next.
+/// The next request of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum At {
-    /// To write its record.
+enum Phase {
+    /// It writes its record.
     Record,
-    /// For a page of the list, to find these records, of which only a board tells.
+    /// It reads a page of the list, to find these records, which only a board mentions.
     Read {
         unread: Vec<Id>,
     },
-    /// For these records, one by one, as the list does not have them.
-    Settle {
+    /// It reads these records one by one, since the list does not have them.
+    LookUp {
         unread: Vec<Id>,
     },
-    /// To write the board.
-    Board,
-    /// For a list that shows the board as it was written.
-    Behind {
+    /// It writes the board.
+    WriteBoard,
+    /// It reads lists until one shows the board that it wrote.
+    AwaitBoard {
         board: Id,
     },
-    /// To delete spare boards.
+    /// It deletes spare boards.
     Delete {
         spare: Vec<Id>,
     },
-    Over,
+    Ended,
     Dead,
 }
 
@@ -124,7 +124,7 @@ pub(crate) enum Action {
     List(usize, (usize, usize)),
     /// The job asks for one comment, and the answer shows so many commits.
     Comment(usize, usize),
-    /// The job waits no longer for a list that shows its board.
+    /// The job gives up before a list shows its board.
     GiveUp(usize),
     /// The job dies; its last request was answered, or its next one was not sent.
     Die(usize),
@@ -135,18 +135,18 @@ impl Boards {
         self.clock.lag != Lag::Fresh
     }
 
-    /// Whether nobody has died, and every job has read all that was written before its board.
+    /// Whether no job has died, and every job has read all comments before it wrote its board.
     fn is_undisturbed(&self, state: &State) -> bool {
         let shows_all = self.clock.lag != Lag::Overlay && self.clock.second_page.is_none();
         let is_left_to_late = self.late && self.clock.commits_a_second > 1;
-        state.dead == 0 && state.give_ups == 0 && shows_all && !is_left_to_late
+        state.dead_jobs == 0 && state.give_ups == 0 && shows_all && !is_left_to_late
     }
 
     fn reports_of(&self, job: usize) -> u8 {
         self.reports.get(job).copied().unwrap_or(1)
     }
 
-    /// Whether all jobs but the late one are over or dead.
+    /// Whether all jobs except the late one have ended or died.
     fn all_are_done(&self, state: &State) -> bool {
         state.jobs[..self.reports.len()].iter().all(Job::is_done)
     }
@@ -157,7 +157,7 @@ impl Boards {
     }
 
     fn may_die(&self, state: &State, job: usize) -> bool {
-        job < self.reports.len() && !state.jobs[job].is_done() && state.dead < self.deaths
+        job < self.reports.len() && !state.jobs[job].is_done() && state.dead_jobs < self.deaths
     }
 }
 
@@ -168,25 +168,25 @@ impl Model for Boards {
     fn init_states(&self) -> Vec<State> {
         let mut store = if self.lags() { Store::with_history() } else { Store::default() };
         for _ in 0..self.boards {
-            let Step::Write { body, .. } = LogId::unread().next_board_step() else {
-                unreachable!("there is no board yet")
+            let Step::Write { body, .. } = LogId::empty().next_board_step() else {
+                unreachable!("an empty log has no board")
             };
             store.create(body);
         }
         let job = Job {
-            at: At::Record,
+            phase: Phase::Record,
             reader: Reader::new(),
             comment: None,
-            reported: 0,
+            report_count: 0,
             rounds: 0,
             cursor: Cursor::default(),
-            forgot: false,
-            gave_up: false,
-            created: false,
-            lost: false,
+            has_forgotten: false,
+            has_given_up: false,
+            has_new_board: false,
+            has_lost_comment: false,
         };
         let jobs = vec![job; self.reports.len() + usize::from(self.late)];
-        vec![State { store, jobs, dead: 0, give_ups: 0 }]
+        vec![State { store, jobs, dead_jobs: 0, give_ups: 0 }]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -194,16 +194,17 @@ impl Model for Boards {
         for number in jobs.clone().filter(|job| self.may_send(state, *job)) {
             let job = &state.jobs[number];
             let is_late = number >= self.reports.len();
-            if self.lags() && matches!(job.at, At::Read { .. } | At::Behind { .. }) {
+            if self.lags() && matches!(job.phase, Phase::Read { .. } | Phase::AwaitBoard { .. }) {
                 let lists = job.cursor.lists(&state.store, self.clock, is_late);
                 actions.extend(lists.into_iter().map(|list| Action::List(number, list)));
-                let may_give_up = matches!(job.at, At::Behind { .. }) && state.give_ups < self.give_ups;
+                let may_give_up =
+                    matches!(job.phase, Phase::AwaitBoard { .. }) && state.give_ups < self.give_ups;
                 actions.extend(may_give_up.then_some(Action::GiveUp(number)));
-            } else if self.lags() && matches!(job.at, At::Settle { .. }) {
+            } else if self.lags() && matches!(job.phase, Phase::LookUp { .. }) {
                 let end = state.store.length();
                 let lengths = if is_late { end..=end } else { 0..=end };
                 actions.extend(lengths.map(|length| Action::Comment(number, length)));
-            } else if matches!(job.at, At::Read { .. }) {
+            } else if matches!(job.phase, Phase::Read { .. }) {
                 actions.extend(
                     job.reader.next_pages(self.pages).into_iter().map(|page| Action::Page(number, page)),
                 );
@@ -218,9 +219,9 @@ impl Model for Boards {
         let mut next = state.clone();
         match action {
             Action::Send(number) => {
-                let changed = next.jobs[number].send(number, &mut next.store, self);
+                let comment = next.jobs[number].send(number, &mut next.store, self);
                 for job in next.jobs.iter_mut().filter(|job| !self.lags() && !job.is_done()) {
-                    changed.into_iter().for_each(|id| job.reader.notice(id));
+                    comment.into_iter().for_each(|id| job.reader.notice(id));
                 }
             }
             Action::Page(number, page) => next.jobs[number].read_page(page, number, &next.store, self),
@@ -235,8 +236,8 @@ impl Model for Boards {
                 next.jobs[number].give_up(number, self);
             }
             Action::Die(number) => {
-                next.jobs[number].end(At::Dead);
-                next.dead += 1;
+                next.jobs[number].end(Phase::Dead);
+                next.dead_jobs += 1;
             }
         }
         Some(next)
@@ -246,15 +247,15 @@ impl Model for Boards {
         let mut properties = vec![
             Property::always(NOTHING_IS_LOST, |_, state: &State| {
                 state.jobs.iter().enumerate().all(|(number, job)| {
-                    let Some(comment) = job.comment else { return job.reported == 0 };
-                    state.store.get(comment) == Some(record_of(number, job.reported))
+                    let Some(comment) = job.comment else { return job.report_count == 0 };
+                    state.store.get(comment) == Some(record_of(number, job.report_count))
                 })
             }),
             Property::always(THE_BOARD_SHOWS_ALL, |model: &Self, state: &State| {
                 let is_over = model.all_are_done(state)
                     && match state.jobs.get(model.reports.len()) {
-                        Some(late) if late.at == At::Record => model.is_undisturbed(state),
-                        Some(late) => late.at == At::Over,
+                        Some(late) if late.phase == Phase::Record => model.is_undisturbed(state),
+                        Some(late) => late.phase == Phase::Ended,
                         None => model.is_undisturbed(state),
                     };
                 !is_over || shows_all(&state.store)
@@ -262,161 +263,165 @@ impl Model for Boards {
             Property::always(THE_NEWEST_ATTEMPT_WINS, |model: &Self, state: &State| {
                 !model.all_are_done(state) || newest_attempt_wins(&state.store)
             }),
-            Property::always(NOBODY_FORGETS, |_, state: &State| state.jobs.iter().all(|job| !job.forgot)),
-            Property::always(NOTHING_COUNTS_AS_GONE, |_, state: &State| {
-                state.jobs.iter().all(|job| !job.lost)
+            Property::always(NOBODY_FORGETS, |_, state: &State| {
+                state.jobs.iter().all(|job| !job.has_forgotten)
             }),
-            Property::always(NOBODY_GIVES_UP, |_, state: &State| state.jobs.iter().all(|job| !job.gave_up)),
+            Property::always(NOTHING_COUNTS_AS_GONE, |_, state: &State| {
+                state.jobs.iter().all(|job| !job.has_lost_comment)
+            }),
+            Property::always(NOBODY_GIVES_UP, |_, state: &State| {
+                state.jobs.iter().all(|job| !job.has_given_up)
+            }),
         ];
         if self.boards == 0 {
             properties.push(Property::sometimes(TWO_BOARDS, |_, state: &State| {
-                state.jobs.iter().any(|job| matches!(job.at, At::Delete { .. }))
+                state.jobs.iter().any(|job| matches!(job.phase, Phase::Delete { .. }))
             }));
         }
         properties
     }
 }
 
-pub(crate) const NOTHING_IS_LOST: &str = "what was acknowledged is in its comment";
-pub(crate) const THE_BOARD_SHOWS_ALL: &str = "when all is over, one board shows every record";
+pub(crate) const NOTHING_IS_LOST: &str = "every acknowledged report is in its comment";
+pub(crate) const THE_BOARD_SHOWS_ALL: &str = "at the end, one board shows every record";
 pub(crate) const THE_NEWEST_ATTEMPT_WINS: &str = "the newest attempt wins";
-pub(crate) const NOBODY_FORGETS: &str = "a board that was read is replaced by none that knows less";
-pub(crate) const NOTHING_COUNTS_AS_GONE: &str = "what is there does not count as gone";
+pub(crate) const NOBODY_FORGETS: &str = "no job replaces a board that it has read by one that knows less";
+pub(crate) const NOTHING_COUNTS_AS_GONE: &str = "no job takes an existing comment for deleted";
 pub(crate) const NOBODY_GIVES_UP: &str = "the rounds suffice";
 pub(crate) const TWO_BOARDS: &str = "two jobs create a board at the same time";
 
 impl Job {
     fn is_done(&self) -> bool {
-        matches!(self.at, At::Over | At::Dead)
+        matches!(self.phase, Phase::Ended | Phase::Dead)
     }
 
-    /// Ends; what it had read is of no use to anybody.
-    fn end(&mut self, at: At) {
+    /// Ends the job, and forgets what it has read, so that equal states are equal.
+    fn end(&mut self, phase: Phase) {
         let (reader, cursor) = (Reader::new(), Cursor::default());
-        *self = Self { at, reader, cursor, rounds: 0, created: false, ..self.clone() };
+        *self = Self { phase, reader, cursor, rounds: 0, has_new_board: false, ..self.clone() };
     }
 
-    /// Sends the next request and decides what comes then; returns the comment that it wrote.
+    /// Sends the next request and decides on the one after it; returns the comment that it wrote.
     fn send(&mut self, number: usize, store: &mut Store, model: &Boards) -> Option<Id> {
-        match self.at.clone() {
-            At::Record => Some(self.write_record(number, store, model)),
-            At::Settle { mut unread } => {
+        match self.phase.clone() {
+            Phase::Record => Some(self.write_record(number, store, model)),
+            Phase::LookUp { mut unread } => {
                 let id = unread.remove(0);
                 let log = self.reader.log;
-                let log = store.get(id).map_or_else(|| log.without(id), |text| log.extended(id, text));
+                let log = store.get(id).map_or_else(|| log.without(id), |text| log.with_comment(id, text));
                 self.reader.log = if log.has_record(id) { log } else { log.without(id) };
-                self.settle(unread, number, model);
+                self.look_up(unread, number, model);
                 None
             }
-            At::Board => {
-                let written = self.write_board(store, model);
-                self.at = match written {
-                    Some(board) if model.lags() => At::Behind { board },
-                    _ => At::Read { unread: Vec::new() },
+            Phase::WriteBoard => {
+                let new_board = self.write_board(store, model);
+                self.phase = match new_board {
+                    Some(board) if model.lags() => Phase::AwaitBoard { board },
+                    _ => Phase::Read { unread: Vec::new() },
                 };
-                if model.lags() && written.is_none() {
+                if model.lags() && new_board.is_none() {
                     self.decide(number, model);
                 }
-                if model.board == Board::WithoutReadingAgain {
+                if model.fault == BoardFault::WithoutReadingAgain {
                     self.decide(number, model);
                 }
-                written
+                new_board
             }
-            At::Delete { mut spare } => {
+            Phase::Delete { mut spare } => {
                 let id = spare.remove(0);
-                let blank = model.board == Board::WithoutDeleting;
-                let edited = blank && store.edit(id, Text::of("<!-- superseded -->"));
+                let blank = model.fault == BoardFault::WithoutDeleting;
+                let is_edited = blank && store.edit(id, Text::of("<!-- superseded -->"));
                 if !blank {
                     store.delete(id);
                 }
                 self.reader.log = self.reader.log.without(id);
                 self.cursor.forget(id);
                 self.delete(spare, number, model);
-                edited.then_some(id)
+                is_edited.then_some(id)
             }
-            At::Read { .. } | At::Behind { .. } | At::Over | At::Dead => None,
+            Phase::Read { .. } | Phase::AwaitBoard { .. } | Phase::Ended | Phase::Dead => None,
         }
     }
 
     fn read_page(&mut self, page: u8, number: usize, store: &Store, model: &Boards) {
-        if let (true, At::Read { unread }) =
-            (self.reader.read_page(page, store, model.pages), self.at.clone())
+        if let (true, Phase::Read { unread }) =
+            (self.reader.read_page(page, store, model.pages), self.phase.clone())
         {
             let missing = unread.into_iter().filter(|id| !self.reader.log.has_record(*id));
-            self.settle(missing.collect(), number, model);
+            self.look_up(missing.collect(), number, model);
         }
     }
 
     /// Reads a list that lags.
     fn read_list(&mut self, list: (usize, usize), number: usize, store: &Store, model: &Boards) {
         self.reader.log = self.cursor.read(self.reader.log, list, store, model.clock);
-        match self.at.clone() {
-            At::Read { unread } => {
+        match self.phase.clone() {
+            Phase::Read { unread } => {
                 let missing = unread.into_iter().filter(|id| !self.reader.log.has_record(*id));
-                self.settle(missing.collect(), number, model);
+                self.look_up(missing.collect(), number, model);
             }
-            At::Behind { board } if self.is_shown(board) => self.decide(number, model),
+            Phase::AwaitBoard { board } if self.is_shown(board) => self.decide(number, model),
             _ => {}
         }
     }
 
-    /// Whether a list has shown the board as this job wrote it, or as somebody wrote it later; as in `ledger.rs`.
-    fn is_shown(&self, written: Id) -> bool {
-        let Some((text, second)) = self.cursor.unlisted(written) else { return true };
-        let Some((board, shown)) = self.reader.log.board() else { return false };
-        let is_contested = board != written || self.reader.log.board_written_at() == Some(second);
-        is_contested && shown != text
+    /// Whether a list has shown the board as this job or a later one wrote it; as in `ledger.rs`.
+    fn is_shown(&self, own: Id) -> bool {
+        let Some((text, second)) = self.cursor.pending_write(own) else { return true };
+        let Some((board, shown_text)) = self.reader.log.board() else { return false };
+        let is_contested = board != own || self.reader.log.board_written_at() == Some(second);
+        is_contested && shown_text != text
     }
 
-    /// Stops to wait for a list that shows the board.
+    /// Gives up the wait for a list that shows the board.
     fn give_up(&mut self, number: usize, model: &Boards) {
-        if let At::Behind { board } = self.at {
+        if let Phase::AwaitBoard { board } = self.phase {
             self.cursor.forget(board);
             self.delete(self.reader.log.spare_boards(), number, model);
         }
     }
 
-    /// Asks for one comment; says whether that changes anything. A comment that is not there yet is asked for
-    /// again.
+    /// Asks for one comment; returns whether that changes anything. The job asks again for a comment that it does not
+    /// get yet.
     fn ask_for_comment(&mut self, length: usize, number: usize, store: &Store, model: &Boards) -> bool {
-        let At::Settle { mut unread } = self.at.clone() else { return false };
+        let Phase::LookUp { mut unread } = self.phase.clone() else { return false };
         let id = unread.remove(0);
         let is_there = store.get(id).is_some();
         let log = self.reader.log;
         let log = match store.as_of(length).get(&id) {
-            Some((text, commit)) => log.extended_at(id, *text, model.clock.second(*commit)),
-            None if is_there && model.board != Board::WithoutWaiting => return false,
+            Some((text, commit)) => log.with_comment_at(id, *text, model.clock.second(*commit)),
+            None if is_there && model.fault != BoardFault::WithoutWaiting => return false,
             None => log,
         };
-        self.lost |= is_there && !log.has_record(id);
+        self.has_lost_comment |= is_there && !log.has_record(id);
         self.reader.log = if log.has_record(id) { log } else { log.without(id) };
-        self.settle(unread, number, model);
+        self.look_up(unread, number, model);
         true
     }
 
-    /// Each report is a process of its own, which has read nothing yet, or what an earlier one kept.
+    /// Each report is a process of its own, which begins without a log, or with the one that an earlier report has saved.
     fn write_record(&mut self, number: usize, store: &mut Store, model: &Boards) -> Id {
-        self.reported += 1;
-        let text = record_of(number, self.reported);
+        self.report_count += 1;
+        let text = record_of(number, self.report_count);
         let id = self.comment.filter(|id| store.edit(*id, text)).unwrap_or_else(|| store.create(text));
         self.comment = Some(id);
         self.rounds = 0;
-        self.created = false;
+        self.has_new_board = false;
         if !model.resume {
             (self.reader, self.cursor) = (Reader::new(), Cursor::default());
         }
         self.reader.log = self.log_with(id, text, store, model);
-        self.at = At::Read { unread: Vec::new() };
+        self.phase = Phase::Read { unread: Vec::new() };
         id
     }
 
-    /// The log with what was written just now.
+    /// The log with the job's own last write.
     fn log_with(&mut self, id: Id, text: Text, store: &Store, model: &Boards) -> LogId {
         let log = self.reader.log;
         if model.lags() {
-            self.cursor.wrote(log, id, text, store, model.clock)
+            self.cursor.note_write(log, id, text, store, model.clock)
         } else {
-            log.extended(id, text)
+            log.with_comment(id, text)
         }
     }
 
@@ -425,12 +430,12 @@ impl Job {
         let (comment, body) = board_to_write(log);
         let id = match comment {
             None => {
-                self.created = true;
+                self.has_new_board = true;
                 store.create(body)
             }
             Some(id) if store.edit(id, body) => {
-                let (_, known) = log.board().expect("it writes the board that it knows");
-                self.forgot |= forgets(known, body, store);
+                let (_, old) = log.board().expect("it writes the board that it knows");
+                self.has_forgotten |= forgets(old, body, store);
                 id
             }
             Some(id) => {
@@ -443,44 +448,43 @@ impl Job {
         Some(id)
     }
 
-    fn settle(&mut self, unread: Vec<Id>, number: usize, model: &Boards) {
+    fn look_up(&mut self, unread: Vec<Id>, number: usize, model: &Boards) {
         if unread.is_empty() {
             self.decide(number, model);
         } else {
-            self.at = At::Settle { unread };
+            self.phase = Phase::LookUp { unread };
         }
     }
 
     fn decide(&mut self, number: usize, model: &Boards) {
         let step = self.reader.log.next_board_step();
         if step == Step::Shown || self.rounds == ROUNDS {
-            self.gave_up |= step != Step::Shown;
+            self.has_given_up |= step != Step::Shown;
             return self.delete(self.reader.log.spare_boards(), number, model);
         }
-        // The board of an account that wrote no record is not taken for one: once is enough.
-        if model.lags() && self.created && matches!(step, Step::Write { comment: None, .. }) {
+        // The log ignores the board of an account without a record: the job writes it once.
+        if model.lags() && self.has_new_board && matches!(step, Step::Write { comment: None, .. }) {
             return self.delete(self.reader.log.spare_boards(), number, model);
         }
         self.rounds += 1;
-        self.at = match step {
-            Step::ReadAgain(unread) if model.board != Board::WithoutGuard => At::Read { unread },
-            _ => At::Board,
+        self.phase = match step {
+            Step::ReadAgain(unread) if model.fault != BoardFault::WithoutGuard => Phase::Read { unread },
+            _ => Phase::WriteBoard,
         };
     }
 
     fn delete(&mut self, spare: Vec<Id>, number: usize, model: &Boards) {
         if !spare.is_empty() {
-            self.at = At::Delete { spare };
-        } else if self.reported < model.reports_of(number) {
-            self.at = At::Record;
+            self.phase = Phase::Delete { spare };
+        } else if self.report_count < model.reports_of(number) {
+            self.phase = Phase::Record;
         } else {
-            self.end(At::Over);
+            self.end(Phase::Ended);
         }
     }
 }
 
-/// The board that the log's reader writes. One who ignores that he has not read all that the board
-/// shows takes it for gone.
+/// The board that a job with this log writes. A job that ignores unread records of a board takes them for deleted.
 fn board_to_write(log: LogId) -> (Option<Id>, Text) {
     match log.next_board_step() {
         Step::Write { comment, body } => (comment, body),
@@ -489,32 +493,32 @@ fn board_to_write(log: LogId) -> (Option<Id>, Text) {
     }
 }
 
-/// Whether one board knows less than another of the records that are still there.
-fn forgets(known: Text, new: Text, store: &Store) -> bool {
-    let (known, new) = (seen(known), seen(new));
+/// Whether the new board knows less than the old one of the records that still exist.
+fn forgets(old: Text, new: Text, store: &Store) -> bool {
+    let (old, new) = (record_versions(old), record_versions(new));
     let is_there = |id: &str| id.parse().is_ok_and(|id| store.get(id).is_some());
-    known.iter().any(|(id, seq)| is_there(id) && new.get(id).and_then(Value::as_u64) < seq.as_u64())
+    old.iter().any(|(id, seq)| is_there(id) && new.get(id).and_then(Value::as_u64) < seq.as_u64())
 }
 
 /// The version vector in a board's marker.
-fn seen(board: Text) -> Map<String, Value> {
+fn record_versions(board: Text) -> Map<String, Value> {
     let board = board.get();
     let marker = Marker::find(&board).expect("a board").expect("a whole marker");
     let data: Value = marker.data().expect("JSON");
     data["seen"]["records"].as_object().expect("a version vector").clone()
 }
 
-/// Whether there is one board, and it is just what someone would write who reads all at once.
+/// Whether there is one board, and it equals the board of a job that reads all comments at once.
 fn shows_all(store: &Store) -> bool {
     let log = LogId::whole(store.comments());
-    let Some((board, shown)) = log.board() else { return false };
-    let fresh = Step::Write { comment: None, body: shown };
+    let Some((board, text)) = log.board() else { return false };
+    let fresh = Step::Write { comment: None, body: text };
     boards(store) == 1
         && log.next_board_step() == Step::Shown
         && log.without(board).next_board_step() == fresh
 }
 
-/// Whether the target stands as the newest attempt that reported left it.
+/// Whether the status of the target is that of the newest attempt that reported.
 fn newest_attempt_wins(store: &Store) -> bool {
     let (newest, ticket) = LogId::whole(store.comments()).get(|log| {
         let attempts = log.reports().filter(|(_, report)| report.by.run == RUN);
@@ -534,8 +538,8 @@ fn boards(store: &Store) -> usize {
 
 const RUN: RunId = RunId(700);
 
-/// What a job's record says after so many reports. A first attempt fails, a second one succeeds, and the others are hub
-/// jobs that record what a person decided.
+/// The text of a job's record after so many reports. The first attempt fails, the second one succeeds, and the other jobs
+/// are hub jobs that record a decision of a person.
 fn record_of(job: usize, reports: u8) -> Text {
     let (repository, run, attempt) = match job {
         0 => ("acme/web", RUN, 1),
@@ -562,7 +566,7 @@ fn record_of(job: usize, reports: u8) -> Text {
             status: status.into(),
             message: Some(format!("report {number}")),
             url: None,
-            done: false,
+            ends_release: false,
             outputs: Outputs::default(),
             at: DateTime::UNIX_EPOCH,
             seq: 0,
@@ -572,7 +576,7 @@ fn record_of(job: usize, reports: u8) -> Text {
     Text::of(&Record::Report(record).render())
 }
 
-/// A person holds the release, each time for another reason.
+/// A hold of the release, each time for another reason.
 fn decision(by: Writer, run_url: String, reports: u8) -> Decision {
     let comment = CommentId(by.run.0);
     let login = Login::parse("alice").expect("a login");

@@ -1,16 +1,16 @@
 //! Model B: hub jobs dispatch the same targets at the same time.
 //!
-//! Each job is driven by the product's own [`next`]: the model performs one step at a time, in every order
-//! in which the steps of several jobs can happen, and gives the answers that GitHub would. Jobs may die or be
-//! cancelled between any two steps, be run again, be refused, lose an answer, or lose their patience. The
-//! board's text is left out: nobody reads state from it.
+//! The product's own [`next`] drives each job: the model performs one step at a time, in every order in which the steps
+//! of several jobs can happen, and gives GitHub's answers. Between any two steps a job may die, be cancelled, be re-run,
+//! be refused, lose an answer, or lose its patience. The model leaves out the text of the board, since no job reads
+//! state from it.
 //!
 //! Lists may lag: the store keeps the log of all commits, and each list shows a freely chosen prefix of it. Such
-//! a list has one page, and begins with the first comment. Time passes for a job only while it waits for a list:
-//! a list of comments that lacks the job's claim changes nothing, and of the looks for a run that find nothing
+//! a list has one page, and begins with the first comment. Time passes for a job only while it waits for a list.
+//! A list of comments without the job's claim changes nothing, and of several looks for a run that find nothing
 //! only the first and the last are steps of the model.
 //!
-//! People may give commands meanwhile: `commands`. The second target may take a value of the first one: `flow`.
+//! People may give commands at the same time: `commands`. The second target may take a value of the first one: `flow`.
 
 mod commands;
 mod flow;
@@ -18,39 +18,39 @@ mod flow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use release_ticket_action::engine::step::{Candidate, RunOf, Search, Sighting};
+use release_ticket_action::engine::step::{Candidate, Search, Sighting, TargetRun};
 use release_ticket_action::engine::wording::Wording;
 use release_ticket_action::engine::{
-    Answer, Claim, Failure, Known, Patience, Pause, Ready, Request, Retry, Step, TicketIs,
+    Answer, Claim, Facts, Failure, Patience, Pause, ReadyTarget, Request, Retry, Step, TicketState,
 };
 use release_ticket_action::names::{IssueNumber, IssueRef, RunId, TargetName};
 use release_ticket_action::place::Place;
-use release_ticket_action::plan::{Applied, Created, Effect};
+use release_ticket_action::plan::{Creation, Effect, EffectOutcome};
 use release_ticket_action::targets::{StartBy, Target};
 use release_ticket_action::template::{HubValues, RunValues, Values};
 use release_ticket_action::ticket::claim::Liveness;
 use release_ticket_action::ticket::{
-    Comment, Dispatch, FollowedRun, Log, Outputs, PingsFor, Reason, Record, Start, StartState, Watch, Word,
+    Comment, Dispatch, FollowedRun, Log, Outputs, PingEvents, Reason, Record, Start, StartState, Watch, Word,
     Writer,
 };
 use serde_json::Map;
 use stateright::{Model, Property};
 
-use crate::knowledge::{KnownId, RequestId, Steps};
+use crate::facts::{FactsId, RequestId, Steps};
 use crate::library::{ACCOUNT, Id, LogId, Text};
 use crate::store::{Lag, Pages, Reader, Store};
 use commands::Talk;
-pub(crate) use commands::{HEARD, People, Said};
+pub(crate) use commands::{HEARD, People, PersonCommand};
 pub(crate) use flow::{CONFIRMED, Flow, PUBLISHED, WRONG};
 
-/// What is different on purpose.
+/// A deliberate difference from the product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// Nothing.
+pub(crate) enum ClaimFault {
+    /// No difference.
     AsItIs,
-    /// Nobody sees the claims of others.
+    /// No job sees the claims of others.
     AnyClaimWins,
-    /// Whoever claimed goes on by what was read before the claim.
+    /// After its claim a job goes on with the log from before the claim.
     WithoutReadingAgain,
     /// A look for a run finds none.
     WithoutLook,
@@ -60,7 +60,7 @@ pub(crate) enum Order {
     OneLook,
 }
 
-/// How far lists of runs lag behind the starts.
+/// The lag of lists of runs behind the starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RunsLag {
     /// Every list shows all.
@@ -71,7 +71,7 @@ pub(crate) enum RunsLag {
     WithoutBound,
 }
 
-/// When the id of a new comment is drawn.
+/// The moment at which a new comment gets its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ids {
     /// With the commit: ids grow in the order in which lists show them.
@@ -80,18 +80,18 @@ pub(crate) enum Ids {
     BeforeCommit,
 }
 
-/// What holds of the starts of a target.
+/// The property of the starts of a target that a model checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Goal {
     /// It is started once.
     NotTwice,
-    /// Nobody starts it who has read that it is started.
+    /// No job starts it that has read that it is started.
     NotKnowingly,
-    /// When all jobs have ended, one of its runs lasts; the others are cancelled.
+    /// At the end of all jobs one of its runs lasts; the others are cancelled.
     OneLasts,
-    /// One of its runs lasts when one more job has looked, which finds all its targets started.
+    /// One of its runs lasts after one more job, which finds all its targets started.
     OneLastsAfterALook,
-    /// One of its runs lasts when one more job has started a further target.
+    /// One of its runs lasts after one more job, which starts a further target.
     OneLastsAfterAStart,
 }
 
@@ -100,14 +100,14 @@ pub(crate) enum Goal {
 pub(crate) struct Claims {
     pub(crate) jobs: usize,
     pub(crate) targets: usize,
-    /// So many runs of each target fail. If any does, the first one was started before.
-    pub(crate) failed: usize,
+    /// The number of runs of each target that fail. If there are any, the first one was started before the model begins.
+    pub(crate) failed_runs: usize,
     pub(crate) pages: Pages,
     /// So many jobs may die, at any point.
     pub(crate) deaths: u8,
     /// Whether some of them are cancelled instead, and wind up.
     pub(crate) may_cancel: bool,
-    /// So many times a job that has ended may be run again.
+    /// So many times a job that has ended may be re-run.
     pub(crate) reruns: u8,
     /// So many starts may be refused.
     pub(crate) refusals: u8,
@@ -120,7 +120,7 @@ pub(crate) struct Claims {
     /// Whether a job's patience may come to an end while it waits for another one.
     pub(crate) may_yield: bool,
     pub(crate) lag: Lag,
-    /// Whether no list of comments lags for as long as a job waits for another one.
+    /// Whether every lag of a list of comments ends before a job's wait for another job.
     pub(crate) lag_ends: bool,
     pub(crate) runs_lag: RunsLag,
     pub(crate) ids: Ids,
@@ -129,8 +129,8 @@ pub(crate) struct Claims {
     /// So many times a job may wait in vain for a list that shows its claim or its board.
     pub(crate) give_ups: u8,
     pub(crate) goal: Goal,
-    pub(crate) order: Order,
-    /// What people say meanwhile.
+    pub(crate) fault: ClaimFault,
+    /// The commands of people.
     pub(crate) people: People,
     /// The values that the second target takes.
     pub(crate) flow: Flow,
@@ -143,7 +143,7 @@ pub(crate) struct State {
     /// The runs that were started, by target.
     runs: Vec<u8>,
     /// The runs that were cancelled.
-    cancelled: BTreeSet<usize>,
+    cancelled_runs: BTreeSet<usize>,
     /// The references that claim targets.
     refs: BTreeSet<String>,
     /// The comments of dead jobs that have an id and are not committed yet.
@@ -155,7 +155,6 @@ pub(crate) struct State {
     ref_losses: u8,
     silences: u8,
     give_ups: u8,
-    /// What became of the commands, and of the refs of the targets.
     talk: Talk,
     flow: flow::Progress,
 }
@@ -163,17 +162,17 @@ pub(crate) struct State {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Job {
     attempt: u32,
-    is: Is,
+    phase: Phase,
     reader: Reader,
-    known: KnownId,
-    /// The steps that were planned and not performed yet.
+    facts: FactsId,
+    /// The planned steps that it has not performed yet.
     steps: Steps,
     is_cancelled: bool,
-    /// So many hours have passed while it waited for another job, or for runs.
+    /// The hours that it has waited for another job or for runs.
     hours: u8,
-    /// So many commits are so old that no list lacks them.
-    settled: usize,
-    /// Whether it got no answer to a read.
+    /// The number of commits that no list lacks, because they are old.
+    old_commits: usize,
+    /// Whether one of its reads got no answer.
     has_failed: bool,
     /// The seconds that it has waited for a list of runs or comments.
     clock: i64,
@@ -181,18 +180,18 @@ struct Job {
     floor: usize,
     /// Whether no list has shown its last write yet.
     is_unlisted: bool,
-    /// The id of the comment that it creates and that is not committed yet.
-    drawn: Option<Id>,
-    /// Whether all lists that it gets show all.
+    /// The id of its new comment that is not committed yet.
+    reserved_id: Option<Id>,
+    /// Whether all its lists show all.
     is_fresh: bool,
-    /// The commit at which it has found the ref of a target since its last pause.
+    /// The commits of the targets' refs that it has read since its last pause, by target.
     commits: BTreeMap<u8, u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Is {
+enum Phase {
     AtWork,
-    /// It did all that it could.
+    /// It has no step left.
     Ended,
     Dead,
 }
@@ -205,7 +204,7 @@ pub(crate) enum Action {
     Page(usize, u8),
     /// The job reads the list as it was after so many commits.
     List(usize, usize),
-    /// The job waits no longer for a list that shows its claim or its board.
+    /// The job gives up before a list shows its claim or its board.
     GiveUp(usize),
     /// The job looks for a run in a list that shows so many starts.
     LateLook(usize, usize),
@@ -223,27 +222,27 @@ pub(crate) enum Action {
     LoseRef(usize, bool),
     /// The job dies; its last request was answered, or its next one was not sent.
     Die(usize),
-    /// A job that has ended or died is run again.
+    /// A job that has ended or died is re-run.
     Rerun(usize),
     /// The job waits no longer.
     LosePatience(usize),
-    /// The record of a command appears whose job is over.
+    /// A command's record appears; the job that wrote it has ended.
     Say(usize),
     /// The refs of all targets move.
     Move,
     /// The first target reports.
     Report,
-    /// GitHub does not show the release yet that the job asks for.
+    /// The job asks for a release that GitHub does not show yet.
     ReleaseLate(usize),
     /// GitHub does not answer the job that asks for a release.
     NoAnswer(usize),
 }
 
 pub(crate) const NOT_TWICE: &str = "no target is started twice, or twice after the same failure";
-pub(crate) const STARTED: &str = "when all has ended and nobody died or was refused, every target is started";
+pub(crate) const STARTED: &str = "at the end, if no job died or was refused, every target is started";
 pub(crate) const STARTED_BY_LAST: &str =
-    "whoever ends without yielding or a refusal leaves every target started";
-pub(crate) const NOT_BLOCKED: &str = "whoever is left alone gets to the end, with every target started";
+    "after a job that ended without yielding or a refusal, every target is started";
+pub(crate) const NOT_BLOCKED: &str = "a job that is left alone gets to the end, with every target started";
 pub(crate) const RECORDED: &str = "a start is recorded when its job ends in order";
 pub(crate) const NOT_KNOWINGLY: &str = "no job starts what it has read to be started";
 pub(crate) const ONE_LASTS: &str = "at most one start of a target lasts, or one after each failure";
@@ -255,9 +254,9 @@ impl Model for Claims {
     fn init_states(&self) -> Vec<State> {
         let mut store = if self.lag == Lag::Fresh { Store::default() } else { Store::with_history() };
         let mut runs = Vec::new();
-        if self.failed > 0 {
+        if self.failed_runs > 0 {
             runs.extend(0..u8::try_from(self.targets).expect("few targets"));
-            store.create(failed_before(self.targets));
+            store.create(failure_record(self.targets));
         }
         let jobs = (0..self.jobs).map(|number| self.job(number, 1)).collect();
         vec![State {
@@ -265,7 +264,7 @@ impl Model for Claims {
             store,
             jobs,
             runs,
-            cancelled: BTreeSet::new(),
+            cancelled_runs: BTreeSet::new(),
             in_flight: Vec::new(),
             deaths: 0,
             reruns: 0,
@@ -281,7 +280,7 @@ impl Model for Claims {
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
         for (number, job) in state.jobs.iter().enumerate() {
-            if job.is != Is::AtWork {
+            if job.phase != Phase::AtWork {
                 actions.extend((state.reruns < self.reruns).then_some(Action::Rerun(number)));
                 continue;
             }
@@ -305,7 +304,7 @@ impl Model for Claims {
             if matches!(step, Step::FindRun(_)) && self.runs_lag != RunsLag::Fresh {
                 actions.extend((0..state.runs.len()).map(|starts| Action::LateLook(number, starts)));
             }
-            let may_die = state.deaths < self.deaths && !job.is_cancelled && job.drawn.is_none();
+            let may_die = state.deaths < self.deaths && !job.is_cancelled && job.reserved_id.is_none();
             actions.extend((may_die && self.may_cancel).then_some(Action::Cancel(number)));
             actions.extend((state.deaths < self.deaths).then_some(Action::Die(number)));
             if matches!(step, Step::Apply(Effect::StartWorkflow(_))) {
@@ -375,22 +374,22 @@ impl Model for Claims {
             Action::Die(number) => {
                 next.deaths += 1;
                 let job = &next.jobs[number];
-                if let (Some(id), Some(text)) = (job.drawn, job.next_text()) {
+                if let (Some(id), Some(text)) = (job.reserved_id, job.next_text()) {
                     next.in_flight.push((id, text));
                 }
-                next.jobs[number].end(Is::Dead);
+                next.jobs[number].end(Phase::Dead);
             }
             Action::Rerun(number) => {
                 next.reruns += 1;
                 next.jobs[number] = self.job(number, next.jobs[number].attempt + 1);
             }
             Action::LosePatience(number) => {
-                let settled = if self.lag_ends { next.store.length() } else { 0 };
-                next.jobs[number].lose_patience(settled);
+                let old_commits = if self.lag_ends { next.store.length() } else { 0 };
+                next.jobs[number].lose_patience(old_commits);
                 next.perform(number, Fate::Good, self);
             }
             Action::Say(command) => next.say(command, self),
-            Action::Move => next.talk.moved += 1,
+            Action::Move => next.talk.moves += 1,
             Action::Report => next.report(self),
             Action::ReleaseLate(number) => next.release_is_late(number, self),
             Action::NoAnswer(number) => next.release_is_silent(number, self),
@@ -407,14 +406,14 @@ impl Model for Claims {
         }
         let goal = match self.goal {
             Goal::NotTwice => Property::always(NOT_TWICE, |model: &Self, state: &State| {
-                (0..model.targets).all(|target| state.runs_of(target) <= 1 + model.failed)
+                (0..model.targets).all(|target| state.runs_of(target) <= 1 + model.failed_runs)
             }),
             Goal::NotKnowingly => Property::always(NOT_KNOWINGLY, |_, state: &State| {
                 state.jobs.iter().all(Job::starts_what_is_free)
             }),
             Goal::OneLasts | Goal::OneLastsAfterALook | Goal::OneLastsAfterAStart => {
                 Property::always(ONE_LASTS, |model: &Self, state: &State| {
-                    let has_ended = state.jobs.iter().all(|job| job.is != Is::AtWork);
+                    let has_ended = state.jobs.iter().all(|job| job.phase != Phase::AtWork);
                     !has_ended || state.one_lasts(model)
                 })
             }
@@ -422,20 +421,21 @@ impl Model for Claims {
         vec![
             goal,
             Property::always(STARTED, |model: &Self, state: &State| {
-                let has_ended = state.jobs.iter().all(|job| job.is != Is::AtWork);
+                let has_ended = state.jobs.iter().all(|job| job.phase != Phase::AtWork);
                 !has_ended
                     || state.deaths + state.refusals + state.losses + state.silences + state.give_ups > 0
                     || state.ref_losses > 0
                     || model.all_started(state)
             }),
             Property::always(STARTED_BY_LAST, |model: &Self, state: &State| {
-                let ended = (0..state.jobs.len()).filter(|job| state.ended_well(*job));
-                ended.into_iter().all(|job| state.gave_up(job) || model.all_started(state))
+                let ended_jobs = (0..state.jobs.len()).filter(|job| state.ended_well(*job));
+                ended_jobs.into_iter().all(|job| state.gave_up(job) || model.all_started(state))
             }),
             Property::always(RECORDED, |_, state: &State| state.starts_are_recorded()),
             Property::always(NOT_BLOCKED, |model: &Self, state: &State| {
-                let mut left = (0..state.jobs.len()).filter(|job| state.jobs[*job].is == Is::AtWork);
-                let (Some(number), None) = (left.next(), left.next()) else { return true };
+                let mut jobs_at_work =
+                    (0..state.jobs.len()).filter(|job| state.jobs[*job].phase == Phase::AtWork);
+                let (Some(number), None) = (jobs_at_work.next(), jobs_at_work.next()) else { return true };
                 let alone = state.left_alone(number, model);
                 alone.jobs[number].is_cancelled
                     || alone.ended_well(number) && (alone.gave_up(number) || model.all_started(&alone))
@@ -444,7 +444,7 @@ impl Model for Claims {
     }
 }
 
-/// What becomes of a step.
+/// The fate of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Good,
@@ -455,21 +455,21 @@ enum Fate {
 impl Claims {
     /// A job that begins.
     fn job(&self, number: usize, attempt: u32) -> Job {
-        let ticket = TicketIs::Open { issue: ticket(), url: String::new(), created: None, opened_at: None };
+        let ticket = TicketState::Open { issue: ticket(), url: String::new(), is_new: None, opened_at: None };
         let mut job = Job {
             attempt,
-            is: Is::AtWork,
+            phase: Phase::AtWork,
             reader: Reader::new(),
-            known: KnownId::of(Known::new(ticket, Vec::new())),
+            facts: FactsId::of(Facts::new(ticket, Vec::new())),
             steps: Steps::none(),
             is_cancelled: false,
             hours: 0,
-            settled: 0,
+            old_commits: 0,
             has_failed: false,
             clock: 0,
             floor: 0,
             is_unlisted: false,
-            drawn: None,
+            reserved_id: None,
             is_fresh: false,
             commits: BTreeMap::new(),
         };
@@ -478,7 +478,7 @@ impl Claims {
     }
 
     fn request(&self, number: usize, job: &Job) -> RequestId {
-        let retries = self.failed > 0 && !self.people.speak();
+        let retries = self.failed_runs > 0 && !self.people.speak();
         let retry = if retries { Retry::Failed } else { Retry::Nothing };
         let is_later = number >= self.jobs && self.goal == Goal::OneLastsAfterAStart;
         let count = self.targets + usize::from(is_later);
@@ -486,7 +486,7 @@ impl Claims {
             (number, job.attempt, job.is_cancelled, count, retry, self.by_ref, &self.people, &self.flow);
         RequestId::of(key, || {
             let by = writer(number, job.attempt);
-            let targets: Vec<Ready> = (0..count).map(|target| ready(target, self)).collect();
+            let targets: Vec<ReadyTarget> = (0..count).map(|target| ready(target, self)).collect();
             Request {
                 run_url: format!("hub/{}", by.run),
                 by,
@@ -498,16 +498,16 @@ impl Claims {
                 rules: Some(self.people.rules()),
                 command: self.people.command_of(number, self.jobs),
                 obstacles: Vec::new(),
-                listed: targets.iter().map(|ready| ready.target.name.clone()).collect(),
+                target_names: targets.iter().map(|ready| ready.target.name.clone()).collect(),
                 targets,
                 retry,
                 follow: self.follow(number),
                 cancel_runs: false,
                 close: false,
-                records: self.follow(number).is_some() && !self.flow.is_on(),
-                publish: None,
+                records_release: self.follow(number).is_some() && !self.flow.is_on(),
+                publication: None,
                 workflow_url: None,
-                pings: PingsFor::new(),
+                pings: PingEvents::new(),
                 claim: if self.by_ref { Claim::Ref { sha: String::new() } } else { Claim::Comment },
                 max_parallel: 8,
                 patience: Patience::default(),
@@ -519,16 +519,16 @@ impl Claims {
 
     /// Whether every target was started; again, if its first run failed.
     fn all_started(&self, state: &State) -> bool {
-        let least = if self.failed > 0 { 2 } else { 1 };
+        let least = if self.failed_runs > 0 { 2 } else { 1 };
         (0..self.targets).all(|target| state.lasting(target) >= least)
     }
 
-    /// The log by which a job decides.
-    fn seen_by(&self, number: usize, log: &Log) -> Log {
+    /// The part of the log by which a job decides.
+    fn view_of(&self, number: usize, log: &Log) -> Log {
         if self.flow.forgets {
             return Flow::forgetful(log);
         }
-        if self.order != Order::AnyClaimWins {
+        if self.fault != ClaimFault::AnyClaimWins {
             return log.clone();
         }
         let run = writer(number, 1).run;
@@ -537,10 +537,10 @@ impl Claims {
             let is_claimed = |start: &Start| start.state == StartState::Claimed;
             dispatch.by.run != run && dispatch.targets.iter().any(is_claimed)
         };
-        let mut seen = Log::default();
+        let mut own_view = Log::default();
         let comments = log.records().filter(|(_, record)| !is_others(record));
-        seen.extend(comments.map(|(comment, _)| comment.clone()));
-        seen
+        own_view.extend(comments.map(|(comment, _)| comment.clone()));
+        own_view
     }
 }
 
@@ -551,11 +551,11 @@ impl State {
 
     /// The number of the target's runs that were not cancelled.
     fn lasting(&self, target: usize) -> usize {
-        let cancelled = self.cancelled.iter().filter(|run| usize::from(self.runs[**run]) == target);
-        self.runs_of(target) - cancelled.count()
+        let cancelled_runs = self.cancelled_runs.iter().filter(|run| usize::from(self.runs[**run]) == target);
+        self.runs_of(target) - cancelled_runs.count()
     }
 
-    /// Whether at most one run of each target lasts, once the later job has ended that the goal asks for.
+    /// Whether at most one run of each target lasts, after the later job if the goal asks for one.
     fn one_lasts(&self, model: &Claims) -> bool {
         let later = match model.goal {
             Goal::OneLastsAfterALook | Goal::OneLastsAfterAStart => {
@@ -565,16 +565,16 @@ impl State {
             }
             _ => self.clone(),
         };
-        (0..model.targets).all(|target| later.lasting(target) <= 1 + model.failed)
+        (0..model.targets).all(|target| later.lasting(target) <= 1 + model.failed_runs)
     }
 
-    /// What comes of it when this job gets on alone, and all that it reads is fresh.
+    /// The state after this job has gone on alone, with fresh lists.
     fn left_alone(&self, number: usize, model: &Claims) -> Self {
         let mut alone = self.clone();
         alone.jobs[number].is_fresh = true;
         for _ in 0..200 {
             let job = &alone.jobs[number];
-            if job.is != Is::AtWork {
+            if job.phase != Phase::AtWork {
                 break;
             }
             match job.next_step() {
@@ -591,7 +591,7 @@ impl State {
                     let page = job.reader.next_pages(model.pages)[0];
                     alone.read_page(number, page, model);
                 }
-                // Nobody else does anything.
+                // No other job does anything.
                 Step::Pause { .. } => {
                     alone.jobs[number].hours += 1;
                     alone.perform(number, Fate::Good, model);
@@ -602,31 +602,31 @@ impl State {
         alone
     }
 
-    /// Whether all starts are recorded, where every job has ended in order.
+    /// Whether all starts are recorded, if every job has ended in order.
     fn starts_are_recorded(&self) -> bool {
-        let ended = (0..self.jobs.len())
+        let all_ended_well = (0..self.jobs.len())
             .all(|job| self.ended_well(job) && self.jobs[job].attempt == 1 && !self.gave_up(job));
-        let recorded = || -> BTreeSet<RunId> { LogId::whole(self.store.comments()).get(runs_in) };
-        !ended || (0..self.runs.len()).all(|run| recorded().contains(&run_id(run)))
+        let recorded_runs = || -> BTreeSet<RunId> { LogId::whole(self.store.comments()).get(runs_in) };
+        !all_ended_well || (0..self.runs.len()).all(|run| recorded_runs().contains(&run_id(run)))
     }
 
     fn ended_well(&self, number: usize) -> bool {
-        self.jobs[number].is == Is::Ended && !self.jobs[number].is_cancelled
+        self.jobs[number].phase == Phase::Ended && !self.jobs[number].is_cancelled
     }
 
-    /// Whether the job left a target to another one, was refused, could not tell what became of a start, or
-    /// could not read.
+    /// Whether the job left a target to another job, was refused, does not know the result of a start, or got no answer
+    /// to a read.
     fn gave_up(&self, number: usize) -> bool {
         if self.jobs[number].has_failed {
             return true;
         }
         let me = writer(number, self.jobs[number].attempt);
         LogId::whole(self.store.comments()).get(|log| {
-            let ours = log.dispatches().filter(|(_, dispatch)| dispatch.by == me);
-            let mut starts = ours.flat_map(|(_, dispatch)| &dispatch.targets);
+            let own = log.dispatches().filter(|(_, dispatch)| dispatch.by == me);
+            let mut starts = own.flat_map(|(_, dispatch)| &dispatch.targets);
             starts.any(|start| {
-                let because = start.because.as_ref().and_then(Word::known);
-                let is_left = matches!(because, Some(Reason::Claimed { .. } | Reason::Locked { .. }));
+                let reason = start.reason.as_ref().and_then(Word::as_known);
+                let is_left = matches!(reason, Some(Reason::Claimed { .. } | Reason::Locked { .. }));
                 is_left || start.state == StartState::Refused || start.state == StartState::Unknown
             })
         })
@@ -636,11 +636,11 @@ impl State {
     fn perform(&mut self, number: usize, fate: Fate, model: &Claims) {
         let step = self.jobs[number].next_step();
         let is_new = matches!(step, Step::Apply(Effect::WriteRecord { comment: None, .. }));
-        if is_new && model.ids == Ids::BeforeCommit && self.jobs[number].drawn.is_none() {
-            self.jobs[number].drawn = Some(self.store.draw_id());
+        if is_new && model.ids == Ids::BeforeCommit && self.jobs[number].reserved_id.is_none() {
+            self.jobs[number].reserved_id = Some(self.store.reserve_id());
             return;
         }
-        let mut written = None;
+        let mut new_comment = None;
         let answer = match &step {
             Step::AskHubRun(job) => Answer::HubRun(self.liveness(job)),
             Step::AskIdentity => Answer::Identity(Some(ACCOUNT.to_owned())),
@@ -650,7 +650,7 @@ impl State {
                     run,
                     workflow: None,
                     created_at: DateTime::UNIX_EPOCH,
-                    // Long enough ago that lists show what the run has reported, where they show all.
+                    // So long ago that a list which shows all also shows the reports of the run.
                     changed_at: DateTime::UNIX_EPOCH - TimeDelta::hours(1),
                     title: String::new(),
                     actor: None,
@@ -660,40 +660,41 @@ impl State {
             }
             Step::FindRun(search) => Answer::Runs(self.candidates(search, self.runs.len(), model)),
             Step::LookAtCommit(of) => {
-                self.jobs[number].commits.insert(number_of(&of.target), self.talk.moved);
-                Answer::Commit(commands::sha(self.talk.moved))
+                self.jobs[number].commits.insert(number_of(&of.target), self.talk.moves);
+                Answer::Commit(commands::sha(self.talk.moves))
             }
             Step::Apply(Effect::React { comment, reaction, .. }) => {
                 self.talk.react(*comment, *reaction);
-                Answer::Applied(Applied::Done)
+                Answer::Applied(EffectOutcome::Done)
             }
             Step::Apply(Effect::CancelRun { run, .. }) => {
-                self.cancelled.insert(index_of(*run));
-                Answer::Applied(Applied::Done)
+                self.cancelled_runs.insert(index_of(*run));
+                Answer::Applied(EffectOutcome::Done)
             }
             Step::Apply(Effect::WriteRecord { comment, record, .. }) => {
                 let text = Text::of(&record.render());
                 let id = match comment {
                     None => {
-                        let id = self.jobs[number].drawn.take().unwrap_or_else(|| self.store.draw_id());
+                        let id =
+                            self.jobs[number].reserved_id.take().unwrap_or_else(|| self.store.reserve_id());
                         self.store.create_as(id, text);
                         id
                     }
                     Some(id) => {
                         let id = Id::try_from(id.0).expect("a model creates few comments");
-                        assert!(self.store.edit(id, text), "nobody deletes claims");
+                        assert!(self.store.edit(id, text), "no job deletes claims");
                         id
                     }
                 };
                 let job = &mut self.jobs[number];
-                job.reader.log = job.reader.log.extended(id, text);
-                job.wrote(self.store.length(), model);
-                written = Some(id);
-                Answer::Applied(Applied::Written(comment_of(id, &text.get())))
+                job.reader.log = job.reader.log.with_comment(id, text);
+                job.note_write(self.store.length(), model);
+                new_comment = Some(id);
+                Answer::Applied(EffectOutcome::Written(comment_of(id, &text.get())))
             }
             Step::Apply(Effect::CreateRef(new)) => {
                 let is_new = self.refs.insert(new.name.clone());
-                Answer::Applied(Applied::Ref(if is_new { Created::New } else { Created::Exists }))
+                Answer::Applied(EffectOutcome::Ref(if is_new { Creation::New } else { Creation::Exists }))
             }
             Step::Apply(Effect::StartWorkflow(start)) => {
                 let answer = self.start(&start.target, fate);
@@ -709,41 +710,41 @@ impl State {
             }
             step => panic!("no job of this model takes the step {step:?}"),
         };
-        for job in self.jobs.iter_mut().filter(|job| job.is == Is::AtWork) {
+        for job in self.jobs.iter_mut().filter(|job| job.phase == Phase::AtWork) {
             if model.lag == Lag::Fresh {
-                written.into_iter().for_each(|id| job.reader.notice(id));
+                new_comment.into_iter().for_each(|id| job.reader.notice(id));
             }
         }
         self.learn(number, &step, answer, model);
     }
 
-    /// Reads the list as it was after so many commits; says whether that changes anything but the time.
+    /// Reads the list as it was after so many commits; returns whether that changes anything except the time.
     fn read_list(&mut self, number: usize, length: usize, model: &Claims) -> bool {
-        let listed = self.store.as_of(length);
+        let comments = self.store.as_of(length);
         let job = &mut self.jobs[number];
         let step = job.next_step();
         job.reader.log =
-            listed.into_iter().fold(job.reader.log, |log, (id, (text, _))| log.extended(id, text));
+            comments.into_iter().fold(job.reader.log, |log, (id, (text, _))| log.with_comment(id, text));
         if length >= job.floor {
             job.is_unlisted = false;
         }
-        let is_stale = job.is_unlisted && model.order != Order::WithoutBarrier;
+        let is_stale = job.is_unlisted && model.fault != ClaimFault::WithoutBarrier;
         let answer = match step {
             Step::ReadLog if is_stale => Answer::Stale,
             Step::ReadLog | Step::Confirm => Answer::Done,
-            _ => Answer::Applied(Applied::Board(None)),
+            _ => Answer::Applied(EffectOutcome::Board(None)),
         };
         self.learn(number, &step, answer, model);
         let job = &self.jobs[number];
-        // A list that counts for nothing is read again.
-        !(is_stale && job.is == Is::AtWork && job.next_step() == Step::ReadLog)
+        // After a list that does not count, the job reads again.
+        !(is_stale && job.phase == Phase::AtWork && job.next_step() == Step::ReadLog)
     }
 
-    /// The job waits no longer for a list that shows what it has written; says whether it waits for one.
+    /// The job gives up before a list shows its own write; returns whether it waited for one.
     fn give_up(&mut self, number: usize, model: &Claims) -> bool {
         let step = self.jobs[number].next_step();
         if step != Step::ReadLog {
-            self.learn(number, &step, Answer::Applied(Applied::Board(None)), model);
+            self.learn(number, &step, Answer::Applied(EffectOutcome::Board(None)), model);
             return true;
         }
         self.jobs[number].has_failed = true;
@@ -751,37 +752,37 @@ impl State {
             self.jobs[number].clock = seconds;
             self.learn(number, &step, Answer::Stale, model);
         }
-        self.jobs[number].is == Is::Ended
+        self.jobs[number].phase == Phase::Ended
     }
 
-    /// Looks for a run in a list that shows only the first starts; says whether GitHub may answer so.
+    /// Looks for a run in a list that shows only the first starts; returns whether GitHub may give this answer.
     fn look_late(&mut self, number: usize, starts: usize, model: &Claims) -> bool {
         let step = self.jobs[number].next_step();
         let Step::FindRun(search) = &step else { return false };
         let candidates = self.candidates(search, starts, model);
-        let finds_nothing = candidates.iter().all(|run| search.known_runs.contains(&run.run));
+        let finds_nothing = candidates.iter().all(|run| search.other_runs.contains(&run.run));
         self.learn(number, &step, Answer::Runs(candidates), model);
         let job = &self.jobs[number];
         let may_miss = job.looks_again_for(&search.target, number, model)
             || job.is_cancelled
             || model.runs_lag == RunsLag::WithoutBound
-            || model.order == Order::OneLook;
+            || model.fault == ClaimFault::OneLook;
         !finds_nothing || may_miss
     }
 
     fn start(&mut self, target: &TargetName, fate: Fate) -> Answer {
-        let failed = |is_without_effect| {
+        let failure = |is_without_effect| {
             Answer::Failed(Failure { what: "no".into(), help: None, is_final: true, is_without_effect })
         };
         if fate == Fate::Refused {
-            return failed(true);
+            return failure(true);
         }
         self.runs.push(number_of(target));
         self.talk.begin(self.runs.len() - 1);
         let run = run_id(self.runs.len() - 1);
         match fate {
-            Fate::Lost => failed(false),
-            _ => Answer::Applied(Applied::Started(Some((run, String::new())))),
+            Fate::Lost => failure(false),
+            _ => Answer::Applied(EffectOutcome::Started(Some((run, String::new())))),
         }
     }
 
@@ -795,11 +796,12 @@ impl State {
         self.learn(number, &step, Answer::Failed(failure), model);
     }
 
-    /// Reads a page, and learns from the list when it was the last one.
+    /// Reads a page; the job learns from the list after its last page.
     fn read_page(&mut self, number: usize, page: u8, model: &Claims) {
         let mut job = self.jobs[number].clone();
         let step = job.next_step();
-        if model.order == Order::WithoutReadingAgain && step == Step::ReadLog && job.has_claimed(number) {
+        if model.fault == ClaimFault::WithoutReadingAgain && step == Step::ReadLog && job.has_claimed(number)
+        {
             self.learn(number, &step, Answer::Done, model);
             return;
         }
@@ -807,7 +809,7 @@ impl State {
         self.jobs[number] = job;
         if is_read {
             let answer = match step {
-                Step::Apply(_) => Answer::Applied(Applied::Board(None)),
+                Step::Apply(_) => Answer::Applied(EffectOutcome::Board(None)),
                 _ => Answer::Done,
             };
             self.learn(number, &step, answer, model);
@@ -817,7 +819,7 @@ impl State {
     fn learn(&mut self, number: usize, step: &Step, answer: Answer, model: &Claims) {
         let finds_nothing = match (step, &answer) {
             (Step::FindRun(search), Answer::Runs(runs)) => {
-                runs.iter().all(|run| search.known_runs.contains(&run.run))
+                runs.iter().all(|run| search.other_runs.contains(&run.run))
             }
             _ => false,
         };
@@ -833,29 +835,29 @@ impl State {
         self.jobs[number].plan(request, model, number);
     }
 
-    /// Whether another hub job is at work, as GitHub says of its run.
+    /// GitHub's answer whether another hub job is at work.
     fn liveness(&self, other: &Writer) -> Liveness {
         let number = usize::try_from(other.run.0 - HUB_RUN).expect("a hub run");
         let job = &self.jobs[number];
-        let has_ended = job.attempt > other.attempt || job.is != Is::AtWork;
+        let has_ended = job.attempt > other.attempt || job.phase != Phase::AtWork;
         if has_ended { Liveness::Ended } else { Liveness::Alive }
     }
 
-    fn look_at(&self, of: &RunOf, model: &Claims) -> FollowedRun {
+    fn look_at(&self, of: &TargetRun, model: &Claims) -> FollowedRun {
         let target = number_of(&of.target);
         let of_target = (0..self.runs.len()).filter(|index| self.runs[*index] == target);
-        let has_failed = of_target.take(model.failed).any(|index| run_id(index) == of.run);
+        let has_failed = of_target.take(model.failed_runs).any(|index| run_id(index) == of.run);
         let conclusion = match has_failed {
-            _ if self.cancelled.contains(&index_of(of.run)) => Some("cancelled"),
+            _ if self.cancelled_runs.contains(&index_of(of.run)) => Some("cancelled"),
             true => Some("failure"),
             false => model.people.releases.then_some("success"),
         };
-        followed(&of.target, of.run, conclusion)
+        followed_run(&of.target, of.run, conclusion)
     }
 
     /// The runs among the first starts that a search may find.
     fn candidates(&self, search: &Search, starts: usize, model: &Claims) -> Vec<Candidate> {
-        if model.order == Order::WithoutLook {
+        if model.fault == ClaimFault::WithoutLook {
             return Vec::new();
         }
         let target = number_of(&search.target);
@@ -884,28 +886,28 @@ impl Job {
 
     fn learn(&mut self, number: usize, step: &Step, answer: Answer, model: &Claims) {
         let request = model.request(number, self);
-        self.known = self.known.learned(step, answer, request, self.reader.log, self.now());
+        self.facts = self.facts.learn(step, answer, request, self.reader.log, self.now());
         self.steps = self.steps.rest();
         self.plan(request, model, number);
     }
 
-    /// Lets all looks but the last one find nothing: the last one finds as well whatever they could find.
+    /// Lets all looks except the last one find nothing: the last look finds all that they could find.
     fn pass_looks(&mut self, number: usize, model: &Claims) {
-        while self.is == Is::AtWork && self.steps.get(|steps| matches!(steps, [Step::FindRun(_)])) {
+        while self.phase == Phase::AtWork && self.steps.get(|steps| matches!(steps, [Step::FindRun(_)])) {
             let (step, mut later) = (self.next_step(), self.clone());
             let Step::FindRun(search) = &step else { return };
             later.learn(number, &step, Answer::Runs(Vec::new()), model);
-            if model.order != Order::OneLook && !later.looks_again_for(&search.target, number, model) {
+            if model.fault != ClaimFault::OneLook && !later.looks_again_for(&search.target, number, model) {
                 return;
             }
             *self = later;
         }
     }
 
-    /// Whether it looks again for a run of the target if all that it looks for before is not there.
+    /// Whether it looks again for a run of the target, if its earlier looks find nothing.
     fn looks_again_for(&self, target: &TargetName, number: usize, model: &Claims) -> bool {
         let mut later = self.clone();
-        while later.is == Is::AtWork {
+        while later.phase == Phase::AtWork {
             let step = later.next_step();
             match &step {
                 Step::FindRun(search) if search.target == *target => return true,
@@ -916,36 +918,36 @@ impl Job {
         false
     }
 
-    /// Keeps in mind that its own write was committed.
-    fn wrote(&mut self, length: usize, model: &Claims) {
+    /// Notes that its own write was committed.
+    fn note_write(&mut self, length: usize, model: &Claims) {
         if model.lag != Lag::Fresh {
             self.floor = length;
             self.is_unlisted = model.lag != Lag::Overlay;
         }
     }
 
-    /// The number of commits that a list shows at least: what failed before was committed long ago, and
-    /// whoever writes the board reads until a list shows that.
+    /// The number of commits that every list shows: the record of the failed runs is old, and a job that writes the
+    /// board reads until a list shows its own write.
     fn shortest_list(&self, step: &Step, model: &Claims) -> usize {
         let shows_own = match model.lag {
             Lag::Prefix { own_writes } => own_writes || *step != Step::ReadLog,
             Lag::Fresh | Lag::Overlay => false,
         };
-        let settled = if model.failed > 0 { 1 } else { 0 };
-        let settled = self.settled.max(settled);
-        if shows_own { self.floor.max(settled) } else { settled }
+        let old_commits = if model.failed_runs > 0 { 1 } else { 0 };
+        let old_commits = self.old_commits.max(old_commits);
+        if shows_own { self.floor.max(old_commits) } else { old_commits }
     }
 
-    /// Whether the target that it starts next, if it does, has no run yet by what it has read, or only runs that
-    /// have failed.
+    /// Whether the target that it starts next has no run in its log, or only failed runs. True if it starts none.
     fn starts_what_is_free(&self) -> bool {
         let Some(Step::Apply(Effect::StartWorkflow(next))) = self.steps.first() else { return true };
         self.reader.log.get(|log| {
             let starts = log.dispatches().flat_map(|(_, record)| &record.targets);
-            let mut started =
+            let mut target_starts =
                 starts.filter(|start| start.target == next.target && start.state == StartState::Started);
-            let ended = log.ticket().targets.get(&next.target).is_some_and(|target| target.status.is_bad());
-            ended || started.next().is_none()
+            let has_failed =
+                log.ticket().targets.get(&next.target).is_some_and(|target| target.status.is_bad());
+            has_failed || target_starts.next().is_none()
         })
     }
 
@@ -957,61 +959,61 @@ impl Job {
         }
     }
 
-    /// The time: patience asks for it, and whoever waits for a list.
+    /// The time, by which a job loses its patience, and waits for lists.
     fn now(&self) -> DateTime<Utc> {
         self.hour() + TimeDelta::seconds(self.clock)
     }
 
-    /// The time, but for what it has waited for lists.
+    /// The time without its waits for lists.
     fn hour(&self) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::hours(self.hours.into())
     }
 
-    /// Time passes while it pauses: for another job once, for runs until its time is over.
-    fn lose_patience(&mut self, settled: usize) {
-        self.settled = settled;
+    /// Time passes during a pause: once for another job, for runs until the job's own time-out.
+    fn lose_patience(&mut self, old_commits: usize) {
+        self.old_commits = old_commits;
         self.hours = match self.next_step() {
             Step::Pause { reason: Pause::Runs(_), .. } => 2.min(self.hours + 1),
             _ => self.hours.max(1),
         };
     }
 
-    /// Plans anew when all that was planned is done; decisions, pauses for lists, and the board where lists do
-    /// not lag need no request.
+    /// Plans again after the last step of a plan. Decisions and pauses for lists need no request, nor does the board if
+    /// lists do not lag.
     fn plan(&mut self, request: RequestId, model: &Claims, number: usize) {
         loop {
             let now = self.now();
             let Some(step) = self.steps.first() else {
-                let seen = self.reader.log.seen(
-                    model.order == Order::AnyClaimWins || model.flow.forgets,
+                let view = self.reader.log.view(
+                    model.fault == ClaimFault::AnyClaimWins || model.flow.forgets,
                     number,
-                    |log| model.seen_by(number, log),
+                    |log| model.view_of(number, log),
                 );
-                let (known, steps) = self.known.next(request, seen, now);
-                // A verification goes by the time that has passed since it began.
+                let (facts, steps) = self.facts.next(request, view, now);
+                // A verification depends on the time since its beginning.
                 let may_reset = self.clock > 0 && !model.flow.is_on();
                 if may_reset && !steps.get(|steps| steps.iter().any(waits_for_list)) {
                     self.clock = 0;
                     continue;
                 }
-                (self.known, self.steps) = (known, steps);
+                (self.facts, self.steps) = (facts, steps);
                 if self.steps.first().is_none() {
-                    self.end(Is::Ended);
+                    self.end(Phase::Ended);
                     return;
                 }
                 continue;
             };
             let answer = match &step {
                 Step::StartAgain(_) | Step::Refuse { .. } | Step::Apply(Effect::Skip { .. }) => Answer::Done,
-                // What it took changes nothing of what is done.
-                Step::LookBack(_) => Answer::Before(None),
-                Step::Survey(_) => Answer::Surveyed(Box::default()),
+                // The times in the record of the release change no decision.
+                Step::LookBack(_) => Answer::PreviousRelease(None),
+                Step::Survey(_) => Answer::Survey(Box::default()),
                 Step::Apply(Effect::UpdateBoard { .. })
                     if model.lag == Lag::Fresh && !model.people.speak() || self.is_beside_read() =>
                 {
-                    Answer::Applied(Applied::Board(None))
+                    Answer::Applied(EffectOutcome::Board(None))
                 }
-                // Nobody's account changes.
+                // The account of a job never changes.
                 Step::AskIdentity if model.people.speak() => Answer::Identity(Some(ACCOUNT.to_owned())),
                 Step::Pause {
                     until,
@@ -1022,12 +1024,12 @@ impl Job {
                 }
                 _ => return,
             };
-            self.known = self.known.learned(&step, answer, request, self.reader.log, now);
+            self.facts = self.facts.learn(&step, answer, request, self.reader.log, now);
             self.steps = self.steps.rest();
         }
     }
 
-    /// Whether the next step is performed beside a read, and reads nothing itself.
+    /// Whether the next step runs at the same time as a read, and reads nothing itself.
     fn is_beside_read(&self) -> bool {
         self.steps.get(|steps| steps.first() == Some(&Step::ReadLog))
     }
@@ -1035,17 +1037,17 @@ impl Job {
     fn cancel(&mut self) {
         self.is_cancelled = true;
         self.steps = Steps::none();
-        self.known = self.known.changed("wind up", Known::wind_up);
+        self.facts = self.facts.change("wind up", Facts::wind_up);
     }
 
-    /// Ends; what it knew matters to nobody any more.
-    fn end(&mut self, is: Is) {
-        let ticket = TicketIs::Open { issue: ticket(), url: String::new(), created: None, opened_at: None };
-        let nothing = Known::new(ticket, Vec::new());
-        (self.is, self.reader, self.known, self.steps) =
-            (is, Reader::new(), KnownId::of(nothing), Steps::none());
-        (self.clock, self.floor, self.is_unlisted, self.drawn) = (0, 0, false, None);
-        (self.hours, self.settled) = (0, 0);
+    /// Ends the job, and forgets its facts, so that equal states are equal.
+    fn end(&mut self, phase: Phase) {
+        let ticket = TicketState::Open { issue: ticket(), url: String::new(), is_new: None, opened_at: None };
+        let nothing = Facts::new(ticket, Vec::new());
+        (self.phase, self.reader, self.facts, self.steps) =
+            (phase, Reader::new(), FactsId::of(nothing), Steps::none());
+        (self.clock, self.floor, self.is_unlisted, self.reserved_id) = (0, 0, false, None);
+        (self.hours, self.old_commits) = (0, 0);
         self.commits = BTreeMap::new();
     }
 }
@@ -1072,7 +1074,7 @@ fn place() -> Place {
     Place { source: String::new(), line: 1, column: 1 }
 }
 
-fn ready(target: usize, model: &Claims) -> Ready {
+fn ready(target: usize, model: &Claims) -> ReadyTarget {
     let target = Target {
         name: name(target),
         repository: "acme/web".parse().expect("a name"),
@@ -1086,7 +1088,7 @@ fn ready(target: usize, model: &Claims) -> Ready {
         needs: model.people.needs_of(target),
         place: place(),
     };
-    Ready { target, git_ref: "main".into(), declared: None, same_account: false }
+    ReadyTarget { target, git_ref: "main".into(), declaration: None, is_same_account: false }
 }
 
 fn wording() -> Wording {
@@ -1117,7 +1119,7 @@ fn wording() -> Wording {
 }
 
 /// The record of a hub job that started every target before; all of these runs have failed.
-fn failed_before(targets: usize) -> Text {
+fn failure_record(targets: usize) -> Text {
     let start = |target: usize| Start {
         commit: None,
         outputs: Outputs::default(),
@@ -1132,7 +1134,7 @@ fn failed_before(targets: usize) -> Text {
         state: StartState::Started.into(),
         run: Some(run_id(target)),
         run_url: None,
-        because: None,
+        reason: None,
         at: DateTime::UNIX_EPOCH,
         other: Map::new(),
     };
@@ -1150,16 +1152,16 @@ fn failed_before(targets: usize) -> Text {
         left_out: Vec::new(),
         watch: Watch::default(),
         targets: (0..targets).map(start).collect(),
-        followed: (0..targets)
-            .map(|target| followed(&name(target), run_id(target), Some("failure")))
+        followed_runs: (0..targets)
+            .map(|target| followed_run(&name(target), run_id(target), Some("failure")))
             .collect(),
-        verified: Vec::new(),
+        verifications: Vec::new(),
         other: Map::new(),
     };
     Text::of(&Record::Dispatch(record).render())
 }
 
-fn followed(target: &TargetName, run: RunId, conclusion: Option<&str>) -> FollowedRun {
+fn followed_run(target: &TargetName, run: RunId, conclusion: Option<&str>) -> FollowedRun {
     FollowedRun {
         target: target.clone(),
         repository: "acme/web".parse().expect("a name"),
@@ -1170,7 +1172,7 @@ fn followed(target: &TargetName, run: RunId, conclusion: Option<&str>) -> Follow
         conclusion: conclusion.map(str::to_owned),
         job: None,
         jobs: 0,
-        jobs_over: 0,
+        ended_jobs: 0,
         reviews: Vec::new(),
         reports: 0,
         at: DateTime::UNIX_EPOCH,

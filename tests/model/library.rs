@@ -1,7 +1,7 @@
 //! The library: texts and logs that a model has met, each under a small number.
 //!
-//! A state of the model holds numbers, so it is small and quickly compared, while every decision is
-//! made by the product's own [`Log`] on the whole texts; what it decided is remembered.
+//! A state of the model holds numbers, so that it is small and quickly compared. The product's own [`Log`] makes every
+//! decision on the whole texts, once; a second question gets the same answer from here.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, OnceLock, RwLock};
@@ -17,7 +17,7 @@ pub(crate) const ACCOUNT: &str = "github-actions[bot]";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Text(u32);
 
-/// A log as somebody has read it. Two are equal if and only if all that they hold is equal.
+/// A log as a job has read it. Two are equal if and only if their contents are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct LogId(u32);
 
@@ -43,9 +43,9 @@ struct Library {
     text_ids: HashMap<Arc<str>, Text>,
     logs: Vec<Arc<Volume>>,
     log_ids: HashMap<String, LogId>,
-    extended: HashMap<(LogId, Id, Text, usize), LogId>,
-    gone: HashMap<(LogId, Id), LogId>,
-    seen: HashMap<(LogId, usize), LogId>,
+    extensions: HashMap<(LogId, Id, Text, usize), LogId>,
+    losses: HashMap<(LogId, Id), LogId>,
+    views: HashMap<(LogId, usize), LogId>,
 }
 
 static LIBRARY: LazyLock<RwLock<Library>> = LazyLock::new(RwLock::default);
@@ -82,45 +82,45 @@ impl Text {
 }
 
 impl LogId {
-    /// A log of which nothing was read yet.
-    pub(crate) fn unread() -> Self {
+    /// A log without a comment.
+    pub(crate) fn empty() -> Self {
         Self::of(Log::default())
     }
 
-    /// The log of someone who reads all `comments` at once.
+    /// The log with all `comments`.
     pub(crate) fn whole(comments: &[(Id, Text)]) -> Self {
-        comments.iter().fold(Self::unread(), |log, (id, text)| log.extended(*id, *text))
+        comments.iter().fold(Self::empty(), |log, (id, text)| log.with_comment(*id, *text))
     }
 
     /// [`Log::extend`].
-    pub(crate) fn extended(self, id: Id, text: Text) -> Self {
-        self.extended_at(id, text, 0)
+    pub(crate) fn with_comment(self, id: Id, text: Text) -> Self {
+        self.with_comment_at(id, text, 0)
     }
 
     /// [`Log::extend`] with a comment that was written at this second.
-    pub(crate) fn extended_at(self, id: Id, text: Text, second: usize) -> Self {
+    pub(crate) fn with_comment_at(self, id: Id, text: Text, second: usize) -> Self {
         let key = (self, id, text, second);
-        if let Some(known) = ask(|library| library.extended.get(&key).copied()) {
-            return known;
+        if let Some(log) = ask(|library| library.extensions.get(&key).copied()) {
+            return log;
         }
         let mut log = self.get(Log::clone);
         let at = i64::try_from(second).expect("a model takes few seconds");
         let updated_at = DateTime::from_timestamp(at, 0).expect("a time soon after 1970");
         log.extend([Comment { updated_at, ..comment(id, &text.get()) }]);
         let new = Self::of(log);
-        change(|library| library.extended.insert(key, new));
+        change(|library| library.extensions.insert(key, new));
         new
     }
 
-    /// [`Log::accept_gone`].
+    /// [`Log::accept_loss`].
     pub(crate) fn without(self, id: Id) -> Self {
-        if let Some(known) = ask(|library| library.gone.get(&(self, id)).copied()) {
-            return known;
+        if let Some(log) = ask(|library| library.losses.get(&(self, id)).copied()) {
+            return log;
         }
         let mut log = self.get(Log::clone);
-        log.accept_gone(CommentId(id.into()));
+        log.accept_loss(CommentId(id.into()));
         let new = Self::of(log);
-        change(|library| library.gone.insert((self, id), new));
+        change(|library| library.losses.insert((self, id), new));
         new
     }
 
@@ -151,27 +151,27 @@ impl LogId {
         at.and_then(|at| usize::try_from(at).ok())
     }
 
-    /// The log as somebody sees it who does not see all of it; `for_whom` tells such views apart.
-    pub(crate) fn seen(self, is_partial: bool, for_whom: usize, view: impl FnOnce(&Log) -> Log) -> Self {
+    /// The log without a part of its comments, if `is_partial`; `key` distinguishes such views.
+    pub(crate) fn view(self, is_partial: bool, key: usize, view: impl FnOnce(&Log) -> Log) -> Self {
         if !is_partial {
             return self;
         }
-        if let Some(known) = ask(|library| library.seen.get(&(self, for_whom)).copied()) {
-            return known;
+        if let Some(log) = ask(|library| library.views.get(&(self, key)).copied()) {
+            return log;
         }
-        let seen = Self::of(self.get(view));
-        change(|library| library.seen.insert((self, for_whom), seen));
-        seen
+        let view = Self::of(self.get(view));
+        change(|library| library.views.insert((self, key), view));
+        view
     }
 
-    /// Asks the log anything else.
+    /// Reads the log.
     pub(crate) fn get<T>(self, what: impl FnOnce(&Log) -> T) -> T {
         let volume = ask(|library| Arc::clone(&library.logs[self.0 as usize]));
         what(&volume.log)
     }
 
     fn of(log: Log) -> Self {
-        // The whole log as text: nothing that it holds is left out, whatever fields it gets.
+        // The debug text has every field of the log, also those that it gets later.
         let key = format!("{log:?}");
         change(|library| {
             let next = Self(u32::try_from(library.logs.len()).expect("a model has few logs"));
@@ -189,7 +189,7 @@ pub(crate) fn comment(id: Id, body: &str) -> Comment {
     Comment {
         id: CommentId(id.into()),
         author: Some(ACCOUNT.to_owned()),
-        trusted: true,
+        is_trusted: true,
         body: body.to_owned(),
         created_at: DateTime::UNIX_EPOCH,
         updated_at: DateTime::UNIX_EPOCH,

@@ -1,13 +1,13 @@
 //! The ticket protocol, checked in every order in which the requests of several jobs can arrive.
 //!
-//! The jobs are small state machines that send one request at a time. Hub jobs are driven by the product's
-//! own engine, boards by its own log: what they do next is decided by that code, on the real texts of
-//! comments. Each may die between any two requests. Lists are read page by page, and pages are tiny; or they lag,
-//! and show a freely chosen earlier state.
+//! The jobs are small state machines that send one request at a time. The product's own code decides their next
+//! requests, on the real texts of comments: its engine drives hub jobs, and its log drives boards. Each job may die
+//! between any two requests. Jobs read lists page by page, and pages are tiny; or lists lag, and show a freely
+//! chosen earlier state.
 
 mod boards;
 mod claims;
-mod knowledge;
+mod facts;
 mod library;
 mod people;
 mod store;
@@ -18,8 +18,8 @@ use std::time::Instant;
 
 use stateright::{Checker, HasDiscoveries, Model};
 
-use boards::{Action, Board, Boards};
-use claims::{Claims, Flow, Goal, Ids, Order, PUBLISHED, People, RunsLag, WRONG};
+use boards::{Action, BoardFault, Boards};
+use claims::{ClaimFault, Claims, Flow, Goal, Ids, PUBLISHED, People, RunsLag, WRONG};
 use store::{AtOnce, Clock, IsAsNew, Lag, Pages, Since};
 
 // ---- the board ----
@@ -64,29 +64,29 @@ fn three_jobs_that_find_no_board_leave_one_that_shows_all() {
 
 #[test]
 fn without_reading_again_a_board_loses_a_record() {
-    let model = Boards { board: Board::WithoutReadingAgain, ..two_jobs() };
+    let model = Boards { fault: BoardFault::WithoutReadingAgain, ..two_jobs() };
     fails("without reading again", model, boards::THE_BOARD_SHOWS_ALL);
 }
 
 #[test]
 fn without_the_version_vector_a_board_forgets() {
-    let model = Boards { reports: vec![2, 1], board: Board::WithoutGuard, ..two_jobs() };
+    let model = Boards { reports: vec![2, 1], fault: BoardFault::WithoutGuard, ..two_jobs() };
     fails("without the version vector", model, boards::NOBODY_FORGETS);
 }
 
-/// What a careless writer takes away, he finds when he reads again, and puts back.
+/// A careless writer finds the lost record when it reads again, and puts it back.
 #[test]
 fn without_the_version_vector_the_last_board_still_shows_all() {
-    let model = Boards { reports: vec![2, 2], board: Board::WithoutGuard, ..two_jobs() };
+    let model = Boards { reports: vec![2, 2], fault: BoardFault::WithoutGuard, ..two_jobs() };
     let until = HasDiscoveries::AllOf([boards::THE_BOARD_SHOWS_ALL].into());
     explore("without the version vector, at the end", model, until)
         .assert_no_discovery(boards::THE_BOARD_SHOWS_ALL);
 }
 
-// ---- what moves while pages are read ----
+// ---- comments that move between two pages ----
 
-/// A deleted comment moves all that follow to the front: the first one of a page that is read later
-/// moves to a page that was read already.
+/// A deletion moves all later comments to the front: the first comment of an unread page moves to a page that was read
+/// already.
 #[test]
 fn a_spare_board_that_is_deleted_between_two_pages_hides_a_record() {
     let model = Boards { boards: 2, pages: pages(2), ..two_jobs() };
@@ -95,11 +95,11 @@ fn a_spare_board_that_is_deleted_between_two_pages_hides_a_record() {
 
 #[test]
 fn a_spare_board_that_is_emptied_hides_nothing() {
-    let model = Boards { boards: 2, pages: pages(2), board: Board::WithoutDeleting, ..two_jobs() };
+    let model = Boards { boards: 2, pages: pages(2), fault: BoardFault::WithoutDeleting, ..two_jobs() };
     holds("a spare board is emptied", model);
 }
 
-/// A comment that is edited joins the list of what changed, and moves all that follow to the back.
+/// An edited comment joins the list of changes, and moves all later comments to the back.
 #[test]
 fn what_changed_can_hide_when_its_pages_are_not_read_in_their_order() {
     use Action::{Page, Send};
@@ -118,9 +118,9 @@ fn what_changed_can_hide_when_its_pages_are_not_read_in_their_order() {
     let story =
         [&first_report[..], &all_write, &third_page_before_second, &second_job, &third_job, &first_job]
             .concat();
-    let failed = play(&model(AtOnce::Always), &story);
-    assert_eq!(failed, Some(BTreeSet::from([boards::THE_BOARD_SHOWS_ALL])));
-    assert_eq!(play(&model(AtOnce::WholeLists), &story), None, "the third page is not asked for so early");
+    let failures = play(&model(AtOnce::Always), &story);
+    assert_eq!(failures, Some(BTreeSet::from([boards::THE_BOARD_SHOWS_ALL])));
+    assert_eq!(play(&model(AtOnce::WholeLists), &story), None, "no job reads the third page so early");
 }
 
 // ---- boards under lag ----
@@ -161,8 +161,8 @@ fn three_jobs_whose_lists_lag_up_to_their_own_writes_leave_a_board_that_shows_al
     holds("three jobs, lists lag up to own writes", lagging_boards(PREFIX_WITH_OWN_WRITES, three_jobs()));
 }
 
-/// Nobody can tell which of two boards of the same second is the newer one. A list that shows the own write
-/// shows the newer one; a list that does not may show one that was overwritten.
+/// A job cannot distinguish the newer of two boards of the same second. A list that shows the job's own write shows the
+/// newer board; a list without it may show one that was overwritten.
 #[test]
 fn boards_of_the_same_second_lose_a_record_only_where_own_writes_are_missing() {
     let model = |lag| {
@@ -181,24 +181,24 @@ fn the_next_job_shows_what_a_board_of_the_same_second_has_hidden() {
     holds("same second, lists lag, one comes later", Boards { clock, ..model });
 }
 
-/// A job that stops to wait for its board, or dies, leaves what is missing to the next job.
+/// A job that gives up the wait for its board, or dies, leaves missing records to the next job.
 #[test]
 fn the_next_job_shows_what_lag_has_hidden() {
     let model = || Boards { late: true, ..two_jobs() };
-    let disturbed = Boards { give_ups: 2, deaths: 1, ..model() };
-    holds("boards, lists lag, given up, one comes later", lagging_boards(PREFIX, disturbed));
+    let model_with_faults = Boards { give_ups: 2, deaths: 1, ..model() };
+    holds("boards, lists lag, given up, one comes later", lagging_boards(PREFIX, model_with_faults));
     holds("boards, overlay, one comes later", lagging_boards(Lag::Overlay, model()));
 }
 
-/// Each page of a list may come from another replica, so a board may be read whose records are missing.
+/// Each page of a list may come from another replica, so a job may read a board without its records.
 #[test]
 fn pages_from_two_replicas_hide_nothing_from_the_next_job() {
     holds("boards, two replicas, one comes later", two_replicas(Boards { late: true, ..two_jobs() }));
 }
 
 #[test]
-fn without_waiting_a_comment_counts_as_gone_that_is_there() {
-    let model = two_replicas(Boards { board: Board::WithoutWaiting, ..two_jobs() });
+fn without_waiting_an_existing_comment_counts_as_gone() {
+    let model = two_replicas(Boards { fault: BoardFault::WithoutWaiting, ..two_jobs() });
     fails("a comment is not waited for", model, boards::NOTHING_COUNTS_AS_GONE);
 }
 
@@ -209,8 +209,8 @@ fn a_cursor_by_the_date_of_the_answer_loses_a_record() {
     fails("cursor by date", Boards { clock, ..model }, boards::THE_BOARD_SHOWS_ALL);
 }
 
-/// A job that lags may write the very text that the board had before. A list that is as old then shows it,
-/// and the job does not read what it has overwritten.
+/// A job that lags may write the text that the board had before. An old list then shows it, and the job does not read
+/// the board that it has overwritten.
 #[test]
 fn a_board_that_counts_by_its_text_alone_loses_a_record() {
     let model = lagging_boards(PREFIX, Boards { reports: vec![2, 1], resume: true, ..two_jobs() });
@@ -264,46 +264,49 @@ fn three_dispatchers_that_die_and_run_again_start_a_target_once() {
 
 #[test]
 fn without_the_order_of_claims_a_target_is_started_twice() {
-    let model = Claims { order: Order::AnyClaimWins, ..two_dispatchers() };
+    let model = Claims { fault: ClaimFault::AnyClaimWins, ..two_dispatchers() };
     fails("without the order of claims", model, claims::NOT_TWICE);
 }
 
 #[test]
 fn without_reading_after_the_claim_a_target_is_started_twice() {
-    let model = Claims { order: Order::WithoutReadingAgain, ..two_dispatchers() };
+    let model = Claims { fault: ClaimFault::WithoutReadingAgain, ..two_dispatchers() };
     fails("without reading after the claim", model, claims::NOT_TWICE);
 }
 
 #[test]
 fn without_a_look_for_the_run_a_target_is_started_twice() {
-    let model = Claims { order: Order::WithoutLook, deaths: 1, ..two_dispatchers() };
+    let model = Claims { fault: ClaimFault::WithoutLook, deaths: 1, ..two_dispatchers() };
     fails("without a look for the run", model, claims::NOT_TWICE);
 }
 
-// ---- claims on what has failed ----
+// ---- claims after a failure ----
 
 #[test]
 fn dispatchers_that_see_a_failed_run_start_one_new_run() {
     let model =
-        Claims { failed: 1, deaths: 1, may_cancel: true, reruns: 1, refusals: 1, ..two_dispatchers() };
+        Claims { failed_runs: 1, deaths: 1, may_cancel: true, reruns: 1, refusals: 1, ..two_dispatchers() };
     holds("two dispatchers retry", model);
 }
 
 #[test]
 fn three_dispatchers_that_see_a_failed_run_start_one_new_run() {
-    holds("three dispatchers retry", Claims { jobs: 3, failed: 1, pages: pages(2), ..two_dispatchers() });
+    holds(
+        "three dispatchers retry",
+        Claims { jobs: 3, failed_runs: 1, pages: pages(2), ..two_dispatchers() },
+    );
 }
 
-/// Who comes late may see the second run fail as well, and starts a third one.
+/// A late job may see the second run fail as well, and starts a third one.
 #[test]
 fn dispatchers_start_one_new_run_for_each_failure() {
-    let model = Claims { jobs: 3, failed: 2, pages: pages(9), ..two_dispatchers() };
+    let model = Claims { jobs: 3, failed_runs: 2, pages: pages(9), ..two_dispatchers() };
     holds("three dispatchers retry twice", model);
 }
 
 #[test]
 fn without_the_order_of_claims_a_failed_run_is_followed_by_two() {
-    let model = Claims { failed: 1, order: Order::AnyClaimWins, ..two_dispatchers() };
+    let model = Claims { failed_runs: 1, fault: ClaimFault::AnyClaimWins, ..two_dispatchers() };
     fails("without the order of claims, retried", model, claims::NOT_TWICE);
 }
 
@@ -362,23 +365,23 @@ fn three_dispatchers_whose_lists_lag_and_that_die_start_a_target_once() {
 
 #[test]
 fn dispatchers_whose_lists_lag_start_one_new_run() {
-    let model = Claims { failed: 1, deaths: 1, reruns: 1, ..lagging(two_dispatchers()) };
+    let model = Claims { failed_runs: 1, deaths: 1, reruns: 1, ..lagging(two_dispatchers()) };
     holds("lists lag, retried", model);
 }
 
 #[test]
 fn without_the_barrier_a_target_is_started_twice() {
-    let model = Claims { order: Order::WithoutBarrier, ..lagging(two_dispatchers()) };
+    let model = Claims { fault: ClaimFault::WithoutBarrier, ..lagging(two_dispatchers()) };
     fails("without the barrier", model, claims::NOT_TWICE);
 }
 
 #[test]
 fn with_one_look_for_the_run_a_target_is_started_twice() {
-    let model = Claims { deaths: 1, order: Order::OneLook, ..lagging(two_dispatchers()) };
+    let model = Claims { deaths: 1, fault: ClaimFault::OneLook, ..lagging(two_dispatchers()) };
     fails("one look for the run", model, claims::NOT_TWICE);
 }
 
-/// A job looks for a run longer than lists of runs are expected to lag. Where they lag longer, it does not help.
+/// A job looks for a run longer than the expected lag of lists of runs. After a longer lag it finds no run.
 #[test]
 fn a_list_of_runs_that_lags_without_bound_lets_a_target_start_twice() {
     let model = || Claims { runs_lag: RunsLag::WithoutBound, ..lagging(two_dispatchers()) };
@@ -386,9 +389,9 @@ fn a_list_of_runs_that_lags_without_bound_lets_a_target_start_twice() {
     fails("runs lag without bound, a lost answer", Claims { losses: 1, ..model() }, claims::NOT_TWICE);
 }
 
-// ---- second starts, and how they are mended ----
+// ---- second starts, and their repair ----
 
-/// If GitHub adds a job's own writes to an old list, the barrier is passed, and earlier claims are missing.
+/// If GitHub adds a job's own writes to an old list, the job passes the barrier without the earlier claims.
 #[test]
 fn own_writes_on_top_of_a_list_let_a_target_start_twice() {
     fails("overlay", overlay(Goal::NotTwice), claims::NOT_TWICE);
@@ -405,7 +408,7 @@ fn a_dispatch_that_starts_nothing_cancels_a_second_run_too() {
     holds("overlay, somebody looks", overlay(Goal::OneLastsAfterALook));
 }
 
-/// GitHub creates a reference at most once, whatever lists show.
+/// GitHub creates a reference at most once, independent of lists.
 #[test]
 fn dispatchers_that_claim_by_references_start_a_target_once_whatever_lists_show() {
     let by_ref = |model| Claims { by_ref: true, ..model };
@@ -421,8 +424,8 @@ fn three_dispatchers_that_claim_by_references_start_a_target_once() {
     holds("overlay, references, three dispatchers", model);
 }
 
-/// A reference is taken over when lists have shown for a minute that all who claimed the target are over. A list
-/// that lags for longer hides its owner.
+/// A job takes a reference over after lists have shown for a minute that all other jobs with a claim have ended. A list
+/// that lags for longer hides the owner.
 #[test]
 #[ignore = "takes minutes"]
 fn a_list_that_hides_the_owner_of_a_reference_for_longer_lets_a_target_start_twice() {
@@ -455,15 +458,14 @@ fn a_dispatcher_that_does_not_see_its_board_leaves_a_second_run_to_the_next_disp
     holds("ids before commits, boards unseen, somebody starts more", model(Goal::OneLastsAfterAStart));
 }
 
-/// No record names the run of a job that died before it recorded the run, and no job looks for the run of a
-/// target that is started.
+/// A job that died before it recorded its run leaves no record of it, and no job looks for a run of a started target.
 #[test]
 fn a_second_run_that_a_dead_job_has_not_recorded_lasts() {
     let model = Claims { deaths: 1, ..ids_before_commits(Goal::OneLastsAfterAStart) };
     fails("ids before commits, a death, somebody starts more", model, claims::ONE_LASTS);
 }
 
-/// A later claim has no right to start a target, and where it did a job does not make it worse.
+/// A later claim has no right to start a target; if it did, another job starts no second run.
 #[test]
 fn a_job_leaves_alone_what_a_later_claim_has_started() {
     holds("overlay, a later claim", overlay(Goal::NotKnowingly));
@@ -526,7 +528,7 @@ fn two_jobs() -> Boards {
             second_page: None,
         },
         give_ups: 0,
-        board: Board::AsItIs,
+        fault: BoardFault::AsItIs,
     }
 }
 
@@ -535,8 +537,8 @@ fn lagging_boards(lag: Lag, model: Boards) -> Boards {
     Boards { clock: Clock { lag, ..model.clock }, ..model }
 }
 
-/// The first comment of a list comes from one replica, and the others from another one. What a list begins
-/// with is older than any lag.
+/// The first comment of a list comes from one replica, and the others from another one. Each list begins with changes
+/// that are older than any lag.
 fn two_replicas(model: Boards) -> Boards {
     let since = Since::NewestChange { margin: 99 };
     Boards { clock: Clock { lag: PREFIX, second_page: Some(1), since, ..model.clock }, ..model }
@@ -553,7 +555,7 @@ fn two_dispatchers() -> Claims {
     Claims {
         jobs: 2,
         targets: 1,
-        failed: 0,
+        failed_runs: 0,
         pages: pages(1),
         deaths: 0,
         may_cancel: false,
@@ -570,13 +572,13 @@ fn two_dispatchers() -> Claims {
         by_ref: false,
         give_ups: 0,
         goal: Goal::NotTwice,
-        order: Order::AsItIs,
+        fault: ClaimFault::AsItIs,
         people: People::default(),
         flow: Flow::default(),
     }
 }
 
-/// Two hub jobs follow two targets, the second of which takes a value of the first.
+/// Two hub jobs follow two targets; the second target takes a value of the first one.
 fn flowing() -> Claims {
     let people = People { chain: true, follow: true, releases: true, ..People::default() };
     Claims { targets: 2, pages: pages(9), may_yield: false, people, ..two_dispatchers() }
@@ -592,7 +594,7 @@ fn lagging(model: Claims) -> Claims {
     Claims { lag: PREFIX, runs_lag: RunsLag::UntilTheLastLook, ..model }
 }
 
-/// GitHub adds to a list what its reader has written.
+/// GitHub adds its reader's own writes to a list.
 fn overlay(goal: Goal) -> Claims {
     Claims { lag: Lag::Overlay, goal, ..two_dispatchers() }
 }
@@ -602,7 +604,7 @@ fn ids_before_commits(goal: Goal) -> Claims {
     Claims { ids: Ids::BeforeCommit, goal, ..lagging(two_dispatchers()) }
 }
 
-/// Pages of so many comments; of a list of all, all but the first are read at the same time, as in
+/// Pages of so many comments. Of a list of all comments, a job reads all pages after the first at the same time, as in
 /// `issues.rs`.
 fn pages(size: usize) -> Pages {
     Pages { size, at_once: AtOnce::WholeLists }
@@ -610,7 +612,7 @@ fn pages(size: usize) -> Pages {
 
 // ---- exploring ----
 
-/// Explores all states; no property fails in any.
+/// Explores all states, and asserts that no property fails in any.
 fn holds<M>(name: &str, model: M)
 where
     M: Model + Send + Sync + 'static,
@@ -630,29 +632,29 @@ where
     explore(name, model, HasDiscoveries::AllOf([property].into())).assert_any_discovery(property);
 }
 
-/// Explores states, and tells how many there are.
+/// Explores states, and prints their number.
 fn explore<M>(name: &str, model: M, until: HasDiscoveries) -> impl Checker<M>
 where
     M: Model + Send + Sync + 'static,
     M::State: Clone + PartialEq + std::hash::Hash + Send + Sync + 'static,
     M::Action: Clone + PartialEq + Send + Sync,
 {
-    let began = Instant::now();
+    let start = Instant::now();
     let checker = model.checker().threads(2).finish_when(until).spawn_bfs().join();
     let (states, depth) = (checker.unique_state_count(), checker.max_depth());
-    let seconds = began.elapsed().as_secs_f64();
-    let found: Vec<String> = checker
+    let seconds = start.elapsed().as_secs_f64();
+    let discoveries: Vec<String> = checker
         .discoveries()
         .into_iter()
         .map(|(property, path)| format!("; after {} steps: {property}", path.into_actions().len()))
         .collect();
-    let told = format!("{name}: {states} states, {depth} deep, {seconds:.1} s{}", found.concat());
-    writeln!(std::io::stderr().lock(), "{told}").expect("standard error takes text");
+    let line = format!("{name}: {states} states, {depth} deep, {seconds:.1} s{}", discoveries.concat());
+    writeln!(std::io::stderr().lock(), "{line}").expect("standard error takes text");
     checker
 }
 
-/// Plays one order of requests, and tells which properties fail at its end; none if a request of it
-/// is not sent in that order.
+/// Plays one order of requests, and returns the properties that fail at its end. `None` if no job sends its requests in
+/// that order.
 fn play(model: &Boards, story: &[Action]) -> Option<BTreeSet<&'static str>> {
     let mut state = model.init_states().pop()?;
     for action in story {
@@ -660,11 +662,11 @@ fn play(model: &Boards, story: &[Action]) -> Option<BTreeSet<&'static str>> {
         model.actions(&state, &mut possible);
         state = possible.contains(action).then(|| model.next_state(&state, *action))??;
     }
-    let mut failed = BTreeSet::new();
+    let mut failures = BTreeSet::new();
     for property in model.properties() {
         if !(property.condition)(model, &state) {
-            failed.insert(property.name);
+            failures.insert(property.name);
         }
     }
-    Some(failed)
+    Some(failures)
 }

@@ -1,5 +1,4 @@
-//! GitHub, as far as a ticket's comments go: each request is one step, and a list is read page by
-//! page while others write.
+//! The comments of a ticket on GitHub: each request is one step, and a job reads a list page by page while others write.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +8,13 @@ use crate::library::{Id, LogId, Text};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Store {
     comments: Vec<(Id, Text)>,
-    created: Id,
-    /// All writes in the order of their commits, if lists may lag behind them. A deletion has no text.
+    last_id: Id,
+    /// All writes in the order of their commits, if lists may lag. A deletion has no text.
     history: Option<Vec<(Id, Option<Text>)>>,
 }
 
 impl Store {
-    /// A ticket whose lists may lag: the store remembers all earlier states.
+    /// A ticket with lists that may lag: the store remembers all earlier states.
     pub(crate) fn with_history() -> Self {
         Self { history: Some(Vec::new()), ..Self::default() }
     }
@@ -47,40 +46,40 @@ impl Store {
     }
 
     pub(crate) fn get(&self, id: Id) -> Option<Text> {
-        self.comments.iter().find(|(known, _)| *known == id).map(|(_, text)| *text)
+        self.comments.iter().find(|(other, _)| *other == id).map(|(_, text)| *text)
     }
 
     /// Creates a comment.
     pub(crate) fn create(&mut self, text: Text) -> Id {
-        let id = self.draw_id();
+        let id = self.reserve_id();
         self.create_as(id, text);
         id
     }
 
-    /// Draws the id of a comment that is committed later.
-    pub(crate) fn draw_id(&mut self) -> Id {
-        self.created += 1;
-        self.created
+    /// The id of a new comment, which is committed later.
+    pub(crate) fn reserve_id(&mut self) -> Id {
+        self.last_id += 1;
+        self.last_id
     }
 
-    /// Commits a comment whose id was drawn before.
+    /// Commits a comment with a reserved id.
     pub(crate) fn create_as(&mut self, id: Id, text: Text) {
         self.comments.push((id, text));
         self.commit(id, Some(text));
     }
 
-    /// Edits a comment; says whether it is there.
+    /// Edits a comment; returns whether it exists.
     pub(crate) fn edit(&mut self, id: Id, text: Text) -> bool {
-        let Some(comment) = self.comments.iter_mut().find(|(known, _)| *known == id) else { return false };
+        let Some(comment) = self.comments.iter_mut().find(|(other, _)| *other == id) else { return false };
         comment.1 = text;
         self.commit(id, Some(text));
         true
     }
 
-    /// Deletes a comment, if it is there.
+    /// Deletes a comment, if it exists.
     pub(crate) fn delete(&mut self, id: Id) {
         if self.get(id).is_some() {
-            self.comments.retain(|(known, _)| *known != id);
+            self.comments.retain(|(other, _)| *other != id);
             self.commit(id, None);
         }
     }
@@ -100,18 +99,18 @@ pub(crate) enum Lag {
     Overlay,
 }
 
-/// What one client has read of lists that lag, as in `ledger.rs`.
+/// The state of a client that reads lists that lag, as in `ledger.rs`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Cursor {
     /// The second of the newest change that a list has shown.
     newest: Option<usize>,
-    /// What it has written and no list has shown yet, with the second.
-    unlisted: BTreeMap<Id, (Text, usize)>,
+    /// Its own writes that no list has shown yet, each with its second.
+    pending_writes: BTreeMap<Id, (Text, usize)>,
     /// The number of commits after its own last one.
     floor: usize,
 }
 
-/// From when on a client lists what has changed.
+/// The time from which a client lists changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Since {
     /// So many seconds before the newest change that a list has shown.
@@ -120,16 +119,16 @@ pub(crate) enum Since {
     Date,
 }
 
-/// When a list shows a comment as a client has written it.
+/// The rule by which a listed comment is as new as the client's own write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum IsAsNew {
-    /// It has the same text, or was written later.
+    /// The text is the same, or the comment was written later.
     ByText,
-    /// It has the same text and is not older, or was written later.
+    /// The text is the same and not older, or the comment was written later.
     ByTextAndTime,
 }
 
-/// How GitHub's clock and its lists work, and what clients make of them.
+/// The clock and the lists of GitHub, and the rules by which clients read them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Clock {
     pub(crate) lag: Lag,
@@ -157,7 +156,7 @@ impl Cursor {
         lengths.clone().flat_map(|first| second(first).map(move |second| (first, second))).collect()
     }
 
-    /// Takes in a list whose two pages show so many commits.
+    /// Reads a list of two pages, which show so many commits.
     pub(crate) fn read(
         &mut self,
         log: LogId,
@@ -169,75 +168,83 @@ impl Cursor {
             Since::NewestChange { margin } => self.newest.map(|newest| newest.saturating_sub(margin)),
             Since::Date => self.newest,
         };
-        let unlisted = self.unlisted.values().map(|(_, second)| *second).min();
-        let since = since.map(|since| unlisted.map_or(since, |unlisted| unlisted.min(since)));
+        let first_pending = self.pending_writes.values().map(|(_, second)| *second).min();
+        let since = since.map(|since| first_pending.map_or(since, |first| first.min(since)));
         let page = |length: usize| {
             let comments = store.as_of(length).into_iter();
             let comments = comments.map(|(id, (text, commit))| (id, text, clock.second(commit)));
             comments.filter(move |(_, _, second)| since.is_none_or(|since| *second >= since))
         };
         let size = clock.second_page.unwrap_or(usize::MAX);
-        let listed: Vec<(Id, Text, usize)> = page(first).take(size).chain(page(second).skip(size)).collect();
+        let comments: Vec<(Id, Text, usize)> =
+            page(first).take(size).chain(page(second).skip(size)).collect();
         let newest = match clock.since {
-            Since::NewestChange { .. } => listed.iter().map(|(_, _, second)| *second).max(),
+            Since::NewestChange { .. } => comments.iter().map(|(_, _, second)| *second).max(),
             Since::Date => Some(clock.second(store.length())),
         };
         self.newest = self.newest.max(newest);
-        self.unlisted.retain(|id, (text, written_at)| {
-            let is_as_new = |(listed, new, second): &(Id, Text, usize)| {
+        self.pending_writes.retain(|id, (text, written_at)| {
+            let is_as_new = |(other, new, second): &(Id, Text, usize)| {
                 let is_old = clock.is_as_new == IsAsNew::ByTextAndTime && *second < *written_at;
-                listed == id && (new == text && !is_old || *second > *written_at)
+                other == id && (new == text && !is_old || *second > *written_at)
             };
-            !listed.iter().any(is_as_new)
+            !comments.iter().any(is_as_new)
         });
         if clock.lag == Lag::Overlay {
-            self.unlisted.clear();
+            self.pending_writes.clear();
         }
-        listed.into_iter().fold(log, |log, (id, text, second)| log.extended_at(id, text, second))
+        comments.into_iter().fold(log, |log, (id, text, second)| log.with_comment_at(id, text, second))
     }
 
-    /// Keeps in mind what it has written just now.
-    pub(crate) fn wrote(&mut self, log: LogId, id: Id, text: Text, store: &Store, clock: Clock) -> LogId {
+    /// Notes its own write, just after it.
+    pub(crate) fn note_write(
+        &mut self,
+        log: LogId,
+        id: Id,
+        text: Text,
+        store: &Store,
+        clock: Clock,
+    ) -> LogId {
         self.floor = store.length();
         let second = clock.second(self.floor);
-        self.unlisted.insert(id, (text, second));
-        log.extended_at(id, text, second)
+        self.pending_writes.insert(id, (text, second));
+        log.with_comment_at(id, text, second)
     }
 
-    /// What it has written into the comment, if no list has shown that yet.
-    pub(crate) fn unlisted(&self, id: Id) -> Option<(Text, usize)> {
-        self.unlisted.get(&id).copied()
+    /// Its own write into the comment, if no list has shown that yet.
+    pub(crate) fn pending_write(&self, id: Id) -> Option<(Text, usize)> {
+        self.pending_writes.get(&id).copied()
     }
 
-    /// Waits no longer until a list shows the comment.
+    /// Stops the wait for a list that shows its own write into the comment.
     pub(crate) fn forget(&mut self, id: Id) {
-        self.unlisted.remove(&id);
+        self.pending_writes.remove(&id);
     }
 }
 
-/// What one client has read, and from when on it reads again: `since` as a set of comments, those
-/// that changed at or after that time.
+/// The state of a client that reads page by page. It has `since` as a set of comments: those that changed at or after that
+/// time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Reader {
     pub(crate) log: LogId,
     /// Whether it has read the whole list once.
     has_read: bool,
-    /// What changed since its last list was begun.
-    changed: u16,
-    /// What changed since the list that it reads right now was begun.
-    meanwhile: u16,
-    /// The pages that it has read of this list.
+    /// The comments that changed since its last list began.
+    changes: u16,
+    /// The comments that changed since its present list began.
+    later_changes: u16,
+    /// The pages of its present list that it has read.
     pages: BTreeMap<u8, Vec<(Id, Text)>>,
-    /// The last page of this list, as far as it was told.
-    last: u8,
+    /// The number of the last page of this list, by the pages read so far.
+    last_page: u8,
 }
 
-/// How lists are read.
+/// The way in which clients read lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pages {
     /// So many comments are on a page.
     pub(crate) size: usize,
-    /// Which lists are read with all pages after the first at the same time.
+    /// The lists whose pages, after the first one, a client reads at the same time.
     pub(crate) at_once: AtOnce,
 }
 
@@ -245,7 +252,7 @@ pub(crate) struct Pages {
 pub(crate) enum AtOnce {
     /// Every list.
     Always,
-    /// Lists of all comments; lists of what changed are read in their order.
+    /// Lists of all comments; the pages of lists of changes are read in their order.
     WholeLists,
 }
 
@@ -253,51 +260,53 @@ impl Reader {
     /// A client that has read nothing.
     pub(crate) fn new() -> Self {
         Self {
-            log: LogId::unread(),
+            log: LogId::empty(),
             has_read: false,
-            changed: 0,
-            meanwhile: 0,
+            changes: 0,
+            later_changes: 0,
             pages: BTreeMap::new(),
-            last: 1,
+            last_page: 1,
         }
     }
 
-    /// The pages that it may read next: the first one tells how many there are.
+    /// The pages that it may read next: the first one shows how many there are.
     pub(crate) fn next_pages(&self, pages: Pages) -> Vec<u8> {
-        let unread = (1..=self.last).filter(|page| !self.pages.contains_key(page));
+        let unread = (1..=self.last_page).filter(|page| !self.pages.contains_key(page));
         let at_once = pages.at_once == AtOnce::Always || !self.has_read;
         unread.take(if at_once { usize::MAX } else { 1 }).collect()
     }
 
-    /// Reads a page of the list; says whether the whole list is read then.
+    /// Reads a page of the list; returns whether the whole list is read.
     pub(crate) fn read_page(&mut self, page: u8, store: &Store, pages: Pages) -> bool {
-        let wanted = |id: Id| !self.has_read || self.changed & bit(id) != 0;
-        let listed: Vec<(Id, Text)> = store.comments.iter().filter(|(id, _)| wanted(*id)).copied().collect();
+        let is_in_list = |id: Id| !self.has_read || self.changes & bit(id) != 0;
+        let comments: Vec<(Id, Text)> =
+            store.comments.iter().filter(|(id, _)| is_in_list(*id)).copied().collect();
         let start = usize::from(page - 1) * pages.size;
-        self.pages.insert(page, listed.iter().skip(start).take(pages.size).copied().collect());
+        self.pages.insert(page, comments.iter().skip(start).take(pages.size).copied().collect());
         if page == 1 {
-            self.last = u8::try_from(listed.len().div_ceil(pages.size).max(1)).expect("few pages");
-        } else if page == self.last && listed.len() > start + pages.size {
-            self.last += 1;
+            self.last_page = u8::try_from(comments.len().div_ceil(pages.size).max(1)).expect("few pages");
+        } else if page == self.last_page && comments.len() > start + pages.size {
+            self.last_page += 1;
         }
-        let is_read = self.pages.len() == usize::from(self.last);
+        let is_read = self.pages.len() == usize::from(self.last_page);
         if is_read {
-            let read = std::mem::take(&mut self.pages);
-            self.log = read.values().flatten().fold(self.log, |log, (id, text)| log.extended(*id, *text));
+            let pages_read = std::mem::take(&mut self.pages);
+            self.log =
+                pages_read.values().flatten().fold(self.log, |log, (id, text)| log.with_comment(*id, *text));
             self.has_read = true;
-            self.changed = std::mem::take(&mut self.meanwhile);
-            self.last = 1;
+            self.changes = std::mem::take(&mut self.later_changes);
+            self.last_page = 1;
         }
         is_read
     }
 
-    /// Keeps in mind that a comment was created or edited just now.
+    /// Notes that a comment was just created or edited.
     pub(crate) fn notice(&mut self, id: Id) {
         if self.has_read {
-            self.changed |= bit(id);
+            self.changes |= bit(id);
         }
         if !self.pages.is_empty() {
-            self.meanwhile |= bit(id);
+            self.later_changes |= bit(id);
         }
     }
 }

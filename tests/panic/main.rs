@@ -1,5 +1,5 @@
-//! A step that fails by a mistake in the action itself. What it leaves to do is done by the process's only
-//! panic hook, so this test has a process of its own.
+//! A step that panics because of a mistake in the action itself. The panic hook cleans up after it. A process has only
+//! one such hook, so this test has a process of its own.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +11,7 @@ use simulated_github::World;
 use tokio::runtime::Builder;
 
 #[test]
-fn what_was_minted_is_revoked_before_a_panic_ends_the_step() {
+fn tokens_are_revoked_before_a_panic_ends_the_step() {
     let github = Builder::new_multi_thread().enable_all().build().expect("a runtime");
     #[expect(clippy::disallowed_methods, reason = "tests have no main to read it")]
     let now = chrono::Utc::now();
@@ -35,24 +35,24 @@ fn what_was_minted_is_revoked_before_a_panic_ends_the_step() {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
-    // Polled by the step whenever it waits.
-    let failing = async {
-        while !uses_a_minted_token(&world) {
+    // The step polls this whenever it waits.
+    let mistake = async {
+        while !uses_an_app_token(&world) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         panic!("a mistake");
     };
     let step = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let clock = Clock::starting_at(now);
-    let run = || step.block_on(run::run(&environment, clock, failing));
-    assert!(catch_unwind(AssertUnwindSafe(run)).is_err(), "it failed");
+    let run = || step.block_on(run::run(&environment, clock, mistake));
+    assert!(catch_unwind(AssertUnwindSafe(run)).is_err(), "the step panics");
 
     let tokens = world.installation_tokens();
-    assert_eq!(tokens.iter().map(|token| token.revoked).collect::<Vec<_>>(), [true]);
+    assert_eq!(tokens.iter().map(|token| token.is_revoked).collect::<Vec<_>>(), [true]);
 }
 
-fn uses_a_minted_token(world: &World) -> bool {
-    let minted = world.installation_tokens();
-    let used = |token: &str| minted.iter().any(|minted| minted.secret == token);
-    world.exchanges().iter().any(|exchange| exchange.token.as_deref().is_some_and(used))
+fn uses_an_app_token(world: &World) -> bool {
+    let tokens = world.installation_tokens();
+    let is_app_token = |token: &str| tokens.iter().any(|app_token| app_token.secret == token);
+    world.exchanges().iter().any(|exchange| exchange.token.as_deref().is_some_and(is_app_token))
 }

@@ -1,4 +1,4 @@
-//! The history: how the targets stood on the ticket, whenever somebody looked.
+//! The history: the states of the targets on the ticket over time.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use crate::invariants::comment_of;
 #[derive(Debug, Default)]
 pub(crate) struct History {
     log: Log,
-    /// The texts that were taken in.
+    /// The last texts that the log has.
     bodies: BTreeMap<u64, String>,
-    last_released: BTreeMap<String, DateTime<Utc>>,
+    release_times: BTreeMap<String, DateTime<Utc>>,
 }
 
 impl History {
-    /// Takes in what has changed on the ticket, and tells how its targets stand.
-    pub(crate) fn look(&mut self, issue: &Issue, now: DateTime<Utc>) -> BTreeMap<String, TargetStatus> {
+    /// Reads the changes of the ticket, and returns the status of each target.
+    pub(crate) fn update(&mut self, issue: &Issue, now: DateTime<Utc>) -> BTreeMap<String, TargetStatus> {
         for comment in &issue.comments {
             if self.bodies.get(&comment.id) != Some(&comment.body) {
                 self.bodies.insert(comment.id, comment.body.clone());
@@ -28,19 +28,19 @@ impl History {
         let ticket = self.log.ticket();
         let statuses: BTreeMap<String, TargetStatus> =
             ticket.targets.iter().map(|(name, target)| (name.to_string(), target.status)).collect();
-        for name in released(&statuses) {
-            self.last_released.insert(name.clone(), now);
+        for name in released_targets(&statuses) {
+            self.release_times.insert(name.clone(), now);
         }
         statuses
     }
 
-    /// When a target was last seen as released.
-    pub(crate) fn last_released(&self, name: &str) -> Option<DateTime<Utc>> {
-        self.last_released.get(name).copied()
+    /// The last time at which the ticket showed the target as released.
+    pub(crate) fn release_time(&self, name: &str) -> Option<DateTime<Utc>> {
+        self.release_times.get(name).copied()
     }
 }
 
-/// The targets that are released, or were left out on purpose.
-pub(crate) fn released(statuses: &BTreeMap<String, TargetStatus>) -> impl Iterator<Item = &String> {
+/// The targets that are released or skipped.
+pub(crate) fn released_targets(statuses: &BTreeMap<String, TargetStatus>) -> impl Iterator<Item = &String> {
     statuses.iter().filter(|(_, status)| status.is_released()).map(|(name, _)| name)
 }

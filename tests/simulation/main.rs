@@ -6,9 +6,8 @@
 //!            drawn        modes, network, people
 //! ```
 //!
-//! `SIMULATION_SEEDS` says how many seeds are played, and `SIMULATION_FIRST` from which one on;
-//! `SIMULATION_SEED` plays one of them with its log. The answers of some seeds
-//! are old, as those of replicas that lag.
+//! `SIMULATION_SEEDS` is the number of seeds, and `SIMULATION_FIRST` the first of them; `SIMULATION_SEED` plays one seed
+//! and prints its log. In some seeds GitHub's answers are old, like those of replicas that lag.
 
 mod history;
 mod invariants;
@@ -31,11 +30,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use network::Faults;
-use play::Played;
+use play::Play;
 use scenario::Scenario;
 use simulated_github::conformance::Description;
 
-/// What the seeds of a test came to.
+/// The sums over the seeds of a test.
 #[derive(Default)]
 struct Figures {
     seeds: u64,
@@ -47,30 +46,30 @@ struct Figures {
 }
 
 impl Figures {
-    fn add(&mut self, played: &Played) {
+    fn add(&mut self, play: &Play) {
         self.seeds += 1;
-        self.requests += played.exchanges.len();
-        let Faults(faults) = &played.faults;
+        self.requests += play.exchanges.len();
+        let Faults(faults) = &play.faults;
         for (kind, count) in faults {
             *self.faults.entry(kind).or_default() += count;
         }
-        for (what, count) in played.journal.counts() {
-            *self.counts.entry(what).or_default() += count;
+        for (name, count) in play.journal.counts() {
+            *self.counts.entry(name).or_default() += count;
         }
-        self.most_creations_a_minute = self.most_creations_a_minute.max(played.most_creations_a_minute());
+        self.most_creations_a_minute = self.most_creations_a_minute.max(play.most_creations_a_minute());
     }
 
-    fn tell(&self) -> String {
-        let listed = |counts: &BTreeMap<&str, u64>| {
-            counts.iter().map(|(what, count)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
+    fn summary(&self) -> String {
+        let list = |counts: &BTreeMap<&str, u64>| {
+            counts.iter().map(|(name, count)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
         };
         format!(
             "{} seeds, {} requests, {} contents created in the worst minute\n{}\nfaults: {}\n",
             self.seeds,
             self.requests,
             self.most_creations_a_minute,
-            listed(&self.counts),
-            listed(&self.faults),
+            list(&self.counts),
+            list(&self.faults),
         )
     }
 }
@@ -86,7 +85,7 @@ fn variable(name: &str) -> Option<u64> {
     Some(value.to_str().and_then(|text| text.parse().ok()).expect("a SIMULATION_ variable is a number"))
 }
 
-/// GitHub's own description of its API, where `GITHUB_OPENAPI` names its file.
+/// GitHub's own description of its API, if `GITHUB_OPENAPI` names its file.
 fn description() -> Option<&'static Description> {
     static DESCRIPTION: OnceLock<Option<Description>> = OnceLock::new();
     #[expect(clippy::disallowed_methods, reason = "tests have no main to read it")]
@@ -99,31 +98,31 @@ fn description() -> Option<&'static Description> {
     DESCRIPTION.get_or_init(load).as_ref()
 }
 
-/// Plays one seed and checks what became of it.
-fn try_seed(seed: u64, log: bool) -> (Option<Played>, Result<(), String>) {
+/// Plays one seed and checks the result; an error is the report for a person.
+fn try_seed(seed: u64, log: bool) -> (Option<Play>, Result<(), String>) {
     let scenario = Scenario::draw(seed);
-    let played = std::panic::catch_unwind(AssertUnwindSafe(|| play::play(scenario.clone(), log)));
-    let Ok(played) = played else {
-        let told = "the play itself panicked; the message is above";
-        return (None, Err(format!("seed {seed}: {told}\n\n{scenario}")));
+    let play = std::panic::catch_unwind(AssertUnwindSafe(|| play::play(scenario.clone(), log)));
+    let Ok(play) = play else {
+        let report = "the play itself panicked; the message is above";
+        return (None, Err(format!("seed {seed}: {report}\n\n{scenario}")));
     };
-    let broken = match std::panic::catch_unwind(AssertUnwindSafe(|| invariants::broken(&played))) {
-        Ok(broken) => broken,
+    let violations = match std::panic::catch_unwind(AssertUnwindSafe(|| invariants::violations(&play))) {
+        Ok(violations) => violations,
         Err(_) => vec!["an invariant panicked; the message is above".to_owned()],
     };
-    if broken.is_empty() {
-        return (Some(played), Ok(()));
+    if violations.is_empty() {
+        return (Some(play), Ok(()));
     }
-    let told = format!(
-        "seed {seed}: {} broken\n  - {}\n\n{scenario}\n{played}\nreplay with its log: SIMULATION_SEED={seed} \
+    let report = format!(
+        "seed {seed}: {} violations\n  - {}\n\n{scenario}\n{play}\nreplay with its log: SIMULATION_SEED={seed} \
          cargo test --test simulation\n",
-        broken.len(),
-        broken.join("\n  - "),
+        violations.len(),
+        violations.join("\n  - "),
     );
-    (Some(played), Err(told))
+    (Some(play), Err(report))
 }
 
-/// Plays seeds on every processor; a seed has a runtime and a thread of its own while it lasts.
+/// Plays seeds on every processor, each with a runtime and a thread of its own.
 fn play_seeds(seeds: &[u64], log: bool) -> Figures {
     let next = AtomicU64::new(0);
     let figures = Mutex::new(Figures::default());
@@ -135,16 +134,16 @@ fn play_seeds(seeds: &[u64], log: bool) -> Figures {
                     .ok()
                     .and_then(|index| seeds.get(index))
                 {
-                    let (played, checked) = try_seed(*seed, log);
+                    let (play, result) = try_seed(*seed, log);
                     let mut figures = figures.lock().expect("no thread panics while it adds");
-                    if let Some(played) = &played {
-                        figures.add(played);
+                    if let Some(play) = &play {
+                        figures.add(play);
                     }
-                    if let (true, Some(played)) = (log, &played) {
-                        say(&format!("{}\n{played}\n", played.scenario));
+                    if let (true, Some(play)) = (log, &play) {
+                        say(&format!("{}\n{play}\n", play.scenario));
                     }
-                    if let Err(told) = checked {
-                        figures.failures.insert(*seed, told);
+                    if let Err(report) = result {
+                        figures.failures.insert(*seed, report);
                     }
                 }
             });
@@ -153,18 +152,18 @@ fn play_seeds(seeds: &[u64], log: bool) -> Figures {
     figures.into_inner().expect("no thread panics while it adds")
 }
 
-/// What was broken, without the rest.
-fn first_lines(seed: u64, told: &str) -> String {
-    let broken: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("  - ")).collect();
-    match &broken[..] {
-        [] => told.lines().next().unwrap_or_default().to_owned(),
-        broken => broken.iter().map(|line| format!("{seed}: {line}")).collect::<Vec<_>>().join("\n"),
+/// The violations of a report, without the rest.
+fn first_lines(seed: u64, report: &str) -> String {
+    let violations: Vec<&str> = report.lines().filter_map(|line| line.strip_prefix("  - ")).collect();
+    match &violations[..] {
+        [] => report.lines().next().unwrap_or_default().to_owned(),
+        violations => violations.iter().map(|line| format!("{seed}: {line}")).collect::<Vec<_>>().join("\n"),
     }
 }
 
 #[test]
 fn every_release_keeps_its_promises_on_bad_days() {
-    const FAILURES_TOLD: usize = 3;
+    const REPORT_LIMIT: usize = 3;
     let seeds: Vec<u64> = match variable("SIMULATION_SEED") {
         Some(seed) => vec![seed],
         None => {
@@ -173,14 +172,15 @@ fn every_release_keeps_its_promises_on_bad_days() {
         }
     };
     let figures = play_seeds(&seeds, variable("SIMULATION_SEED").is_some());
-    say(&figures.tell());
+    say(&figures.summary());
     if figures.failures.is_empty() {
         return;
     }
     let seeds: Vec<String> = figures.failures.keys().map(u64::to_string).collect();
-    let told: Vec<&str> = figures.failures.values().take(FAILURES_TOLD).map(String::as_str).collect();
-    let kinds: Vec<String> = figures.failures.iter().map(|(seed, told)| first_lines(*seed, told)).collect();
-    panic!("seeds that failed: {}\n{}\n\n{}", seeds.join(" "), kinds.join("\n"), told.join("\n"));
+    let reports: Vec<&str> = figures.failures.values().take(REPORT_LIMIT).map(String::as_str).collect();
+    let kinds: Vec<String> =
+        figures.failures.iter().map(|(seed, report)| first_lines(*seed, report)).collect();
+    panic!("seeds that failed: {}\n{}\n\n{}", seeds.join(" "), kinds.join("\n"), reports.join("\n"));
 }
 
 #[test]

@@ -15,116 +15,116 @@ use simulated_github::{Fault, Kind, Service, World};
 use crate::history::History;
 use crate::play;
 use crate::scenario::Weather;
-use crate::witness::{Against, Rulebook, Witness};
+use crate::witness::{Rulebook, Violation, Witness};
 
 /// Longer than a client waits for an answer.
 const STALL: Duration = Duration::from_secs(45);
 
-/// A request that went wrong goes well this often afterwards, where the weather is merciful.
+/// In merciful weather, the number of successes of a request after each fault.
 const MERCY: u32 = 3;
 
 /// How often each kind of fault was injected.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Faults(pub(crate) BTreeMap<&'static str, u64>);
 
-/// The weather over all networks of a play.
+/// The weather above all networks of a play.
 #[derive(Clone)]
 pub(crate) struct Sky {
     world: World,
     weather: Weather,
-    drawn: Arc<Mutex<Drawn>>,
-    /// Where somebody wants to know it.
+    dice: Arc<Mutex<Dice>>,
+    /// The states of the targets over time, if the scenario follows runs.
     history: Option<Arc<Mutex<History>>>,
-    /// What keeps targets back, where the release is steered, and the starts against that.
+    /// The gates and freezes, if the release is steered.
     rules: Option<Arc<Rulebook>>,
-    against: Arc<Mutex<Vec<Against>>>,
+    violations: Arc<Mutex<Vec<Violation>>>,
 }
 
-struct Drawn {
+struct Dice {
     rng: fastrand::Rng,
     faults: Faults,
-    planted: u32,
+    fault_count: u32,
 }
 
-impl Drawn {
+impl Dice {
     fn lag(&mut self, longest: Duration) -> Duration {
         *self.faults.0.entry("lag").or_default() += 1;
         longest.mul_f64(self.rng.f64())
     }
 }
 
-fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What happens to one request.
+/// The fate of one request.
 enum Fate {
     Well,
     Wrong(Kind),
-    /// The answer never comes; the effect may have happened.
-    Stalled {
-        effect: bool,
+    /// No answer arrives; GitHub may have carried the request out.
+    Stall {
+        has_effect: bool,
     },
 }
 
 impl Sky {
     pub(crate) fn over(world: &World, weather: &Weather, seed: u64, history: Option<History>) -> Self {
         let rng = fastrand::Rng::with_seed(seed ^ 0x5eed_0001);
-        let drawn = Arc::new(Mutex::new(Drawn { rng, faults: Faults::default(), planted: 0 }));
+        let dice = Arc::new(Mutex::new(Dice { rng, faults: Faults::default(), fault_count: 0 }));
         let history = history.map(Mutex::new).map(Arc::new);
         let (world_of, weather_of) = (world.clone(), weather.clone());
-        let against = Arc::default();
-        let sky = Self { world: world_of, weather: weather_of, drawn, history, rules: None, against };
-        // The world keeps this, so it must not keep the world.
-        let (drawn, longest) = (Arc::clone(&sky.drawn), weather.latency);
-        world.latency(move |_, _| longest.mul_f64(lock(&drawn).rng.f64()));
-        let (drawn, longest) = (Arc::clone(&sky.drawn), weather.lag);
+        let violations = Arc::default();
+        let sky = Self { world: world_of, weather: weather_of, dice, history, rules: None, violations };
+        // The world owns these closures, so they must not own the world.
+        let (dice, longest) = (Arc::clone(&sky.dice), weather.latency);
+        world.latency(move |_, _| longest.mul_f64(lock(&dice).rng.f64()));
+        let (dice, longest) = (Arc::clone(&sky.dice), weather.lag);
         if !longest.is_zero() {
-            world.lag(move |_, _| lock(&drawn).lag(longest));
+            world.lag(move |_, _| lock(&dice).lag(longest));
         }
         sky
     }
 
-    /// Whether a step starts anything against these rules, or the words of people, is noted.
-    pub(crate) fn watching(self, rules: Option<Rulebook>) -> Self {
+    /// Notes each start that violates these rules or a command.
+    pub(crate) fn with_rules(self, rules: Option<Rulebook>) -> Self {
         Self { rules: rules.map(Arc::new), ..self }
     }
 
-    pub(crate) fn against(&self) -> Vec<Against> {
-        lock(&self.against).clone()
+    pub(crate) fn violations(&self) -> Vec<Violation> {
+        lock(&self.violations).clone()
     }
 
     pub(crate) fn faults(&self) -> Faults {
-        self.drawn().faults.clone()
+        self.dice().faults.clone()
     }
 
-    /// How the targets stand on the ticket, where somebody wants to know it.
-    pub(crate) fn look_at_the_ticket(&self) -> BTreeMap<String, TargetStatus> {
+    /// The status of each target on the ticket, if the scenario follows runs.
+    pub(crate) fn read_ticket(&self) -> BTreeMap<String, TargetStatus> {
         let (Some(history), Some(ticket)) = (&self.history, play::ticket(&self.world)) else {
             return BTreeMap::new();
         };
         let issue = self.world.issue_view(play::HUB, ticket);
-        lock(history).look(&issue, self.world.now())
+        lock(history).update(&issue, self.world.now())
     }
 
-    /// When a target was last seen as released.
-    pub(crate) fn last_released(&self, name: &str) -> Option<DateTime<Utc>> {
-        lock(self.history.as_ref()?).last_released(name)
+    /// The last time at which the ticket showed the target as released.
+    pub(crate) fn release_time(&self, name: &str) -> Option<DateTime<Utc>> {
+        lock(self.history.as_ref()?).release_time(name)
     }
 
-    fn drawn(&self) -> MutexGuard<'_, Drawn> {
-        lock(&self.drawn)
+    fn dice(&self) -> MutexGuard<'_, Dice> {
+        lock(&self.dice)
     }
 
-    /// The network of one step; a calm one loses nothing.
+    /// The network of one step; a calm one has no faults.
     pub(crate) fn network(&self, calm: bool) -> Network {
         let (service, sky) = (self.world.service(), self.clone());
-        Network { service, sky, spared: Arc::default(), witness: Arc::default(), calm }
+        Network { service, sky, grace: Arc::default(), witness: Arc::default(), calm }
     }
 
     fn fate(&self) -> Fate {
-        let mut drawn = self.drawn();
-        let rng = &mut drawn.rng;
+        let mut dice = self.dice();
+        let rng = &mut dice.rng;
         let pick = |rng: &mut fastrand::Rng, statuses: &[u16]| statuses[rng.usize(..statuses.len())];
         let (name, fate) = match rng.u32(..20) {
             0..4 => ("5xx before", Fate::Wrong(Kind::StatusBefore(pick(rng, &[500, 502, 503])))),
@@ -149,19 +149,19 @@ impl Sky {
                     secondary: true,
                 })
             }),
-            _ if rng.bool() => ("stalled before", Fate::Stalled { effect: false }),
-            _ => ("stalled after", Fate::Stalled { effect: true }),
+            _ if rng.bool() => ("stalled before", Fate::Stall { has_effect: false }),
+            _ => ("stalled after", Fate::Stall { has_effect: true }),
         };
-        *drawn.faults.0.entry(name).or_default() += 1;
+        *dice.faults.0.entry(name).or_default() += 1;
         fate
     }
 
-    /// Puts the fault in the way of the next such request, which is the one that is just sent.
+    /// Injects the fault into the next such request, which is the one that the step sends now.
     fn plant(&self, method: &str, path: &str, kind: Kind) {
-        let mut drawn = self.drawn();
-        drawn.planted += 1;
-        if drawn.planted.is_multiple_of(16) {
-            // Those that have met their request only make every other request slower.
+        let mut dice = self.dice();
+        dice.fault_count += 1;
+        if dice.fault_count.is_multiple_of(16) {
+            // Old faults have met their request, and slow every other request down.
             self.world.clear_faults();
         }
         self.world.fault(Fault::on(method, path).then(kind));
@@ -173,15 +173,15 @@ impl Sky {
 pub(crate) struct Network {
     service: Service,
     sky: Sky,
-    spared: Arc<Mutex<BTreeMap<String, u32>>>,
-    /// What the step was shown.
+    grace: Arc<Mutex<BTreeMap<String, u32>>>,
+    /// The answers that the step got.
     witness: Arc<Mutex<Witness>>,
     calm: bool,
 }
 
 impl Network {
-    /// Notes whether the request starts something that the step had better not start.
-    async fn judged<B>(&self, request: http::Request<B>) -> Result<http::Request<Full<Bytes>>, Problem>
+    /// Notes the request if it starts a target that may not start.
+    async fn judge_request<B>(&self, request: http::Request<B>) -> Result<http::Request<Full<Bytes>>, Problem>
     where
         B: http_body::Body,
         B::Error: std::error::Error + Send + Sync + 'static,
@@ -190,8 +190,8 @@ impl Network {
         let body = body.collect().await?.to_bytes();
         if let (Some(rules), true) = (&self.sky.rules, parts.method == http::Method::POST) {
             let now = self.sky.world.now();
-            let against = lock(&self.witness).judge(rules, parts.uri.path(), &body, now);
-            lock(&self.sky.against).extend(against);
+            let violations = lock(&self.witness).judge(rules, parts.uri.path(), &body, now);
+            lock(&self.sky.violations).extend(violations);
         }
         Ok(http::Request::from_parts(parts, Full::new(body)))
     }
@@ -200,17 +200,17 @@ impl Network {
         if self.calm {
             return Fate::Well;
         }
-        let mut spared = lock(&self.spared);
-        let left = spared.entry(format!("{method} {path}")).or_default();
-        if *left > 0 {
-            *left -= 1;
+        let mut grace = lock(&self.grace);
+        let remaining = grace.entry(format!("{method} {path}")).or_default();
+        if *remaining > 0 {
+            *remaining -= 1;
             return Fate::Well;
         }
-        if self.sky.drawn().rng.f64() >= self.sky.weather.density {
+        if self.sky.dice().rng.f64() >= self.sky.weather.density {
             return Fate::Well;
         }
         if self.sky.weather.merciful {
-            *left = MERCY;
+            *remaining = MERCY;
         }
         self.sky.fate()
     }
@@ -236,30 +236,30 @@ where
         let mut network = self.clone();
         Box::pin(async move {
             let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
-            let mut stalls = false;
+            let mut is_stalled = false;
             match network.draw(&method, &path) {
                 Fate::Well => {}
                 Fate::Wrong(kind) => network.sky.plant(&method, &path, kind),
-                Fate::Stalled { effect } => {
-                    stalls = true;
-                    if !effect {
+                Fate::Stall { has_effect } => {
+                    is_stalled = true;
+                    if !has_effect {
                         tokio::time::sleep(STALL).await;
                         return Err("nothing came back".into());
                     }
                 }
             }
-            let request = network.judged(request).await?;
+            let request = network.judge_request(request).await?;
             let answer = network.service.call(request).await;
             if method != "GET" && path.contains("/comments") {
-                network.sky.look_at_the_ticket();
+                network.sky.read_ticket();
             }
-            if stalls {
+            if is_stalled {
                 tokio::time::sleep(STALL).await;
             }
             let (parts, body) = answer?.into_parts();
             let body = body.collect().await?.to_bytes();
             if parts.status.is_success() && network.sky.rules.is_some() {
-                lock(&network.witness).take_in(&path, &body);
+                lock(&network.witness).learn(&path, &body);
             }
             Ok(http::Response::from_parts(parts, Full::new(body)))
         })

@@ -16,7 +16,7 @@ use crate::scenario::Weather;
 
 const TARGETS: usize = 300;
 
-/// A hub and its targets, where GitHub refuses what is over its limits.
+/// A hub and its targets; GitHub refuses requests that exceed its limits.
 fn world(names: &[String]) -> World {
     let world = World::new();
     world.repository("acme/hub").file(".github/workflows/release.yml", "on: workflow_dispatch");
@@ -72,14 +72,14 @@ async fn dispatch(world: &World, names: &[String]) -> Receipt {
 async fn a_dispatch_of_three_hundred_targets_starts_all_of_them_within_the_limits_of_github() {
     let names: Vec<String> = (1..=TARGETS).map(|number| format!("target-{number:03}")).collect();
     let world = world(&names);
-    let began = world.now();
+    let start = world.now();
     let receipt = Box::pin(dispatch(&world, &names)).await;
     assert!(receipt.problems.is_empty() && receipt.failures.is_empty(), "{:?}", receipt.problems);
-    let started = names.iter().filter(|name| world.runs(&format!("acme/{name}")).len() == 1);
-    assert_eq!(started.count(), TARGETS);
-    assert_eq!(world.limited(), 0, "GitHub has refused nothing");
+    let started_targets = names.iter().filter(|name| world.runs(&format!("acme/{name}")).len() == 1);
+    assert_eq!(started_targets.count(), TARGETS);
+    assert_eq!(world.limit_refusals(), 0, "GitHub has refused nothing");
     assert!(world.most_points_a_minute() <= 900, "{} points", world.most_points_a_minute());
     assert!(world.most_creations_a_minute() <= 80 && world.most_at_once() <= 100);
-    let minutes = (world.now() - began).num_minutes();
+    let minutes = (world.now() - start).num_minutes();
     assert!((2..5).contains(&minutes), "{} points took {minutes} minutes", world.points());
 }

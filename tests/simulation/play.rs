@@ -24,42 +24,44 @@ use tracing::Instrument;
 
 use crate::history::{self, History};
 use crate::journal::{
-    By, Commanded, Dispatched, Journal, Noticed, Outcome, Reported, Started, Told, Written,
+    By, CommandComment, DispatchStep, Journal, NotifyStep, Outcome, PersonComment, ReportStep, StartedRun,
+    StepReceipt,
 };
 use crate::network::{Faults, Sky};
 use crate::scenario::{
     self, Act, Ending, Hub, HubAttempt, Nightly, Person, Scenario, StepKind, Stop, Target, Wait,
 };
 use crate::steering::{Command, CommentFate, PEOPLE, Push};
-use crate::witness::{Against, Rulebook};
+use crate::witness::{Rulebook, Violation};
 
 pub(crate) const HUB: &str = "acme/hub";
 pub(crate) const RELEASE: &str = "1.4.0";
 const HUB_TOKEN: &str = "ghs_the-hubs-secret";
 
-/// A run that is queued for so long waits for a review.
+/// A run that is queued for this time or longer waits for a review.
 const LONG_QUEUE: Duration = Duration::from_secs(12);
 
-/// What GitHub has received it works off, even if the client is gone; no job begins before.
+/// The time in which GitHub carries out the requests that it has received, even if the client is gone. No job begins
+/// earlier.
 const IN_FLIGHT: Duration = Duration::from_secs(3);
 
-/// How long the runner waits for a step that it has cancelled.
+/// The time that the runner gives to a step that it has cancelled.
 const UNTIL_KILLED: Duration = Duration::from_secs(10);
 
-/// A play that is over.
-pub(crate) struct Played {
+/// The result of a play.
+pub(crate) struct Play {
     pub(crate) scenario: Scenario,
     pub(crate) world: World,
     pub(crate) journal: Journal,
     pub(crate) faults: Faults,
     pub(crate) exchanges: Vec<Exchange>,
-    /// What keeps targets back, where the release is steered.
+    /// The gates and freezes, if the release is steered.
     pub(crate) rules: Option<Rulebook>,
-    /// The starts against what their steps had been shown.
-    pub(crate) against: Vec<Against>,
+    /// The starts against a command that GitHub had shown to their step.
+    pub(crate) violations: Vec<Violation>,
 }
 
-impl Played {
+impl Play {
     /// The most issues and comments that were created within a minute.
     pub(crate) fn most_creations_a_minute(&self) -> usize {
         let times = self.world.content_creations();
@@ -69,16 +71,16 @@ impl Played {
     }
 }
 
-impl fmt::Display for Played {
+impl fmt::Display for Play {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "story:\n{}\n\nsteps, as they ended:\n{}", self.world.story(), self.journal)
     }
 }
 
-/// Every secret that a step was given.
+/// The secrets of all steps.
 pub(crate) fn secrets(scenario: &Scenario) -> Vec<String> {
-    let of_targets = scenario.targets.iter().map(|target| token_of(&target.repository));
-    of_targets.chain([HUB_TOKEN.to_owned()]).collect()
+    let target_tokens = scenario.targets.iter().map(|target| token_of(&target.repository));
+    target_tokens.chain([HUB_TOKEN.to_owned()]).collect()
 }
 
 /// The open ticket with the lowest number, if there is one yet.
@@ -91,8 +93,8 @@ fn token_of(repository: &str) -> String {
     format!("ghs_secret-of-{}", repository.replace('/', "-"))
 }
 
-/// Plays a scenario from its beginning until nobody has anything left to do.
-pub(crate) fn play(scenario: Scenario, log: bool) -> Played {
+/// Plays a scenario from its beginning until no step and no person has anything left to do.
+pub(crate) fn play(scenario: Scenario, log: bool) -> Play {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime without input and output");
     fastrand::seed(scenario.seed);
@@ -109,15 +111,15 @@ pub(crate) fn play(scenario: Scenario, log: bool) -> Played {
         tracing::subscriber::set_default(tracing_subscriber::registry().with(layer))
     });
     let local = tokio::task::LocalSet::new();
-    let played = local.block_on(&runtime, async {
+    let play = local.block_on(&runtime, async {
         let stage = Rc::new(Stage::new(scenario));
         let play = tokio::time::timeout(Duration::from_secs(7 * 24 * 3600), Rc::clone(&stage).play());
         play.await.expect("a play ends within a week of its own time");
-        stage.played()
+        stage.result()
     });
     drop(local);
     drop(subscriber);
-    played
+    play
 }
 
 /// The time since the play began.
@@ -125,8 +127,8 @@ struct Virtual(std::sync::OnceLock<tokio::time::Instant>);
 
 impl tracing_subscriber::fmt::time::FormatTime for Virtual {
     fn format_time(&self, w: &mut tracing_subscriber::fmt::format::Writer<'_>) -> fmt::Result {
-        let began = self.0.get_or_init(tokio::time::Instant::now);
-        write!(w, "{:9.3}", began.elapsed().as_secs_f64())
+        let start = self.0.get_or_init(tokio::time::Instant::now);
+        write!(w, "{:9.3}", start.elapsed().as_secs_f64())
     }
 }
 
@@ -135,8 +137,8 @@ struct Stage {
     world: World,
     sky: Sky,
     journal: RefCell<Journal>,
-    began: DateTime<Utc>,
-    /// Whether the last hub run has begun.
+    start: DateTime<Utc>,
+    /// Whether the last hub run has started.
     is_ending: Cell<bool>,
     temp: TempDir,
 }
@@ -153,7 +155,7 @@ struct Step {
     actor: &'static str,
 }
 
-/// What has started a run of the hub's workflow: a comment.
+/// The comment that has started a run of the hub's workflow.
 #[derive(Debug, Clone)]
 struct Cause {
     comment: u64,
@@ -182,8 +184,8 @@ impl Step {
     }
 }
 
-/// What there is before the play begins, which the oldest answer tells of too.
-fn set(world: &World, scenario: &Scenario, rules: Option<&Rulebook>) {
+/// Creates everything that exists before the play begins; the oldest answer shows it, too.
+fn set_up(world: &World, scenario: &Scenario, rules: Option<&Rulebook>) {
     world.content_creation_limit(80);
     world.user("mallory");
     let hub = world.repository(HUB).member("alice", "MEMBER").assignable("alice");
@@ -235,11 +237,11 @@ fn targets(scenario: &[Target]) -> Value {
 fn targets_file(rules: &Rulebook) -> Value {
     let gates = rules.steering.gates.iter().map(|gate| {
         let on_moved = if gate.may_move { "warn" } else { "lapse" };
-        let mut of_file = json!({ "name": gate.name, "required": gate.required, "on-moved": on_moved });
+        let mut entry = json!({ "name": gate.name, "required": gate.required, "on-moved": on_moved });
         if !gate.approvers.is_empty() {
-            of_file["approvers"] = json!(gate.approvers);
+            entry["approvers"] = json!(gate.approvers);
         }
-        of_file
+        entry
     });
     let freezes = rules.freezes.iter().map(|freeze| json!({ "from": freeze.from, "to": freeze.to }));
     let mut file = json!({ "targets": targets(&rules.targets) });
@@ -255,13 +257,13 @@ fn targets_file(rules: &Rulebook) -> Value {
 impl Stage {
     fn new(scenario: Scenario) -> Self {
         let world = World::new();
-        let began = world.now();
-        let rules = Rulebook::of(&scenario, began);
-        set(&world, &scenario, rules.as_ref());
-        let history = scenario.followed.then(History::default);
-        let sky = Sky::over(&world, &scenario.weather, scenario.seed, history).watching(rules);
+        let start = world.now();
+        let rules = Rulebook::of(&scenario, start);
+        set_up(&world, &scenario, rules.as_ref());
+        let history = scenario.follows_runs.then(History::default);
+        let sky = Sky::over(&world, &scenario.weather, scenario.seed, history).with_rules(rules);
         let temp = tempfile::tempdir().expect("a temporary folder");
-        Self { scenario, world, sky, journal: RefCell::default(), began, is_ending: Cell::new(false), temp }
+        Self { scenario, world, sky, journal: RefCell::default(), start, is_ending: Cell::new(false), temp }
     }
 
     fn journal(&self) -> RefMut<'_, Journal> {
@@ -269,63 +271,63 @@ impl Stage {
     }
 
     async fn play(self: Rc<Self>) {
-        let mut started = self.world.started();
+        let mut new_runs = self.world.started_runs();
         let people: Vec<_> =
             self.scenario.people.iter().cloned().map(|it| self.act(it)).map(spawn_local).collect();
         let nightlies = self.scenario.nightlies.iter().cloned().map(|it| self.nightly(it)).map(spawn_local);
         let nightlies: Vec<_> = nightlies.collect();
         let steering = self.scenario.steering.clone().unwrap_or_default();
         let pushes: Vec<_> = steering.pushes.iter().map(|it| spawn_local(self.push(*it))).collect();
-        self.release(self.scenario.hubs.clone(), steering.commands, &mut started).await;
-        for ended in join_all(people.into_iter().chain(nightlies).chain(pushes)).await {
-            ended.expect("what plays around the steps does not panic");
+        self.release(self.scenario.hubs.clone(), steering.commands, &mut new_runs).await;
+        for result in join_all(people.into_iter().chain(nightlies).chain(pushes)).await {
+            result.expect("what plays around the steps does not panic");
         }
         sleep(IN_FLIGHT).await;
         if let Some(last) = &self.scenario.last_hub {
             self.is_ending.set(true);
-            self.release(vec![last.clone()], Vec::new(), &mut started).await;
+            self.release(vec![last.clone()], Vec::new(), &mut new_runs).await;
             sleep(IN_FLIGHT).await;
         }
         self.epilogue().await;
     }
 
-    /// Plays these hub runs and all runs that they start, to their end.
+    /// Plays these hub runs and all runs that they start to their end.
     async fn release(
         self: &Rc<Self>,
         hubs: Vec<Hub>,
         commands: Vec<Command>,
-        started: &mut UnboundedReceiver<Run>,
+        new_runs: &mut UnboundedReceiver<Run>,
     ) {
         let hubs = hubs.into_iter().map(|it| spawn_local(self.hub(it, None)));
         let commands = commands.into_iter().map(|it| spawn_local(self.command(it)));
         let hubs = join_all(hubs.chain(commands).collect::<Vec<_>>());
         let mut runs = Vec::new();
-        let mut dispatching = Box::pin(async {
-            let ended = hubs.await;
+        let mut dispatches = Box::pin(async {
+            let results = hubs.await;
             sleep(IN_FLIGHT).await;
-            ended
+            results
         });
-        let ended = loop {
+        let results = loop {
             tokio::select! {
                 biased;
-                Some(run) = started.recv() => runs.push(spawn_local(self.run(run))),
-                ended = &mut dispatching => break ended,
+                Some(run) = new_runs.recv() => runs.push(spawn_local(self.run(run))),
+                results = &mut dispatches => break results,
             }
         };
-        for ended in ended.into_iter().chain(join_all(runs).await) {
-            ended.expect("what plays around the steps does not panic");
+        for result in results.into_iter().chain(join_all(runs).await) {
+            result.expect("what plays around the steps does not panic");
         }
     }
 
-    fn played(&self) -> Played {
-        Played {
+    fn result(&self) -> Play {
+        Play {
             scenario: self.scenario.clone(),
             world: self.world.clone(),
             journal: self.journal.take(),
             faults: self.sky.faults(),
             exchanges: self.world.exchanges(),
-            rules: Rulebook::of(&self.scenario, self.began),
-            against: self.sky.against(),
+            rules: Rulebook::of(&self.scenario, self.start),
+            violations: self.sky.violations(),
         }
     }
 
@@ -335,7 +337,7 @@ impl Stage {
     async fn step(self: &Rc<Self>, step: Step) -> Outcome {
         let stage = Rc::clone(self);
         let span = tracing::info_span!("step", by = %step.by, mode = step.inputs["mode"]);
-        let playing = spawn_local(
+        let play = spawn_local(
             async move {
                 match step.stop {
                     None => Some(stage.perform(step, pending()).await),
@@ -349,14 +351,14 @@ impl Stage {
             }
             .instrument(span),
         );
-        match playing.await {
-            Ok(Some(receipt)) => Outcome::Done(Told::from(&receipt)),
+        match play.await {
+            Ok(Some(receipt)) => Outcome::Done(StepReceipt::from(&receipt)),
             Ok(None) => Outcome::Killed,
             Err(error) => Outcome::Panicked(error.to_string()),
         }
     }
 
-    async fn perform(&self, step: Step, cancelled: impl Future<Output = ()>) -> Receipt {
+    async fn perform(&self, step: Step, cancellation: impl Future<Output = ()>) -> Receipt {
         let clock = Clock::starting_at(self.world.now() + TimeDelta::seconds(step.skew));
         let mut environment = Environment::new();
         for (name, value) in [
@@ -385,7 +387,7 @@ impl Stage {
             clock,
             inputs.common.retry_timeout,
         );
-        Box::pin(run::perform(&job, &inputs, &github, cancelled)).await
+        Box::pin(run::perform(&job, &inputs, &github, cancellation)).await
     }
 
     fn next_id(&self) -> u64 {
@@ -413,22 +415,24 @@ impl Stage {
                     stage.world.rerun(run);
                     stage.journal().reruns += 1;
                 }
-                let began = stage.world.now();
+                let start = stage.world.now();
                 let outcome = stage.dispatch(&hub, cause.as_ref(), (run, attempt), stop).await;
-                let cancelled =
-                    stop.is_some_and(|stop| stop.gently && stage.world.now() >= began + stop.after);
-                let (conclusion, failed) = match &outcome {
-                    Outcome::Done(_) if cancelled => ("cancelled", false),
-                    Outcome::Done(told) if told.problems.is_empty() && told.failures.is_empty() => {
+                let is_cancelled =
+                    stop.is_some_and(|stop| stop.gently && stage.world.now() >= start + stop.after);
+                let (conclusion, has_failed) = match &outcome {
+                    Outcome::Done(_) if is_cancelled => ("cancelled", false),
+                    Outcome::Done(receipt) if receipt.problems.is_empty() && receipt.failures.is_empty() => {
                         ("success", false)
                     }
-                    Outcome::Done(told) => ("failure", !told.problems.is_empty() || told.is_out_of_time()),
+                    Outcome::Done(receipt) => {
+                        ("failure", !receipt.problems.is_empty() || receipt.is_out_of_time())
+                    }
                     _ => ("cancelled", false),
                 };
-                stage.note_dispatch(&hub, cause.as_ref(), (run, attempt, began), outcome, cancelled);
+                stage.note_dispatch(&hub, cause.as_ref(), (run, attempt, start), outcome, is_cancelled);
                 sleep(IN_FLIGHT).await;
                 stage.world.finish_run(run, conclusion);
-                if attempts.is_empty() && failed && hub.insists && attempt < 8 {
+                if attempts.is_empty() && has_failed && hub.insists && attempt < 8 {
                     attempts.push(HubAttempt { after: Duration::from_secs(60), stop: None });
                 }
             }
@@ -439,27 +443,27 @@ impl Stage {
         &self,
         hub: &Hub,
         cause: Option<&Cause>,
-        (run, attempt, began): (u64, u32, DateTime<Utc>),
+        (run, attempt, start): (u64, u32, DateTime<Utc>),
         outcome: Outcome,
-        cancelled: bool,
+        is_cancelled: bool,
     ) {
         let runs = self.scenario.targets.iter().flat_map(|target| self.world.runs(&target.repository));
         let runs = runs.map(|run| (run.id, run)).collect();
-        let statuses = self.sky.look_at_the_ticket();
-        let dispatched = Dispatched {
+        let statuses = self.sky.read_ticket();
+        let dispatch = DispatchStep {
             run,
             attempt,
             outcome,
             hub: hub.clone(),
             command: cause.map(|cause| cause.comment),
-            began,
-            ended: self.world.now(),
-            cancelled,
+            start,
+            end: self.world.now(),
+            is_cancelled,
             runs,
-            released: history::released(&statuses).cloned().collect(),
+            released_targets: history::released_targets(&statuses).cloned().collect(),
             is_last: self.is_ending.get(),
         };
-        self.journal().dispatched.push(dispatched);
+        self.journal().dispatches.push(dispatch);
     }
 
     async fn dispatch(
@@ -474,11 +478,11 @@ impl Stage {
         let mut step = Step::new(by, "dispatch", HUB_TOKEN.to_owned())
             .input("max-parallel", self.scenario.max_parallel)
             .input("retry-timeout", self.scenario.weather.retry_timeout);
-        // Gates and freezes stand in the targets file.
+        // Gates and freezes are in the targets file.
         if self.scenario.steering.is_none() {
             step = step.input("targets", targets(&self.scenario.targets));
         }
-        if self.scenario.named && cause.is_none() {
+        if self.scenario.has_name && cause.is_none() {
             step = step.input("release", RELEASE);
         }
         if let Some(Cause { event, who, .. }) = cause {
@@ -503,7 +507,7 @@ impl Stage {
             let Some(ticket) = ticket(&stage.world) else { return };
             let comment = stage.world.comment(HUB, ticket, who, &text);
             let event = stage.world.comment_event(comment, "created");
-            stage.journal().commanded.push(Commanded { comment, who, text, is_deleted: false });
+            stage.journal().commands.push(CommandComment { comment, who, text, is_deleted: false });
             let runs = hubs.into_iter().map(|hub| {
                 let cause = Cause { comment, who, event: event.clone() };
                 spawn_local(stage.hub(hub, Some(cause)))
@@ -513,21 +517,21 @@ impl Stage {
                 sleep(after).await;
                 stage.change(comment, fate);
             }
-            for ended in join_all(runs).await {
-                ended.expect("what plays around the steps does not panic");
+            for result in join_all(runs).await {
+                result.expect("what plays around the steps does not panic");
             }
         }
     }
 
-    /// What was commanded stays, whatever becomes of the comment.
+    /// Edits or deletes a comment; its command counts as it was given.
     fn change(&self, comment: u64, fate: CommentFate) {
         match fate {
             CommentFate::Edited => self.world.edit_comment(comment, "/release skip all : changed my mind"),
             CommentFate::Deleted => {
                 self.world.delete_comment(HUB, comment);
                 let mut journal = self.journal();
-                let mut commanded = journal.commanded.iter_mut();
-                commanded.find(|of| of.comment == comment).expect("it was noted").is_deleted = true;
+                let mut commands = journal.commands.iter_mut();
+                commands.find(|command| command.comment == comment).expect("it was noted").is_deleted = true;
             }
         }
     }
@@ -546,12 +550,12 @@ impl Stage {
     fn run(self: &Rc<Self>, run: Run) -> impl Future<Output = ()> + use<> {
         let stage = Rc::clone(self);
         async move {
-            let named = run.inputs.get("release-target").and_then(Value::as_str);
+            let name = run.inputs.get("release-target").and_then(Value::as_str);
             let mut targets = stage.scenario.targets.iter();
             let target = targets.find(|target| {
                 target.repository == run.repository
                     && target.workflow == run.workflow
-                    && (target.old_style || named == Some(target.name.as_str()))
+                    && (target.old_style || name == Some(target.name.as_str()))
             });
             let target = target.expect("only targets are started").clone();
             let nth = stage.note_start(&target, &run);
@@ -581,43 +585,43 @@ impl Stage {
         }
     }
 
-    /// Notes how things stood when a run was started; says which run of the target it is, from 0.
+    /// Notes the state in which a run was started; returns its number among the target's runs, counted from 0.
     fn note_start(&self, target: &Target, run: &Run) -> usize {
-        let statuses = self.sky.look_at_the_ticket();
-        let is_released = |needed: &&String| history::released(&statuses).any(|released| released == *needed);
-        let unreleased = target.needs.iter().filter(|needed| !is_released(needed));
-        let unreleased = unreleased.map(|needed| (needed.clone(), self.sky.last_released(needed))).collect();
+        let statuses = self.sky.read_ticket();
+        let is_released = |need: &&String| history::released_targets(&statuses).any(|name| name == *need);
+        let open_needs = target.needs.iter().filter(|need| !is_released(need));
+        let open_needs = open_needs.map(|need| (need.clone(), self.sky.release_time(need))).collect();
         let mut journal = self.journal();
-        let runs = journal.started.entry(target.name.clone()).or_default();
-        runs.push(Started {
+        let runs = journal.starts.entry(target.name.clone()).or_default();
+        runs.push(StartedRun {
             run: run.id,
             at: self.world.now(),
             before: runs.last().and_then(|before| self.world.run(before.run)),
             was_bad: statuses.get(&target.name).is_some_and(|status| status.is_bad()),
-            unreleased,
+            open_needs,
         });
         runs.len() - 1
     }
 
-    /// The run is queued. A long queue ends with a review, which takes as long.
+    /// The run is queued. The second half of a long queue is a review.
     async fn queue(&self, target: &Target, run: &Run) {
-        if target.queued < LONG_QUEUE {
-            return sleep(target.queued).await;
+        if target.queue_time < LONG_QUEUE {
+            return sleep(target.queue_time).await;
         }
-        sleep(target.queued / 2).await;
+        sleep(target.queue_time / 2).await;
         let production =
             simulated_github::Environment::new("production").reviewer("dana").reviewer("acme/sre");
         let review = self.world.add_job(run.id, simulated_github::Job::new("review").waiting_for(production));
-        sleep(target.queued / 2).await;
+        sleep(target.queue_time / 2).await;
         self.world.approve(run.id, "production");
         self.world.update_run(run.id, |run| {
             for job in run.jobs.iter_mut().filter(|job| job.id == review && !job.is_completed()) {
-                *job = job.clone().concluded("success");
+                *job = job.clone().conclusion("success");
             }
         });
     }
 
-    /// The run is no longer queued, unless somebody has cancelled it.
+    /// The run begins, unless it is cancelled.
     fn begin(&self, run: &Run) {
         self.world.update_run(run.id, |run| {
             if !run.is_completed() {
@@ -626,17 +630,17 @@ impl Stage {
         });
     }
 
-    /// Ends the run, unless somebody has cancelled it; says whether it went well.
+    /// Ends the run, unless it is cancelled; returns whether it succeeded.
     fn finish(&self, run: &Run, ending: Ending) -> bool {
         let now = self.world.run(run.id).expect("it was started");
         if now.is_completed() {
             return false;
         }
-        let ended = |word: &str| now.jobs.iter().any(|job| job.conclusion.as_deref() == Some(word));
+        let has_job = |word: &str| now.jobs.iter().any(|job| job.conclusion.as_deref() == Some(word));
         let conclusion = match ending {
             Ending::Word(word) => word,
-            Ending::OfJobs if ended("failure") => "failure",
-            Ending::OfJobs if ended("cancelled") => "cancelled",
+            Ending::OfJobs if has_job("failure") => "failure",
+            Ending::OfJobs if has_job("cancelled") => "cancelled",
             Ending::OfJobs => "success",
         };
         self.world.finish_run(run.id, conclusion);
@@ -651,8 +655,8 @@ impl Stage {
                 stage.job(&target, &run, &job).await;
             })
         });
-        for ended in join_all(jobs.collect::<Vec<_>>()).await {
-            ended.expect("what plays around the steps does not panic");
+        for result in join_all(jobs.collect::<Vec<_>>()).await {
+            result.expect("what plays around the steps does not panic");
         }
     }
 
@@ -668,19 +672,19 @@ impl Stage {
         sleep(job.takes).await;
         let conclusion = self.steps(target, run, job, name).await;
         let end = |run: &mut Run| {
-            let ended = run.jobs.iter_mut().find(|job| Some(job.id) == id && !job.is_completed());
-            ended.into_iter().for_each(|job| *job = job.clone().concluded(conclusion));
+            let job = run.jobs.iter_mut().find(|job| Some(job.id) == id && !job.is_completed());
+            job.into_iter().for_each(|job| *job = job.clone().conclusion(conclusion));
         };
         self.world.update_run(run.id, end);
     }
 
-    /// Whether somebody has cancelled the run before its end.
+    /// Whether the run was cancelled before its end.
     fn is_cancelled(&self, run: &Run) -> bool {
         let run = self.world.run(run.id);
         run.is_some_and(|run| run.is_completed() && run.conclusion.as_deref() == Some("cancelled"))
     }
 
-    /// Plays the steps of a job; says how the job ends.
+    /// Plays the steps of a job; returns the conclusion of the job.
     async fn steps(
         self: &Rc<Self>,
         target: &Target,
@@ -691,21 +695,21 @@ impl Stage {
         let mut conclusion = "success";
         let by = By { repository: target.repository.clone(), run: run.id, attempt: job.attempt, job: name };
         let temp = self.temp.path().join(format!("{}-{}-{}", by.run, by.attempt, by.job));
-        for (index, step) in job.steps.iter().enumerate() {
-            // The runner starts a container for each step; what a killed one sent is worked off by then.
-            sleep(if index > 0 { step.after + IN_FLIGHT } else { step.after }).await;
+        for (index, script) in job.steps.iter().enumerate() {
+            // Before the runner has started the next container, GitHub has carried out the requests of a killed one.
+            sleep(if index > 0 { script.after + IN_FLIGHT } else { script.after }).await;
             if self.is_cancelled(run) {
                 return "cancelled";
             }
-            let mut prepared = self.prepare(by.clone(), target, run, job, step);
-            prepared.temp = job.shares.then(|| temp.clone());
-            prepared.skew = job.skew;
-            prepared.stop = step.killed_after.map(Stop::killed);
-            if let StepKind::Report { status, .. } = step.kind {
+            let mut step = self.prepare(by.clone(), target, run, job, script);
+            step.temp = job.shares.then(|| temp.clone());
+            step.skew = job.skew;
+            step.stop = script.killed_after.map(Stop::kill);
+            if let StepKind::Report { status, .. } = script.kind {
                 conclusion = if status == "in_progress" { "success" } else { status };
             }
-            let outcome = self.play_step(target, job, step, prepared).await;
-            if matches!(outcome, Outcome::Killed) && !step.survived {
+            let outcome = self.play_step(target, job, script, step).await;
+            if matches!(outcome, Outcome::Killed) && !script.job_survives {
                 return "failure";
             }
         }
@@ -718,51 +722,50 @@ impl Stage {
         target: &Target,
         run: &Run,
         job: &scenario::Job,
-        step: &scenario::Step,
+        script: &scenario::Step,
     ) -> Step {
-        let mode = match step.kind {
+        let mode = match script.kind {
             StepKind::Report { .. } => "report",
             StepKind::Notify { .. } => "notify",
         };
-        let mut prepared = Step::new(by, mode, token_of(&target.repository))
+        let mut step = Step::new(by, mode, token_of(&target.repository))
             .input("retry-timeout", self.scenario.weather.retry_timeout);
-        prepared.event = json!({ "inputs": run.inputs });
+        step.event = json!({ "inputs": run.inputs });
         let input = |name: &str| run.inputs.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         if target.old_style {
-            prepared =
-                prepared.input("repository", input("reportTo")).input("ticket", input("releaseTicketNumber"));
+            step = step.input("repository", input("reportTo")).input("ticket", input("releaseTicketNumber"));
         }
         if let Some(matrix) = &job.matrix {
-            prepared = prepared.input("matrix", json!({ "version": matrix }));
+            step = step.input("matrix", json!({ "version": matrix }));
         }
-        prepared
+        step
     }
 
     async fn play_step(
         self: &Rc<Self>,
         target: &Target,
         job: &scenario::Job,
-        step: &scenario::Step,
-        mut prepared: Step,
+        script: &scenario::Step,
+        mut step: Step,
     ) -> Outcome {
         let id = self.next_id();
-        let by = prepared.by.clone();
-        match &step.kind {
+        let by = step.by.clone();
+        match &script.kind {
             StepKind::Report { stage, status, done, names_target, text } => {
-                prepared = prepared
+                step = step
                     .input("stage", stage)
                     .input("status", status)
                     .input("done", done)
                     .input("message", format!("m{id} {text}"));
                 if *names_target {
-                    prepared = prepared.input("target", &target.name);
+                    step = step.input("target", &target.name);
                 }
                 if job.new_comments {
-                    prepared = prepared.input("comment-mode", "new");
+                    step = step.input("comment-mode", "new");
                 }
                 let says = *names_target || !target.old_style;
-                let outcome = self.step(prepared).await;
-                self.journal().reported.push(Reported {
+                let outcome = self.step(step).await;
+                self.journal().reports.push(ReportStep {
                     id,
                     by,
                     target: says.then(|| target.name.clone()),
@@ -776,13 +779,13 @@ impl Stage {
             StepKind::Notify { status, fingerprint, update } => {
                 let fingerprint =
                     fingerprint.clone().unwrap_or_else(|| format!("{} {}", by.repository, by.job));
-                prepared = prepared
+                step = step
                     .input("status", status)
                     .input("message", format!("m{id} it broke"))
                     .input("fingerprint", &fingerprint)
                     .input("comment-mode", if *update { "update" } else { "new" });
-                let outcome = self.step(prepared).await;
-                self.journal().noticed.push(Noticed {
+                let outcome = self.step(step).await;
+                self.journal().notices.push(NotifyStep {
                     id,
                     by,
                     fingerprint,
@@ -802,7 +805,7 @@ impl Stage {
             sleep(nightly.at).await;
             let repository = stage.scenario.targets[0].repository.clone();
             let run = stage.world.start_run(&repository, "nightly.yml", "schedule");
-            let job = simulated_github::Job::new("tests").concluded("failure").step("Run tests", "failure");
+            let job = simulated_github::Job::new("tests").conclusion("failure").step("Run tests", "failure");
             stage.world.add_job(run, job);
             let by = By { repository: repository.clone(), run, attempt: 1, job: "tests".to_owned() };
             let id = stage.next_id();
@@ -812,8 +815,8 @@ impl Stage {
                 .input("fingerprint", "nightly")
                 .input("retry-timeout", stage.scenario.weather.retry_timeout)
                 .input("comment-mode", if nightly.update { "update" } else { "new" });
-            let outcome = stage.step(Step { stop: nightly.killed_after.map(Stop::killed), ..step }).await;
-            stage.journal().noticed.push(Noticed {
+            let outcome = stage.step(Step { stop: nightly.killed_after.map(Stop::kill), ..step }).await;
+            stage.journal().notices.push(NotifyStep {
                 id,
                 by,
                 fingerprint: "nightly".to_owned(),
@@ -825,13 +828,13 @@ impl Stage {
         }
     }
 
-    /// If somebody left something undone, one more report that nothing happens to.
+    /// One more report, without a fault, if a step gave up or a person deleted a board.
     async fn epilogue(self: &Rc<Self>) {
-        let undone = {
+        let has_leftovers = {
             let journal = self.journal();
             journal.boards_deleted > 0 || journal.outcomes().any(Outcome::gave_up)
         };
-        let Some(ticket) = ticket(&self.world).filter(|_| undone) else { return };
+        let Some(ticket) = ticket(&self.world).filter(|_| has_leftovers) else { return };
         let repository = "acme/epilogue".to_owned();
         self.world.repository(&repository);
         let token = self.world.token(&token_of(&repository)).acts_as("acme-report[bot]");
@@ -846,7 +849,7 @@ impl Stage {
             .input("message", format!("m{id} the end"));
         step.calm = true;
         let outcome = self.step(step).await;
-        self.journal().reported.push(Reported {
+        self.journal().reports.push(ReportStep {
             id,
             by,
             target: Some("epilogue".to_owned()),
@@ -893,8 +896,8 @@ impl Stage {
     fn act_on(&self, ticket: u64, act: &Act) {
         let world = &self.world;
         let issue = world.issue_view(HUB, ticket);
-        let edit = |added: &str| {
-            let body = issue.body.replace("\r\n", "\n").replace('\n', "\r\n") + added;
+        let edit = |addition: &str| {
+            let body = issue.body.replace("\r\n", "\n").replace('\n', "\r\n") + addition;
             world.edit_issue_body(HUB, ticket, &body);
             self.journal().bodies.insert(ticket, body);
         };
@@ -916,16 +919,16 @@ impl Stage {
             }
             Act::Comment(who, text) => {
                 let comment = world.comment(HUB, ticket, who, text);
-                let written = Written { comment, body: (*text).to_owned() };
-                self.journal().written.push(written);
+                let comment = PersonComment { comment, body: (*text).to_owned() };
+                self.journal().comments.push(comment);
             }
             Act::EditComment(number) => {
                 let mut journal = self.journal();
-                if let Some(written) =
-                    journal.written.iter_mut().rfind(|written| issue.comment(written.comment).is_some())
+                if let Some(comment) =
+                    journal.comments.iter_mut().rfind(|comment| issue.comment(comment.comment).is_some())
                 {
-                    written.body += &format!("\r\nedit {number}");
-                    world.edit_comment(written.comment, &written.body);
+                    comment.body += &format!("\r\nedit {number}");
+                    world.edit_comment(comment.comment, &comment.body);
                 }
             }
             Act::DeleteBoard => {
@@ -937,11 +940,11 @@ impl Stage {
             Act::CopyBoard => {
                 if let Some(board) = board {
                     let comment = world.comment(HUB, ticket, "alice", &board.body);
-                    let written = Written { comment, body: board.body.clone() };
-                    self.journal().written.push(written);
+                    let comment = PersonComment { comment, body: board.body.clone() };
+                    self.journal().comments.push(comment);
                 }
             }
-            Act::FakeTicket | Act::StartByHand(_) => unreachable!("these are not about the ticket"),
+            Act::FakeTicket | Act::StartByHand(_) => unreachable!("these acts do not concern the ticket"),
         }
     }
 }

@@ -11,30 +11,30 @@ pub(crate) struct Scenario {
     pub(crate) seed: u64,
     pub(crate) weather: Weather,
     pub(crate) max_parallel: u32,
-    /// Whether the release has a name; otherwise each hub run has a ticket of its own.
-    pub(crate) named: bool,
-    /// Whether runs are followed: targets may need others, and hub jobs may wait or start again what failed.
-    pub(crate) followed: bool,
-    /// Whether people also run again what has succeeded.
+    /// Whether the release has a name. Without one, each hub run has a ticket of its own.
+    pub(crate) has_name: bool,
+    /// Whether hub jobs may follow runs and start failed targets again, and targets may need others.
+    pub(crate) follows_runs: bool,
+    /// Whether people also re-run successful runs.
     pub(crate) repeats_success: bool,
     pub(crate) hubs: Vec<Hub>,
-    /// When all is over, a last hub run waits, in good weather; it may start again what failed.
+    /// The hub run after everything else, which waits in good weather and may start failed targets again.
     pub(crate) last_hub: Option<Hub>,
     pub(crate) targets: Vec<Target>,
     pub(crate) nightlies: Vec<Nightly>,
     pub(crate) people: Vec<Person>,
-    /// How the release is steered from its ticket, if it is.
+    /// The commands, gates and freezes, if people steer the release.
     pub(crate) steering: Option<Steering>,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Weather {
-    /// How many of the requests go wrong.
+    /// The share of requests that go wrong.
     pub(crate) density: f64,
-    /// Whether a request that went wrong goes well afterwards, so that every step's patience is enough.
+    /// Whether a request that went wrong succeeds afterwards, so that the patience of every step suffices.
     pub(crate) merciful: bool,
     pub(crate) latency: Duration,
-    /// How old an answer may be at most.
+    /// The greatest age of an answer.
     pub(crate) lag: Duration,
     pub(crate) retry_timeout: &'static str,
 }
@@ -44,40 +44,40 @@ pub(crate) struct Weather {
 pub(crate) struct Hub {
     pub(crate) at: Duration,
     pub(crate) attempts: Vec<HubAttempt>,
-    /// Whether somebody runs it again, as often as it takes, when it says that it failed.
+    /// Whether people re-run it until it no longer fails.
     pub(crate) insists: bool,
     pub(crate) wait: Option<Wait>,
-    /// Whether it starts targets again whose last run failed.
+    /// Whether it starts a target again if the target's last run failed.
     pub(crate) retries: bool,
 }
 
-/// How a hub run waits for the runs that it follows.
+/// The inputs of a hub run that waits for the runs it follows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wait {
     pub(crate) timeout: &'static str,
     pub(crate) interval: &'static str,
-    /// Whether a time-out, or its own cancellation, cancels what it has started.
+    /// Whether a time-out, or its own cancellation, cancels the runs that it has started.
     pub(crate) cancels: bool,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct HubAttempt {
-    /// How long after the one before.
+    /// The time since the previous attempt.
     pub(crate) after: Duration,
     pub(crate) stop: Option<Stop>,
 }
 
-/// The end of a step that is not its own.
+/// The end of a step by its runner.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stop {
     /// Counted from its start.
     pub(crate) after: Duration,
-    /// Whether it is cancelled, and killed only when it does not end by itself; else it is killed at once.
+    /// Whether the runner cancels the step, and kills it only if it does not end by itself; otherwise it kills it at once.
     pub(crate) gently: bool,
 }
 
 impl Stop {
-    pub(crate) fn killed(after: Duration) -> Self {
+    pub(crate) fn kill(after: Duration) -> Self {
         Self { after, gently: false }
     }
 }
@@ -87,27 +87,27 @@ pub(crate) struct Target {
     pub(crate) name: String,
     pub(crate) repository: String,
     pub(crate) workflow: String,
-    /// Whether the workflow takes what the proof of concept passed, and nothing else.
+    /// Whether the workflow takes the inputs of the proof of concept, and no others.
     pub(crate) old_style: bool,
-    /// The names of the targets that are released before.
+    /// The names of the targets that have to be released before this one.
     pub(crate) needs: Vec<String>,
-    /// The names of the gates that it passes before.
+    /// The names of the gates that have to open before its start.
     pub(crate) gates: Vec<&'static str>,
-    /// How long its runs are queued.
-    pub(crate) queued: Duration,
+    /// The time that its runs are queued.
+    pub(crate) queue_time: Duration,
     pub(crate) jobs: Vec<Job>,
-    /// When attempt 2 begins after attempt 1 has ended, if there is one.
+    /// The time between the end of attempt 1 and attempt 2, if there is a second one.
     pub(crate) rerun_after: Option<Duration>,
-    /// How the attempts of its runs end, two for each run; those behind the last one like the last one.
+    /// The endings of the attempts of its runs, two for each run; the last one repeats.
     pub(crate) endings: Vec<Ending>,
 }
 
-/// How an attempt of a run ends.
+/// The end of an attempt of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Ending {
-    /// As its jobs did.
+    /// By the conclusions of its jobs.
     OfJobs,
-    /// In GitHub's word, whatever its jobs did.
+    /// This conclusion, in GitHub's word, independent of its jobs.
     Word(&'static str),
 }
 
@@ -117,16 +117,16 @@ pub(crate) struct Job {
     pub(crate) matrix: Option<String>,
     pub(crate) attempt: u32,
     pub(crate) at: Duration,
-    /// It belongs to attempt 1 and reports when attempt 2 has begun.
+    /// Whether it belongs to attempt 1 and reports after attempt 2 has started.
     pub(crate) late: bool,
     /// Whether its steps share a folder.
     pub(crate) shares: bool,
     pub(crate) new_comments: bool,
-    /// How many seconds its runner's clock is off.
+    /// The error of its runner's clock, in seconds.
     pub(crate) skew: i64,
-    /// How long it takes beside its steps.
+    /// The time that it takes without its steps.
     pub(crate) takes: Duration,
-    /// None in a target that knows nothing of the ticket.
+    /// Its steps of the action; none in a target that does not report.
     pub(crate) steps: Vec<Step>,
 }
 
@@ -135,7 +135,7 @@ pub(crate) struct Step {
     pub(crate) after: Duration,
     pub(crate) killed_after: Option<Duration>,
     /// Whether only the step is killed, and the job goes on with the next one.
-    pub(crate) survived: bool,
+    pub(crate) job_survives: bool,
     pub(crate) kind: StepKind,
 }
 
@@ -166,7 +166,7 @@ pub(crate) enum Act {
     TickBox,
     EditTitle(u32),
     Label(u32),
-    /// Comments: who, and what.
+    /// Comments: the author, and the text.
     Comment(&'static str, &'static str),
     /// Edits the person's own newest comment.
     EditComment(u32),
@@ -179,7 +179,7 @@ pub(crate) enum Act {
     FakeTicket,
 }
 
-/// What messages say beside their number.
+/// The texts of messages, without their number.
 const TEXTS: &[&str] = &[
     "all is well",
     "a | b || c \\| d",
@@ -190,7 +190,7 @@ const TEXTS: &[&str] = &[
     "🚀 ü \u{202e}gnol",
 ];
 
-/// What people write. Only a person of the hub is believed, and only in the very first line.
+/// Comments of people. A marker counts only in the first line, and only if its author is a member of the hub.
 const COMMENTS: &[(&str, &str)] = &[
     ("alice", "Looks good to me. 👍"),
     ("alice", "- [ ] announce\r\n- [x] tag\r\n"),
@@ -228,7 +228,7 @@ impl Draw {
         self.0.usize(least..=most)
     }
 
-    /// When something is killed, counted from its start: often early, where most happens.
+    /// The time from the start of a step to its kill: often short, since most happens early.
     pub(crate) fn death(&mut self) -> Duration {
         let longest = *self.one(&[2.0, 8.0, 20.0, 60.0]);
         self.time(longest)
@@ -244,30 +244,30 @@ impl Scenario {
             11..19 => (draw.0.usize(1..=6), draw.0.usize(6..=18)),
             _ => (draw.0.usize(2..=8), draw.0.usize(30..=50)),
         };
-        let named = draw.chance(0.85);
-        let followed = named && jobs <= 18 && draw.chance(0.6);
+        let has_name = draw.chance(0.85);
+        let follows_runs = has_name && jobs <= 18 && draw.chance(0.6);
         let mut scenario = Self {
             seed,
             weather,
             max_parallel: *draw.one(&[1, 2, 8]),
-            named,
-            followed,
-            repeats_success: !followed || draw.chance(0.2),
-            hubs: hubs(&mut draw, named),
+            has_name,
+            follows_runs,
+            repeats_success: !follows_runs || draw.chance(0.2),
+            hubs: hubs(&mut draw, has_name),
             last_hub: None,
             targets: self::targets(&mut draw, targets, jobs),
             nightlies: nightlies(&mut draw),
             people: people(&mut draw, targets),
             steering: None,
         };
-        if followed {
+        if follows_runs {
             draw_needs(&mut draw, &mut scenario.targets);
             draw_runs(&mut draw, &mut scenario.targets);
             draw_waits(&mut draw, &mut scenario);
         }
-        // Drawn last, so that the same release can be played without it.
+        // Lag and steering come last, so that they change nothing else of a seed's release.
         scenario.weather.lag = lag(&mut draw);
-        if followed && draw.chance(0.5) {
+        if follows_runs && draw.chance(0.5) {
             scenario.steering = Some(Steering::draw(&mut draw, &mut scenario.targets));
         }
         scenario
@@ -275,13 +275,13 @@ impl Scenario {
 }
 
 impl Target {
-    /// How an attempt of the target's run number `nth` ends; both are counted on.
+    /// The end of an attempt of the target's run number `nth`, which counts from 0.
     pub(crate) fn ending(&self, nth: usize, attempt: usize) -> Ending {
         let last = self.endings.len() - 1;
         self.endings[(2 * nth + attempt - 1).min(last)]
     }
 
-    /// The jobs of an attempt of the target's run number `nth`. In a second run all goes well.
+    /// The jobs of an attempt of the target's run number `nth`. In a second run all jobs succeed.
     pub(crate) fn jobs_of(&self, nth: usize, attempt: u32) -> Vec<Job> {
         let mut jobs: Vec<Job> =
             self.jobs.iter().filter(|job| [0, attempt].contains(&job.attempt)).cloned().collect();
@@ -329,23 +329,23 @@ fn lag(draw: &mut Draw) -> Duration {
     draw.time(longest)
 }
 
-fn hubs(draw: &mut Draw, named: bool) -> Vec<Hub> {
-    let count = if named && draw.chance(0.45) { 2 } else { 1 };
+fn hubs(draw: &mut Draw, has_name: bool) -> Vec<Hub> {
+    let count = if has_name && draw.chance(0.45) { 2 } else { 1 };
     let apart = *draw.one(&[0.0, 2.0, 30.0, 300.0]);
     (0..count)
         .map(|index| {
             let at = if index == 0 { Duration::ZERO } else { draw.time(apart) };
             let mut attempts = vec![HubAttempt { after: Duration::ZERO, stop: None }];
             while draw.chance(0.35) && attempts.len() < 4 {
-                // Killed and run again, or run again although nothing was wrong.
+                // A re-run after a kill, or a re-run without a reason.
                 if draw.chance(0.8) {
-                    attempts.last_mut().expect("at least one").stop = Some(Stop::killed(draw.death()));
+                    attempts.last_mut().expect("at least one").stop = Some(Stop::kill(draw.death()));
                 }
                 let after = Duration::from_secs(4) + draw.time(90.0);
                 attempts.push(HubAttempt { after, stop: None });
             }
             if draw.chance(0.04) {
-                attempts.last_mut().expect("at least one").stop = Some(Stop::killed(draw.death()));
+                attempts.last_mut().expect("at least one").stop = Some(Stop::kill(draw.death()));
             }
             Hub { at, attempts, insists: draw.chance(0.7), wait: None, retries: false }
         })
@@ -364,7 +364,7 @@ fn targets(draw: &mut Draw, count: usize, jobs: usize) -> Vec<Target> {
             old_style: draw.chance(0.25),
             needs: Vec::new(),
             gates: Vec::new(),
-            queued: Duration::ZERO,
+            queue_time: Duration::ZERO,
             jobs: Vec::new(),
             rerun_after: draw
                 .chance(0.3)
@@ -402,10 +402,10 @@ fn job(draw: &mut Draw, index: usize, has_rerun: bool, spread: f64) -> Job {
     let report = |draw: &mut Draw, status: &'static str, done: bool| {
         let text = *draw.one(TEXTS);
         let kind = StepKind::Report { stage: stage.clone(), status, done, names_target, text };
-        Step { after: draw.time(40.0), killed_after: None, survived: false, kind }
+        Step { after: draw.time(40.0), killed_after: None, job_survives: false, kind }
     };
     if draw.chance(0.7) {
-        // A failure may be tried again within the job: what was said last counts, not what is worst.
+        // A job may repair its failure: its last status counts, not the worst.
         let first = if draw.chance(0.2) { "failure" } else { "in_progress" };
         let step = report(draw, first, false);
         steps.push(step);
@@ -418,16 +418,16 @@ fn job(draw: &mut Draw, index: usize, has_rerun: bool, spread: f64) -> Job {
         let fingerprint = draw.chance(0.5).then(|| format!("failure {}", draw.0.u32(..2)));
         let status = if draw.chance(0.75) { "failure" } else { "success" };
         let kind = StepKind::Notify { status, fingerprint, update: draw.chance(0.4) };
-        steps.push(Step { after: draw.time(10.0), killed_after: None, survived: false, kind });
+        steps.push(Step { after: draw.time(10.0), killed_after: None, job_survives: false, kind });
     }
     if draw.chance(0.15) {
-        let killed = draw.0.usize(..steps.len());
-        steps[killed].killed_after = Some(draw.death());
-        steps[killed].survived = draw.chance(0.4);
+        let victim = draw.0.usize(..steps.len());
+        steps[victim].killed_after = Some(draw.death());
+        steps[victim].job_survives = draw.chance(0.4);
     }
     Job {
         matrix: in_matrix.then(|| format!("v{index}")),
-        // A job's id is unique in its workflow; a name that comes again gets a number.
+        // A job's id is unique in its workflow, so each one ends with a number.
         id: if in_matrix { id } else { format!("{id}-{index}") },
         attempt,
         at: Duration::from_secs(2) + draw.time(spread),
@@ -440,7 +440,7 @@ fn job(draw: &mut Draw, index: usize, has_rerun: bool, spread: f64) -> Job {
     }
 }
 
-/// Lets targets need others that come before them: in a chain, a diamond, or any other way.
+/// Lets targets need earlier ones: in a chain, a diamond, or at random.
 fn draw_needs(draw: &mut Draw, targets: &mut [Target]) {
     let names: Vec<String> = targets.iter().map(|target| target.name.clone()).collect();
     let (shape, last) = (draw.0.u32(..6), targets.len() - 1);
@@ -455,7 +455,7 @@ fn draw_needs(draw: &mut Draw, targets: &mut [Target]) {
     }
 }
 
-/// Draws how runs go where somebody looks at them; of some targets nobody hears otherwise.
+/// Draws the course of runs that the hub follows; the targets of some of them report nothing.
 fn draw_runs(draw: &mut Draw, targets: &mut [Target]) {
     const WORDS: [&str; 9] = [
         "failure",
@@ -470,7 +470,7 @@ fn draw_runs(draw: &mut Draw, targets: &mut [Target]) {
     ];
     let slow = *draw.one(&[5.0, 60.0, 300.0]);
     for target in targets {
-        target.queued = draw.time(20.0);
+        target.queue_time = draw.time(20.0);
         let is_silent = draw.chance(0.5);
         if is_silent {
             target.jobs = (0..draw.0.usize(1..=3)).map(|index| silent_job(draw, index, slow)).collect();
@@ -501,17 +501,17 @@ fn silent_job(draw: &mut Draw, index: usize, slow: f64) -> Job {
     }
 }
 
-/// Lets hub runs wait, comes back on a schedule, and looks at the end whether anything is left.
+/// Lets hub runs wait, and adds hub runs: some at any time, and one at the end.
 fn draw_waits(draw: &mut Draw, scenario: &mut Scenario) {
     for _ in 0..draw.0.u32(..3) {
         let at = draw.time(900.0);
         let attempts = vec![HubAttempt { after: Duration::ZERO, stop: None }];
         scenario.hubs.push(Hub { at, attempts, insists: draw.chance(0.5), wait: None, retries: false });
     }
-    let waiting = *draw.one(&[0.0, 0.5, 0.8, 1.0]);
+    let wait_chance = *draw.one(&[0.0, 0.5, 0.8, 1.0]);
     for hub in &mut scenario.hubs {
         hub.retries = draw.chance(0.3);
-        if !draw.chance(waiting) {
+        if !draw.chance(wait_chance) {
             continue;
         }
         hub.wait = Some(Wait {
@@ -590,7 +590,7 @@ impl fmt::Display for Scenario {
             self.seed,
             density * 100.0,
             if *merciful { "" } else { " without mercy" },
-            if self.named { "a named release" } else { "a release without a name" },
+            if self.has_name { "a named release" } else { "a release without a name" },
             self.max_parallel
         )?;
         for (index, hub) in self.hubs.iter().enumerate() {
@@ -605,7 +605,7 @@ impl fmt::Display for Scenario {
                 old_style,
                 needs,
                 gates,
-                queued,
+                queue_time,
                 rerun_after,
                 jobs,
                 endings,
@@ -617,8 +617,8 @@ impl fmt::Display for Scenario {
             }
             gates.iter().try_for_each(|gate| write!(f, ", behind {gate}"))?;
             rerun_after.iter().try_for_each(|after| write!(f, ", run again {after:?} after it ended"))?;
-            if self.followed {
-                write!(f, ", queued {queued:?}, ends {endings:?}")?;
+            if self.follows_runs {
+                write!(f, ", queued {queue_time:?}, ends {endings:?}")?;
             }
             writeln!(f)?;
             jobs.iter().try_for_each(|job| write!(f, "{job}"))?;
@@ -665,7 +665,7 @@ impl fmt::Display for Job {
         for step in &self.steps {
             write!(f, "      {:?} later {:?}", step.after, step.kind)?;
             if let Some(after) = step.killed_after {
-                let what = if step.survived { "the step" } else { "the job" };
+                let what = if step.job_survives { "the step" } else { "the job" };
                 write!(f, " ({what} is killed after {after:?})")?;
             }
             writeln!(f)?;

@@ -1,18 +1,18 @@
-//! How a release is steered from its ticket, as it is drawn: gates, freezes, commands, and branches that move.
+//! The part of a scenario that steers a release: gates, freezes, commands, and branches that move.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::scenario::{Draw, Hub, HubAttempt, Stop, Target, Wait};
 
-/// Who may do what in the hub.
+/// The people of the hub with their roles.
 pub(crate) const PEOPLE: &[(&str, &str)] =
     &[("alice", "write"), ("bob", "write"), ("dana", "maintain"), ("tim", "triage"), ("mallory", "read")];
 
-/// The people whose commands count, by their roles.
+/// The people whose role lets their commands count.
 pub(crate) const STEER: &[&str] = &["alice", "bob", "dana"];
 
-/// The only one who may override a freeze.
+/// The only person who may override a freeze.
 pub(crate) const MAINTAINER: &str = "dana";
 
 #[derive(Debug, Clone, Default)]
@@ -26,7 +26,7 @@ pub(crate) struct Steering {
 #[derive(Debug, Clone)]
 pub(crate) struct Gate {
     pub(crate) name: &'static str,
-    /// None: whoever may give commands.
+    /// If empty, everybody who may give commands.
     pub(crate) approvers: &'static [&'static str],
     pub(crate) required: u32,
     /// Whether an approval counts when the ref of a target has moved.
@@ -36,8 +36,8 @@ pub(crate) struct Gate {
 /// A time in which nothing is started, counted from the beginning.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Freeze {
-    pub(crate) from: Duration,
-    pub(crate) to: Duration,
+    pub(crate) start: Duration,
+    pub(crate) end: Duration,
 }
 
 /// A comment with a command.
@@ -48,18 +48,18 @@ pub(crate) struct Command {
     pub(crate) text: String,
     /// The runs of the hub that the comment starts.
     pub(crate) hubs: Vec<Hub>,
-    /// What becomes of the comment, so much later.
+    /// A later change of the comment, and the time until then.
     pub(crate) fate: Option<(Duration, CommentFate)>,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum CommentFate {
-    /// Its author makes another command of it.
+    /// Its author replaces the command by another one.
     Edited,
     Deleted,
 }
 
-/// Somebody pushes to the branch of a target.
+/// A push to the branch of a target.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Push {
     pub(crate) at: Duration,
@@ -67,7 +67,7 @@ pub(crate) struct Push {
 }
 
 impl Steering {
-    /// Draws how a release of these targets is steered, and which of them need gates.
+    /// Draws the commands for a release of these targets, and the gates that they need.
     pub(crate) fn draw(draw: &mut Draw, targets: &mut [Target]) -> Self {
         let gates = gates(draw, targets);
         let freezes = if draw.chance(0.25) { vec![freeze(draw)] } else { Vec::new() };
@@ -83,7 +83,7 @@ impl Steering {
             let text = text(draw, &names, &gates, !freezes.is_empty());
             commands.push(command(draw, at, text));
         }
-        // Mostly somebody opens the gates in the end.
+        // In most releases somebody opens the gates at the end.
         for gate in &gates {
             for who in STEER.iter().take(gate.required as usize + 1) {
                 if draw.chance(0.6) {
@@ -122,15 +122,15 @@ fn gates(draw: &mut Draw, targets: &mut [Target]) -> Vec<Gate> {
             }
         }
     }
-    // A gate that no target needs is refused.
+    // The action refuses a gate that no target needs.
     gates.retain(|gate| targets.iter().any(|target| target.gates.contains(&gate.name)));
     gates
 }
 
 fn freeze(draw: &mut Draw) -> Freeze {
-    let from = draw.time(200.0);
+    let start = draw.time(200.0);
     let longest = *draw.one(&[60.0, 300.0, 1_500.0]);
-    Freeze { from, to: from + Duration::from_secs(20) + draw.time(longest) }
+    Freeze { start, end: start + Duration::from_secs(20) + draw.time(longest) }
 }
 
 fn text(draw: &mut Draw, names: &[String], gates: &[Gate], is_frozen: bool) -> String {
@@ -138,8 +138,8 @@ fn text(draw: &mut Draw, names: &[String], gates: &[Gate], is_frozen: bool) -> S
     let gate = gates.first().map_or("go", |_| draw.one(gates).name);
     let several = if draw.chance(0.3) { format!("{target}, {}", draw.one(names)) } else { target.clone() };
     let freeze = if is_frozen { 4 } else { 1 };
-    let gated = if gates.is_empty() { 1 } else { 8 };
-    match draw.number(0, 18 + gated + freeze) {
+    let gate_weight = if gates.is_empty() { 1 } else { 8 };
+    match draw.number(0, 18 + gate_weight + freeze) {
         0..3 => "/release hold".to_owned(),
         3..6 => format!("/release hold {several}: not yet"),
         6..8 => "/release resume".to_owned(),
@@ -176,7 +176,7 @@ fn command(draw: &mut Draw, at: Duration, text: String) -> Command {
     Command { at, who, text, hubs, fate }
 }
 
-/// A run of the hub's workflow that a comment starts: sometimes killed, and run again.
+/// A run of the hub's workflow that a comment starts; sometimes it is killed and re-run.
 fn hub(draw: &mut Draw) -> Hub {
     let mut attempts = vec![HubAttempt { after: Duration::ZERO, stop: None }];
     while draw.chance(0.3) && attempts.len() < 3 {
@@ -188,7 +188,7 @@ fn hub(draw: &mut Draw) -> Hub {
         attempts.push(HubAttempt { after, stop: None });
     }
     if draw.chance(0.06) {
-        attempts.last_mut().expect("at least one").stop = Some(Stop::killed(draw.death()));
+        attempts.last_mut().expect("at least one").stop = Some(Stop::kill(draw.death()));
     }
     let wait = draw.chance(0.3).then(|| Wait {
         timeout: if draw.chance(0.3) { "2m" } else { "1h" },

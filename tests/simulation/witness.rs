@@ -1,4 +1,4 @@
-//! What GitHub has shown a step, and whether the step starts something against that.
+//! The witness of a step: it knows the answers that the step got, and judges the starts that the step requests.
 
 use std::collections::BTreeMap;
 
@@ -10,31 +10,31 @@ use serde_json::Value;
 use crate::play::HUB;
 use crate::scenario::{Scenario, Target};
 use crate::steering::Steering;
-use crate::words::{Approved, Words};
+use crate::words::{RequiredCommit, Words};
 
 /// The account whose decisions count.
 pub(crate) const HUB_BOT: &str = "acme-release[bot]";
 
-/// It may take so long from a decision to start something to the request, whatever the weather.
-const DECIDED_BEFORE: TimeDelta = TimeDelta::minutes(10);
+/// The longest time between a step's decision to start a target and its request, in any weather.
+const LONGEST_DECISION: TimeDelta = TimeDelta::minutes(10);
 
-/// What GitHub has shown one step.
+/// The comments and commits that GitHub has shown to one step.
 #[derive(Debug, Default)]
 pub(crate) struct Witness {
     log: Log,
-    /// The commits of branches, as they were shown last, by repository.
+    /// The commits of the branches by repository, as GitHub last showed them.
     commits: BTreeMap<String, String>,
 }
 
-/// A start against a word that its step had been shown.
+/// A start against a command, a gate or a freeze, although GitHub had shown its record to the step.
 #[derive(Debug, Clone)]
-pub(crate) struct Against {
+pub(crate) struct Violation {
     pub(crate) target: String,
     pub(crate) at: DateTime<Utc>,
     pub(crate) why: String,
 }
 
-/// What keeps targets back, apart from the words of people.
+/// The rules of a release, to which the decisions of people are added later.
 pub(crate) struct Rulebook {
     pub(crate) steering: Steering,
     pub(crate) targets: Vec<Target>,
@@ -42,21 +42,21 @@ pub(crate) struct Rulebook {
 }
 
 impl Rulebook {
-    /// The rules of a release that is steered from its ticket, and begins now.
+    /// The rules of a release that people steer, and that begins at `begins`.
     pub(crate) fn of(scenario: &Scenario, begins: DateTime<Utc>) -> Option<Self> {
         let steering = scenario.steering.clone()?;
         let freezes = steering.freezes.iter().map(|freeze| Freeze {
-            from: whole_seconds(begins + freeze.from),
-            to: whole_seconds(begins + freeze.to),
+            from: whole_seconds(begins + freeze.start),
+            to: whole_seconds(begins + freeze.end),
             reason: String::new(),
         });
         let freezes = freezes.collect();
         Some(Self { steering, targets: scenario.targets.clone(), freezes })
     }
 
-    /// What keeps a target back at `now`, by the words that count and the commit of its branch; a freeze only where
-    /// it has lasted for `since`.
-    pub(crate) fn kept_back<'d>(
+    /// The reason why a target may not start at `now`, by these decisions and the commit of its branch. A freeze is a
+    /// reason only after it has lasted for `since`.
+    pub(crate) fn obstacle<'d>(
         &self,
         target: &Target,
         decisions: impl Iterator<Item = &'d Decision>,
@@ -65,45 +65,45 @@ impl Rulebook {
         since: TimeDelta,
     ) -> Option<String> {
         let (words, name) = (Words::of(decisions), TargetName::from(target.name.as_str()));
-        if words.skip(&name) {
+        if words.skips(&name) {
             return Some("it is skipped".to_owned());
         }
-        if words.hold(&name) {
+        if words.holds(&name) {
             return Some("it is on hold".to_owned());
         }
         let gates = target.gates.iter().filter_map(|gate| self.steering.gate(gate));
         for gate in gates {
-            let approved = if gate.may_move { Approved::Any } else { Approved::At(commit) };
-            if !words.open(&gate.name.into(), gate.required, &name, approved) {
+            let commit_rule = if gate.may_move { RequiredCommit::Any } else { RequiredCommit::At(commit) };
+            if !words.lets_pass(&gate.name.into(), gate.required, &name, commit_rule) {
                 return Some(format!("gate {} is closed at {commit:?}", gate.name));
             }
         }
         let holds = |freeze: &&Freeze| freeze.holds_at(now) && freeze.holds_at(now - since);
-        let frozen = self.freezes.iter().filter(holds).find(|freeze| !words.overrides(freeze))?;
-        Some(format!("there is a freeze until {}", frozen.to))
+        let freeze = self.freezes.iter().filter(holds).find(|freeze| !words.overrides(freeze))?;
+        Some(format!("there is a freeze until {}", freeze.to))
     }
 
-    /// The target that a request starts.
+    /// The target that a request to this path starts.
     fn target(&self, path: &str, inputs: &Value) -> Option<&Target> {
         let (repository, workflow) =
             path.strip_prefix("/repos/")?.strip_suffix("/dispatches")?.split_once("/actions/workflows/")?;
-        let named = inputs["release-target"].as_str();
+        let name = inputs["release-target"].as_str();
         self.targets.iter().find(|target| {
             target.repository == repository
                 && target.workflow == workflow
-                && (target.old_style || named == Some(target.name.as_str()))
+                && (target.old_style || name == Some(target.name.as_str()))
         })
     }
 }
 
-/// The moment as the targets file has it.
+/// The moment as the targets file writes it.
 fn whole_seconds(at: DateTime<Utc>) -> DateTime<Utc> {
     DateTime::from_timestamp(at.timestamp(), 0).expect("a time of the play")
 }
 
 impl Witness {
-    /// Takes in what GitHub has answered.
-    pub(crate) fn take_in(&mut self, path: &str, body: &[u8]) {
+    /// Reads one answer of GitHub.
+    pub(crate) fn learn(&mut self, path: &str, body: &[u8]) {
         let is_commit = path.strip_prefix("/repos/").and_then(|path| path.split_once("/commits/"));
         let is_comment = path.starts_with(&format!("/repos/{HUB}/issues/")) && path.contains("/comments");
         if is_commit.is_none() && !is_comment {
@@ -120,26 +120,26 @@ impl Witness {
         self.log.extend(comments.iter().filter_map(comment_of));
     }
 
-    /// What speaks against the start that is requested now.
+    /// The violation, if this request starts a target that may not start.
     pub(crate) fn judge(
         &self,
         rules: &Rulebook,
         path: &str,
         body: &[u8],
         now: DateTime<Utc>,
-    ) -> Option<Against> {
+    ) -> Option<Violation> {
         let request: Value = serde_json::from_slice(body).ok()?;
         let target = rules.target(path, &request["inputs"])?;
         let commit = self.commits.get(&target.repository).map(String::as_str);
-        let why = rules.kept_back(target, decisions_of(&self.log), commit, now, DECIDED_BEFORE)?;
-        Some(Against { target: target.name.clone(), at: now, why })
+        let why = rules.obstacle(target, decisions_of(&self.log), commit, now, LONGEST_DECISION)?;
+        Some(Violation { target: target.name.clone(), at: now, why })
     }
 }
 
-/// The decisions of the hub's own account.
+/// The decisions that the hub's own account has recorded.
 pub(crate) fn decisions_of(log: &Log) -> impl Iterator<Item = &Decision> {
-    let own = log.decisions().filter(|(comment, _)| comment.author.as_deref() == Some(HUB_BOT));
-    own.map(|(_, decision)| decision)
+    let records = log.decisions().filter(|(comment, _)| comment.author.as_deref() == Some(HUB_BOT));
+    records.map(|(_, decision)| decision)
 }
 
 fn comment_of(comment: &Value) -> Option<ticket::Comment> {
@@ -148,7 +148,7 @@ fn comment_of(comment: &Value) -> Option<ticket::Comment> {
     Some(ticket::Comment {
         id: release_ticket_action::names::CommentId(comment["id"].as_u64()?),
         author: Some(author.to_owned()),
-        trusted: author.ends_with("[bot]"),
+        is_trusted: author.ends_with("[bot]"),
         body: comment["body"].as_str()?.to_owned(),
         created_at: time("created_at")?,
         updated_at: time("updated_at")?,

@@ -1,5 +1,5 @@
-//! What people have said on a ticket, read once more apart from the product: of several words on the same thing the
-//! one of the newest comment counts.
+//! The decisions of people on a ticket, read independently of the product: of several on the same thing, the one in the
+//! newest comment counts.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -8,15 +8,15 @@ use release_ticket_action::names::{CommentId, TargetName};
 use release_ticket_action::ticket::decision::{ApprovedCommit, Outcome};
 use release_ticket_action::ticket::{Decision, Freeze, Verb};
 
-/// The commands that count, the newest comment first; several jobs may have recorded one of them.
+/// The commands that count, the newest comment first. Several jobs may have recorded the same command.
 pub(crate) struct Words<'l>(Vec<&'l Decision>);
 
-/// The commit that an approval has to be about.
+/// The commit that an approval has to name.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Approved<'c> {
-    /// Any.
+pub(crate) enum RequiredCommit<'c> {
+    /// Any commit.
     Any,
-    /// This one; none: nobody knows which, so no approval counts.
+    /// This commit. If it is unknown, no approval counts.
     At(Option<&'c str>),
 }
 
@@ -27,42 +27,46 @@ impl<'l> Words<'l> {
         Self(words)
     }
 
-    pub(crate) fn skip(&self, target: &TargetName) -> bool {
+    pub(crate) fn skips(&self, target: &TargetName) -> bool {
         self.last_of(Verb::Skip, |word| word.names.contains(target))
     }
 
-    /// A hold or a resume that names nothing is about every target.
-    pub(crate) fn hold(&self, target: &TargetName) -> bool {
+    /// A hold or a resume without a name is about every target.
+    pub(crate) fn holds(&self, target: &TargetName) -> bool {
         self.last_of(Verb::Hold, |word| word.names.is_empty() || word.names.contains(target))
     }
 
-    /// Whether the last word of this verb or its opposite, resume, is of this verb.
+    /// Whether the last command with this verb, or with its opposite, resume, has this verb.
     fn last_of(&self, verb: Verb, is_about: impl Fn(&Decision) -> bool) -> bool {
         let mut verbs = self.0.iter().filter(|word| is_about(word)).filter_map(|word| word.verb());
-        verbs.find(|said| [verb, Verb::Resume].contains(said)) == Some(verb)
+        verbs.find(|other| [verb, Verb::Resume].contains(other)) == Some(verb)
     }
 
-    /// Whether enough people let a target pass a gate, and nobody stops it.
-    pub(crate) fn open(
+    /// Whether enough people have said go for a target at a gate, and nobody has said no-go.
+    pub(crate) fn lets_pass(
         &self,
         gate: &TargetName,
         required: u32,
         target: &TargetName,
-        commit: Approved<'_>,
+        commit: RequiredCommit<'_>,
     ) -> bool {
         let mut last: BTreeMap<u64, (CommentId, Verb, bool)> = BTreeMap::new();
         for word in self.0.iter().filter(|word| word.names.contains(gate)) {
             let Some(verb) = word.verb().filter(|verb| [Verb::Go, Verb::NoGo].contains(verb)) else {
                 continue;
             };
-            let is_about = |of: &ApprovedCommit, sha| of.target == *target && of.sha.as_deref() == Some(sha);
-            let counts = match commit {
-                Approved::Any => true,
-                Approved::At(sha) => sha.is_some_and(|sha| word.commits.iter().any(|of| is_about(of, sha))),
+            let is_about = |approval: &ApprovedCommit, sha| {
+                approval.target == *target && approval.sha.as_deref() == Some(sha)
             };
-            let known = last.entry(word.who.id).or_insert((word.comment, verb, counts));
-            // Of several records of one comment each says what its job has seen.
-            known.2 |= known.0 == word.comment && counts;
+            let counts = match commit {
+                RequiredCommit::Any => true,
+                RequiredCommit::At(sha) => {
+                    sha.is_some_and(|sha| word.commits.iter().any(|approval| is_about(approval, sha)))
+                }
+            };
+            let newest = last.entry(word.who.id).or_insert((word.comment, verb, counts));
+            // Several jobs may record one comment, each with the commits that it has read.
+            newest.2 |= newest.0 == word.comment && counts;
         }
         let gos = last.values().filter(|(_, verb, counts)| *verb == Verb::Go && *counts).count();
         last.values().all(|(_, verb, _)| *verb == Verb::Go) && gos >= required as usize

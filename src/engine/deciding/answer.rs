@@ -1,21 +1,21 @@
-//! Answers to commands: how the release stands, which commands there are, and why a command is refused.
+//! Answers to commands: the state of the release, the list of commands, and refusals.
 
 use crate::engine::view::View;
 use crate::problem::Problem;
 use crate::ticket::{board, text};
 
-/// An answer takes so many characters at the most: it stands in the record as well.
+/// The longest answer, in characters: it stands in the record too.
 const ANSWER_LIMIT: usize = 6_000;
 
-/// How the release stands.
+/// The state of the release, with a link to the board.
 pub(super) fn status(view: &View<'_>) -> String {
     let board =
-        view.known.log.board().map(|board| format!("\n{}\n", text::foreign_link("The board", &board.url)));
-    let summary = board::summary(view.known.log.ticket());
+        view.facts.log.board().map(|board| format!("\n{}\n", text::foreign_link("The board", &board.url)));
+    let summary = board::summary(view.facts.log.ticket());
     text::cut(&format!("{summary}{}", board.unwrap_or_default()), ANSWER_LIMIT)
 }
 
-/// Which commands there are.
+/// The list of commands, with the names of the gates.
 pub(super) fn help(view: &View<'_>) -> String {
     let gates: Vec<String> =
         view.ticket.rules.gates.iter().map(|gate| text::code(gate.name.as_str())).collect();
@@ -23,20 +23,20 @@ pub(super) fn help(view: &View<'_>) -> String {
     format!("{HELP}\n\nGates of this ticket: {gates}.")
 }
 
-/// The answer, with the reason why nothing can be started.
+/// `answer`, with the reason why nothing can be started.
 pub(super) fn with_obstacles(answer: Option<String>, obstacles: &[Problem]) -> Option<String> {
     let Some(first) = obstacles.first() else { return answer };
     let more = match obstacles.len() {
         1 => String::new(),
         count => format!(" The job's log has {} more problems.", count - 1),
     };
-    let what = format!("This is recorded, and nothing can be started at present: {}{more}", refusal(first));
+    let what = format!("This is recorded, but nothing can be started at present: {}{more}", refusal(first));
     Some(answer.map_or(what.clone(), |answer| format!("{answer}\n\n{what}")))
 }
 
-/// Why a command is refused, with what helps.
+/// The reason why a command is refused, with its help.
 pub(super) fn refusal(problem: &Problem) -> String {
-    let help = problem.help.as_deref().map(|help| format!("\n\n**What to do:** {}", text::inline(help)));
+    let help = problem.help.as_ref().map(|help| format!("\n\n**What to do:** {}", text::inline(&help.text)));
     text::cut(&format!("{}.{}", text::inline(&problem.what), help.unwrap_or_default()), ANSWER_LIMIT)
 }
 
@@ -48,9 +48,9 @@ const HELP: &str = "\
 | `/release no-go [GATE…] [: reason]` | closes gates |
 | `/release retry TARGET…` | starts again what failed or was cancelled |
 | `/release cancel TARGET…` | cancels runs that this ticket's dispatches started |
-| `/release skip TARGET… [: reason]` | counts targets as over, without starting them |
+| `/release skip TARGET… [: reason]` | counts targets as done, without starting them |
 | `/release hold [TARGET…] [: reason]` | starts nothing, or none of these, until resumed |
 | `/release resume [TARGET…]` | ends a hold; a skip, too, where the target is named |
 | `/release override-freeze : reason` | lets this ticket start within the present freeze |
 
-The first line of a comment is the command. Names stand apart by spaces or commas; `all` means all that the word can apply to.";
+The first line of a comment is the command. Spaces or commas separate names; `all` means all that the word can apply to.";

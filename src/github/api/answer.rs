@@ -13,39 +13,39 @@ use crate::problem::excerpt;
 /// An answer with a good status.
 pub(in crate::github) struct Answer {
     pub(in crate::github) request: Box<RequestLine>,
-    /// The path that has answered, where GitHub has redirected the request.
-    pub(in crate::github) redirected: Option<String>,
+    /// The path that answered, if GitHub redirected the request.
+    pub(in crate::github) new_path: Option<String>,
     pub(in crate::github) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
 impl Answer {
-    /// How many bytes its body has.
+    /// The bytes of its body.
     pub(in crate::github) fn length(&self) -> usize {
         self.body.len()
     }
 
     pub(in crate::github) fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
-        serde_json::from_slice(&self.body).map_err(|error| self.unexpected(error.to_string()))
+        serde_json::from_slice(&self.body).map_err(|error| self.error(error.to_string()))
     }
 
-    /// The error that this answer is when it is not what it should be.
-    pub(in crate::github) fn unexpected(&self, reason: impl Into<String>) -> ApiError {
+    /// The error for an answer that is malformed.
+    pub(in crate::github) fn error(&self, reason: impl Into<String>) -> ApiError {
         ApiError::Unexpected { request: self.request.clone(), reason: excerpt(&reason.into(), QUOTE_LIMIT) }
     }
 
-    /// The tag by which a later request asks whether this has changed.
+    /// The tag with which a later request asks for changes.
     pub(in crate::github) fn tag(&self) -> Option<String> {
         self.headers.get(ETAG)?.to_str().ok().map(str::to_owned)
     }
 
-    /// Whether there is a page behind this one.
+    /// Whether another page follows.
     pub(in crate::github) fn has_next_page(&self) -> bool {
         self.link("next").is_some()
     }
 
-    /// The number of the last page, where a list counts its pages.
+    /// The number of the last page; none if the list does not count its pages.
     pub(in crate::github) fn last_page(&self) -> Option<u64> {
         let url = url::Url::parse(self.link("last")?).ok()?;
         url.query_pairs().find(|(name, _)| name == "page")?.1.parse().ok()

@@ -1,4 +1,4 @@
-//! What can go wrong between this action and a server, and what to do about it.
+//! Failures between this action and a server, and how to correct them.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::request::RequestLine;
 use crate::network::obstacle::Obstacle;
-use crate::problem::Help;
+use crate::problem::{Advice, Help, Topic};
 
 /// The most characters of a server's text that an error quotes.
 pub(super) const QUOTE_LIMIT: usize = 1_000;
@@ -15,69 +15,69 @@ pub(super) const QUOTE_LIMIT: usize = 1_000;
 /// The most characters of an address to which a server redirects: a signed link is long.
 pub(super) const LOCATION_LIMIT: usize = 8_000;
 
-/// Why a request failed, or why nobody knows whether it did.
+/// Why a request failed, or why its result is unclear.
 ///
-/// The reasons are text: what caused them can be neither cloned nor, where it quotes an answer with a
-/// secret, printed.
+/// The reasons are text: their causes cannot be cloned, and one that quotes an answer with a secret must not be
+/// printed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ApiError {
-    /// The server said no: nothing happened.
+    /// The server refused: nothing happened.
     #[error("{} {}: {} ({})", refuser(*.status), .request.purpose, .message.trim_end_matches('.'), .status.as_u16())]
     Refused {
-        /// What was asked.
+        /// The request.
         request: Box<RequestLine>,
         /// The answer's status.
         status: StatusCode,
         /// The server's message, with the details of a validation.
         message: String,
-        /// The permissions that would do, as GitHub names them: `issues=write; pull_requests=write`.
-        accepted: Option<String>,
+        /// The sufficient permissions, as GitHub names them: `issues=write; pull_requests=write`.
+        permissions: Option<String>,
         /// The server's time when it answered.
         date: Option<DateTime<Utc>>,
-        /// Where a redirect leads that is not followed.
+        /// The address of a redirect that is not followed.
         location: Option<String>,
     },
     /// GitHub asks to wait longer than the step may wait, or one of its limits would be exceeded and the
     /// request was not sent: nothing happened.
     #[error("the request to {} has to wait for GitHub's rate limit: {message}", .request.purpose)]
     RateLimited {
-        /// What was asked.
+        /// The request.
         request: Box<RequestLine>,
         /// GitHub's message, or the limit.
         message: String,
-        /// How long to wait, where that is known.
+        /// How long to wait; none if GitHub does not say.
         wait: Option<Duration>,
     },
     /// The connection could not be opened: nothing happened.
     #[error("the request to {} did not get through: {reason}", .request.purpose)]
     Unreachable {
-        /// What was asked.
+        /// The request.
         request: Box<RequestLine>,
         /// Why.
         reason: String,
-        /// What stood in the way, where people can remove it.
+        /// The obstacle, if it is one that people can remove.
         obstacle: Option<Obstacle>,
     },
-    /// No clear answer: it may have happened or not.
+    /// No clear answer: the request may have had its effect or not.
     #[error("the request to {} got no clear answer: {reason}", .request.purpose)]
     Unclear {
-        /// What was asked.
+        /// The request.
         request: Box<RequestLine>,
         /// Why.
         reason: String,
     },
-    /// The answer, or the list that it belongs to, is longer than any of GitHub's.
+    /// The answer, or the list that it belongs to, exceeds every answer of GitHub.
     #[error("the answer to the request to {} has more than {limit}", .request.purpose)]
     TooLong {
-        /// What was asked.
+        /// The request.
         request: Box<RequestLine>,
-        /// What was read of it, with its unit.
+        /// The limit with its unit: `200 pages`.
         limit: String,
     },
-    /// The answer is not what its description promises.
-    #[error("the answer to the request to {} is not what it should be: {reason}", .request.purpose)]
+    /// The answer does not have the documented form.
+    #[error("the answer to the request to {} is malformed: {reason}", .request.purpose)]
     Unexpected {
-        /// What was asked.
+        /// The request.
         request: Box<RequestLine>,
         /// Why.
         reason: String,
@@ -100,7 +100,7 @@ impl ApiError {
         }
     }
 
-    /// Whether what was asked for does not exist, as far as this token can see.
+    /// Whether the object does not exist, or this token may not see it.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         matches!(
@@ -119,13 +119,13 @@ impl ApiError {
         }
     }
 
-    /// Whether GitHub refused for what the account may do, whatever was granted its token.
+    /// Whether GitHub refused because of the account's role: more permissions of the token would not help.
     pub(in crate::github) fn is_lack_of_role(&self) -> bool {
-        // "Must have admin rights to Repository.", also where the role write would do
+        // "Must have admin rights to Repository.", also if the role write is enough
         matches!(self, Self::Refused { message, .. } if message.to_lowercase().contains("must have admin rights"))
     }
 
-    /// Where a redirect leads that was not followed.
+    /// The address of a redirect that was not followed.
     pub(in crate::github) fn location(&self) -> Option<&str> {
         match self {
             Self::Refused { location, .. } => location.as_deref(),
@@ -133,88 +133,89 @@ impl ApiError {
         }
     }
 
-    /// The permissions that would do, as GitHub names them: `issues=write; pull_requests=write`.
-    pub(in crate::github) fn accepted(&self) -> Option<&str> {
+    /// The sufficient permissions, as GitHub names them: `issues=write; pull_requests=write`.
+    pub(in crate::github) fn permissions(&self) -> Option<&str> {
         match self {
-            Self::Refused { accepted, .. } => accepted.as_deref(),
+            Self::Refused { permissions, .. } => permissions.as_deref(),
             _ => None,
         }
     }
 }
 
 impl Help for ApiError {
-    fn help(&self) -> Option<String> {
-        match self {
-            Self::Refused { request, location: Some(location), .. } => Some(format!(
-                "{} or what is named in it has moved to {location}; use its new name",
+    fn help(&self) -> Option<Advice> {
+        Some(match self {
+            Self::Refused { request, location: Some(location), .. } => Topic::NewName.advice(format!(
+                "{} or something in it has moved to {location}; use the new name",
                 request.repository()
             )),
-            Self::Refused { request, status, message, accepted, .. } => {
-                Some(refusal_help(request, *status, message, accepted.as_deref()))
+            Self::Refused { request, status, message, permissions, .. } => {
+                refusal_help(request, *status, message, permissions.as_deref())
             }
             Self::RateLimited { wait, .. } => {
                 let wait =
                     wait.map_or_else(String::new, |wait| format!("in {} ", humantime::format_duration(wait)));
-                Some(format!("run the job again {wait}or raise `retry-timeout`"))
+                Topic::RateLimit.advice(format!("run the job again {wait}or raise `retry-timeout`"))
             }
-            Self::Unreachable { obstacle, .. } => Some(
-                obstacle
-                    .map_or(
-                        "check that the runner reaches the API's address (GITHUB_API_URL); if only a proxy \
-                         leads there, name it in `https_proxy`",
-                        Obstacle::remedy,
-                    )
-                    .to_owned(),
+            Self::Unreachable { obstacle: Some(obstacle), .. } => obstacle.remedy(),
+            Self::Unreachable { obstacle: None, .. } => Topic::Host.advice(
+                "check that the runner reaches the API's address (GITHUB_API_URL); if only a proxy leads there, name it \
+                 in `https_proxy`",
             ),
             Self::Unclear { .. } => {
-                Some("run the job again: what happened already is found and not repeated".to_owned())
+                Topic::Answer.advice("run the job again: it does not repeat what has already happened")
             }
-            Self::TooLong { .. } => Some(
-                "check what answers at the API's address (GITHUB_API_URL), and the proxies on the way there; if it \
-                 is GitHub, close issues that are done with"
-                    .to_owned(),
+            Self::TooLong { .. } => Topic::Answer.advice(
+                "check which server answers at the API's address (GITHUB_API_URL), and the proxies in between; if it \
+                 is GitHub, close finished issues",
             ),
-            Self::Unexpected { .. } => Some(
-                "run the job again; if that does not help, check what answers at the API's address \
-                 (GITHUB_API_URL), and update the action"
-                    .to_owned(),
+            Self::Unexpected { .. } => Topic::Answer.advice(
+                "run the job again; if that does not help, check which server answers at the API's address \
+                 (GITHUB_API_URL), and update the action",
             ),
-        }
+        })
     }
 }
 
-fn refusal_help(request: &RequestLine, status: StatusCode, message: &str, accepted: Option<&str>) -> String {
+fn refusal_help(
+    request: &RequestLine,
+    status: StatusCode,
+    message: &str,
+    permissions: Option<&str>,
+) -> Advice {
     let repository = request.repository();
     match status {
-        StatusCode::UNAUTHORIZED => {
-            "the token is wrong, was revoked or has ended; run the job again, or give another one".to_owned()
-        }
-        // A proxy says this, not GitHub: it sees what goes to an http address.
-        StatusCode::PROXY_AUTHENTICATION_REQUIRED => Obstacle::ProxyCredentials.remedy().to_owned(),
+        StatusCode::UNAUTHORIZED => Topic::Credentials
+            .advice("the token is wrong, revoked or expired; run the job again, or give another one"),
+        // This comes from a proxy, not from GitHub: a proxy sees requests to an http address.
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => Obstacle::ProxyCredentials.remedy(),
         StatusCode::FORBIDDEN => match Obstruction::in_message(message) {
             Some(obstruction) => obstruction.remedy(&repository),
             None => {
-                let permissions = accepted.map_or_else(|| "more permissions".to_owned(), grants);
-                format!("grant the token {permissions} on {repository}")
+                let permissions = permissions.map_or_else(|| "more permissions".to_owned(), grants);
+                Topic::Permission.advice(format!("grant the token {permissions} on {repository}"))
             }
         },
-        StatusCode::NOT_FOUND => format!(
-            "check that {repository} and what is named in it exist, and that the token may see them \
+        StatusCode::NOT_FOUND => Topic::Permission.advice(format!(
+            "check that {repository} and the things named in it exist, and that the token may see them \
              (`github.token` reaches its own repository only)"
-        ),
+        )),
         StatusCode::GONE if message.to_lowercase().contains("disabled") => {
-            format!("switch issues on in the settings of {repository}")
+            Topic::Repository.advice(format!("switch issues on in the settings of {repository}"))
         }
-        StatusCode::GONE => "it was deleted; name another".to_owned(),
-        StatusCode::UNPROCESSABLE_ENTITY => {
-            "correct what GitHub names, in the step's inputs or in the targets file".to_owned()
+        StatusCode::GONE => Topic::Ticket.advice("it was deleted; name another"),
+        StatusCode::UNPROCESSABLE_ENTITY => Topic::Input
+            .advice("correct the values that GitHub names, in the step's inputs or in the targets file"),
+        StatusCode::CONFLICT => {
+            Topic::Answer.advice("run the job again: something else changed at the same time")
         }
-        StatusCode::CONFLICT => "run the job again: something else changed at the same time".to_owned(),
-        _ => format!("run the job again; if that does not help, look at the settings of {repository}"),
+        _ => Topic::Answer.advice(format!(
+            "run the job again; if that does not help, look at the settings of {repository}"
+        )),
     }
 }
 
-/// Who refused, as the subject of a sentence.
+/// The beginning of the sentence about a refusal.
 fn refuser(status: StatusCode) -> &'static str {
     match status {
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => "the proxy on the way to GitHub refused to",
@@ -222,7 +223,7 @@ fn refuser(status: StatusCode) -> &'static str {
     }
 }
 
-/// What stands against a request that the token itself might make.
+/// A reason against a request that the token's permissions would allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Obstruction {
     Locked,
@@ -235,7 +236,7 @@ enum Obstruction {
 }
 
 impl Obstruction {
-    /// What GitHub's messages say in lower case, in the order in which it is looked for.
+    /// Words of GitHub's messages in lower case, in the order of the search.
     const ALL: [(&'static str, Self); 7] = [
         // "Commenting is disabled on issues with more than 2500 comments"
         ("commenting is disabled", Self::Full),
@@ -255,12 +256,12 @@ impl Obstruction {
         Self::ALL.iter().find(|(words, _)| message.contains(words)).map(|(_, obstruction)| *obstruction)
     }
 
-    fn remedy(self, repository: &str) -> String {
-        match self {
+    fn remedy(self, repository: &str) -> Advice {
+        let text = match self {
             Self::Locked => "unlock the issue, or name another ticket".to_owned(),
             Self::Archived => format!("{repository} is archived; unarchive it, or leave it out"),
             Self::Full => {
-                "the issue is full, a limit of GitHub's; close it, and run the dispatch again with a \
+                "the issue is full, by GitHub's limit of comments; close it, and run the dispatch again with a \
                            new ticket, or name another ticket"
                     .to_owned()
             }
@@ -275,11 +276,20 @@ impl Obstruction {
                     .to_owned()
             }
             Self::TokenKind => {
-                "give another kind of token: a fine-grained one that does not last too long, or a \
+                "give another kind of token: a fine-grained one with a shorter lifetime, or a \
                                 GitHub App"
                     .to_owned()
             }
             Self::Suspended => "give the token of another account: this one is suspended".to_owned(),
+        };
+        self.topic().advice(text)
+    }
+
+    fn topic(self) -> Topic {
+        match self {
+            Self::Locked | Self::Full => Topic::Ticket,
+            Self::Archived => Topic::Repository,
+            Self::SingleSignOn | Self::AllowList | Self::TokenKind | Self::Suspended => Topic::Credentials,
         }
     }
 }
@@ -287,9 +297,9 @@ impl Obstruction {
 /// `issues=write; pull_requests=write` as people grant it: `issues: write` or `pull_requests: write`.
 ///
 /// In [`X-Accepted-GitHub-Permissions`](https://docs.github.com/rest/overview/permissions-required-for-github-apps)
-/// a semicolon parts alternatives, and a comma parts what is needed together.
-pub(in crate::github) fn grants(accepted: &str) -> String {
-    let alternatives = accepted.split(';').map(|alternative| {
+/// a semicolon separates alternatives, and a comma separates permissions that are needed together.
+pub(in crate::github) fn grants(permissions: &str) -> String {
+    let alternatives = permissions.split(';').map(|alternative| {
         let all = alternative.split(',').map(|one| format!("`{}`", one.trim().replace('=', ": ")));
         all.collect::<Vec<_>>().join(" and ")
     });
@@ -300,7 +310,7 @@ pub(in crate::github) fn grants(accepted: &str) -> String {
 mod tests {
     use super::*;
 
-    fn boxed(method: http::Method, path: &str, purpose: &str) -> Box<RequestLine> {
+    fn request_line(method: http::Method, path: &str, purpose: &str) -> Box<RequestLine> {
         Box::new(RequestLine::new(method, path, purpose))
     }
 
@@ -312,33 +322,33 @@ mod tests {
 
     #[test]
     fn an_issue_that_is_full_of_comments_is_not_a_missing_permission() {
-        let refused = |message: &str| ApiError::Refused {
-            request: boxed(
+        let refusal = |message: &str| ApiError::Refused {
+            request: request_line(
                 http::Method::POST,
                 "/repos/acme/hub/issues/7/comments",
                 "write a comment on acme/hub#7",
             ),
             status: StatusCode::FORBIDDEN,
             message: message.into(),
-            accepted: None,
+            permissions: None,
             date: None,
             location: None,
         };
-        let full = refused("Commenting is disabled on issues with more than 2500 comments");
+        let full = refusal("Commenting is disabled on issues with more than 2500 comments");
         assert!(!full.is_lack_of_permission());
         assert!(crate::github::GitHubError::from(full.clone()).is_final());
-        let help = full.help().expect("what to do");
+        let help = full.help().expect("what to do").text;
         assert!(help.contains("the issue is full") && help.contains("new ticket"), "{help}");
-        assert!(refused("Resource not accessible by integration").is_lack_of_permission());
+        assert!(refusal("Resource not accessible by integration").is_lack_of_permission());
     }
 
     #[test]
     fn a_refusal_says_what_was_asked_for_what_github_said_and_what_to_do() {
-        let refused = |status: u16, message: &str| ApiError::Refused {
-            request: boxed(http::Method::POST, "/repos/acme/hub/issues/7/comments", "write it"),
+        let refusal = |status: u16, message: &str| ApiError::Refused {
+            request: request_line(http::Method::POST, "/repos/acme/hub/issues/7/comments", "write it"),
             status: StatusCode::from_u16(status).expect("a status"),
             message: message.into(),
-            accepted: Some("issues=write".into()),
+            permissions: Some("issues=write".into()),
             date: None,
             location: None,
         };
@@ -354,27 +364,31 @@ mod tests {
             (404, "Not Found", "check that acme/hub"),
             (409, "Conflict", "run the job again"),
             (410, "Issues has been disabled in this repository.", "switch issues on"),
-            (422, "Validation Failed", "correct what GitHub names"),
+            (422, "Validation Failed", "correct the values that GitHub names"),
             (451, "Repository access blocked", "look at the settings of acme/hub"),
         ];
         for (status, message, help) in cases {
-            let error = refused(status, message);
+            let error = refusal(status, message);
             let message = message.trim_end_matches('.');
             assert_eq!(error.to_string(), format!("GitHub refused to write it: {message} ({status})"));
-            assert!(error.help().is_some_and(|text| text.contains(help)), "{message}: {:?}", error.help());
+            assert!(
+                error.help().is_some_and(|advice| advice.text.contains(help)),
+                "{message}: {:?}",
+                error.help()
+            );
         }
-        let moved = ApiError::Refused {
-            request: boxed(http::Method::POST, "/repos/acme/hub/issues", "open an issue in acme/hub"),
+        let redirect = ApiError::Refused {
+            request: request_line(http::Method::POST, "/repos/acme/hub/issues", "open an issue in acme/hub"),
             status: StatusCode::MOVED_PERMANENTLY,
             message: "Moved Permanently".into(),
-            accepted: None,
+            permissions: None,
             date: None,
             location: Some("https://other.example/repositories/1/issues".into()),
         };
-        let help = "acme/hub or what is named in it has moved to https://other.example/repositories/1/issues; use its \
+        let help = "acme/hub or something in it has moved to https://other.example/repositories/1/issues; use the \
                     new name";
-        assert_eq!(moved.help().as_deref(), Some(help));
-        let proxy = refused(407, "Proxy Authentication Required").to_string();
+        assert_eq!(redirect.help(), Some(Topic::NewName.advice(help)));
+        let proxy = refusal(407, "Proxy Authentication Required").to_string();
         assert!(proxy.starts_with("the proxy on the way to GitHub refused to write it"), "{proxy}");
     }
 }

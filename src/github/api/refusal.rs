@@ -1,4 +1,4 @@
-//! An answer with a bad status, as an error: a refusal, a rate limit, or a server that failed.
+//! An answer with a bad status, as an error: a refusal, a rate limit, or a failure of the server.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::error::{ApiError, LOCATION_LIMIT, QUOTE_LIMIT};
 use super::request::RequestLine;
 use crate::problem::excerpt;
 
-/// The error that an answer with a bad status is; `now` is this machine's time, where the server does not say its own.
+/// The error of an answer with a bad status. `now`: this machine's time, for a server that does not send its own.
 pub(super) fn error_of(
     request: Box<RequestLine>,
     status: StatusCode,
@@ -33,12 +33,12 @@ pub(super) fn error_of(
             wait: wait_of(headers, date(headers).unwrap_or(now)),
         };
     }
-    let accepted = text(headers, "x-accepted-github-permissions");
+    let permissions = text(headers, "x-accepted-github-permissions");
     ApiError::Refused {
         request,
         status,
         message,
-        accepted: accepted.filter(|_| status == StatusCode::FORBIDDEN).map(str::to_owned),
+        permissions: permissions.filter(|_| status == StatusCode::FORBIDDEN).map(str::to_owned),
         date: date(headers),
         location: text(headers, LOCATION.as_str())
             .filter(|_| status.is_redirection())
@@ -56,7 +56,7 @@ fn is_rate_limit(status: StatusCode, headers: &HeaderMap, message: &str) -> bool
     status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::FORBIDDEN && is_limited()
 }
 
-/// How long the server asks to wait, where it says so.
+/// The wait that the server asks for, if it says so.
 fn wait_of(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let until_reset = || {
         let reset = number(headers, "x-ratelimit-reset").filter(|_| is_exhausted(headers))?;
@@ -88,7 +88,7 @@ struct Reply {
 }
 
 impl Reply {
-    /// The server's message with the details of a validation.
+    /// The server's message, with the details of a failed validation.
     fn describe(&self, status: StatusCode) -> String {
         let message = match self.message.trim() {
             "" => status.canonical_reason().unwrap_or("no reason given"),
@@ -105,7 +105,7 @@ impl Reply {
     }
 }
 
-/// `Label name invalid `too long a name``: whatever the refusal says of the field, and the value where it is a text.
+/// `Label name invalid `too long a name``: all that the refusal says of the field, and the value if that is a text.
 fn detail(error: &Value) -> String {
     let field = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
     let value = Some(field("value")).filter(|value| !value.is_empty()).map(|value| format!(" `{value}`"));

@@ -1,4 +1,4 @@
-//! A request as it is sent to a server, and as it is named in logs and errors.
+//! A request as a server gets it, and its name in logs and errors.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use serde_json::Value;
 
 use crate::github::pace::Pace;
 
-/// A request as it is named: by its method and path in the debug log, by its purpose in sentences.
+/// The name of a request: its method and path in the debug log, its purpose in sentences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestLine {
-    /// The method.
+    /// The HTTP method.
     pub method: Method,
     /// The path below the API's address, with its query.
     pub path: String,
-    /// What the server is asked to do, for people: `open an issue in acme/hub`.
+    /// The purpose of the request, for people: `open an issue in acme/hub`.
     pub purpose: String,
 }
 
@@ -49,28 +49,28 @@ impl fmt::Display for RequestLine {
 /// Whether a request may be sent again after an unclear failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::github) enum Repeat {
-    /// It comes out the same.
+    /// A second request has the same result.
     Freely,
-    /// It would happen twice.
+    /// A second request would have a second effect.
     Never,
 }
 
-/// A request with everything that is sent, its token too.
+/// A complete request, with its token.
 pub(in crate::github) struct Call<'a> {
     pub(in crate::github) line: RequestLine,
     pub(in crate::github) body: Option<&'a Value>,
     pub(in crate::github) bearer: &'a SecretString,
     pub(in crate::github) repeat: Repeat,
-    /// The tag of the caller's copy: the answer says whether that has changed, and only then what it is now.
-    pub(in crate::github) unless: Option<&'a str>,
-    /// A 404 within this time from when the call is made means "not yet", and the call is repeated.
+    /// The tag of the caller's copy: the answer has a body only if that has changed.
+    pub(in crate::github) tag: Option<&'a str>,
+    /// A 404 within this time from the first try means "not yet", and the call is repeated.
     pub(in crate::github) appears_within: Duration,
     /// The pace of its token; a call without one is sent at once.
     pub(in crate::github) pace: Option<&'a Pace>,
 }
 
 impl<'a> Call<'a> {
-    /// A call that may be repeated, and that GitHub's limits for repositories do not count.
+    /// A call that may be repeated, and does not count towards GitHub's limits for repositories.
     pub(in crate::github) fn new(
         line: RequestLine,
         body: Option<&'a Value>,
@@ -81,7 +81,7 @@ impl<'a> Call<'a> {
             body,
             bearer,
             repeat: Repeat::Freely,
-            unless: None,
+            tag: None,
             appears_within: Duration::ZERO,
             pace: None,
         }

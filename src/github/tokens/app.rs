@@ -1,5 +1,5 @@
 //! A GitHub App: it signs in with its key, finds its installation on an owner, and mints a token
-//! there that is limited to what the step needs.
+//! there that is limited to the needs of the step.
 //! <https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app/authenticating-as-a-github-app-installation>
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,23 +13,23 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::jwt::{KeyError, SigningKey};
-use super::secret::{Mask, mask_signed, printable};
+use super::secret::{Mask, deserialize_token, mask_signed};
 use crate::github::api::{Answer, Api, ApiError, Call, RequestLine};
-use crate::github::moved::id_in;
+use crate::github::moves::id_in;
 use crate::github::needs::{Grant, Level, Needs, Permission};
 use crate::github::time::time;
 use crate::names::RepoName;
-use crate::problem::{Help, Problem};
+use crate::problem::{Advice, Help, Problem, Topic};
 
-/// GitHub allows for clocks that differ if the signature is dated back, and refuses one that lasts
+/// A signature that is dated back allows for clocks that differ. GitHub refuses a signature that lasts
 /// more than ten minutes:
 /// <https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app>
-const DATED_BACK: TimeDelta = TimeDelta::seconds(60);
-const SIGNED_FOR: TimeDelta = TimeDelta::minutes(9);
+const BACKDATE: TimeDelta = TimeDelta::seconds(60);
+const SIGNATURE_LIFETIME: TimeDelta = TimeDelta::minutes(9);
 
-const CORRECT_CLOCK: &str = "set the clock of the runner, and keep it right with NTP";
+const CORRECT_CLOCK: &str = "set the runner's clock, and keep it synchronized with NTP";
 
-/// Where a token does not say when it ends.
+/// The longest lifetime of a token, for answers with a later end.
 const HOUR: TimeDelta = TimeDelta::hours(1);
 
 /// A GitHub App that the step may act as.
@@ -44,13 +44,13 @@ pub struct App {
 /// Why the step has no key of the App.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoKey {
-    /// It was not given one.
+    /// The input is blank.
     Blank,
-    /// What it was given does not sign.
+    /// The input holds something that does not sign.
     Unusable(KeyError),
 }
 
-/// What an App acts for.
+/// The place where an App acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Area {
     /// A repository.
@@ -60,7 +60,7 @@ pub enum Area {
 }
 
 impl Area {
-    /// On whom the App is installed.
+    /// The account on which the App is installed.
     #[must_use]
     pub fn owner(&self) -> &str {
         match self {
@@ -89,12 +89,12 @@ pub enum AppError {
         app: String,
     },
     /// The secret holds something else.
-    #[error("`private-key` of the GitHub App {app} is {what}")]
+    #[error("`private-key` of the GitHub App {app} is {problem}")]
     UnusableKey {
         /// The App.
         app: String,
-        /// What it holds.
-        what: KeyError,
+        /// The kind of the other content.
+        problem: KeyError,
     },
     /// The key does not sign.
     #[error("the key of the GitHub App {app} cannot sign")]
@@ -105,7 +105,7 @@ pub enum AppError {
         #[source]
         source: jsonwebtoken::errors::Error,
     },
-    /// Another App's key, one that was deleted, or no such App.
+    /// The key belongs to another App or was deleted, or the App does not exist.
     #[error("GitHub does not accept the signature of the GitHub App {app}: {message}")]
     Signature {
         /// The App.
@@ -113,8 +113,8 @@ pub enum AppError {
         /// GitHub's message.
         message: String,
     },
-    /// The signature is not valid yet, or not any more.
-    #[error("GitHub does not accept the time in the signature of the GitHub App {app}: {message}; {}", clocks_differ(*.ahead))]
+    /// The signature is not valid yet, or no longer valid.
+    #[error("GitHub does not accept the time in the signature of the GitHub App {app}: {message}; {}", clock_difference(*.ahead))]
     Clock {
         /// The App.
         app: String,
@@ -128,44 +128,44 @@ pub enum AppError {
     NotInstalled {
         /// The App.
         app: String,
-        /// What it is to act for.
+        /// The place where it has to act.
         area: Area,
     },
-    /// It is installed, and not for this repository; or there is no such repository.
-    #[error("the GitHub App {app} is installed on {}, and not for {repository}", .repository.owner())]
+    /// It is installed, but not for this repository; or the repository does not exist.
+    #[error("the GitHub App {app} is installed on {}, but not for {repository}", .repository.owner())]
     NotSelected {
         /// The App.
         app: String,
-        /// The repository that it is to act for.
+        /// The repository where it has to act.
         repository: RepoName,
         /// The installation in the browser.
         settings: String,
     },
-    /// The owner does not let it act at present.
+    /// The owner has suspended it.
     #[error("the GitHub App {app} is suspended on {}", .area.owner())]
     Suspended {
         /// The App.
         app: String,
-        /// What it is to act for.
+        /// The place where it has to act.
         area: Area,
         /// The installation in the browser.
         settings: String,
     },
     /// It lacks a permission that the step cannot do without.
-    #[error("the GitHub App {app} is not granted {} on {area}", listed(.missing))]
+    #[error("the GitHub App {app} is not granted {} on {area}", grant_list(.missing_grants))]
     NotGranted {
         /// The App.
         app: String,
-        /// What it is to act for.
+        /// The place where it has to act.
         area: Area,
-        /// What it lacks there.
-        missing: Vec<Grant>,
+        /// The grants that it lacks there.
+        missing_grants: Vec<Grant>,
         /// The installation in the browser.
         settings: String,
     },
     /// GitHub refused or did not answer.
     #[error("the GitHub App {app} gets no token")]
-    Asked {
+    Api {
         /// The App.
         app: String,
         /// Why.
@@ -174,27 +174,27 @@ pub enum AppError {
     },
 }
 
-/// How far this machine's clock is off, for people.
-fn clocks_differ(ahead: Option<TimeDelta>) -> String {
-    let Some(ahead) = ahead else { return "GitHub does not say what time it is".to_owned() };
+/// The difference between this machine's clock and GitHub's, for people.
+fn clock_difference(ahead: Option<TimeDelta>) -> String {
+    let Some(ahead) = ahead else { return "GitHub does not report its time".to_owned() };
     let by = humantime::format_duration(Duration::from_secs(ahead.num_seconds().unsigned_abs()));
     let direction = if ahead < TimeDelta::zero() { "behind" } else { "ahead of" };
     format!("this runner's clock is {by} {direction} GitHub's")
 }
 
-fn listed(grants: &[Grant]) -> String {
+fn grant_list(grants: &[Grant]) -> String {
     grants.iter().map(|grant| format!("`{grant}`")).collect::<Vec<_>>().join(" and ")
 }
 
 impl Help for AppError {
-    fn help(&self) -> Option<String> {
-        Some(match self {
+    fn help(&self) -> Option<Advice> {
+        let text = match self {
             Self::NoKey { .. } => {
                 "put the App's private key into a secret and give it as `private-key`; runs that forks and \
-                 Dependabot start are given no secrets"
+                 Dependabot start get no secrets"
                     .to_owned()
             }
-            Self::UnusableKey { what, .. } => return what.help(),
+            Self::UnusableKey { problem, .. } => return problem.help(),
             Self::Signing { .. } => "generate another private key in the App's settings".to_owned(),
             Self::Signature { .. } => {
                 "check that `client-id` is the App's client id, and that `private-key` is one of the \
@@ -213,13 +213,30 @@ impl Help for AppError {
                 "check the name, and add {repository} to the repositories of the installation: {settings}"
             ),
             Self::Suspended { settings, .. } => format!("unsuspend the installation: {settings}"),
-            Self::NotGranted { area, missing, settings, .. } => format!(
+            Self::NotGranted { area, missing_grants, settings, .. } => format!(
                 "add {} to the permissions in the App's settings, and accept them for {}: {settings}",
-                listed(missing),
+                grant_list(missing_grants),
                 area.owner()
             ),
-            Self::Asked { source, .. } => return source.help(),
-        })
+            Self::Api { source, .. } => return source.help(),
+        };
+        Some(self.topic().advice(text))
+    }
+}
+
+impl AppError {
+    fn topic(&self) -> Topic {
+        match self {
+            Self::NoKey { .. } => Topic::BlankSecret,
+            Self::UnusableKey { .. } | Self::Signing { .. } => Topic::PrivateKey,
+            Self::NotGranted { .. } => Topic::Permission,
+            Self::Signature { .. }
+            | Self::Clock { .. }
+            | Self::NotInstalled { .. }
+            | Self::NotSelected { .. }
+            | Self::Suspended { .. }
+            | Self::Api { .. } => Topic::App,
+        }
     }
 }
 
@@ -228,28 +245,26 @@ impl Help for AppError {
 pub(super) struct MembersToken {
     pub(super) secret: SecretString,
     /// How long it lasts from now.
-    pub(super) lasts: TimeDelta,
+    pub(super) lifetime: TimeDelta,
 }
 
 /// A token of an installation.
 #[derive(Debug)]
 pub(super) struct InstallationToken {
     pub(super) secret: SecretString,
-    /// What it may do.
-    pub(super) granted: BTreeMap<Permission, Level>,
-    /// Where it may do it.
+    pub(super) permissions: BTreeMap<Permission, Level>,
     pub(super) repositories: BTreeSet<RepoName>,
     /// How long it lasts from now.
-    pub(super) lasts: TimeDelta,
+    pub(super) lifetime: TimeDelta,
     /// The installation in the browser.
     pub(super) settings: String,
-    /// Whether the installation is not that of the owner by whose name it was asked for.
+    /// Whether the installation belongs to another owner than the one in the repository's name.
     pub(super) is_elsewhere: bool,
-    /// The App's name, as it stands in the name of its account.
+    /// The App's name, as a part of the name of its account.
     pub(super) app: Option<String>,
 }
 
-/// An installation as it is described.
+/// An installation in an answer.
 #[derive(Deserialize)]
 struct Installation {
     id: u64,
@@ -263,30 +278,30 @@ struct Installation {
 }
 
 /// The installation that covers a repository.
-struct Found {
+struct RepositoryInstallation {
     installation: Installation,
-    /// The id of the repository, where it has another name now.
+    /// The id of the repository, if it has another name now.
     id: Option<u64>,
-    /// Whether it was transferred to another owner, on whom the App is installed too.
+    /// Whether the repository was transferred to another owner with an installation of the App.
     is_elsewhere: bool,
 }
 
 impl Installation {
-    /// How far it may do something.
+    /// The level of a permission; none if it lacks it.
     fn level_of(&self, permission: Permission) -> Option<Level> {
         Level::parse(self.permissions.get(permission.as_str())?)
     }
 
-    /// As much of `needs` as it may do.
-    fn grants(&self, needs: &Needs) -> BTreeMap<Permission, Level> {
-        granted(&self.permissions, needs)
+    /// The permissions of `needs` that it has.
+    fn permissions_for(&self, needs: &Needs) -> BTreeMap<Permission, Level> {
+        permissions_for(&self.permissions, needs)
     }
 }
 
-fn granted(permissions: &BTreeMap<String, String>, needs: &Needs) -> BTreeMap<Permission, Level> {
+fn permissions_for(permissions: &BTreeMap<String, String>, needs: &Needs) -> BTreeMap<Permission, Level> {
     let of = |permission: Permission| Level::parse(permissions.get(permission.as_str())?);
-    let needed = needs.permissions().into_iter();
-    needed.filter_map(|(permission, level)| Some((permission, level.min(of(permission)?)))).collect()
+    let levels = needs.permissions().into_iter();
+    levels.filter_map(|(permission, level)| Some((permission, level.min(of(permission)?)))).collect()
 }
 
 #[derive(Serialize)]
@@ -296,8 +311,8 @@ struct Claims<'a> {
     iss: &'a str,
 }
 
-/// The App after it signed in.
-struct SignedIn<'a> {
+/// An App that has signed in.
+struct Session<'a> {
     app: &'a App,
     api: &'a Api,
     mask: Mask,
@@ -308,12 +323,12 @@ impl App {
     /// Mints a token for the repositories of `needs`, which are all of one owner, and for
     /// `repository`, which is one of them.
     ///
-    /// May be repeated: it is another token then.
+    /// May be repeated: each answer is another token.
     ///
     /// # Errors
     ///
-    /// When it may not act for `repository`, or GitHub does not answer. Other repositories for which
-    /// it may not act are left out.
+    /// When it may not act in `repository`, or GitHub does not answer. The token leaves out other repositories
+    /// where it may not act.
     pub(super) async fn mint(
         &self,
         api: &Api,
@@ -321,43 +336,45 @@ impl App {
         repository: &RepoName,
         needs: &Needs,
     ) -> Result<InstallationToken, AppError> {
-        let find = async |app: &SignedIn<'_>| app.installation(repository).await;
-        let (app, found) = self.signed_in(api, mask, find).await?;
-        let Found { installation, id, is_elsewhere } = found;
-        self.check_at_work(&installation, || Area::Repository(repository.clone()))?;
-        let permissions = installation.grants(needs);
+        let find = async |session: &Session<'_>| session.installation_for(repository).await;
+        let (session, RepositoryInstallation { installation, id, is_elsewhere }) =
+            self.sign_in_and_find(api, mask, find).await?;
+        self.check_suspension(&installation, || Area::Repository(repository.clone()))?;
+        let permissions = installation.permissions_for(needs);
         let is_asked_for = |name: &&RepoName| !is_elsewhere || *name == repository;
         let mut repositories: BTreeSet<RepoName> =
             needs.repositories().filter(is_asked_for).cloned().collect();
         let names = Limit::Names(repositories.iter().map(|name| name.name().to_owned()).collect());
-        let minted = match app.access_token(installation.id, &names, &permissions).await {
+        let reply = match session.access_token(installation.id, &names, &permissions).await {
             // One of them is not selected or has another name, and GitHub does not say which.
-            Err(AppError::Asked { source, .. })
+            Err(AppError::Api { source, .. })
                 if source.status() == Some(StatusCode::UNPROCESSABLE_ENTITY)
                     && (repositories.len() > 1 || id.is_some()) =>
             {
-                let selected = app.selected(repositories, repository, (installation.id, id)).await?;
-                let names = Limit::Names(app.names(installation.id, &selected).await?);
-                repositories = selected.into_keys().collect();
-                app.access_token(installation.id, &names, &permissions).await?
+                let selection = session.selection(repositories, repository, (installation.id, id)).await?;
+                let names = Limit::Names(session.names(installation.id, &selection).await?);
+                repositories = selection.into_keys().collect();
+                session.access_token(installation.id, &names, &permissions).await?
             }
             answer => answer?,
         };
         Ok(InstallationToken {
-            secret: minted.token,
-            granted: minted.permissions.map_or(permissions, |permissions| granted(&permissions, needs)),
+            secret: reply.token,
+            permissions: reply
+                .permissions
+                .map_or(permissions, |permissions| permissions_for(&permissions, needs)),
             repositories,
-            lasts: minted.lasts,
+            lifetime: reply.lifetime,
             settings: installation.html_url,
             is_elsewhere,
             app: installation.app_slug,
         })
     }
 
-    /// Mints a token that may read the members of `organization`, and nothing else. It is not limited to some
+    /// Mints a token that may read the members of `organization`, and nothing else. It is not limited to
     /// repositories: a team belongs to none.
     ///
-    /// May be repeated: it is another token then.
+    /// May be repeated: each answer is another token.
     ///
     /// # Errors
     ///
@@ -369,48 +386,48 @@ impl App {
         organization: &str,
     ) -> Result<MembersToken, AppError> {
         let area = || Area::Organization(organization.to_owned());
-        let find = async |app: &SignedIn<'_>| app.found_on(organization).await;
-        let (app, found) = self.signed_in(api, mask, find).await?;
-        let Some((installation, _)) = found else {
+        let find = async |session: &Session<'_>| session.installation_on(organization).await;
+        let (session, installation) = self.sign_in_and_find(api, mask, find).await?;
+        let Some((installation, _)) = installation else {
             return Err(AppError::NotInstalled { app: self.id.clone(), area: area() });
         };
-        self.check_at_work(&installation, area)?;
+        self.check_suspension(&installation, area)?;
         let read = Grant { permission: Permission::Members, level: Level::Read };
         if installation.level_of(read.permission) < Some(read.level) {
             let (app, settings) = (self.id.clone(), installation.html_url);
-            return Err(AppError::NotGranted { app, area: area(), missing: vec![read], settings });
+            return Err(AppError::NotGranted { app, area: area(), missing_grants: vec![read], settings });
         }
         let permissions = BTreeMap::from([(read.permission, read.level)]);
-        let minted = app.access_token(installation.id, &Limit::None, &permissions).await?;
-        Ok(MembersToken { secret: minted.token, lasts: minted.lasts })
+        let reply = session.access_token(installation.id, &Limit::None, &permissions).await?;
+        Ok(MembersToken { secret: reply.token, lifetime: reply.lifetime })
     }
 
-    /// Signs in and asks `find` of GitHub, once more by GitHub's own clock if this machine's is wrong.
-    async fn signed_in<'a, T>(
+    /// Signs in and sends the request `find`. If this machine's clock is wrong, it does so again by GitHub's clock.
+    async fn sign_in_and_find<'a, T>(
         &'a self,
         api: &'a Api,
         mask: Mask,
-        find: impl AsyncFn(&SignedIn<'a>) -> Result<T, AppError>,
-    ) -> Result<(SignedIn<'a>, T), AppError> {
-        let app = self.sign_in(api, mask, TimeDelta::zero())?;
-        match find(&app).await {
+        find: impl AsyncFn(&Session<'a>) -> Result<T, AppError>,
+    ) -> Result<(Session<'a>, T), AppError> {
+        let session = self.sign_in(api, mask, TimeDelta::zero())?;
+        match find(&session).await {
             Err(AppError::Clock { ahead: Some(ahead), .. }) => {
-                let what = format!(
+                let problem = format!(
                     "{}: the GitHub App {} signs in with GitHub's time",
-                    clocks_differ(Some(ahead)),
+                    clock_difference(Some(ahead)),
                     self.id
                 );
-                tracing::warn!("{}", Problem::new(what).help(CORRECT_CLOCK));
-                let app = self.sign_in(api, mask, ahead)?;
-                let found = find(&app).await?;
-                Ok((app, found))
+                Problem::new(problem).help(Topic::App, CORRECT_CLOCK).warn();
+                let session = self.sign_in(api, mask, ahead)?;
+                let answer = find(&session).await?;
+                Ok((session, answer))
             }
-            answer => Ok((app, answer?)),
+            answer => Ok((session, answer?)),
         }
     }
 
-    /// Checks that the owner lets it act.
-    fn check_at_work(
+    /// Checks that the owner has not suspended the App.
+    fn check_suspension(
         &self,
         installation: &Installation,
         area: impl FnOnce() -> Area,
@@ -422,32 +439,32 @@ impl App {
         Err(AppError::Suspended { app, area: area(), settings })
     }
 
-    /// Signs in from a machine whose clock is so far ahead of GitHub's.
-    fn sign_in<'a>(&'a self, api: &'a Api, mask: Mask, ahead: TimeDelta) -> Result<SignedIn<'a>, AppError> {
+    /// Signs in from a machine whose clock is `ahead` of GitHub's by this time.
+    fn sign_in<'a>(&'a self, api: &'a Api, mask: Mask, ahead: TimeDelta) -> Result<Session<'a>, AppError> {
         let app = || self.id.clone();
         let key = self.key.as_ref().map_err(|no_key| match no_key {
             NoKey::Blank => AppError::NoKey { app: app() },
-            NoKey::Unusable(what) => AppError::UnusableKey { app: app(), what: *what },
+            NoKey::Unusable(problem) => AppError::UnusableKey { app: app(), problem: *problem },
         })?;
         let now = api.clock().now() - ahead;
         let claims = Claims {
-            iat: (now - DATED_BACK).timestamp(),
-            exp: (now + SIGNED_FOR).timestamp(),
+            iat: (now - BACKDATE).timestamp(),
+            exp: (now + SIGNATURE_LIFETIME).timestamp(),
             iss: &self.id,
         };
         let jwt = key.sign(&claims);
         let jwt = jwt.map_err(|source| AppError::Signing { app: app(), source })?;
         mask_signed(mask, &jwt);
-        Ok(SignedIn { app: self, api, mask, jwt: jwt.into() })
+        Ok(Session { app: self, api, mask, jwt: jwt.into() })
     }
 }
 
-impl SignedIn<'_> {
+impl Session<'_> {
     async fn ask(&self, line: RequestLine, body: Option<&Value>) -> Result<Answer, AppError> {
         self.api.send(&Call::new(line, body, &self.jwt)).await.map_err(|error| self.explain(error))
     }
 
-    /// Tells a bad signature from other refusals.
+    /// Distinguishes a bad signature from other refusals.
     fn explain(&self, error: ApiError) -> AppError {
         let app = self.app.id.clone();
         match &error {
@@ -466,22 +483,22 @@ impl SignedIn<'_> {
             {
                 AppError::Signature { app, message: message.clone() }
             }
-            _ => AppError::Asked { app, source: Box::new(error) },
+            _ => AppError::Api { app, source: Box::new(error) },
         }
     }
 
     /// The installation that covers `repository`.
-    async fn installation(&self, repository: &RepoName) -> Result<Found, AppError> {
-        let found = self.found(format!("/repos/{repository}/installation")).await?;
-        if let Some((installation, id @ None)) = found {
-            return Ok(Found { installation, id, is_elsewhere: false });
+    async fn installation_for(&self, repository: &RepoName) -> Result<RepositoryInstallation, AppError> {
+        let of_repository = self.installation_at(format!("/repos/{repository}/installation")).await?;
+        if let Some((installation, id @ None)) = of_repository {
+            return Ok(RepositoryInstallation { installation, id, is_elsewhere: false });
         }
         let app = self.app.id.clone();
-        let of_owner = self.found_on(repository.owner()).await?;
-        if let Some((installation, id)) = found {
-            // An owner who was renamed has the same one.
+        let of_owner = self.installation_on(repository.owner()).await?;
+        if let Some((installation, id)) = of_repository {
+            // A renamed owner has the same installation.
             let is_elsewhere = of_owner.is_some_and(|(of_owner, _)| of_owner.id != installation.id);
-            return Ok(Found { installation, id, is_elsewhere });
+            return Ok(RepositoryInstallation { installation, id, is_elsewhere });
         }
         Err(match of_owner {
             Some((Installation { html_url: settings, .. }, _)) => {
@@ -492,64 +509,65 @@ impl SignedIn<'_> {
     }
 
     /// The installation on an account or an organization.
-    async fn found_on(&self, owner: &str) -> Result<Option<(Installation, Option<u64>)>, AppError> {
-        // It answers for organizations too.
-        self.found(format!("/users/{owner}/installation")).await
+    async fn installation_on(&self, owner: &str) -> Result<Option<(Installation, Option<u64>)>, AppError> {
+        // This path answers for organizations too.
+        self.installation_at(format!("/users/{owner}/installation")).await
     }
 
-    async fn found(&self, path: String) -> Result<Option<(Installation, Option<u64>)>, AppError> {
+    async fn installation_at(&self, path: String) -> Result<Option<(Installation, Option<u64>)>, AppError> {
         let line = RequestLine::new(Method::GET, path, "show the App's installation");
         match self.ask(line, None).await {
             Ok(answer) => {
                 let installation = answer.json().map_err(|error| self.explain(error))?;
-                Ok(Some((installation, answer.redirected.as_deref().and_then(id_in))))
+                Ok(Some((installation, answer.new_path.as_deref().and_then(id_in))))
             }
-            Err(AppError::Asked { source, .. }) if source.is_gone() => Ok(None),
+            Err(AppError::Api { source, .. }) if source.is_gone() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Those of `repositories` that the same installation of the App is for, with the ids of those that have another
-    /// name now; `repository` is known to be one. One that was transferred to another owner has another installation.
-    async fn selected(
+    /// The `repositories` of this installation of the App, each with its id if it has another name now; `repository`
+    /// is one of them. A repository that was transferred to another owner has another installation.
+    async fn selection(
         &self,
         repositories: BTreeSet<RepoName>,
         repository: &RepoName,
         (installation, id): (u64, Option<u64>),
     ) -> Result<BTreeMap<RepoName, Option<u64>>, AppError> {
-        let mut selected = BTreeMap::new();
+        let mut selection = BTreeMap::new();
         for name in repositories {
             if name == *repository {
-                selected.insert(name, id);
-            } else if let Some((found, id)) = self.found(format!("/repos/{name}/installation")).await?
-                && found.id == installation
+                selection.insert(name, id);
+            } else if let Some((other, id)) =
+                self.installation_at(format!("/repos/{name}/installation")).await?
+                && other.id == installation
             {
-                selected.insert(name, id);
+                selection.insert(name, id);
             }
         }
-        Ok(selected)
+        Ok(selection)
     }
 
-    /// The names that the repositories have now. GitHub gives tokens by names or by ids, and names those of a token:
-    /// one that can do nothing else is asked for, and revoked.
+    /// The present names of the repositories. GitHub mints tokens by names or by ids, and its answer names the
+    /// repositories: a token without permissions is minted for that, and revoked.
     async fn names(
         &self,
         installation: u64,
-        selected: &BTreeMap<RepoName, Option<u64>>,
+        selection: &BTreeMap<RepoName, Option<u64>>,
     ) -> Result<Vec<String>, AppError> {
-        let ids: Vec<u64> = selected.values().copied().flatten().collect();
+        let ids: Vec<u64> = selection.values().copied().flatten().collect();
         let mut new_names = BTreeMap::new();
         if !ids.is_empty() {
-            let minted = self.access_token(installation, &Limit::Ids(ids), &BTreeMap::new()).await?;
+            let reply = self.access_token(installation, &Limit::Ids(ids), &BTreeMap::new()).await?;
             let line = RequestLine::new(Method::DELETE, "/installation/token", "revoke a token");
-            if let Err(error) = self.api.send_once(&Call::new(line, None, &minted.token)).await {
-                tracing::debug!("a token is not revoked, and ends by itself within the hour: {error}");
+            if let Err(error) = self.api.send_once(&Call::new(line, None, &reply.token)).await {
+                tracing::debug!("a token is not revoked, and expires by itself within the hour: {error}");
             }
             new_names.extend(
-                minted.repositories.into_iter().map(|repository| (repository.id, repository.full_name)),
+                reply.repositories.into_iter().map(|repository| (repository.id, repository.full_name)),
             );
         }
-        let names = selected.iter().map(|(old, id)| match id.and_then(|id| new_names.get(&id)) {
+        let names = selection.iter().map(|(old, id)| match id.and_then(|id| new_names.get(&id)) {
             Some(new) => {
                 self.api.moves().say(&old.to_string(), &new.to_string());
                 new.name().to_owned()
@@ -564,8 +582,8 @@ impl SignedIn<'_> {
         installation: u64,
         repositories: &Limit,
         permissions: &BTreeMap<Permission, Level>,
-    ) -> Result<Minted, AppError> {
-        // With no permission named it would be all that the App has.
+    ) -> Result<TokenReply, AppError> {
+        // Without a permission in the request, the token would have all permissions of the App.
         let mut limits = Map::from_iter([("metadata".to_owned(), json!("read"))]);
         limits.extend(
             permissions.iter().map(|(name, level)| (name.as_str().to_owned(), json!(level.as_str()))),
@@ -578,13 +596,13 @@ impl SignedIn<'_> {
         let path = format!("/app/installations/{installation}/access_tokens");
         let line = RequestLine::new(Method::POST, path, "give the App a token");
         let answer = self.ask(line, Some(&body)).await?;
-        // The reason is dropped: it could quote the token.
-        let minted: Result<Minted, ApiError> = answer.json();
-        let minted = minted.map_err(|_| answer.unexpected("no token that can be used"));
-        let minted = minted.map_err(|error| self.explain(error))?;
-        (self.mask)(minted.token.expose_secret());
+        // The error's reason could quote the token.
+        let reply: Result<TokenReply, ApiError> = answer.json();
+        let reply = reply.map_err(|_| answer.error("it holds no usable token"));
+        let reply = reply.map_err(|error| self.explain(error))?;
+        (self.mask)(reply.token.expose_secret());
         let now = answer.date().unwrap_or_else(|| self.api.clock().now());
-        Ok(Minted { lasts: (minted.expires_at - now).min(HOUR), ..minted })
+        Ok(TokenReply { lifetime: (reply.expires_at - now).min(HOUR), ..reply })
     }
 }
 
@@ -592,7 +610,7 @@ impl SignedIn<'_> {
 enum Limit {
     Names(Vec<String>),
     Ids(Vec<u64>),
-    /// All that are selected.
+    /// All of the installation.
     None,
 }
 
@@ -603,10 +621,10 @@ struct Repository {
     full_name: RepoName,
 }
 
-/// A token as it is handed out.
+/// A new token in an answer.
 #[derive(Deserialize)]
-struct Minted {
-    #[serde(deserialize_with = "printable")]
+struct TokenReply {
+    #[serde(deserialize_with = "deserialize_token")]
     token: SecretString,
     #[serde(deserialize_with = "time")]
     expires_at: DateTime<Utc>,
@@ -614,7 +632,7 @@ struct Minted {
     permissions: Option<BTreeMap<String, String>>,
     #[serde(default)]
     repositories: Vec<Repository>,
-    /// By GitHub's clock, whatever this machine's says.
+    /// From now, by GitHub's clock alone.
     #[serde(skip)]
-    lasts: TimeDelta,
+    lifetime: TimeDelta,
 }

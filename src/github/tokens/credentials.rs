@@ -2,20 +2,20 @@
 
 use super::app::App;
 use super::lack::Grantee;
-use super::secret::{GivenToken, is_of_installation};
+use super::secret::{InputToken, is_of_installation};
 use super::sts::TokenService;
 use crate::names::RepoName;
 
-/// What the step was given to ask GitHub with.
+/// The credentials in the inputs of the step.
 #[derive(Debug, Default)]
 pub struct Credentials {
-    /// For every repository that has no other.
-    pub token: Option<GivenToken>,
-    /// For the ticket's repository.
+    /// The token for every repository without another credential.
+    pub token: Option<InputToken>,
+    /// The token for the ticket's repository.
     pub ticket: Option<TicketToken>,
-    /// A GitHub App.
+    /// The GitHub App for every repository.
     pub app: Option<App>,
-    /// Where the ticket is, if there is one.
+    /// Where the ticket is, if the step has one.
     pub place: Option<TicketPlace>,
 }
 
@@ -28,31 +28,31 @@ pub struct TicketPlace {
     pub is_here: bool,
 }
 
-/// The token for the ticket's repository, where that has one of its own.
+/// The own token of the ticket's repository.
 #[derive(Debug)]
 pub enum TicketToken {
-    /// The step was given it.
-    Given(RepoName, GivenToken),
+    /// It is in an input.
+    Input(RepoName, InputToken),
     /// A token service gives it.
-    Exchanged(Box<TokenService>),
+    Service(Box<TokenService>),
 }
 
 impl TicketToken {
     fn repository(&self) -> &RepoName {
         match self {
-            Self::Given(repository, _) => repository,
-            Self::Exchanged(service) => service.repository(),
+            Self::Input(repository, _) => repository,
+            Self::Service(service) => service.repository(),
         }
     }
 }
 
-/// Where the token of a repository comes from.
+/// The source of a repository's token.
 #[derive(Debug)]
 pub(super) enum Source<'a> {
-    /// The step was given it.
-    Given(&'a GivenToken),
+    /// It is in an input.
+    Input(&'a InputToken),
     /// This service gives it.
-    Exchanged(&'a TokenService),
+    Service(&'a TokenService),
     /// This App mints it.
     App(&'a App),
 }
@@ -60,41 +60,41 @@ pub(super) enum Source<'a> {
 impl Source<'_> {
     /// Whether it is a token of an account, and not one of an App's installation.
     pub(super) fn is_of_account(&self) -> bool {
-        let Self::Given(GivenToken { secret: Some(secret), .. }) = self else { return false };
+        let Self::Input(InputToken { secret: Some(secret), .. }) = self else { return false };
         !is_of_installation(secret)
     }
 
-    /// What is granted the permissions of such a token.
+    /// The holder of the permissions of such a token.
     pub(super) fn grantee(&self) -> Grantee {
         match self {
-            Self::Given(_) => Grantee::Token,
-            Self::Exchanged(service) => Grantee::Policy(service.policy_file()),
+            Self::Input(_) => Grantee::Token,
+            Self::Service(service) => Grantee::Policy(service.policy_file()),
             Self::App(app) => Grantee::App(app.id.clone()),
         }
     }
 }
 
 impl Credentials {
-    /// Where the token for `repository` comes from, if the step has any for it.
+    /// The source of the token for `repository`, if the step has any.
     pub(super) fn source(&self, repository: &RepoName) -> Option<Source<'_>> {
         match &self.ticket {
             Some(ticket) if ticket.repository() == repository => Some(match ticket {
-                TicketToken::Given(_, token) => Source::Given(token),
-                TicketToken::Exchanged(service) => Source::Exchanged(service),
+                TicketToken::Input(_, token) => Source::Input(token),
+                TicketToken::Service(service) => Source::Service(service),
             }),
-            _ => self.app.as_ref().map(Source::App).or(self.token.as_ref().map(Source::Given)),
+            _ => self.app.as_ref().map(Source::App).or(self.token.as_ref().map(Source::Input)),
         }
     }
 
-    /// Where the token comes from with which the members of `organization` are read, if the step has any for that:
-    /// the App may be allowed to read them, and `github.token` never is.
+    /// The source of the token that reads the members of `organization`, if the step has any: the App may have the
+    /// permission, `github.token` never has.
     pub(super) fn source_of_members(&self, organization: &str) -> Option<Source<'_>> {
         let of_ticket = || {
             let ticket = self.ticket.as_ref()?;
             self.source(ticket.repository())
                 .filter(|_| ticket.repository().owner().eq_ignore_ascii_case(organization))
         };
-        self.app.as_ref().map(Source::App).or(self.token.as_ref().map(Source::Given)).or_else(of_ticket)
+        self.app.as_ref().map(Source::App).or(self.token.as_ref().map(Source::Input)).or_else(of_ticket)
     }
 
     /// Where the ticket is, if it is in `repository` and has no token of its own.
@@ -104,12 +104,12 @@ impl Credentials {
         (!has_own).then_some(place)
     }
 
-    /// Whether requests to both repositories are made by the same account, as far as the step knows.
-    pub(super) fn are_the_same_for(&self, one: &RepoName, other: &RepoName) -> bool {
+    /// Whether the same account asks in both repositories; no if the step cannot know.
+    pub(super) fn is_same_account(&self, one: &RepoName, other: &RepoName) -> bool {
         match (self.source(one), self.source(other)) {
-            (Some(Source::Given(one)), Some(Source::Given(other))) => one.is_same_as(other),
-            (Some(Source::Exchanged(one)), Some(Source::Exchanged(other))) => std::ptr::eq(one, other),
-            // It acts under one name wherever it is installed.
+            (Some(Source::Input(one)), Some(Source::Input(other))) => one.is_same_as(other),
+            (Some(Source::Service(one)), Some(Source::Service(other))) => std::ptr::eq(one, other),
+            // An App acts under one name wherever it is installed.
             (Some(Source::App(_)), Some(Source::App(_))) => true,
             _ => false,
         }
@@ -126,16 +126,16 @@ mod tests {
         let [hub, web, site] =
             ["acme/hub", "acme/web", "globex/site"].map(|name| name.parse().expect("a name"));
         let credentials = |token: Option<&str>, ticket: Option<&str>, app: bool| {
-            let given = |text: &str| GivenToken::new("token", text);
+            let input_token = |text: &str| InputToken::new("token", text);
             Credentials {
-                token: token.map(given),
-                ticket: ticket.map(|text| TicketToken::Given(RepoName::clone(&hub), given(text))),
+                token: token.map(input_token),
+                ticket: ticket.map(|text| TicketToken::Input(RepoName::clone(&hub), input_token(text))),
                 app: app.then(|| App { id: "Iv1".into(), key: Err(NoKey::Blank) }),
                 place: None,
             }
         };
         let same = |credentials: Credentials, one: &RepoName, other: &RepoName| {
-            credentials.are_the_same_for(one, other)
+            credentials.is_same_account(one, other)
         };
         assert!(same(credentials(Some("a"), None, false), &hub, &web));
         assert!(same(credentials(Some("a"), Some("a"), false), &hub, &web));
@@ -151,15 +151,15 @@ mod tests {
         let hub: RepoName = "acme/hub".parse().expect("a name");
         let input = |app: bool, token: bool, organization: &str| {
             let credentials = Credentials {
-                token: token.then(|| GivenToken::new("token", "a")),
-                ticket: Some(TicketToken::Given(hub.clone(), GivenToken::new("ticket-token", "b"))),
+                token: token.then(|| InputToken::new("token", "a")),
+                ticket: Some(TicketToken::Input(hub.clone(), InputToken::new("ticket-token", "b"))),
                 app: app.then(|| App { id: "Iv1".into(), key: Err(NoKey::Blank) }),
                 place: None,
             };
             match credentials.source_of_members(organization) {
                 Some(Source::App(_)) => "the App",
-                Some(Source::Given(token)) => token.input,
-                Some(Source::Exchanged(_)) => "a token service",
+                Some(Source::Input(token)) => token.input,
+                Some(Source::Service(_)) => "a token service",
                 None => "nothing",
             }
         };

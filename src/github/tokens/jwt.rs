@@ -1,8 +1,8 @@
-//! JSON Web Tokens, which a GitHub App signs in with, and the private key that signs them.
+//! JSON Web Tokens, with which a GitHub App signs in, and the private key that signs them.
 //!
 //! The crate `jsonwebtoken` writes them and leaves the cryptography to another crate: here to ring,
-//! which is linked for TLS already. The crate `rsa`, which it could bring along, leaks its key through
-//! the time that it takes ([RUSTSEC-2023-0071](https://rustsec.org/advisories/RUSTSEC-2023-0071)).
+//! which is linked for TLS already. The alternative, the crate `rsa`, leaks its key through its timing
+//! ([RUSTSEC-2023-0071](https://rustsec.org/advisories/RUSTSEC-2023-0071)).
 
 use base64::Engine;
 use base64::alphabet;
@@ -16,39 +16,39 @@ use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use rustls::pki_types::pem::{PemObject, SectionKind};
 use serde::Serialize;
 
-use crate::problem::Help;
+use crate::problem::{Advice, Help, Topic};
 
-/// Why a text is not a key to sign with. None of it is quoted.
+/// Why a text is not a private key of an App. Messages do not quote the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// It is not a key file.
     #[error("neither PEM nor base64 of it")]
     NoPem,
-    /// It needs a password, and the step is given none.
+    /// It needs a password, and the step has none.
     #[error("encrypted")]
     Encrypted,
     /// It is a key for SSH.
     #[error("an OpenSSH key, which no GitHub App has")]
     OpenSsh,
-    /// It is what the App's settings show of a key.
-    #[error("the fingerprint of a key, and not the key")]
+    /// It is the fingerprint that the App's settings show.
+    #[error("the fingerprint of a key, not the key")]
     Fingerprint,
-    /// It is the half that cannot sign.
-    #[error("a public key, and not the private one")]
+    /// It is the public half, which cannot sign.
+    #[error("a public key, not the private one")]
     Public,
     /// It is a certificate, or a key of another kind.
-    #[error("PEM of something else than a private RSA key")]
+    #[error("PEM of something other than a private RSA key")]
     OtherKind,
-    /// It is a private RSA key in form, and cannot sign.
+    /// It has the form of a private RSA key, and cannot sign.
     #[error("not a private RSA key of 2048 bits or more, or it is cut short")]
     Unusable,
 }
 
 impl Help for KeyError {
-    fn help(&self) -> Option<String> {
+    fn help(&self) -> Option<Advice> {
         let file = "the whole .pem file that GitHub gave when the key was generated";
         let another = "if it is lost, generate another private key in the App's settings";
-        Some(match self {
+        let text = match self {
             Self::Encrypted => {
                 format!("put {file} into the secret, as it was before it was encrypted; {another}")
             }
@@ -60,11 +60,12 @@ impl Help for KeyError {
             | Self::Unusable => {
                 format!("put {file} into the secret; {another}")
             }
-        })
+        };
+        Some(Topic::PrivateKey.advice(text))
     }
 }
 
-/// Base64 of either alphabet; secrets are pasted without the padding too.
+/// Base64 of either alphabet, with or without padding: people paste secrets in each form.
 const ENCODINGS: [GeneralPurpose; 2] = {
     let any_padding = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     [
@@ -73,7 +74,7 @@ const ENCODINGS: [GeneralPurpose; 2] = {
     ]
 };
 
-/// A key may be packed so often: some tools encode what was encoded before.
+/// The most layers of base64 around a key: some tools encode it again.
 const MOST_WRAPPERS: usize = 3;
 
 /// A private RSA key.
@@ -81,8 +82,8 @@ const MOST_WRAPPERS: usize = 3;
 pub struct SigningKey(EncodingKey);
 
 impl SigningKey {
-    /// Reads a key as GitHub gives it to the owner of an App (PKCS#1), or as PKCS#8: PEM, however its line breaks
-    /// have come through, or base64 of either.
+    /// Reads a key as GitHub gives it to the owner of an App (PKCS#1), or as PKCS#8: PEM, even with damaged line
+    /// breaks, or base64 of either.
     ///
     /// # Errors
     ///
@@ -91,17 +92,17 @@ impl SigningKey {
         let mut der = None;
         let mut text = text.to_owned();
         for _ in 0..MOST_WRAPPERS {
-            if let Some(problem) = something_else(&text) {
+            if let Some(problem) = mistake_in(&text) {
                 return Err(problem);
             }
             if let Some(pem) = pem_in(&text) {
                 der = Some(der_of(&pem)?);
                 break;
             }
-            let packed: String =
+            let base64: String =
                 text.replace("\\r", "").replace("\\n", "").chars().filter(|c| !is_noise(*c)).collect();
-            let unpacked = ENCODINGS.iter().find_map(|encoding| encoding.decode(&packed).ok());
-            text = match String::from_utf8(unpacked.ok_or(KeyError::NoPem)?) {
+            let bytes = ENCODINGS.iter().find_map(|encoding| encoding.decode(&base64).ok());
+            text = match String::from_utf8(bytes.ok_or(KeyError::NoPem)?) {
                 Ok(text) => text,
                 Err(bytes) => {
                     der = Some(bytes.into_bytes()).filter(|der| key_pair(der).is_some());
@@ -114,20 +115,20 @@ impl SigningKey {
         Ok(Self(EncodingKey::from_rsa_der(&der)))
     }
 
-    /// A token that says `claims`, signed as RS256.
+    /// A token with `claims`, signed as RS256.
     ///
     /// # Errors
     ///
     /// When the key cannot sign.
     pub fn sign(&self, claims: &impl Serialize) -> Result<String, jsonwebtoken::errors::Error> {
-        // Another provider that this process has installed already signs as well.
+        // If this process has installed another provider already, that one signs as well.
         let _ = RING.install_default();
         jsonwebtoken::encode(&Header::new(Algorithm::RS256), claims, &self.0)
     }
 }
 
-/// What is pasted in place of a private key.
-fn something_else(text: &str) -> Option<KeyError> {
+/// The kind of a text that people paste in place of a private key.
+fn mistake_in(text: &str) -> Option<KeyError> {
     let starts = |words: &[&str]| words.iter().any(|word| text.trim_start().starts_with(word));
     let says = |words: &str| text.contains(words);
     if starts(&["SHA256:", "MD5:"]) {
@@ -143,16 +144,16 @@ fn something_else(text: &str) -> Option<KeyError> {
     }
 }
 
-/// What stands between the characters of a key without a meaning.
+/// Whether `c` may stand between the characters of a key, and means nothing.
 fn is_noise(c: char) -> bool {
     c.is_whitespace() || matches!(c, '"' | '\'' | '\u{feff}')
 }
 
-/// The first section of PEM in `text`, with its line breaks where they belong and an end.
+/// The first section of PEM in `text`, with correct line breaks and an end.
 fn pem_in(text: &str) -> Option<String> {
-    let (_, begun) = text.split_once("-----BEGIN ")?;
-    let (label, begun) = begun.split_once("-----")?;
-    let body = begun.split_once("-----").map_or(begun, |(body, _)| body);
+    let (_, rest) = text.split_once("-----BEGIN ")?;
+    let (label, rest) = rest.split_once("-----")?;
+    let body = rest.split_once("-----").map_or(rest, |(body, _)| body);
     let body = body.replace("\\r", "").replace("\\n", "");
     let body: String = body.chars().filter(|c| !is_noise(*c)).collect();
     Some(format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n"))
@@ -178,7 +179,7 @@ static RING: CryptoProvider = CryptoProvider {
         (Algorithm::RS256, None) => Err(ErrorKind::InvalidKeyFormat.into()),
         _ => Err(ErrorKind::InvalidAlgorithm.into()),
     },
-    // This action reads tokens only to name their claims; the service that takes a token verifies it.
+    // This action reads tokens only to name their claims. The service that gets a token verifies it.
     verifier_factory: |_, _| Err(ErrorKind::InvalidAlgorithm.into()),
     key_utils: KeyUtils::new_unimplemented(),
 };
@@ -188,8 +189,8 @@ struct Rs256(RsaKeyPair);
 impl Signer<Vec<u8>> for Rs256 {
     fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, SignatureError> {
         let mut signature = vec![0; self.0.public().modulus_len()];
-        let signed = self.0.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature);
-        signed.map(|()| signature).map_err(|_| SignatureError::new())
+        let result = self.0.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature);
+        result.map(|()| signature).map_err(|_| SignatureError::new())
     }
 }
 
@@ -266,7 +267,7 @@ mod tests {
             ("", KeyError::NoPem),
         ] {
             assert_eq!(SigningKey::parse(text).err(), Some(problem), "{text}");
-            assert!(problem.help().is_some_and(|help| help.contains(".pem file")));
+            assert!(problem.help().is_some_and(|help| help.text.contains(".pem file")));
         }
     }
 }

@@ -1,24 +1,25 @@
 //! A permission that a token lacks, and where people grant it.
 
 use crate::names::RepoName;
+use crate::problem::{Advice, Topic};
 
 /// A permission that a token lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lack {
-    /// Where it is lacking.
+    /// The repository where the token lacks it.
     pub repository: RepoName,
     /// The permission as people grant it, `issues: write` in a code span.
     pub permissions: String,
-    /// What the permission is granted to.
+    /// The holder that needs the permission.
     pub grantee: Grantee,
 }
 
-/// What is granted permissions.
+/// A holder of permissions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Grantee {
-    /// A token that the step was given.
+    /// The token of an input.
     Token,
-    /// The account of a token that the step was given: a token may do no more than its account.
+    /// The account of an input's token: a token may do no more than its account.
     Account,
     /// A GitHub App, by its id.
     App(String),
@@ -27,14 +28,14 @@ pub enum Grantee {
 }
 
 impl Lack {
-    /// Where to grant the permission, in the imperative.
-    pub(in crate::github) fn remedy(&self) -> String {
+    /// How to grant the permission.
+    pub(in crate::github) fn remedy(&self) -> Advice {
         let Self { repository, permissions, grantee } = self;
-        match grantee {
+        let text = match grantee {
             Grantee::Token => format!("grant the token {permissions} on {repository}"),
             Grantee::Account => format!(
-                "give the account of the token the role write on {repository}, without which it may not change what \
-                 others have written there; or give the step a token of a GitHub App"
+                "give the token's account the role write on {repository}: without it, the account may not change texts \
+                 of others there; or give the step a token of a GitHub App"
             ),
             Grantee::App(app) => format!(
                 "grant the GitHub App {app} {permissions} on {repository}: add it in the App's settings, and \
@@ -43,6 +44,7 @@ impl Lack {
             Grantee::Policy(file) => {
                 format!("grant {permissions} in `{file}` on the default branch of {repository}")
             }
-        }
+        };
+        Topic::Permission.advice(text)
     }
 }

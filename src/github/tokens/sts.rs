@@ -1,5 +1,5 @@
-//! A token for one repository in exchange for the job's identity: a security token service believes
-//! the identity as far as a trust policy in the repository says. No secret is kept anywhere.
+//! A token for one repository in exchange for the job's identity. A security token service checks
+//! the identity by a trust policy in the repository. No secret is kept anywhere.
 //!
 //! The service speaks [octo-sts's protocol](https://github.com/octo-sts/app/blob/main/docs/token-exchange.md).
 
@@ -12,13 +12,13 @@ use serde::Deserialize;
 use url::Url;
 
 use super::identity::{Identity, IdentityError};
-use super::secret::{Mask, printable};
+use super::secret::{Mask, deserialize_token};
 use crate::github::api::{Api, ApiError, Call, RequestLine};
 use crate::job::{Clock, IdentityRequest};
 use crate::names::RepoName;
-use crate::problem::Help;
+use crate::problem::{Advice, Help, Topic};
 
-/// A security token service, and what it is asked for.
+/// A security token service, with the trust policy and the repository of its tokens.
 #[derive(Debug)]
 pub struct TokenService {
     api: Api,
@@ -26,7 +26,7 @@ pub struct TokenService {
     /// The name of the trust policy.
     policy: String,
     repository: RepoName,
-    /// How the job asks for its identity; none if it may not.
+    /// The request for the job's identity; none if the job may not ask for it.
     job: Option<IdentityRequest>,
 }
 
@@ -36,7 +36,7 @@ pub enum StsError {
     /// The job has no identity to exchange.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// The service does not believe the identity, or finds no policy.
+    /// The service does not accept the identity, or finds no policy.
     #[error("{service} gives no token for {repository}: {message} (presented: {claims})")]
     Refused {
         /// The service.
@@ -52,8 +52,8 @@ pub enum StsError {
         /// The claims of the identity.
         claims: String,
     },
-    /// The service does not answer as it should.
-    #[error("{service} gives no answer that is of use")]
+    /// The service gives no answer, or an unclear one.
+    #[error("{service} gives no usable answer")]
     Unanswered {
         /// The service.
         service: String,
@@ -61,8 +61,8 @@ pub enum StsError {
         #[source]
         source: Box<ApiError>,
     },
-    /// The service answers without a token that can be sent.
-    #[error("{service} gives no answer that is of use: there is no token in it")]
+    /// The answer of the service holds no token that can be sent.
+    #[error("{service} gives no usable answer: it holds no token")]
     NoToken {
         /// The service.
         service: String,
@@ -70,32 +70,33 @@ pub enum StsError {
 }
 
 impl Help for StsError {
-    fn help(&self) -> Option<String> {
-        Some(match self {
+    fn help(&self) -> Option<Advice> {
+        let text = match self {
             Self::Identity(error) => return error.help(),
             Self::Refused { status: StatusCode::NOT_FOUND, repository, policy, .. } => format!(
                 "put the trust policy into `{policy}` on the default branch of {repository}, and install the \
                  service's App there"
             ),
             Self::Refused { repository, policy, .. } => format!(
-                "correct `{policy}` on the default branch of {repository}: what it expects must fit what was presented"
+                "correct `{policy}` on the default branch of {repository}: its conditions must fit the presented claims"
             ),
             Self::Unanswered { .. } | Self::NoToken { .. } => {
                 "check `sts-url`, and that the runner reaches it".to_owned()
             }
-        })
+        };
+        Some(Topic::TokenService.advice(text))
     }
 }
 
 #[derive(Deserialize)]
 struct Reply {
-    #[serde(deserialize_with = "printable")]
+    #[serde(deserialize_with = "deserialize_token")]
     token: SecretString,
 }
 
 impl TokenService {
-    /// The service at `url`, which is reached through `octocrab`, and is to give a token for
-    /// `repository` by the trust policy of this name.
+    /// The service at `url` behind `octocrab`, which gives tokens for `repository` by the trust policy of this
+    /// name.
     #[must_use]
     pub fn new(
         octocrab: Octocrab,
@@ -116,7 +117,7 @@ impl TokenService {
 
     /// Exchanges the job's identity for a token.
     ///
-    /// May be repeated: it is another token then.
+    /// May be repeated: each answer is another token.
     pub(super) async fn exchange(&self, mask: Mask) -> Result<SecretString, StsError> {
         let identity = Identity::of_job(self.job.as_ref(), &self.url, &self.api, mask).await?;
         let mut url = self.url.clone();
@@ -129,7 +130,7 @@ impl TokenService {
         let line = RequestLine::new(Method::GET, url, purpose);
         let answer = self.api.send(&Call::new(line, None, identity.secret())).await;
         let answer = answer.map_err(|error| self.explain(error, &identity))?;
-        // The reason is dropped: it could quote the token.
+        // The error's reason could quote the token.
         let reply: Result<Reply, ApiError> = answer.json();
         let Reply { token } = reply.map_err(|_| StsError::NoToken { service: self.name() })?;
         mask(token.expose_secret());
@@ -146,13 +147,13 @@ impl TokenService {
             repository: self.repository.clone(),
             policy: self.policy_file(),
             status,
-            // A service that repeats what it was given must not bring it into the log.
-            message: identity.hidden_in(&message),
+            // The message of a service may quote the identity, which must not get into the log.
+            message: identity.redact(&message),
             claims: identity.claims(),
         }
     }
 
-    /// Where the trust policy is in the repository.
+    /// The path of the trust policy in the repository.
     pub(super) fn policy_file(&self) -> String {
         format!(".github/chainguard/{}.sts.yaml", self.policy)
     }

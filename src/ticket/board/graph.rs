@@ -1,5 +1,4 @@
-//! The board's graph: which target waits for which, and for which gate, where a row a target does not show that as
-//! well.
+//! The board's graph of targets and gates that targets wait for, if the rows of the table do not show that as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,37 +6,37 @@ use crate::names::TargetName;
 use crate::ticket::state::{Target, Ticket};
 use crate::ticket::text;
 
-/// As many targets are drawn; a larger graph is no help to anybody.
-const TARGETS_DRAWN: usize = 15;
+/// The most targets in a graph; a larger one is not readable.
+const TARGETS_LIMIT: usize = 15;
 
-/// Which target waits for which, as a [mermaid](https://mermaid.js.org/syntax/flowchart.html) graph: all of
-/// them, else those that are not released. Blank where nothing waits, and where there are only pairs.
+/// A [mermaid](https://mermaid.js.org/syntax/flowchart.html) graph of all targets, else of those that are not released.
+/// Blank if no target waits, or if there are only pairs.
 pub(super) fn graph(ticket: &Ticket) -> String {
     if ticket.targets.values().all(|target| target.status.is_started()) {
         return String::new();
     }
     let all = edges(ticket, |_| true);
     let open = || edges(ticket, |target| target.is_none_or(|target| !target.status.is_released()));
-    let edges = if nodes(&all).len() > TARGETS_DRAWN { open() } else { all };
-    let is_small = (1..=TARGETS_DRAWN).contains(&nodes(&edges).len());
+    let edges = if nodes(&all).len() > TARGETS_LIMIT { open() } else { all };
+    let is_small = (1..=TARGETS_LIMIT).contains(&nodes(&edges).len());
     if is_small && !has_only_pairs(&edges) { drawing(ticket, &edges) } else { String::new() }
 }
 
-/// Which target is needed by which, of those that are `shown`.
-fn edges(ticket: &Ticket, shown: impl Fn(Option<&Target>) -> bool) -> Vec<(&str, &str)> {
-    let is_shown = |name: &TargetName| shown(ticket.targets.get(name));
-    let by_need = ticket.targets.iter().filter(|(name, _)| is_shown(name)).flat_map(|(name, target)| {
-        let needs = target.needs.iter().filter(|needed| is_shown(needed));
-        needs.map(|needed| (needed.as_str(), name.as_str()))
+/// Pairs of a needed target and the one that needs it, among the targets that `is_in_graph` accepts.
+fn edges(ticket: &Ticket, is_in_graph: impl Fn(Option<&Target>) -> bool) -> Vec<(&str, &str)> {
+    let is_node = |name: &TargetName| is_in_graph(ticket.targets.get(name));
+    let by_need = ticket.targets.iter().filter(|(name, _)| is_node(name)).flat_map(|(name, target)| {
+        let needs = target.needs.iter().filter(|need| is_node(need));
+        needs.map(|need| (need.as_str(), name.as_str()))
     });
     by_need.collect()
 }
 
 fn nodes<'a>(edges: &[(&'a str, &'a str)]) -> BTreeSet<&'a str> {
-    edges.iter().flat_map(|(needed, name)| [*needed, *name]).collect()
+    edges.iter().flat_map(|(need, name)| [*need, *name]).collect()
 }
 
-/// Whether each target stands in one pair at most: its row says that as well.
+/// Whether each target is in one pair at most: the rows of the table say that as well.
 fn has_only_pairs(edges: &[(&str, &str)]) -> bool {
     nodes(edges).len() == 2 * edges.len()
 }
@@ -48,8 +47,8 @@ fn drawing(ticket: &Ticket, edges: &[(&str, &str)]) -> String {
     for (name, id) in &ids {
         out += &format!("  t{id}{}\n", node(ticket, name));
     }
-    for (needed, name) in edges {
-        out += &format!("  t{} --> t{}\n", ids[needed], ids[name]);
+    for (need, name) in edges {
+        out += &format!("  t{} --> t{}\n", ids[need], ids[name]);
     }
     out + "```\n\n"
 }
@@ -65,9 +64,8 @@ fn node(ticket: &Ticket, name: &str) -> String {
     }
 }
 
-/// A name that a quoted label of a graph shows as it is: what mermaid or HTML could take for more is
-/// left out.
+/// A name for a quoted label, without characters that have a meaning in mermaid or HTML.
 fn in_graph(name: &str) -> String {
-    let kept = name.chars().map(|c| if "\"`<>#&;{}[]|\\@%".contains(c) || c.is_control() { ' ' } else { c });
-    text::cut(&kept.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" "), 40)
+    let chars = name.chars().map(|c| if "\"`<>#&;{}[]|\\@%".contains(c) || c.is_control() { ' ' } else { c });
+    text::cut(&chars.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" "), 40)
 }

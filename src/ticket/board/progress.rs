@@ -1,141 +1,141 @@
-//! How far a target is, as far as a row has room for it: its stages, what was said of the one that
-//! decides, or what it waits for.
+//! A target's progress in the room of a row: its stages, the message of the stage that decides, or the targets and
+//! gates that it waits for.
 
 use std::cmp::Reverse;
 
-use super::{NO_BREAK_SPACE, because, bold, unpinged};
+use super::{NO_BREAK_SPACE, bold, reason_text, silent_login};
 use crate::names::TargetName;
 use crate::ticket::reason::{Reason, and};
 use crate::ticket::state::{Stage, Target, Ticket};
 use crate::ticket::status::{Status, TargetStatus, Word};
 use crate::ticket::text;
 
-/// Stages are listed up to this length; those that matter least are counted only.
+/// The most characters of the stages; the least important ones beyond that are only counted.
 const STAGES_LIMIT: usize = 36;
 
-/// A stage's name is cut at this length.
+/// The most characters of a stage's name.
 const NAME_LIMIT: usize = 24;
 
-/// A message is its first line, cut so that it ends here.
+/// The most characters of the stages and the message, which is cut to its first line.
 const LIMIT: usize = 46;
 
-/// A message is no shorter for long names of stages.
+/// The room of a message behind long names of stages.
 const MESSAGE_LIMIT: usize = 20;
 
-/// As many targets are listed that one waits for.
-const AWAITED_LISTED: usize = 4;
+/// The most targets that are listed as needs.
+const NEEDS_LIMIT: usize = 4;
 
-/// How far the target is. What `situation`, the box above the table, says of it is not said again.
+/// The target's progress. A message that is in `situation`, the box above the table, is not repeated.
 pub(super) fn progress(ticket: &Ticket, name: &TargetName, target: &Target, situation: &str) -> String {
     if target.status == TargetStatus::Waiting {
-        return waits(ticket, name, target, bold);
+        return wait_text(ticket, name, target, bold);
     }
-    if let Some(decided) = decided(target) {
-        return decided;
+    if let Some(decision) = decision(target) {
+        return decision;
     }
     let stages = stages(target);
     let attempt = target.run.as_ref().map(|run| run.attempt);
     let attempt = attempt.filter(|attempt| *attempt > 1 && !target.status.is_released());
     let attempt = attempt.map(|attempt| format!("attempt{NO_BREAK_SPACE}{attempt}"));
-    let said = target.stage.as_ref().and_then(|stage| stage.message.clone());
-    let said = said.or_else(|| because(ticket, name, target));
-    // The box says who has to approve what.
-    let said = said.filter(|said| !said.trim().is_empty() && target.status != TargetStatus::Review);
+    let message = target.stage.as_ref().and_then(|stage| stage.message.clone());
+    let message = message.or_else(|| reason_text(ticket, name, target));
+    // The box names the reviewers.
+    let message =
+        message.filter(|message| !message.trim().is_empty() && target.status != TargetStatus::Review);
     let room = LIMIT.saturating_sub(text::length(&stages)).max(MESSAGE_LIMIT);
-    let said = said.map(|said| brief(text::first_line(&said), room));
-    let said = said.filter(|said| !says(situation, name, said));
-    let parts = [attempt, Some(stages).filter(|stages| !stages.is_empty()), said];
+    let message = message.map(|message| brief(text::first_line(&message), room));
+    let message = message.filter(|message| !says(situation, name, message));
+    let parts = [attempt, Some(stages).filter(|stages| !stages.is_empty()), message];
     parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
 
-/// Who has decided that the target is held or skipped, and why.
-fn decided(target: &Target) -> Option<String> {
-    match target.because.as_ref()?.known()? {
+/// The person who holds or has skipped the target, with the reason.
+fn decision(target: &Target) -> Option<String> {
+    match target.reason.as_ref()?.as_known()? {
         Reason::OnHold { by, why } | Reason::Skipped { by, why } => {
             let why = why.as_deref().map(|why| format!(": {}", brief(text::first_line(why), LIMIT)));
-            Some(format!("by {}{}", unpinged(by), why.unwrap_or_default()))
+            Some(format!("by {}{}", silent_login(by), why.unwrap_or_default()))
         }
         _ => None,
     }
 }
 
-/// What a target waits for: `after web; cli failed; 🚦 go`. `render` renders the name of another target.
-pub(super) fn waits(
+/// The targets, gates or freeze that a target waits for: `after web; cli failed; 🚦 go`. `render` renders a name.
+pub(super) fn wait_text(
     ticket: &Ticket,
     name: &TargetName,
     target: &Target,
     render: impl Fn(&TargetName) -> String,
 ) -> String {
     let gates = ticket.closed_gates(name, &target.needs);
-    let gates = gates.iter().map(|of| format!("{} {}", of.emoji(), render(&of.gate.name)));
-    let clauses: Vec<String> = awaits(ticket, target, &render).into_iter().chain(gates).collect();
+    let gates = gates.iter().map(|standing| format!("{} {}", standing.emoji(), render(&standing.gate.name)));
+    let clauses: Vec<String> = need_clauses(ticket, target, &render).into_iter().chain(gates).collect();
     if !clauses.is_empty() {
         return clauses.join("; ");
     }
-    if let Some(Word::Known(Reason::Frozen { to, why })) = &target.because {
+    if let Some(Word::Known(Reason::Frozen { to, why })) = &target.reason {
         let why = why.as_deref().map(|why| format!(": {}", brief(text::first_line(why), LIMIT)));
         return format!("until {}{}", to.format("%Y-%m-%d %H:%M UTC"), why.unwrap_or_default());
     }
-    // What it waited for was released, and no dispatch has looked since.
+    // Its needs were released after the last dispatch.
     let starts = if target.follower.is_some() { "starts next" } else { "ready for the next dispatch" };
     starts.to_owned()
 }
 
-/// The targets that it waits for, in as many clauses.
-fn awaits(ticket: &Ticket, target: &Target, name: impl Fn(&TargetName) -> String) -> Vec<String> {
-    let awaited: Vec<_> = ticket.awaited(&target.needs).collect();
-    if awaited.is_empty() {
+/// The targets that it waits for: a clause for those under way, for the failed and for the cancelled ones.
+fn need_clauses(ticket: &Ticket, target: &Target, name: impl Fn(&TargetName) -> String) -> Vec<String> {
+    let needs: Vec<_> = ticket.unreleased_needs(&target.needs).collect();
+    if needs.is_empty() {
         return Vec::new();
     }
-    let with = |fits: &dyn Fn(Option<TargetStatus>) -> bool| -> Vec<&TargetName> {
-        awaited.iter().filter(|(_, status)| fits(*status)).map(|(name, _)| *name).collect()
+    let needs_with = |fits: &dyn Fn(Option<TargetStatus>) -> bool| -> Vec<&TargetName> {
+        needs.iter().filter(|(_, status)| fits(*status)).map(|(name, _)| *name).collect()
     };
-    let open = with(&|status| !status.is_some_and(TargetStatus::is_bad));
-    let mut failed = with(&|status| status == Some(TargetStatus::Failed));
-    let mut cancelled = with(&|status| status == Some(TargetStatus::Cancelled));
-    if failed.is_empty() && cancelled.is_empty() {
-        // A target further back may be the one that holds it up.
-        match ticket.held_up_by(&target.needs) {
-            Some((name, TargetStatus::Cancelled)) => cancelled.push(name),
-            Some((name, _)) => failed.push(name),
+    let open_needs = needs_with(&|status| !status.is_some_and(TargetStatus::is_bad));
+    let mut failed_needs = needs_with(&|status| status == Some(TargetStatus::Failed));
+    let mut cancelled_needs = needs_with(&|status| status == Some(TargetStatus::Cancelled));
+    if failed_needs.is_empty() && cancelled_needs.is_empty() {
+        // A need of its needs may block it.
+        match ticket.blocker(&target.needs) {
+            Some((name, TargetStatus::Cancelled)) => cancelled_needs.push(name),
+            Some((name, _)) => failed_needs.push(name),
             None => {}
         }
     }
-    let was = if cancelled.len() > 1 { " were cancelled" } else { " was cancelled" };
-    let clauses = [("after ", open, ""), ("", failed, " failed"), ("", cancelled, was)];
-    let filled = clauses.iter().filter(|(_, names, _)| !names.is_empty());
-    filled.map(|(before, names, after)| format!("{before}{}{after}", listed(names, &name))).collect()
+    let was = if cancelled_needs.len() > 1 { " were cancelled" } else { " was cancelled" };
+    let clauses = [("after ", open_needs, ""), ("", failed_needs, " failed"), ("", cancelled_needs, was)];
+    let clauses = clauses.iter().filter(|(_, names, _)| !names.is_empty());
+    clauses.map(|(before, names, after)| format!("{before}{}{after}", join_needs(names, &name))).collect()
 }
 
 /// `web, api and 3 more`
-fn listed(names: &[&TargetName], name: impl Fn(&TargetName) -> String) -> String {
-    let more = names.len().saturating_sub(AWAITED_LISTED);
-    let names = names.iter().take(AWAITED_LISTED).map(|of| name(of));
+fn join_needs(names: &[&TargetName], name: impl Fn(&TargetName) -> String) -> String {
+    let more = names.len().saturating_sub(NEEDS_LIMIT);
+    let names = names.iter().take(NEEDS_LIMIT).map(|need| name(need));
     and(&names.chain((more > 0).then(|| format!("{more} more"))).collect::<Vec<_>>())
 }
 
-/// `✅ build ✅ test 🔄 publish`: as many stages as a row has room for. Of a target that is released, and whose
-/// stages all went well, they say nothing more.
+/// The stages that fit: `✅ build ✅ test 🔄 publish`. Blank if the target is released and all its stages went well.
 fn stages(target: &Target) -> String {
     if target.status.is_released() && target.stages.iter().all(|stage| stage.status.is_good()) {
         return String::new();
     }
-    let stages = shown(target);
+    let stages = stages_in_order(target);
     let mut by_weight: Vec<usize> = (0..stages.len()).collect();
     by_weight.sort_by_key(|at| (*at + 1 < stages.len(), weight(&stages[*at].status), Reverse(*at)));
     let mut length = 0;
-    let (mut listed, left_out): (Vec<usize>, Vec<usize>) = by_weight.into_iter().partition(|at| {
+    let (mut fitting, left_out): (Vec<usize>, Vec<usize>) = by_weight.into_iter().partition(|at| {
         let is_first = length == 0;
         length += text::length(&stage_text(stages[*at])) + 1;
         is_first || length <= STAGES_LIMIT
     });
-    listed.sort_unstable();
+    fitting.sort_unstable();
     let more = more(left_out.iter().map(|at| stages[*at]));
-    more.into_iter().chain(listed.iter().map(|at| stage_text(stages[*at]))).collect::<Vec<_>>().join(" ")
+    more.into_iter().chain(fitting.iter().map(|at| stage_text(stages[*at]))).collect::<Vec<_>>().join(" ")
 }
 
-/// The stages in the order in which they were reported, but the one that decides stands last.
-fn shown(target: &Target) -> Vec<&Stage> {
+/// The stages in the order of their reports; the stage that decides comes last.
+fn stages_in_order(target: &Target) -> Vec<&Stage> {
     let decides = target.stage.as_ref();
     let is_other = |stage: &&Stage| decides.is_none_or(|decides| decides.name != stage.name);
     target.stages.iter().filter(is_other).chain(decides).collect()
@@ -157,7 +157,7 @@ fn emoji(status: &Word<Status>) -> &'static str {
     status.label().split_once(' ').map_or("", |(emoji, _)| emoji)
 }
 
-/// What somebody has to act on comes first, then what is under way.
+/// The rank of a status: stages that need a person come first, then unfinished ones.
 fn weight(status: &Word<Status>) -> u8 {
     match status {
         Word::Known(Status::Failure | Status::Cancelled) => 0,
@@ -168,24 +168,24 @@ fn weight(status: &Word<Status>) -> u8 {
     }
 }
 
-/// Whether the box says this of the target.
-fn says(situation: &str, name: &TargetName, said: &str) -> bool {
-    let (name, said) = (bold(name), said.trim_end_matches('…').trim_end());
-    situation.lines().any(|line| line.contains(&name) && line.contains(said))
+/// Whether the box has this message about the target.
+fn says(situation: &str, name: &TargetName, message: &str) -> bool {
+    let (name, message) = (bold(name), message.trim_end_matches('…').trim_end());
+    situation.lines().any(|line| line.contains(&name) && line.contains(message))
 }
 
-/// One line of at most so many characters, which ends between words where it can: a row has less room than the
-/// word that says that it is cut.
+/// One line of at most `limit` characters, cut between words if possible. Its mark of the cut is shorter than that of
+/// [`text::cut`].
 fn brief(text: &str, limit: usize) -> String {
     if text::length(text) <= limit {
         return text::inline(text);
     }
-    let mut used = 1;
-    let kept = text.chars().take_while(|c| {
-        used += c.len_utf16();
-        used <= limit
+    let mut length = 1;
+    let beginning = text.chars().take_while(|c| {
+        length += c.len_utf16();
+        length <= limit
     });
-    let kept: String = kept.collect();
-    let words = kept.rsplit_once(' ').map_or("", |(words, _)| words);
-    format!("{}…", text::inline(if 2 * words.len() > kept.len() { words } else { &kept }))
+    let beginning: String = beginning.collect();
+    let words = beginning.rsplit_once(' ').map_or("", |(words, _)| words);
+    format!("{}…", text::inline(if 2 * words.len() > beginning.len() { words } else { &beginning }))
 }

@@ -1,13 +1,12 @@
-//! The box below the heading: what blocks, and who acts next.
+//! The box below the heading: the blockers, and the next actions of people.
 
-use super::unpinged;
+use super::silent_login;
 use crate::ticket::need::{self, Urgency};
 use crate::ticket::state::Ticket;
 
-/// As many blockers are listed; the rows have the rest.
-const BLOCKERS_LISTED: usize = 8;
+/// The most blockers in the box; the rows have the rest.
+const BLOCKERS_LIMIT: usize = 8;
 
-/// What blocks, and who acts next.
 pub(super) fn situation(ticket: &Ticket) -> String {
     let needs = need::needs(ticket);
     if needs.is_empty() {
@@ -19,16 +18,16 @@ pub(super) fn situation(ticket: &Ticket) -> String {
         Some(Urgency::Note) | None => "NOTE",
     };
     let mut out = format!("> [!{kind}]\n");
-    for need in needs.iter().take(BLOCKERS_LISTED) {
+    for need in needs.iter().take(BLOCKERS_LIMIT) {
         out += &format!("> - {}\n", need.what);
     }
-    if needs.len() > BLOCKERS_LISTED {
-        out += &format!("> - and {} more, see below\n", needs.len() - BLOCKERS_LISTED);
+    if needs.len() > BLOCKERS_LIMIT {
+        out += &format!("> - and {} more, see below\n", needs.len() - BLOCKERS_LIMIT);
     }
-    if let Some(held_up) = need::held_up(ticket) {
-        out += &format!("> - {held_up}\n");
+    if let Some(blocked_targets) = need::blocked_targets(ticket) {
+        out += &format!("> - {blocked_targets}\n");
     }
-    let driver = ticket.driver.as_ref().map_or_else(|| "the release driver".to_owned(), unpinged);
+    let driver = ticket.driver.as_ref().map_or_else(|| "the release driver".to_owned(), silent_login);
     let actions = need::actions(ticket, &needs, &driver);
     out += ">\n> **Next:**";
     match &actions[..] {
@@ -44,10 +43,10 @@ pub(super) fn situation(ticket: &Ticket) -> String {
     out
 }
 
-/// Nothing blocks: why, or that all is done.
+/// The box without blockers: the targets are under way, or all released.
 fn calm(ticket: &Ticket) -> String {
-    let is_over =
+    let is_released =
         !ticket.targets.is_empty() && ticket.targets.values().all(|target| target.status.is_released());
-    let kind = if is_over { "TIP" } else { "NOTE" };
+    let kind = if is_released { "TIP" } else { "NOTE" };
     format!("> [!{kind}]\n> {}\n\n", need::calm(ticket))
 }

@@ -1,22 +1,22 @@
-//! Times on the board. There is no clock here: *today* is the day of the newest change that the board shows.
+//! Times on the board, without a clock: *today* is the day of the newest change on the board.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::NO_BREAK_SPACE;
 
-/// `09:14`, with the day where that is another one.
+/// `09:14`, with the date if the day is not `today`.
 pub(in crate::ticket) fn moment(at: DateTime<Utc>, today: NaiveDate) -> String {
     let format = if at.date_naive() == today { "%H:%M" } else { "%Y-%m-%d %H:%M" };
     at.format(format).to_string()
 }
 
-/// `48 s`, `12 min`, `1 h 5 min` or `2 d 3 h`; none where clocks disagree about the order.
+/// `48 s`, `12 min`, `1 h 5 min` or `2 d 3 h`; `None` if `to` is before `from`, as clocks may disagree.
 pub(super) fn duration(from: DateTime<Utc>, to: DateTime<Utc>) -> Option<String> {
     let seconds = to.signed_duration_since(from).num_seconds();
     (seconds >= 0).then(|| span(seconds))
 }
 
-/// The same of so many seconds.
+/// A number of seconds in the same form.
 pub(in crate::ticket) fn span(seconds: i64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
     match () {

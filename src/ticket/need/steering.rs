@@ -1,4 +1,4 @@
-//! The decisions that people have made or have to make: gates that wait for a word, holds and freezes.
+//! Needs around the decisions of people: gates that wait for a word, holds and freezes.
 
 use std::collections::BTreeMap;
 
@@ -6,36 +6,36 @@ use super::{Action, Need, message, or};
 use crate::names::{CommentId, Login, TargetName};
 use crate::ticket::decision::{Decision, Verb};
 use crate::ticket::decisions::{GateStanding, Lapse};
-use crate::ticket::gate::{Approver, Gate, OnMoved};
-use crate::ticket::minutes::{NAMED, bold, listed};
-use crate::ticket::ping::{GatePing, PingFor};
+use crate::ticket::gate::{Approver, Gate, MovePolicy};
+use crate::ticket::minutes::{NAMES_LIMIT, bold, join_names};
+use crate::ticket::ping::{GatePing, PingEvent};
 use crate::ticket::reason::{Reason, and};
 use crate::ticket::state::{Target, Ticket};
 use crate::ticket::status::{TargetStatus, Word};
 use crate::ticket::text;
 
-/// A reason is cut at this length.
+/// The most characters of a person's reason.
 const REASON_LIMIT: usize = 160;
 
-/// As many targets are named for which an approval has lapsed.
-const LAPSES_LISTED: usize = 2;
+/// The most targets that the sentence about a lapsed approval names.
+const LAPSE_LIMIT: usize = 2;
 
-/// What keeps the whole release: a hold, and freezes.
+/// The needs of the whole release: its hold, and freezes.
 pub(super) fn of_release(ticket: &Ticket) -> Vec<Need> {
     let is_open = |target: &Target| !target.status.is_released();
-    let is_over = !ticket.targets.is_empty() && !ticket.targets.values().any(is_open);
-    let hold = ticket.hold_of_all().filter(|_| !is_over || !ticket.left_out.is_empty());
+    let is_released = !ticket.targets.is_empty() && !ticket.targets.values().any(is_open);
+    let hold = ticket.hold_of_all().filter(|_| !is_released || !ticket.left_out.is_empty());
     let hold = hold.map(|hold| {
         let is_free = |name: &&TargetName| ticket.hold_of(name).is_none();
-        let unstarted = ticket.targets.iter().filter(|(_, target)| !target.status.is_started());
-        let free = listed(unstarted.map(|(name, _)| name).filter(is_free).map(bold));
-        let but = if free.is_empty() { free } else { format!(" but {free}") };
-        need_of_hold(hold, &format!("the whole release{but}"), "the release", "/release resume")
+        let targets = ticket.targets.iter().filter(|(_, target)| !target.status.is_started());
+        let free = join_names(targets.map(|(name, _)| name).filter(is_free).map(bold));
+        let exception = if free.is_empty() { free } else { format!(" except {free}") };
+        need_of_hold(hold, &format!("the whole release{exception}"), "the release", "/release resume")
     });
     hold.into_iter().chain(freezes(ticket)).collect()
 }
 
-/// The freezes for which targets wait, and for nothing else.
+/// The freezes that are the only reason why targets wait.
 fn freezes(ticket: &Ticket) -> impl Iterator<Item = Need> {
     let mut freezes: BTreeMap<_, Vec<&TargetName>> = BTreeMap::new();
     for (name, target) in ticket.targets.iter().filter(|(name, target)| is_next(ticket, name, target)) {
@@ -46,25 +46,25 @@ fn freezes(ticket: &Ticket) -> impl Iterator<Item = Need> {
     freezes.into_iter().map(|((to, why), names)| {
         let why = why.map(|why| format!(": {}", message(why))).unwrap_or_default();
         let what = format!("nothing is started before {}{why}", to.format("%Y-%m-%d %H:%M UTC"));
-        need(what, Action::EndFreeze, listed(names.into_iter().map(bold)))
+        need(what, Action::EndFreeze, join_names(names.into_iter().map(bold)))
     })
 }
 
-/// The end of the freeze that has kept a target from being started, and why it is one.
+/// The end of the freeze that stopped the start of a target, and its reason.
 fn freeze_of(target: &Target) -> Option<(chrono::DateTime<chrono::Utc>, Option<&str>)> {
-    match target.because.as_ref().and_then(Word::known)? {
+    match target.reason.as_ref().and_then(Word::as_known)? {
         Reason::Frozen { to, why } => Some((*to, why.as_deref())),
         _ => None,
     }
 }
 
-/// Whether a target waits for nothing but the calendar.
+/// Whether a target waits at most for the end of a freeze.
 fn is_next(ticket: &Ticket, name: &TargetName, target: &Target) -> bool {
-    let is_ready = ticket.awaited(&target.needs).next().is_none();
+    let is_ready = ticket.unreleased_needs(&target.needs).next().is_none();
     target.status == TargetStatus::Waiting && is_ready && ticket.closed_gates(name, &target.needs).is_empty()
 }
 
-/// Whether a target that is ready as far as other targets go is kept by a gate or a freeze.
+/// Whether a gate or a freeze stops a target that waits for no other target.
 pub(super) fn is_kept(ticket: &Ticket, name: &TargetName, target: &Target) -> bool {
     !is_next(ticket, name, target) || freeze_of(target).is_some()
 }
@@ -75,11 +75,11 @@ pub(super) fn of_holds(ticket: &Ticket) -> impl Iterator<Item = Need> {
     holds.filter(|decision| !decision.names.is_empty()).filter_map(|hold| {
         let is_held = |name: &&TargetName| {
             let status = ticket.targets.get(*name).map_or(TargetStatus::OnHold, |target| target.status);
-            let counts = ticket.hold_of(name).is_some_and(|of| of.comment == hold.comment);
+            let counts = ticket.hold_of(name).is_some_and(|newest| newest.comment == hold.comment);
             counts && !status.is_released() && !status.is_under_way()
         };
         let names: Vec<&TargetName> = hold.names.iter().filter(is_held).collect();
-        let bold = listed(names.iter().copied().map(bold));
+        let bold = join_names(names.iter().copied().map(bold));
         let command = command("/release resume", &names);
         (!names.is_empty()).then(|| need_of_hold(hold, &bold, &bold, &command))
     })
@@ -91,51 +91,59 @@ fn need_of_hold(hold: &Decision, what: &str, place: &str, command: &str) -> Need
     need(what, Action::Resume(command), place.to_owned())
 }
 
-/// The gates that wait for a word, and those that somebody has closed.
+/// The needs of gates that wait for a word or that somebody has closed.
 pub(super) fn of_gates(ticket: &Ticket) -> impl Iterator<Item = Need> {
-    ticket.rules.gates.iter().filter_map(|gate| closed(ticket, gate).or_else(|| waiting(ticket, gate)))
+    ticket
+        .rules
+        .gates
+        .iter()
+        .filter_map(|gate| closed_gate(ticket, gate).or_else(|| waiting_gate(ticket, gate)))
 }
 
-/// A gate that somebody has closed, and targets that were not started.
-fn closed(ticket: &Ticket, gate: &Gate) -> Option<Need> {
-    let unstarted = ticket.behind(gate).filter(|(_, target)| !target.status.is_started());
-    let names: Vec<&TargetName> = unstarted.map(|(name, _)| name).collect();
+/// The need of a gate that somebody has closed before targets behind it were started.
+fn closed_gate(ticket: &Ticket, gate: &Gate) -> Option<Need> {
+    let targets = ticket.targets_behind(gate).filter(|(_, target)| !target.status.is_started());
+    let names: Vec<&TargetName> = targets.map(|(name, _)| name).collect();
     let refusals = ticket.worst_standing(gate).refusals;
     if names.is_empty() || refusals.is_empty() {
         return None;
     }
-    let said =
+    let sentences =
         refusals.iter().map(|word| format!("{} said no-go{}", said_by(word), word.because(REASON_LIMIT)));
     let who = refusals.iter().map(|word| text::code(word.who.login.as_str()));
-    let places = listed(names.iter().copied().map(bold));
+    let places = join_names(names.iter().copied().map(bold));
     let verb = if names.len() == 1 { "does" } else { "do" };
-    let said = said.collect::<Vec<_>>().join("; ");
-    let what = format!("{places} {verb} not pass gate {}: {said}", bold(&gate.name));
+    let sentences = sentences.collect::<Vec<_>>().join("; ");
+    let what = format!("{places} {verb} not pass gate {}: {sentences}", bold(&gate.name));
     Some(need(what, Action::TakeBack(who.collect(), go(ticket, gate)), places))
 }
 
-/// A gate that is all that targets wait for.
-fn waiting(ticket: &Ticket, gate: &Gate) -> Option<Need> {
-    let is_kept = |(name, target): &(&TargetName, &Target)| {
-        let is_ready = ticket.awaited(&target.needs).next().is_none();
+/// The need of a gate that is the only reason why targets wait.
+fn waiting_gate(ticket: &Ticket, gate: &Gate) -> Option<Need> {
+    let stops_only_here = |(name, target): &(&TargetName, &Target)| {
+        let is_ready = ticket.unreleased_needs(&target.needs).next().is_none();
         target.status == TargetStatus::Waiting && is_ready && !ticket.standing(gate, name).is_open()
     };
-    let names: Vec<&TargetName> = ticket.behind(gate).filter(is_kept).map(|(name, _)| name).collect();
-    let standing =
-        names.iter().map(|name| ticket.standing(gate, name)).min_by_key(|of| of.approvals.len())?;
+    let names: Vec<&TargetName> =
+        ticket.targets_behind(gate).filter(stops_only_here).map(|(name, _)| name).collect();
+    let standing = names
+        .iter()
+        .map(|name| ticket.standing(gate, name))
+        .min_by_key(|standing| standing.approvals.len())?;
     let has_lapsed =
-        |(name, _): &(&TargetName, Lapse<'_>)| gate.on_moved != OnMoved::Warn && names.contains(name);
+        |(name, _): &(&TargetName, Lapse<'_>)| gate.move_policy != MovePolicy::Warn && names.contains(name);
     let lapses = ticket.lapses(gate).into_iter().filter(has_lapsed).collect();
     let lapses = by_approval(lapses);
-    // Where GitHub has not said at which commit a ref is, the approvals may still be good ones.
-    let is_known =
-        |(_, of): &(&CommentId, &Vec<(_, Lapse<'_>)>)| of.iter().any(|(_, lapse)| lapse.now.is_some());
-    let lapsed_now = lapses.iter().filter(is_known).map(|(comment, _)| *comment);
-    let ping = GatePing { name: gate.name.clone(), lapsed: lapsed_now.collect() };
-    let places = listed(names.iter().copied().map(bold));
+    // Until GitHub has named the commit of a ref, its approvals may still be good.
+    let has_commit = |(_, lapses): &(&CommentId, &Vec<(_, Lapse<'_>)>)| {
+        lapses.iter().any(|(_, lapse)| lapse.now.is_some())
+    };
+    let lapsed_approvals = lapses.iter().filter(has_commit).map(|(comment, _)| *comment);
+    let ping = GatePing { name: gate.name.clone(), lapsed_approvals: lapsed_approvals.collect() };
+    let places = join_names(names.iter().copied().map(bold));
     let verb = if names.len() == 1 { "waits" } else { "wait" };
-    let lapsed: String = lapses.values().map(lapsed).collect();
-    let what = format!("{places} {verb} for gate {}: {}{lapsed}", bold(&gate.name), standing.count());
+    let clauses: String = lapses.values().map(lapse_clause).collect();
+    let what = format!("{places} {verb} for gate {}: {}{clauses}", bold(&gate.name), standing.count());
     let free = approvers(ticket, &standing);
     let reviewers: Vec<Login> =
         free.iter().filter_map(|approver| Login::parse(&approver.to_string())).collect();
@@ -143,32 +151,34 @@ fn waiting(ticket: &Ticket, gate: &Gate) -> Option<Need> {
     let who = if free.is_empty() { gate.approvers.iter().collect() } else { free };
     let action = Action::SayGo {
         who: who.into_iter().map(|approver| text::code(&approver.to_string())).collect(),
-        but_the_driver: !driver_may,
+        excludes_driver: !driver_may,
         missing: standing.missing(),
         command: go(ticket, gate),
     };
     Some(Need {
-        moment: Some(PingFor::Review).filter(|_| driver_may || !reviewers.is_empty()),
+        moment: Some(PingEvent::Review).filter(|_| driver_may || !reviewers.is_empty()),
         reviewers,
         gate: Some((ping, names.into_iter().cloned().collect())),
         ..need(what, action, places)
     })
 }
 
-/// The gates that keep these targets once what they need is released: `docs waits for gate go`.
-pub(super) fn will_wait(ticket: &Ticket, gated: &[(&TargetName, &Target)]) -> String {
-    let keeps = |gate: &&Gate| {
-        let mut behind = gated.iter().filter(|(_, target)| target.needs.contains(&gate.name));
+/// A clause about the gates that will stop these targets once the targets before them are released: `docs waits for
+/// gate go`.
+pub(super) fn will_wait(ticket: &Ticket, targets: &[(&TargetName, &Target)]) -> String {
+    let is_closed = |gate: &&Gate| {
+        let mut behind = targets.iter().filter(|(_, target)| target.needs.contains(&gate.name));
         behind.any(|(name, _)| !ticket.standing(gate, name).is_open())
     };
-    let gates: Vec<String> = ticket.rules.gates.iter().filter(keeps).map(|gate| bold(&gate.name)).collect();
+    let gates: Vec<String> =
+        ticket.rules.gates.iter().filter(is_closed).map(|gate| bold(&gate.name)).collect();
     let gates_word = if gates.len() == 1 { "gate" } else { "gates" };
-    let verb = if gated.len() == 1 { "waits" } else { "wait" };
-    let names = listed(gated.iter().map(|(name, _)| bold(name)));
-    format!("{names} {verb} for {gates_word} {}", listed(gates.into_iter()))
+    let verb = if targets.len() == 1 { "waits" } else { "wait" };
+    let names = join_names(targets.iter().map(|(name, _)| bold(name)));
+    format!("{names} {verb} for {gates_word} {}", join_names(gates.into_iter()))
 }
 
-/// The approvals that have lapsed, each with the targets for which it has.
+/// The lapsed approvals, each with the targets for which it has lapsed.
 fn by_approval<'t>(
     lapses: Vec<(&'t TargetName, Lapse<'t>)>,
 ) -> BTreeMap<CommentId, Vec<(&'t TargetName, Lapse<'t>)>> {
@@ -180,23 +190,23 @@ fn by_approval<'t>(
 }
 
 /// `; the go of alice has lapsed, as web has moved: 1a2b3c4...5d6e7f8`
-fn lapsed(lapses: &Vec<(&TargetName, Lapse<'_>)>) -> String {
+fn lapse_clause(lapses: &Vec<(&TargetName, Lapse<'_>)>) -> String {
     let Some((_, first)) = lapses.first() else { return String::new() };
-    let causes = lapses.iter().take(LAPSES_LISTED).map(|(name, lapse)| lapse.cause(name));
-    let more = lapses.len().saturating_sub(LAPSES_LISTED);
+    let causes = lapses.iter().take(LAPSE_LIMIT).map(|(name, lapse)| lapse.cause(name));
+    let more = lapses.len().saturating_sub(LAPSE_LIMIT);
     let more = (more > 0).then(|| format!("{more} more have"));
     let causes: Vec<String> = causes.chain(more).collect();
     format!("; the go of {} has lapsed, as {}", said_by(first.approval), and(&causes))
 }
 
-/// The approvers who have not said go, or not of what is to be released.
+/// The approvers who have not said go, or not for the present commit.
 fn approvers<'t>(ticket: &Ticket, standing: &GateStanding<'t>) -> Vec<&'t Approver> {
     let is_missing = |approver: &&Approver| match approver {
         Approver::Team { .. } => true,
         Approver::Person(login) => {
             let is_driver = ticket.driver.as_ref().is_some_and(|driver| driver.same_as(login.as_str()));
             let has_said = standing.approvals.iter().any(|word| word.who.login.same_as(login.as_str()));
-            let is_excluded = is_driver && standing.gate.not_driver;
+            let is_excluded = is_driver && standing.gate.excludes_driver;
             !has_said && !is_excluded
         }
     };
@@ -207,7 +217,7 @@ fn approvers<'t>(ticket: &Ticket, standing: &GateStanding<'t>) -> Vec<&'t Approv
 fn may_say_go(ticket: &Ticket, standing: &GateStanding<'_>) -> bool {
     let has_said =
         |driver: &Login| standing.approvals.iter().any(|word| word.who.login.same_as(driver.as_str()));
-    !standing.gate.not_driver && !ticket.driver.as_ref().is_some_and(has_said)
+    !standing.gate.excludes_driver && !ticket.driver.as_ref().is_some_and(has_said)
 }
 
 /// The command that says go on a gate.
@@ -218,33 +228,33 @@ fn go(ticket: &Ticket, gate: &Gate) -> String {
 
 /// A command with names, as a person comments it.
 fn command(word: &str, names: &[&TargetName]) -> String {
-    if names.len() > NAMED {
+    if names.len() > NAMES_LIMIT {
         return format!("{} with their names", text::code(word));
     }
     let names = names.iter().map(|name| format!(" {name}"));
     text::code(&format!("{word}{}", names.collect::<String>()))
 }
 
-/// Who says go, and by what: `alice or acme/release comments`.
-pub(super) fn who_says_go(who: &[String], but_the_driver: bool, missing: usize, driver: &str) -> String {
+/// The people who say go, with the verb: `alice or acme/release comments`.
+pub(super) fn who_says_go(who: &[String], excludes_driver: bool, missing: usize, driver: &str) -> String {
     match (who.len(), missing) {
-        (0, 0 | 1) if but_the_driver => {
+        (0, 0 | 1) if excludes_driver => {
             format!("somebody other than {driver} who may give commands comments")
         }
         (0, 0 | 1) => format!("{driver} or somebody else who may give commands comments"),
-        (0, _) if but_the_driver => {
+        (0, _) if excludes_driver => {
             format!("{missing} people other than {driver} who may give commands comment")
         }
         (0, _) => format!("{missing} people who may give commands comment"),
         (1, _) => format!("{} comments", who[0]),
-        (count, 0 | 1) if count <= NAMED => format!("{} comments", or(who)),
-        (_, 0 | 1) => format!("one of {} comments", listed(who.iter().cloned())),
-        (count, _) if count == missing => format!("{} comment", listed(who.iter().cloned())),
-        _ => format!("{missing} of {} comment", listed(who.iter().cloned())),
+        (count, 0 | 1) if count <= NAMES_LIMIT => format!("{} comments", or(who)),
+        (_, 0 | 1) => format!("one of {} comments", join_names(who.iter().cloned())),
+        (count, _) if count == missing => format!("{} comment", join_names(who.iter().cloned())),
+        _ => format!("{missing} of {} comment", join_names(who.iter().cloned())),
     }
 }
 
-/// `, or comments /release retry web`, where people steer by comments.
+/// `, or comments /release retry web`, if people steer by comments; else empty.
 pub(super) fn or_retry(ticket: &Ticket, names: &[&TargetName]) -> String {
     if !ticket.is_steered() || names.is_empty() {
         return String::new();
@@ -252,7 +262,7 @@ pub(super) fn or_retry(ticket: &Ticket, names: &[&TargetName]) -> String {
     format!(", or comments {}", command("/release retry", names))
 }
 
-/// ` or comments /release`, where people steer by comments.
+/// ` or comments /release`, if people steer by comments; else empty.
 pub(super) fn or_release(ticket: &Ticket, verb: &str) -> String {
     if ticket.is_steered() { format!(" or {verb} {}", text::code("/release")) } else { String::new() }
 }
@@ -262,7 +272,7 @@ fn said_by(decision: &Decision) -> String {
     text::link(&text::code(decision.who.login.as_str()), &decision.comment_url)
 }
 
-/// A need that is not about a single target.
+/// A need without a target of its own.
 fn need(what: String, action: Action, place: String) -> Need {
     Need { target: None, moment: None, gate: None, reviewers: Vec::new(), what, action, place }
 }

@@ -1,15 +1,15 @@
-//! A release as a [mermaid gantt](https://mermaid.js.org/syntax/gantt.html): a section a target, with its
-//! periods, which have the emoji of the columns of the table.
+//! A release as a [mermaid gantt](https://mermaid.js.org/syntax/gantt.html): a section for each target with its
+//! periods, which have the emoji of the table's columns.
 
 use chrono::{DateTime, Utc};
 
 use super::{Phase, Release};
 use crate::ticket::text;
 
-/// As many sections are drawn: more are no help to anybody.
-const SECTIONS: usize = 40;
+/// The most sections of a chart: a larger one is not readable.
+const SECTIONS_LIMIT: usize = 40;
 
-/// The chart; blank where no times are known.
+/// The chart; blank without times, and with too many sections.
 pub(super) fn render(release: &Release) -> String {
     let waits = release.gates.iter().map(|gate| {
         let task = task("👥", "crit, ", gate.from, gate.to);
@@ -32,7 +32,7 @@ pub(super) fn render(release: &Release) -> String {
     });
     let mut sections: Vec<(DateTime<Utc>, String)> = waits.chain(targets).collect();
     sections.sort_by_key(|(from, _)| *from);
-    if sections.is_empty() || sections.len() > SECTIONS {
+    if sections.is_empty() || sections.len() > SECTIONS_LIMIT {
         return String::new();
     }
     let days = (release.ended_at - release.started_at).num_days();
@@ -49,10 +49,10 @@ fn task(word: &str, tag: &str, from: DateTime<Utc>, to: DateTime<Utc>) -> String
     format!("    {word} :{tag}{from}, {to}\n")
 }
 
-/// A name without what mermaid or HTML could take for more.
+/// A name without characters that have a meaning in mermaid or HTML.
 fn label(name: &str) -> String {
     let means_more = |c: char| "\"`<>#&;:,{}[]()|\\@%".contains(c) || c.is_control();
-    let kept: String = name.chars().map(|c| if means_more(c) { ' ' } else { c }).collect();
-    let label = text::cut_name(&kept.split_whitespace().collect::<Vec<_>>().join(" "), 40);
+    let text: String = name.chars().map(|c| if means_more(c) { ' ' } else { c }).collect();
+    let label = text::cut_name(&text.split_whitespace().collect::<Vec<_>>().join(" "), 40);
     if label.is_empty() { "-".to_owned() } else { label }
 }

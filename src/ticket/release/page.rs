@@ -1,41 +1,41 @@
-//! The record's comment for people: the notes go first where there is no room, then the chart.
+//! The record's comment for people. If there is too little room, the notes are cut first, then the chart.
 
-use super::{Phase, Release, Released, gantt};
+use super::{Phase, Release, ReleasedTarget, gantt};
 use crate::ticket::board::time::{moment, span};
 use crate::ticket::decision::Decision;
 use crate::ticket::text;
 
-/// So many decisions stand in the comment.
-const DECISIONS: usize = 40;
+/// The most decisions in the comment.
+const DECISIONS_LIMIT: usize = 40;
 
-/// So many targets have a row.
-const ROWS: usize = 150;
+/// The most targets with a row.
+const ROWS_LIMIT: usize = 150;
 
-/// As much of each release's notes is tried, the most first.
-const NOTES: [usize; 4] = [6_000, 2_000, 600, 0];
+/// The lengths to which each release's notes are cut, in the order of the tries.
+const NOTES_LENGTHS: [usize; 4] = [6_000, 2_000, 600, 0];
 
 /// Renders the lines in at most `limit` characters.
 pub(super) fn render(release: &Release, limit: usize) -> String {
-    let start = format!("{}{}", heading(release), table(release, ROWS));
+    let start = format!("{}{}", heading(release), table(release, ROWS_LIMIT));
     let end = format!("{}{}", decisions(release), left_out(release));
     let chart = gantt::render(release);
     let fits = |page: &String| text::length(page) < limit;
-    // Notes that cannot fit are not rendered: there may be many, and they may be long.
+    // Notes that cannot fit are not rendered, as they may be many and long.
     let may_fit = |room: &usize| {
         let lengths = release.targets.iter().filter_map(|target| target.notes.as_ref());
         lengths.map(|notes| notes.len().div_ceil(3).min(*room)).sum::<usize>() <= limit
     };
-    let rooms = NOTES.iter().copied().filter(may_fit);
-    let whole = rooms.map(|room| format!("{start}{chart}{end}{}", notes(release, room)));
-    let without = [
+    let rooms = NOTES_LENGTHS.iter().copied().filter(may_fit);
+    let whole_pages = rooms.map(|room| format!("{start}{chart}{end}{}", notes(release, room)));
+    let shorter_pages = [
         format!("{start}{end}{}", notes(release, 0)),
         format!("{}{}{}", heading(release), table(release, 20), notes(release, 0)),
         heading(release),
     ];
-    whole.chain(without).find(fits).unwrap_or_default().trim_end().to_owned() + "\n"
+    whole_pages.chain(shorter_pages).find(fits).unwrap_or_default().trim_end().to_owned() + "\n"
 }
 
-/// What was released, in how much time, and what held it up.
+/// The number of targets, the duration, the first failure and the gates.
 fn heading(release: &Release) -> String {
     let name = release.release.as_deref().map(|name| format!(" {}", text::inline(&text::cut(name, 100))));
     let count = match release.targets.len() {
@@ -48,14 +48,14 @@ fn heading(release: &Release) -> String {
         format!("📦 **Release{} is complete:** {count} in {took} · {run}\n\n", name.unwrap_or_default());
     out += &earlier(release);
     let today = release.ended_at.date_naive();
-    if let Some(failed) = &release.failed_first {
-        let what = text::code(&text::cut(&failed.what, 100));
-        let what = failed.url.as_ref().map_or_else(|| what.clone(), |url| text::foreign_link(&what, url));
+    if let Some(failure) = &release.first_failure {
+        let job = text::code(&text::cut(&failure.what, 100));
+        let job = failure.url.as_ref().map_or_else(|| job.clone(), |url| text::foreign_link(&job, url));
         out += &format!(
-            "🔧 **{}** failed first, at {what}, {}, and was released {} later.\n\n",
-            text::inline(&failed.target),
-            moment(failed.at, today),
-            span((failed.mended_at - failed.at).num_seconds())
+            "🔧 **{}** failed first, at {job}, {}, and was released {} later.\n\n",
+            text::inline(&failure.target),
+            moment(failure.at, today),
+            span((failure.mended_at - failure.at).num_seconds())
         );
     }
     for gate in &release.gates {
@@ -65,9 +65,9 @@ fn heading(release: &Release) -> String {
     out
 }
 
-/// The wall time beside those of the releases before.
+/// The durations of the releases before, for comparison.
 fn earlier(release: &Release) -> String {
-    let before = release.earlier.iter().map(|earlier| {
+    let before = release.earlier_releases.iter().map(|earlier| {
         let name = earlier.release.as_deref().unwrap_or("a release");
         let link = text::link(&text::inline(&text::cut(name, 40)), &earlier.ticket_url);
         format!("{} ({link})", span(earlier.seconds))
@@ -88,7 +88,7 @@ fn table(release: &Release, rows: usize) -> String {
     out
 }
 
-fn row(target: &Released) -> String {
+fn row(target: &ReleasedTarget) -> String {
     let name = format!("**{}**", text::inline(&target.target));
     let version = target.version().or(target.release_url.as_ref().map(|_| "release"));
     let version = version.map(|version| text::inline(&text::cut(version, 60)));
@@ -100,7 +100,7 @@ fn row(target: &Released) -> String {
     let run = match (&target.run, &target.run_url) {
         (Some(run), Some(url)) => text::foreign_link(&format!("run {run}{attempts}"), url),
         (Some(run), None) => format!("run {run}{attempts}"),
-        (None, _) if target.skipped => "⏭️ skipped".to_owned(),
+        (None, _) if target.is_skipped => "⏭️ skipped".to_owned(),
         (None, _) => String::new(),
     };
     let took = |phase| Some(target.seconds(phase)).filter(|seconds| *seconds > 0).map(span);
@@ -129,44 +129,41 @@ fn decisions(release: &Release) -> String {
         let who = text::code(decision.who.login.as_str());
         format!("- {} {}\n", moment(decision.at, today), decision.sentence(&who, 160))
     };
-    let lines: String = release.decisions.iter().take(DECISIONS).map(line).collect();
-    let more = count.saturating_sub(DECISIONS);
+    let lines: String = release.decisions.iter().take(DECISIONS_LIMIT).map(line).collect();
+    let more = count.saturating_sub(DECISIONS_LIMIT);
     let more = if more == 0 { String::new() } else { format!("- … and {more} more\n") };
     format!("<details><summary>Decisions ({count})</summary>\n\n{lines}{more}\n</details>\n\n")
 }
 
 fn left_out(release: &Release) -> String {
-    let lacking = release.targets.iter().filter_map(|target| {
-        let why = target.left_out.as_ref()?;
+    let omissions = release.targets.iter().filter_map(|target| {
+        let why = target.omission.as_ref()?;
         Some(format!("{} ({})", text::inline(&target.target), text::inline(&text::cut(why, 200))))
     });
-    let lacking: Vec<String> = lacking.collect();
-    match lacking.split_first() {
+    let omissions: Vec<String> = omissions.collect();
+    match omissions.split_first() {
         None => String::new(),
         Some((first, rest)) if rest.len() > 2 => {
-            format!(
-                "ℹ️ Parts are left out that GitHub does not show: of {first} and {} more.\n\n",
-                rest.len()
-            )
+            format!("ℹ️ Incomplete, as GitHub does not show everything: {first} and {} more.\n\n", rest.len())
         }
         Some(_) => {
-            format!("ℹ️ Parts are left out that GitHub does not show: of {}.\n\n", lacking.join(", of "))
+            format!("ℹ️ Incomplete, as GitHub does not show everything: {}.\n\n", omissions.join(", "))
         }
     }
 }
 
-/// The notes of each release, folded; `room` characters of each.
+/// The notes of each release, folded and cut to `room` characters.
 fn notes(release: &Release, room: usize) -> String {
     let with_notes = || release.targets.iter().filter_map(|target| Some((target, target.notes.as_deref()?)));
     if room == 0 {
-        let has_some = with_notes().next().is_some();
-        return if has_some {
+        let has_notes = with_notes().next().is_some();
+        return if has_notes {
             "✂️ There is no room for the notes of the releases.\n".to_owned()
         } else {
             String::new()
         };
     }
-    let folded = with_notes().map(|(target, notes)| {
+    let blocks = with_notes().map(|(target, notes)| {
         let version = target.version().map(|version| format!(" {}", html(version))).unwrap_or_default();
         let notes = text::quote(&text::cut(notes, room));
         format!(
@@ -174,12 +171,12 @@ fn notes(release: &Release, room: usize) -> String {
             html(&target.target)
         )
     });
-    folded.collect()
+    blocks.collect()
 }
 
-/// A name within HTML, where Markdown means nothing.
+/// A name within HTML, in which Markdown has no meaning.
 fn html(name: &str) -> String {
-    let kept: String =
+    let text: String =
         text::cut(name, 100).chars().map(|c| if "<>&\"'`".contains(c) { ' ' } else { c }).collect();
-    text::inline(&kept)
+    text::inline(&text)
 }

@@ -10,7 +10,7 @@ pub fn json_schema() -> Value {
     let text = json!({ "type": "string" });
     let time = json!({ "type": "string", "format": "date-time" });
     let count = json!({ "type": "integer", "minimum": 0 });
-    let object = |required: &[&str], properties: Value| json!({ "type": "object", "required": required, "properties": properties });
+    let object = |keys: &[&str], properties: Value| json!({ "type": "object", "required": keys, "properties": properties });
     let list = |items: Value| json!({ "type": "array", "items": items });
     let period = object(
         &["phase", "from", "to"],
@@ -41,7 +41,7 @@ pub fn json_schema() -> Value {
         }),
     );
     let gate = object(&["name", "from", "to"], json!({ "name": text, "from": time, "to": time }));
-    let failed = object(
+    let failure = object(
         &["target", "what", "at", "mended_at"],
         json!({ "target": text, "what": text, "url": text, "at": time, "mended_at": time }),
     );
@@ -67,7 +67,7 @@ pub fn json_schema() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The record of a release",
-        "description": "What the output `record-path` names. Newer releases of the action may add properties.",
+        "description": "The file that the output `record-path` names. Newer releases of the action may add properties.",
         "type": "object",
         "required": ["format", "run_url", "ticket_url", "started_at", "ended_at", "seconds", "targets", "decisions"],
         "properties": {
@@ -80,7 +80,7 @@ pub fn json_schema() -> Value {
             "seconds": count,
             "targets": list(target),
             "gates": list(gate),
-            "failed_first": failed,
+            "failed_first": failure,
             "earlier": list(earlier),
             "decisions": list(decision),
         },

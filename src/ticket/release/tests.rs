@@ -13,8 +13,8 @@ fn period(phase: Phase, from: i64, to: i64) -> Period {
     Period { phase, from: at(from), to: at(to) }
 }
 
-fn released(name: &str, notes: &str) -> Released {
-    Released {
+fn released_target(name: &str, notes: &str) -> ReleasedTarget {
+    ReleasedTarget {
         target: name.to_owned(),
         repository: format!("acme/{name}"),
         tag: Some("v1.4.0".to_owned()),
@@ -32,11 +32,11 @@ fn released(name: &str, notes: &str) -> Released {
             period(Phase::WaitingForPeople, 6, 46),
             period(Phase::Running, 46, 50),
         ],
-        ..Released::default()
+        ..ReleasedTarget::default()
     }
 }
 
-fn release(targets: Vec<Released>) -> Release {
+fn release(targets: Vec<ReleasedTarget>) -> Release {
     let release = json!({
         "by": { "repository": "acme/hub", "run": 100, "attempt": 1, "job": "dispatch" },
         "seq": 3,
@@ -51,22 +51,22 @@ fn release(targets: Vec<Released>) -> Release {
     Release { targets, ..serde_json::from_value(release).expect("a record") }
 }
 
-fn rendered(release: Release) -> String {
+fn render(release: Release) -> String {
     Record::Release(Box::new(release)).render()
 }
 
 #[test]
 fn the_record_says_what_took_how_long() {
-    let mut record = release(vec![released("web", "* Faster. @everyone <b>")]);
+    let mut record = release(vec![released_target("web", "* Faster. @everyone <b>")]);
     record.gates = vec![GateWait { name: "go".into(), from: at(0), to: at(30) }];
-    record.failed_first = Some(Failed {
+    record.first_failure = Some(FirstFailure {
         target: "web".into(),
         what: "build / test".into(),
         url: Some("https://github.com/acme/web/actions/runs/101/job/1".into()),
         at: at(3),
         mended_at: at(50),
     });
-    let text = rendered(record).replace(['\u{a0}', '\u{200b}'], " ");
+    let text = render(record).replace(['\u{a0}', '\u{200b}'], " ");
     let (_, lines) = text.split_once('\n').expect("a marker");
     insta::assert_snapshot!(lines, @"
     📦 **Release 1.4.0 is complete:** 1 target in 50 min · [Hub run 100](https://github.com/acme/hub/actions/runs/100)
@@ -108,14 +108,15 @@ fn the_record_says_what_took_how_long() {
 
 #[test]
 fn what_later_releases_read_is_read_back_from_the_marker() {
-    let record = release(vec![released("web", "Faster.")]);
-    let text = rendered(record.clone());
+    let record = release(vec![released_target("web", "Faster.")]);
+    let text = render(record.clone());
     let marker = Marker::find(&text).expect("a marker").expect("a whole one");
-    let Ok(Some(Record::Release(read))) = Record::parse(&marker) else { panic!("a record") };
-    assert_eq!(*read, record.in_marker());
-    assert_eq!(read.base_of(&"web".into(), &"Acme/Web".parse().expect("a name")), Some("v1.4.0"));
-    assert_eq!(read.base_of(&"web".into(), &"acme/api".parse().expect("a name")), None);
-    let earlier: Vec<_> = read.as_earlier().into_iter().map(|it| (it.release, it.seconds)).collect();
+    let Ok(Some(Record::Release(copy))) = Record::parse(&marker) else { panic!("a record") };
+    assert_eq!(*copy, record.in_marker());
+    assert_eq!(copy.base_of(&"web".into(), &"Acme/Web".parse().expect("a name")), Some("v1.4.0"));
+    assert_eq!(copy.base_of(&"web".into(), &"acme/api".parse().expect("a name")), None);
+    let earlier: Vec<_> =
+        copy.as_earlier().into_iter().map(|earlier| (earlier.release, earlier.seconds)).collect();
     assert_eq!(earlier, [(Some("1.4.0".into()), 3_000), (Some("1.3.0".into()), 5_400)]);
 }
 
@@ -123,7 +124,8 @@ fn what_later_releases_read_is_read_back_from_the_marker() {
 fn notes_are_cut_first_and_a_release_of_any_size_fits() {
     let long = "It is better now. ".repeat(500);
     for count in [1, 10, 40, 300, 1_000] {
-        let targets = (0..count).map(|n| released(&format!("service-with-a-long-name-{n}"), &long)).collect();
+        let targets =
+            (0..count).map(|n| released_target(&format!("service-with-a-long-name-{n}"), &long)).collect();
         let record = Record::Release(Box::new(release(targets)));
         let text = record.render();
         assert!(record.fits(), "{count}: {}", text::length(&text));
@@ -133,18 +135,18 @@ fn notes_are_cut_first_and_a_release_of_any_size_fits() {
         let marker = Marker::find(&text).expect("a marker").expect("a whole one");
         assert!(matches!(Record::parse(&marker), Ok(Some(Record::Release(_)))), "{count}");
     }
-    let text = rendered(release(vec![released("web", &long)]));
+    let text = render(release(vec![released_target("web", &long)]));
     assert!(text.contains("It is better now.… (cut)"), "{text}");
 }
 
 #[test]
 fn names_and_notes_of_others_cannot_break_out_of_their_place() {
     let evil = "x:, done; %% \"`<b>#1 @all | section y\n```\n</details><!-- ";
-    let mut target = released("web", evil);
-    (target.target, target.tag, target.left_out) = (evil.into(), Some(evil.into()), Some(evil.into()));
+    let mut target = released_target("web", evil);
+    (target.target, target.tag, target.omission) = (evil.into(), Some(evil.into()), Some(evil.into()));
     let mut record = release(vec![target]);
     record.gates = vec![GateWait { name: evil.into(), from: at(0), to: at(30) }];
-    let text = rendered(record);
+    let text = render(record);
     let (_, lines) = text.split_once('\n').expect("a marker");
     assert_eq!(lines.matches("</details>").count(), 1, "{lines}");
     assert!(!lines.contains("<b>") && !lines.contains("<!--") && !lines.contains("@all"), "{lines}");
@@ -157,7 +159,7 @@ fn names_and_notes_of_others_cannot_break_out_of_their_place() {
 #[test]
 fn the_file_has_a_format_and_fits_its_schema() {
     let validator = jsonschema::validator_for(&schema::json_schema()).expect("a schema");
-    let mut record = release(vec![released("web", "Faster.")]);
+    let mut record = release(vec![released_target("web", "Faster.")]);
     record.gates = vec![GateWait { name: "go".into(), from: at(0), to: at(30) }];
     let file: Value = serde_json::from_str(&record.file()).expect("JSON");
     let errors: Vec<String> = validator.iter_errors(&file).map(|error| error.to_string()).collect();

@@ -1,9 +1,9 @@
-//! What a run did when: it was queued, it ran, or it waited for people.
+//! The phases of a run: it was queued, it ran, or it waited for people.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-/// What a run does.
+/// A phase of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
@@ -11,61 +11,61 @@ pub enum Phase {
     Queued,
     /// One of its jobs runs.
     Running,
-    /// No job runs before somebody has approved it.
+    /// Its jobs wait for an approval.
     WaitingForPeople,
 }
 
-/// What a run does for a while.
+/// A phase of a run with its times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Period {
-    /// What.
+    /// The phase.
     pub phase: Phase,
-    /// From then on.
+    /// The start.
     pub from: DateTime<Utc>,
-    /// Until then.
+    /// The end.
     pub to: DateTime<Utc>,
 }
 
-/// A job by GitHub's clock.
+/// The times of a job by GitHub's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobTimes {
-    /// When it was created.
-    pub created: DateTime<Utc>,
-    /// When it began.
-    pub began: DateTime<Utc>,
-    /// When it ended.
-    pub ended: DateTime<Utc>,
+    /// The creation of the job.
+    pub created_at: DateTime<Utc>,
+    /// The start of the job.
+    pub began_at: DateTime<Utc>,
+    /// The end of the job.
+    pub ended_at: DateTime<Utc>,
 }
 
-/// Nobody is asked who reviewed a run that waited for less.
+/// The shortest gap for which GitHub is asked about reviews of the run.
 const SHORTEST_REVIEW: TimeDelta = TimeDelta::seconds(30);
 
 /// The most periods of a run.
-const MOST: usize = 12;
+const PERIODS_LIMIT: usize = 12;
 
-/// Whether no job of the run is at work for a while, so that somebody may have been asked.
+/// Whether no job of the run is at work for a while, so that the run may have waited for people.
 #[must_use]
 pub fn has_gap(jobs: &[JobTimes]) -> bool {
     idle(jobs).iter().any(|(from, to)| *to - *from >= SHORTEST_REVIEW)
 }
 
-/// What a run with these jobs did when. Where it `was_reviewed`, it waited for people between its jobs.
+/// The periods of a run with these jobs. If it `was_reviewed`, it waited for people between its jobs.
 #[must_use]
 pub fn periods(jobs: &[JobTimes], was_reviewed: bool) -> Vec<Period> {
-    let Some(end) = jobs.iter().map(|job| job.ended).max() else { return Vec::new() };
+    let Some(end) = jobs.iter().map(|job| job.ended_at).max() else { return Vec::new() };
     let idle = idle(jobs);
     let mut periods = Vec::new();
-    let mut from = jobs.iter().map(|job| job.created).min().unwrap_or(end);
+    let mut from = jobs.iter().map(|job| job.created_at).min().unwrap_or(end);
     for (index, (gap, to)) in idle.iter().copied().enumerate() {
         push(&mut periods, Phase::Running, from, gap);
-        // Before its first job a run waits for a runner, unless that is the only time at which it waits.
+        // Before its first job a run waits for a runner, unless it waits at no other time.
         let is_review = was_reviewed && (index > 0 || idle.len() == 1);
         let phase = if is_review { Phase::WaitingForPeople } else { Phase::Queued };
         push(&mut periods, phase, gap, to);
         from = to;
     }
     push(&mut periods, Phase::Running, from, end);
-    periods.truncate(MOST);
+    periods.truncate(PERIODS_LIMIT);
     periods
 }
 
@@ -75,17 +75,17 @@ fn push(periods: &mut Vec<Period>, phase: Phase, from: DateTime<Utc>, to: DateTi
     }
 }
 
-/// When no job is at work, from the creation of the first one on: at least the moment before the first one begins.
+/// The gaps without a job at work since the creation of the first job: at least the one before the first job begins.
 fn idle(jobs: &[JobTimes]) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
-    let mut jobs: Vec<&JobTimes> = jobs.iter().filter(|job| job.began <= job.ended).collect();
-    jobs.sort_by_key(|job| job.began);
-    let Some(mut until) = jobs.iter().map(|job| job.created).min() else { return Vec::new() };
+    let mut jobs: Vec<&JobTimes> = jobs.iter().filter(|job| job.began_at <= job.ended_at).collect();
+    jobs.sort_by_key(|job| job.began_at);
+    let Some(mut until) = jobs.iter().map(|job| job.created_at).min() else { return Vec::new() };
     let mut idle = Vec::new();
     for (index, job) in jobs.iter().enumerate() {
-        if index == 0 || job.began > until {
-            idle.push((until, job.began.max(until)));
+        if index == 0 || job.began_at > until {
+            idle.push((until, job.began_at.max(until)));
         }
-        until = until.max(job.ended);
+        until = until.max(job.ended_at);
     }
     idle
 }
@@ -99,7 +99,7 @@ mod tests {
     }
 
     fn job([created, began, ended]: [i64; 3]) -> JobTimes {
-        JobTimes { created: at(created), began: at(began), ended: at(ended) }
+        JobTimes { created_at: at(created), began_at: at(began), ended_at: at(ended) }
     }
 
     fn words(jobs: &[[i64; 3]], was_reviewed: bool) -> String {

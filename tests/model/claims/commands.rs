@@ -1,9 +1,9 @@
-//! What people say in model B, and what no start may go against.
+//! The commands of people in model B, which every start has to obey.
 //!
-//! Some of the jobs read a command each, and go on as any dispatch does. The record of a command that none of them
-//! reads appears at any moment, as that of a job that died right after.
+//! Some of the jobs read a command each, and go on like any dispatch. The record of a command that no job of the model
+//! reads appears at any moment, as if the job that wrote it had died after that.
 //!
-//! What keeps a target from being started is written down once more, apart from the product: `words`.
+//! `words` has the rules for the start of a target once more, independently of the product.
 
 #[path = "../../simulation/words.rs"]
 mod words;
@@ -13,42 +13,42 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use release_ticket_action::command::{About, Command};
-use release_ticket_action::engine::request::Asked;
+use release_ticket_action::engine::request::CommandRequest;
 use release_ticket_action::engine::{Follow, Step};
 use release_ticket_action::names::{CommentId, Login, Reaction, RunId, TargetName};
 use release_ticket_action::plan::Effect;
 use release_ticket_action::ticket::decision::{ApprovedCommit, Outcome, Person};
-use release_ticket_action::ticket::gate::OnMoved;
+use release_ticket_action::ticket::gate::MovePolicy;
 use release_ticket_action::ticket::{Decision, Freeze, Gate, Log, Record, Rules, StartState, Verb, Word};
 use serde_json::Map;
 use stateright::Property;
-use words::{Approved, Words};
+use words::{RequiredCommit, Words};
 
 use super::{
-    Action, Claims, HUB_RUN, Is, Job, RECORDED, State, index_of, name, number_of, run_id, runs_in, writer,
+    Action, Claims, HUB_RUN, Job, Phase, RECORDED, State, index_of, name, number_of, run_id, runs_in, writer,
     writer_of,
 };
 use crate::library::{Id, LogId, Text};
 use crate::store::Lag;
 
-/// What people say on the ticket, and what it is about.
+/// The commands of people, and the rules and targets that they concern.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct People {
     /// The commands, the one of the oldest comment first.
-    pub(crate) commands: Vec<Said>,
+    pub(crate) commands: Vec<PersonCommand>,
     /// The command that each of the first jobs reads, as its place among the commands; the other jobs dispatch.
     pub(crate) readers: Vec<usize>,
-    /// The gate that every target needs: so many people have to say go.
-    pub(crate) required: Option<u32>,
+    /// The number of people who have to say go at the gate that every target needs, if there is a gate.
+    pub(crate) required_approvals: Option<u32>,
     /// Whether an approval counts when the ref of a target has moved.
     pub(crate) may_move: bool,
     /// Whether each target needs the one before it.
     pub(crate) chain: bool,
-    /// Whether nothing is to be started for years.
+    /// Whether a freeze of years forbids all starts.
     pub(crate) is_frozen: bool,
     /// Whether the jobs that read no command follow the runs.
     pub(crate) follow: bool,
-    /// Whether runs end well at once; else they go on.
+    /// Whether runs succeed at once; otherwise they go on.
     pub(crate) releases: bool,
     /// So many times the refs of the targets may move.
     pub(crate) moves: u8,
@@ -56,48 +56,48 @@ pub(crate) struct People {
 
 /// A command.
 #[derive(Debug, Clone)]
-pub(crate) struct Said {
-    /// Who gives it.
+pub(crate) struct PersonCommand {
+    /// The id of its author.
     pub(crate) who: u64,
     pub(crate) verb: Verb,
-    /// The targets that it names; none: it names nothing.
+    /// The targets that it names, if any.
     pub(crate) about: &'static [usize],
 }
 
-/// What became of the commands, and of the refs of the targets.
+/// The records of and reactions to commands, and the moves of the targets' refs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Talk {
     /// The commands whose record has appeared without a job of the model.
-    said: BTreeSet<usize>,
-    /// The last reactions to commands, and whether each says that the command counts.
+    orphans: BTreeSet<usize>,
+    /// The last reactions: the command, and whether the reaction says that it counts.
     reactions: BTreeSet<(usize, bool)>,
-    /// So many times the refs have moved.
-    pub(super) moved: u8,
-    /// The moves before each run that a job has started.
+    /// The number of moves of the refs.
+    pub(super) moves: u8,
+    /// The number of moves before each run that a job has started, by run.
     heads: BTreeMap<usize, u8>,
 }
 
-pub(crate) const NOT_AGAINST: &str = "no job starts a target against a word that it has read";
-pub(crate) const HEARD: &str = "whoever starts a target has read what was decided before its claim";
-pub(crate) const AS_ASKED: &str = "no target is started more often than that was asked for";
+pub(crate) const NOT_AGAINST: &str = "no job starts a target against a command that it has read";
+pub(crate) const HEARD: &str = "a job that starts a target has read every decision before its claim";
+pub(crate) const AS_ASKED: &str = "no target is started more often than people have asked for";
 pub(crate) const ONCE: &str = "a command repeats a target once";
-pub(crate) const NEWEST: &str = "the newest word counts, whoever recorded it when";
+pub(crate) const NEWEST: &str = "the newest command counts, independent of the order of the records";
 pub(crate) const ANSWERED: &str = "each command has one last reaction, which says whether it counts";
-pub(crate) const FINISHED: &str = "a later dispatch starts what nobody keeps back, and nothing else";
-pub(crate) const NOT_STUCK: &str = "whoever is left alone gets to the end";
+pub(crate) const FINISHED: &str = "a later dispatch starts every target without a veto, and no other";
+pub(crate) const NOT_STUCK: &str = "a job that is left alone gets to the end";
 
-/// What holds where people speak.
+/// The properties of models with commands.
 pub(super) fn properties() -> Vec<Property<Claims>> {
     vec![
         Property::always(NOT_AGAINST, |model: &Claims, state: &State| {
             state.jobs.iter().all(|job| job.goes_against(&model.people).is_none())
         }),
         Property::always(HEARD, |model: &Claims, state: &State| {
-            // A list that shows what its reader has written, on top of an old one, hides the words of others.
+            // An old list with its reader's own writes on top hides the commands of others.
             model.lag == Lag::Overlay || (0..state.jobs.len()).all(|number| state.has_heard(number))
         }),
         Property::always(AS_ASKED, |model: &Claims, state: &State| {
-            let is_asked_for = |runs, target| runs <= state.all().get(|log| asked_for(log, target));
+            let is_asked_for = |runs, target| runs <= state.all().get(|log| allowed_starts(log, target));
             let mut runs = (0..model.targets).map(|target| (state.runs_of(target), target));
             runs.all(|(runs, target)| runs <= 1 || is_asked_for(runs, target))
         }),
@@ -106,44 +106,45 @@ pub(super) fn properties() -> Vec<Property<Claims>> {
             let is_read = |log: &Log| (0..model.targets).all(|target| is_read_as_said(log, &name(target)));
             !state.has_ended() || state.all().get(is_read)
         }),
-        Property::always(ANSWERED, |model: &Claims, state: &State| state.is_answered(model)),
+        Property::always(ANSWERED, |model: &Claims, state: &State| state.has_answers(model)),
         Property::always(FINISHED, |model: &Claims, state: &State| {
             !state.has_ended() || state.in_flight.is_empty() && state.can_be_finished(model)
         }),
         Property::always(RECORDED, |_, state: &State| state.starts_are_recorded()),
         Property::always(NOT_STUCK, |model: &Claims, state: &State| {
-            let mut left = (0..state.jobs.len()).filter(|job| state.jobs[*job].is == Is::AtWork);
-            let (Some(number), None) = (left.next(), left.next()) else { return true };
+            let mut jobs_at_work =
+                (0..state.jobs.len()).filter(|job| state.jobs[*job].phase == Phase::AtWork);
+            let (Some(number), None) = (jobs_at_work.next(), jobs_at_work.next()) else { return true };
             let alone = state.left_alone(number, model);
             alone.jobs[number].is_cancelled || alone.ended_well(number)
         }),
     ]
 }
 
-/// Why a target is not to be started.
+/// The reason why a target may not start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Back {
+enum Veto {
     Skip,
     Hold,
     Gate,
     Freeze,
 }
 
-/// What keeps a target back, by the words in a log, where its ref is at a commit.
-fn kept_back(log: &Log, people: &People, target: &TargetName, commit: Option<u8>) -> Option<Back> {
+/// The reason why a target may not start, by the decisions in a log and the commit of its ref.
+fn veto(log: &Log, people: &People, target: &TargetName, commit: Option<u8>) -> Option<Veto> {
     let words = words_of(log);
     let sha = commit.map(sha);
-    let approved = if people.may_move { Approved::Any } else { Approved::At(sha.as_deref()) };
-    let is_open = |required| words.open(&gate(), required, target, approved);
+    let commit_rule = if people.may_move { RequiredCommit::Any } else { RequiredCommit::At(sha.as_deref()) };
+    let is_open = |required_approvals| words.lets_pass(&gate(), required_approvals, target, commit_rule);
     let is_overridden = |freeze: Freeze| words.overrides(&freeze);
-    if words.skip(target) {
-        Some(Back::Skip)
-    } else if words.hold(target) {
-        Some(Back::Hold)
-    } else if !people.required.is_none_or(is_open) {
-        Some(Back::Gate)
+    if words.skips(target) {
+        Some(Veto::Skip)
+    } else if words.holds(target) {
+        Some(Veto::Hold)
+    } else if !people.required_approvals.is_none_or(is_open) {
+        Some(Veto::Gate)
     } else if !people.freeze().is_none_or(is_overridden) {
-        Some(Back::Freeze)
+        Some(Veto::Freeze)
     } else {
         None
     }
@@ -153,14 +154,14 @@ fn words_of(log: &Log) -> Words<'_> {
     Words::of(log.decisions().map(|(_, decision)| decision))
 }
 
-/// Whether the product reads the words on holds and skips as they are said.
+/// Whether the product reads holds and skips in the same way as `words`.
 fn is_read_as_said(log: &Log, target: &TargetName) -> bool {
     let (ticket, words) = (log.ticket(), words_of(log));
-    ticket.hold_of(target).is_some() == words.hold(target)
-        && ticket.skip_of(target).is_some() == words.skip(target)
+    ticket.hold_of(target).is_some() == words.holds(target)
+        && ticket.skip_of(target).is_some() == words.skips(target)
 }
 
-/// So many people have once approved a commit of a target.
+/// The number of people who have ever approved a commit of a target.
 fn approvers(log: &Log, target: &TargetName, sha: &str) -> usize {
     let gos = log.decisions().filter(|(_, decision)| decision.asks_for(Verb::Go));
     let is_it = |of: &ApprovedCommit| of.target == *target && of.sha.as_deref() == Some(sha);
@@ -168,8 +169,8 @@ fn approvers(log: &Log, target: &TargetName, sha: &str) -> usize {
     approvals.map(|(_, decision)| decision.who.id).collect::<BTreeSet<u64>>().len()
 }
 
-/// The failures of a target that are to be repeated, each as the claim of the failed run, with the commands.
-fn repeated(log: &Log, target: &TargetName) -> BTreeSet<(CommentId, CommentId)> {
+/// The failures of a target that commands repeat: the claim of the failed run, and the command.
+fn repeats(log: &Log, target: &TargetName) -> BTreeSet<(CommentId, CommentId)> {
     let retries = log.decisions().filter(|(_, decision)| decision.asks_for(Verb::Retry));
     let of_target = retries.flat_map(|(_, decision)| {
         decision.retries.iter().map(move |retry| (&retry.target, retry.after, decision.comment))
@@ -177,10 +178,10 @@ fn repeated(log: &Log, target: &TargetName) -> BTreeSet<(CommentId, CommentId)> 
     of_target.filter(|(of, _, _)| *of == target).map(|(_, after, comment)| (after, comment)).collect()
 }
 
-/// So often a target may be started: once, and once for each failure that is to be repeated.
-fn asked_for(log: &Log, target: usize) -> usize {
+/// The number of allowed starts of a target: one, and one for each failure that a command repeats.
+fn allowed_starts(log: &Log, target: usize) -> usize {
     let failures: BTreeSet<CommentId> =
-        repeated(log, &name(target)).into_iter().map(|(after, _)| after).collect();
+        repeats(log, &name(target)).into_iter().map(|(after, _)| after).collect();
     1 + failures.len()
 }
 
@@ -191,15 +192,15 @@ fn repeats_once(log: &Log) -> bool {
         .flat_map(|(_, decision)| decision.retries.iter().map(|retry| &retry.target))
         .collect();
     targets.into_iter().all(|target| {
-        let repeated = repeated(log, target);
-        let commands: BTreeSet<CommentId> = repeated.iter().map(|(_, comment)| *comment).collect();
-        commands.len() == repeated.len()
+        let repeats = repeats(log, target);
+        let commands: BTreeSet<CommentId> = repeats.iter().map(|(_, comment)| *comment).collect();
+        commands.len() == repeats.len()
     })
 }
 
-/// The commit of the refs after so many moves.
-pub(super) fn sha(moved: u8) -> String {
-    format!("commit-{moved}")
+/// The SHA of the refs after so many moves.
+pub(super) fn sha(moves: u8) -> String {
+    format!("commit-{moves}")
 }
 
 /// The gate of the model.
@@ -215,25 +216,25 @@ fn command_of(comment: CommentId) -> usize {
     usize::try_from(comment.0 - 1000).expect("a command of the model")
 }
 
-/// The jobs that come when all others have ended: one dispatches, and one ends all holds.
+/// The number of jobs after the end of all others: one dispatches, and one ends all holds.
 const LATER: usize = 2;
 
 impl People {
-    /// Whether people speak at all, or rules keep targets back.
+    /// Whether there are commands or rules.
     pub(super) fn speak(&self) -> bool {
-        !self.commands.is_empty() || self.required.is_some() || self.is_frozen
+        !self.commands.is_empty() || self.required_approvals.is_some() || self.is_frozen
     }
 
     pub(super) fn rules(&self) -> Rules {
-        let gate = |required| Gate {
+        let gate = |required_approvals| Gate {
             name: gate(),
             approvers: Vec::new(),
-            required,
-            not_driver: false,
-            on_moved: Word::Known(if self.may_move { OnMoved::Warn } else { OnMoved::Lapse }),
+            required_approvals,
+            excludes_driver: false,
+            move_policy: Word::Known(if self.may_move { MovePolicy::Warn } else { MovePolicy::Lapse }),
         };
         Rules {
-            gates: self.required.map(gate).into_iter().collect(),
+            gates: self.required_approvals.map(gate).into_iter().collect(),
             freezes: self.freeze().into_iter().collect(),
         }
     }
@@ -246,7 +247,7 @@ impl People {
 
     pub(super) fn needs_of(&self, target: usize) -> Vec<TargetName> {
         let before = target.checked_sub(1).filter(|_| self.chain).map(name);
-        before.into_iter().chain(self.required.map(|_| gate())).collect()
+        before.into_iter().chain(self.required_approvals.map(|_| gate())).collect()
     }
 
     pub(super) fn follow(&self, number: usize) -> Option<Follow> {
@@ -254,28 +255,28 @@ impl People {
         (self.follow && number >= self.readers.len()).then_some(follow)
     }
 
-    /// What the job reads, of a model with so many jobs.
-    pub(super) fn command_of(&self, number: usize, jobs: usize) -> Option<Asked> {
+    /// The command that the job reads, in a model with so many jobs.
+    pub(super) fn command_of(&self, number: usize, jobs: usize) -> Option<CommandRequest> {
         let is_last = number == jobs + LATER - 1;
-        let last = || Some((self.commands.len(), Said { who: 1, verb: Verb::Resume, about: &[] }));
+        let last = || Some((self.commands.len(), PersonCommand { who: 1, verb: Verb::Resume, about: &[] }));
         let of_job = || self.readers.get(number).map(|command| (*command, self.commands[*command].clone()));
-        let (command, said) = if is_last { last() } else { of_job() }?;
-        let about = match said.about {
+        let (command, entry) = if is_last { last() } else { of_job() }?;
+        let about = match entry.about {
             [] => About::Default,
             names => About::These(names.iter().map(|target| name(*target)).collect()),
         };
-        Some(Asked {
+        Some(CommandRequest {
             comment: comment_of(command),
             comment_url: String::new(),
-            who: said.person(),
-            command: Ok(Command { verb: said.verb, about, reason: None }),
+            author: entry.person(),
+            command: Ok(Command { verb: entry.verb, about, reason: None }),
             failure: None,
-            gates: self.required.map(|_| gate()).into_iter().collect(),
+            gates: self.required_approvals.map(|_| gate()).into_iter().collect(),
         })
     }
 }
 
-impl Said {
+impl PersonCommand {
     fn person(&self) -> Person {
         let login = Login::parse(&format!("person-{}", self.who)).expect("a login");
         Person { login, id: self.who, role: "write".to_owned() }
@@ -285,10 +286,10 @@ impl Said {
 impl Talk {
     /// A run begins, at the commit of its ref.
     pub(super) fn begin(&mut self, run: usize) {
-        self.heads.insert(run, self.moved);
+        self.heads.insert(run, self.moves);
     }
 
-    /// The commit that a run runs.
+    /// The commit of a run.
     pub(super) fn head_of(&self, run: usize) -> Option<String> {
         self.heads.get(&run).copied().map(sha)
     }
@@ -299,33 +300,33 @@ impl Talk {
 }
 
 impl Claims {
-    /// What people, and the refs, may do next.
+    /// The next possible commands of people and moves of the refs.
     pub(super) fn talk_actions(&self, state: &State, actions: &mut Vec<Action>) {
         let is_unsaid =
-            |command: &usize| !self.people.readers.contains(command) && !state.talk.said.contains(command);
+            |command: &usize| !self.people.readers.contains(command) && !state.talk.orphans.contains(command);
         actions.extend((0..self.people.commands.len()).filter(is_unsaid).map(Action::Say));
-        actions.extend((state.talk.moved < self.people.moves).then_some(Action::Move));
+        actions.extend((state.talk.moves < self.people.moves).then_some(Action::Move));
     }
 
-    /// The record of a command whose job died right after it.
+    /// The record of a command; the job that wrote it has died.
     fn record_of(&self, command: usize, commit: u8) -> Decision {
-        let said = &self.people.commands[command];
-        let named = || said.about.iter().map(|target| name(*target)).collect();
+        let entry = &self.people.commands[command];
+        let targets = || entry.about.iter().map(|target| name(*target)).collect();
         let commits = (0..self.targets).map(|target| ApprovedCommit {
             target: name(target),
             repository: "acme/web".parse().expect("a name"),
             git_ref: "main".into(),
             sha: Some(sha(commit)),
         });
-        let is_on_gates = [Verb::Go, Verb::NoGo].contains(&said.verb);
+        let is_on_gates = [Verb::Go, Verb::NoGo].contains(&entry.verb);
         Decision {
             by: writer_of(RunId(HUB_RUN + 50 + command as u64), 1),
             seq: 1,
             run_url: String::new(),
-            command: Some(Word::Known(said.verb)),
-            names: if is_on_gates { vec![gate()] } else { named() },
+            command: Some(Word::Known(entry.verb)),
+            names: if is_on_gates { vec![gate()] } else { targets() },
             reason: None,
-            who: said.person(),
+            who: entry.person(),
             comment: comment_of(command),
             comment_url: String::new(),
             outcome: Outcome::Accepted.into(),
@@ -333,7 +334,12 @@ impl Claims {
             commits: if is_on_gates { commits.collect() } else { Vec::new() },
             retries: Vec::new(),
             cancels: Vec::new(),
-            freezes: self.people.freeze().filter(|_| said.verb == Verb::OverrideFreeze).into_iter().collect(),
+            freezes: self
+                .people
+                .freeze()
+                .filter(|_| entry.verb == Verb::OverrideFreeze)
+                .into_iter()
+                .collect(),
             at: DateTime::UNIX_EPOCH,
             other: Map::new(),
         }
@@ -341,26 +347,26 @@ impl Claims {
 }
 
 impl State {
-    /// All that the ticket says.
+    /// The log of all comments.
     fn all(&self) -> LogId {
         LogId::whole(self.store.comments())
     }
 
     fn has_ended(&self) -> bool {
-        self.jobs.iter().all(|job| job.is != Is::AtWork)
+        self.jobs.iter().all(|job| job.phase != Phase::AtWork)
     }
 
     /// The record of a command appears.
     pub(super) fn say(&mut self, command: usize, model: &Claims) {
-        self.talk.said.insert(command);
-        let record = Record::Decision(model.record_of(command, self.talk.moved));
+        self.talk.orphans.insert(command);
+        let record = Record::Decision(model.record_of(command, self.talk.moves));
         let id = self.store.create(Text::of(&record.render()));
-        for job in self.jobs.iter_mut().filter(|job| job.is == Is::AtWork && model.lag == Lag::Fresh) {
+        for job in self.jobs.iter_mut().filter(|job| job.phase == Phase::AtWork && model.lag == Lag::Fresh) {
             job.reader.notice(id);
         }
     }
 
-    /// Whether a job that is about to start a target has read all that was decided before it claimed that.
+    /// Whether a job that is about to start a target has read every decision before its claim.
     fn has_heard(&self, number: usize) -> bool {
         let job = &self.jobs[number];
         let Some(target) = job.starts_next() else { return true };
@@ -374,14 +380,14 @@ impl State {
             claims.map(|(comment, _)| crate::library::id_of(comment.id)).max()
         });
         let Some(claim) = claim else { return false };
-        let decided: Vec<Id> = self
+        let decision_ids: Vec<Id> = self
             .all()
             .get(|log| log.decisions().map(|(comment, _)| crate::library::id_of(comment.id)).collect());
-        decided.into_iter().filter(|id| *id < claim).all(|id| job.reader.log.has_record(id))
+        decision_ids.into_iter().filter(|id| *id < claim).all(|id| job.reader.log.has_record(id))
     }
 
     /// Whether each command that a job has carried to the end has its reaction.
-    fn is_answered(&self, model: &Claims) -> bool {
+    fn has_answers(&self, model: &Claims) -> bool {
         if !self.has_ended() {
             return true;
         }
@@ -400,8 +406,8 @@ impl State {
         })
     }
 
-    /// Whether what is left can be finished: commands that nobody has recorded are read again, a job dispatches, the
-    /// jobs that have read a command are run again, and a job ends all holds.
+    /// Whether later jobs can finish the release: they read commands without a record again, one dispatches, the jobs that
+    /// have read a command are re-run, and one ends all holds.
     fn can_be_finished(&self, model: &Claims) -> bool {
         let mut later = self.clone();
         for (number, command) in model.people.readers.iter().enumerate() {
@@ -409,14 +415,14 @@ impl State {
                 later.run_again(number, model);
             }
         }
-        let dispatched = later.followed_by_one_more(model);
-        let mut again = dispatched.clone();
-        (0..model.people.readers.len()).for_each(|number| again.run_again(number, model));
-        let resumed = again.followed_by_one_more(model);
-        dispatched.is_finished(&later, model)
-            && again.is_finished(&dispatched, model)
-            && resumed.is_finished(&again, model)
-            && (0..resumed.jobs.len()).all(|number| resumed.jobs[number].is != Is::AtWork)
+        let after_dispatch = later.with_one_more_job(model);
+        let mut after_rerun = after_dispatch.clone();
+        (0..model.people.readers.len()).for_each(|number| after_rerun.run_again(number, model));
+        let after_resume = after_rerun.with_one_more_job(model);
+        after_dispatch.is_finished(&later, model)
+            && after_rerun.is_finished(&after_dispatch, model)
+            && after_resume.is_finished(&after_rerun, model)
+            && (0..after_resume.jobs.len()).all(|number| after_resume.jobs[number].phase != Phase::AtWork)
     }
 
     /// The job is run again, alone.
@@ -425,53 +431,55 @@ impl State {
         *self = self.left_alone(number, model);
     }
 
-    /// What comes of it when one more job comes, alone.
-    fn followed_by_one_more(&self, model: &Claims) -> Self {
+    /// The state after one more job, which goes on alone.
+    fn with_one_more_job(&self, model: &Claims) -> Self {
         let (mut later, number) = (self.clone(), self.jobs.len());
         later.jobs.push(model.job(number, 1));
         later.left_alone(number, model)
     }
 
-    /// Whether all is started that nobody keeps back, and since `before` nothing else.
+    /// Whether every target without a veto is started, and no other since `before`.
     fn is_finished(&self, before: &Self, model: &Claims) -> bool {
         let log = self.all();
         (0..model.targets).all(|target| {
-            let (runs, asked) = (self.runs_of(target), log.get(|log| asked_for(log, target)));
-            let back = log.get(|log| kept_back(log, &model.people, &name(target), Some(self.talk.moved)));
+            let (runs, limit) = (self.runs_of(target), log.get(|log| allowed_starts(log, target)));
+            let veto = log.get(|log| veto(log, &model.people, &name(target), Some(self.talk.moves)));
             let waits = target > 0 && model.people.chain && !self.is_over(target - 1, model);
-            let is_kept = back.is_some() || waits;
-            if is_kept { runs == before.runs_of(target) } else { runs == asked }
+            let is_kept = veto.is_some() || waits;
+            if is_kept { runs == before.runs_of(target) } else { runs == limit }
         }) && log.get(|log| self.cancels_are_made(log))
             && self.runs_are_approved(model)
     }
 
-    /// Whether the runs are cancelled that somebody wants to have cancelled.
+    /// Whether every run that a command cancels is cancelled.
     fn cancels_are_made(&self, log: &Log) -> bool {
         let cancels = log.decisions().filter(|(_, decision)| decision.asks_for(Verb::Cancel));
         let mut runs = cancels.flat_map(|(_, decision)| &decision.cancels);
-        runs.all(|cancel| self.cancelled.contains(&index_of(cancel.run)))
+        runs.all(|cancel| self.cancelled_runs.contains(&index_of(cancel.run)))
     }
 
-    /// Whether no run goes on, of those that are recorded, at a commit that too few people have approved.
+    /// Whether no recorded run goes on at a commit that too few people have approved.
     fn runs_are_approved(&self, model: &Claims) -> bool {
-        let People { required: Some(required), may_move: false, releases: false, .. } = model.people else {
+        let People { required_approvals: Some(required_approvals), may_move: false, releases: false, .. } =
+            model.people
+        else {
             return true;
         };
-        let recorded = self.all().get(runs_in);
-        let lasts = |run: &usize| recorded.contains(&run_id(*run)) && !self.cancelled.contains(run);
+        let recorded_runs = self.all().get(runs_in);
+        let lasts = |run: &usize| recorded_runs.contains(&run_id(*run)) && !self.cancelled_runs.contains(run);
         let mut lasting = self.talk.heads.iter().filter(|(run, _)| lasts(run));
-        lasting.all(|(run, moved)| {
+        lasting.all(|(run, moves)| {
             let target = name(self.runs[*run].into());
-            self.all().get(|log| approvers(log, &target, &sha(*moved))) >= required as usize
+            self.all().get(|log| approvers(log, &target, &sha(*moves))) >= required_approvals as usize
         })
     }
 
     /// Whether the targets that need this one may be started.
     fn is_over(&self, target: usize, model: &Claims) -> bool {
-        let is_skipped = self.all().get(|log| words_of(log).skip(&name(target)));
-        let is_cancelled = |run: usize| self.cancelled.contains(&run);
+        let is_skipped = self.all().get(|log| words_of(log).skips(&name(target)));
+        let is_cancelled = |run: usize| self.cancelled_runs.contains(&run);
         let of_target = || (0..self.runs.len()).filter(|run| usize::from(self.runs[*run]) == target);
-        let last = of_target().next_back().filter(|_| of_target().count() > model.failed);
+        let last = of_target().next_back().filter(|_| of_target().count() > model.failed_runs);
         is_skipped || model.people.releases && last.is_some_and(|run| !is_cancelled(run))
     }
 }
@@ -490,10 +498,10 @@ impl Job {
         }
     }
 
-    /// What it has read against the start that comes next.
-    fn goes_against(&self, people: &People) -> Option<Back> {
+    /// The veto in its log against its next start.
+    fn goes_against(&self, people: &People) -> Option<Veto> {
         let target = self.starts_next()?;
         let commit = self.commits.get(&number_of(&target)).copied();
-        self.reader.log.get(|log| kept_back(log, people, &target, commit))
+        self.reader.log.get(|log| veto(log, people, &target, commit))
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! The first job, and each that comes later, follows the runs; the others dispatch and end.
 //!
-//! The run of the first target ends well as soon as it has begun, with its first reports; later ones appear at any moment.
-//! GitHub may show a release late, or not answer. One value is that of a release; another one that is reported is wrong.
+//! The run of the first target succeeds at once, with its first reports; later reports appear at any moment. GitHub may
+//! show a release late, or not answer. One reported value is that of a release, and another one is wrong.
 
 use release_ticket_action::engine::step::{Failure, Inspection};
 use release_ticket_action::engine::{Answer, Follow, Step};
@@ -16,7 +16,7 @@ use release_ticket_action::ticket::{Check, Log, Record, Status};
 use serde_json::Map;
 use stateright::Property;
 
-use super::{Action, Claims, Is, RECORDED, State, name, place, run_id, writer_of};
+use super::{Action, Claims, Phase, RECORDED, State, name, place, run_id, writer_of};
 use crate::library::Text;
 use crate::store::Lag;
 
@@ -33,15 +33,15 @@ const READER: usize = 1;
 /// The values that the first target reports.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Flow {
-    /// The versions, each reported by a stage of its own, in this order; without any, no value flows.
+    /// The versions in the order of their reports, each by a stage of its own. Without any, no value flows.
     pub(crate) reports: &'static [&'static str],
-    /// So many of these are reported before the run has ended, the others at any time.
+    /// The number of reports before the end of the run; the others arrive at any time.
     pub(crate) in_time: usize,
     /// So many times GitHub may not show the release yet.
     pub(crate) late: u8,
     /// So many times GitHub may not answer.
     pub(crate) silences: u8,
-    /// The version that is confirmed is not taken from the record of the verification.
+    /// Whether jobs do not read the confirmed version from the record of the verification.
     pub(crate) forgets: bool,
 }
 
@@ -58,7 +58,7 @@ pub(super) fn properties() -> Vec<Property<Claims>> {
         }),
         Property::always(RECORDED, |_, state: &State| state.starts_are_recorded()),
         Property::always(COMPLETED, |model: &Claims, state: &State| {
-            let has_ended = state.jobs.iter().all(|job| job.is != Is::AtWork);
+            let has_ended = state.jobs.iter().all(|job| job.phase != Phase::AtWork);
             let is_right = model.flow.reports.last() == Some(&PUBLISHED);
             !has_ended || !is_right || state.is_completed(model)
         }),
@@ -68,8 +68,8 @@ pub(super) fn properties() -> Vec<Property<Claims>> {
 /// The progress of the reports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Progress {
-    /// So many versions are reported.
-    reported: usize,
+    /// The number of versions reported so far.
+    report_count: usize,
     late: u8,
     silences: u8,
     /// Whether GitHub has confirmed the published version.
@@ -96,7 +96,7 @@ impl Flow {
         Verify { release: self.template().filter(|_| target == REPORTER), ..Verify::default() }
     }
 
-    /// The log without the values that hub jobs have confirmed.
+    /// The log without confirmed values.
     pub(super) fn forgetful(log: &Log) -> Log {
         let mut rest = Log::default();
         rest.extend(log.records().map(|(comment, record)| {
@@ -104,7 +104,7 @@ impl Flow {
             if let Record::Dispatch(dispatch) = record {
                 let mut dispatch = dispatch.clone();
                 dispatch
-                    .verified
+                    .verifications
                     .iter_mut()
                     .for_each(|verification| verification.outputs = Outputs::default());
                 comment.body = Record::Dispatch(dispatch).render();
@@ -125,9 +125,9 @@ impl Claims {
     /// The next report, and GitHub's failures to confirm a release.
     pub(super) fn flow_actions(&self, state: &State, actions: &mut Vec<Action>) {
         let is_started = state.runs_of(REPORTER) > 0;
-        let is_left = state.flow.reported < self.flow.reports.len();
+        let is_left = state.flow.report_count < self.flow.reports.len();
         actions.extend((is_started && is_left).then_some(Action::Report));
-        for (number, job) in state.jobs.iter().enumerate().filter(|(_, job)| job.is == Is::AtWork) {
+        for (number, job) in state.jobs.iter().enumerate().filter(|(_, job)| job.phase == Phase::AtWork) {
             if matches!(job.next_step(), Step::Verify(_)) {
                 actions.extend((state.flow.late < self.flow.late).then_some(Action::ReleaseLate(number)));
                 actions
@@ -140,19 +140,19 @@ impl Claims {
 impl State {
     /// The first target reports its next version.
     pub(super) fn report(&mut self, model: &Claims) {
-        let version = model.flow.reports[self.flow.reported];
-        self.flow.reported += 1;
+        let version = model.flow.reports[self.flow.report_count];
+        self.flow.report_count += 1;
         let run = self.runs.iter().position(|target| usize::from(*target) == REPORTER);
         let run = run_id(run.expect("the target is started"));
         let stage = StageReport {
             target: Some(name(REPORTER)),
-            stage: format!("stage-{}", self.flow.reported),
+            stage: format!("stage-{}", self.flow.report_count),
             status: Status::Success.into(),
             message: None,
             url: None,
-            done: false,
+            ends_release: false,
             outputs: Outputs::from_iter([("version", version)]),
-            at: chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(self.flow.reported as i64),
+            at: chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(self.flow.report_count as i64),
             seq: 1,
             other: Map::new(),
         };
@@ -161,23 +161,23 @@ impl State {
         by.job = stage.stage.clone();
         let record = Report { by, seq: 1, run_url: String::new(), stages: vec![stage], other: Map::new() };
         let id = self.store.create(Text::of(&Record::Report(record).render()));
-        for job in self.jobs.iter_mut().filter(|job| job.is == Is::AtWork && model.lag == Lag::Fresh) {
+        for job in self.jobs.iter_mut().filter(|job| job.phase == Phase::AtWork && model.lag == Lag::Fresh) {
             job.reader.notice(id);
         }
     }
 
     /// GitHub's answer to a question about a release.
     pub(super) fn verify(&mut self, inspection: &Inspection) -> Answer {
-        let is_there = inspection.broken.is_empty() && inspection.tag.as_deref() == Some(PUBLISHED);
+        let is_there = inspection.broken_checks.is_empty() && inspection.tag.as_deref() == Some(PUBLISHED);
         self.flow.is_confirmed |= is_there;
-        Answer::Verified(if is_there { inspection.passed() } else { vec![missing()] })
+        Answer::Checks(if is_there { inspection.passing_checks() } else { vec![missing()] })
     }
 
     /// GitHub does not show the release yet.
     pub(super) fn release_is_late(&mut self, number: usize, model: &Claims) {
         self.flow.late += 1;
         let step = self.jobs[number].next_step();
-        self.learn(number, &step, Answer::Verified(vec![missing()]), model);
+        self.learn(number, &step, Answer::Checks(vec![missing()]), model);
     }
 
     /// GitHub does not answer whether the release is there.
@@ -188,21 +188,22 @@ impl State {
         self.learn(number, &step, Answer::Failed(failure), model);
     }
 
-    /// The start of a target: of the first one its run begins and ends, of the second one GitHub has confirmed the value.
+    /// Follows a start: the run of the first target begins and ends with its reports; the second target needs a confirmed
+    /// value.
     pub(super) fn follow_start(&mut self, start: &WorkflowStart, model: &Claims) {
         if start.target == name(READER) {
             let is_right = start.inputs["version"] == PUBLISHED && self.flow.is_confirmed;
             self.flow.has_started_otherwise |= !is_right;
         } else {
-            (self.flow.reported..model.flow.in_time).for_each(|_| self.report(model));
+            (self.flow.report_count..model.flow.in_time).for_each(|_| self.report(model));
         }
     }
 
-    /// Whether one more job, alone, finds all reports and starts the second target, if that is not started.
+    /// Whether one more job, alone, finds all reports, and starts the second target if no job has.
     fn is_completed(&self, model: &Claims) -> bool {
         let (mut later, number) = (self.clone(), self.jobs.len());
         if later.runs_of(REPORTER) > 0 {
-            while later.flow.reported < model.flow.reports.len() {
+            while later.flow.report_count < model.flow.reports.len() {
                 later.report(model);
             }
         }
@@ -213,5 +214,5 @@ impl State {
 }
 
 fn missing() -> Check {
-    Check::failed("release", "no release", "publish it")
+    Check::failure("release", "no release", "publish it")
 }

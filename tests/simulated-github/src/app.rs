@@ -1,5 +1,4 @@
-//! GitHub Apps: where they are installed, what they may do there, and the tokens of their
-//! installations.
+//! GitHub Apps: their installations, with permissions and tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,17 +19,17 @@ pub(crate) struct AppData {
 }
 
 impl AppData {
-    /// The account that acts with the App's tokens.
+    /// The login of the App's tokens.
     pub(crate) fn login(&self) -> String {
         format!("{}[bot]", self.slug)
     }
 
-    /// Keeps a repository selected that has another name now.
+    /// Keeps a repository selected under its new name.
     pub(crate) fn follow(&mut self, from: &RepoKey, to: &RepoKey) {
-        let selected = self.installations.iter_mut().filter_map(|it| it.selected.as_mut());
-        for selected in selected {
-            if selected.remove(from) {
-                selected.insert(to.clone());
+        let selections = self.installations.iter_mut().filter_map(|it| it.selection.as_mut());
+        for selections in selections {
+            if selections.remove(from) {
+                selections.insert(to.clone());
             }
         }
     }
@@ -40,55 +39,55 @@ impl AppData {
     }
 }
 
-/// An App on an owner.
+/// The installation of an App on an owner.
 #[derive(Debug, Clone)]
 pub(crate) struct Installation {
     pub(crate) id: u64,
     pub(crate) owner: String,
     pub(crate) permissions: BTreeMap<String, Level>,
     /// `None` if all repositories of the owner are selected.
-    pub(crate) selected: Option<BTreeSet<RepoKey>>,
+    pub(crate) selection: Option<BTreeSet<RepoKey>>,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) suspended_at: Option<DateTime<Utc>>,
 }
 
 impl Installation {
-    /// Whether a repository of the owner is selected. It need not exist.
+    /// Whether a repository of the owner is selected. A repository that does not exist may be, too.
     pub(crate) fn covers(&self, key: &RepoKey) -> bool {
-        self.selected.as_ref().is_none_or(|selected| selected.contains(key))
+        self.selection.as_ref().is_none_or(|selection| selection.contains(key))
     }
 }
 
-/// How long the tokens of installations last, and which were handed out.
+/// The tokens of installations, and the lifetime of new ones.
 #[derive(Debug)]
 pub(crate) struct InstallationTokens {
-    pub(crate) last: TimeDelta,
-    pub(crate) handed_out: Vec<InstallationToken>,
+    pub(crate) lifetime: TimeDelta,
+    pub(crate) tokens: Vec<InstallationToken>,
 }
 
 impl Default for InstallationTokens {
     fn default() -> Self {
-        Self { last: TimeDelta::hours(1), handed_out: Vec::new() }
+        Self { lifetime: TimeDelta::hours(1), tokens: Vec::new() }
     }
 }
 
-/// A token of an installation as it was handed out.
+/// A token of an installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InstallationToken {
     /// The token itself.
     pub secret: String,
-    /// Where the App is installed.
+    /// The owner on which the App is installed.
     pub owner: String,
     /// The repositories that it reaches.
     pub repositories: Vec<String>,
-    /// What it may do there, without `metadata: read`.
+    /// Its permissions there, without `metadata: read`.
     pub permissions: Vec<String>,
-    /// Whether it was revoked since then.
-    pub revoked: bool,
+    /// Whether it has been revoked.
+    pub is_revoked: bool,
 }
 
-/// A handle on a GitHub App, for setting it up. Cheap to clone; every method gives it back.
+/// A handle on a GitHub App, for tests that set it up. Cheap to clone; most methods return it.
 #[derive(Clone)]
 pub struct App {
     world: World,
@@ -122,19 +121,20 @@ impl App {
         state.app_mut(&self.slug).expect("an App stays").id
     }
 
-    /// Its private key as GitHub gives it.
+    /// Its private key, in the form in which GitHub gives it.
     pub fn private_key(&self) -> String {
         private_key(KeyForm::Pkcs1)
     }
 
-    /// Installs it on an owner, for all repositories, with permissions such as `issues: write`. On an
-    /// owner where it is installed already, these are its permissions from now on.
+    /// Installs it on an owner, for all repositories, with permissions such as `issues: write`. An existing
+    /// installation gets these permissions instead of its own.
     ///
     /// # Panics
     ///
     /// If a permission is not written `name: read`, `name: write` or `name: admin`.
     pub fn installed_on(&self, owner: &str, permissions: &[&str]) -> Self {
-        let permissions: BTreeMap<String, Level> = permissions.iter().map(|it| Level::named(it)).collect();
+        let permissions: BTreeMap<String, Level> =
+            permissions.iter().map(|it| Level::parse_permission(it)).collect();
         let mut state = self.world.lock();
         let now = state.second();
         let id = state.next_installation_id();
@@ -145,7 +145,7 @@ impl App {
                 id,
                 owner: owner.into(),
                 permissions,
-                selected: None,
+                selection: None,
                 created_at: now,
                 suspended_at: None,
             }),
@@ -154,13 +154,13 @@ impl App {
         self.clone()
     }
 
-    /// Selects the only repositories of an owner that it reaches.
+    /// Limits it to these repositories of an owner.
     pub fn only_for(&self, owner: &str, repositories: &[&str]) -> Self {
-        let selected = repositories.iter().map(|name| RepoKey::new(&format!("{owner}/{name}"))).collect();
-        self.change_on(owner, |installation| installation.selected = Some(selected))
+        let selection = repositories.iter().map(|name| RepoKey::new(&format!("{owner}/{name}"))).collect();
+        self.change_on(owner, |installation| installation.selection = Some(selection))
     }
 
-    /// Suspends it on an owner: nothing can be done with its tokens there.
+    /// Suspends it on an owner: its tokens are of no use there.
     pub fn suspend(&self, owner: &str) -> Self {
         let now = self.world.lock().second();
         self.change_on(owner, |installation| installation.suspended_at = Some(now))
@@ -168,7 +168,7 @@ impl App {
 }
 
 impl World {
-    /// The GitHub App with this slug, created if it is not there. It acts as `slug[bot]`.
+    /// The GitHub App with this slug. A missing one is created. It acts as `slug[bot]`.
     ///
     /// Every App has the same private key.
     pub fn app(&self, slug: &str) -> App {
@@ -177,21 +177,20 @@ impl World {
         App { world: self.clone(), slug: slug.into() }
     }
 
-    /// Says how long the tokens of installations last that are handed out from now on: an hour at
-    /// first.
+    /// Sets the lifetime of new tokens of installations. The default is an hour.
     pub fn installation_tokens_last(&self, time: Duration) {
-        let time = TimeDelta::from_std(time).expect("the time is no longer than an age");
-        self.lock().installation_tokens.last = time;
+        let time = TimeDelta::from_std(time).expect("the time fits into a `TimeDelta`");
+        self.lock().installation_tokens.lifetime = time;
     }
 
-    /// Every token of an installation that was handed out, in order.
+    /// All tokens of installations, the oldest first.
     pub fn installation_tokens(&self) -> Vec<InstallationToken> {
         let state = self.lock();
-        let handed_out = state.installation_tokens.handed_out.iter();
-        let now = |token: &InstallationToken| {
-            let revoked = state.token(&token.secret).is_none_or(|data| data.revoked);
-            InstallationToken { revoked, ..token.clone() }
+        let tokens = state.installation_tokens.tokens.iter();
+        let present = |token: &InstallationToken| {
+            let is_revoked = state.token(&token.secret).is_none_or(|data| data.is_revoked);
+            InstallationToken { is_revoked, ..token.clone() }
         };
-        handed_out.map(now).collect()
+        tokens.map(present).collect()
     }
 }

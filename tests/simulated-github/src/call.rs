@@ -1,4 +1,4 @@
-//! One request inside the simulation: what a route is given, and what it gives back.
+//! One request inside the simulation: the input and the output of a route.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::repository::{RepoKey, RepositoryData, Slot};
 use crate::state::State;
 use crate::token::Caller;
 
-/// What a route is given.
+/// The input of a route.
 pub(crate) struct Call<'a> {
     pub(crate) state: &'a mut State,
     pub(crate) caller: Caller,
-    /// The repository in the path. Routes without one have none.
+    /// The repository in the path; of no meaning for routes without one.
     pub(crate) key: RepoKey,
     pub(crate) params: Vec<(String, String)>,
     pub(crate) query: Vec<(String, String)>,
@@ -25,14 +25,14 @@ pub(crate) struct Call<'a> {
     pub(crate) body: Value,
     pub(crate) accept: String,
     pub(crate) now: DateTime<Utc>,
-    /// How far the replica lags that a write looks at first.
+    /// The lag of the replica that a write reads first.
     pub(crate) lag: Duration,
 }
 
-/// What a route gives back: both are replies, one of them early.
+/// The output of a route. `Err` is a reply, too: it lets a route return early.
 pub(crate) type Answer = Result<Reply, Reply>;
 
-/// An answer without the headers that all have in common.
+/// An answer without the common headers.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
@@ -73,7 +73,7 @@ impl Reply {
         Self { status: StatusCode::OK, headers: Vec::new(), body: Payload::Text { kind, text } }
     }
 
-    /// A refusal in the form that GitHub gives it.
+    /// A refusal in GitHub's form.
     pub(crate) fn refusal(status: StatusCode, message: impl Into<String>) -> Self {
         let body = json!({
             "message": message.into(),
@@ -95,7 +95,7 @@ impl Reply {
         Self::refusal(StatusCode::UNPROCESSABLE_ENTITY, message)
     }
 
-    /// The 422 that lists what is wrong with fields.
+    /// The 422 with a list of invalid fields.
     pub(crate) fn invalid(errors: Value) -> Self {
         let mut reply = Self::unprocessable("Validation Failed");
         if let Payload::Json(body) = &mut reply.body {
@@ -105,7 +105,7 @@ impl Reply {
     }
 
     pub(crate) fn redirect(status: StatusCode, url: String) -> Self {
-        // A 307 says so too.
+        // GitHub gives this message with a 307, too.
         let mut reply = Self::refusal(status, "Moved Permanently");
         if let Payload::Json(body) = &mut reply.body {
             body["url"] = json!(url);
@@ -123,18 +123,18 @@ impl Call<'_> {
     // The path and the query.
 
     pub(crate) fn param(&self, name: &str) -> &str {
-        let found = self.params.iter().find(|(key, _)| key == name);
-        found.map_or("", |(_, value)| value)
+        let pair = self.params.iter().find(|(key, _)| key == name);
+        pair.map_or("", |(_, value)| value)
     }
 
-    /// A number in the path. What is none does not exist.
+    /// A number in the path. Another text there is a 404.
     pub(crate) fn number(&self, name: &str) -> Result<u64, Reply> {
         self.param(name).parse().map_err(|_| Reply::not_found())
     }
 
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
-        let found = self.query.iter().find(|(key, _)| key == name);
-        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        let pair = self.query.iter().find(|(key, _)| key == name);
+        pair.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// The moment in `since`, to whole seconds.
@@ -183,9 +183,9 @@ impl Call<'_> {
         }
     }
 
-    /// A list of names: of texts, or of objects that hold theirs under `key`.
+    /// A list of names: texts, or objects with a name under `key`.
     pub(crate) fn names(&self, field: &str, key: &str) -> Result<Option<Vec<String>>, Reply> {
-        // A bare list is accepted where the body is nothing but that list.
+        // The body may be the list itself.
         let list = match &self.body {
             Value::Array(_) => Some(&self.body),
             _ => self.field(field),
@@ -201,7 +201,7 @@ impl Call<'_> {
         names.collect::<Result<_, _>>().map(Some)
     }
 
-    // What the path names.
+    // The objects in the path.
 
     pub(crate) fn repository(&self) -> Result<&RepositoryData, Reply> {
         self.state.repository(&self.key).ok_or_else(Reply::not_found)
@@ -211,7 +211,7 @@ impl Call<'_> {
         self.state.repository_mut(&self.key).ok_or_else(Reply::not_found)
     }
 
-    /// Fails unless the repository has issues.
+    /// Fails if issues are off in the repository.
     pub(crate) fn issues_are_on(&self) -> Result<(), Reply> {
         match self.repository()?.has_issues {
             true => Ok(()),
@@ -226,7 +226,7 @@ impl Call<'_> {
         match self.repository()?.issues.get(&number) {
             Some(Slot::Here(issue)) => Ok(issue),
             Some(Slot::Deleted) => Err(Reply::refusal(StatusCode::GONE, "This issue was deleted")),
-            // Everything below the issue is 404.
+            // GitHub redirects the issue alone: a path below it is a 404.
             Some(Slot::Moved { repository, number }) if !self.is_below_issue() => {
                 let id = self.state.repository(repository).ok_or_else(Reply::not_found)?.id;
                 let url = self.state.links.api(format!("/repositories/{id}/issues/{number}"));
@@ -247,12 +247,12 @@ impl Call<'_> {
         issue.ok_or_else(Reply::not_found)
     }
 
-    /// Notes that the caller wrote an issue, for replicas that show it at once.
+    /// Notes that the caller wrote an issue, for replicas that show own writes.
     pub(crate) fn note_issue(&mut self, number: u64) {
         self.note_write(Text::Issue(self.key.clone(), number));
     }
 
-    /// The same for a comment on an issue.
+    /// Notes that the caller wrote a comment on an issue.
     pub(crate) fn note_comment(&mut self, number: u64, id: u64) {
         self.note_write(Text::Comment(self.key.clone(), number, id));
     }
@@ -264,13 +264,13 @@ impl Call<'_> {
         }
     }
 
-    /// Whether the caller's push access counts here.
+    /// Whether the caller has push access to the repository.
     pub(crate) fn can_push(&self) -> bool {
         let token = self.caller.secret().and_then(|it| self.state.token(it));
         token.is_some_and(|token| token.can_push(&self.key))
     }
 
-    /// The name of the repository, and of an issue in it, for the story.
+    /// The full name of the repository, for the story.
     pub(crate) fn place(&self) -> String {
         let data = self.state.repository(&self.key);
         data.map(RepositoryData::full_name).unwrap_or_default()
@@ -282,11 +282,11 @@ impl Call<'_> {
 
     // Lists.
 
-    /// The page of a list that the query asks for, and the `Link` header that goes with it.
+    /// The page of a list for the query, and its `Link` header.
     pub(crate) fn page<T>(&self, items: Vec<T>) -> (Vec<T>, Option<String>) {
-        let positive = |name: &str, otherwise: usize| {
-            let given = self.query(name).and_then(|value| value.parse().ok());
-            given.filter(|value| *value > 0).unwrap_or(otherwise)
+        let positive = |name: &str, default: usize| {
+            let number = self.query(name).and_then(|value| value.parse().ok());
+            number.filter(|value| *value > 0).unwrap_or(default)
         };
         let per_page = positive("per_page", 30).min(100);
         let page = positive("page", 1);
@@ -303,15 +303,15 @@ impl Call<'_> {
         if page > 1 {
             links.push(link("first", 1));
         }
-        let shown = items.into_iter().skip((page - 1).saturating_mul(per_page)).take(per_page);
+        let items = items.into_iter().skip((page - 1).saturating_mul(per_page)).take(per_page);
         let links = (!links.is_empty()).then(|| links.join(", "));
-        (shown.collect(), links)
+        (items.collect(), links)
     }
 
     fn page_url(&self, page: usize) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        let kept = self.query.iter().filter(|(name, _)| name != "page");
-        query.extend_pairs(kept);
+        let others = self.query.iter().filter(|(name, _)| name != "page");
+        query.extend_pairs(others);
         query.append_pair("page", &page.to_string());
         let url = self.state.links.api(&self.path);
         format!("{url}?{}", query.finish())
@@ -323,7 +323,7 @@ impl Call<'_> {
         with_links(Reply::ok(Value::Array(items)), links)
     }
 
-    /// A page of a list in an envelope that also counts the whole.
+    /// A page of a list in an object with the length of the whole list.
     pub(crate) fn counted_list(&self, name: &str, items: Vec<Value>) -> Reply {
         let total = items.len();
         let (items, links) = self.page(items);
@@ -338,9 +338,9 @@ fn with_links(reply: Reply, links: Option<String>) -> Reply {
     }
 }
 
-fn wrong_type(name: &str, value: &Value, wanted: &str) -> Reply {
-    let article = if matches!(wanted, "array" | "object") { "an" } else { "a" };
+fn wrong_type(name: &str, value: &Value, kind: &str) -> Reply {
+    let article = if matches!(kind, "array" | "object") { "an" } else { "a" };
     Reply::unprocessable(format!(
-        "Invalid request.\n\nFor 'properties/{name}', {value} is not {article} {wanted}."
+        "Invalid request.\n\nFor 'properties/{name}', {value} is not {article} {kind}."
     ))
 }

@@ -11,19 +11,19 @@ use tokio::time::Instant;
 pub(crate) struct Clock {
     start: DateTime<Utc>,
     origin: Instant,
-    skipped: TimeDelta,
+    skip: TimeDelta,
     latest: DateTime<Utc>,
 }
 
 impl Clock {
     pub(crate) fn starting_at(start: DateTime<Utc>) -> Self {
-        Self { start, origin: Instant::now(), skipped: TimeDelta::zero(), latest: start }
+        Self { start, origin: Instant::now(), skip: TimeDelta::zero(), latest: start }
     }
 
     pub(crate) fn now(&mut self) -> DateTime<Utc> {
-        let elapsed = Instant::now().saturating_duration_since(self.origin);
-        let elapsed = TimeDelta::from_std(elapsed).unwrap_or(TimeDelta::MAX);
-        self.latest = self.latest.max(self.start + elapsed + self.skipped);
+        let time = Instant::now().saturating_duration_since(self.origin);
+        let time = TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
+        self.latest = self.latest.max(self.start + time + self.skip);
         self.latest
     }
 
@@ -33,7 +33,7 @@ impl Clock {
     }
 
     pub(crate) fn skip(&mut self, time: TimeDelta) {
-        self.skipped += time;
+        self.skip += time;
     }
 }
 

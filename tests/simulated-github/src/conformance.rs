@@ -1,9 +1,9 @@
 //! Checks exchanges against GitHub's own description of its API (OpenAPI 3.0).
 //!
-//! It serves both sides: that a client asks for what GitHub takes, and that the simulation
-//! answers what GitHub answers.
+//! It checks both sides: the requests of a client, and the answers of the simulation.
 //!
-//! The library for JSON Schema comes from the tests ([`Compile`]): whoever only serves a world does without.
+//! The tests bring the library for JSON Schema ([`Compile`]), so that a program that only serves a world does not
+//! need it.
 
 #[cfg(test)]
 pub(crate) mod json_schema;
@@ -17,10 +17,10 @@ use serde_json::{Map, Value, json};
 
 use crate::Exchange;
 
-/// Compiles a schema, or says why it is none.
+/// Compiles a schema. The error says why the schema is invalid.
 pub type Compile = fn(&Value) -> Result<Arc<Validator>, String>;
 
-/// Lists what of a value breaks a schema: where, as a JSON pointer, and how.
+/// Lists the violations of a schema in a value: the place as a JSON pointer, and the problem.
 pub type Validator = dyn Fn(&Value) -> Vec<(String, String)> + Send + Sync;
 
 /// GitHub's description of its API.
@@ -28,11 +28,11 @@ pub struct Description {
     document: Value,
     templates: matchit::Router<String>,
     compile: Compile,
-    /// Compiling a schema takes much longer than using it.
+    /// The compilation of a schema takes much longer than its use.
     validators: Mutex<BTreeMap<String, Arc<Validator>>>,
 }
 
-/// Why a description cannot be used.
+/// A reason why a description cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DescriptionError {
     /// The file cannot be read.
@@ -40,7 +40,7 @@ pub enum DescriptionError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
@@ -49,25 +49,25 @@ pub enum DescriptionError {
     Syntax {
         /// The file.
         path: PathBuf,
-        /// Where it goes wrong.
+        /// The place of the error.
         #[source]
         source: serde_json::Error,
     },
     /// Two paths of the description match the same requests.
-    #[error("the description's path `{template}` cannot be told from another")]
+    #[error("the description's path `{template}` cannot be distinguished from another")]
     Ambiguous {
         /// One of the paths.
         template: String,
     },
 }
 
-/// One way in which an exchange differs from the description.
+/// A difference between an exchange and the description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// What differs: `request body /labels/0`, `query`, `status`…
+    /// The place: `request body /labels/0`, `query`, `status`…
     pub place: String,
-    /// How.
+    /// The difference, as a clause.
     pub problem: String,
 }
 
@@ -83,7 +83,7 @@ impl Violation {
     }
 }
 
-/// Statuses that any operation may answer with, described or not.
+/// Whether any operation may answer with this status, described or not.
 fn may_always_come(status: u16) -> bool {
     matches!(status, 301 | 304 | 307 | 401 | 403 | 404 | 410 | 422 | 429)
         || ((500..600).contains(&status) && status != 501)
@@ -105,7 +105,7 @@ impl Description {
         let no_paths = Map::new();
         let paths = document["paths"].as_object().unwrap_or(&no_paths);
         for template in paths.keys() {
-            // These parameters hold slashes.
+            // The values of these parameters contain slashes.
             let pattern = template.replace("/contents/{path}", "/contents/{*path}");
             let pattern = match template.contains("/git/") {
                 true => pattern.replace("/{ref}", "/{*ref}"),
@@ -120,9 +120,8 @@ impl Description {
 
     /// Compares an exchange with the description, and reports every difference.
     ///
-    /// Stricter than the description where it is lax by accident: a property at the top of
-    /// a request body, or a query parameter, must be declared. If no answer reached the
-    /// client, only the request is looked at.
+    /// It is stricter than the description in one point: the description must declare each query parameter and each
+    /// property at the top of a request body. If no answer reached the client, it checks only the request.
     pub fn check(&self, exchange: &Exchange) -> Result<(), Vec<Violation>> {
         let Some((name, operation)) = self.operation(exchange) else {
             let line = exchange.request_line();
@@ -139,7 +138,7 @@ impl Description {
         }
     }
 
-    /// Compares all exchanges, and returns a readable report of every difference.
+    /// Compares all exchanges with the description. The error is a report of every difference.
     pub fn check_all<'a>(&self, exchanges: impl IntoIterator<Item = &'a Exchange>) -> Result<(), String> {
         let mut report = String::new();
         for exchange in exchanges {
@@ -157,7 +156,7 @@ impl Description {
         }
     }
 
-    /// The operation that a request belongs to, and a name for it.
+    /// The operation of a request, with a name for it.
     fn operation(&self, exchange: &Exchange) -> Option<(String, &Value)> {
         let template = self.templates.at(&by_name(&exchange.path)).ok()?.value;
         let method = exchange.method.to_ascii_lowercase();
@@ -165,32 +164,32 @@ impl Description {
         Some((format!("{method} {template}"), operation))
     }
 
-    /// Follows a `$ref` inside the document, if there is one.
-    fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
+    /// Follows a `$ref` inside the document. Returns a value without one as it is.
+    fn resolve<'a>(&'a self, value: &'a Value) -> &'a Value {
         let target = value.get("$ref").and_then(Value::as_str);
         let pointer = target.and_then(|target| target.strip_prefix('#'));
-        let found = pointer.and_then(|pointer| self.document.pointer(pointer));
-        found.map_or(value, |found| self.resolved(found))
+        let component = pointer.and_then(|pointer| self.document.pointer(pointer));
+        component.map_or(value, |component| self.resolve(component))
     }
 
     // The query.
 
     fn check_query(&self, operation: &Value, exchange: &Exchange) -> Vec<Violation> {
-        let declared: Vec<&Value> = operation["parameters"]
+        let parameters: Vec<&Value> = operation["parameters"]
             .as_array()
             .into_iter()
             .flatten()
-            .map(|parameter| self.resolved(parameter))
+            .map(|parameter| self.resolve(parameter))
             .filter(|parameter| parameter["in"] == "query")
             .collect();
         form_urlencoded::parse(exchange.query.as_bytes())
             .filter_map(|(name, value)| {
                 let place = format!("query `{name}`");
-                let parameter = declared.iter().find(|it| it["name"] == name.as_ref());
+                let parameter = parameters.iter().find(|it| it["name"] == name.as_ref());
                 let Some(parameter) = parameter else {
                     return Some(Violation::new(place, "is not declared"));
                 };
-                let schema = self.resolved(&parameter["schema"]);
+                let schema = self.resolve(&parameter["schema"]);
                 let problem = misfit(schema, &value)?;
                 Some(Violation::new(place, problem))
             })
@@ -200,42 +199,42 @@ impl Description {
     // The request.
 
     fn check_request(&self, name: &str, operation: &Value, exchange: &Exchange) -> Vec<Violation> {
-        let declared = operation.get("requestBody").map(|it| self.resolved(it));
-        let schema = declared.and_then(|body| body["content"]["application/json"].get("schema"));
-        let required = declared.is_some_and(|body| body["required"] == true);
+        let rules = operation.get("requestBody").map(|it| self.resolve(it));
+        let schema = rules.and_then(|body| body["content"]["application/json"].get("schema"));
+        let is_required = rules.is_some_and(|body| body["required"] == true);
         let place = "request body";
         match (&exchange.request_body, schema) {
-            (None, _) if required => vec![Violation::new(place, "is missing")],
+            (None, _) if is_required => vec![Violation::new(place, "is missing")],
             (None, _) => Vec::new(),
             (Some(Value::Null), None) => Vec::new(),
             (Some(Value::Object(empty)), None) if empty.is_empty() => Vec::new(),
             (Some(_), None) => vec![Violation::new(place, "is not declared")],
             (Some(body), Some(schema)) => {
                 let mut violations = self.validate(&format!("{name} request"), schema, body, place);
-                violations.extend(self.undeclared(schema, body));
+                violations.extend(self.undeclared_properties(schema, body));
                 violations
             }
         }
     }
 
     /// A violation for each property at the top that no branch of the schema declares.
-    fn undeclared(&self, schema: &Value, body: &Value) -> Vec<Violation> {
-        let mut declared = BTreeSet::new();
-        let open = self.collect_properties(schema, &mut declared);
-        let Some(body) = body.as_object().filter(|_| !open) else {
+    fn undeclared_properties(&self, schema: &Value, body: &Value) -> Vec<Violation> {
+        let mut names = BTreeSet::new();
+        let is_open = self.collect_properties(schema, &mut names);
+        let Some(body) = body.as_object().filter(|_| !is_open) else {
             return Vec::new();
         };
         body.keys()
-            .filter(|name| !declared.contains(*name))
+            .filter(|name| !names.contains(*name))
             .map(|name| Violation::new(format!("request body /{name}"), "is not declared"))
             .collect()
     }
 
-    /// Collects the declared properties. `true` if the schema takes any others on purpose.
-    fn collect_properties(&self, schema: &Value, declared: &mut BTreeSet<String>) -> bool {
-        let schema = self.resolved(schema);
+    /// Collects the declared properties. `true` if the schema allows others.
+    fn collect_properties(&self, schema: &Value, names: &mut BTreeSet<String>) -> bool {
+        let schema = self.resolve(schema);
         let own = schema["properties"].as_object();
-        declared.extend(own.into_iter().flat_map(Map::keys).cloned());
+        names.extend(own.into_iter().flat_map(Map::keys).cloned());
         let mut open = match &schema["additionalProperties"] {
             Value::Bool(open) => *open,
             Value::Null => false,
@@ -243,7 +242,7 @@ impl Description {
         };
         for branches in ["allOf", "anyOf", "oneOf"] {
             for branch in schema[branches].as_array().into_iter().flatten() {
-                open |= self.collect_properties(branch, declared);
+                open |= self.collect_properties(branch, names);
             }
         }
         open
@@ -258,8 +257,8 @@ impl Description {
         exchange: &Exchange,
         status: u16,
     ) -> Vec<Violation> {
-        let declared = operation["responses"].get(status.to_string());
-        let Some(response) = declared.map(|it| self.resolved(it)) else {
+        let response = operation["responses"].get(status.to_string());
+        let Some(response) = response.map(|it| self.resolve(it)) else {
             return self.check_undeclared_response(exchange, status);
         };
         let content = response["content"].as_object();
@@ -270,9 +269,9 @@ impl Description {
         });
         let place = "response body";
         let kind = exchange.response_headers.get("content-type");
-        let raw = kind.is_some_and(|kind| !kind.as_bytes().starts_with(b"application/json"));
+        let is_raw = kind.is_some_and(|kind| !kind.as_bytes().starts_with(b"application/json"));
         match (&exchange.response_body, schema) {
-            _ if raw => Vec::new(),
+            _ if is_raw => Vec::new(),
             (None, Some(_)) => vec![Violation::new(place, "is missing")],
             (Some(_), None) if status < 300 => vec![Violation::new(place, "is not declared")],
             (None, None) => Vec::new(),
@@ -281,7 +280,7 @@ impl Description {
         }
     }
 
-    /// An answer that every operation may give needs no more than a message.
+    /// An answer that every operation may give needs only a message.
     fn check_undeclared_response(&self, exchange: &Exchange, status: u16) -> Vec<Violation> {
         if !may_always_come(status) {
             let problem = format!("{status} is not declared");
@@ -318,31 +317,31 @@ impl Description {
         if let Some(validator) = validators.get(name) {
             return Ok(validator.clone());
         }
-        let validator = (self.compile)(&self.self_contained(schema))?;
+        let validator = (self.compile)(&self.bundle_schema(schema))?;
         validators.insert(name.to_owned(), validator.clone());
         Ok(validator)
     }
 
-    /// The schema in JSON Schema's own terms, with every component that it refers to.
-    fn self_contained(&self, schema: &Value) -> Value {
+    /// The schema in the words of JSON Schema, with every component that it refers to.
+    fn bundle_schema(&self, schema: &Value) -> Value {
         let mut components = Map::new();
-        let mut waiting = references(schema);
-        while let Some(name) = waiting.pop() {
+        let mut queue = references(schema);
+        while let Some(name) = queue.pop() {
             if components.contains_key(&name) {
                 continue;
             }
             let component = &self.document["components"]["schemas"][&name];
-            waiting.extend(references(component));
-            components.insert(name, translated(component));
+            queue.extend(references(component));
+            components.insert(name, translate(component));
         }
         json!({
-            "allOf": [translated(schema)],
+            "allOf": [translate(schema)],
             "components": { "schemas": components },
         })
     }
 }
 
-/// Why a value in a query does not fit its schema.
+/// The problem of a value in a query. `None` if it fits its schema.
 fn misfit(schema: &Value, value: &str) -> Option<String> {
     let fits = match schema["type"].as_str() {
         Some("integer") => value.parse::<i64>().is_ok(),
@@ -352,9 +351,9 @@ fn misfit(schema: &Value, value: &str) -> Option<String> {
     if !fits {
         return Some(format!("`{value}` is not {}", schema["type"]));
     }
-    let allowed = schema["enum"].as_array()?;
-    let among = allowed.iter().any(|one| one == value);
-    (!among).then(|| format!("`{value}` is not one of {}", schema["enum"]))
+    let values = schema["enum"].as_array()?;
+    let is_among = values.iter().any(|one| one == value);
+    (!is_among).then(|| format!("`{value}` is not one of {}", schema["enum"]))
 }
 
 /// The names of the components that a schema refers to.
@@ -373,9 +372,9 @@ fn references(schema: &Value) -> Vec<String> {
 
 /// Translates a schema of OpenAPI 3.0 into JSON Schema.
 ///
-/// There `nullable` is no keyword, and a validator that passes over it either refuses
-/// every null or, where the type is missing too, accepts anything.
-fn translated(schema: &Value) -> Value {
+/// `nullable` is not a keyword there. A validator that ignores it refuses every null or, if the type is missing,
+/// accepts anything.
+fn translate(schema: &Value) -> Value {
     let Value::Object(schema) = schema else {
         return schema.clone();
     };
@@ -387,20 +386,20 @@ fn translated(schema: &Value) -> Value {
             "properties" => {
                 let properties = value.as_object().into_iter().flatten();
                 properties
-                    .map(|(name, property)| (name.clone(), translated(property)))
+                    .map(|(name, property)| (name.clone(), translate(property)))
                     .collect::<Map<_, _>>()
                     .into()
             }
             "allOf" | "anyOf" | "oneOf" => {
                 let branches = value.as_array().into_iter().flatten();
-                branches.map(translated).collect::<Vec<_>>().into()
+                branches.map(translate).collect::<Vec<_>>().into()
             }
-            "items" | "not" | "additionalProperties" => translated(value),
+            "items" | "not" | "additionalProperties" => translate(value),
             _ => value.clone(),
         };
         result.insert(keyword.clone(), value);
     }
-    // Properties say what an object holds, not that there is one.
+    // `properties` alone does not require an object.
     if result.contains_key("properties") && !result.contains_key("type") {
         result.insert("type".into(), json!("object"));
     }
@@ -415,14 +414,14 @@ fn or_null(mut schema: Map<String, Value>) -> Value {
         return json!({ "anyOf": [schema, { "type": "null" }] });
     };
     *kind = json!([kind, "null"]);
-    if let Some(Value::Array(allowed)) = schema.get_mut("enum") {
-        allowed.push(Value::Null);
+    if let Some(Value::Array(values)) = schema.get_mut("enum") {
+        values.push(Value::Null);
     }
     Value::Object(schema)
 }
 
-/// The path with a name for its repository, if that goes by its id: the description has no such paths, to which
-/// GitHub redirects.
+/// The path with a name instead of the id of its repository: GitHub redirects to paths with ids, and the description
+/// has none of them.
 fn by_name(path: &str) -> String {
     let Some(by_id) = path.strip_prefix("/repositories/") else { return path.to_owned() };
     let (id, rest) = by_id.find('/').map_or((by_id, ""), |end| by_id.split_at(end));
@@ -436,7 +435,7 @@ mod tests {
 
     use super::*;
 
-    /// A description as small as one can be and still have GitHub's peculiarities.
+    /// A small description with the peculiarities of GitHub's.
     fn description() -> Description {
         let document = json!({
             "paths": {
@@ -503,7 +502,7 @@ mod tests {
         }
     }
 
-    fn created(request: Value, response: Value) -> Exchange {
+    fn creation(request: Value, response: Value) -> Exchange {
         exchange("POST", request, 201, response)
     }
 
@@ -519,9 +518,9 @@ mod tests {
     #[test]
     fn an_exchange_as_described_passes() {
         let request = json!({ "title": "Release", "labels": [] });
-        assert_eq!(description().check(&created(request.clone(), issue())), Ok(()));
+        assert_eq!(description().check(&creation(request.clone(), issue())), Ok(()));
         let nobody = json!({ "title": "Release", "user": null });
-        assert_eq!(description().check(&created(request, nobody)), Ok(()));
+        assert_eq!(description().check(&creation(request, nobody)), Ok(()));
     }
 
     #[test]
@@ -533,7 +532,7 @@ mod tests {
             (Value::Null, vec!["request body"]),
         ];
         for (request, expected) in cases {
-            assert_eq!(places(&created(request, issue())), expected);
+            assert_eq!(places(&creation(request, issue())), expected);
         }
     }
 
@@ -551,7 +550,7 @@ mod tests {
             (Value::Null, vec!["response body"]),
         ];
         for (response, expected) in cases {
-            assert_eq!(places(&created(json!({ "title": "x" }), response)), expected);
+            assert_eq!(places(&creation(json!({ "title": "x" }), response)), expected);
         }
     }
 
@@ -563,16 +562,16 @@ mod tests {
         assert_eq!(places(&list), ["query `state`", "query `label`"]);
         list.path = "/repos/acme/hub/isues".into();
         assert_eq!(places(&list), ["path"]);
-        let created = exchange("GET", Value::Null, 201, json!([]));
-        assert_eq!(places(&created), ["status"]);
+        let wrong_status = exchange("GET", Value::Null, 201, json!([]));
+        assert_eq!(places(&wrong_status), ["status"]);
         let lacking = exchange("GET", Value::Null, 501, json!({ "message": "no route" }));
         assert_eq!(places(&lacking), ["status"]);
     }
 
     #[test]
     fn refusals_that_any_operation_may_give_need_a_message() {
-        let refused = exchange("GET", Value::Null, 429, json!({ "message": "slow down" }));
-        assert_eq!(places(&refused), Vec::<String>::new());
+        let refusal = exchange("GET", Value::Null, 429, json!({ "message": "slow down" }));
+        assert_eq!(places(&refusal), Vec::<String>::new());
         let mute = exchange("GET", Value::Null, 502, json!({}));
         assert_eq!(places(&mute), ["response body /message"]);
     }

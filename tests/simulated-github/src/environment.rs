@@ -3,19 +3,19 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-/// An environment, with what a job that names it waits for.
+/// An environment, with the rules that its jobs wait for.
 ///
-/// Build one with [`Environment::new`]. One without reviewers and wait timer waits for a custom
-/// protection rule, of which the API says nothing.
+/// Build one with [`Environment::new`]. An environment without reviewers and without a wait timer has a custom
+/// protection rule, which the API does not show.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Environment {
     /// Its name.
     pub name: String,
-    /// Who may approve: logins, and teams as `org/team`.
+    /// The people who may approve: logins, and teams as `org/team`.
     pub reviewers: Vec<String>,
-    /// How many minutes a job waits.
+    /// The minutes that a job waits; 0 for no timer.
     pub wait_timer: u32,
 }
 
@@ -36,7 +36,7 @@ impl Environment {
         Self { wait_timer: minutes, ..self }
     }
 
-    /// Whether the wait timer of a job that began to wait at `since` is over.
+    /// Whether the wait timer has ended for a job that waits since `since`.
     pub(crate) fn is_over(&self, since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
         let timer = TimeDelta::minutes(self.wait_timer.into());
         self.wait_timer == 0 || since.is_some_and(|since| since + timer <= now)

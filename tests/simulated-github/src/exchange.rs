@@ -4,27 +4,27 @@ use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-/// One request to the API and what became of it. They are kept in order of arrival.
+/// One request to the API and its answer.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Exchange {
     /// Its number in the world, from 1.
     pub id: u64,
-    /// When the request arrived.
+    /// The time at which the request arrived.
     pub at: DateTime<Utc>,
-    /// The token it was sent with.
+    /// Its token.
     pub token: Option<String>,
-    /// Who asked, by the header `user-agent`.
+    /// The header `user-agent`.
     pub user_agent: Option<String>,
     /// The method, in capitals.
     pub method: String,
-    /// The path, percent-encoded as it came but without `/api/v3`.
+    /// The path, percent-encoded as it arrived, without `/api/v3`.
     pub path: String,
-    /// The query, as it came and without `?`.
+    /// The query as it arrived, without `?`.
     pub query: String,
     /// The body, if it is JSON.
     pub request_body: Option<Value>,
-    /// The status of the answer. `None` if none reached the client, or none has yet.
+    /// The status of the answer. `None` if no answer has reached the client.
     pub status: Option<u16>,
     /// The headers of the answer.
     pub response_headers: HeaderMap,

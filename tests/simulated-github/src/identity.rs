@@ -1,7 +1,7 @@
-//! The identities of jobs: what GitHub Actions signs for a job that may ask for it.
+//! The identities of jobs: tokens that GitHub Actions signs for jobs with the permission.
 //! <https://docs.github.com/actions/reference/security/oidc>
 //!
-//! It is no part of the API: nothing of it is logged as an exchange.
+//! They are not a part of the API: the exchanges do not list their requests.
 
 use axum::http::{Method, StatusCode};
 use chrono::TimeDelta;
@@ -16,18 +16,18 @@ use crate::routes::Request;
 const PATH: &str = "/_identity";
 const ISSUER: &str = "https://token.actions.githubusercontent.com";
 
-/// How long a signed identity is good for.
-const LASTS: TimeDelta = TimeDelta::minutes(5);
+/// The lifetime of a signed identity.
+const LIFETIME: TimeDelta = TimeDelta::minutes(5);
 
-/// The identities that jobs may ask for, and those that were signed.
+/// The jobs that may request an identity, and the signed identities.
 #[derive(Debug, Default)]
 pub(crate) struct Identities {
-    /// By the token that the job asks with.
+    /// The request token of each job, with its claims.
     jobs: Vec<(String, Map<String, Value>)>,
-    signed: Vec<String>,
+    tokens: Vec<String>,
 }
 
-/// A job that may ask for its identity. Cheap to clone; every method gives it back.
+/// A job that may request its identity. Cheap to clone.
 #[derive(Clone)]
 pub struct JobIdentity {
     world: World,
@@ -43,17 +43,17 @@ impl JobIdentity {
         self.clone()
     }
 
-    /// Says which subject it has, instead of the one that its repository and branch make.
+    /// Sets its subject. The default names its repository and branch.
     pub fn subject(&self, subject: &str) -> Self {
         self.claim("sub", json!(subject))
     }
 
-    /// The token with which the job asks.
+    /// The token with which the job requests its identity.
     pub fn request_token(&self) -> &str {
         &self.token
     }
 
-    /// What the runner puts into the environment of the job.
+    /// The names and values of the variables that the runner adds to the job's environment.
     pub fn variables(&self) -> [(&'static str, String); 2] {
         let url = self.world.lock().links.web(format!("{PATH}?api-version=2.0"));
         [("ACTIONS_ID_TOKEN_REQUEST_URL", url), ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", self.token.clone())]
@@ -61,7 +61,7 @@ impl JobIdentity {
 }
 
 impl World {
-    /// A job on the branch `main` of a repository, in this workflow, which may ask for its identity.
+    /// A job of this workflow on the branch `main` that may request its identity.
     pub fn job_identity(&self, repository: &str, workflow: &str) -> JobIdentity {
         install();
         let (owner, name) = repository.split_once('/').expect("a repository is named owner/name");
@@ -87,7 +87,7 @@ impl World {
         JobIdentity { world: self.clone(), token }
     }
 
-    /// The subject of a repository that was created, renamed or transferred after 2026-07-15.
+    /// The subject that GitHub gives to a repository created, renamed or transferred after 2026-07-15.
     pub fn immutable_subject(&self, repository: &str) -> String {
         let (owner, name) = repository.split_once('/').expect("a repository is named owner/name");
         let id = self.lock().repository(&RepoKey::new(repository)).map(|data| data.id).unwrap_or_default();
@@ -95,21 +95,21 @@ impl World {
         format!("repo:{owner}@{owner_id}/{name}@{id}:ref:refs/heads/main")
     }
 
-    /// Every identity that was signed, in order.
+    /// All signed identities, the oldest first.
     pub fn signed_identities(&self) -> Vec<String> {
-        self.lock().identities.signed.clone()
+        self.lock().identities.tokens.clone()
     }
 }
 
 /// Answers a request for an identity. `None` if it is for something else.
 pub(crate) fn answer(world: &World, request: &Request) -> Option<Reply> {
-    (request.path == PATH).then(|| signed(world, request).unwrap_or_else(|refusal| refusal))
+    (request.path == PATH).then(|| sign_identity(world, request).unwrap_or_else(|refusal| refusal))
 }
 
-fn signed(world: &World, request: &Request) -> Result<Reply, Reply> {
+fn sign_identity(world: &World, request: &Request) -> Result<Reply, Reply> {
     let mut state = world.lock();
-    let asks = |(token, _): &&(String, Map<String, Value>)| request.token() == Some(token);
-    let job = state.identities.jobs.iter().find(asks).filter(|_| request.method == Method::GET);
+    let is_it = |(token, _): &&(String, Map<String, Value>)| request.token() == Some(token);
+    let job = state.identities.jobs.iter().find(is_it).filter(|_| request.method == Method::GET);
     let (_, mut claims) =
         job.cloned().ok_or_else(|| Reply::refusal(StatusCode::UNAUTHORIZED, "Unauthorized"))?;
     let mut query = form_urlencoded::parse(request.query.as_bytes());
@@ -118,8 +118,8 @@ fn signed(world: &World, request: &Request) -> Result<Reply, Reply> {
     let audience = audience.unwrap_or_else(|| "https://github.com/acme".into());
     claims.insert("aud".into(), json!(audience));
     claims.insert("iat".into(), json!(now.timestamp()));
-    claims.insert("exp".into(), json!((now + LASTS).timestamp()));
+    claims.insert("exp".into(), json!((now + LIFETIME).timestamp()));
     let token = sign(&Value::Object(claims));
-    state.identities.signed.push(token.clone());
+    state.identities.tokens.push(token.clone());
     Ok(Reply::ok(json!({ "count": 1, "value": token })))
 }

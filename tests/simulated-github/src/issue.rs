@@ -1,4 +1,4 @@
-//! Issues, comments and labels, as values a test can look at.
+//! Issues, comments and labels, as values that a test can look at.
 
 use chrono::{DateTime, Utc};
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Issue {
-    /// The repository it is in, `owner/name`.
+    /// Its repository, `owner/name`.
     pub repository: String,
     /// Its number in that repository.
     pub number: u64,
@@ -20,33 +20,33 @@ pub struct Issue {
     pub state: String,
     /// `completed`, `not_planned`, `duplicate` or `reopened`.
     pub state_reason: Option<String>,
-    /// Names of labels, in the order in which they were added.
+    /// The names of its labels, the oldest first.
     pub labels: Vec<String>,
-    /// Logins, in the order in which they were assigned.
+    /// The logins of its assignees, in the order of their assignment.
     pub assignees: Vec<String>,
-    /// The login of who opened it.
+    /// The login of its author.
     pub author: String,
-    /// What the author is to the repository: `OWNER`, `MEMBER`, `COLLABORATOR` or `NONE`.
+    /// The author's association with the repository: `OWNER`, `MEMBER`, `COLLABORATOR` or `NONE`.
     pub association: String,
     /// Whether the conversation is locked.
-    pub locked: bool,
-    /// Why it is locked, if a reason was given.
+    pub is_locked: bool,
+    /// The reason of the lock, if there is one.
     pub lock_reason: Option<String>,
-    /// The id of the issue that this one repeats, if it was closed with one.
+    /// The id of the issue that this one duplicates, if it was closed with that id.
     pub duplicate_of: Option<u64>,
-    /// Whether it is a pull request, which to the API is an issue too.
+    /// Whether it is a pull request. In the API, a pull request is an issue, too.
     pub is_pull_request: bool,
     /// The comments, by ascending id.
     pub comments: Vec<Comment>,
-    /// The reactions to it, in the order in which they were added.
+    /// The reactions to it, the oldest first.
     pub reactions: Vec<Reaction>,
-    /// When it was opened.
+    /// The time of its creation.
     pub created_at: DateTime<Utc>,
-    /// When it, or anything on it, last changed.
+    /// The time of the last change of it or of anything on it.
     pub updated_at: DateTime<Utc>,
-    /// When it was closed.
+    /// The time at which it was closed.
     pub closed_at: Option<DateTime<Utc>>,
-    /// Who closed it.
+    /// The login that closed it.
     pub closed_by: Option<String>,
 }
 
@@ -97,11 +97,11 @@ impl Issue {
 pub struct Reaction {
     /// Its id, unique in the world and growing.
     pub id: u64,
-    /// The login of who reacted.
+    /// The login of its author.
     pub author: String,
     /// `eyes`, `rocket`, `-1` and so on.
     pub content: String,
-    /// When it was added.
+    /// The time of its creation.
     pub created_at: DateTime<Utc>,
 }
 
@@ -111,25 +111,25 @@ pub struct Reaction {
 pub struct Comment {
     /// Its id, unique in the world and growing.
     pub id: u64,
-    /// The login of who wrote it.
+    /// The login of its author.
     pub author: String,
-    /// What the author is to the repository: `OWNER`, `MEMBER`, `COLLABORATOR` or `NONE`.
+    /// The author's association with the repository: `OWNER`, `MEMBER`, `COLLABORATOR` or `NONE`.
     pub association: String,
     /// The Markdown text.
     pub body: String,
-    /// When it was written.
+    /// The time of its creation.
     pub created_at: DateTime<Utc>,
-    /// When it was last edited.
+    /// The time of its last edit.
     pub updated_at: DateTime<Utc>,
     /// Whether it is pinned to the top of the issue.
-    pub pinned: bool,
-    /// When it was pinned.
+    pub is_pinned: bool,
+    /// The time at which it was pinned.
     pub pinned_at: Option<DateTime<Utc>>,
-    /// Who pinned it.
+    /// The login that pinned it.
     pub pinned_by: Option<String>,
-    /// Why it is hidden, if a person has hidden it: `outdated`, `off-topic` and so on.
-    pub minimized: Option<String>,
-    /// The reactions to it, in the order in which they were added.
+    /// The reason why a person has hidden it: `outdated`, `off-topic` and so on. `None` if it is visible.
+    pub hide_reason: Option<String>,
+    /// The reactions to it, the oldest first.
     pub reactions: Vec<Reaction>,
     /// The text before the last edit.
     pub earlier_body: Option<String>,
@@ -142,19 +142,19 @@ impl Comment {
     }
 
     pub(crate) fn pin(&mut self, by: &str, at: DateTime<Utc>) {
-        self.pinned = true;
+        self.is_pinned = true;
         self.pinned_at = Some(at);
         self.pinned_by = Some(by.into());
     }
 
     pub(crate) fn unpin(&mut self) {
-        self.pinned = false;
+        self.is_pinned = false;
         self.pinned_at = None;
         self.pinned_by = None;
     }
 }
 
-/// A label that a repository has.
+/// A label of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Label {
     pub(crate) id: u64,
@@ -163,24 +163,24 @@ pub(crate) struct Label {
     pub(crate) description: Option<String>,
 }
 
-/// What GitHub accepts as the text of an issue or comment, in characters.
+/// The longest text of an issue or comment, in characters.
 pub(crate) const LONGEST_BODY: usize = 65_536;
 
-/// What GitHub accepts as the name of a label, in characters.
+/// The longest name of a label, in characters.
 const LONGEST_LABEL: usize = 50;
 
 pub(crate) fn is_long_label(name: &str) -> bool {
     name.chars().count() > LONGEST_LABEL
 }
 
-/// How many comments GitHub lets an issue have.
+/// The largest number of comments on an issue.
 pub(crate) const MOST_COMMENTS: usize = 2_500;
 
 pub(crate) fn too_long(body: &str) -> bool {
     body.chars().count() > LONGEST_BODY
 }
 
-/// Whether two names of labels, or two logins, are the same to GitHub.
+/// Whether two names of labels, or two logins, are equal: GitHub ignores case.
 pub(crate) fn same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }

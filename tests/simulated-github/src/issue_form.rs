@@ -1,11 +1,11 @@
 //! [Issue forms](https://docs.github.com/communities/using-templates-to-encourage-useful-issues-and-pull-requests/syntax-for-githubs-form-schema):
-//! what GitHub asks, and what it writes into the issue.
+//! their questions, and the text that GitHub writes into the issue.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// What GitHub writes where nothing was answered.
+/// GitHub's text for a question without an answer.
 const NO_RESPONSE: &str = "_No response_";
 
 /// A file of `.github/ISSUE_TEMPLATE`.
@@ -74,33 +74,33 @@ impl Choice {
     }
 }
 
-/// Why a form, or the answers to it, make no issue.
+/// A problem with a form or with its answers.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueFormError {
-    /// The file is none.
+    /// The file is not an issue form.
     #[error("it is not an issue form")]
     Syntax(#[from] serde_saphyr::Error),
     /// Nothing in the form has this label.
-    #[error("the form does not ask `{label}`; it asks {asked}")]
-    Unasked {
-        /// What was answered.
+    #[error("the form does not ask `{label}`; it asks {questions}")]
+    NoQuestion {
+        /// The label of the answer.
         label: String,
-        /// What the form asks.
-        asked: String,
+        /// The labels of the form.
+        questions: String,
     },
-    /// An answer that nobody can choose.
-    #[error("`{label}` cannot be answered with `{answer}`; it takes {taken}")]
+    /// An answer that is not an option of the question.
+    #[error("`{label}` cannot be answered with `{answer}`; it takes {options}")]
     NoOption {
         /// The question.
         label: String,
         /// The answer.
         answer: String,
-        /// What it takes.
-        taken: String,
+        /// The options of the question.
+        options: String,
     },
-    /// A question that GitHub wants answered.
+    /// A required question without an answer.
     #[error("`{label}` has no answer, and the form requires one")]
-    Unanswered {
+    NoAnswer {
         /// The question.
         label: String,
     },
@@ -125,13 +125,13 @@ impl IssueForm {
         }
     }
 
-    /// The body of the issue of somebody who gives these answers, by the labels of the questions: a text, or options
-    /// with commas between them. All other questions get the answer of a person in a hurry: what stands there already
-    /// or is suggested, the first option, every check box.
+    /// The body of the issue that these answers make. An answer is a text, or options with commas between them, by the
+    /// label of its question. Other questions get the quickest answer: the default or suggested text, the first option,
+    /// or every check box.
     pub fn body(&self, answers: &BTreeMap<String, String>) -> Result<String, IssueFormError> {
-        let asked = || self.questions().map(|question| question.attributes.label.as_str());
-        if let Some(label) = answers.keys().find(|label| !asked().any(|known| known == *label)) {
-            return Err(IssueFormError::Unasked { label: label.clone(), asked: quoted(asked()) });
+        let labels = || self.questions().map(|question| question.attributes.label.as_str());
+        if let Some(label) = answers.keys().find(|label| !labels().any(|other| other == *label)) {
+            return Err(IssueFormError::NoQuestion { label: label.clone(), questions: quote(labels()) });
         }
         let mut parts = Vec::new();
         for question in self.questions() {
@@ -142,57 +142,56 @@ impl IssueForm {
         Ok(parts.join("\n"))
     }
 
-    /// The elements that are answered; the others are texts for who fills in the form.
+    /// The elements that take an answer. The others are texts for people.
     fn questions(&self) -> impl Iterator<Item = &Element> {
         self.body.iter().filter(|element| element.kind != "markdown")
     }
 }
 
 impl Element {
-    fn answer(&self, given: Option<&str>) -> Result<String, IssueFormError> {
+    fn answer(&self, text: Option<&str>) -> Result<String, IssueFormError> {
         let Attributes { label, options, .. } = &self.attributes;
-        let given = given.map(|given| self.chosen(given)).transpose()?;
+        let choices = text.map(|text| self.choices(text)).transpose()?;
         let answer = match self.kind.as_str() {
             "checkboxes" => {
-                let is_ticked = |option: &str| given.as_ref().is_none_or(|given| given.contains(&option));
+                let is_ticked =
+                    |option: &str| choices.as_ref().is_none_or(|choices| choices.contains(&option));
                 let boxes = options.iter().map(|option| {
                     let tick = if is_ticked(option.label()) { 'X' } else { ' ' };
                     format!("- [{tick}] {}", option.label())
                 });
                 boxes.collect::<Vec<_>>().join("\n")
             }
-            _ => match given {
-                Some(given) => given.join(", "),
+            _ => match choices {
+                Some(choices) => choices.join(", "),
                 None => self.suggestion().unwrap_or_default().to_owned(),
             },
         };
         match (&self.attributes.render, answer.trim().is_empty()) {
-            (_, true) if self.validations.required => {
-                Err(IssueFormError::Unanswered { label: label.clone() })
-            }
+            (_, true) if self.validations.required => Err(IssueFormError::NoAnswer { label: label.clone() }),
             (_, true) => Ok(NO_RESPONSE.to_owned()),
             (Some(language), false) => Ok(format!("```{language}\n{answer}\n```")),
             (None, false) => Ok(answer),
         }
     }
 
-    /// The options that an answer names, or the text that it is.
-    fn chosen<'a>(&self, answer: &'a str) -> Result<Vec<&'a str>, IssueFormError> {
+    /// The options that an answer names, or its text if the question has no options.
+    fn choices<'a>(&self, answer: &'a str) -> Result<Vec<&'a str>, IssueFormError> {
         let Attributes { label, options, multiple, .. } = &self.attributes;
         if options.is_empty() {
             return Ok(vec![answer]);
         }
-        let several = *multiple || self.kind == "checkboxes";
-        let chosen: Vec<&str> = match several {
+        let is_list = *multiple || self.kind == "checkboxes";
+        let choices: Vec<&str> = match is_list {
             true => answer.split(',').map(str::trim).filter(|option| !option.is_empty()).collect(),
             false => vec![answer],
         };
-        match chosen.iter().find(|chosen| !options.iter().any(|option| option.label() == **chosen)) {
-            None => Ok(chosen),
-            Some(unknown) => Err(IssueFormError::NoOption {
+        match choices.iter().find(|choice| !options.iter().any(|option| option.label() == **choice)) {
+            None => Ok(choices),
+            Some(stranger) => Err(IssueFormError::NoOption {
                 label: label.clone(),
-                answer: (*unknown).to_owned(),
-                taken: quoted(options.iter().map(Choice::label)),
+                answer: (*stranger).to_owned(),
+                options: quote(options.iter().map(Choice::label)),
             }),
         }
     }
@@ -204,7 +203,7 @@ impl Element {
     }
 }
 
-fn quoted<'a>(words: impl Iterator<Item = &'a str>) -> String {
+fn quote<'a>(words: impl Iterator<Item = &'a str>) -> String {
     words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
@@ -232,25 +231,25 @@ body:
 
     #[test]
     fn answers_are_written_as_github_writes_them() {
-        let given = body(&[("Version", "2.0.0"), ("Channel", "beta"), ("Targets", "docs"), ("Log", "make")]);
-        let expected = "### Version\n\n2.0.0\n\n### Channel\n\nbeta\n\n### Targets\n\n- [ ] web\n- [X] docs\n\n\
+        let body = body(&[("Version", "2.0.0"), ("Channel", "beta"), ("Targets", "docs"), ("Log", "make")]);
+        let text = "### Version\n\n2.0.0\n\n### Channel\n\nbeta\n\n### Targets\n\n- [ ] web\n- [X] docs\n\n\
                         ### Log\n\n```shell\nmake\n```\n\n### Notes\n\n_No response_\n";
-        assert_eq!(given.as_deref(), Ok(expected));
+        assert_eq!(body.as_deref(), Ok(text));
     }
 
     #[test]
-    fn a_question_without_an_answer_has_the_one_that_is_suggested() {
-        let suggested = body(&[]).expect("a body");
+    fn a_question_without_an_answer_gets_the_suggestion() {
+        let body = body(&[]).expect("a body");
         for part in
             ["Version\n\n1.4.0\n", "Channel\n\nstable\n", "- [X] web\n- [X] docs\n", "Log\n\n_No response_\n"]
         {
-            assert!(suggested.contains(part), "{part} is not in {suggested}");
+            assert!(body.contains(part), "{part} is not in {body}");
         }
     }
 
     #[test]
-    fn answers_that_nobody_can_give_are_refused() {
-        let refused = [
+    fn answers_that_the_form_does_not_take_are_refused() {
+        let cases = [
             (
                 ("Vers", "1"),
                 "the form does not ask `Vers`; it asks `Version`, `Channel`, `Targets`, `Log`, `Notes`",
@@ -259,7 +258,7 @@ body:
             (("Targets", "web, api"), "`Targets` cannot be answered with `api`; it takes `web`, `docs`"),
             (("Version", " "), "`Version` has no answer, and the form requires one"),
         ];
-        for (answer, expected) in refused {
+        for (answer, expected) in cases {
             assert_eq!(body(&[answer]), Err(expected.to_owned()));
         }
     }

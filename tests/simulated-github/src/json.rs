@@ -1,4 +1,4 @@
-//! The objects that the API answers with, whole as GitHub's description wants them.
+//! The objects of the API's answers, with all fields that GitHub's description requires.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,14 +10,14 @@ use crate::environment::Environment;
 use crate::issue::{Comment, Issue, Label, Reaction};
 use crate::release::Release;
 use crate::repository::{Commit, RepositoryData, Role, blob_sha, sha1};
-use crate::routes::apps::named_levels;
+use crate::routes::apps::level_names;
 use crate::run::{Annotation, Approval, Job, Run};
 use crate::state::State;
 use crate::team::Membership;
 use crate::token::is_bot;
 use crate::workflow::Workflow;
 
-/// Where links lead: to pages for people, and to the API.
+/// The beginnings of links: to pages for people, and to the API.
 #[derive(Debug, Clone)]
 pub(crate) struct Links {
     pub(crate) web: String,
@@ -60,10 +60,10 @@ pub(crate) fn user_id(login: &str) -> u64 {
     u64::from_str_radix(&hash[..7], 16).expect("a hash is hexadecimal")
 }
 
-fn escaped(path: &str) -> String {
-    const KEPT: percent_encoding::AsciiSet =
+fn encode_path(path: &str) -> String {
+    const ESCAPES: percent_encoding::AsciiSet =
         percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
-    percent_encoding::utf8_percent_encode(path, &KEPT).to_string()
+    percent_encoding::utf8_percent_encode(path, &ESCAPES).to_string()
 }
 
 // People.
@@ -79,7 +79,7 @@ fn organization(links: &Links, login: &str) -> Value {
 
 fn account(links: &Links, login: &str, kind: &str) -> Value {
     let id = user_id(login);
-    let url = links.api(format!("/users/{}", escaped(login)));
+    let url = links.api(format!("/users/{}", encode_path(login)));
     let html_url = match login.strip_suffix("[bot]") {
         Some(app) => links.web(format!("/apps/{app}")),
         None => links.web(format!("/{login}")),
@@ -106,7 +106,7 @@ fn account(links: &Links, login: &str, kind: &str) -> Value {
     })
 }
 
-/// What `GET /user` and `GET /users/{username}` tell.
+/// The answer to `GET /user` and `GET /users/{username}`.
 pub(crate) fn profile(links: &Links, login: &str) -> Value {
     let more = json!({
         "user_view_type": "public",
@@ -125,14 +125,14 @@ pub(crate) fn profile(links: &Links, login: &str) -> Value {
         "created_at": "2020-01-01T00:00:00Z",
         "updated_at": "2020-01-01T00:00:00Z",
     });
-    merged(user(links, login), more)
+    merge(user(links, login), more)
 }
 
-/// A person and what they may do in a repository.
+/// A person and their permissions in a repository.
 pub(crate) fn permission(links: &Links, repository: &RepositoryData, login: &str) -> Value {
     let Role { name, base } = repository.role(login);
     let base = base.as_str();
-    // The word of the time before there were roles between read, write and admin.
+    // `permission` is older than the roles between read, write and admin.
     let permission = match base {
         "triage" => "read",
         "maintain" => "write",
@@ -151,11 +151,11 @@ pub(crate) fn permission(links: &Links, repository: &RepositoryData, login: &str
     json!({
         "permission": permission,
         "role_name": name,
-        "user": merged(user(links, login), rights),
+        "user": merge(user(links, login), rights),
     })
 }
 
-fn merged(mut base: Value, more: Value) -> Value {
+fn merge(mut base: Value, more: Value) -> Value {
     if let (Value::Object(base), Value::Object(more)) = (&mut base, more) {
         base.extend(more);
     }
@@ -166,12 +166,12 @@ fn merged(mut base: Value, more: Value) -> Value {
 
 pub(crate) fn installation(links: &Links, app: &AppData, installation: &Installation) -> Value {
     let (id, owner) = (installation.id, &installation.owner);
-    let mut permissions = named_levels(&installation.permissions);
+    let mut permissions = level_names(&installation.permissions);
     permissions["metadata"] = json!("read");
     json!({
         "id": id,
         "account": organization(links, owner),
-        "repository_selection": if installation.selected.is_some() { "selected" } else { "all" },
+        "repository_selection": if installation.selection.is_some() { "selected" } else { "all" },
         "access_tokens_url": links.api(format!("/app/installations/{id}/access_tokens")),
         "repositories_url": links.api("/installation/repositories"),
         "html_url": links.web(format!("/organizations/{owner}/settings/installations/{id}")),
@@ -192,7 +192,7 @@ pub(crate) fn installation(links: &Links, app: &AppData, installation: &Installa
 
 // Repositories.
 
-/// Links that every form of a repository has, with what follows its own URL.
+/// The links in every form of a repository: the field, and the end of the URL.
 const REPOSITORY_URLS: [(&str, &str); 37] = [
     ("archive_url", "/{archive_format}{/ref}"),
     ("assignees_url", "/assignees{/user}"),
@@ -242,7 +242,7 @@ pub(crate) fn minimal_repository(links: &Links, repository: &RepositoryData) -> 
         "name": repository.name,
         "full_name": full_name,
         "owner": organization(links, &repository.owner),
-        "private": repository.private,
+        "private": repository.is_private,
         "html_url": links.web(format!("/{full_name}")),
         "description": null,
         "fork": false,
@@ -258,7 +258,7 @@ pub(crate) fn full_repository(links: &Links, repository: &RepositoryData, push: 
     let html_url = links.web(format!("/{full_name}"));
     let open = repository.all_issues().filter(|issue| issue.is_open());
     let open = open.count();
-    let created = time(repository.created_at);
+    let created_at = time(repository.created_at);
     let more = json!({
         "git_url": format!("git://github.com/{full_name}.git"),
         "ssh_url": format!("git@github.com:{full_name}.git"),
@@ -280,16 +280,16 @@ pub(crate) fn full_repository(links: &Links, repository: &RepositoryData, push: 
         "has_wiki": false,
         "has_pages": false,
         "has_discussions": false,
-        "archived": repository.archived,
-        "disabled": repository.disabled,
-        "visibility": match (repository.internal, repository.private) {
+        "archived": repository.is_archived,
+        "disabled": repository.is_disabled,
+        "visibility": match (repository.is_internal, repository.is_private) {
             (true, _) => "internal",
             (false, true) => "private",
             (false, false) => "public",
         },
-        "pushed_at": created,
-        "created_at": created,
-        "updated_at": created,
+        "pushed_at": created_at,
+        "created_at": created_at,
+        "updated_at": created_at,
         "permissions": {
             "admin": false, "maintain": false, "push": push, "triage": push, "pull": true,
         },
@@ -300,16 +300,16 @@ pub(crate) fn full_repository(links: &Links, repository: &RepositoryData, push: 
         "open_issues": open,
         "watchers": 0,
     });
-    merged(minimal_repository(links, repository), more)
+    merge(minimal_repository(links, repository), more)
 }
 
-/// A file, with its text when it was asked for alone.
-/// A repository as the token of an installation lists it.
+/// A repository in the list of an installation's token.
 pub(crate) fn repository_of_installation(links: &Links, repository: &RepositoryData) -> Value {
     let more = json!({ "has_downloads": true });
-    merged(full_repository(links, repository, false), more)
+    merge(full_repository(links, repository, false), more)
 }
 
+/// A file or directory. `text` is the content of a file outside of a list; `sha` is empty for a directory.
 pub(crate) fn content(
     links: &Links,
     repository: &RepositoryData,
@@ -320,14 +320,14 @@ pub(crate) fn content(
     sha: &str,
 ) -> Value {
     let full_name = repository.full_name();
-    let escaped = escaped(path);
+    let encoded_path = encode_path(path);
     let kind = if sha.is_empty() { "dir" } else { "file" };
     let tree = if sha.is_empty() { "tree" } else { "blob" };
     let sha = if sha.is_empty() { sha1(path.as_bytes()) } else { sha.to_owned() };
-    let url = links.api(format!("/repos/{full_name}/contents/{escaped}?ref={git_ref}"));
-    let html_url = links.web(format!("/{full_name}/{tree}/{git_ref}/{escaped}"));
+    let url = links.api(format!("/repos/{full_name}/contents/{encoded_path}?ref={git_ref}"));
+    let html_url = links.web(format!("/{full_name}/{tree}/{git_ref}/{encoded_path}"));
     let git_url = links.api(format!("/repos/{full_name}/git/{tree}s/{sha}"));
-    let raw = format!("https://raw.githubusercontent.com/{full_name}/{git_ref}/{escaped}");
+    let raw = format!("https://raw.githubusercontent.com/{full_name}/{git_ref}/{encoded_path}");
     let mut object = json!({
         "name": path.rsplit('/').next(),
         "path": path,
@@ -358,25 +358,25 @@ pub(crate) fn file(
     content(links, repository, git_ref, path, Some(text), text.len(), &sha)
 }
 
-/// A Git reference. What it refers to is taken for a commit.
+/// A Git reference. Its object counts as a commit.
 pub(crate) fn git_ref(links: &Links, repository: &RepositoryData, name: &str, sha: &str) -> Value {
     let git = links.api(format!("/repos/{}/git", repository.full_name()));
     json!({
         "ref": name,
         "node_id": STANDARD.encode(format!("Ref{}:{name}", repository.id)),
-        "url": format!("{git}/{}", escaped(name)),
+        "url": format!("{git}/{}", encode_path(name)),
         "object": { "type": "commit", "sha": sha, "url": format!("{git}/commits/{sha}") },
     })
 }
 
-/// Base64 in lines of 60 characters, each ended, as GitHub gives it.
+/// Base64 as GitHub gives it: in lines of 60 characters, each with a line break.
 fn base64_lines(text: &str) -> String {
-    let encoded = STANDARD.encode(text);
-    let lines = encoded.as_bytes().chunks(60);
+    let base64 = STANDARD.encode(text);
+    let lines = base64.as_bytes().chunks(60);
     lines.map(|line| String::from_utf8_lossy(line) + "\n").collect()
 }
 
-/// A commit. Who made it and when is left open.
+/// A commit. Its login is the owner's, and its date is the creation of the repository.
 pub(crate) fn commit(links: &Links, repository: &RepositoryData, sha: &str, commit: &Commit) -> Value {
     let full_name = repository.full_name();
     let api = |path: &str, sha: &str| links.api(format!("/repos/{full_name}{path}/{sha}"));
@@ -410,7 +410,7 @@ pub(crate) fn commit(links: &Links, repository: &RepositoryData, sha: &str, comm
     })
 }
 
-/// How far two commits are apart: the first, the newest that both have, and what only the second has.
+/// A comparison of two commits: the first, their newest common commit, and the commits that only the second has.
 pub(crate) fn comparison(
     links: &Links,
     repository: &RepositoryData,
@@ -420,7 +420,7 @@ pub(crate) fn comparison(
     ahead: usize,
     behind: usize,
 ) -> Value {
-    let path = format!("/{}/compare/{}", repository.full_name(), escaped(basehead));
+    let path = format!("/{}/compare/{}", repository.full_name(), encode_path(basehead));
     let html_url = links.web(&path);
     json!({
         "url": links.api(format!("/repos{path}")),
@@ -446,9 +446,9 @@ pub(crate) fn comparison(
 
 pub(crate) fn release(links: &Links, repository: &RepositoryData, release: &Release) -> Value {
     let full_name = repository.full_name();
-    let (id, tag) = (release.id, escaped(&release.tag));
+    let (id, tag) = (release.id, encode_path(&release.tag));
     let url = links.api(format!("/repos/{full_name}/releases/{id}"));
-    let created = release.created_at.unwrap_or(repository.created_at);
+    let created_at = release.created_at.unwrap_or(repository.created_at);
     let target = if release.target.is_empty() { &repository.default_branch } else { &release.target };
     let assets = release.assets.iter().zip(id * 100..).map(|((name, digest), asset)| {
         json!({
@@ -463,8 +463,8 @@ pub(crate) fn release(links: &Links, repository: &RepositoryData, release: &Rele
             "size": 1,
             "digest": digest,
             "download_count": 0,
-            "created_at": time(created),
-            "updated_at": time(created),
+            "created_at": time(created_at),
+            "updated_at": time(created_at),
             "uploader": user(links, &release.author),
         })
     });
@@ -484,7 +484,7 @@ pub(crate) fn release(links: &Links, repository: &RepositoryData, release: &Rele
         "draft": release.draft,
         "prerelease": release.prerelease,
         "immutable": release.immutable,
-        "created_at": time(created),
+        "created_at": time(created_at),
         "published_at": release.published_at.map(time),
         "author": user(links, &release.author),
         "assets": assets.collect::<Vec<Value>>(),
@@ -503,7 +503,7 @@ pub(crate) fn reaction(links: &Links, reaction: &Reaction) -> Value {
     })
 }
 
-/// How many reactions there are of each kind.
+/// The number of reactions of each kind.
 fn reactions(url: &str, reactions: &[Reaction]) -> Value {
     let count = |content: &str| reactions.iter().filter(|one| one.content == content).count();
     json!({
@@ -522,7 +522,7 @@ fn reactions(url: &str, reactions: &[Reaction]) -> Value {
 
 pub(crate) fn label(links: &Links, repository: &RepositoryData, label: &Label) -> Value {
     let full_name = repository.full_name();
-    let name = escaped(&label.name);
+    let name = encode_path(&label.name);
     json!({
         "id": label.id,
         "node_id": node_id("Label", label.id),
@@ -535,8 +535,8 @@ pub(crate) fn label(links: &Links, repository: &RepositoryData, label: &Label) -
 }
 
 pub(crate) fn labels(links: &Links, repository: &RepositoryData, issue: &Issue) -> Vec<Value> {
-    let named = issue.labels.iter();
-    named.filter_map(|name| repository.label(name)).map(|one| label(links, repository, one)).collect()
+    let names = issue.labels.iter();
+    names.filter_map(|name| repository.label(name)).map(|one| label(links, repository, one)).collect()
 }
 
 pub(crate) fn issue(links: &Links, repository: &RepositoryData, issue: &Issue) -> Value {
@@ -544,7 +544,7 @@ pub(crate) fn issue(links: &Links, repository: &RepositoryData, issue: &Issue) -
     let number = issue.number;
     let url = links.api(format!("/repos/{full_name}/issues/{number}"));
     let assignees: Vec<Value> = issue.assignees.iter().map(|it| user(links, it)).collect();
-    let pinned = issue.comments.iter().find(|comment| comment.pinned);
+    let pinned_comment = issue.comments.iter().find(|comment| comment.is_pinned);
     let mut object = json!({
         "url": url,
         "repository_url": links.api(format!("/repos/{full_name}")),
@@ -559,7 +559,7 @@ pub(crate) fn issue(links: &Links, repository: &RepositoryData, issue: &Issue) -
         "user": user(links, &issue.author),
         "labels": labels(links, repository, issue),
         "state": issue.state,
-        "locked": issue.locked,
+        "locked": issue.is_locked,
         "assignee": assignees.first(),
         "assignees": assignees,
         "milestone": null,
@@ -576,8 +576,8 @@ pub(crate) fn issue(links: &Links, repository: &RepositoryData, issue: &Issue) -
         "performed_via_github_app": null,
         "state_reason": issue.state_reason,
     });
-    if let Some(pinned) = pinned {
-        object["pinned_comment"] = comment(links, repository, number, pinned);
+    if let Some(pinned_comment) = pinned_comment {
+        object["pinned_comment"] = comment(links, repository, number, pinned_comment);
     }
     if issue.is_pull_request {
         let html_url = links.web(format!("/{full_name}/pull/{number}"));
@@ -592,7 +592,7 @@ pub(crate) fn issue(links: &Links, repository: &RepositoryData, issue: &Issue) -
     object
 }
 
-/// The event that a comment brings about.
+/// The event of a comment: `on` is its issue, `about` the comment.
 pub(crate) fn comment_event(
     links: &Links,
     repository: &RepositoryData,
@@ -601,9 +601,9 @@ pub(crate) fn comment_event(
     action: &str,
     sender: &str,
 ) -> Value {
-    let mut in_event = full_repository(links, repository, false);
-    if let Value::Object(fields) = &mut in_event {
-        // An event does not say what its reader may do.
+    let mut event_repository = full_repository(links, repository, false);
+    if let Value::Object(fields) = &mut event_repository {
+        // An event has no permissions of its reader.
         fields.remove("permissions");
     }
     let organization = &repository.owner;
@@ -613,7 +613,7 @@ pub(crate) fn comment_event(
         "action": action,
         "issue": issue(links, repository, on),
         "comment": comment(links, repository, on.number, about),
-        "repository": in_event,
+        "repository": event_repository,
         "organization": {
             "login": organization,
             "id": id,
@@ -658,7 +658,7 @@ pub(crate) fn comment(links: &Links, repository: &RepositoryData, number: u64, c
         "reactions": reactions(&url, &comment.reactions),
         "performed_via_github_app": null,
         "pin": pin,
-        "minimized": comment.minimized.as_ref().map(|reason| json!({ "reason": reason })),
+        "minimized": comment.hide_reason.as_ref().map(|reason| json!({ "reason": reason })),
     })
 }
 
@@ -668,15 +668,15 @@ pub(crate) fn workflow(links: &Links, repository: &RepositoryData, workflow: &Wo
     let full_name = repository.full_name();
     let branch = &repository.default_branch;
     let path = &workflow.path;
-    let created = time(repository.created_at);
+    let created_at = time(repository.created_at);
     json!({
         "id": workflow.id,
         "node_id": node_id("Workflow", workflow.id),
         "name": workflow.name,
         "path": path,
-        "state": if workflow.enabled { "active" } else { "disabled_manually" },
-        "created_at": created,
-        "updated_at": created,
+        "state": if workflow.is_enabled { "active" } else { "disabled_manually" },
+        "created_at": created_at,
+        "updated_at": created_at,
         "url": links.api(format!("/repos/{full_name}/actions/workflows/{}", workflow.id)),
         "html_url": links.web(format!("/{full_name}/blob/{branch}/{path}")),
         "badge_url": links.web(format!(
@@ -692,10 +692,10 @@ pub(crate) fn run(state: &State, repository: &RepositoryData, run: &Run) -> Valu
     let api = links.api(format!("/repos/{full_name}"));
     let url = format!("{api}/actions/runs/{id}");
     let html_url = links.web(format!("/{full_name}/actions/runs/{id}"));
-    let known = repository.workflow(&run.workflow);
-    let workflow_id = known.map_or(0, |known| known.id);
+    let workflow = repository.workflow(&run.workflow);
+    let workflow_id = workflow.map_or(0, |workflow| workflow.id);
     let fallback = format!(".github/workflows/{}", run.workflow);
-    let path = known.map_or(fallback, |known| known.path.clone());
+    let path = workflow.map_or(fallback, |workflow| workflow.path.clone());
     let previous = run.attempt.checked_sub(1).filter(|attempt| *attempt > 0);
     let minimal = minimal_repository(links, repository);
     json!({
@@ -803,20 +803,20 @@ pub(crate) fn approval(links: &Links, full_name: &str, approval: &Approval) -> V
 }
 
 fn environment(links: &Links, full_name: &str, name: &str) -> Value {
-    let escaped = escaped(name);
-    let id = user_id(&format!("{full_name} {escaped}"));
+    let encoded_name = encode_path(name);
+    let id = user_id(&format!("{full_name} {encoded_name}"));
     json!({
         "id": id,
         "node_id": node_id("Environment", id),
         "name": name,
-        "url": links.api(format!("/repos/{full_name}/environments/{escaped}")),
+        "url": links.api(format!("/repos/{full_name}/environments/{encoded_name}")),
         "html_url": links.web(format!(
-            "/{full_name}/deployments/activity_log?environments_filter={escaped}"
+            "/{full_name}/deployments/activity_log?environments_filter={encoded_name}"
         )),
     })
 }
 
-/// A remark of a job.
+/// An annotation of a job.
 pub(crate) fn annotation(links: &Links, run: &Run, annotation: &Annotation) -> Value {
     let Annotation { level, path, line, message } = annotation;
     json!({
@@ -852,7 +852,7 @@ pub(crate) fn pending_deployment(
     })
 }
 
-/// Who may approve: a person, or a team as `org/team`.
+/// A reviewer: a person, or a team as `org/team`.
 fn reviewer(links: &Links, name: &str) -> Value {
     match name.split_once('/') {
         None => json!({ "type": "User", "reviewer": user(links, name) }),
@@ -862,10 +862,10 @@ fn reviewer(links: &Links, name: &str) -> Value {
 
 /// A member of a team.
 pub(crate) fn team_member(links: &Links, membership: &Membership) -> Value {
-    merged(user(links, &membership.login), json!({ "role": membership.role, "inherited": false }))
+    merge(user(links, &membership.login), json!({ "role": membership.role, "inherited": false }))
 }
 
-/// What a person is to a team.
+/// The membership of a person in a team.
 pub(crate) fn membership(links: &Links, owner: &str, slug: &str, membership: &Membership) -> Value {
     let url = format!("{}/memberships/{}", team_url(links, owner, slug), membership.login);
     json!({ "url": url, "role": membership.role, "state": membership.state })

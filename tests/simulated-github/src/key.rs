@@ -1,4 +1,4 @@
-//! The key of every App and of every job's identity in the simulation, and what is signed with it.
+//! The key of every App and of every job's identity in the simulation, with its signatures.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,17 +13,17 @@ use serde_json::Value;
 const KEY: &[u8] = include_bytes!("../keys/only-for-tests.pkcs8.der");
 const ANOTHER: &[u8] = include_bytes!("../keys/another-only-for-tests.pkcs8.der");
 
-/// Where PKCS#8 holds the key itself, PKCS#1: behind what says that it is RSA.
+/// The place of the key itself (PKCS#1) in PKCS#8: behind the header that names RSA.
 const INSIDE: usize = 26;
 
-/// The private key of every App, in a form in which it may be given.
+/// A form of the private key of every App.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyForm {
     /// PEM of PKCS#1, as GitHub gives it.
     Pkcs1,
     /// PEM of PKCS#8.
     Pkcs8,
-    /// A key like it that belongs to no App.
+    /// Another key, of no App, as PEM of PKCS#1.
     Another,
 }
 
@@ -43,20 +43,19 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
-/// Must come before anything else in the process chooses its cryptography.
+/// Sets the cryptography of `jsonwebtoken`. The first call in the process counts, so it has to come first.
 pub(crate) fn install() {
     let _ = RING.install_default();
 }
 
 pub(crate) fn sign(claims: &Value) -> String {
-    let signed =
-        jsonwebtoken::encode(&Header::new(Algorithm::RS256), claims, &EncodingKey::from_rsa_der(KEY));
-    signed.expect("the key signs")
+    let token = jsonwebtoken::encode(&Header::new(Algorithm::RS256), claims, &EncodingKey::from_rsa_der(KEY));
+    token.expect("the key signs")
 }
 
-/// What a token says that was signed with the key. Its times are not looked at: the world has a clock
-/// of its own.
-pub(crate) fn verified(token: &str) -> Option<Value> {
+/// The claims of a token that the key signed, or `None`. It does not check the times: the world has its own
+/// clock.
+pub(crate) fn verify(token: &str) -> Option<Value> {
     let pair = RsaKeyPair::from_pkcs8(KEY).expect("the key is one");
     let mut validation = Validation::new(Algorithm::RS256);
     validation.required_spec_claims.clear();
@@ -68,47 +67,47 @@ pub(crate) fn verified(token: &str) -> Option<Value> {
 
 static RING: CryptoProvider = CryptoProvider {
     signer_factory: |algorithm, key| match (algorithm, RsaKeyPair::from_pkcs8(key.as_bytes())) {
-        (Algorithm::RS256, Ok(pair)) => Ok(Box::new(Signing(pair))),
-        // The action's own keys may be either.
+        (Algorithm::RS256, Ok(pair)) => Ok(Box::new(KeyPairSigner(pair))),
+        // The action may sign with either form.
         (Algorithm::RS256, Err(_)) => {
             let pair = RsaKeyPair::from_der(key.as_bytes());
-            Ok(Box::new(Signing(pair.map_err(|_| Error::from(ErrorKind::InvalidKeyFormat))?)))
+            Ok(Box::new(KeyPairSigner(pair.map_err(|_| Error::from(ErrorKind::InvalidKeyFormat))?)))
         }
         _ => Err(ErrorKind::InvalidAlgorithm.into()),
     },
     verifier_factory: |algorithm, key| match algorithm {
-        Algorithm::RS256 => Ok(Box::new(Verifying(key.try_get_as_bytes()?.to_vec()))),
+        Algorithm::RS256 => Ok(Box::new(KeyPairVerifier(key.try_get_as_bytes()?.to_vec()))),
         _ => Err(ErrorKind::InvalidAlgorithm.into()),
     },
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-struct Signing(RsaKeyPair);
+struct KeyPairSigner(RsaKeyPair);
 
-impl Signer<Vec<u8>> for Signing {
+impl Signer<Vec<u8>> for KeyPairSigner {
     fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, SignatureError> {
         let mut signature = vec![0; self.0.public().modulus_len()];
-        let signed = self.0.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature);
-        signed.map(|()| signature).map_err(|_| SignatureError::new())
+        let result = self.0.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature);
+        result.map(|()| signature).map_err(|_| SignatureError::new())
     }
 }
 
-impl JwtSigner for Signing {
+impl JwtSigner for KeyPairSigner {
     fn algorithm(&self) -> Algorithm {
         Algorithm::RS256
     }
 }
 
-struct Verifying(Vec<u8>);
+struct KeyPairVerifier(Vec<u8>);
 
-impl Verifier<Vec<u8>> for Verifying {
+impl Verifier<Vec<u8>> for KeyPairVerifier {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), SignatureError> {
         let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &self.0);
         key.verify(message, signature).map_err(|_| SignatureError::new())
     }
 }
 
-impl JwtVerifier for Verifying {
+impl JwtVerifier for KeyPairVerifier {
     fn algorithm(&self) -> Algorithm {
         Algorithm::RS256
     }
@@ -119,12 +118,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_signed_with_the_key_is_verified_and_nothing_else_is() {
+    fn only_tokens_of_the_key_are_verified() {
         install();
         let token = sign(&serde_json::json!({ "iss": "1" }));
-        assert_eq!(verified(&token), Some(serde_json::json!({ "iss": "1" })));
+        assert_eq!(verify(&token), Some(serde_json::json!({ "iss": "1" })));
         let (front, signature) = token.rsplit_once('.').expect("three parts");
-        assert_eq!(verified(&format!("{front}.A{}", &signature[1..])), None);
-        assert_eq!(verified("ghs_1"), None);
+        assert_eq!(verify(&format!("{front}.A{}", &signature[1..])), None);
+        assert_eq!(verify("ghs_1"), None);
     }
 }

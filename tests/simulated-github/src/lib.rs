@@ -1,5 +1,5 @@
-//! A GitHub of its own: a stateful simulation of the parts of the REST API that deal with
-//! issues, workflows and runs, for tests and rehearsals.
+//! A stateful simulation of the parts of GitHub's REST API that deal with issues, workflows and runs,
+//! for tests and rehearsals.
 //!
 //! ```
 //! # use simulated_github::{Fault, Kind, World};
@@ -12,7 +12,7 @@
 //! world.fault(Fault::on("POST", "/repos/acme/hub/issues/*/comments").then(Kind::DropAfter));
 //!
 //! let server = world.serve().await?;
-//! // A client talks to `server.url()`; then the test looks at what became of it.
+//! // A client talks to `server.url()`; then the test looks at the result.
 //! assert_eq!(world.issue_view("acme/hub", 1).comments, []);
 //! assert_eq!(world.story(), "");
 //! world.assert_known_routes();
@@ -27,26 +27,26 @@
 //!
 //! ```text
 //! server ──► service ──► routes ──► state
-//!   HTTP      arrival,    who may,    repositories, issues, runs,
-//!             faults,     what then   story, exchanges
+//!   HTTP      arrival,    access,     repositories, issues, runs,
+//!             faults,     handlers    story, exchanges
 //!             latency                   │
 //!                                       ▼
 //!                                     replicas
-//!                                       what was there before
+//!                                       the past
 //! ```
 //!
-//! - [`Service`] takes a request in or out of process, lets faults and latency do their
-//!   work, and logs the [`Exchange`].
-//! - `routes` holds the table of everything that is answered, and a module for each subject.
-//!   A route that is missing is a loud 501, and is kept in [`World::unknown_routes`].
-//! - `replicas` keeps what the world held a while ago, for answers that lag.
-//! - `joblog` plays the other server, on which the logs of jobs are.
-//! - `identity` signs who a job is, and `sts` is somebody else's service that believes it.
-//! - `issue_form` writes the issue of somebody who fills in a form.
-//! - `json` makes the objects of the answers, which GitHub's own description can check, and those of the events that
-//!   comments bring about ([`World::comment_event`]).
+//! - [`Service`] takes a request in or out of process, applies faults and latency, and logs the
+//!   [`Exchange`].
+//! - `routes` has the table of all routes, and a module for each subject. A request for a missing route is
+//!   a loud 501, and [`World::unknown_routes`] lists it.
+//! - `replicas` keeps the past of the world, for answers that lag.
+//! - `joblog` plays the other server, which has the logs of jobs.
+//! - `identity` signs the identities of jobs, and `sts` is a service of another party that trusts them.
+//! - `issue_form` writes the issue of a person who fills in a form.
+//! - `json` makes the objects of the answers, which can be checked with GitHub's own description, and the events of
+//!   comments ([`World::comment_event`]).
 //!
-//! Time is the world's own. It moves with [`tokio::time`], so a test that pauses time moves
+//! The world has its own clock. It moves with [`tokio::time`], so a test that pauses time moves
 //! the world by sleeping.
 
 mod app;
@@ -94,8 +94,8 @@ pub use repository::{DispatchEvent, Repository};
 pub use run::{Annotation, Approval, Job, Run, Step};
 pub use seed::{Seed, SeedError};
 pub use server::Server;
-pub use service::{Dropped, Service};
-pub use sts::{Asked, TokenService};
+pub use service::{BrokenConnection, Service};
+pub use sts::{Question, TokenService};
 pub use team::Team;
 pub use token::Token;
 pub use world::World;

@@ -1,4 +1,4 @@
-//! How much a token may ask for, and how much may be written.
+//! Limits: the requests of a token, and the texts that it creates.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,27 +13,27 @@ const CREATIONS_A_MINUTE: u64 = 80;
 const CREATIONS_AN_HOUR: u64 = 500;
 const AT_ONCE: u64 = 100;
 
-/// What GitHub asks of a client that sends too much at once: to wait a minute.
+/// The wait after too many requests at once, in seconds.
 const PAUSE: u64 = 60;
 
-/// What each token has used, and what is allowed.
+/// The limits, and the usage of each token.
 #[derive(Debug)]
 pub(crate) struct Limits {
     pub(crate) hourly: u64,
     pub(crate) content_per_minute: Option<u64>,
-    /// Whether the secondary limits refuse anything. They are counted all the same.
+    /// Whether the secondary limits refuse requests. They count them in any case.
     pub(crate) secondary: bool,
-    /// When each issue and comment was created.
+    /// The times at which issues and comments were created.
     pub(crate) content: Vec<DateTime<Utc>>,
-    /// How many requests a limit has refused.
-    pub(crate) refused: usize,
+    /// The number of requests that a limit refused.
+    pub(crate) refusals: usize,
     content_of_all: Sliding,
-    uses: BTreeMap<String, Use>,
+    usages: BTreeMap<String, Usage>,
 }
 
-/// What one token has used.
+/// The usage of one token.
 #[derive(Debug)]
-struct Use {
+struct Usage {
     window: Option<Window>,
     all_points: u64,
     points: Sliding,
@@ -43,7 +43,7 @@ struct Use {
     most_at_once: u64,
 }
 
-impl Default for Use {
+impl Default for Usage {
     fn default() -> Self {
         Self {
             window: None,
@@ -57,7 +57,7 @@ impl Default for Use {
     }
 }
 
-/// What a token used of its hour.
+/// The usage of a token in its hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
     pub(crate) limit: u64,
@@ -71,37 +71,37 @@ impl Window {
     }
 }
 
-/// What was spent within a span of time that ends now, and the most that ever was.
+/// The sum of amounts within a span of time that ends now, and its maximum so far.
 #[derive(Debug)]
 struct Sliding {
     span: TimeDelta,
-    spent: VecDeque<(DateTime<Utc>, u64)>,
+    amounts: VecDeque<(DateTime<Utc>, u64)>,
     sum: u64,
     most: u64,
 }
 
 impl Sliding {
     fn over(span: TimeDelta) -> Self {
-        Self { span, spent: VecDeque::new(), sum: 0, most: 0 }
+        Self { span, amounts: VecDeque::new(), sum: 0, most: 0 }
     }
 
     fn spend(&mut self, now: DateTime<Utc>, amount: u64) {
-        while let Some((at, old)) = self.spent.front().copied()
+        while let Some((at, old)) = self.amounts.front().copied()
             && at + self.span <= now
         {
-            self.spent.pop_front();
+            self.amounts.pop_front();
             self.sum -= old;
         }
-        self.spent.push_back((now, amount));
+        self.amounts.push_back((now, amount));
         self.sum += amount;
         self.most = self.most.max(self.sum);
     }
 
-    /// Seconds until so much more fits into the limit. `None` if it fits now.
+    /// Seconds until `amount` fits into the limit. `None` if it fits now.
     fn wait(&self, now: DateTime<Utc>, amount: u64, limit: u64) -> Option<u64> {
         let mut sum = self.sum + amount;
         let mut free_at = None;
-        for (at, old) in &self.spent {
+        for (at, old) in &self.amounts {
             let end = *at + self.span;
             if sum <= limit && end > now {
                 break;
@@ -114,7 +114,7 @@ impl Sliding {
     }
 }
 
-/// What a request costs.
+/// The points of a request.
 fn points_of(method: &Method) -> u64 {
     match *method {
         Method::GET | Method::HEAD | Method::OPTIONS => 1,
@@ -129,14 +129,14 @@ impl Limits {
             content_per_minute: None,
             secondary: false,
             content: Vec::new(),
-            refused: 0,
+            refusals: 0,
             content_of_all: Sliding::over(TimeDelta::minutes(1)),
-            uses: BTreeMap::new(),
+            usages: BTreeMap::new(),
         }
     }
 
-    fn used_by(&mut self, token: Option<&str>) -> &mut Use {
-        self.uses.entry(token.unwrap_or_default().to_owned()).or_default()
+    fn usage_of(&mut self, token: Option<&str>) -> &mut Usage {
+        self.usages.entry(token.unwrap_or_default().to_owned()).or_default()
     }
 
     // The primary limit.
@@ -147,7 +147,7 @@ impl Limits {
 
     fn window_mut(&mut self, token: Option<&str>, now: DateTime<Utc>) -> &mut Window {
         let limit = self.hourly;
-        let window = &mut self.used_by(token).window;
+        let window = &mut self.usage_of(token).window;
         let window = window.get_or_insert(Window { limit, used: 0, reset: now + TimeDelta::hours(1) });
         if window.reset <= now {
             window.used = 0;
@@ -157,88 +157,88 @@ impl Limits {
         window
     }
 
-    /// Counts a request. `false` if the hour is used up.
+    /// Counts a request. `false` if the hour has no requests left.
     pub(crate) fn spend(&mut self, token: Option<&str>, now: DateTime<Utc>) -> bool {
         let window = self.window_mut(token, now);
         let is_left = window.remaining() > 0;
         match is_left {
             true => window.used += 1,
-            false => self.refused += 1,
+            false => self.refusals += 1,
         }
         is_left
     }
 
-    /// Takes back a request that costs nothing of the hour. Its points are spent all the same.
+    /// Gives back a request of the hour, but not its points.
     pub(crate) fn refund(&mut self, token: Option<&str>) {
-        if let Some(window) = &mut self.used_by(token).window {
+        if let Some(window) = &mut self.usage_of(token).window {
             window.used = window.used.saturating_sub(1);
         }
     }
 
     // The secondary limits.
 
-    /// Counts a request that arrives. Seconds to wait if it is refused, for nothing then.
+    /// Counts a request at its arrival. Returns the seconds to wait if a limit refuses it: then it costs no points.
     pub(crate) fn arrive(&mut self, token: Option<&str>, method: &Method, now: DateTime<Utc>) -> Option<u64> {
-        let (enforced, points) = (self.secondary, points_of(method));
-        let used = self.used_by(token);
-        let refused = match used.at_once >= AT_ONCE {
+        let (is_enforced, points) = (self.secondary, points_of(method));
+        let usage = self.usage_of(token);
+        let wait = match usage.at_once >= AT_ONCE {
             true => Some(PAUSE),
-            false => used.points.wait(now, points, POINTS_A_MINUTE),
+            false => usage.points.wait(now, points, POINTS_A_MINUTE),
         };
-        used.at_once += 1;
-        used.most_at_once = used.most_at_once.max(used.at_once);
-        if let Some(seconds) = refused.filter(|_| enforced) {
-            self.refused += 1;
+        usage.at_once += 1;
+        usage.most_at_once = usage.most_at_once.max(usage.at_once);
+        if let Some(seconds) = wait.filter(|_| is_enforced) {
+            self.refusals += 1;
             return Some(seconds);
         }
-        used.points.spend(now, points);
-        used.all_points += points;
+        usage.points.spend(now, points);
+        usage.all_points += points;
         None
     }
 
-    /// Notes that a request is no longer under way.
+    /// Notes the end of a request.
     pub(crate) fn leave(&mut self, token: Option<&str>) {
-        let used = self.used_by(token);
-        used.at_once = used.at_once.saturating_sub(1);
+        let usage = self.usage_of(token);
+        usage.at_once = usage.at_once.saturating_sub(1);
     }
 
-    /// Seconds to wait if a token may not create an issue or comment now, which is a refusal.
+    /// Returns the seconds to wait, and counts a refusal, if a token may not create an issue or comment now.
     pub(crate) fn refuse_content(&mut self, token: Option<&str>, now: DateTime<Utc>) -> Option<u64> {
         let own = self.content_per_minute.and_then(|most| self.content_of_all.wait(now, 1, most));
-        let enforced = self.secondary;
-        let used = self.used_by(token);
-        let of_minute = used.creations.wait(now, 1, CREATIONS_A_MINUTE);
-        let of_hour = used.creations_of_hour.wait(now, 1, CREATIONS_AN_HOUR);
-        let wait = own.max(of_minute.max(of_hour).filter(|_| enforced));
-        self.refused += usize::from(wait.is_some());
+        let is_enforced = self.secondary;
+        let usage = self.usage_of(token);
+        let of_minute = usage.creations.wait(now, 1, CREATIONS_A_MINUTE);
+        let of_hour = usage.creations_of_hour.wait(now, 1, CREATIONS_AN_HOUR);
+        let wait = own.max(of_minute.max(of_hour).filter(|_| is_enforced));
+        self.refusals += usize::from(wait.is_some());
         wait
     }
 
-    /// Counts an issue or comment that was created.
+    /// Counts a new issue or comment.
     pub(crate) fn note_content(&mut self, token: Option<&str>, now: DateTime<Utc>) {
         self.content.push(now);
         self.content_of_all.spend(now, 1);
-        let used = self.used_by(token);
-        used.creations.spend(now, 1);
-        used.creations_of_hour.spend(now, 1);
+        let usage = self.usage_of(token);
+        usage.creations.spend(now, 1);
+        usage.creations_of_hour.spend(now, 1);
     }
 
     // Figures.
 
     pub(crate) fn points(&self) -> u64 {
-        self.uses.values().map(|used| used.all_points).sum()
+        self.usages.values().map(|usage| usage.all_points).sum()
     }
 
     pub(crate) fn most_points_a_minute(&self) -> u64 {
-        self.uses.values().map(|used| used.points.most).max().unwrap_or(0)
+        self.usages.values().map(|usage| usage.points.most).max().unwrap_or(0)
     }
 
     pub(crate) fn most_creations_a_minute(&self) -> u64 {
-        self.uses.values().map(|used| used.creations.most).max().unwrap_or(0)
+        self.usages.values().map(|usage| usage.creations.most).max().unwrap_or(0)
     }
 
     pub(crate) fn most_at_once(&self) -> u64 {
-        self.uses.values().map(|used| used.most_at_once).max().unwrap_or(0)
+        self.usages.values().map(|usage| usage.most_at_once).max().unwrap_or(0)
     }
 }
 
@@ -259,7 +259,7 @@ mod tests {
         assert!(!limits.spend(None, now + TimeDelta::minutes(59)));
         assert!(limits.spend(Some("other"), now));
         assert!(limits.spend(None, now + TimeDelta::minutes(60)));
-        assert_eq!(limits.refused, 1);
+        assert_eq!(limits.refusals, 1);
     }
 
     #[test]

@@ -15,9 +15,9 @@ Serves a simulated GitHub on this machine. Prints its URL on the first line.
 
 Usage: simulated-github serve [--port N] [--world FILE] [--latency-ms N]
 
-  --port N        the port to listen at; a free one if not given
-  --world FILE    what the world holds at first: repositories and tokens, as JSON or YAML
-  --latency-ms N  how long each request takes, in milliseconds
+  --port N        the port to listen at; the default is a free one
+  --world FILE    the first repositories and tokens of the world, as JSON or YAML
+  --latency-ms N  the time that each request takes, in milliseconds
 
 The pages of issues are at /OWNER/REPO/issues/NUMBER, a list of all at /.
 Test scripts find the following at /_simulation/: story, exchanges, runs, limits,
@@ -81,11 +81,9 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let served = world.serve_on((Ipv4Addr::LOCALHOST, port).into()).await;
-        let server = served.map_err(|error| {
-            format!(
-                "cannot listen at port {port}: {error}; give another `--port`, or none for one that is free"
-            )
+        let server = world.serve_on((Ipv4Addr::LOCALHOST, port).into()).await;
+        let server = server.map_err(|error| {
+            format!("cannot listen at port {port}: {error}; give another `--port`, or none for a free one")
         })?;
         let mut output = std::io::stdout();
         writeln!(output, "{}", server.url())?;
@@ -95,7 +93,7 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
     })
 }
 
-/// Tells an error and what caused it.
+/// Prints an error and its causes.
 fn report(error: &dyn Error) {
     let mut message = format!("error: {error}");
     let mut cause = error.source();
@@ -103,6 +101,6 @@ fn report(error: &dyn Error) {
         message.push_str(&format!(": {error}"));
         cause = error.source();
     }
-    // Where standard error is closed, nobody is there to hear.
+    // Standard error may be closed.
     let _ = writeln!(std::io::stderr(), "{message}");
 }

@@ -1,4 +1,4 @@
-//! Issues as people see them: HTML in the manner of GitHub, complete in itself.
+//! Pages of issues and runs: HTML in the manner of GitHub, with the styles in each page.
 
 use std::fmt::Write;
 
@@ -13,12 +13,12 @@ use crate::token::is_bot;
 
 const STYLE: &str = include_str!("page.css");
 
-/// An issue with its comments. `now` is what the ages of comments are told from.
+/// An issue with its comments. The ages of the comments count back from `now`.
 pub fn issue(issue: &Issue, now: DateTime<Utc>) -> String {
     issue_refreshing(issue, now, None)
 }
 
-/// The same, loaded again every so many seconds.
+/// As [`issue`], with a page that reloads itself after this number of seconds.
 pub fn issue_refreshing(issue: &Issue, now: DateTime<Utc>, seconds: Option<u64>) -> String {
     let mut html = String::new();
     let state = match (issue.is_open(), issue.state_reason.as_deref()) {
@@ -39,31 +39,31 @@ pub fn issue_refreshing(issue: &Issue, now: DateTime<Utc>, seconds: Option<u64>)
             facts(issue),
         ),
     );
-    let opened = age(issue.created_at, now);
+    let time = age(issue.created_at, now);
     entry(
         &mut html,
         &Entry {
             id: "issue",
             author: &issue.author,
             association: &issue.association,
-            when: &opened,
+            age: &time,
             mark: "",
             body: &issue.body,
             reactions: &issue.reactions,
         },
     );
-    let (pinned, others): (Vec<_>, Vec<_>) = issue.comments.iter().partition(|it| it.pinned);
-    for comment in pinned.into_iter().chain(others) {
+    let (pins, others): (Vec<_>, Vec<_>) = issue.comments.iter().partition(|it| it.is_pinned);
+    for comment in pins.into_iter().chain(others) {
         comment_entry(&mut html, comment, now);
     }
-    if issue.locked {
+    if issue.is_locked {
         html.push_str("<p class=note>🔒 This conversation is locked.</p>");
     }
     let title = format!("{} · #{}", issue.title, issue.number);
     document(&title, &html, seconds)
 }
 
-/// Labels, assignees and why the issue is closed.
+/// The reason why the issue is closed, the labels and the assignees.
 fn facts(issue: &Issue) -> String {
     let mut facts = String::new();
     if let Some(reason) = issue.state_reason.as_ref().filter(|_| !issue.is_open()) {
@@ -81,9 +81,9 @@ fn facts(issue: &Issue) -> String {
 }
 
 fn comment_entry(html: &mut String, comment: &Comment, now: DateTime<Utc>) {
-    let mut when = age(comment.created_at, now);
+    let mut age = age(comment.created_at, now);
     if comment.updated_at != comment.created_at {
-        when.push_str(" · edited");
+        age.push_str(" · edited");
     }
     let mark = match &comment.pinned_by {
         Some(by) => format!("<p class=pin>📌 Pinned by {}</p>", escape(by)),
@@ -91,10 +91,10 @@ fn comment_entry(html: &mut String, comment: &Comment, now: DateTime<Utc>) {
     };
     let id = format!("issuecomment-{}", comment.id);
     let Comment { author, association, body, reactions, .. } = comment;
-    entry(html, &Entry { id: &id, author, association, when: &when, mark: &mark, body, reactions });
+    entry(html, &Entry { id: &id, author, association, age: &age, mark: &mark, body, reactions });
 }
 
-/// The reactions to a text, each kind with who reacted.
+/// The reactions to a text, each kind with its authors.
 fn reactions(reactions: &[Reaction]) -> String {
     const KINDS: [(&str, &str); 8] = [
         ("+1", "👍"),
@@ -121,19 +121,19 @@ fn reactions(reactions: &[Reaction]) -> String {
     if html.is_empty() { html } else { format!("<p class=reactions>{html}</p>") }
 }
 
-/// A text of a conversation.
+/// The issue's text or a comment, with `mark` above it.
 struct Entry<'a> {
     id: &'a str,
     author: &'a str,
     association: &'a str,
-    when: &'a str,
+    age: &'a str,
     mark: &'a str,
     body: &'a str,
     reactions: &'a [Reaction],
 }
 
 fn entry(html: &mut String, entry: &Entry<'_>) {
-    let Entry { id, author, association, when, mark, body, .. } = *entry;
+    let Entry { id, author, association, age, mark, body, .. } = *entry;
     let name = escape(author.trim_end_matches("[bot]"));
     let badge = match (is_bot(author), association) {
         (true, _) => "<span class=badge>bot</span>".to_owned(),
@@ -154,7 +154,7 @@ fn entry(html: &mut String, entry: &Entry<'_>) {
         html,
         format_args!(
             "{mark}<article id=\"{id}\"><header><strong>{name}</strong> {badge} \
-             <a class=muted href=\"#{id}\">{when}</a></header><div class=body>{body}</div>{}</article>",
+             <a class=muted href=\"#{id}\">{age}</a></header><div class=body>{body}</div>{}</article>",
             reactions(entry.reactions),
         ),
     );
@@ -255,7 +255,7 @@ fn document(title: &str, main: &str, seconds: Option<u64>) -> String {
     )
 }
 
-/// Markdown as GitHub renders it, without what it takes out.
+/// Markdown as GitHub renders it, without the tags that GitHub removes.
 fn markdown(text: &str) -> String {
     let mut options = Options::default();
     options.extension.table = true;
@@ -267,19 +267,19 @@ fn markdown(text: &str) -> String {
     options.extension.shortcodes = true;
     options.render.r#unsafe = true;
     options.render.hardbreaks = true;
-    with_graphs(&sanitised(&comrak::markdown_to_html(text, &options)))
+    with_graphs(&sanitise(&comrak::markdown_to_html(text, &options)))
 }
 
-/// Draws the graphs of [mermaid](https://mermaid.js.org). A picture runs nothing, whatever a graph says, and it
-/// needs no network. What is no graph stays as it was written.
+/// Draws the graphs of [mermaid](https://mermaid.js.org). A picture runs no code, with any graph, and it
+/// needs no network. A text that is not a graph stays.
 fn with_graphs(html: &str) -> String {
     const BEFORE: &str = "<pre><code class=\"language-mermaid\">";
     const AFTER: &str = "</code></pre>";
     let mut parts = html.split(BEFORE);
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let drawn = part.split_once(AFTER).and_then(|(source, rest)| Some((graph(source)?, rest)));
-        match drawn {
+        let picture_and_rest = part.split_once(AFTER).and_then(|(source, rest)| Some((graph(source)?, rest)));
+        match picture_and_rest {
             Some((picture, rest)) => out.extend([&picture, rest]),
             None => out.extend([BEFORE, part]),
         }
@@ -287,16 +287,16 @@ fn with_graphs(html: &str) -> String {
     out
 }
 
-/// A graph, from its source in HTML.
+/// The picture of a graph, from its source in HTML. `None` if it is not a graph.
 fn graph(source: &str) -> Option<String> {
     let text =
         source.replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", "\u{a0}").replace("&amp;", "&");
-    let drawn = |theme: &Theme| {
+    let data_url = |theme: &Theme| {
         let svg = mermaid_svg::render_with(&text, theme).ok()?;
         Some(format!("data:image/svg+xml;base64,{}", BASE64_STANDARD.encode(svg)))
     };
     let themes = [Theme::default_theme(), Theme::dark()].map(|theme| Theme { responsive: false, ..theme });
-    let [light, dark] = themes.map(|theme| drawn(&theme));
+    let [light, dark] = themes.map(|theme| data_url(&theme));
     let (light, dark) = (light?, dark?);
     Some(format!(
         "<picture class=graph><source media=\"(prefers-color-scheme: dark)\" srcset=\"{dark}\">\
@@ -305,7 +305,7 @@ fn graph(source: &str) -> Option<String> {
     ))
 }
 
-fn sanitised(html: &str) -> String {
+fn sanitise(html: &str) -> String {
     const ALERTS: [&str; 6] = [
         "markdown-alert",
         "markdown-alert-note",
@@ -327,18 +327,18 @@ fn sanitised(html: &str) -> String {
         .to_string()
 }
 
-/// How long ago something was, or its date if that is long.
+/// The age of a moment in words, or its date if it is more than 30 days old.
 fn age(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let passed = now - then;
-    let told = |count: i64, unit: &str| match count {
+    let time = now - then;
+    let ago = |count: i64, unit: &str| match count {
         1 => format!("1 {unit} ago"),
         _ => format!("{count} {unit}s ago"),
     };
-    match passed.num_minutes() {
+    match time.num_minutes() {
         ..=0 => "now".into(),
-        minutes @ 1..60 => told(minutes, "minute"),
-        60..1440 => told(passed.num_hours(), "hour"),
-        1440..43_200 => told(passed.num_days(), "day"),
+        minutes @ 1..60 => ago(minutes, "minute"),
+        60..1440 => ago(time.num_hours(), "hour"),
+        1440..43_200 => ago(time.num_days(), "day"),
         _ => then.format("on %-d %b %Y").to_string(),
     }
 }
@@ -386,13 +386,13 @@ mod tests {
     #[test]
     fn scripts_and_comments_do_not_survive() {
         let html = markdown("<!-- secret -->a<script>alert(1)</script><img src=x onerror=y>");
-        for gone in ["secret", "script", "alert", "onerror"] {
-            assert!(!html.contains(gone), "{gone} is still in {html}");
+        for text in ["secret", "script", "alert", "onerror"] {
+            assert!(!html.contains(text), "{text} is still in {html}");
         }
     }
 
     #[test]
-    fn ages_are_told_in_words() {
+    fn ages_are_in_words() {
         let then = DateTime::UNIX_EPOCH;
         let after = |minutes| age(then, then + chrono::TimeDelta::minutes(minutes));
         assert_eq!(

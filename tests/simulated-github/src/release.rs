@@ -1,4 +1,4 @@
-//! Releases of repositories, as values a test can look at and change.
+//! Releases of repositories, as values that a test can look at and change.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,17 +10,17 @@ use serde::{Deserialize, Serialize};
 #[serde(default)]
 #[non_exhaustive]
 pub struct Release {
-    /// Its id. Zero until the world gives it one.
+    /// Its id. Zero before the world gives it one.
     pub id: u64,
     /// The name of its tag.
     pub tag: String,
-    /// The branch or commit at which the tag is made, if it is not there; blank: the default branch.
+    /// The branch or commit of a new tag; blank: the default branch.
     pub target: String,
     /// Its title; blank: the tag.
     pub name: String,
     /// Its notes.
     pub body: String,
-    /// Whether it is not published.
+    /// Whether it is a draft, which is not published.
     pub draft: bool,
     /// Whether it is marked as not ready for production.
     pub prerelease: bool,
@@ -28,11 +28,11 @@ pub struct Release {
     pub immutable: bool,
     /// The digests of its files, by their names.
     pub assets: Vec<(String, String)>,
-    /// Who made it; blank: the repository's owner.
+    /// The login of its author; blank: the repository's owner.
     pub author: String,
-    /// When it was made. The world fills it in.
+    /// The time of its creation. The world fills it in.
     pub created_at: Option<DateTime<Utc>>,
-    /// When it was published. The world fills it in, unless it is a draft.
+    /// The time of its publication. The world fills it in, except for a draft.
     pub published_at: Option<DateTime<Utc>>,
 }
 

@@ -1,8 +1,8 @@
-//! Replicas that lag behind: what the world held a while ago.
+//! Replicas that lag behind the database.
 //!
 //! GitHub answers reads from replicas of its database. A replica may lag, so that a list
-//! lacks what was just written and a new comment is 404. Every change puts aside what the
-//! world held until then, and a read with lag gets that instead of the present.
+//! lacks a new text and a new comment is a 404. Before each change, the world keeps a copy of
+//! its database, and a read with lag gets a copy instead of the present.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -15,22 +15,22 @@ use crate::issue::Issue;
 use crate::repository::{RepoKey, RepositoryData, Slot};
 use crate::run::Run;
 
-/// Draws a time for a request from its method and path.
+/// A time for a request, by its method and path.
 pub(crate) type DrawTime = Box<dyn Fn(&Method, &str) -> Duration + Send + Sync>;
 
-/// How long the past is kept. A longer lag gets the oldest state that is left.
-const KEPT: TimeDelta = TimeDelta::minutes(15);
+/// The age at which a copy is deleted. A longer lag gets the oldest copy.
+const RETENTION: TimeDelta = TimeDelta::minutes(15);
 
-/// What replicas hold: everything that a request can read of repositories and runs.
+/// The data of replicas: all that a request can read of repositories and runs.
 ///
-/// Shared pieces make a copy cheap; a change copies only the pieces that it touches.
+/// A copy is cheap, because copies share their parts. A change copies only the parts that it touches.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Stored {
+pub(crate) struct Database {
     pub(crate) repositories: BTreeMap<RepoKey, Arc<RepositoryData>>,
     pub(crate) runs: BTreeMap<u64, Arc<Run>>,
 }
 
-impl Stored {
+impl Database {
     fn issue(&self, key: &RepoKey, number: u64) -> Option<&Issue> {
         self.repositories.get(key)?.issue(number)
     }
@@ -39,8 +39,8 @@ impl Stored {
         self.repositories.get_mut(key).map(Arc::make_mut)
     }
 
-    /// Puts an issue in place as it is in `present`, without the comments it has there.
-    fn take_issue(&mut self, present: &Stored, key: &RepoKey, number: u64) {
+    /// Takes over an issue from `present`, without its comments there.
+    fn take_issue(&mut self, present: &Database, key: &RepoKey, number: u64) {
         let Some(issue) = present.issue(key, number) else {
             return;
         };
@@ -51,8 +51,8 @@ impl Stored {
         }
     }
 
-    /// Puts a comment in place as it is in `present`, or takes it away if it is not there.
-    fn take_comment(&mut self, present: &Stored, key: &RepoKey, number: u64, id: u64) {
+    /// Takes over a comment from `present`, or removes it if it is not there.
+    fn take_comment(&mut self, present: &Database, key: &RepoKey, number: u64, id: u64) {
         let comment = present.issue(key, number).and_then(|issue| issue.comment(id));
         let issue = self.repository_mut(key).and_then(|repository| repository.issue_mut(number));
         let Some(issue) = issue else { return };
@@ -62,18 +62,18 @@ impl Stored {
     }
 }
 
-/// What the world held until a moment.
+/// The state of the database until a moment.
 #[derive(Debug)]
 struct Past {
     until: DateTime<Utc>,
-    stored: Arc<Stored>,
+    database: Arc<Database>,
 }
 
-/// A text that a token wrote.
+/// The place of a text that a token wrote.
 #[derive(Debug)]
 pub(crate) enum Text {
     Issue(RepoKey, u64),
-    /// A comment on the issue with this number, and its id.
+    /// The number of the issue, and the id of the comment.
     Comment(RepoKey, u64, u64),
 }
 
@@ -84,11 +84,11 @@ struct Write {
     text: Text,
 }
 
-/// How far replicas lag, and the past that they answer from.
+/// The lag of replicas, and the past states of the database.
 #[derive(Default)]
 pub(crate) struct Replicas {
     pub(crate) lag: Option<DrawTime>,
-    /// How much further the index lags that filtered lists of runs come from.
+    /// The additional lag of the index for lists of runs with a filter.
     pub(crate) index_lag: Duration,
     pub(crate) own_writes: bool,
     keeps: bool,
@@ -97,24 +97,24 @@ pub(crate) struct Replicas {
 }
 
 impl Replicas {
-    /// Keeps the past from now on.
+    /// Begins to keep the past.
     pub(crate) fn keep(&mut self) {
         self.keeps = true;
     }
 
-    /// Puts aside what the world holds before it changes.
-    pub(crate) fn put_aside(&mut self, now: DateTime<Utc>, stored: &Arc<Stored>) {
-        // Of several changes in one moment only the state before the first lasted for any time.
+    /// Keeps the state of the database before a change.
+    pub(crate) fn put_aside(&mut self, now: DateTime<Utc>, database: &Arc<Database>) {
+        // Of several changes in one moment, only the state before the first one lasted.
         if !self.keeps || self.past.back().is_some_and(|past| past.until == now) {
             return;
         }
-        while self.past.front().is_some_and(|past| past.until + KEPT < now) {
+        while self.past.front().is_some_and(|past| past.until + RETENTION < now) {
             self.past.pop_front();
         }
-        while self.writes.front().is_some_and(|write| write.at + KEPT < now) {
+        while self.writes.front().is_some_and(|write| write.at + RETENTION < now) {
             self.writes.pop_front();
         }
-        self.past.push_back(Past { until: now, stored: Arc::clone(stored) });
+        self.past.push_back(Past { until: now, database: Arc::clone(database) });
     }
 
     /// Notes that a token wrote a text.
@@ -124,27 +124,32 @@ impl Replicas {
         }
     }
 
-    /// What the world held at a moment, as a token sees it.
-    pub(crate) fn at(&self, at: DateTime<Utc>, present: &Arc<Stored>, token: Option<&str>) -> Arc<Stored> {
+    /// The state of the database at a moment, as a token sees it.
+    pub(crate) fn at(
+        &self,
+        at: DateTime<Utc>,
+        present: &Arc<Database>,
+        token: Option<&str>,
+    ) -> Arc<Database> {
         let past = self.past.partition_point(|past| past.until <= at);
-        let Some(Past { stored, .. }) = self.past.get(past) else {
+        let Some(Past { database, .. }) = self.past.get(past) else {
             return Arc::clone(present);
         };
-        let mut stored = Arc::clone(stored);
+        let mut database = Arc::clone(database);
         if self.own_writes {
             for write in &self.writes {
                 if write.at > at && Some(write.token.as_str()) == token {
-                    write.show(Arc::make_mut(&mut stored), present);
+                    write.show(Arc::make_mut(&mut database), present);
                 }
             }
         }
-        stored
+        database
     }
 }
 
 impl Write {
-    /// Lets a past state hold the text as it is now.
-    fn show(&self, past: &mut Stored, present: &Stored) {
+    /// Puts the present text into a past state.
+    fn show(&self, past: &mut Database, present: &Database) {
         match &self.text {
             Text::Issue(key, number) => past.take_issue(present, key, *number),
             Text::Comment(key, number, id) => past.take_comment(present, key, *number, *id),
@@ -156,14 +161,14 @@ impl Write {
 mod tests {
     use super::*;
 
-    /// The state in which so many repositories exist.
-    fn stored(repositories: usize) -> Arc<Stored> {
-        let named = |index: usize| format!("acme/{index}");
-        let repositories = (0..repositories).map(named).map(|name| {
+    /// A database with this number of repositories.
+    fn database(repositories: usize) -> Arc<Database> {
+        let repositories = (0..repositories).map(|index| {
+            let name = format!("acme/{index}");
             let data = RepositoryData::new(0, &name, DateTime::UNIX_EPOCH);
             (RepoKey::new(&name), Arc::new(data))
         });
-        Arc::new(Stored { repositories: repositories.collect(), runs: BTreeMap::new() })
+        Arc::new(Database { repositories: repositories.collect(), runs: BTreeMap::new() })
     }
 
     fn second(second: i64) -> DateTime<Utc> {
@@ -174,22 +179,22 @@ mod tests {
     fn a_moment_shows_the_last_change_before_it() {
         let mut replicas = Replicas::default();
         replicas.keep();
-        replicas.put_aside(second(10), &stored(0));
-        replicas.put_aside(second(20), &stored(1));
-        replicas.put_aside(second(20), &stored(2));
-        let held = |at| replicas.at(second(at), &stored(3), None).repositories.len();
-        assert_eq!([0, 9, 10, 19, 20, 21].map(held), [0, 0, 1, 1, 3, 3]);
+        replicas.put_aside(second(10), &database(0));
+        replicas.put_aside(second(20), &database(1));
+        replicas.put_aside(second(20), &database(2));
+        let count = |at| replicas.at(second(at), &database(3), None).repositories.len();
+        assert_eq!([0, 9, 10, 19, 20, 21].map(count), [0, 0, 1, 1, 3, 3]);
     }
 
     #[test]
     fn the_past_is_forgotten_in_the_end() {
         let mut replicas = Replicas::default();
-        replicas.put_aside(second(0), &stored(0));
-        assert!(replicas.past.is_empty(), "nobody asked to keep it");
+        replicas.put_aside(second(0), &database(0));
+        assert!(replicas.past.is_empty(), "`keep` was not called");
         replicas.keep();
-        replicas.put_aside(second(0), &stored(0));
-        replicas.put_aside(second(900), &stored(1));
-        replicas.put_aside(second(901), &stored(2));
+        replicas.put_aside(second(0), &database(0));
+        replicas.put_aside(second(900), &database(1));
+        replicas.put_aside(second(901), &database(2));
         assert_eq!(replicas.past.len(), 2);
     }
 }

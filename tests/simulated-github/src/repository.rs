@@ -11,7 +11,7 @@ use crate::issue::{Issue, Label, same};
 use crate::release::Release;
 use crate::workflow::{Definition, Workflow, is_workflow_path};
 
-/// A repository's name in lower case, since GitHub does not tell cases apart.
+/// A repository's name in lower case: GitHub ignores case in names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RepoKey(String);
 
@@ -20,7 +20,7 @@ impl RepoKey {
         Self(full_name.to_ascii_lowercase())
     }
 
-    /// Whether it is the name of an owner, or of a repository of it.
+    /// Whether it names this owner, or one of its repositories.
     pub(crate) fn is_of(&self, owner: &str) -> bool {
         self.0.split('/').next().is_some_and(|name| name.eq_ignore_ascii_case(owner))
     }
@@ -35,11 +35,11 @@ pub(crate) struct Commit {
     tree: Arc<Tree>,
     pub(crate) parent: Option<String>,
     pub(crate) message: String,
-    /// The name that its author goes by, where it is not the owner.
+    /// The name of its author, if the author is not the owner.
     pub(crate) author: Option<String>,
 }
 
-/// A number of an issue, and what is there.
+/// The issue at a number, or its fate.
 #[derive(Debug, Clone)]
 pub(crate) enum Slot {
     Here(Arc<Issue>),
@@ -47,7 +47,7 @@ pub(crate) enum Slot {
     Moved { repository: RepoKey, number: u64 },
 }
 
-/// A `repository_dispatch` event that was sent through the API.
+/// A `repository_dispatch` event from the API.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct DispatchEvent {
@@ -55,9 +55,9 @@ pub struct DispatchEvent {
     pub event_type: String,
     /// Its payload.
     pub client_payload: Value,
-    /// The login of who sent it.
+    /// The login of its sender.
     pub sender: String,
-    /// When it was sent.
+    /// The time of the request.
     pub at: DateTime<Utc>,
 }
 
@@ -67,16 +67,16 @@ pub(crate) struct RepositoryData {
     pub(crate) owner: String,
     pub(crate) name: String,
     pub(crate) default_branch: String,
-    pub(crate) private: bool,
-    /// Whether all members of the owner's enterprise may read it; it is private, too.
-    pub(crate) internal: bool,
+    pub(crate) is_private: bool,
+    /// Whether all members of the owner's enterprise may read it. An internal repository is private, too.
+    pub(crate) is_internal: bool,
     pub(crate) has_issues: bool,
-    pub(crate) archived: bool,
-    pub(crate) disabled: bool,
+    pub(crate) is_archived: bool,
+    pub(crate) is_disabled: bool,
     pub(crate) has_actions: bool,
     pub(crate) created_at: DateTime<Utc>,
     members: BTreeMap<String, String>,
-    /// The members, in lower case, of whom only they themselves and some tokens may know.
+    /// The private members, in lower case: only they themselves and some tokens see their membership.
     private_members: BTreeSet<String>,
     /// By login in lower case.
     roles: BTreeMap<String, Role>,
@@ -88,9 +88,9 @@ pub(crate) struct RepositoryData {
     commits: BTreeMap<String, Commit>,
     pub(crate) workflows: Vec<Workflow>,
     pub(crate) events: Vec<DispatchEvent>,
-    /// In the order in which they were made.
+    /// In the order of their creation.
     pub(crate) releases: Vec<Release>,
-    /// The digests that were attested, each with the statement.
+    /// The digests, each with its statement.
     pub(crate) attestations: Vec<(String, serde_json::Value)>,
 }
 
@@ -102,11 +102,11 @@ impl RepositoryData {
             owner: owner.into(),
             name: name.into(),
             default_branch: "main".into(),
-            private: false,
-            internal: false,
+            is_private: false,
+            is_internal: false,
             has_issues: true,
-            archived: false,
-            disabled: false,
+            is_archived: false,
+            is_disabled: false,
             has_actions: true,
             created_at,
             members: BTreeMap::new(),
@@ -156,25 +156,25 @@ impl RepositoryData {
         self.belongs(login) || self.assignable.iter().any(|one| same(one, login))
     }
 
-    /// Whether only a person themselves, and some tokens, may know that they are a member.
+    /// Whether only the person and some tokens see this membership.
     pub(crate) fn hides(&self, login: &str) -> bool {
         self.private_members.contains(&login.to_ascii_lowercase())
     }
 
-    /// The role that GitHub names for a person.
+    /// The role of a person, as GitHub gives it.
     pub(crate) fn role(&self, login: &str) -> Role {
         if let Some(role) = self.roles.get(&login.to_ascii_lowercase()) {
             return role.clone();
         }
-        Role::named(match self.association(login).as_str() {
+        Role::standard(match self.association(login).as_str() {
             "OWNER" => "admin",
             "MEMBER" | "COLLABORATOR" => "write",
-            _ if self.private => "none",
+            _ if self.is_private => "none",
             _ => "read",
         })
     }
 
-    /// Logins that the repository knows of.
+    /// The logins of its owner, its members and its possible assignees.
     pub(crate) fn logins(&self) -> impl Iterator<Item = &str> {
         let members = self.members.keys().map(String::as_str);
         let assignable = self.assignable.iter().map(String::as_str);
@@ -194,14 +194,14 @@ impl RepositoryData {
         sha
     }
 
-    /// Writes a file onto a branch, which is created if it is not there.
+    /// Writes a file onto a branch. A missing branch is created, without other files.
     pub(crate) fn write(&mut self, branch: &str, path: &str, text: &str) {
         let mut tree = self.tree(branch).unwrap_or_default();
         Arc::make_mut(&mut tree).insert(path.into(), text.into());
         self.commit(branch, tree, "Change files");
     }
 
-    /// Puts another commit on a branch, which is created at the head of the default branch if it is not there.
+    /// Puts another commit on a branch. A missing branch is created at the head of the default branch.
     pub(crate) fn push(&mut self, branch: &str, message: &str) -> String {
         let full_name = format!("refs/heads/{branch}");
         if !self.refs.contains_key(&full_name) {
@@ -211,7 +211,7 @@ impl RepositoryData {
         self.commit(branch, tree, message)
     }
 
-    /// The same commit, with a message and an author of its own.
+    /// As [`push`](Self::push), with an author.
     pub(crate) fn push_as(&mut self, branch: &str, message: &str, author: &str) -> String {
         let sha = self.push(branch, message);
         if let Some(commit) = self.commits.get_mut(&sha) {
@@ -222,7 +222,7 @@ impl RepositoryData {
 
     // Refs.
 
-    /// All refs, and the commits that they are at, by their full names.
+    /// The commits of all refs, by the full name of the ref.
     pub(crate) fn refs(&self) -> &BTreeMap<String, String> {
         &self.refs
     }
@@ -231,7 +231,7 @@ impl RepositoryData {
         self.refs.insert(full_name.into(), sha.into());
     }
 
-    /// Removes a ref, and says whether there was one.
+    /// Removes a ref. `false` if it did not exist.
     pub(crate) fn remove_ref(&mut self, full_name: &str) -> bool {
         self.refs.remove(full_name).is_some()
     }
@@ -249,48 +249,47 @@ impl RepositoryData {
         self.default_branch = name.into();
     }
 
-    /// The full name and the commit of the branch or tag with this name, or of any ref that
-    /// is named in full.
-    fn resolved(&self, git_ref: &str) -> Option<(&String, &String)> {
+    /// The full name and the commit of a branch or tag with this name, or of the ref with this full name.
+    fn find_ref(&self, git_ref: &str) -> Option<(&String, &String)> {
         let names = [git_ref.to_owned(), format!("refs/heads/{git_ref}"), format!("refs/tags/{git_ref}")];
         names.iter().find_map(|name| self.refs.get_key_value(name))
     }
 
-    /// The commit at which a branch or tag is, or the one with this hash. `heads/main` and `tags/v1` are names too.
-    pub(crate) fn commit_at(&self, named: &str) -> Option<(&String, &Commit)> {
-        let by_name = self.resolved(named).or_else(|| self.refs.get_key_value(&format!("refs/{named}")));
-        self.commits.get_key_value(by_name.map_or(named, |(_, sha)| sha))
+    /// The commit of a branch or tag, or with this hash. `heads/main` and `tags/v1` are names, too.
+    pub(crate) fn commit_at(&self, name: &str) -> Option<(&String, &Commit)> {
+        let by_name = self.find_ref(name).or_else(|| self.refs.get_key_value(&format!("refs/{name}")));
+        self.commits.get_key_value(by_name.map_or(name, |(_, sha)| sha))
     }
 
     /// The branch or tag that `git_ref` names, without `refs/heads/` or `refs/tags/`.
     pub(crate) fn branch_or_tag<'a>(&self, git_ref: &'a str) -> Option<&'a str> {
         const KINDS: [&str; 2] = ["refs/heads/", "refs/tags/"];
-        let (full_name, _) = self.resolved(git_ref)?;
+        let (full_name, _) = self.find_ref(git_ref)?;
         let kind = KINDS.into_iter().find(|kind| full_name.starts_with(kind))?;
         Some(git_ref.strip_prefix(kind).unwrap_or(git_ref))
     }
 
     /// The commit at the head of a branch or tag.
     pub(crate) fn head(&self, name: &str) -> String {
-        let resolved = self.resolved(name);
-        resolved.map_or_else(|| sha1(name.as_bytes()), |(_, sha)| sha.clone())
+        let entry = self.find_ref(name);
+        entry.map_or_else(|| sha1(name.as_bytes()), |(_, sha)| sha.clone())
     }
 
     /// The files at a ref or a commit.
     pub(crate) fn tree(&self, git_ref: &str) -> Option<Arc<Tree>> {
-        let sha = self.resolved(git_ref).map_or(git_ref, |(_, sha)| sha);
+        let sha = self.find_ref(git_ref).map_or(git_ref, |(_, sha)| sha);
         self.commits.get(sha).map(|commit| Arc::clone(&commit.tree))
     }
 
     // Releases.
 
-    /// Adds a release. The tag of a published one is made where it is not there.
+    /// Adds a release. If it is published, its tag is created unless it exists.
     pub(crate) fn add_release(&mut self, mut release: Release, now: DateTime<Utc>) {
         let tag = format!("refs/tags/{}", release.tag);
         if !release.draft && !self.refs.contains_key(&tag) {
             let branch = self.default_branch.clone();
-            let named = if release.target.is_empty() { &branch } else { &release.target };
-            let sha = self.commit_at(named).map_or_else(|| self.head(&branch), |(sha, _)| sha.clone());
+            let target = if release.target.is_empty() { &branch } else { &release.target };
+            let sha = self.commit_at(target).map_or_else(|| self.head(&branch), |(sha, _)| sha.clone());
             self.set_ref(&tag, &sha);
         }
         if release.author.is_empty() {
@@ -309,7 +308,7 @@ impl RepositoryData {
         Definition::parse(self.tree(git_ref)?.get(path)?)
     }
 
-    /// Notes the workflow in a file, if it is one. GitHub forgets no workflow that it knew.
+    /// Adds the workflow in a file, if the file is a workflow. A workflow stays without its file, too.
     pub(crate) fn register_workflow(&mut self, id: u64, path: &str, text: &str) {
         if !is_workflow_path(path) || !self.has_actions {
             return;
@@ -318,16 +317,16 @@ impl RepositoryData {
             return;
         };
         let name = definition.name.unwrap_or_else(|| path.to_owned());
-        match self.workflows.iter_mut().find(|known| known.path == path) {
-            Some(known) => known.name = name,
-            None => self.workflows.push(Workflow { id, path: path.into(), name, enabled: true }),
+        match self.workflows.iter_mut().find(|workflow| workflow.path == path) {
+            Some(workflow) => workflow.name = name,
+            None => self.workflows.push(Workflow { id, path: path.into(), name, is_enabled: true }),
         }
     }
 
     /// Finds a workflow by its file name, its path or its id.
-    pub(crate) fn workflow(&self, named: &str) -> Option<&Workflow> {
+    pub(crate) fn workflow(&self, name: &str) -> Option<&Workflow> {
         self.workflows.iter().find(|workflow| {
-            workflow.file() == named || workflow.path == named || workflow.id.to_string() == named
+            workflow.file() == name || workflow.path == name || workflow.id.to_string() == name
         })
     }
 
@@ -361,7 +360,7 @@ impl RepositoryData {
         })
     }
 
-    /// The number of the issue that a comment is on.
+    /// The number of a comment's issue.
     pub(crate) fn issue_of_comment(&self, id: u64) -> Option<u64> {
         self.all_issues().find(|issue| issue.comment(id).is_some()).map(|issue| issue.number)
     }
@@ -375,17 +374,17 @@ impl RepositoryData {
     }
 }
 
-/// What a person may do in a repository.
+/// A person's role in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Role {
-    /// Its name.
+    /// Its name, from GitHub or from the organization.
     pub(crate) name: String,
     /// `none`, `read`, `triage`, `write`, `maintain` or `admin`.
     pub(crate) base: String,
 }
 
 impl Role {
-    fn named(name: &str) -> Self {
+    fn standard(name: &str) -> Self {
         Self { name: name.into(), base: name.into() }
     }
 }
@@ -401,7 +400,7 @@ pub(crate) fn blob_sha(text: &str) -> String {
     sha1(&object)
 }
 
-/// A handle on a repository, for setting it up. Cheap to clone; every method gives it back.
+/// A handle on a repository, for tests that set it up. Cheap to clone; every method returns it.
 #[derive(Clone)]
 pub struct Repository {
     pub(crate) world: World,
@@ -427,7 +426,7 @@ impl Repository {
         })
     }
 
-    /// Writes a file onto another branch. What is on no default branch is no workflow yet.
+    /// Writes a file onto another branch. A file that only another branch has is not a workflow yet.
     pub fn file_on(&self, branch: &str, path: &str, text: &str) -> Self {
         self.change(|data| data.write(branch, path, text))
     }
@@ -437,24 +436,24 @@ impl Repository {
         self.change(|data| data.rename_default_branch(name))
     }
 
-    /// Makes a branch at the head of the default branch, with the files it has now.
+    /// Makes a branch at the head of the default branch, with its present files.
     pub fn branch(&self, name: &str) -> Self {
         self.change(|data| data.make_ref(&format!("refs/heads/{name}")))
     }
 
-    /// Makes a tag at the head of the default branch, with the files it has now.
+    /// Makes a tag at the head of the default branch, with its present files.
     pub fn tag(&self, name: &str) -> Self {
         self.change(|data| data.make_ref(&format!("refs/tags/{name}")))
     }
 
-    /// Hides the repository from everyone but tokens that were granted something in it.
+    /// Hides the repository from all tokens without a permission in it.
     pub fn private(&self) -> Self {
-        self.change(|data| data.private = true)
+        self.change(|data| data.is_private = true)
     }
 
-    /// Makes the repository one that all members of the owner's enterprise may read, and nobody else.
+    /// Makes the repository internal: only members of the owner's enterprise may read it.
     pub fn internal(&self) -> Self {
-        self.change(|data| (data.private, data.internal) = (true, true))
+        self.change(|data| (data.is_private, data.is_internal) = (true, true))
     }
 
     /// Switches issues off.
@@ -462,28 +461,28 @@ impl Repository {
         self.change(|data| data.has_issues = false)
     }
 
-    /// Lets GitHub's staff switch the repository off.
-    pub fn disabled(&self) -> Self {
-        self.change(|data| data.disabled = true)
+    /// Switches the repository off, as GitHub's staff can.
+    pub fn disable(&self) -> Self {
+        self.change(|data| data.is_disabled = true)
     }
 
-    /// Switches Actions off: no workflow is started, and those whose files are written meanwhile are not known.
+    /// Switches Actions off: no workflow starts, and a new workflow file adds no workflow.
     pub fn actions_off(&self) -> Self {
         self.change(|data| data.has_actions = false)
     }
 
     /// Makes the repository read-only.
-    pub fn archived(&self) -> Self {
-        self.change(|data| data.archived = true)
+    pub fn archive(&self) -> Self {
+        self.change(|data| data.is_archived = true)
     }
 
-    /// Says what a person is to the repository: `OWNER`, `MEMBER`, `COLLABORATOR` or `NONE`.
-    /// The first three can be assigned.
+    /// Sets a person's association with the repository: `OWNER`, `MEMBER`, `COLLABORATOR` or `NONE`.
+    /// People with the first three can be assigned.
     pub fn member(&self, login: &str, association: &str) -> Self {
         self.change(|data| data.set_member(login, association))
     }
 
-    /// Makes a person a member whose membership is private: tokens that may not see it are told `CONTRIBUTOR`.
+    /// Makes a person a private member: tokens that may not see the membership get `CONTRIBUTOR`.
     pub fn private_member(&self, login: &str) -> Self {
         self.change(|data| {
             data.set_member(login, "MEMBER");
@@ -496,7 +495,7 @@ impl Repository {
         self.custom_role(login, role, role)
     }
 
-    /// Gives a person a role of the organization's own, which is based on one of GitHub's.
+    /// Gives a person a custom role of the organization, based on a role of GitHub.
     pub fn custom_role(&self, login: &str, name: &str, base: &str) -> Self {
         self.world.lock().add_user(login);
         self.change(|data| {
@@ -516,8 +515,8 @@ impl Repository {
     /// If the repository has no such workflow.
     pub fn disable_workflow(&self, file: &str) -> Self {
         self.change(|data| {
-            let workflow = data.workflows.iter_mut().find(|known| known.file() == file);
-            workflow.expect("the workflow was added by `file`").enabled = false;
+            let workflow = data.workflows.iter_mut().find(|workflow| workflow.file() == file);
+            workflow.expect("the workflow was added by `file`").is_enabled = false;
         })
     }
 

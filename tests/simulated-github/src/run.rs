@@ -1,4 +1,4 @@
-//! Workflow runs and their jobs, as values a test can look at and change.
+//! Workflow runs and their jobs, as values that a test can look at and change.
 
 use std::sync::Arc;
 
@@ -14,49 +14,49 @@ use crate::environment::Environment;
 pub struct Run {
     /// Its id, unique in the world and growing.
     pub id: u64,
-    /// The repository it runs in, `owner/name`.
+    /// Its repository, `owner/name`.
     pub repository: String,
     /// The workflow's file name, such as `release.yml`.
     pub workflow: String,
     /// The name of the workflow.
     pub workflow_name: String,
-    /// The branch or tag it runs at, without `refs/heads/`.
+    /// Its branch or tag, without `refs/heads/`.
     pub git_ref: String,
-    /// The commit it runs at.
+    /// The hash of its commit.
     pub head_sha: String,
-    /// What started it, such as `workflow_dispatch`.
+    /// Its event, such as `workflow_dispatch`.
     pub event: String,
-    /// The inputs of a `workflow_dispatch`, defaults filled in. Always texts.
+    /// The inputs of a `workflow_dispatch`, with defaults. All values are texts.
     pub inputs: Map<String, Value>,
     /// The type of a `repository_dispatch`.
     pub event_type: Option<String>,
-    /// The payload of a `repository_dispatch`, else null.
+    /// The payload of a `repository_dispatch`, or else null.
     pub client_payload: Value,
-    /// Who started the first attempt.
+    /// The login that started the first attempt.
     pub actor: String,
-    /// Who started the latest attempt.
+    /// The login that started the latest attempt.
     pub triggering_actor: String,
     /// `queued`, `in_progress`, `completed`, `waiting`, `requested` or `pending`.
     pub status: String,
-    /// How it ended, once `completed`.
+    /// Its conclusion, if it is `completed`.
     pub conclusion: Option<String>,
-    /// Which attempt this is. The first is 1.
+    /// The number of the attempt, from 1.
     pub attempt: u64,
     /// Its number among the runs of its workflow.
     pub number: u64,
-    /// The title that people see: the workflow's `run-name`, else its name.
+    /// Its title on pages: the workflow's `run-name`, or else its name.
     pub name: String,
-    /// When the first attempt was created.
+    /// The time at which the first attempt was created.
     pub created_at: DateTime<Utc>,
-    /// When the latest attempt started.
+    /// The start of the latest attempt.
     pub started_at: DateTime<Utc>,
-    /// When it last changed.
+    /// The time of its last change.
     pub updated_at: DateTime<Utc>,
     /// The jobs of the latest attempt.
     pub jobs: Vec<Job>,
     /// The reviews of its environments, in every attempt.
     pub approvals: Vec<Approval>,
-    /// The attempts before the latest, the oldest first.
+    /// The earlier attempts, the oldest first.
     pub earlier: Vec<Run>,
 }
 
@@ -66,7 +66,7 @@ impl Run {
         self.status == "completed"
     }
 
-    /// The run as it was in `attempt`, its latest included.
+    /// The run in an attempt, the latest included.
     pub fn in_attempt(&self, attempt: u64) -> Option<&Run> {
         if attempt == self.attempt {
             return Some(self);
@@ -80,7 +80,7 @@ impl Run {
         waiting.filter_map(|job| Some((job, job.environment.as_ref()?)))
     }
 
-    /// Waits, where a job waits for an environment and none is at work.
+    /// Makes the run `waiting` if a job waits for an environment and no job is queued or in progress.
     pub(crate) fn wait(&mut self) {
         let is_at_work = self.jobs.iter().any(|job| matches!(&*job.status, "in_progress" | "queued"));
         if self.waiting().next().is_some() && !is_at_work && !self.is_completed() {
@@ -88,7 +88,7 @@ impl Run {
         }
     }
 
-    /// The first person who may approve an environment, else the repository's owner.
+    /// The first person among the reviewers of an environment, or else the repository's owner.
     pub(crate) fn reviewer_of(&self, environment: &str) -> String {
         let mut waiting = self.waiting().filter(|(_, waits)| waits.name == environment);
         let reviewers = waiting.next().map(|(_, waits)| waits.reviewers.as_slice()).unwrap_or_default();
@@ -96,7 +96,7 @@ impl Run {
         reviewers.iter().find(|name| !name.contains('/')).cloned().unwrap_or_else(owner)
     }
 
-    /// Approves an environment. Its jobs go on, unless its wait timer still runs.
+    /// Approves an environment. Its jobs go on unless its wait timer is still running.
     pub(crate) fn approve(&mut self, environment: &str, by: &str, now: DateTime<Utc>) {
         self.approvals.push(Approval { environment: environment.into(), by: by.into() });
         self.let_go(environment, |since, environment| {
@@ -105,7 +105,7 @@ impl Run {
         });
     }
 
-    /// Queues the jobs that wait for an environment, as far as they may go on, and goes on.
+    /// Queues the jobs that wait for an environment and may go on.
     pub(crate) fn let_go(
         &mut self,
         environment: &str,
@@ -120,7 +120,7 @@ impl Run {
         }
     }
 
-    /// Ends the run and every job that has not ended.
+    /// Ends the run and its unfinished jobs.
     pub(crate) fn finish(&mut self, conclusion: &str, at: DateTime<Utc>) {
         self.status = "completed".into();
         self.conclusion = Some(conclusion.into());
@@ -132,7 +132,7 @@ impl Run {
         }
     }
 
-    /// Queues another attempt, which keeps only the jobs that `keep` says.
+    /// Queues another attempt, with the jobs for which `keep` is true.
     pub(crate) fn restart(&mut self, by: &str, at: DateTime<Utc>, keep: impl Fn(&Job) -> bool) {
         let mut past = self.clone();
         past.earlier.clear();
@@ -153,7 +153,7 @@ impl Run {
 pub struct Approval {
     /// The environment.
     pub environment: String,
-    /// Who approved it.
+    /// The login of the reviewer.
     pub by: String,
 }
 
@@ -163,27 +163,27 @@ pub struct Approval {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Job {
-    /// Its id. Zero until the world gives it one.
+    /// Its id. Zero before the world gives it one.
     pub id: u64,
     /// Its name.
     pub name: String,
     /// `queued`, `in_progress`, `completed`, `waiting`, `requested` or `pending`.
     pub status: String,
-    /// How it ended, once `completed`.
+    /// Its conclusion, if it is `completed`.
     pub conclusion: Option<String>,
-    /// When it was created. The world fills it in.
+    /// The time of its creation. The world fills it in.
     pub created_at: Option<DateTime<Utc>>,
-    /// When it started. The world fills it in.
+    /// The time of its start. The world fills it in.
     pub started_at: Option<DateTime<Utc>>,
-    /// When it ended. The world fills it in for a completed job.
+    /// The time of its end. The world fills it in for a completed job.
     pub completed_at: Option<DateTime<Utc>>,
     /// Its steps.
     pub steps: Vec<Step>,
-    /// What it waits for while it is `waiting`.
+    /// The environment that it waits for while it is `waiting`.
     pub environment: Option<Environment>,
-    /// What its steps remarked.
+    /// The annotations of its steps.
     pub annotations: Vec<Annotation>,
-    /// What it wrote, which can be read once it has ended; none where the log is gone.
+    /// Its log, which can be read after its end. `None` if GitHub has deleted it.
     #[serde(skip)]
     pub log: Option<Arc<[u8]>>,
 }
@@ -222,12 +222,12 @@ impl Job {
         Self { status: "waiting".into(), environment: Some(environment), ..self }
     }
 
-    /// The same job, ended with `conclusion`.
-    pub fn concluded(self, conclusion: impl Into<String>) -> Self {
+    /// The same job, completed with this conclusion.
+    pub fn conclusion(self, conclusion: impl Into<String>) -> Self {
         Self { status: "completed".into(), conclusion: Some(conclusion.into()), ..self }
     }
 
-    /// The same job with one more step, ended with `conclusion`.
+    /// The same job, with one more step that has this conclusion.
     pub fn step(mut self, name: impl Into<String>, conclusion: impl Into<String>) -> Self {
         let number = self.steps.len() as u64 + 1;
         self.steps.push(Step {
@@ -239,19 +239,19 @@ impl Job {
         self
     }
 
-    /// The same job, with a remark on a line of a file: of this level, such as `failure`.
-    pub fn annotated(mut self, level: &str, path: &str, line: u64, message: &str) -> Self {
+    /// The same job, with one more annotation of a line. The level is `failure`, `warning` or `notice`.
+    pub fn annotation(mut self, level: &str, path: &str, line: u64, message: &str) -> Self {
         let (path, message) = (path.to_owned(), message.to_owned());
         self.annotations.push(Annotation { level: level.to_owned(), path, line, message });
         self
     }
 
-    /// The same job, which wrote this.
+    /// The same job, with this log.
     pub fn log(self, log: impl Into<Vec<u8>>) -> Self {
         Self { log: Some(log.into().into()), ..self }
     }
 
-    /// The same job, whose log is gone.
+    /// The same job, with a deleted log.
     pub fn without_log(self) -> Self {
         Self { log: None, ..self }
     }
@@ -262,17 +262,17 @@ impl Job {
     }
 }
 
-/// A remark of a job.
+/// An annotation of a line, from a job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Annotation {
     /// `failure`, `warning` or `notice`.
     pub level: String,
-    /// The file that it is about; `.github` for none.
+    /// Its file; `.github` for none.
     pub path: String,
-    /// The line that it is about.
+    /// Its line.
     pub line: u64,
-    /// What it says.
+    /// Its text.
     pub message: String,
 }
 
@@ -286,7 +286,7 @@ pub struct Step {
     pub number: u64,
     /// `queued`, `in_progress` or `completed`.
     pub status: String,
-    /// How it ended, once `completed`.
+    /// Its conclusion, if it is `completed`.
     pub conclusion: Option<String>,
 }
 

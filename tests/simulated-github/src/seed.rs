@@ -1,4 +1,4 @@
-//! Worlds in a file, so that other programs can set one up.
+//! Worlds from a file, for other programs.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::World;
 use crate::release::Release;
 
-/// What a world holds at first, as JSON or YAML.
+/// The first state of a world, as JSON or YAML.
 ///
 /// ```yaml
 /// repositories:
@@ -113,8 +113,8 @@ impl Seed {
     ///
     /// # Panics
     ///
-    /// As the methods of [`World`], [`Repository`](crate::Repository) and
-    /// [`Token`](crate::Token) do for names and permissions that make no sense.
+    /// If a name or permission is invalid, as the methods of [`World`], [`Repository`](crate::Repository) and
+    /// [`Token`](crate::Token) do.
     pub fn plant(&self, world: &World) {
         for (name, seed) in &self.repositories {
             plant_repository(world, name, seed);
@@ -171,7 +171,7 @@ fn plant_repository(world: &World, name: &str, seed: &RepositorySeed) {
         repository.private();
     }
     if seed.archived {
-        repository.archived();
+        repository.archive();
     }
     if !seed.issues {
         repository.issues_off();

@@ -11,17 +11,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::World;
-use crate::service::Dropped;
+use crate::service::BrokenConnection;
 
-/// A world that answers HTTP on this machine, until it is dropped.
+/// A server on this machine. It ends when the value is dropped.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    accepting: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
 impl Server {
-    /// Where it answers, such as `http://127.0.0.1:8080`.
+    /// Its address, such as `http://127.0.0.1:8080`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -29,26 +29,26 @@ impl Server {
     /// Serves `service` at an address.
     pub(crate) async fn of<S>(service: S, address: SocketAddr) -> std::io::Result<Self>
     where
-        S: tower::Service<Request<Incoming>, Response = Response<Body>, Error = Dropped>,
+        S: tower::Service<Request<Incoming>, Response = Response<Body>, Error = BrokenConnection>,
         S: Clone + Send + 'static,
         S::Future: Send,
     {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        Ok(Self { address, accepting: tokio::spawn(accept(listener, service)) })
+        Ok(Self { address, task: tokio::spawn(accept(listener, service)) })
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.accepting.abort();
+        self.task.abort();
     }
 }
 
 impl World {
     /// Serves the world at a free port of this machine's loopback address.
     ///
-    /// Links in the world lead to the server from then on.
+    /// From then on, links in the world lead to the server.
     pub async fn serve(&self) -> std::io::Result<Server> {
         self.serve_on((Ipv4Addr::LOCALHOST, 0).into()).await
     }
@@ -56,15 +56,15 @@ impl World {
     /// Serves the world at an address.
     pub async fn serve_on(&self, address: SocketAddr) -> std::io::Result<Server> {
         let server = Server::of(self.service(), address).await?;
-        self.served_at(&server.url());
+        self.set_url(&server.url());
         Ok(server)
     }
 }
 
-/// Takes connections. They end with the task, which owns them.
+/// Accepts connections. The task owns them: they end with it.
 async fn accept<S>(listener: TcpListener, service: S)
 where
-    S: tower::Service<Request<Incoming>, Response = Response<Body>, Error = Dropped>,
+    S: tower::Service<Request<Incoming>, Response = Response<Body>, Error = BrokenConnection>,
     S: Clone + Send + 'static,
     S::Future: Send,
 {
@@ -81,17 +81,16 @@ where
     }
 }
 
-/// Answers the requests of one connection. A [`Dropped`](crate::Dropped) exchange ends it
-/// without an answer.
+/// Answers the requests of one connection. The error [`BrokenConnection`] ends it without an answer.
 async fn converse<S>(stream: TcpStream, service: S)
 where
-    S: tower::Service<Request<Incoming>, Response = Response<Body>, Error = Dropped>,
+    S: tower::Service<Request<Incoming>, Response = Response<Body>, Error = BrokenConnection>,
     S: Clone + Send + 'static,
     S::Future: Send,
 {
     let service = TowerToHyperService::new(service);
     let connection =
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    // A broken connection is what a fault asked for, or the client's own doing.
+    // A fault or the client broke the connection.
     let _ = connection.await;
 }

@@ -1,5 +1,5 @@
-//! The API as a service: arrival, effect and answer of each request, and what goes wrong
-//! in between.
+//! The API as a service: the arrival, the effect and the answer of each request, and the faults between
+//! them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use crate::World;
 use crate::call::{Payload, Reply};
 use crate::exchange::Exchange;
-use crate::fault::{Kind, Met, meet};
+use crate::fault::{Impact, Kind, impact};
 use crate::identity;
 use crate::joblog;
 use crate::repository::sha1;
@@ -28,8 +28,8 @@ use crate::state::{Ghes, State};
 
 /// The API of a [`World`].
 ///
-/// A request that was sent is served to its end, even if the client stops waiting for the
-/// answer: as on GitHub, giving up does not undo anything.
+/// Each request takes effect, even if the client no longer waits for the answer: as on GitHub, a client that
+/// gives up undoes nothing.
 #[derive(Clone)]
 pub struct Service {
     world: World,
@@ -38,7 +38,7 @@ pub struct Service {
 /// The connection broke before an answer came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the connection broke before an answer came")]
-pub struct Dropped;
+pub struct BrokenConnection;
 
 impl Service {
     pub(crate) fn new(world: World) -> Self {
@@ -46,7 +46,7 @@ impl Service {
     }
 }
 
-type Answered = Result<Response<Body>, Dropped>;
+type Outcome = Result<Response<Body>, BrokenConnection>;
 
 impl<B> tower::Service<axum::http::Request<B>> for Service
 where
@@ -55,10 +55,10 @@ where
     B::Error: Send,
 {
     type Response = Response<Body>;
-    type Error = Dropped;
-    type Future = Pin<Box<dyn Future<Output = Answered> + Send>>;
+    type Error = BrokenConnection;
+    type Future = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Dropped>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BrokenConnection>> {
         Poll::Ready(Ok(()))
     }
 
@@ -67,17 +67,17 @@ where
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let Ok(body) = body.collect().await else {
-                return Err(Dropped);
+                return Err(BrokenConnection);
             };
             let request = read(&parts, body.to_bytes().to_vec());
-            let beside = joblog::answer(&world, &request).or_else(|| site::answer(&world, &request));
-            let beside = beside.or_else(|| identity::answer(&world, &request));
-            if let Some(reply) = beside {
+            let reply = joblog::answer(&world, &request).or_else(|| site::answer(&world, &request));
+            let reply = reply.or_else(|| identity::answer(&world, &request));
+            if let Some(reply) = reply {
                 return Ok(bare(reply));
             }
             let (sender, receiver) = oneshot::channel();
             tokio::spawn(exchange(world, request, parts.headers, sender));
-            receiver.await.unwrap_or(Err(Dropped))
+            receiver.await.unwrap_or(Err(BrokenConnection))
         })
     }
 }
@@ -99,19 +99,19 @@ fn read(parts: &axum::http::request::Parts, body: Vec<u8>) -> Request {
     }
 }
 
-/// Serves one request, from its arrival to the moment when its answer is sent.
-async fn exchange(world: World, request: Request, headers: HeaderMap, sender: oneshot::Sender<Answered>) {
+/// Serves one request, from its arrival to its answer.
+async fn exchange(world: World, request: Request, headers: HeaderMap, sender: oneshot::Sender<Outcome>) {
     let arrival = world.lock().arrive(&request, &headers);
     pass(arrival.latency / 2).await;
     let reply = world.lock().take_effect(&arrival, &request);
     pass(arrival.latency - arrival.latency / 2).await;
     let mut state = world.lock();
-    let answered = match reply {
+    let outcome = match reply {
         Some(reply) if !sender.is_closed() => Ok(state.respond(&arrival, &request, &headers, reply)),
-        _ => Err(Dropped),
+        _ => Err(BrokenConnection),
     };
-    // Who no longer listens does not need to hear.
-    let _ = sender.send(answered);
+    // The client may have gone.
+    let _ = sender.send(outcome);
     state.limits.leave(request.token());
 }
 
@@ -124,16 +124,16 @@ async fn pass(time: Duration) {
 /// A request on its way.
 struct Arrival {
     id: u64,
-    wrong: Option<Kind>,
+    failure: Option<Kind>,
     latency: Duration,
-    /// How old the replica is that answers, or that a write looks at first.
+    /// The lag of the replica that answers, or that a write reads first.
     lag: Duration,
     /// Seconds to wait, if a secondary limit refuses the request.
-    refused: Option<u64>,
+    wait: Option<u64>,
 }
 
 impl State {
-    /// Notes a request, and what will go wrong with it.
+    /// Logs a request, and finds its faults, its lag and its limits.
     fn arrive(&mut self, request: &Request, headers: &HeaderMap) -> Arrival {
         let id = self.next_exchange_id();
         let at = self.now();
@@ -152,26 +152,26 @@ impl State {
             effective: false,
         });
         let method = request.method.as_str();
-        let Met { wrong, mut latency, mut lag } =
-            meet(&mut self.faults, method, &request.path, &request.body);
+        let Impact { failure, mut latency, mut lag } =
+            impact(&mut self.faults, method, &request.path, &request.body);
         if let Some(draw) = &self.latency {
             latency += draw(&request.method, &request.path);
         }
         if let Some(draw) = self.replicas.lag.as_ref().filter(|_| routes::meets_lag(request)) {
             lag += draw(&request.method, &request.path);
         }
-        let refused = self.limits.arrive(request.token(), &request.method, at);
-        Arrival { id, wrong, latency, lag, refused }
+        let wait = self.limits.arrive(request.token(), &request.method, at);
+        Arrival { id, failure, latency, lag, wait }
     }
 
-    /// Does what the request asks. `None` if the connection breaks.
+    /// Lets the request take effect. `None` if the connection breaks.
     fn take_effect(&mut self, arrival: &Arrival, request: &Request) -> Option<Reply> {
-        let told = self.story.len();
-        let reply = match &arrival.wrong {
+        let story_length = self.story.len();
+        let reply = match &arrival.failure {
             Some(Kind::StatusBefore(status)) => Some(broken(*status)),
             Some(Kind::DropBefore) => None,
             Some(Kind::RateLimited { status, retry_after, reset_in, secondary }) => {
-                Some(self.limited(*status, *retry_after, *reset_in, *secondary))
+                Some(self.limit_refusal(*status, *retry_after, *reset_in, *secondary))
             }
             Some(Kind::StatusAfter(status)) => {
                 self.answer(arrival, request);
@@ -183,7 +183,7 @@ impl State {
             }
             Some(Kind::Latency(_) | Kind::Lag(_)) | None => Some(self.answer(arrival, request)),
         };
-        let effective = self.story.len() > told;
+        let effective = self.story.len() > story_length;
         if let Some(exchange) = self.exchange_mut(arrival.id) {
             exchange.effective = effective;
         }
@@ -191,13 +191,13 @@ impl State {
     }
 
     fn answer(&mut self, arrival: &Arrival, request: &Request) -> Reply {
-        match arrival.refused {
-            Some(seconds) => self.limited(403, Some(seconds), None, true),
+        match arrival.wait {
+            Some(seconds) => self.limit_refusal(403, Some(seconds), None, true),
             None => routes::answer(self, request, arrival.lag),
         }
     }
 
-    fn limited(
+    fn limit_refusal(
         &mut self,
         status: u16,
         retry_after: Option<u64>,
@@ -229,7 +229,7 @@ impl State {
         reply
     }
 
-    /// Puts the common headers on a reply, and notes the answer that the client gets.
+    /// Adds the common headers to a reply, and logs the answer.
     fn respond(
         &mut self,
         arrival: &Arrival,
@@ -239,39 +239,39 @@ impl State {
     ) -> Response<Body> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = reply.status;
-        let answered = response.headers_mut();
-        let mut sent = write(&reply, answered);
+        let own_headers = response.headers_mut();
+        let mut body = write(&reply, own_headers);
         if request.method == Method::GET && reply.status == StatusCode::OK {
-            let etag = header_value(&format!("W/\"{}\"", sha1(&sent)));
-            let unchanged = headers.get(IF_NONE_MATCH) == Some(&etag);
-            answered.insert(ETAG, etag);
-            if unchanged {
+            let etag = header_value(&format!("W/\"{}\"", sha1(&body)));
+            let is_unchanged = headers.get(IF_NONE_MATCH) == Some(&etag);
+            own_headers.insert(ETAG, etag);
+            if is_unchanged {
                 // https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate
                 self.limits.refund(request.token());
                 *response.status_mut() = StatusCode::NOT_MODIFIED;
-                sent.clear();
+                body.clear();
             }
         }
         self.common_headers(arrival, request, response.headers_mut());
         if let Some(exchange) = self.exchange_mut(arrival.id) {
             exchange.status = Some(response.status().as_u16());
             exchange.response_headers = response.headers().clone();
-            exchange.response_body = serde_json::from_slice(&sent).ok();
+            exchange.response_body = serde_json::from_slice(&body).ok();
         }
-        *response.body_mut() = Body::from(sent);
+        *response.body_mut() = Body::from(body);
         response
     }
 
     fn common_headers(&mut self, arrival: &Arrival, request: &Request, headers: &mut HeaderMap) {
         let now = self.now();
         let window = self.limits.window(request.token(), now);
-        // A reset in the middle of a second is over when the second is.
+        // Rounded up: a client that waits for this second waits long enough.
         let reset = (window.reset + TimeDelta::milliseconds(999)).timestamp();
         let version = self.ghes.map_or_else(
             || "github.com".to_owned(),
             |Ghes(major, minor)| format!("enterprise-server@{major}.{minor}.0"),
         );
-        let date = (now + self.date_off).format("%a, %d %b %Y %H:%M:%S GMT");
+        let date = (now + self.date_error).format("%a, %d %b %Y %H:%M:%S GMT");
         let values = [
             (DATE, date.to_string()),
             (HeaderName::from_static("x-github-request-id"), format!("SIM0:{:06X}", arrival.id)),
@@ -283,14 +283,14 @@ impl State {
             (HeaderName::from_static("x-github-enterprise-version"), version),
         ];
         for (name, value) in values {
-            // What an answer says itself counts.
+            // The reply's own headers count.
             if self.ghes.is_some() || name != "x-github-enterprise-version" {
                 headers.entry(name).or_insert_with(|| header_value(&value));
             }
         }
     }
 
-    /// The exchange with this id, unless it was cleared away.
+    /// The exchange with this id. `None` if the list has been cleared since.
     fn exchange_mut(&mut self, id: u64) -> Option<&mut Exchange> {
         let exchanges = self.exchanges.iter_mut().rev();
         let mut exchanges = exchanges.take_while(|exchange| exchange.id >= id);
@@ -298,7 +298,7 @@ impl State {
     }
 }
 
-/// A reply without the headers of the API, for what is no part of it.
+/// A response without the headers of the API, for the other servers and pages.
 fn bare(reply: Reply) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = reply.status;
@@ -324,7 +324,7 @@ fn write(reply: &Reply, headers: &mut HeaderMap) -> Vec<u8> {
     body
 }
 
-/// What comes back from a GitHub that is not well.
+/// The answer of a GitHub with problems.
 fn broken(status: u16) -> Reply {
     let status = status_code(status);
     Reply::refusal(status, status.canonical_reason().unwrap_or("Unknown error"))

@@ -1,6 +1,6 @@
-//! What is there beside the API: pages for people, and `/_simulation/` for test scripts.
+//! The site beside the API: pages for people, and `/_simulation/` for test scripts.
 //!
-//! None of it is logged as an exchange, met by a fault or counted against a limit.
+//! Exchanges, faults and limits do not apply to its requests.
 
 use axum::http::{Method, StatusCode};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use crate::routes::Request;
 use crate::run::Job;
 use crate::state::State;
 
-/// Answers a request that is not for the API. `None` if it is.
+/// Answers a request for the site. `None` if the request is for the API.
 pub(crate) fn answer(world: &World, request: &Request) -> Option<Reply> {
     let segments: Vec<&str> = request.path.trim_matches('/').split('/').collect();
     let mut state = world.lock();
@@ -27,7 +27,7 @@ pub(crate) fn answer(world: &World, request: &Request) -> Option<Reply> {
             Some(reply.unwrap_or_else(Reply::not_found))
         }
         (&Method::GET, [""]) => Some(html(index(&state))),
-        // The API has repositories by their ids.
+        // These paths belong to the API.
         (_, ["repositories", ..]) => None,
         (&Method::GET, [owner, repo, "issues", number]) => {
             let number: u64 = number.parse().ok()?;
@@ -100,7 +100,7 @@ fn control(state: &mut State, method: &Method, path: &[&str], body: &[u8]) -> Op
     }
 }
 
-/// What the requests so far came to.
+/// The sums of all requests so far.
 fn limits(limits: &Limits) -> Value {
     json!({
         "points": limits.points(),
@@ -108,11 +108,11 @@ fn limits(limits: &Limits) -> Value {
         "most_points_a_minute": limits.most_points_a_minute(),
         "most_creations_a_minute": limits.most_creations_a_minute(),
         "most_at_once": limits.most_at_once(),
-        "refused": limits.refused,
+        "refused": limits.refusals,
     })
 }
 
-/// What a script may change of a run. Jobs replace those of the latest attempt.
+/// The change of a run by a script. `jobs` replaces the jobs of the latest attempt.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RunChange {
@@ -164,7 +164,7 @@ fn exchange(exchange: &Exchange) -> Value {
     })
 }
 
-/// The Markdown of an issue and its comments, as it was written.
+/// The Markdown of an issue and its comments.
 fn raw(issue: &Issue) -> String {
     let mut text = format!("# {}\n\n{}\n", issue.title, issue.body);
     for comment in &issue.comments {

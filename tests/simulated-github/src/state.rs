@@ -1,4 +1,4 @@
-//! What the world holds, and the changes that people and the API have in common.
+//! The state of the world, and the changes that people and the API share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -19,7 +19,7 @@ use crate::joblog::{Download, LogServer};
 use crate::json::Links;
 use crate::limits::Limits;
 use crate::release::Release;
-use crate::replicas::{DrawTime, Replicas, Stored};
+use crate::replicas::{Database, DrawTime, Replicas};
 use crate::repository::{RepoKey, RepositoryData, Slot};
 use crate::run::{Job, Run};
 use crate::team::{TeamData, TeamKey};
@@ -33,11 +33,11 @@ pub(crate) struct Ghes(pub(crate) u32, pub(crate) u32);
 pub(crate) struct State {
     clock: Clock,
     counters: Counters,
-    /// Read by all routes, and changed through `stored_mut` alone.
-    stored: Arc<Stored>,
+    /// All routes read it; changes go through `database_mut`.
+    database: Arc<Database>,
     pub(crate) replicas: Replicas,
     teams: BTreeMap<TeamKey, TeamData>,
-    renamed: BTreeMap<RepoKey, u64>,
+    old_names: BTreeMap<RepoKey, u64>,
     tokens: BTreeMap<String, TokenData>,
     apps: BTreeMap<String, AppData>,
     pub(crate) installation_tokens: InstallationTokens,
@@ -45,8 +45,8 @@ pub(crate) struct State {
     users: BTreeSet<String>,
     pub(crate) links: Links,
     pub(crate) ghes: Option<Ghes>,
-    /// How far the time that answers say is off.
-    pub(crate) date_off: chrono::TimeDelta,
+    /// The error of the header `date` of all answers.
+    pub(crate) date_error: chrono::TimeDelta,
     pub(crate) limits: Limits,
     pub(crate) faults: Vec<Fault>,
     pub(crate) latency: Option<DrawTime>,
@@ -58,7 +58,7 @@ pub(crate) struct State {
     pub(crate) subscribers: Vec<mpsc::UnboundedSender<Run>>,
 }
 
-/// The last id of each kind that was given away.
+/// The last id of each kind.
 #[derive(Debug)]
 struct Counters {
     repository: u64,
@@ -80,7 +80,7 @@ fn next(counter: &mut u64) -> u64 {
     *counter
 }
 
-/// What starts a run.
+/// The parameters of a new run.
 pub(crate) struct Start<'a> {
     pub(crate) path: &'a str,
     pub(crate) git_ref: &'a str,
@@ -109,10 +109,10 @@ impl State {
                 app: 400_000,
                 installation: 80_000,
             },
-            stored: Arc::default(),
+            database: Arc::default(),
             replicas: Replicas::default(),
             teams: BTreeMap::new(),
-            renamed: BTreeMap::new(),
+            old_names: BTreeMap::new(),
             tokens: BTreeMap::new(),
             apps: BTreeMap::new(),
             installation_tokens: InstallationTokens::default(),
@@ -120,7 +120,7 @@ impl State {
             users: BTreeSet::new(),
             links: Links::github_com(),
             ghes: None,
-            date_off: chrono::TimeDelta::zero(),
+            date_error: chrono::TimeDelta::zero(),
             limits: Limits::new(),
             faults: Vec::new(),
             latency: None,
@@ -157,21 +157,21 @@ impl State {
 
     // The story.
 
-    /// Notes a change that the API made. Whatever a route changes, it tells.
-    pub(crate) fn tell(&mut self, subject: impl Display, what: impl Display) {
+    /// Adds a line to the story. A route calls this for each change that it makes.
+    pub(crate) fn note_change(&mut self, subject: impl Display, what: impl Display) {
         self.story.push(format!("{subject}  {what}"));
     }
 
     // The past.
 
-    /// What the world holds, to change it. What it held until now is put aside.
-    fn stored_mut(&mut self) -> &mut Stored {
+    /// The database, for a change. The replicas keep its state before the change.
+    fn database_mut(&mut self) -> &mut Database {
         let now = self.clock.now();
-        self.replicas.put_aside(now, &self.stored);
-        Arc::make_mut(&mut self.stored)
+        self.replicas.put_aside(now, &self.database);
+        Arc::make_mut(&mut self.database)
     }
 
-    /// Lets `read` find what the world held `lag` ago, as a token sees it.
+    /// Runs `read` on the database of `lag` ago, as a token sees it.
     pub(crate) fn lagging<T>(
         &mut self,
         lag: Duration,
@@ -184,10 +184,10 @@ impl State {
         let lag = chrono::TimeDelta::from_std(lag).unwrap_or(chrono::TimeDelta::MAX);
         let now = self.now();
         let at = now.checked_sub_signed(lag).unwrap_or(DateTime::<Utc>::MIN_UTC);
-        let past = self.replicas.at(at, &self.stored, token);
-        let present = std::mem::replace(&mut self.stored, past);
+        let past = self.replicas.at(at, &self.database, token);
+        let present = std::mem::replace(&mut self.database, past);
         let answer = read(self);
-        self.stored = present;
+        self.database = present;
         answer
     }
 
@@ -199,13 +199,13 @@ impl State {
             let id = next(&mut self.counters.repository);
             let now = self.second();
             let data = RepositoryData::new(id, full_name, now);
-            self.stored_mut().repositories.insert(key.clone(), Arc::new(data));
+            self.database_mut().repositories.insert(key.clone(), Arc::new(data));
         }
         key
     }
 
     pub(crate) fn repository(&self, key: &RepoKey) -> Option<&RepositoryData> {
-        self.stored.repositories.get(key).map(Arc::as_ref)
+        self.database.repositories.get(key).map(Arc::as_ref)
     }
 
     pub(crate) fn repository_with_id(&self, id: u64) -> Option<&RepositoryData> {
@@ -213,44 +213,44 @@ impl State {
     }
 
     pub(crate) fn repository_mut(&mut self, key: &RepoKey) -> Option<&mut RepositoryData> {
-        self.stored_mut().repositories.get_mut(key).map(Arc::make_mut)
+        self.database_mut().repositories.get_mut(key).map(Arc::make_mut)
     }
 
     pub(crate) fn repositories(&self) -> impl Iterator<Item = &RepositoryData> {
-        self.stored.repositories.values().map(Arc::as_ref)
+        self.database.repositories.values().map(Arc::as_ref)
     }
 
     pub(crate) fn delete_repository(&mut self, key: &RepoKey) {
-        self.stored_mut().repositories.remove(key);
+        self.database_mut().repositories.remove(key);
     }
 
     pub(crate) fn rename_repository(&mut self, from: &RepoKey, to: &str) -> Option<RepoKey> {
         let (owner, name) = to.split_once('/')?;
-        let stored = self.stored_mut();
-        let mut shared = stored.repositories.remove(from)?;
-        let data = Arc::make_mut(&mut shared);
+        let database = self.database_mut();
+        let mut repository = database.repositories.remove(from)?;
+        let data = Arc::make_mut(&mut repository);
         (data.owner, data.name) = (owner.into(), name.into());
         let id = data.id;
         for issue in data.all_issues_mut() {
             issue.repository = to.into();
         }
-        let runs = stored.runs.values_mut();
+        let runs = database.runs.values_mut();
         for run in runs.filter(|run| RepoKey::new(&run.repository) == *from) {
             Arc::make_mut(run).repository = to.into();
         }
         let key = RepoKey::new(to);
-        stored.repositories.insert(key.clone(), shared);
+        database.repositories.insert(key.clone(), repository);
         self.tokens.values_mut().for_each(|token| token.follow(from, &key));
         for app in self.apps.values_mut() {
             app.follow(from, &key);
         }
-        self.renamed.insert(from.clone(), id);
+        self.old_names.insert(from.clone(), id);
         Some(key)
     }
 
-    /// Where a repository went that had this name.
-    pub(crate) fn renamed_to(&self, key: &RepoKey) -> Option<&RepositoryData> {
-        self.repository_with_id(*self.renamed.get(key)?)
+    /// The repository that had this name before.
+    pub(crate) fn repository_by_old_name(&self, key: &RepoKey) -> Option<&RepositoryData> {
+        self.repository_with_id(*self.old_names.get(key)?)
     }
 
     pub(crate) fn token(&self, secret: &str) -> Option<&TokenData> {
@@ -308,12 +308,12 @@ impl State {
         self.users.insert(login.to_owned());
     }
 
-    /// The login as its owner writes it, if anyone in the world has it.
+    /// The login in its owner's spelling. `None` if nobody in the world has it.
     pub(crate) fn user(&self, login: &str) -> Option<String> {
         let actors = self.tokens.values().map(|token| token.actor.as_str());
-        let known = self.users.iter().map(String::as_str);
+        let users = self.users.iter().map(String::as_str);
         let members = self.repositories().flat_map(RepositoryData::logins);
-        known.chain(actors).chain(members).find(|known| known.eq_ignore_ascii_case(login)).map(str::to_owned)
+        users.chain(actors).chain(members).find(|user| user.eq_ignore_ascii_case(login)).map(str::to_owned)
     }
 
     // Issues.
@@ -336,7 +336,7 @@ impl State {
             assignees: Vec::new(),
             author: author.into(),
             association: repository.association(author),
-            locked: false,
+            is_locked: false,
             lock_reason: None,
             duplicate_of: None,
             is_pull_request: false,
@@ -371,10 +371,10 @@ impl State {
             body: body.into(),
             created_at: now,
             updated_at: now,
-            pinned: false,
+            is_pinned: false,
             pinned_at: None,
             pinned_by: None,
-            minimized: None,
+            hide_reason: None,
             reactions: Vec::new(),
             earlier_body: None,
         });
@@ -382,8 +382,8 @@ impl State {
         Some(id)
     }
 
-    /// Adds a reaction to an issue or to one of its comments, and says whether it is new; of the same login and
-    /// content there is one.
+    /// Adds a reaction to an issue or to one of its comments. Returns `false` beside the old reaction if the login
+    /// has one with this content.
     pub(crate) fn react(
         &mut self,
         key: &RepoKey,
@@ -393,10 +393,10 @@ impl State {
         content: &str,
     ) -> Option<(Reaction, bool)> {
         let now = self.second();
-        let is_it = |known: &&Reaction| same(&known.author, login) && known.content == content;
+        let is_it = |reaction: &&Reaction| same(&reaction.author, login) && reaction.content == content;
         let reactions = self.repository_mut(key)?.issue_mut(number)?.reactions_mut(comment)?;
-        if let Some(known) = reactions.iter().find(is_it).cloned() {
-            return Some((known, false));
+        if let Some(reaction) = reactions.iter().find(is_it).cloned() {
+            return Some((reaction, false));
         }
         let id = next(&mut self.counters.reaction);
         let new = Reaction { id, author: login.into(), content: content.into(), created_at: now };
@@ -405,7 +405,7 @@ impl State {
         Some((new, true))
     }
 
-    /// The comment with this id, wherever it is.
+    /// The comment with this id, on any issue.
     pub(crate) fn comment(&self, id: u64) -> Option<&Comment> {
         let mut issues = self.repositories().flat_map(RepositoryData::all_issues);
         issues.find_map(|issue| issue.comment(id))
@@ -416,9 +416,9 @@ impl State {
         self.repository_mut(&key)?.issue_mut(number)?.comment_mut(id)
     }
 
-    /// The repository and the number of the issue that a comment is on.
+    /// The repository and the number of a comment's issue.
     pub(crate) fn place_of_comment(&self, id: u64) -> Option<(RepoKey, u64)> {
-        let mut places = self.stored.repositories.iter();
+        let mut places = self.database.repositories.iter();
         places.find_map(|(key, data)| Some((key.clone(), data.issue_of_comment(id)?)))
     }
 
@@ -429,10 +429,10 @@ impl State {
         if !matches!(slot, Slot::Here(_)) {
             return None;
         }
-        let moved = std::mem::replace(slot, Slot::Deleted);
+        let old_slot = std::mem::replace(slot, Slot::Deleted);
         let target = self.repository_mut(to)?;
         let new_number = target.next_number();
-        if let Slot::Here(mut shared) = moved {
+        if let Slot::Here(mut shared) = old_slot {
             let issue = Arc::make_mut(&mut shared);
             issue.repository = full_name;
             issue.number = new_number;
@@ -443,10 +443,10 @@ impl State {
         Some(new_number)
     }
 
-    /// Gives the repository a label unless it has it, and returns the name as it is written.
+    /// Adds a label to the repository unless it has it, and returns the name in the repository's spelling.
     pub(crate) fn ensure_label(&mut self, key: &RepoKey, name: &str) -> String {
-        let known = self.repository(key).and_then(|data| data.label(name));
-        match known {
+        let label = self.repository(key).and_then(|data| data.label(name));
+        match label {
             Some(label) => label.name.clone(),
             None => {
                 self.create_label(key, name, "ededed", None);
@@ -481,14 +481,14 @@ impl State {
 
     // Runs.
 
-    /// Creates a run. Who started it through the API also announces it.
+    /// Creates a run. A route that starts one calls [`announce`](Self::announce) as well.
     pub(crate) fn start_run(&mut self, key: &RepoKey, start: Start<'_>) -> Option<u64> {
         let now = self.second();
         let repository = self.repository(key)?;
         let full_name = repository.full_name();
         let head_sha = repository.head(start.git_ref);
-        let known = repository.workflow(start.path);
-        let workflow_name = known.map_or(start.path, |known| &known.name).to_owned();
+        let workflow = repository.workflow(start.path);
+        let workflow_name = workflow.map_or(start.path, |workflow| &workflow.name).to_owned();
         let definition = repository.definition(start.git_ref, start.path);
         let event = serde_json::json!({
             "inputs": start.inputs,
@@ -524,11 +524,11 @@ impl State {
             approvals: Vec::new(),
             earlier: Vec::new(),
         };
-        self.stored_mut().runs.insert(id, Arc::new(run));
+        self.database_mut().runs.insert(id, Arc::new(run));
         Some(id)
     }
 
-    /// Tells subscribers that the API started a run.
+    /// Sends a run that the API started to the subscribers.
     pub(crate) fn announce(&mut self, id: u64) {
         let Some(run) = self.run(id).cloned() else {
             return;
@@ -538,15 +538,15 @@ impl State {
 
     /// All runs, by ascending id.
     pub(crate) fn runs(&self) -> impl DoubleEndedIterator<Item = &Run> {
-        self.stored.runs.values().map(Arc::as_ref)
+        self.database.runs.values().map(Arc::as_ref)
     }
 
     pub(crate) fn run(&self, id: u64) -> Option<&Run> {
-        self.stored.runs.get(&id).map(Arc::as_ref)
+        self.database.runs.get(&id).map(Arc::as_ref)
     }
 
     fn run_mut(&mut self, id: u64) -> Option<&mut Run> {
-        self.stored_mut().runs.get_mut(&id).map(Arc::make_mut)
+        self.database_mut().runs.get_mut(&id).map(Arc::make_mut)
     }
 
     /// The runs of a repository, by ascending id.
@@ -565,7 +565,7 @@ impl State {
     }
 
     pub(crate) fn delete_run(&mut self, id: u64) {
-        let run = self.stored_mut().runs.remove(&id);
+        let run = self.database_mut().runs.remove(&id);
         assert!(run.is_some(), "there is no run {id}");
     }
 
@@ -579,7 +579,7 @@ impl State {
         self.run(id)?.jobs.last().map(|job| job.id)
     }
 
-    /// Gives ids and times to jobs that have none yet.
+    /// Gives ids and times to new jobs.
     fn complete_jobs(&mut self, id: u64, now: DateTime<Utc>) {
         let mut last = self.counters.job;
         let Some(run) = self.run_mut(id) else {
@@ -598,7 +598,7 @@ impl State {
         self.counters.job = last;
     }
 
-    /// A job of any attempt, and the run as it was in that attempt.
+    /// A job of any attempt, and the run in that attempt.
     pub(crate) fn job(&self, id: u64) -> Option<(&Run, &Job)> {
         self.runs().find_map(|run| {
             std::iter::once(run).chain(&run.earlier).find_map(|attempt| {

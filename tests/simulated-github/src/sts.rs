@@ -1,8 +1,8 @@
-//! A security token service that speaks octo-sts's protocol: it is shown the identity of a job, and
-//! gives a token of its own App where a trust policy in the repository says so.
+//! A security token service that speaks octo-sts's protocol: it exchanges the identity of a job for a token of its
+//! own App, if a trust policy in the repository allows that.
 //! <https://github.com/octo-sts/app/blob/main/docs/trust-policies.md>
 //!
-//! It is somebody else's service, with an address of its own.
+//! It is a service of another party, with its own address.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -17,67 +17,67 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::World;
-use crate::key::verified;
+use crate::key::verify;
 use crate::repository::RepoKey;
 use crate::routes::apps::mint;
 use crate::server::Server;
-use crate::service::Dropped;
+use crate::service::BrokenConnection;
 use crate::token::Level;
 
-/// The App that it acts as.
+/// The slug of its App.
 const APP: &str = "octo-sts";
 
-/// What it expects as the audience: its own domain.
+/// The default audience of a policy: the service's own domain.
 const DOMAIN: &str = "127.0.0.1";
 
-/// A service that answers on this machine, until it is dropped.
+/// A service on this machine. It ends when the value is dropped.
 pub struct TokenService {
     server: Server,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    questions: Arc<Mutex<Vec<Question>>>,
 }
 
-/// A question that it was asked.
+/// A request to the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Asked {
+pub struct Question {
     /// The path with its query.
     pub path: String,
-    /// What the question was authorized with.
+    /// The token of the header `authorization`.
     pub bearer: String,
     /// The status of the answer.
     pub status: u16,
 }
 
 impl TokenService {
-    /// Where it answers.
+    /// Its address, such as `http://127.0.0.1:8080`.
     pub fn url(&self) -> String {
         self.server.url()
     }
 
-    /// Every question so far.
-    pub fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// All requests so far, in the order of arrival.
+    pub fn questions(&self) -> Vec<Question> {
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl World {
-    /// Serves a token service at a free port of this machine's loopback address. It is the App
-    /// `octo-sts`, which is to be installed where tokens are wanted.
+    /// Serves a token service at a free port of this machine's loopback address. Its App is `octo-sts`: install it
+    /// on the owners of the repositories.
     pub async fn serve_token_service(&self) -> std::io::Result<TokenService> {
         self.app(APP);
-        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
-        let (world, log) = (self.clone(), asked.clone());
+        let questions: Arc<Mutex<Vec<Question>>> = Arc::default();
+        let (world, log) = (self.clone(), questions.clone());
         let service = tower::service_fn(move |request: Request<hyper::body::Incoming>| {
-            let (answer, asked) = answer(&world, &request);
-            log.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
-            async move { Ok::<_, Dropped>(answer) }
+            let (answer, question) = answer(&world, &request);
+            log.lock().unwrap_or_else(PoisonError::into_inner).push(question);
+            async move { Ok::<_, BrokenConnection>(answer) }
         });
         let server = Server::of(service, (Ipv4Addr::LOCALHOST, 0).into()).await?;
-        Ok(TokenService { server, asked })
+        Ok(TokenService { server, questions })
     }
 }
 
-/// A policy as it is written into the repository.
+/// A policy from a file of the repository.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TrustPolicy {
@@ -103,7 +103,7 @@ fn not_found(message: String) -> Refusal {
     Refusal(StatusCode::NOT_FOUND, 5, message)
 }
 
-fn denied(message: String) -> Refusal {
+fn permission_denied(message: String) -> Refusal {
     Refusal(StatusCode::FORBIDDEN, 7, message)
 }
 
@@ -111,7 +111,7 @@ fn unauthenticated(message: &str) -> Refusal {
     Refusal(StatusCode::UNAUTHORIZED, 16, message.into())
 }
 
-fn answer<B>(world: &World, request: &Request<B>) -> (Response<Body>, Asked) {
+fn answer<B>(world: &World, request: &Request<B>) -> (Response<Body>, Question) {
     let bearer = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let bearer = bearer.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
     let (status, body) = match exchange(world, request, bearer) {
@@ -120,14 +120,14 @@ fn answer<B>(world: &World, request: &Request<B>) -> (Response<Body>, Asked) {
             (status, json!({ "code": code, "message": message, "details": [] }))
         }
     };
-    let asked = Asked {
+    let question = Question {
         path: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
         bearer: bearer.to_owned(),
         status: status.as_u16(),
     };
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
-    (response, asked)
+    (response, question)
 }
 
 fn exchange<B>(world: &World, request: &Request<B>, bearer: &str) -> Result<String, Refusal> {
@@ -136,9 +136,9 @@ fn exchange<B>(world: &World, request: &Request<B>, bearer: &str) -> Result<Stri
     }
     let query: BTreeMap<String, String> =
         form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let asked = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
-    let (scope, identity) = (asked("scope"), asked("identity"));
-    let claims = verified(bearer).ok_or_else(|| unauthenticated("unable to verify bearer token"))?;
+    let parameter = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
+    let (scope, identity) = (parameter("scope"), parameter("identity"));
+    let claims = verify(bearer).ok_or_else(|| unauthenticated("unable to verify bearer token"))?;
     let mut state = world.lock();
     let now = state.second();
     if claims["exp"].as_i64().is_none_or(|end| end <= now.timestamp()) {
@@ -163,7 +163,7 @@ fn exchange<B>(world: &World, request: &Request<B>, bearer: &str) -> Result<Stri
     });
     let permissions = permissions
         .collect::<Option<_>>()
-        .ok_or_else(|| denied("token exchange failure (StatusUnprocessableEntity)".into()))?;
+        .ok_or_else(|| permission_denied("token exchange failure (StatusUnprocessableEntity)".into()))?;
     Ok(mint(&mut state, &installation, &login, &[key], &permissions, now + TimeDelta::hours(1)))
 }
 
@@ -176,30 +176,34 @@ impl TrustPolicy {
         if claim("aud") != audience {
             let message =
                 format!("trust policy: audience {audience:?} did not match any of [{:?}]", claim("aud"));
-            return Err(denied(message));
+            return Err(permission_denied(message));
         }
         for (name, pattern) in &self.claim_pattern {
             if !fits(pattern, claim(name)) {
-                return Err(denied(format!("trust policy: claim {name:?} did not match {pattern:?}")));
+                return Err(permission_denied(format!(
+                    "trust policy: claim {name:?} did not match {pattern:?}"
+                )));
             }
         }
         Ok(())
     }
 }
 
-fn matches(what: &str, is: &str, exactly: Option<&str>, pattern: Option<&str>) -> Result<(), Refusal> {
-    match (exactly, pattern) {
-        (Some(wanted), None) if wanted == is => Ok(()),
-        (Some(wanted), None) => Err(denied(format!("trust policy: {what} {is:?} did not match {wanted:?}"))),
-        (None, Some(pattern)) if fits(pattern, is) => Ok(()),
-        (None, Some(pattern)) => {
-            Err(denied(format!("trust policy: {what} {is:?} did not match pattern {pattern:?}")))
+fn matches(claim: &str, text: &str, value: Option<&str>, pattern: Option<&str>) -> Result<(), Refusal> {
+    match (value, pattern) {
+        (Some(value), None) if value == text => Ok(()),
+        (Some(value), None) => {
+            Err(permission_denied(format!("trust policy: {claim} {text:?} did not match {value:?}")))
         }
+        (None, Some(pattern)) if fits(pattern, text) => Ok(()),
+        (None, Some(pattern)) => Err(permission_denied(format!(
+            "trust policy: {claim} {text:?} did not match pattern {pattern:?}"
+        ))),
         _ => Err(not_found("unable to compile trust policy".into())),
     }
 }
 
-/// The whole text must fit.
+/// Whether a pattern fits the whole text.
 fn fits(pattern: &str, text: &str) -> bool {
     Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|pattern| pattern.is_match(text))
 }

@@ -1,4 +1,4 @@
-//! Teams of organizations, and who is in them.
+//! Teams of organizations, with their members.
 
 use crate::World;
 use crate::issue::same;
@@ -29,7 +29,7 @@ impl TeamData {
     }
 }
 
-/// What a person is to a team.
+/// The membership of a person in a team.
 #[derive(Debug, Clone)]
 pub(crate) struct Membership {
     pub(crate) login: String,
@@ -39,7 +39,7 @@ pub(crate) struct Membership {
     pub(crate) state: &'static str,
 }
 
-/// A handle on a team, for setting it up. Cheap to clone; every method gives it back.
+/// A handle on a team, for tests that set it up. Cheap to clone; every method returns it.
 #[derive(Clone)]
 pub struct Team {
     world: World,
@@ -67,19 +67,19 @@ impl Team {
         self.set(login, "maintainer", "active")
     }
 
-    /// Invites a person, who is no member before they accept.
-    pub fn invited(&self, login: &str) -> Self {
+    /// Invites a person. The membership is pending.
+    pub fn invitee(&self, login: &str) -> Self {
         self.set(login, "member", "pending")
     }
 
-    /// Takes a person out of the team.
+    /// Removes a person from the team.
     pub fn without(&self, login: &str) -> Self {
         self.change(|team| team.members.retain(|one| !same(&one.login, login)))
     }
 }
 
 impl World {
-    /// The team with this name, `organization/slug`. Created if it is not there.
+    /// The team with this name, `organization/slug`. A missing one is created.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! Tokens: who acts, and what they may do where.
+//! Tokens: their logins, and their permissions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use crate::World;
 use crate::issue::same;
 use crate::repository::RepoKey;
 
-/// How far a permission reaches.
+/// The level of a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
     Read,
@@ -26,8 +26,8 @@ impl Level {
         }
     }
 
-    /// A permission as it is written for a world: `issues: write`.
-    pub(crate) fn named(permission: &str) -> (String, Self) {
+    /// Parses a permission such as `issues: write`. Panics if it is invalid.
+    pub(crate) fn parse_permission(permission: &str) -> (String, Self) {
         let (name, level) = permission.split_once(':').expect("a permission is written `name: level`");
         let level = Self::parse(level.trim()).expect("a level is read, write or admin");
         (name.trim().replace('-', "_"), level)
@@ -46,11 +46,11 @@ impl Level {
 pub(crate) struct TokenData {
     pub(crate) actor: String,
     pub(crate) everything: bool,
-    /// Whether it is told of private members of organizations.
+    /// Whether it sees private members of organizations.
     pub(crate) sees_members: bool,
-    pub(crate) revoked: bool,
+    pub(crate) is_revoked: bool,
     pub(crate) expires_at: Option<DateTime<Utc>>,
-    /// The installation that it is a token of.
+    /// The id of its installation, if it is a token of one.
     pub(crate) installation: Option<u64>,
     grants: BTreeMap<RepoKey, BTreeMap<String, Level>>,
     no_push: BTreeSet<RepoKey>,
@@ -62,7 +62,7 @@ impl Default for TokenData {
             actor: "github-actions[bot]".into(),
             everything: false,
             sees_members: false,
-            revoked: false,
+            is_revoked: false,
             expires_at: None,
             installation: None,
             grants: BTreeMap::new(),
@@ -76,21 +76,21 @@ impl TokenData {
         is_bot(&self.actor)
     }
 
-    /// Whether it is good for anything.
+    /// Whether it is neither revoked nor expired.
     pub(crate) fn is_valid(&self, now: DateTime<Utc>) -> bool {
-        !self.revoked && self.expires_at.is_none_or(|end| now < end)
+        !self.is_revoked && self.expires_at.is_none_or(|end| now < end)
     }
 
     pub(crate) fn grant_all(&mut self, keys: &[RepoKey], permissions: &BTreeMap<String, Level>) {
         self.grants.extend(keys.iter().map(|key| (key.clone(), permissions.clone())));
     }
 
-    /// Whether anything was granted in the organization, or in a repository of it.
+    /// Whether it has permissions in the organization, or in a repository of it.
     pub(crate) fn knows(&self, organization: &str) -> bool {
         self.grants.keys().any(|key| key.is_of(organization))
     }
 
-    /// Whether anything was granted in the repository.
+    /// Whether it has permissions in the repository.
     pub(crate) fn reaches(&self, key: &RepoKey) -> bool {
         self.everything || self.grants.contains_key(key)
     }
@@ -99,26 +99,26 @@ impl TokenData {
         if self.everything {
             return true;
         }
-        let Some(granted) = self.grants.get(key) else {
+        let Some(grants) = self.grants.get(key) else {
             return false;
         };
         if permission == "metadata" && level == Level::Read {
             return true;
         }
-        granted.get(permission).is_some_and(|most| *most >= level)
+        grants.get(permission).is_some_and(|most| *most >= level)
     }
 
-    /// Keeps what was granted in a repository that has another name now.
+    /// Keeps the permissions in a repository under its new name.
     pub(crate) fn follow(&mut self, from: &RepoKey, to: &RepoKey) {
-        if let Some(granted) = self.grants.remove(from) {
-            self.grants.insert(to.clone(), granted);
+        if let Some(grants) = self.grants.remove(from) {
+            self.grants.insert(to.clone(), grants);
         }
         if self.no_push.remove(from) {
             self.no_push.insert(to.clone());
         }
     }
 
-    /// Whether labels and assignees are heeded and other people's comments can be edited.
+    /// Whether it has push access: GitHub heeds its labels and assignees, and it can edit comments of others.
     pub(crate) fn can_push(&self, key: &RepoKey) -> bool {
         self.reaches(key) && !self.no_push.contains(key)
     }
@@ -128,9 +128,9 @@ pub(crate) fn is_bot(login: &str) -> bool {
     login.ends_with("[bot]")
 }
 
-/// A handle on a token, for setting it up. Cheap to clone; every method gives it back.
+/// A handle on a token, for tests that set it up. Cheap to clone; every method returns it.
 ///
-/// At first a token acts as `github-actions[bot]` and reaches public repositories only.
+/// A new token acts as `github-actions[bot]` and reaches public repositories only.
 #[derive(Clone)]
 pub struct Token {
     pub(crate) world: World,
@@ -145,21 +145,21 @@ impl Token {
         self.clone()
     }
 
-    /// Says who acts. A login that ends in `[bot]` is a GitHub App's.
+    /// Sets its login. A login that ends in `[bot]` belongs to a GitHub App.
     pub fn acts_as(&self, login: &str) -> Self {
         self.change(|token| token.actor = login.into())
     }
 
-    /// Grants permissions such as `issues: write` in a repository, or such as `members: read` in an
-    /// organization, which is named alone. In a repository `metadata: read` is always among them.
+    /// Grants permissions such as `issues: write` in a repository `owner/name`, or such as `members: read` in an
+    /// organization `owner`. In a repository, `metadata: read` is always among them.
     ///
     /// # Panics
     ///
     /// If a permission is not written `name: read`, `name: write` or `name: admin`.
     pub fn can(&self, repository: &str, permissions: &[&str]) -> Self {
         self.change(|token| {
-            let granted = token.grants.entry(RepoKey::new(repository)).or_default();
-            granted.extend(permissions.iter().map(|permission| Level::named(permission)));
+            let grants = token.grants.entry(RepoKey::new(repository)).or_default();
+            grants.extend(permissions.iter().map(|permission| Level::parse_permission(permission)));
         })
     }
 
@@ -173,21 +173,21 @@ impl Token {
         self.change(|token| token.sees_members = true)
     }
 
-    /// Takes push access away: labels and assignees of new issues are dropped in silence,
-    /// and other people's comments cannot be edited.
+    /// Removes push access: GitHub drops labels and assignees of its new issues in silence, and it cannot
+    /// edit comments of others.
     pub fn without_push(&self, repository: &str) -> Self {
         self.change(|token| {
             token.no_push.insert(RepoKey::new(repository));
         })
     }
 
-    /// Makes the token worthless: every request with it is a 401 from now on.
+    /// Revokes the token: from now on, every request with it is a 401.
     pub fn revoke(&self) {
-        self.change(|token| token.revoked = true);
+        self.change(|token| token.is_revoked = true);
     }
 }
 
-/// Who sends a request.
+/// The sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Caller {
     Anonymous,
@@ -195,7 +195,7 @@ pub(crate) enum Caller {
         secret: String,
         actor: String,
     },
-    /// A GitHub App that signed in itself.
+    /// A GitHub App with a token that it signed.
     App {
         slug: String,
         login: String,
@@ -203,7 +203,7 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
-    /// The login that acts. Nobody writes without one.
+    /// The login of the sender. Without a token it has no meaning: no route writes then.
     pub(crate) fn login(&self) -> &str {
         match self {
             Self::Anonymous => "ghost",

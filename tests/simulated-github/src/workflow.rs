@@ -1,14 +1,14 @@
-//! Workflow files: what starts them, which inputs they take, how their runs are called.
+//! Workflow files: their triggers, their inputs, and the titles of their runs.
 
 use serde_json::{Map, Value, json};
 
-/// A workflow that a repository knows.
+/// A workflow of a repository.
 #[derive(Debug, Clone)]
 pub(crate) struct Workflow {
     pub(crate) id: u64,
     pub(crate) path: String,
     pub(crate) name: String,
-    pub(crate) enabled: bool,
+    pub(crate) is_enabled: bool,
 }
 
 impl Workflow {
@@ -27,7 +27,7 @@ pub(crate) fn is_workflow_path(path: &str) -> bool {
         .is_some_and(|file| !file.contains('/') && (file.ends_with(".yml") || file.ends_with(".yaml")))
 }
 
-/// What a workflow file says about starting it.
+/// The part of a workflow file that is about its start.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Definition {
     pub(crate) name: Option<String>,
@@ -35,7 +35,7 @@ pub(crate) struct Definition {
     triggers: Map<String, Value>,
 }
 
-/// How many inputs a `workflow_dispatch` takes, and how long they are together.
+/// The limits of a `workflow_dispatch`: the number of its inputs, and their length together.
 pub(crate) const MOST_INPUTS: usize = 25;
 pub(crate) const MOST_INPUTS_BEFORE_3_21: usize = 10;
 const LONGEST_INPUTS: usize = 65_535;
@@ -68,47 +68,47 @@ impl Definition {
         }
     }
 
-    /// The inputs of a run: what was given, and defaults for the rest.
+    /// The inputs of a run: `values`, and defaults for the others.
     pub(crate) fn inputs(
         &self,
-        given: &Map<String, Value>,
+        values: &Map<String, Value>,
         most: usize,
     ) -> Result<Map<String, Value>, String> {
         let empty = Map::new();
-        let declared = self
+        let declarations = self
             .triggers
             .get("workflow_dispatch")
             .and_then(|trigger| trigger.get("inputs"))
             .and_then(Value::as_object)
             .unwrap_or(&empty);
-        if given.len() > most {
-            let count = given.len();
+        if values.len() > most {
+            let count = values.len();
             return Err(format!(
                 "Invalid request.\n\nNo more than {most} properties are allowed; {count} were supplied."
             ));
         }
-        let given = texts(given)?;
+        let values = texts(values)?;
         let length: usize =
-            given.iter().map(|(name, text)| name.chars().count() + text.chars().count()).sum();
+            values.iter().map(|(name, text)| name.chars().count() + text.chars().count()).sum();
         if length > LONGEST_INPUTS {
             return Err("inputs are too large.".into());
         }
-        let unexpected: Vec<&String> =
-            given.iter().map(|(name, _)| name).filter(|name| !declared.contains_key(*name)).collect();
-        if !unexpected.is_empty() {
-            return Err(format!("Unexpected inputs provided: {unexpected:?}"));
+        let names = values.iter().map(|(name, _)| name);
+        let strangers: Vec<&String> = names.filter(|name| !declarations.contains_key(*name)).collect();
+        if !strangers.is_empty() {
+            return Err(format!("Unexpected inputs provided: {strangers:?}"));
         }
-        declared
+        declarations
             .iter()
             .map(|(name, input)| {
-                let given = given.iter().find(|(given, _)| given == name);
-                let text = input_text(name, input, given.map(|(_, text)| text.as_str()))?;
+                let value = values.iter().find(|(other, _)| other == name);
+                let text = input_text(name, input, value.map(|(_, text)| text.as_str()))?;
                 Ok((name.clone(), Value::String(text)))
             })
             .collect()
     }
 
-    /// The title of a run, with the expressions of `run-name` filled in from `contexts`.
+    /// The title of a run: `run-name`, with its expressions filled in from `contexts`.
     pub(crate) fn title(&self, contexts: &Value, path: &str) -> String {
         match &self.run_name {
             Some(template) => fill_in(template, contexts),
@@ -139,8 +139,8 @@ fn triggers(on: &Value) -> Map<String, Value> {
     }
 }
 
-fn texts(given: &Map<String, Value>) -> Result<Vec<(String, String)>, String> {
-    given
+fn texts(values: &Map<String, Value>) -> Result<Vec<(String, String)>, String> {
+    values
         .iter()
         .map(|(name, value)| match scalar_text(value) {
             Some(text) => Ok((name.clone(), text)),
@@ -157,13 +157,13 @@ fn scalar_text(value: &Value) -> Option<String> {
     }
 }
 
-fn input_text(name: &str, input: &Value, given: Option<&str>) -> Result<String, String> {
+fn input_text(name: &str, input: &Value, value: Option<&str>) -> Result<String, String> {
     let kind = input.get("type").and_then(Value::as_str).unwrap_or("string");
-    let required = input.get("required") == Some(&Value::Bool(true));
+    let is_required = input.get("required") == Some(&Value::Bool(true));
     let default = input.get("default").and_then(scalar_text);
-    let given = given.filter(|text| !(required && default.is_none() && text.is_empty()));
-    let Some(text) = given.map(str::to_owned).or_else(|| default.clone()) else {
-        return match (required, kind) {
+    let value = value.filter(|text| !(is_required && default.is_none() && text.is_empty()));
+    let Some(text) = value.map(str::to_owned).or_else(|| default.clone()) else {
+        return match (is_required, kind) {
             (true, _) => Err(format!("Required input '{name}' not provided")),
             (false, "boolean") => Ok("false".into()),
             (false, _) => Ok(String::new()),
@@ -176,13 +176,13 @@ fn input_text(name: &str, input: &Value, given: Option<&str>) -> Result<String, 
         "choice" => {
             options.is_none_or(|options| {
                 options.iter().any(|option| scalar_text(option).as_ref() == Some(&text))
-            }) || given.is_none()
+            }) || value.is_none()
         }
         _ => true,
     };
     match (fits, kind) {
         (true, _) => Ok(text),
-        // Seen of both, of a blank one too: https://github.com/cli/cli/issues/5246
+        // GitHub answers this for both kinds, and for a blank value, too: https://github.com/cli/cli/issues/5246
         (false, "choice" | "boolean") => {
             Err(format!("Provided value '{text}' for input '{name}' not in the list of allowed values"))
         }
@@ -190,23 +190,23 @@ fn input_text(name: &str, input: &Value, given: Option<&str>) -> Result<String, 
     }
 }
 
-/// Replaces each `${{ a.b || 'c' }}`. Functions and operators other than `||` come to nothing.
+/// Replaces each `${{ a.b || 'c' }}`. Functions and other operators give an empty text.
 fn fill_in(template: &str, contexts: &Value) -> String {
     let mut parts = template.split("${{");
-    let mut filled = parts.next().unwrap_or_default().to_owned();
+    let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         match part.split_once("}}") {
             Some((expression, rest)) => {
-                filled.push_str(&evaluate(expression, contexts));
-                filled.push_str(rest);
+                text.push_str(&evaluate(expression, contexts));
+                text.push_str(rest);
             }
             None => {
-                filled.push_str("${{");
-                filled.push_str(part);
+                text.push_str("${{");
+                text.push_str(part);
             }
         }
     }
-    filled
+    text
 }
 
 fn evaluate(expression: &str, contexts: &Value) -> String {
@@ -251,7 +251,7 @@ on:
         default: ''
 ";
 
-    fn given(value: Value) -> Map<String, Value> {
+    fn values(value: Value) -> Map<String, Value> {
         value.as_object().cloned().expect("tests give objects")
     }
 
@@ -261,13 +261,13 @@ on:
 
     #[test]
     fn inputs_that_are_left_out_get_their_defaults() {
-        let inputs = release().inputs(&given(json!({ "channel": "beta", "draft": true })), 25);
+        let inputs = release().inputs(&values(json!({ "channel": "beta", "draft": true })), 25);
         assert_eq!(
             inputs.map(Value::Object),
             Ok(json!({ "channel": "beta", "draft": "true", "sure": "no", "count": "3", "ticket": "" }))
         );
         for (sure, fits) in [("yes", true), ("true", false), ("3.1", true), ("3.10", false)] {
-            let inputs = release().inputs(&given(json!({ "channel": "beta", "sure": sure })), 25);
+            let inputs = release().inputs(&values(json!({ "channel": "beta", "sure": sure })), 25);
             assert_eq!(inputs.is_ok(), fits, "{sure}: {inputs:?}");
         }
     }
@@ -297,13 +297,13 @@ on:
             (json!({ "channel": "beta", "ticket": "x".repeat(65_600) }), "inputs are too large."),
         ];
         for (inputs, message) in cases {
-            assert_eq!(release().inputs(&given(inputs), 25), Err(message.to_owned()));
+            assert_eq!(release().inputs(&values(inputs), 25), Err(message.to_owned()));
         }
     }
 
     #[test]
     fn a_run_name_is_filled_in() {
-        let inputs = given(json!({ "channel": "beta", "ticket": "" }));
+        let inputs = values(json!({ "channel": "beta", "ticket": "" }));
         let contexts = contexts("alice", "main", &inputs, Value::Null);
         let title = release().title(&contexts, "release.yml");
         assert_eq!(title, "Release beta by alice (no ticket)");

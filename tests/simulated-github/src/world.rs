@@ -1,4 +1,4 @@
-//! The world: set it up, let people act in it, look at what became of it.
+//! The world: tests set it up, let people act in it, and look at the result.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -20,13 +20,13 @@ use crate::service::Service;
 use crate::state::{Ghes, Start, State};
 use crate::token::Token;
 
-/// A GitHub of its own. Cheap to clone; all clones are the same world.
+/// A simulated GitHub. Cheap to clone; all clones are the same world.
 ///
-/// What its methods do, people do: nothing of it is in [`story`](Self::story) or
-/// [`exchanges`](Self::exchanges), which tell what came through the API.
+/// Its methods are acts of people: none of them is in [`story`](Self::story) or
+/// [`exchanges`](Self::exchanges), which list only requests to the API.
 ///
-/// Methods that name a repository, issue, comment or run panic if there is none: a test
-/// that misspells a name should hear of it.
+/// Methods that name a repository, issue, comment or run panic if it does not exist, so that a test
+/// with a misspelt name fails.
 #[derive(Clone)]
 pub struct World {
     state: Arc<Mutex<State>>,
@@ -56,8 +56,8 @@ impl World {
 
     fn with<T>(&self, repository: &str, act: impl FnOnce(&mut State, &RepoKey) -> Option<T>) -> T {
         let key = RepoKey::new(repository);
-        let done = act(&mut self.lock(), &key);
-        done.unwrap_or_else(|| panic!("there is no such thing in {repository}"))
+        let answer = act(&mut self.lock(), &key);
+        answer.unwrap_or_else(|| panic!("{repository} or its part does not exist"))
     }
 
     fn with_issue<T>(
@@ -75,20 +75,20 @@ impl World {
 
     // Time.
 
-    /// The moment that it is in the world.
+    /// The time in the world.
     pub fn now(&self) -> DateTime<Utc> {
         self.lock().now()
     }
 
     /// Lets time pass in the world without waiting. Sleeping tasks do not notice.
     pub fn advance(&self, time: Duration) {
-        let time = TimeDelta::from_std(time).expect("the time is no longer than an age");
+        let time = TimeDelta::from_std(time).expect("the time fits into a `TimeDelta`");
         self.lock().advance(time);
     }
 
     // Repositories, tokens, people.
 
-    /// The repository with this name, `owner/name`. Created if it is not there.
+    /// The repository with this name, `owner/name`. A missing one is created.
     ///
     /// # Panics
     ///
@@ -104,12 +104,12 @@ impl World {
         state.repositories().map(RepositoryData::full_name).collect()
     }
 
-    /// Renames a repository. Its old name redirects from then on.
+    /// Renames a repository. Its old name redirects to the new one.
     pub fn rename(&self, from: &str, to: &str) {
         self.with(from, |state, key| state.rename_repository(key, to));
     }
 
-    /// The token with this secret. Created if it is not there.
+    /// The token with this secret. A missing one is created.
     pub fn token(&self, secret: &str) -> Token {
         self.lock().token_mut(secret);
         Token { world: self.clone(), secret: secret.to_owned() }
@@ -125,27 +125,27 @@ impl World {
         self.with(repository, |state, key| Some(state.repository(key)?.head(name)))
     }
 
-    /// Lets a person exist who does nothing else.
+    /// Adds a person who has no role in a repository.
     pub fn user(&self, login: &str) {
         self.lock().add_user(login);
     }
 
-    /// Pushes a commit to a branch, and returns its hash. A branch that is not there is created.
+    /// Pushes a commit to a branch, and returns its hash. A missing branch is created.
     pub fn push(&self, repository: &str, branch: &str) -> String {
-        self.push_saying(repository, branch, "Change files")
+        self.push_with_message(repository, branch, "Change files")
     }
 
-    /// The same, with a message.
-    pub fn push_saying(&self, repository: &str, branch: &str, message: &str) -> String {
+    /// As [`push`](Self::push), with a message.
+    pub fn push_with_message(&self, repository: &str, branch: &str, message: &str) -> String {
         self.with(repository, |state, key| Some(state.repository_mut(key)?.push(branch, message)))
     }
 
-    /// Makes a release, with its tag if that is not there, and returns its id.
+    /// Makes a release, with its tag if the tag is missing, and returns its id.
     pub fn release(&self, repository: &str, release: Release) -> u64 {
         self.with(repository, |state, key| state.add_release(key, release))
     }
 
-    /// Deletes the release of a tag, which stays.
+    /// Deletes the release of a tag. The tag stays.
     pub fn delete_release(&self, repository: &str, tag: &str) {
         self.with(repository, |state, key| {
             state.repository_mut(key)?.releases.retain(|release| release.tag != tag);
@@ -153,7 +153,7 @@ impl World {
         });
     }
 
-    /// Attests a digest, as `actions/attest-build-provenance` does in a run of this workflow and commit.
+    /// Adds the attestation of a digest that `actions/attest-build-provenance` makes in a run of this workflow and commit.
     pub fn attest(&self, repository: &str, digest: &str, workflow: &str, commit: &str) {
         let url = format!("https://github.com/{repository}");
         let statement = json!({
@@ -179,12 +179,12 @@ impl World {
         });
     }
 
-    /// The releases of a repository, in the order in which they were made.
+    /// The releases of a repository, in the order of their creation.
     pub fn releases(&self, repository: &str) -> Vec<Release> {
         self.with(repository, |state, key| Some(state.repository(key)?.releases.clone()))
     }
 
-    /// The same, with a message and the name of an author.
+    /// As [`push`](Self::push), with a message and the name of an author.
     pub fn push_as(&self, repository: &str, branch: &str, message: &str, author: &str) -> String {
         self.with(repository, |state, key| Some(state.repository_mut(key)?.push_as(branch, message, author)))
     }
@@ -208,12 +208,12 @@ impl World {
         self.with(repository, |state, key| state.add_comment(key, number, author, body))
     }
 
-    /// Adds so many small comments: `comment 1`, `comment 2`…
+    /// Adds `count` small comments: `comment 1`, `comment 2`…
     pub fn comments(&self, repository: &str, number: u64, author: &str, count: usize) {
         self.with(repository, |state, key| {
             (1..=count).try_for_each(|nth| {
-                let added = state.add_comment(key, number, author, &format!("comment {nth}"));
-                added.map(|_| ())
+                let id = state.add_comment(key, number, author, &format!("comment {nth}"));
+                id.map(|_| ())
             })
         });
     }
@@ -226,11 +226,11 @@ impl World {
         comment.expect("there is such a comment").edit(body, now);
     }
 
-    /// Hides a comment for this reason, such as `outdated`, as people can.
+    /// Hides a comment for this reason, such as `outdated`.
     pub fn minimize_comment(&self, id: u64, reason: &str) {
         let mut state = self.lock();
         let comment = state.comment_mut(id);
-        comment.expect("there is such a comment").minimized = Some(reason.into());
+        comment.expect("there is such a comment").hide_reason = Some(reason.into());
     }
 
     /// Reacts to a comment: `+1`, `eyes` and so on.
@@ -240,22 +240,21 @@ impl World {
         state.react(&key, number, Some(id), login, content);
     }
 
-    /// The reactions to a comment, in the order in which they were added: `alice: eyes`.
+    /// The reactions to a comment, in the order of their creation: `alice: eyes`.
     pub fn reactions(&self, id: u64) -> Vec<String> {
         let state = self.lock();
         let comment = state.comment(id).expect("there is such a comment");
         comment.reactions.iter().map(|it| format!("{}: {}", it.author, it.content)).collect()
     }
 
-    /// The [`issue_comment`](https://docs.github.com/webhooks/webhook-events-and-payloads#issue_comment) event that a
-    /// comment brings about: its author has `created`, `edited` or `deleted` it. Take that of a deletion before the
-    /// comment is deleted.
+    /// The [`issue_comment`](https://docs.github.com/webhooks/webhook-events-and-payloads#issue_comment) event of a
+    /// comment that its author has `created`, `edited` or `deleted`. Take the event of a deletion before the deletion.
     pub fn comment_event(&self, id: u64, action: &str) -> Value {
         let author = self.comment_view(id).expect("there is such a comment").author;
         self.comment_event_by(id, action, &author)
     }
 
-    /// The same, of somebody else.
+    /// The same event of another sender.
     pub fn comment_event_by(&self, id: u64, action: &str, sender: &str) -> Value {
         let state = self.lock();
         let (key, number) = state.place_of_comment(id).expect("there is such a comment");
@@ -276,7 +275,7 @@ impl World {
         });
     }
 
-    /// Edits an issue's text.
+    /// Replaces an issue's text.
     pub fn edit_issue_body(&self, repository: &str, number: u64, body: &str) {
         self.with_issue(repository, number, |issue, now| {
             issue.body = body.into();
@@ -292,7 +291,7 @@ impl World {
         });
     }
 
-    /// Puts a label on an issue. The repository gets it too, if it has none of the name.
+    /// Puts a label on an issue, and adds it to the repository if the repository lacks it.
     pub fn label_issue(&self, repository: &str, number: u64, label: &str) {
         self.with(repository, |state, key| {
             let label = state.ensure_label(key, label);
@@ -319,7 +318,7 @@ impl World {
         });
     }
 
-    /// Closes an issue for this reason, by this account: `not_planned`, for example.
+    /// Closes an issue for a reason such as `not_planned`, as the account `by`.
     pub fn close_issue_as(&self, repository: &str, number: u64, reason: &str, by: &str) {
         self.with_issue(repository, number, |issue, now| issue.close(reason, by, now));
     }
@@ -336,15 +335,15 @@ impl World {
 
     /// Locks an issue's conversation.
     pub fn lock_issue(&self, repository: &str, number: u64) {
-        self.with_issue(repository, number, |issue, _| issue.locked = true);
+        self.with_issue(repository, number, |issue, _| issue.is_locked = true);
     }
 
     /// Unlocks an issue's conversation.
     pub fn unlock_issue(&self, repository: &str, number: u64) {
-        self.with_issue(repository, number, |issue, _| issue.locked = false);
+        self.with_issue(repository, number, |issue, _| issue.is_locked = false);
     }
 
-    /// Deletes an issue. The API answers 410 from then on.
+    /// Deletes an issue. From then on, the API answers 410.
     pub fn delete_issue(&self, repository: &str, number: u64) {
         self.with(repository, |state, key| {
             let slot = state.repository_mut(key)?.issues.get_mut(&number)?;
@@ -353,34 +352,34 @@ impl World {
         });
     }
 
-    /// Moves an issue to another repository and returns its number there. The API
-    /// answers 301 at the old place from then on.
+    /// Moves an issue to another repository and returns its number there. From then on, the API
+    /// answers 301 at the old place.
     pub fn transfer_issue(&self, from: &str, number: u64, to: &str) -> u64 {
         let to = RepoKey::new(to);
         self.with(from, |state, key| state.transfer_issue(key, number, &to))
     }
 
-    /// An issue as it is now.
+    /// The present state of an issue.
     pub fn issue_view(&self, repository: &str, number: u64) -> Issue {
         self.find_issue(repository, number)
             .unwrap_or_else(|| panic!("there is no issue {number} in {repository}"))
     }
 
-    /// An issue as it is now, if it is there.
+    /// The present state of an issue. `None` if it does not exist.
     pub fn find_issue(&self, repository: &str, number: u64) -> Option<Issue> {
         let state = self.lock();
         let repository = state.repository(&RepoKey::new(repository))?;
         repository.issue(number).cloned()
     }
 
-    /// All issues of a repository, by ascending number. None if there is no repository.
+    /// All issues of a repository, by ascending number. Empty if the repository does not exist.
     pub fn issues(&self, repository: &str) -> Vec<Issue> {
         let state = self.lock();
         let repository = state.repository(&RepoKey::new(repository));
         repository.map_or_else(Vec::new, |data| data.all_issues().cloned().collect())
     }
 
-    /// A comment as it is now, wherever it is.
+    /// The present state of a comment of any issue.
     pub fn comment_view(&self, id: u64) -> Option<Comment> {
         self.lock().comment(id).cloned()
     }
@@ -398,15 +397,14 @@ impl World {
         self.lock().run(id).cloned()
     }
 
-    /// Starts a run at the default branch as an event outside the API would, and returns
-    /// its id. Its actor is the repository's owner; [`update_run`](Self::update_run)
-    /// changes what should be different.
+    /// Starts a run at the default branch, as an event outside the API does, and returns
+    /// its id. Its actor is the repository's owner. [`update_run`](Self::update_run) changes its fields.
     pub fn start_run(&self, repository: &str, workflow: &str, event: &str) -> u64 {
         self.with(repository, |state, key| {
             let data = state.repository(key)?;
             let path = data
                 .workflow(workflow)
-                .map_or_else(|| format!(".github/workflows/{workflow}"), |known| known.path.clone());
+                .map_or_else(|| format!(".github/workflows/{workflow}"), |workflow| workflow.path.clone());
             let (git_ref, actor) = (data.default_branch.clone(), data.owner.clone());
             let start = Start {
                 path: &path,
@@ -421,21 +419,21 @@ impl World {
         })
     }
 
-    /// Changes a run. Jobs without an id get one.
+    /// Changes a run. New jobs get an id.
     pub fn update_run(&self, id: u64, change: impl FnOnce(&mut Run)) {
         let mut state = self.lock();
         assert!(state.run(id).is_some(), "there is no run {id}");
         state.update_run(id, change);
     }
 
-    /// Ends a run with a conclusion, and with it every job that has not ended.
+    /// Ends a run and its unfinished jobs with a conclusion.
     pub fn finish_run(&self, id: u64, conclusion: &str) {
         let now = self.lock().second();
         self.update_run(id, |run| run.finish(conclusion, now));
     }
 
-    /// Ends a run, and every job that has not ended, and does not say yet how the run ended:
-    /// [`finish_run`](Self::finish_run) says it.
+    /// Ends a run and its unfinished jobs. The run has no conclusion until
+    /// [`finish_run`](Self::finish_run) gives it one.
     pub fn end_run(&self, id: u64) {
         let now = self.lock().second();
         self.update_run(id, |run| {
@@ -453,12 +451,12 @@ impl World {
         });
     }
 
-    /// Deletes a run, as a person can when it has ended.
+    /// Deletes a run, as people can after its end.
     pub fn delete_run(&self, id: u64) {
         self.lock().delete_run(id);
     }
 
-    /// Queues another attempt of a run, which has no jobs yet.
+    /// Queues another attempt of a run, without jobs.
     pub fn rerun(&self, id: u64) {
         let now = self.lock().second();
         self.update_run(id, |run| {
@@ -467,8 +465,8 @@ impl World {
         });
     }
 
-    /// Approves an environment that a run waits for. The run goes on when its wait timer is over. Its first reviewer
-    /// that is a person does so, else the repository's owner.
+    /// Approves an environment that a run waits for: its first reviewer that is a person does so, or else the
+    /// repository's owner. The run goes on after its wait timer has ended.
     pub fn approve(&self, run: u64, environment: &str) {
         let now = self.lock().second();
         self.update_run(run, |run| {
@@ -482,15 +480,15 @@ impl World {
         self.update_run(run, |run| run.let_go(environment, |_, _| true));
     }
 
-    /// Adds a job to the latest attempt of a run and returns its id. A run of which only jobs that wait
-    /// for an environment are left is `waiting`.
+    /// Adds a job to the latest attempt of a run and returns its id. The run is `waiting` if all of its unfinished
+    /// jobs wait for an environment.
     pub fn add_job(&self, run: u64, job: Job) -> u64 {
         let id = self.lock().add_job(run, job);
         id.unwrap_or_else(|| panic!("there is no run {run}"))
     }
 
-    /// Each run that the API starts from now on, by either kind of dispatch.
-    pub fn started(&self) -> mpsc::UnboundedReceiver<Run> {
+    /// Receives each run that the API starts from now on, by either kind of dispatch.
+    pub fn started_runs(&self) -> mpsc::UnboundedReceiver<Run> {
         let (sender, receiver) = mpsc::unbounded_channel();
         self.lock().subscribers.push(sender);
         receiver
@@ -501,34 +499,34 @@ impl World {
         self.with(repository, |state, key| Some(state.repository(key)?.events.clone()))
     }
 
-    // What came through the API.
+    // Requests to the API.
 
-    /// Every request and its answer, in order of arrival.
+    /// All requests and their answers, in the order of arrival.
     pub fn exchanges(&self) -> Vec<Exchange> {
         self.lock().exchanges.clone()
     }
 
-    /// Forgets the exchanges so far.
+    /// Clears the list of exchanges.
     pub fn clear_exchanges(&self) {
         self.lock().exchanges.clear();
     }
 
-    /// Every request for the log of a job, in order of arrival. They are no exchanges.
+    /// All requests for logs of jobs, in the order of arrival. They are not exchanges.
     pub fn downloads(&self) -> Vec<Download> {
         self.lock().downloads.clone()
     }
 
-    /// Lets the server with the logs of jobs give whole logs only, whatever part is asked for.
+    /// Makes the server with the logs of jobs ignore `range`: it gives whole logs only.
     pub fn logs_without_ranges(&self) {
         self.lock().log_server = LogServer::GivesAll;
     }
 
-    /// Lets that server give no logs.
+    /// Makes that server give no logs.
     pub fn logs_down(&self) {
         self.lock().log_server = LogServer::IsDown;
     }
 
-    /// One line for each change that the API made, in the order in which they happened:
+    /// One line for each change that the API made, in order:
     ///
     /// ```text
     /// acme/hub#1  opened by acme-release[bot]: Release 1.4.0
@@ -536,12 +534,12 @@ impl World {
     /// acme/hub#1  comment 1001 added
     /// ```
     ///
-    /// A request that leaves everything as it was has no line.
+    /// A request that changes nothing has no line.
     pub fn story(&self) -> String {
         self.lock().story.join("\n")
     }
 
-    /// Forgets the story so far.
+    /// Clears the story.
     pub fn clear_story(&self) {
         self.lock().story.clear();
     }
@@ -551,47 +549,47 @@ impl World {
         self.lock().unknown_routes.clone()
     }
 
-    /// Fails if a request asked for a route that the simulation lacks.
+    /// Asserts that the simulation has a route for each request so far.
     ///
     /// # Panics
     ///
-    /// Then.
+    /// If it lacks one.
     pub fn assert_known_routes(&self) {
-        let unknown = self.unknown_routes();
-        assert!(unknown.is_empty(), "the simulated GitHub lacks these routes: {unknown:?}");
+        let routes = self.unknown_routes();
+        assert!(routes.is_empty(), "the simulated GitHub lacks these routes: {routes:?}");
     }
 
-    /// When each issue and comment was created through the API.
+    /// The times at which issues and comments were created through the API.
     pub fn content_creations(&self) -> Vec<DateTime<Utc>> {
         self.lock().limits.content.clone()
     }
 
     /// The points of all requests, by GitHub's secondary limits: a GET costs one, a write
-    /// five. So do requests that meet a fault and answers with 304, but not what a limit refused.
+    /// five. A request with a fault and an answer with 304 cost points, too; a request that a limit refuses does not.
     pub fn points(&self) -> u64 {
         self.lock().limits.points()
     }
 
-    /// The most points that one token ever spent within a minute. GitHub allows 900.
+    /// The most points of one token within a minute. GitHub allows 900.
     pub fn most_points_a_minute(&self) -> u64 {
         self.lock().limits.most_points_a_minute()
     }
 
-    /// The most issues and comments that one token ever created within a minute. GitHub
+    /// The most issues and comments that one token created within a minute. GitHub
     /// allows 80, and 500 within an hour.
     pub fn most_creations_a_minute(&self) -> u64 {
         self.lock().limits.most_creations_a_minute()
     }
 
-    /// The most requests of one token that were ever under way at once. GitHub allows 100.
+    /// The most requests of one token at once. GitHub allows 100.
     pub fn most_at_once(&self) -> u64 {
         self.lock().limits.most_at_once()
     }
 
-    /// How many requests a limit has refused: the hour's, a secondary one, or that of
+    /// The number of requests that a limit refused: the limit of the hour, a secondary limit, or
     /// [`content_creation_limit`](Self::content_creation_limit). A fault is not a limit.
-    pub fn limited(&self) -> usize {
-        self.lock().limits.refused
+    pub fn limit_refusals(&self) -> usize {
+        self.lock().limits.refusals
     }
 
     // Bad days.
@@ -605,75 +603,72 @@ impl World {
         state.faults.push(fault);
     }
 
-    /// Takes all faults away.
+    /// Removes all faults.
     pub fn clear_faults(&self) {
         self.lock().faults.clear();
     }
 
-    /// Draws the latency of each request from its method and path. Half of it passes
-    /// before the effect and half after.
+    /// Sets the latency of each request, by its method and path. Half of it passes
+    /// before the effect, half after it.
     pub fn latency(&self, draw: impl Fn(&Method, &str) -> Duration + Send + Sync + 'static) {
         self.lock().latency = Some(Box::new(draw));
     }
 
-    /// Draws for each GET from its method and path how old the answer is: it tells of
-    /// repositories, issues, comments, runs, files and refs as they were that long ago.
-    /// Who may ask, what the limits are and the `Date` are of the present, and so is what
-    /// other methods see.
+    /// Sets the age of each answer to a GET, by its method and path: the answer has
+    /// repositories, issues, comments, runs, files and refs of that moment in the past.
+    /// Permissions, limits and the header `date` are of the present, and so are other methods.
     ///
-    /// The past is kept from the first use of this, [`index_lag`](Self::index_lag) or
-    /// [`Kind::Lag`](crate::Kind::Lag) on, and for 15 minutes; a lag that reaches further
-    /// back gets the oldest there is.
+    /// The world keeps its past from the first use of this, [`index_lag`](Self::index_lag) or
+    /// [`Kind::Lag`](crate::Kind::Lag) on, for 15 minutes. A longer lag gets the oldest state.
     pub fn lag(&self, draw: impl Fn(&Method, &str) -> Duration + Send + Sync + 'static) {
         let mut state = self.lock();
         state.replicas.keep();
         state.replicas.lag = Some(Box::new(draw));
     }
 
-    /// Makes the header `date` of every answer wrong by so much, as a proxy may that has a clock of its own.
+    /// Makes the header `date` of every answer wrong by this time, as a proxy with its own clock may.
     pub fn wrong_date(&self, by: TimeDelta) {
-        self.lock().date_off = by;
+        self.lock().date_error = by;
     }
 
-    /// Makes lists of runs that are filtered by `actor`, `branch`, `created`, `event`,
-    /// `head_sha` or `status` this much older still: GitHub takes them from a search index.
+    /// Adds this lag to lists of runs with a filter by `actor`, `branch`, `created`, `event`,
+    /// `head_sha` or `status`: GitHub takes them from a search index.
     pub fn index_lag(&self, lag: Duration) {
         let mut state = self.lock();
         state.replicas.keep();
         state.replicas.index_lag = lag;
     }
 
-    /// Lets an old answer hold, as they are now, the issues and comments that the same token
-    /// wrote since. What others wrote is missing all the same.
+    /// Sets whether an old answer has the newer issues and comments that the same token wrote. It lacks the
+    /// newer texts of other tokens in any case.
     pub fn lag_shows_own_writes(&self, shows: bool) {
         self.lock().replicas.own_writes = shows;
     }
 
-    /// Sets how many requests a token may send in an hour: 5,000 at first.
+    /// Sets the number of requests that a token may send in an hour. The default is 5,000.
     pub fn rate_limit(&self, hourly: u64) {
         self.lock().limits.hourly = hourly;
     }
 
-    /// Sets how many issues and comments may be created in a minute: any number at first.
-    /// GitHub's own limit is 80.
+    /// Sets the number of issues and comments that may be created in a minute. By default, there is no
+    /// limit; GitHub's own limit is 80.
     pub fn content_creation_limit(&self, per_minute: usize) {
         self.lock().limits.content_per_minute = Some(per_minute as u64);
     }
 
-    /// Refuses what is over GitHub's secondary limits: for each token 900 points a minute, 80
-    /// issues and comments a minute and 500 an hour, and 100 requests at once. At first they
-    /// are only counted.
+    /// Refuses requests that exceed GitHub's secondary limits: for each token 900 points a minute, 80
+    /// issues and comments a minute and 500 an hour, and 100 requests at once. Without this, the world
+    /// only counts them.
     pub fn secondary_limits(&self) {
         self.lock().limits.secondary = true;
     }
 
-    /// Plays GitHub Enterprise Server of this release, such as `3.20`: `return_run_details`
-    /// is refused and a workflow takes 10 inputs before 3.21; comments cannot be pinned
-    /// before 3.20.
+    /// Plays GitHub Enterprise Server of this release, such as `3.20`. Before 3.21, it refuses
+    /// `return_run_details` and a workflow takes 10 inputs; before 3.20, it cannot pin comments.
     ///
     /// # Panics
     ///
-    /// If the release is not two numbers.
+    /// If the release is not two numbers with a dot between them.
     pub fn ghes(&self, release: &str) {
         let numbers = release
             .split_once('.')
@@ -691,8 +686,8 @@ impl World {
         Service::new(self.clone())
     }
 
-    /// Makes every link in the world start with `url`, where the world is served.
-    pub(crate) fn served_at(&self, url: &str) {
+    /// Makes every link in the world start with `url`, the address of its server.
+    pub(crate) fn set_url(&self, url: &str) {
         let mut state = self.lock();
         state.links = match state.ghes {
             Some(_) => Links::enterprise(url),

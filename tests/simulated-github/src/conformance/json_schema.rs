@@ -1,13 +1,13 @@
-//! The library for JSON Schema, as tests of every package bring it: it is no dependency of this one.
+//! The library for JSON Schema. The tests of each package bring it: only tests of this package depend on it.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
-/// What of a value breaks the schema: where, and how.
+/// Lists the violations of the schema in a value: the place and the problem.
 type Validator = dyn Fn(&Value) -> Vec<(String, String)> + Send + Sync;
 
-/// Compiles a schema, or says why it is none.
+/// Compiles a schema. The error says why the schema is invalid.
 pub(crate) fn compile(schema: &Value) -> Result<Arc<Validator>, String> {
     let options = jsonschema::options().should_validate_formats(true);
     let validator = options.build(schema).map_err(|error| error.to_string())?;

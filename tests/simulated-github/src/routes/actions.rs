@@ -12,33 +12,33 @@ use crate::workflow::{MOST_INPUTS, MOST_INPUTS_BEFORE_3_21, Workflow, file_name}
 pub(super) fn list(call: Call<'_>) -> Answer {
     let repository = call.repository()?;
     let workflows = repository.workflows.iter();
-    let shown = workflows.map(|it| json::workflow(&call.state.links, repository, it));
-    Ok(call.counted_list("workflows", shown.collect()))
+    let objects = workflows.map(|it| json::workflow(&call.state.links, repository, it));
+    Ok(call.counted_list("workflows", objects.collect()))
 }
 
 pub(super) fn get(call: Call<'_>) -> Answer {
-    let workflow = named(&call)?;
-    let shown = json::workflow(&call.state.links, call.repository()?, &workflow);
-    Ok(Reply::ok(shown))
+    let workflow = workflow(&call)?;
+    let object = json::workflow(&call.state.links, call.repository()?, &workflow);
+    Ok(Reply::ok(object))
 }
 
 /// The workflow in the path, by file name or id.
-pub(super) fn named(call: &Call<'_>) -> Result<Workflow, Reply> {
+pub(super) fn workflow(call: &Call<'_>) -> Result<Workflow, Reply> {
     let workflow = call.repository()?.workflow(call.param("workflow_id"));
     workflow.cloned().ok_or_else(Reply::not_found)
 }
 
 pub(super) fn dispatch(call: Call<'_>) -> Answer {
-    let workflow = named(&call)?;
-    if !workflow.enabled {
+    let workflow = workflow(&call)?;
+    if !workflow.is_enabled {
         return Err(Reply::unprocessable("Cannot trigger a 'workflow_dispatch' on a disabled workflow"));
     }
     if !call.repository()?.has_actions {
         return Err(Reply::unprocessable("Actions has been disabled for this repository."));
     }
-    let wants_details = details_wanted(&call)?;
+    let wants_details = wants_details(&call)?;
     let git_ref = call.required_text("ref")?;
-    let given = call.object("inputs")?;
+    let values = call.object("inputs")?;
     let repository = call.repository()?;
     let Some(branch) = repository.branch_or_tag(&git_ref) else {
         return Err(Reply::unprocessable(format!("No ref found for: {git_ref}")));
@@ -47,7 +47,7 @@ pub(super) fn dispatch(call: Call<'_>) -> Answer {
         .definition(branch, &workflow.path)
         .filter(|definition| definition.starts_on("workflow_dispatch"))
         .ok_or_else(|| Reply::unprocessable("Workflow does not have 'workflow_dispatch' trigger"))?;
-    let inputs = definition.inputs(&given, most_inputs(&call)).map_err(Reply::unprocessable)?;
+    let inputs = definition.inputs(&values, most_inputs(&call)).map_err(Reply::unprocessable)?;
     let actor = call.caller.login().to_owned();
     let start = Start {
         path: &workflow.path,
@@ -60,9 +60,9 @@ pub(super) fn dispatch(call: Call<'_>) -> Answer {
     };
     let id = call.state.start_run(&call.key, start);
     let id = id.ok_or_else(Reply::not_found)?;
-    let line = format!("started {} at {branch}{}", workflow.file(), listed(&given));
+    let line = format!("started {} at {branch}{}", workflow.file(), input_list(&values));
     let place = call.place();
-    call.state.tell(&place, line);
+    call.state.note_change(&place, line);
     call.state.announce(id);
     if !wants_details {
         return Ok(Reply::no_content());
@@ -75,10 +75,10 @@ pub(super) fn dispatch(call: Call<'_>) -> Answer {
     })))
 }
 
-/// Whether the answer should hold the run, which releases before 3.21 do not know.
-fn details_wanted(call: &Call<'_>) -> Result<bool, Reply> {
-    let old = call.state.ghes.is_some_and(|release| release < Ghes(3, 21));
-    if old && call.body.get("return_run_details").is_some() {
+/// Whether the answer should contain the run. Releases before 3.21 refuse this.
+fn wants_details(call: &Call<'_>) -> Result<bool, Reply> {
+    let is_old = call.state.ghes.is_some_and(|release| release < Ghes(3, 21));
+    if is_old && call.body.get("return_run_details").is_some() {
         return Err(Reply::unprocessable(
             "Invalid request.\n\n\"return_run_details\" is not a permitted key.",
         ));
@@ -93,8 +93,8 @@ fn most_inputs(call: &Call<'_>) -> usize {
     }
 }
 
-/// What a run was started with: ` (channel=beta, draft=true)`.
-fn listed(inputs: &Map<String, Value>) -> String {
+/// The inputs of a run, for the story: ` (channel=beta, draft=true)`.
+fn input_list(inputs: &Map<String, Value>) -> String {
     let pairs: Vec<String> = inputs
         .iter()
         .map(|(name, value)| match value.as_str() {
@@ -134,10 +134,10 @@ pub(super) fn repository_dispatch(mut call: Call<'_>) -> Answer {
         at,
     });
     let branch = repository.default_branch.clone();
-    let started: Vec<String> = repository
+    let paths: Vec<String> = repository
         .workflows
         .iter()
-        .filter(|workflow| workflow.enabled)
+        .filter(|workflow| workflow.is_enabled)
         .map(|workflow| workflow.path.clone())
         .filter(|path| {
             let definition = repository.definition(&branch, path);
@@ -145,8 +145,8 @@ pub(super) fn repository_dispatch(mut call: Call<'_>) -> Answer {
         })
         .collect();
     let place = call.place();
-    call.state.tell(&place, format_args!("sent repository_dispatch {event_type}"));
-    for path in &started {
+    call.state.note_change(&place, format_args!("sent repository_dispatch {event_type}"));
+    for path in &paths {
         let start = Start {
             path,
             git_ref: &branch,
@@ -158,7 +158,7 @@ pub(super) fn repository_dispatch(mut call: Call<'_>) -> Answer {
         };
         if let Some(id) = call.state.start_run(&call.key, start) {
             let line = format!("started {} at {branch}", file_name(path));
-            call.state.tell(&place, line);
+            call.state.note_change(&place, line);
             call.state.announce(id);
         }
     }

@@ -1,8 +1,8 @@
-//! Who can be assigned, and who is.
+//! Assignees, and people who can be assigned.
 
 use crate::call::{Answer, Call, Reply};
 
-use super::issues::{add_assignees, remove_assignees, shown};
+use super::issues::{add_assignees, issue_object, remove_assignees};
 
 pub(super) fn check(call: Call<'_>) -> Answer {
     match call.repository()?.can_be_assigned(call.param("assignee")) {
@@ -16,15 +16,15 @@ pub(super) fn check_issue(call: Call<'_>) -> Answer {
     check(call)
 }
 
-/// Assigns people. Who cannot be assigned is left out in silence, as is everyone if the
-/// caller has no push access.
+/// Assigns people. GitHub leaves out people who cannot be assigned, in silence; without push access,
+/// it leaves out all.
 pub(super) fn add(mut call: Call<'_>) -> Answer {
     let number = call.issue()?.number;
     let logins = call.names("assignees", "login")?.unwrap_or_default();
     if call.can_push() {
         add_assignees(&mut call, number, &logins)?;
     }
-    shown(&call, number).map(Reply::created)
+    issue_object(&call, number).map(Reply::created)
 }
 
 pub(super) fn remove(mut call: Call<'_>) -> Answer {
@@ -33,5 +33,5 @@ pub(super) fn remove(mut call: Call<'_>) -> Answer {
     if call.can_push() {
         remove_assignees(&mut call, number, &logins)?;
     }
-    shown(&call, number).map(Reply::ok)
+    issue_object(&call, number).map(Reply::ok)
 }

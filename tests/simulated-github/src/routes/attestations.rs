@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::call::{Answer, Call, Reply};
 
-/// Those of one digest; a repository without any says that it finds nothing.
+/// The attestations of a digest. Without any, the answer is a 404.
 pub(super) fn list(call: Call<'_>) -> Answer {
     let (digest, repository) = (call.param("subject_digest"), call.repository()?);
     let of_digest = repository.attestations.iter().filter(|(subject, _)| *subject == digest);
@@ -19,7 +19,7 @@ pub(super) fn list(call: Call<'_>) -> Answer {
     Ok(Reply::ok(json!({ "attestations": attestations.collect::<Vec<_>>() })))
 }
 
-/// A bundle whose signature nobody has made.
+/// A bundle without a signature.
 fn bundle(statement: &Value) -> Value {
     json!({
         "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",

@@ -8,7 +8,7 @@ use crate::call::{Answer, Call, Reply};
 use crate::issue::{Issue, LONGEST_BODY, is_long_label, same, too_long};
 use crate::json;
 
-pub(super) fn shown(call: &Call<'_>, number: u64) -> Result<Value, Reply> {
+pub(super) fn issue_object(call: &Call<'_>, number: u64) -> Result<Value, Reply> {
     let repository = call.repository()?;
     let issue = repository.issue(number).ok_or_else(Reply::not_found)?;
     Ok(json::issue(&call.state.links, repository, issue))
@@ -16,14 +16,14 @@ pub(super) fn shown(call: &Call<'_>, number: u64) -> Result<Value, Reply> {
 
 pub(super) fn get(call: Call<'_>) -> Answer {
     let number = call.issue()?.number;
-    shown(&call, number).map(Reply::ok)
+    issue_object(&call, number).map(Reply::ok)
 }
 
 pub(super) fn list(call: Call<'_>) -> Answer {
     call.issues_are_on()?;
-    let wanted = Wanted::parse(&call)?;
+    let filter = Filter::parse(&call)?;
     let repository = call.repository()?;
-    let mut issues: Vec<&Issue> = repository.all_issues().filter(|issue| wanted.includes(issue)).collect();
+    let mut issues: Vec<&Issue> = repository.all_issues().filter(|issue| filter.includes(issue)).collect();
     match call.query("sort").unwrap_or("created") {
         "updated" => issues.sort_by_key(|issue| (issue.updated_at, issue.number)),
         "comments" => issues.sort_by_key(|issue| (issue.comments.len(), issue.number)),
@@ -33,12 +33,12 @@ pub(super) fn list(call: Call<'_>) -> Answer {
         issues.reverse();
     }
     let links = &call.state.links;
-    let shown = issues.into_iter().map(|it| json::issue(links, repository, it));
-    Ok(call.list(shown.collect()))
+    let objects = issues.into_iter().map(|it| json::issue(links, repository, it));
+    Ok(call.list(objects.collect()))
 }
 
-/// What a list of issues was asked to hold.
-struct Wanted {
+/// The filter in the query of a list of issues.
+struct Filter {
     state: String,
     labels: Vec<String>,
     creator: Option<String>,
@@ -46,31 +46,31 @@ struct Wanted {
     since: Option<DateTime<Utc>>,
 }
 
-impl Wanted {
+impl Filter {
     fn parse(call: &Call<'_>) -> Result<Self, Reply> {
-        let owned = |name: &str| call.query(name).map(str::to_owned);
+        let text = |name: &str| call.query(name).map(str::to_owned);
         let labels = call.query("labels").unwrap_or_default().split(',');
         let labels = labels.map(|label| label.trim().to_owned());
         Ok(Self {
-            state: owned("state").unwrap_or_else(|| "open".into()),
+            state: text("state").unwrap_or_else(|| "open".into()),
             labels: labels.filter(|label| !label.is_empty()).collect(),
-            creator: owned("creator"),
-            assignee: owned("assignee"),
+            creator: text("creator"),
+            assignee: text("assignee"),
             since: call.since()?,
         })
     }
 
     fn includes(&self, issue: &Issue) -> bool {
-        let labelled = |label: &String| issue.labels.iter().any(|one| same(one, label));
-        let assigned = match self.assignee.as_deref() {
+        let has_label = |label: &String| issue.labels.iter().any(|one| same(one, label));
+        let is_assigned = match self.assignee.as_deref() {
             None => true,
             Some("none") => issue.assignees.is_empty(),
             Some("*") => !issue.assignees.is_empty(),
             Some(login) => issue.assignees.iter().any(|one| same(one, login)),
         };
         (self.state == "all" || self.state == issue.state)
-            && self.labels.iter().all(labelled)
-            && assigned
+            && self.labels.iter().all(has_label)
+            && is_assigned
             && self.creator.as_ref().is_none_or(|it| same(it, &issue.author))
             && self.since.is_none_or(|since| issue.updated_at >= since)
     }
@@ -88,7 +88,7 @@ pub(super) fn create(mut call: Call<'_>) -> Answer {
         problems.push(body_too_long("Issue"));
     }
     let labels = call.names("labels", "name")?.unwrap_or_default();
-    let assignees = wanted_assignees(&call)?.unwrap_or_default();
+    let assignees = assignees(&call)?.unwrap_or_default();
     if call.can_push() {
         problems.extend(unassignable(&call, &assignees)?);
         problems.extend(invalid_labels(&labels));
@@ -97,16 +97,16 @@ pub(super) fn create(mut call: Call<'_>) -> Answer {
         return Err(Reply::invalid(Value::Array(problems)));
     }
     let author = call.caller.login().to_owned();
-    let opened = call.state.open_issue(&call.key, &title, &body, &author);
-    let number = opened.ok_or_else(Reply::not_found)?;
+    let number = call.state.open_issue(&call.key, &title, &body, &author);
+    let number = number.ok_or_else(Reply::not_found)?;
     let place = call.issue_place(number);
-    call.state.tell(&place, format_args!("opened by {author}: {title}"));
+    call.state.note_change(&place, format_args!("opened by {author}: {title}"));
     if call.can_push() {
         add_labels(&mut call, number, &labels)?;
         add_assignees(&mut call, number, &assignees)?;
     }
     call.note_issue(number);
-    let issue = shown(&call, number)?;
+    let issue = issue_object(&call, number)?;
     let url = issue["url"].as_str().unwrap_or_default().to_owned();
     Ok(Reply::created(issue).header(axum::http::header::LOCATION, url))
 }
@@ -120,15 +120,15 @@ pub(super) fn body_too_long(resource: &str) -> Value {
     })
 }
 
-/// A problem for each label that GitHub takes on no issue. It names the label and gives no reason.
+/// A problem for each label that GitHub refuses on any issue. It names the label and gives no reason.
 pub(super) fn invalid_labels(labels: &[String]) -> Vec<Value> {
     let invalid = labels.iter().filter(|label| label.trim().is_empty() || is_long_label(label));
     let problem = |label| json!({ "value": label, "resource": "Label", "field": "name", "code": "invalid" });
     invalid.map(problem).collect()
 }
 
-/// `assignees`, or the one that older clients send as `assignee`.
-fn wanted_assignees(call: &Call<'_>) -> Result<Option<Vec<String>>, Reply> {
+/// The logins in `assignees`, or the login that older clients send as `assignee`.
+fn assignees(call: &Call<'_>) -> Result<Option<Vec<String>>, Reply> {
     match call.names("assignees", "login")? {
         Some(assignees) => Ok(Some(assignees)),
         None => Ok(call.text("assignee")?.map(|login| vec![login])),
@@ -138,8 +138,8 @@ fn wanted_assignees(call: &Call<'_>) -> Result<Option<Vec<String>>, Reply> {
 /// A problem for each login that cannot be assigned.
 fn unassignable(call: &Call<'_>, logins: &[String]) -> Result<Vec<Value>, Reply> {
     let repository = call.repository()?;
-    let refused = logins.iter().filter(|it| !repository.can_be_assigned(it));
-    Ok(refused
+    let strangers = logins.iter().filter(|it| !repository.can_be_assigned(it));
+    Ok(strangers
         .map(|login| {
             json!({
                 "resource": "Issue", "code": "invalid", "field": "assignees", "value": login,
@@ -148,10 +148,10 @@ fn unassignable(call: &Call<'_>, logins: &[String]) -> Result<Vec<Value>, Reply>
         .collect())
 }
 
-/// Changes what the body names, in the order in which GitHub's own timeline shows it.
+/// Changes the fields that the body names, in the order of GitHub's own timeline.
 ///
-/// An over-long body is left as it was and the answer is 200 all the same. Without push
-/// access labels and assignees are left as they were.
+/// A text that is too long does not replace the old one, and the answer is 200 all the same. Without push
+/// access, labels and assignees do not change.
 pub(super) fn update(mut call: Call<'_>) -> Answer {
     let number = call.issue()?.number;
     if !call.can_push() && !call.caller.is(&call.issue()?.author) {
@@ -166,9 +166,9 @@ pub(super) fn update(mut call: Call<'_>) -> Answer {
         Some(Value::Null) => Some(String::new()),
         _ => call.text("body")?,
     };
-    let state = wanted_state(&call)?;
+    let state = state_change(&call)?;
     let labels = call.names("labels", "name")?;
-    let assignees = wanted_assignees(&call)?;
+    let assignees = assignees(&call)?;
     if call.can_push() {
         let mut problems = unassignable(&call, assignees.as_deref().unwrap_or_default())?;
         problems.extend(invalid_labels(labels.as_deref().unwrap_or_default()));
@@ -187,7 +187,7 @@ pub(super) fn update(mut call: Call<'_>) -> Answer {
             set_labels(&mut call, number, &labels)?;
         }
         if let Some(assignees) = assignees {
-            remove_assignees_but(&mut call, number, &assignees)?;
+            keep_assignees(&mut call, number, &assignees)?;
             add_assignees(&mut call, number, &assignees)?;
         }
     }
@@ -195,12 +195,12 @@ pub(super) fn update(mut call: Call<'_>) -> Answer {
         change_state(&mut call, number, &state, reason.as_deref())?;
     }
     call.note_issue(number);
-    shown(&call, number).map(Reply::ok)
+    issue_object(&call, number).map(Reply::ok)
 }
 
-type WantedState = Option<(String, Option<String>)>;
+type StateChange = Option<(String, Option<String>)>;
 
-fn wanted_state(call: &Call<'_>) -> Result<WantedState, Reply> {
+fn state_change(call: &Call<'_>) -> Result<StateChange, Reply> {
     const REASONS: [&str; 4] = ["completed", "not_planned", "duplicate", "reopened"];
     let invalid = |field: &str, value: &str| {
         let problem = json!({
@@ -228,7 +228,7 @@ fn retitle(call: &mut Call<'_>, number: u64, title: &str) -> Result<(), Reply> {
     issue.title = title.into();
     issue.updated_at = now;
     let place = call.issue_place(number);
-    call.state.tell(place, format_args!("retitled: {title}"));
+    call.state.note_change(place, format_args!("retitled: {title}"));
     Ok(())
 }
 
@@ -241,11 +241,11 @@ fn rewrite(call: &mut Call<'_>, number: u64, body: &str) -> Result<(), Reply> {
     issue.body = body.into();
     issue.updated_at = now;
     let place = call.issue_place(number);
-    call.state.tell(place, "body edited");
+    call.state.note_change(place, "body edited");
     Ok(())
 }
 
-/// A reason counts only with a change of state, or to tell another reason for a closed issue.
+/// A reason counts only with a change of state, or if a closed issue gets another reason.
 fn change_state(call: &mut Call<'_>, number: u64, state: &str, reason: Option<&str>) -> Result<(), Reply> {
     let now = call.now;
     let place = call.issue_place(number);
@@ -257,9 +257,9 @@ fn change_state(call: &mut Call<'_>, number: u64, state: &str, reason: Option<&s
             issue.reopen(now);
             "reopened".to_owned()
         }
-        (open, "closed") => {
+        (is_open, "closed") => {
             let reason = reason.unwrap_or("completed");
-            if !open && issue.state_reason.as_deref() == Some(reason) {
+            if !is_open && issue.state_reason.as_deref() == Some(reason) {
                 return Ok(());
             }
             issue.close(reason, &login, now);
@@ -268,11 +268,11 @@ fn change_state(call: &mut Call<'_>, number: u64, state: &str, reason: Option<&s
         }
         _ => return Ok(()),
     };
-    call.state.tell(place, line);
+    call.state.note_change(place, line);
     Ok(())
 }
 
-/// Adds labels the issue lacks.
+/// Adds the labels that the issue lacks.
 pub(super) fn add_labels(call: &mut Call<'_>, number: u64, labels: &[String]) -> Result<(), Reply> {
     for label in labels {
         let label = call.state.ensure_label(&call.key, label);
@@ -284,7 +284,7 @@ pub(super) fn add_labels(call: &mut Call<'_>, number: u64, labels: &[String]) ->
         }
         issue.labels.push(label.clone());
         issue.updated_at = now;
-        call.state.tell(place, format_args!("labelled {label}"));
+        call.state.note_change(place, format_args!("labelled {label}"));
     }
     Ok(())
 }
@@ -299,7 +299,7 @@ pub(super) fn remove_label(call: &mut Call<'_>, number: u64, label: &str) -> Res
     let label = issue.labels.remove(at);
     issue.updated_at = now;
     let place = call.issue_place(number);
-    call.state.tell(place, format_args!("unlabelled {label}"));
+    call.state.note_change(place, format_args!("unlabelled {label}"));
     Ok(true)
 }
 
@@ -313,7 +313,7 @@ pub(super) fn set_labels(call: &mut Call<'_>, number: u64, labels: &[String]) ->
     add_labels(call, number, labels)
 }
 
-/// Assigns those who can be assigned and are not.
+/// Assigns the people who can be assigned and are not yet.
 pub(super) fn add_assignees(call: &mut Call<'_>, number: u64, logins: &[String]) -> Result<(), Reply> {
     for login in logins {
         let (now, place) = (call.now, call.issue_place(number));
@@ -326,15 +326,15 @@ pub(super) fn add_assignees(call: &mut Call<'_>, number: u64, logins: &[String])
         }
         issue.assignees.push(login.clone());
         issue.updated_at = now;
-        call.state.tell(place, format_args!("assigned {login}"));
+        call.state.note_change(place, format_args!("assigned {login}"));
     }
     Ok(())
 }
 
-/// Unassigns everyone who is not among `kept`.
-fn remove_assignees_but(call: &mut Call<'_>, number: u64, kept: &[String]) -> Result<(), Reply> {
-    let assigned = call.issue()?.assignees.clone();
-    let surplus = assigned.into_iter().filter(|login| !kept.iter().any(|one| same(one, login)));
+/// Unassigns everyone who is not among `logins`.
+fn keep_assignees(call: &mut Call<'_>, number: u64, logins: &[String]) -> Result<(), Reply> {
+    let assignees = call.issue()?.assignees.clone();
+    let surplus = assignees.into_iter().filter(|login| !logins.iter().any(|one| same(one, login)));
     remove_assignees(call, number, &surplus.collect::<Vec<_>>())
 }
 
@@ -347,7 +347,7 @@ pub(super) fn remove_assignees(call: &mut Call<'_>, number: u64, logins: &[Strin
         };
         let login = issue.assignees.remove(at);
         issue.updated_at = now;
-        call.state.tell(place, format_args!("unassigned {login}"));
+        call.state.note_change(place, format_args!("unassigned {login}"));
     }
     Ok(())
 }
@@ -361,18 +361,18 @@ pub(super) fn unlock(mut call: Call<'_>) -> Answer {
     set_lock(&mut call, false, None)
 }
 
-fn set_lock(call: &mut Call<'_>, locked: bool, reason: Option<String>) -> Answer {
+fn set_lock(call: &mut Call<'_>, is_locked: bool, reason: Option<String>) -> Answer {
     if !call.can_push() {
         return Err(Reply::forbidden("Must have admin rights to Repository."));
     }
     let issue = call.issue_mut()?;
     let number = issue.number;
     issue.lock_reason = reason;
-    if issue.locked != locked {
-        issue.locked = locked;
+    if issue.is_locked != is_locked {
+        issue.is_locked = is_locked;
         let place = call.issue_place(number);
-        let what = if locked { "locked" } else { "unlocked" };
-        call.state.tell(place, what);
+        let change = if is_locked { "locked" } else { "unlocked" };
+        call.state.note_change(place, change);
     }
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }

@@ -11,12 +11,12 @@ use super::issues::{add_labels, invalid_labels, remove_label, set_labels};
 pub(super) fn list(call: Call<'_>) -> Answer {
     let repository = call.repository()?;
     let labels = repository.labels.iter();
-    let shown = labels.map(|label| json::label(&call.state.links, repository, label));
-    Ok(call.list(shown.collect()))
+    let objects = labels.map(|label| json::label(&call.state.links, repository, label));
+    Ok(call.list(objects.collect()))
 }
 
 pub(super) fn get(call: Call<'_>) -> Answer {
-    shown(&call, call.param("name")).map(Reply::ok)
+    label_object(&call, call.param("name")).map(Reply::ok)
 }
 
 pub(super) fn create(call: Call<'_>) -> Answer {
@@ -36,8 +36,8 @@ pub(super) fn create(call: Call<'_>) -> Answer {
     }
     call.state.create_label(&call.key, &name, color.trim_start_matches('#'), description);
     let place = call.place();
-    call.state.tell(place, format_args!("label {name} created"));
-    shown(&call, &name).map(Reply::created)
+    call.state.note_change(place, format_args!("label {name} created"));
+    label_object(&call, &name).map(Reply::created)
 }
 
 pub(super) fn of_issue(call: Call<'_>) -> Answer {
@@ -47,21 +47,21 @@ pub(super) fn of_issue(call: Call<'_>) -> Answer {
 }
 
 pub(super) fn add(mut call: Call<'_>) -> Answer {
-    let number = pushed(&call)?;
+    let number = issue_to_label(&call)?;
     let labels = labels_of(&call)?;
     add_labels(&mut call, number, &labels)?;
     all(&call)
 }
 
 pub(super) fn set(mut call: Call<'_>) -> Answer {
-    let number = pushed(&call)?;
+    let number = issue_to_label(&call)?;
     let labels = labels_of(&call)?;
     set_labels(&mut call, number, &labels)?;
     all(&call)
 }
 
 pub(super) fn remove(mut call: Call<'_>) -> Answer {
-    let number = pushed(&call)?;
+    let number = issue_to_label(&call)?;
     let label = call.param("name").to_owned();
     if !remove_label(&mut call, number, &label)? {
         let status = axum::http::StatusCode::NOT_FOUND;
@@ -71,13 +71,13 @@ pub(super) fn remove(mut call: Call<'_>) -> Answer {
 }
 
 pub(super) fn remove_all(mut call: Call<'_>) -> Answer {
-    let number = pushed(&call)?;
+    let number = issue_to_label(&call)?;
     set_labels(&mut call, number, &[])?;
     Ok(Reply::no_content())
 }
 
-/// The number of the issue, for those who may label it.
-fn pushed(call: &Call<'_>) -> Result<u64, Reply> {
+/// The number of the issue, for callers that may label it.
+fn issue_to_label(call: &Call<'_>) -> Result<u64, Reply> {
     let number = call.issue()?.number;
     match call.can_push() {
         true => Ok(number),
@@ -97,7 +97,7 @@ fn all(call: &Call<'_>) -> Answer {
     Ok(Reply::ok(Value::Array(labels)))
 }
 
-fn shown(call: &Call<'_>, name: &str) -> Result<Value, Reply> {
+fn label_object(call: &Call<'_>, name: &str) -> Result<Value, Reply> {
     let repository = call.repository()?;
     let label = repository.label(name).ok_or_else(Reply::not_found)?;
     Ok(json::label(&call.state.links, repository, label))

@@ -1,7 +1,7 @@
-//! The routes of the API, and the way of a request to the one that answers it.
+//! The routes of the API, and the way of a request to its route.
 //!
-//! The table in [`table`] is all there is: who adds a route adds a line there and a function
-//! in the module of its subject.
+//! [`table`] lists all routes: a new route is a line there and a function in the module of its
+//! subject.
 
 mod actions;
 pub(crate) mod apps;
@@ -34,23 +34,23 @@ use crate::token::{Caller, Level, TokenData};
 
 type Handler = fn(Call<'_>) -> Answer;
 
-/// Who may take a route.
+/// The callers that may take a route.
 #[derive(Debug, Clone, Copy)]
 enum Access {
-    /// Whoever asks. The route is not about a repository.
+    /// All callers. Some of these routes check the caller themselves.
     Anyone,
-    /// Who may read the repository, with one of these permissions if it is private.
+    /// Callers that may read the repository: with one of these permissions if it is private.
     Read(&'static [&'static str]),
-    /// Who has one of these permissions.
+    /// Callers with one of these permissions to write.
     Write(&'static [&'static str]),
-    /// Who has one of these permissions in the organization, to read.
+    /// Callers with one of these permissions in the organization, to read.
     Organization(&'static [&'static str]),
 }
 
 struct Route {
     access: Access,
     handler: Handler,
-    /// Whether it counts as creating content.
+    /// Whether GitHub counts it as the creation of content.
     creates: bool,
 }
 
@@ -63,7 +63,7 @@ const ACTIONS: &[&str] = &["actions"];
 const MEMBERS: &[&str] = &["members"];
 const ATTESTATIONS: &[&str] = &["attestations"];
 
-/// Every route: method, path, who may take it, and what answers.
+/// Every route: its method, path, access and handler.
 #[rustfmt::skip] // A table reads best with a line for each row.
 fn table() -> Vec<(Method, &'static str, Access, Handler)> {
     use Access::{Anyone, Organization, Read, Write};
@@ -75,7 +75,7 @@ fn table() -> Vec<(Method, &'static str, Access, Handler)> {
     vec![
         (GET, "/meta", Anyone, users::meta),
         (GET, "/rate_limit", Anyone, users::rate_limit),
-        (GET, "/user", Anyone, users::authenticated),
+        (GET, "/user", Anyone, users::current),
         (GET, "/users/{username}", Anyone, users::get),
         (POST, "/app/installations/{installation_id}/access_tokens", Anyone, apps::create_token),
         (GET, "/repos/{owner}/{repo}/installation", Anyone, apps::installation_of_repository),
@@ -144,7 +144,7 @@ fn table() -> Vec<(Method, &'static str, Access, Handler)> {
         (GET, "/repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs", Read(ACTIONS), runs::attempt_jobs),
         (POST, "/repos/{owner}/{repo}/actions/runs/{run_id}/cancel", Write(ACTIONS), runs::cancel),
         (POST, "/repos/{owner}/{repo}/actions/runs/{run_id}/rerun", Write(ACTIONS), runs::rerun),
-        (POST, "/repos/{owner}/{repo}/actions/runs/{run_id}/rerun-failed-jobs", Write(ACTIONS), runs::rerun_failed),
+        (POST, "/repos/{owner}/{repo}/actions/runs/{run_id}/rerun-failed-jobs", Write(ACTIONS), runs::rerun_failed_jobs),
         (GET, "/repos/{owner}/{repo}/actions/jobs/{job_id}", Read(ACTIONS), runs::job),
         (GET, "/repos/{owner}/{repo}/actions/jobs/{job_id}/logs", Read(ACTIONS), runs::job_log),
         (GET, "/repos/{owner}/{repo}/check-runs/{check_run_id}/annotations", Read(CHECKS), runs::annotations),
@@ -161,7 +161,7 @@ static ROUTES: LazyLock<matchit::Router<Vec<(Method, Route)>>> = LazyLock::new(|
         let creates =
             method == Method::POST && matches!(path.rsplit('/').next(), Some("issues" | "comments"));
         let route = Route { access, handler, creates };
-        match by_path.iter_mut().find(|(known, _)| *known == path) {
+        match by_path.iter_mut().find(|(other, _)| *other == path) {
             Some((_, methods)) => methods.push((method, route)),
             None => by_path.push((path, vec![(method, route)])),
         }
@@ -173,7 +173,7 @@ static ROUTES: LazyLock<matchit::Router<Vec<(Method, Route)>>> = LazyLock::new(|
     router
 });
 
-/// A request, read as far as it can be without the world.
+/// A request, before a look at the world.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) method: Method,
@@ -181,13 +181,13 @@ pub(crate) struct Request {
     pub(crate) query: String,
     pub(crate) authorization: Option<String>,
     pub(crate) accept: String,
-    /// Which part of the answer is asked for.
+    /// The header `range`.
     pub(crate) range: Option<String>,
     pub(crate) body: Vec<u8>,
 }
 
 impl Request {
-    /// The token that was sent, in any of the ways that GitHub accepts.
+    /// Its token, in any form that GitHub accepts.
     pub(crate) fn token(&self) -> Option<&str> {
         let header = self.authorization.as_deref()?;
         let (_, token) = header.split_once(' ').unwrap_or(("", header));
@@ -195,14 +195,14 @@ impl Request {
     }
 }
 
-/// Whether a replica has a part in the answer: in every read, and where a comment is looked for that gets a reaction.
+/// Whether a replica has a part in the answer: it answers each GET, and finds the comment for a new reaction.
 pub(crate) fn meets_lag(request: &Request) -> bool {
     let is_reaction = || request.path.contains("/issues/comments/") && request.path.ends_with("/reactions");
     request.method == Method::GET || request.method == Method::POST && is_reaction()
 }
 
-/// Answers a request, and changes the world as it asks. A GET finds what the world held
-/// `lag` ago; other requests find the present, but for what they look at first.
+/// Answers a request, with its effect. A GET finds the database of `lag` ago. Other requests find the present,
+/// except in the lookup that uses [`Call::lag`].
 pub(crate) fn answer(state: &mut State, request: &Request, lag: Duration) -> Reply {
     route(state, request, lag).unwrap_or_else(|refusal| refusal)
 }
@@ -214,16 +214,16 @@ fn route(state: &mut State, request: &Request, lag: Duration) -> Answer {
         return Err(Reply::forbidden("API rate limit exceeded"));
     }
     let path = path_by_name(state, &request.path)?;
-    let matched = ROUTES.at(&path).ok();
-    let found = matched.as_ref().and_then(|matched| {
-        let mut methods = matched.value.iter();
-        methods.find(|(method, _)| *method == request.method)
+    let path_match = ROUTES.at(&path).ok();
+    let method_and_route = path_match.as_ref().and_then(|path_match| {
+        let mut routes = path_match.value.iter();
+        routes.find(|(method, _)| *method == request.method)
     });
-    let (Some(matched), Some((_, route))) = (&matched, found) else {
+    let (Some(path_match), Some((_, route))) = (&path_match, method_and_route) else {
         return Err(unknown_route(state, request));
     };
     let params: Vec<(String, String)> =
-        matched.params.iter().map(|(name, value)| (name.to_owned(), decoded(value))).collect();
+        path_match.params.iter().map(|(name, value)| (name.to_owned(), decode(value))).collect();
     let key = reach(state, &caller, route.access, &params, request)?;
     if route.creates {
         admit_content(state, &caller)?;
@@ -235,7 +235,7 @@ fn route(state: &mut State, request: &Request, lag: Duration) -> Answer {
         Method::GET => lag,
         _ => Duration::ZERO,
     };
-    let body = parsed(&request.body)?;
+    let body = parse_body(&request.body)?;
     let (viewer, repository) = (caller.clone(), key.clone());
     let reply = state.lagging(lag_of_read, token.as_deref(), |state| {
         (route.handler)(Call {
@@ -267,8 +267,8 @@ fn authenticate(state: &State, request: &Request, now: DateTime<Utc>) -> Result<
     let Some(secret) = request.token() else {
         return Ok(Caller::Anonymous);
     };
-    if let Some(signed_in) = apps::signed_in(state, secret, now) {
-        return signed_in;
+    if let Some(app) = apps::sign_in(state, secret, now) {
+        return app;
     }
     match state.token(secret) {
         Some(token) if token.is_valid(now) => {
@@ -288,31 +288,31 @@ fn unknown_route(state: &mut State, request: &Request) -> Reply {
     Reply::refusal(StatusCode::NOT_IMPLEMENTED, message)
 }
 
-fn decoded(text: &str) -> String {
+fn decode(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-fn parsed(body: &[u8]) -> Result<Value, Reply> {
+fn parse_body(body: &[u8]) -> Result<Value, Reply> {
     if body.is_empty() {
         return Ok(Value::Null);
     }
     serde_json::from_slice(body).map_err(|_| Reply::refusal(StatusCode::BAD_REQUEST, "Problems parsing JSON"))
 }
 
-/// What a private member is to the repository, for those who may not know: `CONTRIBUTOR`.
+/// Replaces the association of a private member by `CONTRIBUTOR`, for callers that may not see the membership.
 fn hide_members(body: &mut Value, state: &State, viewer: &Caller, repository: &RepoKey) {
     match body {
         Value::Array(items) => {
             items.iter_mut().for_each(|item| hide_members(item, state, viewer, repository));
         }
-        Value::Object(object) if object.get("author_association").is_some_and(|is| is == "MEMBER") => {
+        Value::Object(object) if object.get("author_association").is_some_and(|it| it == "MEMBER") => {
             let author = object["user"]["login"].as_str().unwrap_or_default();
-            let sees = viewer
+            let sees_members = viewer
                 .secret()
                 .and_then(|secret| state.token(secret))
                 .is_some_and(|token| token.sees_members);
             let is_hidden = state.repository(repository).is_some_and(|repository| repository.hides(author));
-            if is_hidden && !sees && !viewer.is(author) {
+            if is_hidden && !sees_members && !viewer.is(author) {
                 object["author_association"] = "CONTRIBUTOR".into();
             }
         }
@@ -320,7 +320,7 @@ fn hide_members(body: &mut Value, state: &State, viewer: &Caller, repository: &R
     }
 }
 
-/// Finds the repository in the path, as far as the caller may see it and do what it wants.
+/// Finds the repository in the path, if the caller may see it and has the permission of the route.
 fn reach(
     state: &State,
     caller: &Caller,
@@ -329,8 +329,8 @@ fn reach(
     request: &Request,
 ) -> Result<RepoKey, Reply> {
     let param = |name: &str| {
-        let found = params.iter().find(|(key, _)| key == name);
-        found.map_or("", |(_, value)| value.as_str())
+        let pair = params.iter().find(|(key, _)| key == name);
+        pair.map_or("", |(_, value)| value.as_str())
     };
     let full_name = format!("{}/{}", param("owner"), param("repo"));
     let key = RepoKey::new(&full_name);
@@ -349,31 +349,31 @@ fn reach(
         return Err(elsewhere(state, &key, &full_name, request));
     };
     let token = caller.secret().and_then(|secret| state.token(secret));
-    if repository.private && !token.is_some_and(|token| token.reaches(&key)) {
+    if repository.is_private && !token.is_some_and(|token| token.reaches(&key)) {
         return Err(Reply::not_found());
     }
-    if repository.archived && level == Level::Write {
+    if repository.is_archived && level == Level::Write {
         return Err(Reply::forbidden("Repository was archived so is read-only."));
     }
-    if !repository.private && level == Level::Read {
+    if !repository.is_private && level == Level::Read {
         return Ok(key);
     }
-    let token = token.ok_or_else(nobody)?;
-    let granted = permissions.iter().any(|permission| token.may(&key, permission, level));
-    if granted {
+    let token = token.ok_or_else(unauthorized)?;
+    let has_permission = permissions.iter().any(|permission| token.may(&key, permission, level));
+    if has_permission {
         return Ok(key);
     }
     Err(accepted_permissions(inaccessible(token), access))
 }
 
-/// Finds out whether the caller may read something of an organization.
+/// Checks whether the caller has the permission of the route in an organization.
 fn reach_organization(
     state: &State,
     caller: &Caller,
     organization: &str,
     permissions: &'static [&'static str],
 ) -> Result<(), Reply> {
-    let token = caller.secret().and_then(|secret| state.token(secret)).ok_or_else(nobody)?;
+    let token = caller.secret().and_then(|secret| state.token(secret)).ok_or_else(unauthorized)?;
     let key = RepoKey::new(organization);
     if permissions.iter().any(|permission| token.may(&key, permission, Level::Read)) {
         return Ok(());
@@ -384,12 +384,12 @@ fn reach_organization(
     Err(accepted_permissions(inaccessible(token), Access::Organization(permissions)))
 }
 
-/// The answer for somebody without a token.
-fn nobody() -> Reply {
+/// The answer to a caller without a token.
+fn unauthorized() -> Reply {
     Reply::refusal(StatusCode::UNAUTHORIZED, "Requires authentication")
 }
 
-/// The answer where a token lacks a permission.
+/// The answer to a token without the permission.
 fn inaccessible(token: &TokenData) -> Reply {
     Reply::forbidden(match token.is_bot() {
         true => "Resource not accessible by integration",
@@ -397,7 +397,7 @@ fn inaccessible(token: &TokenData) -> Reply {
     })
 }
 
-/// The path with the name of its repository, if that goes by its id: `/repositories/101/issues`.
+/// The path with a name instead of the id of its repository: `/repositories/101/issues`.
 fn path_by_name(state: &State, path: &str) -> Result<String, Reply> {
     let Some(by_id) = path.strip_prefix("/repositories/") else { return Ok(path.to_owned()) };
     let (id, rest) = by_id.find('/').map_or((by_id, ""), |end| by_id.split_at(end));
@@ -406,9 +406,9 @@ fn path_by_name(state: &State, path: &str) -> Result<String, Reply> {
     Ok(format!("/repos/{full_name}{rest}"))
 }
 
-/// The answer where no repository is: a redirect to its id if one was renamed.
+/// The answer for a missing repository. A renamed one is a redirect to its id.
 fn elsewhere(state: &State, key: &RepoKey, full_name: &str, request: &Request) -> Reply {
-    let Some(renamed) = state.renamed_to(key) else {
+    let Some(renamed) = state.repository_by_old_name(key) else {
         return Reply::not_found();
     };
     let status = match request.method {
@@ -428,13 +428,13 @@ fn accepted_permissions(reply: Reply, access: Access) -> Reply {
         Access::Read(permissions) | Access::Organization(permissions) => (permissions, Level::Read),
         Access::Write(permissions) => (permissions, Level::Write),
     };
-    let accepted: Vec<String> =
+    let names: Vec<String> =
         permissions.iter().map(|permission| format!("{permission}={}", level.as_str())).collect();
     let name = HeaderName::from_static("x-accepted-github-permissions");
-    reply.header(name, accepted.join("; "))
+    reply.header(name, names.join("; "))
 }
 
-/// Holds who writes too much in a minute.
+/// Refuses a caller that creates too much content.
 fn admit_content(state: &mut State, caller: &Caller) -> Result<(), Reply> {
     let now = state.now();
     let Some(seconds) = state.limits.refuse_content(caller.secret(), now) else {

@@ -11,31 +11,31 @@ use super::comments;
 
 const CONTENTS: [&str; 8] = ["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"];
 
-/// Adds a reaction to an issue; one that is there already is the answer again.
+/// Adds a reaction to an issue. An existing one is the answer again.
 pub(super) fn create(mut call: Call<'_>) -> Answer {
     let number = call.issue()?.number;
     let (reaction, is_new) = react(&mut call, number, None)?;
-    Ok(answered(&call, &reaction, is_new))
+    Ok(reply_with(&call, &reaction, is_new))
 }
 
-/// The same for a comment.
+/// Adds a reaction to a comment.
 pub(super) fn create_for_comment(mut call: Call<'_>) -> Answer {
-    let (number, id) = comments::found(&call)?;
-    // The replica that is asked for the comment may lack it.
-    let is_known = call.state.lagging(call.lag, call.caller.secret(), |state| {
+    let (number, id) = comments::issue_and_id(&call)?;
+    // The replica that looks up the comment may lack it.
+    let exists = call.state.lagging(call.lag, call.caller.secret(), |state| {
         state.repository(&call.key).is_some_and(|repository| repository.issue_of_comment(id).is_some())
     });
-    if !is_known {
+    if !exists {
         return Err(Reply::not_found());
     }
     let (reaction, is_new) = react(&mut call, number, Some(id))?;
     if is_new {
         let place = call.issue_place(number);
         let Reaction { content, author, .. } = &reaction;
-        call.state.tell(place, format_args!("comment {id} got {content} from {author}"));
+        call.state.note_change(place, format_args!("comment {id} got {content} from {author}"));
     }
     call.note_comment(number, id);
-    Ok(answered(&call, &reaction, is_new))
+    Ok(reply_with(&call, &reaction, is_new))
 }
 
 fn react(call: &mut Call<'_>, number: u64, comment: Option<u64>) -> Result<(Reaction, bool), Reply> {
@@ -45,22 +45,22 @@ fn react(call: &mut Call<'_>, number: u64, comment: Option<u64>) -> Result<(Reac
         return Err(Reply::invalid(json!([problem])));
     }
     let login = call.caller.login().to_owned();
-    let reacted = call.state.react(&call.key, number, comment, &login, &content);
-    reacted.ok_or_else(Reply::not_found)
+    let reaction = call.state.react(&call.key, number, comment, &login, &content);
+    reaction.ok_or_else(Reply::not_found)
 }
 
-fn answered(call: &Call<'_>, reaction: &Reaction, is_new: bool) -> Reply {
+fn reply_with(call: &Call<'_>, reaction: &Reaction, is_new: bool) -> Reply {
     let object = json::reaction(&call.state.links, reaction);
     if is_new { Reply::created(object) } else { Reply::ok(object) }
 }
 
-/// The reactions to a comment, of one kind if the query names it.
+/// The reactions to a comment, or those of the kind in the query.
 pub(super) fn of_comment(call: Call<'_>) -> Answer {
-    let (number, id) = comments::found(&call)?;
+    let (number, id) = comments::issue_and_id(&call)?;
     let reactions = reactions(call.repository()?, number, id)?.iter();
-    let named =
+    let is_of_kind =
         |reaction: &&Reaction| call.query("content").is_none_or(|content| content == reaction.content);
-    let objects = reactions.filter(named).map(|reaction| json::reaction(&call.state.links, reaction));
+    let objects = reactions.filter(is_of_kind).map(|reaction| json::reaction(&call.state.links, reaction));
     Ok(call.list(objects.collect::<Vec<Value>>()))
 }
 
@@ -69,18 +69,18 @@ fn reactions(repository: &RepositoryData, number: u64, id: u64) -> Result<&[Reac
     comment.map(|comment| comment.reactions.as_slice()).ok_or_else(Reply::not_found)
 }
 
-/// Takes back a reaction of the account that asks.
+/// Deletes a reaction of the caller.
 pub(super) fn delete_of_comment(mut call: Call<'_>) -> Answer {
-    let (number, id) = comments::found(&call)?;
+    let (number, id) = comments::issue_and_id(&call)?;
     let reaction = call.number("reaction_id")?;
     let is_it = |one: &Reaction| one.id == reaction && call.caller.is(&one.author);
-    let found = reactions(call.repository()?, number, id)?.iter().position(is_it);
-    let index = found.ok_or_else(Reply::not_found)?;
+    let position = reactions(call.repository()?, number, id)?.iter().position(is_it);
+    let index = position.ok_or_else(Reply::not_found)?;
     let issue = call.repository_mut()?.issue_mut(number);
     let reactions = issue.and_then(|issue| issue.reactions_mut(Some(id))).ok_or_else(Reply::not_found)?;
     let Reaction { content, author, .. } = reactions.remove(index);
     let place = call.issue_place(number);
-    call.state.tell(place, format_args!("comment {id} lost {content} from {author}"));
+    call.state.note_change(place, format_args!("comment {id} lost {content} from {author}"));
     call.note_comment(number, id);
     Ok(Reply::no_content())
 }

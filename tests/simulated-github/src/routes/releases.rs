@@ -7,34 +7,34 @@ use crate::call::{Answer, Call, Reply};
 use crate::json;
 use crate::release::Release;
 
-/// The releases, the newest first; drafts for who may write.
+/// The releases, the newest first, with drafts for callers that may write.
 pub(super) fn list(call: Call<'_>) -> Answer {
     let releases = call.repository()?.releases.iter().rev();
-    let listed = releases.filter(|release| !release.draft || may_write(&call));
-    let listed: Result<Vec<Value>, Reply> = listed.map(|release| described(&call, release)).collect();
-    Ok(call.list(listed?))
+    let objects = releases.filter(|release| !release.draft || may_write(&call));
+    let objects: Result<Vec<Value>, Reply> = objects.map(|release| release_object(&call, release)).collect();
+    Ok(call.list(objects?))
 }
 
-/// The one with this number.
+/// The release with this id.
 pub(super) fn get(call: Call<'_>) -> Answer {
-    let release = found(&call)?;
-    described(&call, release).map(Reply::ok)
+    let release = release(&call)?;
+    release_object(&call, release).map(Reply::ok)
 }
 
-/// The newest one that is published.
+/// The newest published release, without prereleases.
 pub(super) fn latest(call: Call<'_>) -> Answer {
     let mut releases = call.repository()?.releases.iter().rev();
     let latest = releases.find(|release| !release.draft && !release.prerelease);
-    described(&call, latest.ok_or_else(Reply::not_found)?).map(Reply::ok)
+    release_object(&call, latest.ok_or_else(Reply::not_found)?).map(Reply::ok)
 }
 
-/// The published one of this tag.
+/// The published release of this tag.
 pub(super) fn of_tag(call: Call<'_>) -> Answer {
-    let release = published(&call, call.param("tag"))?.ok_or_else(Reply::not_found)?;
-    described(&call, release).map(Reply::ok)
+    let release = published_release(&call, call.param("tag"))?.ok_or_else(Reply::not_found)?;
+    release_object(&call, release).map(Reply::ok)
 }
 
-/// Creates a release, and its tag if that is not there and it is published.
+/// Creates a release, and the missing tag of a published one.
 pub(super) fn create(call: Call<'_>) -> Answer {
     let tag = call.required_text("tag_name")?;
     let target = call.text("target_commitish")?.unwrap_or_default();
@@ -43,7 +43,7 @@ pub(super) fn create(call: Call<'_>) -> Answer {
     if !is_tag {
         return Err(invalid("tag_name", "custom", Some("tag_name is not a valid tag")));
     }
-    if published(&call, &tag)?.is_some() {
+    if published_release(&call, &tag)?.is_some() {
         return Err(invalid("tag_name", "already_exists", None));
     }
     let body = call.text("body")?.unwrap_or_default();
@@ -63,36 +63,36 @@ pub(super) fn create(call: Call<'_>) -> Answer {
     };
     let id = call.state.add_release(&call.key.clone(), release).ok_or_else(Reply::not_found)?;
     let place = call.place();
-    call.state.tell(place, format_args!("release {tag} published"));
+    call.state.note_change(place, format_args!("release {tag} published"));
     let release = call.repository()?.releases.iter().find(|release| release.id == id);
-    let created = described(&call, release.ok_or_else(Reply::not_found)?)?;
-    let url = created["url"].as_str().unwrap_or_default().to_owned();
-    Ok(Reply::created(created).header(LOCATION, url))
+    let object = release_object(&call, release.ok_or_else(Reply::not_found)?)?;
+    let url = object["url"].as_str().unwrap_or_default().to_owned();
+    Ok(Reply::created(object).header(LOCATION, url))
 }
 
 /// Edits the title and the notes.
 pub(super) fn update(mut call: Call<'_>) -> Answer {
-    let id = found(&call)?.id;
+    let id = release(&call)?.id;
     let (name, body) = (call.text("name")?, call.text("body")?);
     let releases = &mut call.repository_mut()?.releases;
-    let release = releases.iter_mut().find(|release| release.id == id).ok_or_else(Reply::not_found)?;
-    let before = release.clone();
-    release.name = name.unwrap_or_else(|| before.name.clone());
-    release.body = body.unwrap_or_else(|| before.body.clone());
-    if *release != before {
+    let data = releases.iter_mut().find(|data| data.id == id).ok_or_else(Reply::not_found)?;
+    let before = data.clone();
+    data.name = name.unwrap_or_else(|| before.name.clone());
+    data.body = body.unwrap_or_else(|| before.body.clone());
+    if *data != before {
         let place = call.place();
-        call.state.tell(place, format_args!("release {} edited", before.tag));
+        call.state.note_change(place, format_args!("release {} edited", before.tag));
     }
-    described(&call, found(&call)?).map(Reply::ok)
+    release_object(&call, release(&call)?).map(Reply::ok)
 }
 
-fn found<'a>(call: &'a Call<'_>) -> Result<&'a Release, Reply> {
+fn release<'a>(call: &'a Call<'_>) -> Result<&'a Release, Reply> {
     let id = call.number("release_id")?;
     let release = call.repository()?.releases.iter().find(|release| release.id == id);
     release.filter(|release| !release.draft || may_write(call)).ok_or_else(Reply::not_found)
 }
 
-fn published<'a>(call: &'a Call<'_>, tag: &str) -> Result<Option<&'a Release>, Reply> {
+fn published_release<'a>(call: &'a Call<'_>, tag: &str) -> Result<Option<&'a Release>, Reply> {
     Ok(call.repository()?.releases.iter().find(|release| release.tag == tag && !release.draft))
 }
 
@@ -109,6 +109,6 @@ fn invalid(field: &str, code: &str, message: Option<&str>) -> Reply {
     Reply::invalid(json!([error]))
 }
 
-fn described(call: &Call<'_>, release: &Release) -> Result<Value, Reply> {
+fn release_object(call: &Call<'_>, release: &Release) -> Result<Value, Reply> {
     Ok(json::release(&call.state.links, call.repository()?, release))
 }

@@ -43,15 +43,15 @@ fn directory(call: &Call<'_>, git_ref: &str, path: &str, tree: &BTreeMap<String,
         let Some(rest) = file.strip_prefix(&inside) else {
             continue;
         };
-        let (name, deeper) = rest.split_once('/').map_or((rest, false), |(it, _)| (it, true));
-        let (size, sha) = match deeper {
+        let (name, is_deeper) = rest.split_once('/').map_or((rest, false), |(it, _)| (it, true));
+        let (size, sha) = match is_deeper {
             true => (0, String::new()),
             false => (text.len(), blob_sha(text)),
         };
         let entry = format!("{inside}{name}");
         let links = &call.state.links;
-        let shown = json::content(links, repository, git_ref, &entry, None, size, &sha);
-        entries.insert(entry, shown);
+        let object = json::content(links, repository, git_ref, &entry, None, size, &sha);
+        entries.insert(entry, object);
     }
     match entries.is_empty() {
         true => Err(Reply::not_found()),

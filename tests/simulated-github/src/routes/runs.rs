@@ -16,32 +16,31 @@ pub(super) fn list(call: Call<'_>) -> Answer {
 }
 
 pub(super) fn list_of_workflow(call: Call<'_>) -> Answer {
-    let workflow = super::actions::named(&call)?;
+    let workflow = super::actions::workflow(&call)?;
     list_where(&call, |run| run.workflow == workflow.file())
 }
 
-/// The runs that the query asks for, the newest first.
-fn list_where(call: &Call<'_>, of_interest: impl Fn(&Run) -> bool) -> Answer {
+/// The runs that fit the query, the newest first.
+fn list_where(call: &Call<'_>, is_in_list: impl Fn(&Run) -> bool) -> Answer {
     let repository = call.repository()?;
-    let wanted = |name: &str, value: &str| call.query(name).is_none_or(|it| it == value);
-    let created = call.query("created").map(Created::parse);
-    if let Some(None) = created {
+    let fits = |name: &str, value: &str| call.query(name).is_none_or(|it| it == value);
+    let span = call.query("created").map(Span::parse);
+    if let Some(None) = span {
         return Err(Reply::unprocessable("Invalid created"));
     }
-    let created = created.flatten();
+    let span = span.flatten();
     let status = |run: &Run| {
-        call.query("status")
-            .is_none_or(|wanted| run.status == wanted || run.conclusion.as_deref() == Some(wanted))
+        call.query("status").is_none_or(|it| run.status == it || run.conclusion.as_deref() == Some(it))
     };
     let runs = call
         .state
         .runs_of(&call.key)
         .rev()
-        .filter(|run| of_interest(run))
-        .filter(|run| wanted("event", &run.event) && wanted("branch", &run.git_ref))
-        .filter(|run| wanted("head_sha", &run.head_sha) && status(run))
+        .filter(|run| is_in_list(run))
+        .filter(|run| fits("event", &run.event) && fits("branch", &run.git_ref))
+        .filter(|run| fits("head_sha", &run.head_sha) && status(run))
         .filter(|run| call.query("actor").is_none_or(|it| same(it, &run.actor)))
-        .filter(|run| created.as_ref().is_none_or(|it| it.holds(run.created_at)))
+        .filter(|run| span.as_ref().is_none_or(|it| it.holds(run.created_at)))
         .map(|run| json::run(call.state, repository, run));
     Ok(call.counted_list("workflow_runs", runs.collect()))
 }
@@ -49,34 +48,34 @@ fn list_where(call: &Call<'_>, of_interest: impl Fn(&Run) -> bool) -> Answer {
 /// Whether a search index answers the request, as GitHub does for filtered lists of runs.
 pub(super) fn come_from_index(path: &str, query: &[(String, String)]) -> bool {
     const FILTERS: [&str; 6] = ["actor", "branch", "created", "event", "head_sha", "status"];
-    let filtered = query.iter().any(|(name, value)| FILTERS.contains(&name.as_str()) && !value.is_empty());
-    filtered && path.contains("/actions/") && path.ends_with("/runs")
+    let is_filtered = query.iter().any(|(name, value)| FILTERS.contains(&name.as_str()) && !value.is_empty());
+    is_filtered && path.contains("/actions/") && path.ends_with("/runs")
 }
 
 /// A span of time in GitHub's search syntax: `>=A`, `<A`, `A..B`, `A..*`, or a day or second.
-struct Created {
+struct Span {
     from: DateTime<Utc>,
     until: DateTime<Utc>,
 }
 
-impl Created {
+impl Span {
     fn parse(text: &str) -> Option<Self> {
         let (from, until) = (DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC);
         if let Some(rest) = text.strip_prefix(">=") {
-            return Some(Self { from: span(rest)?.0, until });
+            return Some(Self { from: bounds(rest)?.0, until });
         }
         if let Some(rest) = text.strip_prefix("<=") {
-            return Some(Self { from, until: span(rest)?.1 });
+            return Some(Self { from, until: bounds(rest)?.1 });
         }
         if let Some(rest) = text.strip_prefix('>') {
-            return Some(Self { from: span(rest)?.1, until });
+            return Some(Self { from: bounds(rest)?.1, until });
         }
         if let Some(rest) = text.strip_prefix('<') {
-            return Some(Self { from, until: span(rest)?.0 });
+            return Some(Self { from, until: bounds(rest)?.0 });
         }
         let (first, last) = text.split_once("..").unwrap_or((text, text));
-        let from = if first == "*" { from } else { span(first)?.0 };
-        let until = if last == "*" { until } else { span(last)?.1 };
+        let from = if first == "*" { from } else { bounds(first)?.0 };
+        let until = if last == "*" { until } else { bounds(last)?.1 };
         Some(Self { from, until })
     }
 
@@ -85,8 +84,8 @@ impl Created {
     }
 }
 
-/// The beginning of a day or second, and of the one after it.
-fn span(text: &str) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+/// The start of a day or second, and the start of the next one.
+fn bounds(text: &str) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
     if let Ok(date) = text.parse::<NaiveDate>() {
         let start = date.and_time(NaiveTime::MIN).and_utc();
         return Some((start, start.checked_add_days(Days::new(1))?));
@@ -96,31 +95,31 @@ fn span(text: &str) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
 }
 
 pub(super) fn get(call: Call<'_>) -> Answer {
-    let run = found(&call)?;
+    let run = run(&call)?;
     Ok(Reply::ok(json::run(call.state, call.repository()?, run)))
 }
 
 pub(super) fn attempt(call: Call<'_>) -> Answer {
-    let run = found_attempt(&call)?;
+    let run = run_attempt(&call)?;
     Ok(Reply::ok(json::run(call.state, call.repository()?, run)))
 }
 
 /// The run in the path.
-fn found<'a>(call: &'a Call<'_>) -> Result<&'a Run, Reply> {
+fn run<'a>(call: &'a Call<'_>) -> Result<&'a Run, Reply> {
     let id = call.number("run_id")?;
     let run = call.state.runs_of(&call.key).find(|run| run.id == id);
     run.ok_or_else(Reply::not_found)
 }
 
-fn found_attempt<'a>(call: &'a Call<'_>) -> Result<&'a Run, Reply> {
+fn run_attempt<'a>(call: &'a Call<'_>) -> Result<&'a Run, Reply> {
     let attempt = call.number("attempt_number")?;
-    let run = found(call)?.in_attempt(attempt);
+    let run = run(call)?.in_attempt(attempt);
     run.ok_or_else(Reply::not_found)
 }
 
-/// The jobs of the latest attempt, or with `filter=all` of every one.
+/// The jobs of the latest attempt, or with `filter=all` of all attempts.
 pub(super) fn jobs(call: Call<'_>) -> Answer {
-    let run = found(&call)?;
+    let run = run(&call)?;
     let earlier: &[Run] = match call.query("filter") {
         Some("all") => &run.earlier,
         _ => &[],
@@ -130,7 +129,7 @@ pub(super) fn jobs(call: Call<'_>) -> Answer {
 }
 
 pub(super) fn attempt_jobs(call: Call<'_>) -> Answer {
-    let attempt = found_attempt(&call)?;
+    let attempt = run_attempt(&call)?;
     jobs_of(&call, std::iter::once(attempt))
 }
 
@@ -143,11 +142,11 @@ fn jobs_of<'a>(call: &Call<'_>, attempts: impl Iterator<Item = &'a Run>) -> Answ
 
 /// The environments that jobs of the latest attempt wait for, each once.
 pub(super) fn pending_deployments(call: Call<'_>) -> Answer {
-    let mut listed: Vec<&str> = Vec::new();
+    let mut names: Vec<&str> = Vec::new();
     let mut pending = Vec::new();
-    for (job, environment) in found(&call)?.waiting() {
-        if !listed.contains(&&*environment.name) {
-            listed.push(&environment.name);
+    for (job, environment) in run(&call)?.waiting() {
+        if !names.contains(&&*environment.name) {
+            names.push(&environment.name);
             let may_approve = environment.is_reviewed_by(call.caller.login());
             let links = &call.state.links;
             pending.push(json::pending_deployment(links, &call.place(), job, environment, may_approve));
@@ -159,9 +158,9 @@ pub(super) fn pending_deployments(call: Call<'_>) -> Answer {
 /// The reviews of environments, in every attempt.
 pub(super) fn approvals(call: Call<'_>) -> Answer {
     let (links, place) = (&call.state.links, call.place());
-    let approvals = found(&call)?.approvals.iter();
-    let listed: Vec<Value> = approvals.map(|approval| json::approval(links, &place, approval)).collect();
-    Ok(Reply::ok(Value::from(listed)))
+    let approvals = run(&call)?.approvals.iter();
+    let objects: Vec<Value> = approvals.map(|approval| json::approval(links, &place, approval)).collect();
+    Ok(Reply::ok(Value::from(objects)))
 }
 
 pub(super) fn job(call: Call<'_>) -> Answer {
@@ -202,7 +201,7 @@ pub(super) fn annotations(call: Call<'_>) -> Answer {
 
 /// Cancels a run, at once.
 pub(super) fn cancel(call: Call<'_>) -> Answer {
-    let run = found(&call)?;
+    let run = run(&call)?;
     let id = run.id;
     if run.is_completed() {
         let message = "Cannot cancel a workflow run that is completed.";
@@ -211,7 +210,7 @@ pub(super) fn cancel(call: Call<'_>) -> Answer {
     let now = call.now;
     call.state.update_run(id, |run| run.finish("cancelled", now));
     let place = call.place();
-    call.state.tell(place, format_args!("run {id} cancelled"));
+    call.state.note_change(place, format_args!("run {id} cancelled"));
     Ok(Reply::json(StatusCode::ACCEPTED, json!({})))
 }
 
@@ -219,22 +218,21 @@ pub(super) fn rerun(call: Call<'_>) -> Answer {
     restart(call, |_| false)
 }
 
-/// Keeps the jobs that succeeded.
-pub(super) fn rerun_failed(call: Call<'_>) -> Answer {
+/// Starts another attempt, which keeps the successful jobs.
+pub(super) fn rerun_failed_jobs(call: Call<'_>) -> Answer {
     restart(call, |job| job.conclusion.as_deref() == Some("success"))
 }
 
 fn restart(call: Call<'_>, keep: impl Fn(&Job) -> bool) -> Answer {
-    let run = found(&call)?;
-    let id = run.id;
-    if !run.is_completed() {
+    let id = run(&call)?.id;
+    if !run(&call)?.is_completed() {
         let message = "This workflow is already running";
         return Err(Reply::forbidden(message));
     }
     let (now, by) = (call.now, call.caller.login().to_owned());
     call.state.update_run(id, |run| run.restart(&by, now, keep));
-    let attempt = found(&call)?.attempt;
+    let attempt = run(&call)?.attempt;
     let place = call.place();
-    call.state.tell(place, format_args!("run {id} started again (attempt {attempt})"));
+    call.state.note_change(place, format_args!("run {id} started again (attempt {attempt})"));
     Ok(Reply::created(json!({})))
 }

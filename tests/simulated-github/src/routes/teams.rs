@@ -1,4 +1,4 @@
-//! Teams of organizations: who is in them.
+//! Teams of organizations, with their members.
 
 use serde_json::Value;
 
@@ -6,12 +6,12 @@ use crate::call::{Answer, Call, Reply};
 use crate::json;
 use crate::team::{TeamData, TeamKey};
 
-/// The members, without those who are only invited.
+/// The members, without invited people.
 pub(super) fn members(call: Call<'_>) -> Answer {
     let role = call.query("role").filter(|role| *role != "all");
     let members = team(&call)?.members.iter();
-    let listed = members.filter(|one| one.state == "active" && role.is_none_or(|role| role == one.role));
-    let objects = listed.map(|one| json::team_member(&call.state.links, one));
+    let members = members.filter(|one| one.state == "active" && role.is_none_or(|role| role == one.role));
+    let objects = members.map(|one| json::team_member(&call.state.links, one));
     Ok(call.list(objects.collect::<Vec<Value>>()))
 }
 

@@ -177,15 +177,15 @@ async fn tour() -> World {
     world.push("acme/web", "main");
     let production = Environment::new("production").reviewer("dana").reviewer("acme/sre").wait_timer(30);
     world.add_job(run, Job::new("deploy").waiting_for(production));
-    let over = Job::new("lint").annotated("failure", "src/a.rs", 3, "Mismatched types").log("It broke");
-    world.add_job(run, over.concluded("failure"));
+    let lint = Job::new("lint").annotation("failure", "src/a.rs", 3, "Mismatched types").log("It broke");
+    world.add_job(run, lint.conclusion("failure"));
     let app = world.app("acme-release").installed_on("acme", &["issues: write"]);
     let now = world.now().timestamp();
-    let signed_in = key::sign(&json!({ "iat": now - 60, "exp": now + 540, "iss": app.client_id() }));
+    let jwt = key::sign(&json!({ "iat": now - 60, "exp": now + 540, "iss": app.client_id() }));
     for (method, uri, body) in REQUESTS {
         let token = match *uri {
             "/installation/token" => world.installation_tokens()[0].secret.clone(),
-            uri if uri.contains("installation") => signed_in.clone(),
+            uri if uri.contains("installation") => jwt.clone(),
             _ => "t".to_owned(),
         };
         let request = http::Request::builder()
@@ -200,11 +200,11 @@ async fn tour() -> World {
     world
 }
 
-/// The route that an exchange took.
-fn taken(exchange: &Exchange) -> Option<String> {
-    let matched = super::ROUTES.at(&exchange.path).ok()?;
+/// The route of an exchange.
+fn route(exchange: &Exchange) -> Option<String> {
+    let path_match = super::ROUTES.at(&exchange.path).ok()?;
     let mut template = exchange.path.clone();
-    for (name, value) in matched.params.iter() {
+    for (name, value) in path_match.params.iter() {
         let holds_slashes = name == "path" || name == "ref" && exchange.path.contains("/git/");
         let star = if holds_slashes { "*" } else { "" };
         template = template.replacen(&format!("/{value}"), &format!("/{{{star}{name}}}"), 1);
@@ -217,19 +217,19 @@ async fn every_route_of_the_table_is_driven() {
     let world = tour().await;
     let exchanges = world.exchanges();
     // A link to a log is a redirect.
-    let succeeded = exchanges.iter().filter(|it| it.status < Some(303));
-    let taken: Vec<String> = succeeded.filter_map(taken).collect();
+    let successes = exchanges.iter().filter(|it| it.status < Some(303));
+    let routes: Vec<String> = successes.filter_map(route).collect();
     let missing: Vec<String> = super::table()
         .iter()
         .map(|(method, path, _, _)| format!("{method} {path}"))
-        .filter(|route| !taken.contains(route))
+        .filter(|route| !routes.contains(route))
         .collect();
     assert_eq!(missing, Vec::<String>::new());
     world.assert_known_routes();
 }
 
 #[tokio::test]
-async fn every_answer_is_as_github_describes_it() {
+async fn every_answer_fits_the_description_of_github() {
     let Some(description) = description() else {
         return;
     };
@@ -238,15 +238,15 @@ async fn every_answer_is_as_github_describes_it() {
 }
 
 #[tokio::test]
-async fn the_description_finds_what_is_wrong_with_real_schemas() {
+async fn the_description_finds_wrong_fields_by_real_schemas() {
     let Some(description) = description() else {
         return;
     };
     let exchanges = tour().await.exchanges();
-    let created = exchanges.iter().find(|it| it.status == Some(201) && it.path.ends_with("/issues"));
-    let created = created.expect("the tour creates an issue");
-    let changed = |change: &dyn Fn(&mut Exchange)| {
-        let mut exchange = created.clone();
+    let creation = exchanges.iter().find(|it| it.status == Some(201) && it.path.ends_with("/issues"));
+    let creation = creation.expect("the tour creates an issue");
+    let places = |change: &dyn Fn(&mut Exchange)| {
+        let mut exchange = creation.clone();
         change(&mut exchange);
         let violations = description.check(&exchange).err().unwrap_or_default();
         violations.into_iter().map(|it| it.place).collect::<Vec<_>>()
@@ -256,21 +256,21 @@ async fn the_description_finds_what_is_wrong_with_real_schemas() {
         move |exchange: &mut Exchange| {
             if let Some(Value::Object(body)) = &mut exchange.response_body {
                 match &value {
-                    Value::String(gone) if gone == "(absent)" => body.remove(field),
+                    Value::String(text) if text == "(absent)" => body.remove(field),
                     value => body.insert(field.into(), value.clone()),
                 };
             }
         }
     };
-    assert_eq!(changed(&|_| ()), Vec::<String>::new());
-    assert_eq!(changed(&request(json!({ "title": ["x"] }))), ["request body /title"]);
-    assert_eq!(changed(&request(json!({ "title": "x", "labls": [] }))), ["request body /labls"]);
-    assert_eq!(changed(&response("title", json!("(absent)"))), ["response body"]);
-    assert_eq!(changed(&response("title", Value::Null)), ["response body /title"]);
-    assert_eq!(changed(&response("number", json!("1"))), ["response body /number"]);
-    assert!(!changed(&response("user", json!({}))).is_empty());
-    assert_eq!(changed(&response("user", Value::Null)), Vec::<String>::new());
-    assert_eq!(changed(&response("state_reason", json!("tired"))), ["response body /state_reason"]);
+    assert_eq!(places(&|_| ()), Vec::<String>::new());
+    assert_eq!(places(&request(json!({ "title": ["x"] }))), ["request body /title"]);
+    assert_eq!(places(&request(json!({ "title": "x", "labls": [] }))), ["request body /labls"]);
+    assert_eq!(places(&response("title", json!("(absent)"))), ["response body"]);
+    assert_eq!(places(&response("title", Value::Null)), ["response body /title"]);
+    assert_eq!(places(&response("number", json!("1"))), ["response body /number"]);
+    assert!(!places(&response("user", json!({}))).is_empty());
+    assert_eq!(places(&response("user", Value::Null)), Vec::<String>::new());
+    assert_eq!(places(&response("state_reason", json!("tired"))), ["response body /state_reason"]);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! People, and what GitHub tells of itself.
+//! People, and GitHub's facts about itself.
 
 use axum::http::StatusCode;
 use serde_json::json;
@@ -8,8 +8,8 @@ use crate::json;
 use crate::state::Ghes;
 use crate::token::{Caller, is_bot};
 
-/// Who a token belongs to. A GitHub App's installation is nobody.
-pub(super) fn authenticated(call: Call<'_>) -> Answer {
+/// The account of the token. GitHub refuses the token of an App.
+pub(super) fn current(call: Call<'_>) -> Answer {
     match &call.caller {
         Caller::Anonymous => Err(Reply::refusal(StatusCode::UNAUTHORIZED, "Requires authentication")),
         Caller::App { .. } => Err(Reply::forbidden("Resource not accessible by integration")),
@@ -34,7 +34,7 @@ pub(super) fn meta(call: Call<'_>) -> Answer {
     Ok(Reply::ok(meta))
 }
 
-/// What remains of the hour. Asking costs nothing.
+/// The rest of the hour. The request costs nothing.
 pub(super) fn rate_limit(call: Call<'_>) -> Answer {
     let now = call.now;
     let window = call.state.limits.window(call.caller.secret(), now);

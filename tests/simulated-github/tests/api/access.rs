@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Permissions of tokens.
 
 use crate::support::{anonymous, client, world};
 use serde_json::json;
@@ -8,13 +8,13 @@ async fn permissions_decide() {
     let world = world();
     world.token("none");
     world.token("reader").can("acme/hub", &["issues: read"]);
-    world.token("gone").can_everything().revoke();
+    world.token("revoked").can_everything().revoke();
     let new = json!({ "title": "x" });
     let hub = "/repos/acme/hub/issues";
     let web = "/repos/acme/web/issues";
     let cases = [
         ("unknown", "GET", web, 401),
-        ("gone", "GET", web, 401),
+        ("revoked", "GET", web, 401),
         ("none", "GET", hub, 404),
         ("none", "GET", web, 200),
         ("none", "POST", web, 403),
@@ -37,18 +37,18 @@ async fn without_a_token_public_things_can_be_read() {
     let github = anonymous(&world);
     assert_eq!(github.get("/repos/acme/web").await.status, 200);
     assert_eq!(github.get("/repos/acme/hub").await.status, 404);
-    let written = github.post("/repos/acme/web/issues", json!({ "title": "x" })).await;
-    assert_eq!(written.status, 401);
+    let answer = github.post("/repos/acme/web/issues", json!({ "title": "x" })).await;
+    assert_eq!(answer.status, 401);
 }
 
 #[tokio::test]
 async fn a_refusal_names_the_missing_permission() {
     let world = world();
     let path = "/repos/acme/web/issues";
-    let refused = client(&world, "t").post(path, json!({ "title": "x" })).await;
-    assert_eq!(refused.message(), "Resource not accessible by integration");
-    assert_eq!(refused.json()["status"], "403");
-    assert_eq!(refused.header("x-accepted-github-permissions"), "issues=write");
+    let refusal = client(&world, "t").post(path, json!({ "title": "x" })).await;
+    assert_eq!(refusal.message(), "Resource not accessible by integration");
+    assert_eq!(refusal.json()["status"], "403");
+    assert_eq!(refusal.header("x-accepted-github-permissions"), "issues=write");
 }
 
 #[tokio::test]
@@ -57,12 +57,12 @@ async fn a_renamed_repository_redirects() {
     world.rename("acme/web", "acme/site");
     let github = client(&world, "t");
     let id = github.get("/repos/acme/site").await.json()["id"].clone();
-    let found = github.get("/repos/acme/web/labels?per_page=1").await;
-    assert_eq!(found.status, 301);
+    let redirect = github.get("/repos/acme/web/labels?per_page=1").await;
+    assert_eq!(redirect.status, 301);
     let url = format!("https://api.github.com/repositories/{id}/labels?per_page=1");
-    assert_eq!(found.header("location"), url);
-    let sent = github.post("/repos/acme/web/dispatches", json!({})).await;
-    assert_eq!((sent.status, sent.message()), (307, "Moved Permanently".into()));
+    assert_eq!(redirect.header("location"), url);
+    let dispatch = github.post("/repos/acme/web/dispatches", json!({})).await;
+    assert_eq!((dispatch.status, dispatch.message()), (307, "Moved Permanently".into()));
     let event = json!({ "event_type": "release" });
     assert_eq!(github.post(&format!("/repositories/{id}/dispatches"), event).await.status, 204);
     world.rename("acme/site", "acme/place");
@@ -76,7 +76,7 @@ async fn a_renamed_repository_redirects() {
 #[tokio::test]
 async fn archived_repositories_are_read_only() {
     let world = world();
-    world.repository("acme/hub").archived();
+    world.repository("acme/hub").archive();
     let github = client(&world, "t");
     let path = "/repos/acme/hub/issues/1/comments";
     assert_eq!(github.post(path, json!({ "body": "x" })).await.status, 403);

@@ -7,16 +7,16 @@ use simulated_github::{Environment, Job};
 const DISPATCHES: &str = "/repos/acme/web/actions/workflows/release.yml/dispatches";
 
 #[tokio::test]
-async fn a_dispatch_starts_a_run_and_tells_it() {
+async fn a_dispatch_starts_a_run_and_answers_with_its_id() {
     let world = world();
-    let mut started = world.started();
+    let mut runs = world.started_runs();
     let body = json!({
         "ref": "refs/heads/main", "inputs": { "channel": "beta" }, "return_run_details": true,
     });
     let answer = client(&world, "t").post(DISPATCHES, body).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.json()["workflow_run_id"], 7001);
-    let run = started.recv().await.expect("the world still is");
+    let run = runs.recv().await.expect("the world exists");
     assert_eq!(run.inputs, *json!({ "channel": "beta", "draft": "false" }).as_object().expect("it is one"));
     assert_eq!(
         (run.id, run.name.as_str(), run.git_ref.as_str(), run.actor.as_str()),
@@ -26,7 +26,7 @@ async fn a_dispatch_starts_a_run_and_tells_it() {
 }
 
 #[tokio::test]
-async fn dispatches_that_cannot_be_are_refused() {
+async fn invalid_dispatches_are_refused() {
     let world = world();
     world.repository("acme/web").file(".github/workflows/ci.yml", "on: push");
     let off = ".github/workflows/off.yml";
@@ -55,11 +55,11 @@ async fn the_workflow_file_at_the_ref_decides() {
     let path = ".github/workflows/release.yml";
     world.repository("acme/web").branch("v1").file_on("v1", path, "on: workflow_dispatch");
     let github = client(&world, "t");
-    let none = github.post(DISPATCHES, json!({ "ref": "v1" })).await;
-    assert_eq!(none.status, 204);
-    let given = json!({ "ref": "v1", "inputs": { "channel": "beta" } });
-    let refused = github.post(DISPATCHES, given).await;
-    assert_eq!(refused.message(), r#"Unexpected inputs provided: ["channel"]"#);
+    let answer = github.post(DISPATCHES, json!({ "ref": "v1" })).await;
+    assert_eq!(answer.status, 204);
+    let body = json!({ "ref": "v1", "inputs": { "channel": "beta" } });
+    let refusal = github.post(DISPATCHES, body).await;
+    assert_eq!(refusal.message(), r#"Unexpected inputs provided: ["channel"]"#);
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn an_old_enterprise_server_knows_no_run_details() {
 }
 
 #[tokio::test]
-async fn a_repository_dispatch_starts_what_waits_for_its_type() {
+async fn a_repository_dispatch_starts_the_workflows_of_its_type() {
     let world = world();
     let github = client(&world, "t");
     for event_type in ["release", "other"] {
@@ -88,7 +88,7 @@ async fn a_repository_dispatch_starts_what_waits_for_its_type() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn runs_are_found_by_what_they_are() {
+async fn runs_are_found_by_their_fields() {
     let world = world();
     world.start_run("acme/web", "release.yml", "push");
     tokio::time::sleep(std::time::Duration::from_secs(60)).await;
@@ -107,8 +107,8 @@ async fn runs_are_found_by_what_they_are() {
         ("?created=2026-01-06..*", vec![]),
     ];
     for (query, expected) in cases {
-        let found = github.get(&format!("/repos/acme/web/actions/runs{query}")).await.json();
-        let runs = found["workflow_runs"].as_array().expect("it is a list");
+        let list = github.get(&format!("/repos/acme/web/actions/runs{query}")).await.json();
+        let runs = list["workflow_runs"].as_array().expect("it is a list");
         let ids: Vec<&Value> = runs.iter().map(|run| &run["id"]).collect();
         assert_eq!(ids, expected, "{query}");
     }
@@ -118,8 +118,8 @@ async fn runs_are_found_by_what_they_are() {
 async fn another_attempt_keeps_the_run_and_its_older_jobs() {
     let world = world();
     let id = world.start_run("acme/web", "release.yml", "push");
-    let built = Job::new("build").step("compile", "success").concluded("success");
-    world.add_job(id, built);
+    let build = Job::new("build").step("compile", "success").conclusion("success");
+    world.add_job(id, build);
     world.add_job(id, Job::new("publish").running());
     world.finish_run(id, "failure");
     let github = client(&world, "t");
@@ -145,7 +145,7 @@ async fn another_attempt_keeps_the_run_and_its_older_jobs() {
 async fn a_run_waits_for_its_environments_until_they_let_it_go() {
     let world = world();
     let id = world.start_run("acme/web", "release.yml", "push");
-    world.add_job(id, Job::new("build").concluded("success"));
+    world.add_job(id, Job::new("build").conclusion("success"));
     let production = Environment::new("production").reviewer("dana").reviewer("acme/sre");
     world.add_job(id, Job::new("deploy").waiting_for(production.clone()));
     world.add_job(id, Job::new("docs").waiting_for(production));
@@ -196,7 +196,7 @@ async fn files_are_read_at_a_branch_or_commit() {
 }
 
 #[tokio::test]
-async fn a_run_may_end_before_github_says_how_and_without_a_job_and_may_be_deleted() {
+async fn a_run_may_end_without_a_conclusion_or_a_job_and_may_be_deleted() {
     let world = world();
     let id = world.start_run("acme/web", "release.yml", "workflow_dispatch");
     let (github, path) = (client(&world, "t"), format!("/repos/acme/web/actions/runs/{id}"));

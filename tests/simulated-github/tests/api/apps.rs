@@ -1,4 +1,4 @@
-//! GitHub Apps: who they are, where they are installed, and what their tokens are good for.
+//! GitHub Apps: their signatures, their installations, and their tokens.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use simulated_github::{App, KeyForm, World, private_key};
 
 use crate::support::{Answer, client, world};
 
-/// A token that the App signs, valid from and until so many seconds from now.
-fn signed(world: &World, issuer: &str, from: i64, until: i64, key: KeyForm) -> String {
+/// A token that the App signs. It is valid between two moments, in seconds from now.
+fn jwt(world: &World, issuer: &str, from: i64, until: i64, key: KeyForm) -> String {
     let now = world.now().timestamp();
     let claims = json!({ "iat": now + from, "exp": now + until, "iss": issuer });
     let pem = private_key(key);
@@ -24,13 +24,13 @@ fn signed(world: &World, issuer: &str, from: i64, until: i64, key: KeyForm) -> S
 /// An App on `acme`, and a token that it signs.
 pub(crate) fn app(world: &World) -> (App, String) {
     let app = world.app("acme-release").installed_on("acme", &["issues: write", "actions: read"]);
-    let token = signed(world, &app.client_id(), -60, 540, KeyForm::Pkcs1);
+    let token = jwt(world, &app.client_id(), -60, 540, KeyForm::Pkcs1);
     (app, token)
 }
 
 /// The answer to the App's request for a token of its installation on `acme`.
-pub(crate) async fn mint(world: &World, signed: &str, body: Value) -> Answer {
-    let app = client(world, signed);
+pub(crate) async fn mint(world: &World, jwt: &str, body: Value) -> Answer {
+    let app = client(world, jwt);
     let id = app.get("/repos/acme/hub/installation").await.json()["id"].clone();
     app.post(&format!("/app/installations/{id}/access_tokens"), body).await
 }
@@ -50,7 +50,7 @@ async fn a_signature_is_good_for_ten_minutes_and_of_one_key() {
         (&id, -60, 540, KeyForm::Another, 401, "could not be decoded"),
         ("Iv1.nobody", -60, 540, KeyForm::Pkcs1, 404, "Integration not found"),
     ] {
-        let token = signed(&world, issuer, from, until, key);
+        let token = jwt(&world, issuer, from, until, key);
         let answer = client(&world, &token).get("/repos/acme/hub/installation").await;
         assert_eq!(answer.status, status, "{issuer} {from} {until}");
         assert!(answer.message().contains(says), "{}", answer.message());
@@ -77,13 +77,13 @@ async fn an_installation_is_found_by_its_owner_and_by_a_selected_repository() {
 }
 
 #[tokio::test]
-async fn a_token_reaches_what_it_was_limited_to() {
+async fn a_token_reaches_only_its_repositories_and_permissions() {
     let world = world();
-    let (app, signed) = app(&world);
+    let (app, token_of_app) = app(&world);
     let limits = json!({ "repositories": ["hub"], "permissions": { "issues": "read" } });
-    let minted = mint(&world, &signed, limits).await.json();
-    assert_eq!(minted["permissions"], json!({ "issues": "read", "metadata": "read" }));
-    let token = client(&world, minted["token"].as_str().expect("a token"));
+    let object = mint(&world, &token_of_app, limits).await.json();
+    assert_eq!(object["permissions"], json!({ "issues": "read", "metadata": "read" }));
+    let token = client(&world, object["token"].as_str().expect("a token"));
     assert_eq!(token.get("/repos/acme/hub/issues").await.status, 200);
     assert_eq!(token.post("/repos/acme/hub/issues", json!({ "title": "x" })).await.status, 403);
     assert_eq!(token.post("/repos/acme/web/issues", json!({ "title": "x" })).await.status, 403);
@@ -93,29 +93,29 @@ async fn a_token_reaches_what_it_was_limited_to() {
         (json!({ "permissions": { "actions": "write" } }), "permissions requested are not granted"),
         (json!({ "permissions": { "contents": "read" } }), "permissions requested are not granted"),
     ] {
-        let refused = mint(&world, &signed, body).await;
-        assert_eq!(refused.status, 422);
-        assert!(refused.message().contains(says), "{}", refused.message());
+        let refusal = mint(&world, &token_of_app, body).await;
+        assert_eq!(refusal.status, 422);
+        assert!(refusal.message().contains(says), "{}", refusal.message());
     }
     app.suspend("acme");
-    assert_eq!(mint(&world, &signed, json!({})).await.status, 403);
+    assert_eq!(mint(&world, &token_of_app, json!({})).await.status, 403);
     assert_eq!(token.get("/repos/acme/hub/issues").await.status, 403);
 }
 
 #[tokio::test]
 async fn a_token_ends_with_its_hour_or_when_it_is_revoked() {
     let world = world();
-    let (_, signed) = app(&world);
+    let (_, token_of_app) = app(&world);
     let mut tokens = Vec::new();
     for _ in 0..2 {
-        let minted = mint(&world, &signed, json!({})).await.json();
-        tokens.push(client(&world, minted["token"].as_str().expect("a token")));
+        let object = mint(&world, &token_of_app, json!({})).await.json();
+        tokens.push(client(&world, object["token"].as_str().expect("a token")));
     }
     let issues = "/repos/acme/hub/issues";
     assert_eq!(tokens[0].send("DELETE", "/installation/token", Value::Null).await.status, 204);
     assert_eq!((tokens[0].get(issues).await.status, tokens[1].get(issues).await.status), (401, 200));
-    let revoked: Vec<bool> = world.installation_tokens().iter().map(|token| token.revoked).collect();
-    assert_eq!(revoked, [true, false]);
+    let flags: Vec<bool> = world.installation_tokens().iter().map(|token| token.is_revoked).collect();
+    assert_eq!(flags, [true, false]);
     world.advance(Duration::from_secs(3_601));
     assert_eq!(tokens[1].get(issues).await.status, 401);
     assert_eq!(client(&world, "t").send("DELETE", "/installation/token", Value::Null).await.status, 403);

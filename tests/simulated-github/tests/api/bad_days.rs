@@ -34,7 +34,7 @@ async fn a_fault_happens_before_or_after_the_effect() {
 async fn latency_passes_on_both_sides_of_the_effect() {
     let world = world();
     world.latency(|_, _| Duration::from_secs(10));
-    let sent = tokio::spawn({
+    let request = tokio::spawn({
         let github = client(&world, "t");
         async move { github.post(COMMENTS, json!({ "body": "x" })).await.status }
     });
@@ -42,8 +42,8 @@ async fn latency_passes_on_both_sides_of_the_effect() {
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(comments(), 0);
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!((comments(), sent.is_finished()), (1, false));
-    assert_eq!(sent.await.ok(), Some(201));
+    assert_eq!((comments(), request.is_finished()), (1, false));
+    assert_eq!(request.await.ok(), Some(201));
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,8 +51,8 @@ async fn a_request_takes_effect_even_if_its_client_gives_up() {
     let world = world();
     world.fault(Fault::on("POST", GLOB).then(Kind::Latency(Duration::from_secs(60))));
     let github = client(&world, "t");
-    let sent = github.post(COMMENTS, json!({ "body": "x" }));
-    assert!(tokio::time::timeout(Duration::from_secs(5), sent).await.is_err());
+    let request = github.post(COMMENTS, json!({ "body": "x" }));
+    assert!(tokio::time::timeout(Duration::from_secs(5), request).await.is_err());
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(world.issue_view("acme/hub", 1).comments.len(), 1);
     assert_eq!(world.exchanges()[0].status, None);
@@ -94,16 +94,16 @@ async fn too_much_content_in_a_minute_is_refused() {
     let body = json!({ "body": "x" });
     assert_eq!(github.post(COMMENTS, body.clone()).await.status, 201);
     assert_eq!(github.post(COMMENTS, body.clone()).await.status, 201);
-    let refused = github.post(COMMENTS, body.clone()).await;
-    assert_eq!(refused.status, 403);
-    let wait: u64 = refused.header("retry-after").parse().expect("it is a number");
+    let refusal = github.post(COMMENTS, body.clone()).await;
+    assert_eq!(refusal.status, 403);
+    let wait: u64 = refusal.header("retry-after").parse().expect("it is a number");
     tokio::time::sleep(Duration::from_secs(wait)).await;
     assert_eq!(github.post(COMMENTS, body).await.status, 201);
     assert_eq!(world.content_creations().len(), 3);
 }
 
 #[tokio::test]
-async fn what_has_not_changed_is_not_sent_again_and_costs_nothing() {
+async fn an_unchanged_answer_is_not_sent_again_and_costs_nothing() {
     let world = world();
     let first = client(&world, "t").get("/repos/acme/web").await;
     let again = client(&world, "t").header("if-none-match", first.header("etag"));

@@ -26,9 +26,9 @@ async fn a_commit_is_found_by_branch_tag_and_hash() {
         ("release%2F1.x", &first),
         (&first, &first),
     ];
-    for (named, sha) in cases {
-        let answer = github.get(&format!("{COMMITS}/{named}?per_page=1")).await;
-        assert_eq!((answer.status, &answer.json()["sha"]), (200, &json!(sha)), "{named}");
+    for (name, sha) in cases {
+        let answer = github.get(&format!("{COMMITS}/{name}?per_page=1")).await;
+        assert_eq!((answer.status, &answer.json()["sha"]), (200, &json!(sha)), "{name}");
     }
     let commit = github.get(&format!("{COMMITS}/main")).await.json();
     assert_eq!(commit["parents"][0]["sha"], first);
@@ -52,10 +52,10 @@ async fn a_push_moves_one_branch_and_keeps_its_files() {
 async fn a_ref_that_is_not_there_has_no_commit() {
     let world = world();
     let github = client(&world, "t");
-    for named in ["v9", "heads%2Fnothing", "tags%2Fmain", "c0ffee5ca1ab1ec0ffee5ca1ab1ec0ffee5ca1ab"] {
-        let answer = github.get(&format!("{COMMITS}/{named}")).await;
-        let name = named.replace("%2F", "/");
-        assert_eq!((answer.status, answer.message()), (422, format!("No commit found for SHA: {name}")));
+    for name in ["v9", "heads%2Fnothing", "tags%2Fmain", "c0ffee5ca1ab1ec0ffee5ca1ab1ec0ffee5ca1ab"] {
+        let answer = github.get(&format!("{COMMITS}/{name}")).await;
+        let text = name.replace("%2F", "/");
+        assert_eq!((answer.status, answer.message()), (422, format!("No commit found for SHA: {text}")));
     }
     assert_eq!(github.get("/repos/acme/nothing/commits/main").await.status, 404);
 }
@@ -67,13 +67,13 @@ async fn commits_of_a_private_repository_take_a_permission() {
     world.token("starter").can("acme/web", &["actions: write"]);
     world.token("stranger").can("acme/hub", &["contents: read"]);
     assert_eq!(client(&world, "t").get(&format!("{COMMITS}/main")).await.status, 200);
-    let refused = client(&world, "starter").get(&format!("{COMMITS}/main")).await;
-    assert_eq!((refused.status, refused.header("x-accepted-github-permissions")), (403, "contents=read"));
+    let refusal = client(&world, "starter").get(&format!("{COMMITS}/main")).await;
+    assert_eq!((refusal.status, refusal.header("x-accepted-github-permissions")), (403, "contents=read"));
     assert_eq!(client(&world, "stranger").get(&format!("{COMMITS}/main")).await.status, 404);
 }
 
 #[tokio::test]
-async fn a_run_keeps_the_commit_at_which_it_was_started() {
+async fn a_run_keeps_its_commit() {
     let world = world();
     let github = client(&world, "t");
     let start = async || {

@@ -6,7 +6,7 @@ use simulated_github::{Fault, Kind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Sends one request on a connection of its own and returns all that comes back.
+/// Sends one request on its own connection, and returns all bytes of the answer.
 async fn raw(url: &str, method: &str, path: &str, body: &str) -> String {
     let host = url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(host).await.expect("the server listens");
@@ -17,7 +17,7 @@ async fn raw(url: &str, method: &str, path: &str, body: &str) -> String {
     );
     stream.write_all(request.as_bytes()).await.expect("the server reads");
     let mut answer = String::new();
-    // A broken connection is an answer too.
+    // A test may expect a broken connection.
     let _ = stream.read_to_string(&mut answer).await;
     answer
 }
@@ -49,8 +49,8 @@ async fn people_see_the_issue_as_a_page() {
     world.comment("acme/hub", 1, "acme-release[bot]", "- [x] built");
     let server = world.serve().await.expect("a port is free");
     let page = raw(&server.url(), "GET", "/acme/hub/issues/1?refresh=2", "").await;
-    for expected in ["text/html", "Release 1.4.0", "checkbox", "bot</span>", "refresh content=2"] {
-        assert!(page.contains(expected), "{expected} is not in {page}");
+    for text in ["text/html", "Release 1.4.0", "checkbox", "bot</span>", "refresh content=2"] {
+        assert!(page.contains(text), "{text} is not in {page}");
     }
     assert!(world.exchanges().is_empty());
 }
@@ -71,16 +71,16 @@ async fn scripts_play_the_runner() {
 }
 
 #[tokio::test]
-async fn scripts_learn_what_the_requests_came_to() {
+async fn scripts_read_the_sums_of_all_requests() {
     let world = world();
     let server = world.serve().await.expect("a port is free");
     raw(&server.url(), "POST", "/repos/acme/hub/issues/1/comments", r#"{"body":"x"}"#).await;
     raw(&server.url(), "GET", "/repos/acme/hub/issues/1/comments", "").await;
     let answer = raw(&server.url(), "GET", "/_simulation/limits", "").await;
     let (_, limits) = answer.split_once("\r\n\r\n").expect("the answer has a body");
-    let expected = json!({
+    let sums = json!({
         "points": 6, "creations": 1, "most_points_a_minute": 6, "most_creations_a_minute": 1,
         "most_at_once": 1, "refused": 0,
     });
-    assert_eq!(serde_json::from_str::<Value>(limits).ok(), Some(expected));
+    assert_eq!(serde_json::from_str::<Value>(limits).ok(), Some(sums));
 }

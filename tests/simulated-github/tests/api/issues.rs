@@ -9,7 +9,7 @@ const ISSUE: &str = "/repos/acme/hub/issues/1";
 const COMMENTS: &str = "/repos/acme/hub/issues/1/comments";
 
 #[tokio::test]
-async fn the_story_tells_what_took_effect() {
+async fn the_story_has_a_line_for_each_effect() {
     let world = world();
     let github = client(&world, "t");
     let new = json!({ "title": "Release 1.5.0", "labels": ["release"], "assignees": ["alice"] });
@@ -19,9 +19,9 @@ async fn the_story_tells_what_took_effect() {
     github.patch(comment, json!({ "body": "Done" })).await;
     github.patch(comment, json!({ "body": "Done" })).await;
     github.send("PUT", &format!("{comment}/pin"), Value::Null).await;
-    let closed = json!({ "state": "closed", "state_reason": "duplicate" });
-    github.patch("/repos/acme/hub/issues/2", closed).await;
-    let expected = "\
+    let body = json!({ "state": "closed", "state_reason": "duplicate" });
+    github.patch("/repos/acme/hub/issues/2", body).await;
+    let story = "\
 acme/hub#2  opened by acme-release[bot]: Release 1.5.0
 acme/hub#2  labelled release
 acme/hub#2  assigned alice
@@ -29,7 +29,7 @@ acme/hub#1  comment 1001 added
 acme/hub#1  comment 1001 edited
 acme/hub#1  comment 1001 pinned
 acme/hub#2  closed as duplicate";
-    assert_eq!(world.story(), expected);
+    assert_eq!(world.story(), story);
     let effective: Vec<bool> = world.exchanges().iter().map(|it| it.effective).collect();
     assert_eq!(effective, [true, true, true, false, true, true]);
 }
@@ -64,7 +64,7 @@ async fn since_counts_edits_to_the_whole_second() {
 }
 
 #[tokio::test]
-async fn authors_are_told_with_what_they_are_to_the_repository() {
+async fn authors_have_their_association_with_the_repository() {
     let world = world();
     world.comment("acme/hub", 1, "mallory", "x");
     world.comment("acme/hub", 1, "alice", "x");
@@ -80,14 +80,14 @@ async fn without_push_access_labels_and_assignees_are_dropped_in_silence() {
     let world = world();
     world.token("t").without_push("acme/hub");
     let new = json!({ "title": "x", "labels": ["release"], "assignees": ["nobody"] });
-    let created = client(&world, "t").post(ISSUES, new).await;
-    assert_eq!(created.status, 201);
+    let answer = client(&world, "t").post(ISSUES, new).await;
+    assert_eq!(answer.status, 201);
     let issue = world.issue_view("acme/hub", 2);
     assert!(issue.labels.is_empty() && issue.assignees.is_empty());
 }
 
 #[tokio::test]
-async fn issues_that_cannot_be_are_refused() {
+async fn invalid_issues_are_refused() {
     let world = world();
     let github = client(&world, "t");
     let cases = [
@@ -108,12 +108,12 @@ async fn a_label_has_fifty_characters_at_most_and_the_refusal_of_an_issue_names_
     let world = world();
     let github = client(&world, "t");
     let (fits, long) = ("x".repeat(50), "x".repeat(51));
-    let refused = github.post(ISSUES, json!({ "title": "x", "labels": [fits, long] })).await;
+    let refusal = github.post(ISSUES, json!({ "title": "x", "labels": [fits, long] })).await;
     let problem = json!([{ "value": long, "resource": "Label", "field": "name", "code": "invalid" }]);
-    assert_eq!((refused.status, &refused.json()["errors"]), (422, &problem));
+    assert_eq!((refusal.status, &refusal.json()["errors"]), (422, &problem));
     assert_eq!(github.post(&format!("{ISSUE}/labels"), json!({ "labels": [long] })).await.status, 422);
-    let refused = github.post("/repos/acme/hub/labels", json!({ "name": long })).await;
-    let reason = &refused.json()["errors"][0]["message"];
+    let refusal = github.post("/repos/acme/hub/labels", json!({ "name": long })).await;
+    let reason = &refusal.json()["errors"][0]["message"];
     assert_eq!(reason, "name is too long (maximum is 50 characters)");
     assert_eq!(github.post(ISSUES, json!({ "title": "x", "labels": [fits] })).await.status, 201);
 }
@@ -123,11 +123,11 @@ async fn an_over_long_body_update_answers_200_and_keeps_the_old_text() {
     let world = world();
     let github = client(&world, "t");
     let long = json!({ "body": "x".repeat(65_537) });
-    let updated = github.patch(ISSUE, long.clone()).await;
-    assert_eq!((updated.status, &updated.json()["body"]), (200, &json!("Ready?")));
-    let refused = github.post(COMMENTS, long).await;
-    assert_eq!(refused.status, 422);
-    let problem = &refused.json()["errors"][0]["message"];
+    let answer = github.patch(ISSUE, long.clone()).await;
+    assert_eq!((answer.status, &answer.json()["body"]), (200, &json!("Ready?")));
+    let refusal = github.post(COMMENTS, long).await;
+    assert_eq!(refusal.status, 422);
+    let problem = &refusal.json()["errors"][0]["message"];
     assert_eq!(problem, "body is too long (maximum is 65536 characters)");
 }
 
@@ -137,14 +137,14 @@ async fn a_locked_conversation_takes_comments_of_people_with_push_access_only() 
     world.token("p").acts_as("alice").can("acme/hub", &["issues: write"]);
     world.lock_issue("acme/hub", 1);
     let body = json!({ "body": "x" });
-    let refused = client(&world, "t").post(COMMENTS, body.clone()).await;
-    assert_eq!(refused.status, 403);
-    assert_eq!(refused.message(), "Unable to create comment because issue is locked.");
+    let refusal = client(&world, "t").post(COMMENTS, body.clone()).await;
+    assert_eq!(refusal.status, 403);
+    assert_eq!(refusal.message(), "Unable to create comment because issue is locked.");
     assert_eq!(client(&world, "p").post(COMMENTS, body).await.status, 201);
 }
 
 #[tokio::test]
-async fn deleted_and_transferred_issues_say_so() {
+async fn deleted_issues_are_gone_and_transferred_ones_redirect() {
     let world = world();
     world.repository("acme/other").private();
     world.token("t").can("acme/other", &["issues: write"]);
@@ -153,11 +153,11 @@ async fn deleted_and_transferred_issues_say_so() {
     let number = world.transfer_issue("acme/hub", 2, "acme/other");
     let github = client(&world, "t");
     assert_eq!(github.get(ISSUE).await.status, 410);
-    let moved = github.get("/repos/acme/hub/issues/2").await;
-    assert_eq!(moved.status, 301);
+    let redirect = github.get("/repos/acme/hub/issues/2").await;
+    assert_eq!(redirect.status, 301);
     let id = github.get("/repos/acme/other").await.json()["id"].clone();
     let url = format!("https://api.github.com/repositories/{id}/issues/{number}");
-    assert_eq!(moved.header("location"), url);
+    assert_eq!(redirect.header("location"), url);
     assert_eq!(github.get("/repos/acme/hub/issues/2/comments").await.status, 404);
 }
 
@@ -183,13 +183,13 @@ async fn issues_are_found_by_state_labels_and_people() {
         ("?state=all&assignee=none", vec![2]),
     ];
     for (query, expected) in cases {
-        let found = github.get(&format!("{ISSUES}{query}")).await;
-        assert_eq!(found.each("number"), expected, "{query}");
+        let list = github.get(&format!("{ISSUES}{query}")).await;
+        assert_eq!(list.each("number"), expected, "{query}");
     }
 }
 
 #[tokio::test]
-async fn an_enterprise_server_of_old_pins_no_comments() {
+async fn an_old_enterprise_server_pins_no_comments() {
     let world: World = world();
     let id = world.comment("acme/hub", 1, "alice", "x");
     let github = client(&world, "t");
@@ -205,21 +205,21 @@ async fn an_issue_takes_2500_comments() {
     let world = world();
     world.comments("acme/hub", 1, "alice", 2_499);
     let github = client(&world, "t");
-    let added = github.post(COMMENTS, json!({ "body": "the last one" })).await;
-    assert_eq!(added.status, 201);
-    let refused = github.post(COMMENTS, json!({ "body": "one too many" })).await;
-    assert_eq!(refused.status, 403);
-    assert_eq!(refused.message(), "Commenting is disabled on issues with more than 2500 comments");
+    let last = github.post(COMMENTS, json!({ "body": "the last one" })).await;
+    assert_eq!(last.status, 201);
+    let refusal = github.post(COMMENTS, json!({ "body": "one too many" })).await;
+    assert_eq!(refusal.status, 403);
+    assert_eq!(refusal.message(), "Commenting is disabled on issues with more than 2500 comments");
     assert_eq!(world.issue_view("acme/hub", 1).comments.len(), 2_500);
 
-    let comment = format!("/repos/acme/hub/issues/comments/{}", added.json()["id"]);
+    let comment = format!("/repos/acme/hub/issues/comments/{}", last.json()["id"]);
     assert_eq!(github.patch(&comment, json!({ "body": "edited" })).await.status, 200);
     assert_eq!(github.send("DELETE", &comment, Value::Null).await.status, 204);
     assert_eq!(github.post(COMMENTS, json!({ "body": "again" })).await.status, 201);
 }
 
 #[tokio::test]
-async fn a_comment_that_a_person_has_hidden_says_why() {
+async fn a_hidden_comment_has_a_reason() {
     let world = world();
     let id = world.comment("acme/hub", 1, "alice", "x");
     let path = format!("/repos/acme/hub/issues/comments/{id}");

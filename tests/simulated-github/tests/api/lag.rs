@@ -13,8 +13,8 @@ const RUNS: &str = "/repos/acme/web/actions/runs";
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A world of which every answer is ten seconds old.
-fn lagging() -> World {
+/// A world whose answers are all ten seconds old.
+fn lagging_world() -> World {
     let world = world();
     world.lag(|_, _| 10 * SECOND);
     world
@@ -26,8 +26,8 @@ fn ids(runs: &Answer) -> Vec<Value> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_old_answer_lacks_what_was_written_since() {
-    let world = lagging();
+async fn an_old_answer_lacks_newer_writes() {
+    let world = lagging_world();
     let github = client(&world, "t");
     let id = world.comment("acme/hub", 1, "alice", "first");
     let number = world.issue("acme/hub", "Another", "", "alice");
@@ -49,7 +49,7 @@ async fn an_old_answer_lacks_what_was_written_since() {
 
 #[tokio::test(start_paused = true)]
 async fn runs_and_files_are_old_too() {
-    let world = lagging();
+    let world = lagging_world();
     let github = client(&world, "t");
     world.repository("acme/web").file("a.txt", "one");
     let id = world.start_run("acme/web", "release.yml", "push");
@@ -72,19 +72,19 @@ async fn runs_and_files_are_old_too() {
 
 #[tokio::test(start_paused = true)]
 async fn writes_act_on_the_present_and_survive_an_old_answer() {
-    let world = lagging();
+    let world = lagging_world();
     let github = client(&world, "t");
-    let added = github.post(COMMENTS, json!({ "body": "first" })).await.json();
-    let comment = format!("/repos/acme/hub/issues/comments/{}", added["id"]);
-    let edited = github.patch(&comment, json!({ "body": "second" })).await;
-    assert_eq!((edited.status, &edited.json()["body"]), (200, &json!("second")));
+    let object = github.post(COMMENTS, json!({ "body": "first" })).await.json();
+    let comment = format!("/repos/acme/hub/issues/comments/{}", object["id"]);
+    let answer = github.patch(&comment, json!({ "body": "second" })).await;
+    assert_eq!((answer.status, &answer.json()["body"]), (200, &json!("second")));
     assert_eq!(github.get(&comment).await.status, 404);
     assert_eq!(world.issue_view("acme/hub", 1).comments[0].body, "second");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_may_ask_and_what_time_it_is_are_of_the_present() {
-    let world = lagging();
+async fn permissions_and_the_date_are_of_the_present() {
+    let world = lagging_world();
     let github = client(&world, "new");
     assert_eq!(github.get(COMMENTS).await.status, 401);
     world.token("new").can("acme/hub", &["issues: read"]);
@@ -107,15 +107,15 @@ async fn each_answer_has_a_lag_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_old_answer_may_hold_what_its_own_reader_wrote() {
-    let world = lagging();
+async fn an_old_answer_may_have_the_writes_of_its_reader() {
+    let world = lagging_world();
     world.lag_shows_own_writes(true);
     world.token("other").can("acme/hub", &["issues: write"]);
     let (mine, other) = (client(&world, "t"), client(&world, "other"));
     let before = world.comment("acme/hub", 1, "alice", "before");
     sleep(10 * SECOND).await;
 
-    let created = mine.post(COMMENTS, json!({ "body": "mine" })).await.json();
+    let object = mine.post(COMMENTS, json!({ "body": "mine" })).await.json();
     other.post(COMMENTS, json!({ "body": "theirs" })).await;
     let path = format!("/repos/acme/hub/issues/comments/{before}");
     mine.patch(&path, json!({ "body": "edited" })).await;
@@ -126,7 +126,7 @@ async fn an_old_answer_may_hold_what_its_own_reader_wrote() {
     assert_eq!(other.get(COMMENTS).await.each("body"), ["before", "theirs"]);
     assert_eq!(other.get(ISSUES).await.each("title"), ["Release 1.4.0"]);
 
-    let path = format!("/repos/acme/hub/issues/comments/{}", created["id"]);
+    let path = format!("/repos/acme/hub/issues/comments/{}", object["id"]);
     mine.send("DELETE", &path, Value::Null).await;
     assert_eq!(mine.get(COMMENTS).await.each("body"), ["edited"]);
 }
@@ -140,16 +140,16 @@ async fn only_filtered_lists_of_runs_come_from_the_index() {
     let of_workflow = "/repos/acme/web/actions/workflows/release.yml/runs";
     assert_eq!(ids(&github.get(RUNS).await), [id]);
     assert_eq!(ids(&github.get(of_workflow).await), [id]);
-    let filtered = [
+    let lists = [
         format!("{RUNS}?event=push"),
         format!("{RUNS}?created=%3E2026-01-01"),
         format!("{of_workflow}?branch=main"),
     ];
-    for list in &filtered {
+    for list in &lists {
         assert_eq!(ids(&github.get(list).await), [] as [Value; 0], "{list}");
     }
     sleep(60 * SECOND).await;
-    for list in &filtered {
+    for list in &lists {
         assert_eq!(ids(&github.get(list).await), [id], "{list}");
     }
 }

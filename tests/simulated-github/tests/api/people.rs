@@ -1,4 +1,4 @@
-//! People: what they are to a repository, and the events that their comments bring about.
+//! People: their roles in a repository, and the events of their comments.
 
 use crate::support::{client, world};
 use serde_json::{Value, json};
@@ -37,12 +37,12 @@ async fn a_permission_is_the_old_word_for_a_role() {
     }
     let answer = github.get("/repos/acme/web/collaborators/mallory/permission").await.json();
     assert_eq!([&answer["permission"], &answer["role_name"]], ["read", "read"], "anybody reads a public one");
-    let nobody = github.get("/repos/acme/web/collaborators/nobody/permission").await;
-    assert_eq!((nobody.status, nobody.message()), (404, "nobody is not a user".to_owned()));
+    let refusal = github.get("/repos/acme/web/collaborators/nobody/permission").await;
+    assert_eq!((refusal.status, refusal.message()), (404, "nobody is not a user".to_owned()));
 }
 
 #[tokio::test]
-async fn a_comment_brings_about_an_event_that_holds_what_the_api_shows() {
+async fn the_event_of_a_comment_has_the_objects_of_the_api() {
     let world = world();
     world.issue("acme/hub", "Another", "", "bob");
     let id = world.comment("acme/hub", 1, "alice", "/release go");
@@ -58,11 +58,11 @@ async fn a_comment_brings_about_an_event_that_holds_what_the_api_shows() {
     assert_eq!(event["repository"]["owner"]["login"], "acme");
     assert_eq!(event["organization"]["login"], "acme");
     assert_eq!((event["issue"].get("pull_request"), event["repository"].get("permissions")), (None, None));
-    assert_eq!(world.exchanges().len(), 1, "an event is no request");
+    assert_eq!(world.exchanges().len(), 1, "an event is not a request");
 }
 
 #[tokio::test]
-async fn an_edit_says_what_the_comment_was_before_and_who_edited_it() {
+async fn the_event_of_an_edit_has_the_old_text_and_the_editor() {
     let world = world();
     let id = world.comment("acme/hub", 1, "alice", "/release no-go");
     world.edit_comment(id, "/release go");
@@ -82,21 +82,21 @@ async fn an_event_says_that_its_sender_is_a_bot_and_its_issue_a_pull_request() {
     assert_eq!(event["sender"]["type"], "Bot");
     let url = format!("https://api.github.com/repos/acme/web/pulls/{number}");
     assert_eq!(event["issue"]["pull_request"]["url"], url);
-    let listed = client(&world, "t").get("/repos/acme/web/issues").await.json();
-    assert_eq!(listed[0]["pull_request"]["url"], url);
+    let issues = client(&world, "t").get("/repos/acme/web/issues").await.json();
+    assert_eq!(issues[0]["pull_request"]["url"], url);
 }
 
-/// The fields of an object and of all objects in it, as paths.
+/// The paths of the fields of an object and of all objects in it.
 fn fields(value: &Value) -> Vec<String> {
     let Value::Object(object) = value else { return Vec::new() };
-    let deeper = |(name, value): (&String, &Value)| {
+    let paths = |(name, value): (&String, &Value)| {
         let below = fields(value).into_iter().map(|field| format!("{name}/{field}")).collect::<Vec<_>>();
         std::iter::once(name.clone()).chain(below).collect::<Vec<_>>()
     };
-    object.iter().flat_map(deeper).collect()
+    object.iter().flat_map(paths).collect()
 }
 
-/// The fields that every real event of this kind has, as those of an organization's repository in 2026 do.
+/// The list has fields of real events, from an organization's repository in 2026.
 #[tokio::test]
 async fn an_event_has_the_fields_of_real_ones() {
     let world = world();

@@ -8,8 +8,8 @@ use simulated_github::{World, page};
 
 const ISSUE: &str = "/repos/acme/hub/issues/1/reactions";
 
-/// A world with a comment of a person, and the path of its reactions.
-fn commented() -> (World, u64, String) {
+/// A world with a comment of a person, the comment's id, and the path of its reactions.
+fn world_with_comment() -> (World, u64, String) {
     let world = world();
     let id = world.comment("acme/hub", 1, "alice", "/release go");
     (world, id, format!("/repos/acme/hub/issues/comments/{id}/reactions"))
@@ -17,7 +17,7 @@ fn commented() -> (World, u64, String) {
 
 #[tokio::test]
 async fn an_account_has_one_reaction_of_a_kind() {
-    let (world, id, path) = commented();
+    let (world, id, path) = world_with_comment();
     let github = client(&world, "t");
     let first = github.post(&path, json!({ "content": "eyes" })).await;
     let again = github.post(&path, json!({ "content": "eyes" })).await;
@@ -37,14 +37,14 @@ async fn an_account_has_one_reaction_of_a_kind() {
 
 #[tokio::test]
 async fn reactions_of_others_are_listed_and_counted() {
-    let (world, id, path) = commented();
+    let (world, id, path) = world_with_comment();
     let github = client(&world, "t");
     world.react(id, "dana", "+1");
     world.react(id, "bob", "+1");
     github.post(&path, json!({ "content": "-1" })).await;
     assert_eq!(github.get(&path).await.each("content"), ["+1", "+1", "-1"]);
-    let chosen = github.get(&format!("{path}?content=%2B1&per_page=1")).await;
-    assert_eq!((chosen.each("content"), chosen.header("link").is_empty()), (vec![json!("+1")], false));
+    let page = github.get(&format!("{path}?content=%2B1&per_page=1")).await;
+    assert_eq!((page.each("content"), page.header("link").is_empty()), (vec![json!("+1")], false));
     let comment = github.get(&format!("/repos/acme/hub/issues/comments/{id}")).await.json();
     let counts = &comment["reactions"];
     assert_eq!([&counts["total_count"], &counts["+1"], &counts["-1"], &counts["eyes"]], [3, 2, 1, 0]);
@@ -53,7 +53,7 @@ async fn reactions_of_others_are_listed_and_counted() {
 
 #[tokio::test]
 async fn an_account_takes_back_its_own_reactions_and_no_others() {
-    let (world, id, path) = commented();
+    let (world, id, path) = world_with_comment();
     let github = client(&world, "t");
     world.react(id, "dana", "eyes");
     let mine = github.post(&path, json!({ "content": "eyes" })).await.json()["id"].clone();
@@ -68,16 +68,16 @@ async fn an_account_takes_back_its_own_reactions_and_no_others() {
 }
 
 #[tokio::test]
-async fn reactions_that_cannot_be_are_refused() {
-    let (world, id, path) = commented();
+async fn invalid_reactions_are_refused() {
+    let (world, id, path) = world_with_comment();
     let github = client(&world, "t");
     for body in [json!({}), json!({ "content": "" }), json!({ "content": "cat" })] {
         assert_eq!(github.post(&path, body).await.status, 422);
     }
     world.token("reader").can("acme/hub", &["issues: read"]);
-    let refused = client(&world, "reader").post(&path, json!({ "content": "eyes" })).await;
-    assert_eq!(refused.status, 403);
-    assert_eq!(refused.header("x-accepted-github-permissions"), "issues=write; pull_requests=write");
+    let refusal = client(&world, "reader").post(&path, json!({ "content": "eyes" })).await;
+    assert_eq!(refusal.status, 403);
+    assert_eq!(refusal.header("x-accepted-github-permissions"), "issues=write; pull_requests=write");
     world.delete_comment("acme/hub", id);
     assert_eq!(github.post(&path, json!({ "content": "eyes" })).await.status, 404);
     assert_eq!(github.get(&path).await.status, 404);
@@ -86,7 +86,7 @@ async fn reactions_that_cannot_be_are_refused() {
 
 #[tokio::test]
 async fn an_issue_and_its_comments_have_reactions_of_their_own() {
-    let (world, id, path) = commented();
+    let (world, id, path) = world_with_comment();
     let github = client(&world, "t");
     assert_eq!(github.post(ISSUE, json!({ "content": "eyes" })).await.status, 201);
     assert_eq!(github.post(&path, json!({ "content": "eyes" })).await.status, 201);
@@ -97,7 +97,7 @@ async fn an_issue_and_its_comments_have_reactions_of_their_own() {
 
 #[tokio::test(start_paused = true)]
 async fn a_comment_that_a_replica_lacks_takes_no_reactions_yet() {
-    let (world, _, old) = commented();
+    let (world, _, old) = world_with_comment();
     world.lag(|_, _| Duration::from_secs(3));
     let github = client(&world, "t");
     assert_eq!(github.post(&old, json!({ "content": "eyes" })).await.status, 201);
@@ -111,8 +111,8 @@ async fn a_comment_that_a_replica_lacks_takes_no_reactions_yet() {
 }
 
 #[tokio::test]
-async fn the_page_of_an_issue_shows_reactions_below_what_they_are_to() {
-    let (world, id, path) = commented();
+async fn the_page_of_an_issue_shows_reactions_below_their_comment() {
+    let (world, id, path) = world_with_comment();
     world.react(id, "dana", "+1");
     world.react(id, "bob", "+1");
     client(&world, "t").post(&path, json!({ "content": "rocket" })).await;

@@ -7,24 +7,27 @@ const REFS: &str = "/repos/acme/web/git/refs";
 const SHA: &str = "aa218f56b14c9653891f9e74264a383fa43fefbd";
 
 #[tokio::test]
-async fn of_two_who_create_a_ref_one_is_refused() {
+async fn the_second_of_two_requests_for_a_ref_is_refused() {
     let world = world();
     let github = client(&world, "t");
     let body = json!({ "ref": "refs/locks/1.4.0", "sha": SHA });
-    let created = github.post(REFS, body.clone()).await;
-    assert_eq!(created.status, 201);
-    assert_eq!(created.header("location"), "https://api.github.com/repos/acme/web/git/refs/locks/1.4.0");
+    let answer = github.post(REFS, body.clone()).await;
+    assert_eq!(answer.status, 201);
+    assert_eq!(answer.header("location"), "https://api.github.com/repos/acme/web/git/refs/locks/1.4.0");
     assert_eq!(
-        (&created.json()["ref"], &created.json()["object"]["sha"]),
+        (&answer.json()["ref"], &answer.json()["object"]["sha"]),
         (&json!("refs/locks/1.4.0"), &json!(SHA))
     );
-    let refused = github.post(REFS, body.clone()).await;
-    assert_eq!((refused.status, refused.message().as_str()), (422, "Reference already exists"));
+    let refusal = github.post(REFS, body.clone()).await;
+    assert_eq!((refusal.status, refusal.message().as_str()), (422, "Reference already exists"));
 
     let path = format!("{REFS}/locks/1.4.0");
     assert_eq!(github.send("DELETE", &path, Value::Null).await.status, 204);
-    let absent = github.send("DELETE", &path, Value::Null).await;
-    assert_eq!((absent.status, absent.message().as_str()), (422, "Reference does not exist"));
+    let second_deletion = github.send("DELETE", &path, Value::Null).await;
+    assert_eq!(
+        (second_deletion.status, second_deletion.message().as_str()),
+        (422, "Reference does not exist")
+    );
     assert_eq!(github.post(REFS, body).await.status, 201);
     assert_eq!(
         world.story(),
@@ -37,7 +40,7 @@ async fn of_two_who_create_a_ref_one_is_refused() {
 }
 
 #[tokio::test]
-async fn refs_that_cannot_be_are_refused() {
+async fn invalid_refs_are_refused() {
     let world = world();
     let github = client(&world, "t");
     github.post(REFS, json!({ "ref": "refs/locks/a/b", "sha": SHA })).await;
@@ -74,14 +77,14 @@ async fn refs_are_found_by_name_and_by_its_beginning() {
     for name in ["refs/locks/release-1", "refs/locks/release-2", "refs/locks/other"] {
         github.post(REFS, json!({ "ref": name, "sha": SHA })).await;
     }
-    let named = github.get("/repos/acme/web/git/ref/tags/v1").await;
-    assert_eq!((named.status, &named.json()["ref"]), (200, &json!("refs/tags/v1")));
-    assert_eq!(named.json()["object"]["sha"], world.repository("acme/web").head("v1"));
+    let answer = github.get("/repos/acme/web/git/ref/tags/v1").await;
+    assert_eq!((answer.status, &answer.json()["ref"]), (200, &json!("refs/tags/v1")));
+    assert_eq!(answer.json()["object"]["sha"], world.repository("acme/web").head("v1"));
     assert_eq!(github.get("/repos/acme/web/git/ref/locks/release").await.status, 404);
 
     let matching = "/repos/acme/web/git/matching-refs";
-    let found = github.get(&format!("{matching}/locks/release")).await;
-    assert_eq!(found.each("ref"), ["refs/locks/release-1", "refs/locks/release-2"]);
+    let list = github.get(&format!("{matching}/locks/release")).await;
+    assert_eq!(list.each("ref"), ["refs/locks/release-1", "refs/locks/release-2"]);
     let page = github.get(&format!("{matching}/locks/?per_page=1")).await;
     assert_eq!(page.each("ref"), ["refs/locks/other"]);
     assert!(page.header("link").contains("rel=\"next\""));
@@ -89,7 +92,7 @@ async fn refs_are_found_by_name_and_by_its_beginning() {
 }
 
 #[tokio::test]
-async fn a_branch_that_the_api_creates_can_be_used() {
+async fn a_branch_of_the_api_can_be_used() {
     let world = world();
     let repository = world.repository("acme/web").file("a.txt", "one");
     let github = client(&world, "t");

@@ -13,19 +13,19 @@ async fn a_release_makes_its_tag_and_is_found_by_it() {
     let github = client(&world, "t");
     let head = world.head("acme/web", "main");
     let body = json!({ "tag_name": "v1.4.0", "target_commitish": head, "name": "1.4.0", "body": "Faster." });
-    let created = github.post(RELEASES, body.clone()).await;
-    assert_eq!((created.status, created.json()["name"].clone()), (201, json!("1.4.0")));
+    let answer = github.post(RELEASES, body.clone()).await;
+    assert_eq!((answer.status, answer.json()["name"].clone()), (201, json!("1.4.0")));
     world.push("acme/web", "main");
     assert_eq!(world.head("acme/web", "v1.4.0"), head, "the tag stays where it was made");
-    let found = github.get(&format!("{RELEASES}/tags/v1.4.0")).await.json();
-    assert_eq!((&found["body"], &found["draft"]), (&json!("Faster."), &json!(false)));
+    let release = github.get(&format!("{RELEASES}/tags/v1.4.0")).await.json();
+    assert_eq!((&release["body"], &release["draft"]), (&json!("Faster."), &json!(false)));
     let again = github.post(RELEASES, body).await;
     assert_eq!((again.status, again.json()["errors"][0]["code"].clone()), (422, json!("already_exists")));
     assert_eq!(world.story(), "acme/web  release v1.4.0 published");
 }
 
 #[tokio::test]
-async fn a_draft_is_listed_for_who_may_write_and_found_by_no_tag() {
+async fn a_draft_is_listed_for_tokens_that_may_write_and_not_found_by_its_tag() {
     let world = world();
     world.release("acme/web", Release::new("v1.3.0").notes("Older."));
     world.release("acme/web", Release::new("v1.4.0").draft());
@@ -41,9 +41,9 @@ async fn a_draft_is_listed_for_who_may_write_and_found_by_no_tag() {
 async fn an_edit_changes_the_notes_alone() {
     let world = world();
     let id = world.release("acme/web", Release::new("v1.3.0").notes("Older."));
-    let edited =
+    let release =
         client(&world, "t").patch(&format!("{RELEASES}/{id}"), json!({ "body": "New." })).await.json();
-    assert_eq!((&edited["body"], &edited["tag_name"]), (&json!("New."), &json!("v1.3.0")));
+    assert_eq!((&release["body"], &release["tag_name"]), (&json!("New."), &json!("v1.3.0")));
     assert_eq!(world.story(), "acme/web  release v1.3.0 edited");
 }
 
@@ -63,11 +63,11 @@ async fn a_name_that_git_does_not_take_and_notes_that_are_too_long_are_refused()
 }
 
 #[tokio::test]
-async fn a_comparison_lists_what_the_head_has_more() {
+async fn a_comparison_lists_the_commits_that_only_the_head_has() {
     let world = world();
     world.repository("acme/web").tag("v1");
     for message in ["Cache more\n\nIt was slow.", "Cache less"] {
-        world.push_saying("acme/web", "main", message);
+        world.push_with_message("acme/web", "main", message);
     }
     let github = client(&world, "t");
     let ahead = github.get("/repos/acme/web/compare/v1...main").await.json();
@@ -80,7 +80,7 @@ async fn a_comparison_lists_what_the_head_has_more() {
 }
 
 #[tokio::test]
-async fn an_approval_says_who_gave_it() {
+async fn an_approval_names_its_reviewer() {
     let world = world();
     let run = world.start_run("acme/web", "release.yml", "push");
     let production = Environment::new("production").reviewer("acme/sre").reviewer("dana");
@@ -89,7 +89,10 @@ async fn an_approval_says_who_gave_it() {
     let github = client(&world, "t");
     assert_eq!(github.get(&path).await.json(), json!([]));
     world.approve(run, "production");
-    let listed = github.get(&path).await.json();
-    assert_eq!((&listed[0]["user"]["login"], &listed[0]["state"]), (&json!("dana"), &json!("approved")));
-    assert_eq!(listed[0]["environments"][0]["name"], "production");
+    let approvals = github.get(&path).await.json();
+    assert_eq!(
+        (&approvals[0]["user"]["login"], &approvals[0]["state"]),
+        (&json!("dana"), &json!("approved"))
+    );
+    assert_eq!(approvals[0]["environments"][0]["name"], "production");
 }

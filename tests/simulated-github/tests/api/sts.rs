@@ -29,7 +29,7 @@ async fn world() -> (World, TokenService) {
     (world, service)
 }
 
-/// The identity of a job, for an audience.
+/// The signed identity of a job for an audience.
 async fn identity(world: &World, job: &JobIdentity, audience: &str) -> String {
     let [(_, url), (_, token)] = job.variables();
     let path = url.strip_prefix("https://github.com").expect("the world is not served");
@@ -55,7 +55,7 @@ async fn exchange(service: &TokenService, bearer: &str, scope: &str, identity: &
 }
 
 #[tokio::test]
-async fn who_the_policy_trusts_gets_a_token_for_its_repository() {
+async fn a_job_that_the_policy_trusts_gets_a_token_for_its_repository() {
     let (world, service) = world().await;
     let job = world.job_identity("acme/web", "release.yml");
     let identity = identity(&world, &job, "127.0.0.1").await;
@@ -69,7 +69,7 @@ async fn who_the_policy_trusts_gets_a_token_for_its_repository() {
 }
 
 #[tokio::test]
-async fn others_are_told_what_did_not_match() {
+async fn a_refusal_names_the_claim_that_did_not_match() {
     let (world, service) = world().await;
     let web = world.job_identity("acme/web", "release.yml");
     let other = world.job_identity("acme/other", "release.yml");
@@ -96,13 +96,13 @@ async fn others_are_told_what_did_not_match() {
         (&web, "127.0.0.1", "globex/site", "report", 404, "no installation found for \"globex\""),
     ] {
         let identity = identity(&world, job, audience).await;
-        let (answered, answer) = exchange(&service, &identity, scope, name).await;
-        assert_eq!(answered, status, "{answer}");
+        let (actual, answer) = exchange(&service, &identity, scope, name).await;
+        assert_eq!(actual, status, "{answer}");
         assert!(answer["message"].as_str().is_some_and(|message| message.contains(says)), "{answer}");
     }
     let (status, _) = exchange(&service, "ghs_1", "acme/hub", "report").await;
     assert_eq!(status, 401);
-    assert_eq!(service.asked().len(), 6);
+    assert_eq!(service.questions().len(), 6);
 }
 
 #[tokio::test]

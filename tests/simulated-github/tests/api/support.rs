@@ -1,10 +1,10 @@
-//! A client for the tests, and a small world for it to talk to.
+//! A client for the tests, and a small world for its requests.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use serde_json::Value;
-use simulated_github::{Dropped, World};
+use simulated_github::{BrokenConnection, World};
 use tower::ServiceExt;
 
 pub(crate) struct Answer {
@@ -54,7 +54,12 @@ impl Client {
         self
     }
 
-    pub(crate) async fn try_send(&self, method: &str, uri: &str, body: Value) -> Result<Answer, Dropped> {
+    pub(crate) async fn try_send(
+        &self,
+        method: &str,
+        uri: &str,
+        body: Value,
+    ) -> Result<Answer, BrokenConnection> {
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in &self.headers {
             request = request.header(*name, value);

@@ -8,16 +8,16 @@ use simulated_github::World;
 const TEAM: &str = "/orgs/acme/teams/release";
 
 /// A world with a team, and a token that may read the members of its organization.
-fn with_team() -> World {
+fn world_with_team() -> World {
     let world = world();
-    world.team("acme/release").maintainer("alice").member("Dana").invited("eve");
+    world.team("acme/release").maintainer("alice").member("Dana").invitee("eve");
     world.token("m").acts_as("acme-release[bot]").can("acme", &["members: read"]);
     world
 }
 
 #[tokio::test]
 async fn a_membership_has_a_state_and_a_role() {
-    let world = with_team();
+    let world = world_with_team();
     let github = client(&world, "m");
     let cases =
         [("alice", "active", "maintainer"), ("dana", "active", "member"), ("EVE", "pending", "member")];
@@ -36,7 +36,7 @@ async fn a_membership_has_a_state_and_a_role() {
 
 #[tokio::test]
 async fn members_are_listed_without_those_who_are_only_invited() {
-    let world = with_team();
+    let world = world_with_team();
     let github = client(&world, "m");
     assert_eq!(github.get(&format!("{TEAM}/members")).await.each("login"), ["alice", "Dana"]);
     assert_eq!(github.get(&format!("{TEAM}/members?role=maintainer")).await.each("login"), ["alice"]);
@@ -48,7 +48,7 @@ async fn members_are_listed_without_those_who_are_only_invited() {
 
 #[tokio::test]
 async fn teams_take_a_permission_of_the_organization() {
-    let world = with_team();
+    let world = world_with_team();
     world.token("stranger").can("globex/site", &["issues: write"]);
     world.token("dana").acts_as("dana").can("acme/hub", &["issues: write"]);
     world.token("every").can_everything();
@@ -64,8 +64,8 @@ async fn teams_take_a_permission_of_the_organization() {
         for path in [format!("{TEAM}/members"), format!("{TEAM}/memberships/alice")] {
             let answer = client(&world, token).get(&path).await;
             assert_eq!((answer.status, answer.message().as_str()), (status, message), "{token} {path}");
-            let accepted = answer.header("x-accepted-github-permissions");
-            assert_eq!(accepted, if status == 404 { "" } else { "members=read" }, "{token} {path}");
+            let header = answer.header("x-accepted-github-permissions");
+            assert_eq!(header, if status == 404 { "" } else { "members=read" }, "{token} {path}");
         }
     }
     assert_eq!(anonymous(&world).get(&format!("{TEAM}/members")).await.status, 401);
@@ -73,13 +73,13 @@ async fn teams_take_a_permission_of_the_organization() {
 
 #[tokio::test]
 async fn an_app_reads_the_members_of_the_organization_on_which_it_is_installed() {
-    let world = with_team();
+    let world = world_with_team();
     world.team("globex/release").member("alice");
-    let (app, signed) = app(&world);
+    let (app, jwt) = app(&world);
     app.installed_on("acme", &["members: read", "issues: write"]).installed_on("globex", &["members: read"]);
     let token = async |permissions: Value| {
-        let minted = mint(&world, &signed, json!({ "permissions": permissions })).await;
-        minted.json()["token"].as_str().expect("a token").to_owned()
+        let answer = mint(&world, &jwt, json!({ "permissions": permissions })).await;
+        answer.json()["token"].as_str().expect("a token").to_owned()
     };
     let with = token(json!({ "members": "read" })).await;
     let without = token(json!({ "issues": "write" })).await;
