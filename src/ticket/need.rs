@@ -287,11 +287,12 @@ fn failure(name: &TargetName, target: &Target) -> Need {
         (false, None) => "could not be started",
         (false, Some(_)) => "failed",
     };
-    let (job, url) = failed_job(target);
+    let message = message_of(target);
+    let (job, url) = failed_job(target, message.as_deref());
     let at = job.filter(|_| !is_lost).map(|job| format!(" at {job}")).unwrap_or_default();
     let attempt = target.run.as_ref().map_or(1, |run| run.attempt);
     let attempt = if attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
-    let message = message_of(target).map(|message| format!(": {message}")).unwrap_or_default();
+    let message = message.map(|message| format!(": {message}")).unwrap_or_default();
     let error = job_of(target).filter(|_| !is_lost && !is_cancelled).map(error).unwrap_or_default();
     let link = match (url, target.run.as_ref().and_then(|run| run.url.as_deref())) {
         _ if is_lost => String::new(),
@@ -605,10 +606,15 @@ pub fn blocked_targets(ticket: &Ticket) -> Option<String> {
         .then(|| format!("{} cannot start: a target that is needed has failed", names(&targets)))
 }
 
-/// The failed job with its step, and its page: by GitHub's answer, else by a notice, else by a report.
-fn failed_job(target: &Target) -> (Option<String>, Option<&str>) {
+/// The failed job, with its step unless the message names that, and its page: by GitHub's answer, else by a notice, else
+/// by a report.
+fn failed_job<'t>(target: &'t Target, message: Option<&str>) -> (Option<String>, Option<&'t str>) {
     if let Some(job) = job_of(target) {
-        return (Some(at(&job.name, job.step.as_deref())), job.url.as_deref());
+        // The message of a job with `track: true`.
+        let is_in_message =
+            |step: &&str| message.is_some_and(|message| message.starts_with("step ") && message.contains(*step));
+        let step = job.step.as_deref().filter(|step| !is_in_message(step));
+        return (Some(at(&job.name, step)), job.url.as_deref());
     }
     let url = target.notice.as_ref().and_then(|notice| notice.url.as_deref());
     // A run that did not begin has no jobs on GitHub.

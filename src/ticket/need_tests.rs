@@ -453,3 +453,15 @@ fn a_person_who_has_said_go_is_not_pinged_again_unless_the_approval_has_lapsed()
     let alice = gate(&json!({ "required": 2 })).word("alice", "go", &["go"], &json!({}));
     assert_eq!(pings(alice), [(None, String::new())], "nobody else is known by name");
 }
+
+#[test]
+fn the_failed_step_of_a_tracked_job_stands_once() {
+    let run = json!({ "status": "completed", "conclusion": "failure" });
+    let start = json!({ "state": "started" });
+    let report = Some(("failure", false));
+    let mut ticket = release(&start, Some(&run), report, &json!({}), false, &Steering::default());
+    let target = ticket.targets.get_mut("web").expect("a target");
+    target.stages.iter_mut().for_each(|stage| stage.message = Some("step 3, Run tests".to_owned()));
+    let job = "[failed job](https://github.com/acme/web/actions/runs/7/job/70)";
+    assert_eq!(needs(&ticket)[0].what, format!("**web** failed at `publish`: step 3, Run tests · {job}"));
+}
