@@ -40,14 +40,14 @@ fn warn<T: AuthoredText>(text: &T, repository: &RepoName, login: &Login, role: &
         Ok(role) if *role >= Role::Triage => {}
         Ok(_) => {
             let what = format!(
-                "{url} looks like a record of the action and counts for nothing: {login} may not triage in {repository}"
+                "{url} looks like a record of the action, but is ignored: {login} does not have the role triage in {repository}"
             );
             let help = format!("if it is one, give {login} the role triage there");
             Problem::new(what).help(Topic::Record, help).warn();
         }
         Err(error) => {
             let what = format!(
-                "{url} looks like a record of the action, and GitHub does not say whether {login} may write one: {error}"
+                "{url} looks like a record of the action, but GitHub does not say whether {login} may write one: {error}"
             );
             let help = "the board stays as it is if it shows that record";
             Problem::new(what).help(Topic::Record, help).warn();

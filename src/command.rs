@@ -132,7 +132,7 @@ pub fn parse(line: &str, names: Names<'_>) -> Result<Command, Problem> {
     match (verb, &about, &reason) {
         (Verb::Retry | Verb::Cancel | Verb::Skip, About::Default, _) => Err(names.missing_names(verb)),
         (Verb::OverrideFreeze, _, None) => Err(Problem::new(format!("`{}` takes a reason", verb.as_str()))
-            .help(Topic::Command, "write it behind a `:`, as in `/release override-freeze : reason`")),
+            .help(Topic::Command, "write it after a `:`, as in `/release override-freeze : reason`")),
         _ => Ok(Command { verb, about, reason }),
     }
 }
@@ -170,10 +170,8 @@ fn split_verb(line: &str) -> Result<(Verb, &str), Problem> {
     let (word, rest) = first_word(rest.trim_start());
     if word.is_empty() {
         return match rest.strip_prefix(':') {
-            Some(text) if !text.trim().is_empty() => Err(Problem::new("nothing stands before the `:`").help(
-                Topic::Command,
-                "write a verb right behind `/release`, as in `/release hold : reason`",
-            )),
+            Some(text) if !text.trim().is_empty() => Err(Problem::new("there is no verb before the `:`")
+                .help(Topic::Command, "write a verb right after `/release`, as in `/release hold : reason`")),
             _ => Ok((Verb::Status, rest)),
         };
     }

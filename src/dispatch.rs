@@ -83,7 +83,7 @@ pub async fn run(hub: Hub<'_>, mut cancellation: Cancellation<'_>) -> Receipt {
     hub.github.tokens().need(needs(hub.common, hub.inputs));
     let mut receipt = Receipt { has_opened_issue: Some(false), ..Receipt::default() };
     let asker = match unless(&mut cancellation, asker::find(hub)).await {
-        Some(Ok(Asker::Nobody(why))) => {
+        Some(Ok(Asker::Refused(why))) => {
             tracing::info!(target: NOTICE, "nothing is started: {why}");
             return receipt;
         }

@@ -60,7 +60,7 @@ pub use request::{Claim, Follow, Patience, Publication, Request, Retry};
 pub use step::{Answer, Failure, Pause, Step};
 use view::View;
 
-/// The searches of a dry run, after the first questions: for runs that hub jobs which have ended may have started.
+/// The searches of a dry run, after the first questions: for runs that an ended hub job may have started.
 #[must_use]
 pub fn searches(facts: &Facts, request: &Request, now: DateTime<Utc>) -> Vec<Step> {
     starting::searches(&View::new(facts, request, now))

@@ -1,4 +1,4 @@
-//! Why a run failed: excerpts from its failed jobs, since when its workflow fails, and the changes since then. Every
+//! The explanation of a failed run: excerpts from its failed jobs, the first red run, and the changes since then. Every
 //! reader of the explanation may read all of that.
 //!
 //! It is an extra: parts that cannot be read are left out, it takes little time, and no decision rests on it.
@@ -129,7 +129,7 @@ async fn readers_may_read(repository: &RepoName, place: &RepoName, github: &GitH
 async fn visibility(repository: &RepoName, github: &GitHub) -> Option<Visibility> {
     let settings = github.repository(repository).await;
     let settings = settings.inspect_err(|error| {
-        Problem::of(&format!("the readers of {repository} are unknown"), error).inform();
+        Problem::of(&format!("cannot check who may read {repository}"), error).inform();
     });
     let settings = settings.ok()?;
     Some(match settings.visibility.as_deref() {
@@ -155,7 +155,7 @@ async fn job_excerpts(
     if !is_open {
         let source = text::repository(failed_run.repository);
         let remark = format!(
-            "Logs and commits of {source} are not shown here: not everyone here may read them there."
+            "Logs and commits of {source} are not shown: some readers of this notice may not read them there."
         );
         return (excerpts, if jobs.is_empty() { remarks } else { vec![remark] });
     }

@@ -69,13 +69,13 @@ pub enum Source {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
     /// Several answers to one question.
-    #[error("the issue asks more than once: {}", quote(.0))]
+    #[error("the issue has these questions more than once: {}", quote(.0))]
     AskedTwice(Vec<String>),
     /// Questions that people see only when they unfold them.
-    #[error("the issue asks inside `<details>`, where people may not look: {}", quote(.0))]
+    #[error("these questions are inside `<details>`, where people may not see them: {}", quote(.0))]
     Folded(Vec<String>),
     /// Answers of one line, or choices, with a part that people see only when they unfold it.
-    #[error("the issue answers inside `<details>`, where people may not look: {}", quote(.0))]
+    #[error("the answers to these questions have parts inside `<details>`, where people may not see them: {}", quote(.0))]
     FoldedAnswer(Vec<String>),
 }
 

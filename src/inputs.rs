@@ -65,7 +65,7 @@ pub struct Common {
     pub dry_run: bool,
     /// Whether a delivery problem fails the step.
     pub fail_on_error: bool,
-    /// How long to repeat a request when GitHub asks to wait or does not answer well.
+    /// How long to repeat a request when GitHub asks to wait or fails to answer.
     pub retry_timeout: Duration,
     /// The name of this job, with the values of its matrix.
     pub job_name: String,

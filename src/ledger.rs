@@ -168,7 +168,7 @@ impl<'a> Ledger<'a> {
         }
         self.warnings.many_comments = true;
         let what = format!(
-            "{} has {} comments, and GitHub takes {MOST_COMMENTS} on an issue",
+            "{} has {} of the {MOST_COMMENTS} comments that GitHub takes on an issue",
             self.ticket,
             log.len()
         );
@@ -186,7 +186,7 @@ impl<'a> Ledger<'a> {
         self.warnings.newer_records = true;
         let comments: Vec<String> = comments.iter().map(ToString::to_string).collect();
         let problem = Problem::new(format!(
-            "this ticket was written by a newer release of the action: this one cannot read all of {} (comment {})",
+            "a newer release of the action wrote this ticket: this release cannot read all of {} (comment {})",
             self.ticket,
             comments.join(", ")
         ));

@@ -333,16 +333,16 @@ impl WorkflowFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RefError {
     /// A commit.
-    #[error("a commit, and GitHub starts workflows at a branch or a tag")]
+    #[error("a commit, but GitHub starts workflows at a branch or a tag")]
     Commit,
     /// The reference that GitHub makes for a pull request.
-    #[error("the commit of a pull request, and GitHub starts workflows at a branch or a tag")]
+    #[error("the commit of a pull request, but GitHub starts workflows at a branch or a tag")]
     PullRequest,
     /// The branch that GitHub makes for an entry of a merge queue, and deletes again.
     #[error("a branch of a merge queue, which GitHub deletes again")]
     MergeQueue,
     /// Something else below `refs/`.
-    #[error("neither `refs/heads/…` nor `refs/tags/…`, and GitHub starts workflows at a branch or a tag")]
+    #[error("neither `refs/heads/…` nor `refs/tags/…`, but GitHub starts workflows at a branch or a tag")]
     Other,
 }
 

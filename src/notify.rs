@@ -89,7 +89,7 @@ fn out_of_time(receipt: &mut Receipt, dry_run: bool) {
 }
 
 async fn notify(job: &Job, common: &Common, inputs: &NotifyInputs, github: &GitHub, receipt: &mut Receipt) {
-    if let Some(why) = subject::silence(job, inputs) {
+    if let Some(why) = subject::reason_for_no_notice(job, inputs) {
         tracing::info!(target: NOTICE, "{why}, so there is nothing to notify");
         receipt.summary = format!("No notice: {why}.\n");
         return;

@@ -72,7 +72,7 @@ impl Outbox {
             }
             Err(error) => {
                 tracing::debug!(
-                    "steps of this job share nothing: {} cannot be used: {error}",
+                    "steps of this job cannot share their record: {} cannot be used: {error}",
                     temp.display()
                 );
                 alone
@@ -154,7 +154,7 @@ fn make_folder(folder: &Path) -> std::io::Result<()> {
         _ => {}
     }
     let is_folder = std::fs::symlink_metadata(folder)?.is_dir();
-    is_folder.then_some(()).ok_or_else(|| Error::other("its folder is something else"))
+    is_folder.then_some(()).ok_or_else(|| Error::other("its folder is not a directory"))
 }
 
 fn file_of(temp: &Path, writer: &Writer) -> PathBuf {

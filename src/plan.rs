@@ -342,7 +342,7 @@ fn title(record: &Record) -> String {
         Record::Dispatch(dispatch) => {
             let mut by_state: Vec<(&'static str, Vec<TargetName>)> = Vec::new();
             let states = dispatch.targets.iter().map(|start| (start.state.word(), &start.target));
-            let runs = dispatch.followed_runs.iter().map(|run| (run.standing().word(), &run.target));
+            let runs = dispatch.followed_runs.iter().map(|run| (run.status_by_github().word(), &run.target));
             for (word, name) in states.chain(runs) {
                 match by_state.iter_mut().find(|(state, _)| *state == word) {
                     Some((_, names)) => names.push(name.clone()),

@@ -320,7 +320,7 @@ impl<'a> Reader<'a> {
             return;
         }
         for text in texts(node).iter().filter(|text| has_template(&text.value)) {
-            let what = format_args!("`{}` takes no template, and is `{}`", key.name, text.value.trim());
+            let what = format_args!("`{}` takes no template, but is `{}`", key.name, text.value.trim());
             self.refuse(
                 &text.place,
                 what,
@@ -642,7 +642,11 @@ fn merge_inputs(below: &[Input], above: Option<&PlacedValue<Node>>) -> Vec<Input
 pub(crate) fn did_you_mean<'w>(word: &str, words: impl Iterator<Item = &'w str> + Clone) -> String {
     match closest(word, words.clone()) {
         Some(closest) => format!("did you mean `{closest}`?"),
-        None => format!("there is {}", enumeration(words)),
+        None => match words.clone().count() {
+            0 => "there is nothing to choose from".to_owned(),
+            1 => format!("the only choice is {}", enumeration(words)),
+            _ => format!("the choices are {}", enumeration(words)),
+        },
     }
 }
 
@@ -856,15 +860,15 @@ targets:
 ",
         );
         insta::assert_snapshot!(problems(&list), @"
-        t.yml:2:18: `ref` is the commit of a pull request, and GitHub starts workflows at a branch or a tag
+        t.yml:2:18: `ref` is the commit of a pull request, but GitHub starts workflows at a branch or a tag
         help: name a branch or a tag, or leave `ref` out for the default branch
-        t.yml:4:29: `ref` takes no template, and is `{{ inputs.ref }}`
+        t.yml:4:29: `ref` takes no template, but is `{{ inputs.ref }}`
         help: write the text itself; only the values below `inputs` are templates
-        t.yml:4:59: `workflow` takes no template, and is `${{ inputs.workflow }}`
+        t.yml:4:59: `workflow` takes no template, but is `${{ inputs.workflow }}`
         help: write the text itself; only the values below `inputs` are templates
-        t.yml:5:29: `ref` is a commit, and GitHub starts workflows at a branch or a tag
+        t.yml:5:29: `ref` is a commit, but GitHub starts workflows at a branch or a tag
         help: name a branch or a tag, or leave `ref` out for the default branch; a workflow that is to check out this commit takes it as one of its `inputs`
-        t.yml:6:19: `repository` takes no template, and is `acme/{{ inputs.name }}`
+        t.yml:6:19: `repository` takes no template, but is `acme/{{ inputs.name }}`
         help: write the text itself; only the values below `inputs` are templates
         ");
         let by_event = Defaults { event_type: Some("release".into()), ..step_defaults() };

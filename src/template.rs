@@ -64,7 +64,7 @@ pub enum Reason {
     Outputs,
     /// It holds an expression of GitHub, which is too late to be evaluated.
     #[error(
-        "GitHub evaluates `${{{{ … }}}}` in workflow files only, and it is in line {line}, column {column}"
+        "`${{{{ … }}}}` in line {line}, column {column} is not evaluated: GitHub evaluates it in workflow files only"
     )]
     Expression {
         /// The line of the template in which it begins, from 1.

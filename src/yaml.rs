@@ -166,20 +166,20 @@ fn words(error: &Error) -> (String, Option<&'static str>) {
     match error.without_snippet() {
         Error::AliasError { error, .. } => words(error),
         Error::DuplicateMappingKey { key: Some(key), .. } => {
-            (format!("the key `{key}` is there twice"), Some("keep one of them"))
+            (format!("the key `{key}` appears twice"), Some("keep one of them"))
         }
-        Error::DuplicateMappingKey { .. } => message("a key is there twice", "keep one of them"),
+        Error::DuplicateMappingKey { .. } => message("a key appears twice", "keep one of them"),
         Error::MultipleDocuments { .. } => {
             message("a second document begins after `---`", "keep one document")
         }
         Error::UnknownAnchor { .. } => {
-            message("no `&` before it has this name", "define the value above, behind `&NAME`")
+            message("no `&` before it has this name", "define the value above, after `&NAME`")
         }
         Error::RecursiveReferencesRequireWeakTypes { .. } => {
             message("a value contains itself", "use `*` outside of the value that `&` names")
         }
         Error::MergeValueNotMapOrSeqOfMaps { .. } => message(
-            "`<<` stands before a value that is not a mapping",
+            "`<<` comes before a value that is not a mapping",
             "write `<<: *NAME`, of a mapping or a list of mappings",
         ),
         Error::Budget { .. }
@@ -352,7 +352,7 @@ fn key_of(source: &str, text: &str, raw: Spanned<Raw>) -> Result<PlacedValue<Str
     if matches!(value, Node::Null | Node::List(_) | Node::Mapping(_)) {
         let (what, help) = match quoted_template(text, &place) {
             Some(help) => ("without quotes, this template is a mapping".to_owned(), help),
-            None => (format!("{} stands where a name belongs", value.kind()), "write a name before the `:`"),
+            None => (format!("{} is in the place of a name", value.kind()), "write a name before the `:`"),
         };
         return Err(YamlError { place, what, help: Some(help.to_owned()) });
     }
@@ -472,20 +472,20 @@ tilde: ~
         });
         insta::assert_snapshot!(messages.join("\n"), @r#"
         t.yml:2:2: this is not YAML: a `: ` is not allowed here / put the text in quotes
-        t.yml:4:3: the key `c` is there twice / keep one of them
+        t.yml:4:3: the key `c` appears twice / keep one of them
         t.yml:1:5: without quotes, this template is a mapping / put templates in quotes: "{{ release }}"
         t.yml:1:17: this is not YAML: this is not a key of the mapping above / put templates in quotes: "{{ release }}"
         t.yml:1:7: this is not YAML: a `}` or a `,` is missing here / put templates in quotes: "{{ release }}"
         t.yml:1:7: this is not YAML: a `}` or a `,` is missing here / write `{{ … }}` in place of `${{ … }}`, and put it in quotes
         t.yml:1:5: this is not YAML: text cannot begin with this character / put templates in quotes: "{{ release }}"
         t.yml:2:8: this is not YAML: mismatched bracket '[' closed by '}' / 
-        t.yml:1:4: no `&` before it has this name / define the value above, behind `&NAME`
+        t.yml:1:4: no `&` before it has this name / define the value above, after `&NAME`
         t.yml:1:8: a value contains itself / use `*` outside of the value that `&` names
         t.yml:4:1: a second document begins after `---` / keep one document
-        t.yml:1:5: `<<` stands before a value that is not a mapping / write `<<: *NAME`, of a mapping or a list of mappings
+        t.yml:1:5: `<<` comes before a value that is not a mapping / write `<<: *NAME`, of a mapping or a list of mappings
         t.yml:1:10: the value does not fit the tag before it / leave the tag (`!!…`) out
-        t.yml:1:3: a list stands where a name belongs / write a name before the `:`
-        t.yml:1:1: nothing stands where a name belongs / write a name before the `:`
+        t.yml:1:3: a list is in the place of a name / write a name before the `:`
+        t.yml:1:1: nothing is in the place of a name / write a name before the `:`
         t.yml:1:5: this is not YAML: a `: ` is not allowed here / put the text in quotes
         t.yml:2:1: this is not YAML: this is not an item of the list above / begin it with `- `, or indent it like the value that it belongs to
         t.yml:2:3: this is not YAML: a `: ` is not allowed here / put the text in quotes

@@ -64,7 +64,7 @@ impl<'n> Names<'n> {
             (true, true) => Ok((About::All, rest)),
             (true, false) => {
                 let help = "write either the names, or `all`";
-                Err(Problem::new("names stand beside `all`").help(Topic::Command, help))
+                Err(Problem::new("the command has both names and `all`").help(Topic::Command, help))
             }
         }
     }
@@ -118,15 +118,15 @@ impl<'n> Names<'n> {
             Kind::Target => ("a gate", "targets"),
             Kind::Gate => ("a target", "gates"),
         };
-        let what = format!("`{name}` is {is}, and `{}` takes {takes}", verb.as_str());
-        Err(Problem::new(what).help(Topic::Command, self.there_is(kind)))
+        let what = format!("`{name}` is {is}, but `{}` takes {takes}", verb.as_str());
+        Err(Problem::new(what).help(Topic::Command, self.enumerate(kind)))
     }
 
     /// The refusal of a verb without the names that it takes.
     pub(super) fn missing_names(self, verb: Verb) -> Problem {
         let kind = Kind::of(verb).unwrap_or(Kind::Target);
-        let what = format!("`{}` takes the names of {}s", verb.as_str(), kind.as_str());
-        Problem::new(what).help(Topic::Command, format!("{}; or write `{ALL}`", self.there_is(kind)))
+        let what = format!("`{}` needs the name of a {}", verb.as_str(), kind.as_str());
+        Problem::new(what).help(Topic::Command, format!("{}; or write `{ALL}`", self.enumerate(kind)))
     }
 
     /// The refusal of `text` behind `verb`, which does not begin with a name.
@@ -135,7 +135,7 @@ impl<'n> Names<'n> {
         let verb_word = verb.as_str();
         let Some(kind) = Kind::of(verb) else {
             let reason = if verb == Verb::OverrideFreeze { " : reason" } else { "" };
-            let what = format!("`{verb_word}` takes no names");
+            let what = format!("`{verb_word}` does not take names");
             let help = format!("write `/release {verb_word}{reason}`");
             return Problem::new(what).help(Topic::Command, help);
         };
@@ -143,16 +143,21 @@ impl<'n> Names<'n> {
         let is_alone = rest.trim_matches(is_separator).is_empty();
         let help = match closest(word, self.words(kind)) {
             Some(closest) if is_alone => format!("did you mean `{closest}`?"),
-            Some(closest) => format!("did you mean `{closest}`? A reason stands behind a `:`"),
-            None => format!("{}; a reason stands behind a `:`", self.there_is(kind)),
+            Some(closest) => format!("did you mean `{closest}`? A reason follows a `:`"),
+            None => format!("{}; a reason follows a `:`", self.enumerate(kind)),
         };
         Problem::new(what).help(Topic::Command, help)
     }
 
-    fn there_is(self, kind: Kind) -> String {
+    fn enumerate(self, kind: Kind) -> String {
+        let word = kind.as_str();
         match self.of(kind) {
-            [] => format!("there is no {}", kind.as_str()),
-            names => format!("there is {}", enumeration(names.iter().map(TargetName::as_str))),
+            [] => format!("this ticket has no {word}s"),
+            [name] => format!("the only {word} is `{name}`"),
+            names => {
+                let names = enumeration(names.iter().map(TargetName::as_str));
+                format!("the {word}s of this ticket are {names}")
+            }
         }
     }
 }

@@ -171,27 +171,27 @@ fn a_command_that_is_not_clear_is_refused_with_what_would_do() {
     /release g\u{200b}o
         `/release g\u{200b}o` is not a command; did you mean `go`?
     /release deploy
-        `/release deploy` is not a command; there is `status`, `help`, `go`, `no-go`, `retry`, `cancel`, `skip`, `hold`, `resume` and `override-freeze`
+        `/release deploy` is not a command; the choices are `status`, `help`, `go`, `no-go`, `retry`, `cancel`, `skip`, `hold`, `resume` and `override-freeze`
     /release: hold web
-        nothing stands before the `:`; write a verb right behind `/release`, as in `/release hold : reason`
+        there is no verb before the `:`; write a verb right after `/release`, as in `/release hold : reason`
     /release status web
-        `status` takes no names; write `/release status`
+        `status` does not take names; write `/release status`
     /release go stagng
         `stagng` is not a gate of this ticket; did you mean `Staging`?
     /release go looks good
-        `looks` is not a gate of this ticket; there is `go` and `Staging`; a reason stands behind a `:`
+        `looks` is not a gate of this ticket; the gates of this ticket are `go` and `Staging`; a reason follows a `:`
     /release go web
-        `web` is a target, and `go` takes gates; there is `go` and `Staging`
+        `web` is a target, but `go` takes gates; the gates of this ticket are `go` and `Staging`
     /release no-go stagng: red
-        `stagng` is not a gate of this ticket; did you mean `Staging`? A reason stands behind a `:`
+        `stagng` is not a gate of this ticket; did you mean `Staging`? A reason follows a `:`
     /release hold wbe
         `wbe` is not a target of this ticket; did you mean `web`?
     /release hold wbe now
-        `wbe` is not a target of this ticket; did you mean `web`? A reason stands behind a `:`
+        `wbe` is not a target of this ticket; did you mean `web`? A reason follows a `:`
     /release hold wbe: it burns
-        `wbe` is not a target of this ticket; did you mean `web`? A reason stands behind a `:`
+        `wbe` is not a target of this ticket; did you mean `web`? A reason follows a `:`
     /release hold wbe:broken for now
-        `wbe` is not a target of this ticket; did you mean `web`? A reason stands behind a `:`
+        `wbe` is not a target of this ticket; did you mean `web`? A reason follows a `:`
     /release hold web, wbe
         `wbe` is not a target of this ticket; did you mean `web`?
     /release hold we\u{200b}b
@@ -199,39 +199,39 @@ fn a_command_that_is_not_clear_is_refused_with_what_would_do() {
     /release hold `web`
         `'web'` is not a target of this ticket; did you mean `web`?
     /release hold web, billing
-        `billing` is not a target of this ticket; there is `web`, `api`, `Docs`, `my app` and `my app two`; a reason stands behind a `:`
+        `billing` is not a target of this ticket; the targets of this ticket are `web`, `api`, `Docs`, `my app` and `my app two`; a reason follows a `:`
     /release hold billing, search
-        `billing` is not a target of this ticket; there is `web`, `api`, `Docs`, `my app` and `my app two`; a reason stands behind a `:`
+        `billing` is not a target of this ticket; the targets of this ticket are `web`, `api`, `Docs`, `my app` and `my app two`; a reason follows a `:`
     /release hold maintenance
-        `maintenance` is not a target of this ticket; there is `web`, `api`, `Docs`, `my app` and `my app two`; a reason stands behind a `:`
+        `maintenance` is not a target of this ticket; the targets of this ticket are `web`, `api`, `Docs`, `my app` and `my app two`; a reason follows a `:`
     /release hold maintenance: the database
-        `maintenance` is not a target of this ticket; there is `web`, `api`, `Docs`, `my app` and `my app two`; a reason stands behind a `:`
+        `maintenance` is not a target of this ticket; the targets of this ticket are `web`, `api`, `Docs`, `my app` and `my app two`; a reason follows a `:`
     /release hold staging
-        `Staging` is a gate, and `hold` takes targets; there is `web`, `api`, `Docs`, `my app` and `my app two`
+        `Staging` is a gate, but `hold` takes targets; the targets of this ticket are `web`, `api`, `Docs`, `my app` and `my app two`
     /release hold al web
-        `al` is not a target of this ticket; did you mean `all`? A reason stands behind a `:`
+        `al` is not a target of this ticket; did you mean `all`? A reason follows a `:`
     /release hold all web
-        names stand beside `all`; write either the names, or `all`
+        the command has both names and `all`; write either the names, or `all`
     /release retry
-        `retry` takes the names of targets; there is `web`, `api`, `Docs`, `my app` and `my app two`; or write `all`
+        `retry` needs the name of a target; the targets of this ticket are `web`, `api`, `Docs`, `my app` and `my app two`; or write `all`
     /release retry web it was flaky
-        `it` is not a target of this ticket; there is `web`, `api`, `Docs`, `my app` and `my app two`; a reason stands behind a `:`
+        `it` is not a target of this ticket; the targets of this ticket are `web`, `api`, `Docs`, `my app` and `my app two`; a reason follows a `:`
     /release cancel
-        `cancel` takes the names of targets; there is `web`, `api`, `Docs`, `my app` and `my app two`; or write `all`
+        `cancel` needs the name of a target; the targets of this ticket are `web`, `api`, `Docs`, `my app` and `my app two`; or write `all`
     /release skip
-        `skip` takes the names of targets; there is `web`, `api`, `Docs`, `my app` and `my app two`; or write `all`
+        `skip` needs the name of a target; the targets of this ticket are `web`, `api`, `Docs`, `my app` and `my app two`; or write `all`
     /release skip it is broken
-        `skip` takes the names of targets; there is `web`, `api`, `Docs`, `my app` and `my app two`; or write `all`
+        `skip` needs the name of a target; the targets of this ticket are `web`, `api`, `Docs`, `my app` and `my app two`; or write `all`
     /release resume wbe
         `wbe` is not a target of this ticket; did you mean `web`?
     /release override-freeze
-        `override-freeze` takes a reason; write it behind a `:`, as in `/release override-freeze : reason`
+        `override-freeze` takes a reason; write it after a `:`, as in `/release override-freeze : reason`
     /release override-freeze :
-        `override-freeze` takes a reason; write it behind a `:`, as in `/release override-freeze : reason`
+        `override-freeze` takes a reason; write it after a `:`, as in `/release override-freeze : reason`
     /release override-freeze web: broken
-        `override-freeze` takes no names; write `/release override-freeze : reason`
+        `override-freeze` does not take names; write `/release override-freeze : reason`
     /release override-freeze web is broken
-        `override-freeze` takes no names; write `/release override-freeze : reason`
+        `override-freeze` does not take names; write `/release override-freeze : reason`
     ");
 }
 
@@ -243,7 +243,7 @@ fn a_ticket_without_gates_says_so() {
     assert_eq!(answer("/release go").map(|command| command.about), Ok(About::Default));
     insta::assert_snapshot!(answer("/release go staging").expect_err("a refusal"), @"
     `staging` is not a gate of this ticket
-    help: there is no gate; a reason stands behind a `:`
+    help: this ticket has no gates; a reason follows a `:`
     ");
 }
 

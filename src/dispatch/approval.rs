@@ -118,7 +118,7 @@ fn of_text(body: &str, forms: &[Form]) -> Approval {
     let length = text::length(&marker::render(Kind::Dispatch, &reading.by_first_name));
     if length > RECORD_LIMIT {
         let what = format!(
-            "the answers of the form take {length} characters, and a record of the ticket has room for {RECORD_LIMIT}"
+            "the answers of the form take {length} characters, but a record of the ticket has room for {RECORD_LIMIT}"
         );
         let help = "shorten the longest answer, or put its text into a comment";
         let approval = Approval { source, ..Approval::default() };
@@ -138,7 +138,8 @@ fn ambiguity(name: &str, labels: &[String], source: &Source) -> Problem {
         _ => "the form's file".to_owned(),
     };
     let help = format!("give each of these questions an `id` in {file}, and use that `id` in the template");
-    Problem::new(format!("`form.{name}` may be the answer to each of {labels}")).help(Topic::Form, help)
+    Problem::new(format!("`form.{name}` is ambiguous: it could be the answer to {labels}"))
+        .help(Topic::Form, help)
 }
 
 /// The differences between the answers `before` and `now`; `None` without any, or if `before` cannot be read.
@@ -241,7 +242,10 @@ mod tests {
         let approval = decide(event(OLD, true), None, NEW, &[]);
         assert_eq!((approval.answers.len(), approval.new_answers), (0, None));
         let twice = IssueText { title: "", body: "### Version\n\n1\n\n### Version\n\n2" };
-        assert_eq!(version(event(twice, true), None, twice), "the issue asks more than once: `version`");
+        assert_eq!(
+            version(event(twice, true), None, twice),
+            "the issue has these questions more than once: `version`"
+        );
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) enum Asker {
     /// A person, by a command on the ticket.
     Command(Box<CommandComment>),
     /// Nobody with the role for it. The text is the reason.
-    Nobody(String),
+    Refused(String),
 }
 
 /// A comment with a command on the ticket. The names in the command are read after the targets.
@@ -49,7 +49,7 @@ pub(super) struct CommandComment {
 /// Finds the asker by the event, and asks GitHub for the sender's role.
 pub(super) async fn find(hub: Hub<'_>) -> Result<Asker, Vec<Problem>> {
     let Some(event) = hub.job.event.public_event() else { return Ok(Asker::Permitted) };
-    let nobody = |why: String| Ok(Asker::Nobody(why));
+    let nobody = |why: String| Ok(Asker::Refused(why));
     if event.is_pull_request {
         return nobody("the event is about a pull request".to_owned());
     }
@@ -82,8 +82,8 @@ pub(super) async fn find(hub: Hub<'_>) -> Result<Asker, Vec<Problem>> {
         Some(role) if role >= required_role => Ok(Asker::Permitted),
         // The hub reads the record itself, and believes it or not.
         _ if record.is_some() && has_dispatched(hub).await? => Ok(Asker::Record),
-        None => nobody(format!("{sender} is a bot, and issues and comments of bots start nothing")),
-        Some(_) => nobody(format!("{sender} may not {required_role} in {hub_name}")),
+        None => nobody(format!("{sender} is a bot: issues and comments by bots start nothing")),
+        Some(_) => nobody(format!("{sender} does not have the role {required_role} in {hub_name}")),
     }
 }
 

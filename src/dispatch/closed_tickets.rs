@@ -301,8 +301,7 @@ fn released_problem(release: Release<'_>, ticket: &ReadTicket) -> Problem {
 
 fn account_problem(issue: &IssueRef) -> Problem {
     let what = format!(
-        "GitHub does not say under which account this step writes, so it is unknown what the closed ticket {issue} has \
-         released"
+        "cannot check what the closed ticket {issue} has released: GitHub does not name the account of this step"
     );
     let help = format!("unlock {issue} if it is locked; or use a token of an App");
     Problem::new(what).help(Topic::ClosedTicket, help)

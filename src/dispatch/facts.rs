@@ -1,5 +1,5 @@
 //! GitHub's answers about a target's workflow before a start: the repository, the file at its branch or tag, and
-//! whether the workflow is switched on.
+//! whether the workflow is enabled.
 
 use tokio::sync::OnceCell;
 
@@ -107,12 +107,12 @@ enum State {
     Runs,
     /// GitHub knows no such workflow.
     Unknown,
-    /// It is switched off.
+    /// It is disabled.
     Off(Problem),
 }
 
 impl State {
-    /// `problem`, and a second one if the workflow is switched off. If its file cannot be read, an unknown workflow adds
+    /// `problem`, and a second one if the workflow is disabled. If its file cannot be read, an unknown workflow adds
     /// nothing to that problem.
     fn problems_with(self, problem: Problem) -> Vec<Problem> {
         match self {
@@ -125,16 +125,14 @@ impl State {
 async fn state_of(repository: &RepoName, file: &WorkflowFile, github: &GitHub) -> State {
     match github.workflow_state(repository, file).await {
         Ok(Some(state)) if state == "active" => State::Runs,
-        Ok(Some(state)) => {
-            State::Off(Problem::new(format!("{file} in {repository} is switched off ({state})")).help(
-                Topic::Workflow,
-                format!("switch it on: gh workflow enable {file} --repo {repository}"),
-            ))
-        }
+        Ok(Some(state)) => State::Off(
+            Problem::new(format!("{file} in {repository} is disabled ({state})"))
+                .help(Topic::Workflow, format!("enable it: gh workflow enable {file} --repo {repository}")),
+        ),
         Ok(None) => State::Unknown,
         // Without the permission to look, GitHub's own check at the start decides.
         Err(error) => {
-            let what = format!("cannot check whether {file} in {repository} is switched on");
+            let what = format!("cannot check whether {file} in {repository} is enabled");
             Problem::of(&what, &error).inform();
             State::Runs
         }
@@ -192,7 +190,7 @@ impl Workflow<'_> {
     fn leave_to_github(&self, why: &Problem) {
         let Self { repository, path, .. } = self;
         let what = format!(
-            "the inputs of `{path}` in {repository} are not checked, and it does not get its ticket as an input: {}",
+            "cannot check the inputs of `{path}` in {repository}, or pass the ticket to it: {}",
             why.what
         );
         Problem { help: why.help.clone(), ..Problem::new(what) }.warn();
@@ -224,7 +222,7 @@ impl Workflow<'_> {
     async fn unknown_workflow(&self) -> Problem {
         let Self { repository, file, settings, .. } = self;
         let workflows = self.workflows().await;
-        let problem = Problem::new(format!("GitHub knows no workflow {file} in {repository}"));
+        let problem = Problem::new(format!("GitHub does not know the workflow {file} in {repository}"));
         if let Some(help) = self.suggestion(workflows.as_deref().unwrap_or_default()) {
             return problem.help(Topic::Workflow, help);
         }
@@ -235,14 +233,15 @@ impl Workflow<'_> {
         let branch = &settings.default_branch;
         if workflows.is_some_and(|workflows| workflows.is_empty()) {
             let what = format!(
-                "Actions are switched off in {repository}: GitHub knows no workflow there, and {file} is at {branch}"
+                "Actions are disabled in {repository}: GitHub does not list any workflow there, but {file} is at \
+                 {branch}"
             );
-            let help = "switch them on in its settings, under Actions → General";
+            let help = "enable them in its settings, under Actions → General";
             return Problem::new(what).help(Topic::Repository, help);
         }
-        Problem::new(format!("{}, and the file is at {branch}", problem.what)).help(
+        Problem::new(format!("{}, but the file is at {branch}", problem.what)).help(
             Topic::Workflow,
-            "if the file is new, run this again in a minute; otherwise check that Actions are switched on in the \
+            "if the file is new, run this again in a minute; otherwise check that Actions are enabled in the \
              repository's settings",
         )
     }

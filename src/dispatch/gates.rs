@@ -125,11 +125,11 @@ impl Unreadable {
                 let help = format!(
                     "correct the `ref` of {target}, or grant the token `contents: read` on {repository}; {INSTEAD}"
                 );
-                Problem::new(format!("{what}, and GitHub shows none of `{branch}` in {repository}"))
+                Problem::new(format!("{what}, but GitHub shows none of `{branch}` in {repository}"))
                     .help(Topic::Gate, help)
             }
             Self::Refused(error) => {
-                let what = format!("{what}, and the token cannot read those of {repository}");
+                let what = format!("{what}, but the token cannot read those of {repository}");
                 let help = error.help().map(|help| help.and(Some(INSTEAD)));
                 Problem { help, ..Problem::of(&what, error) }
             }

@@ -9,7 +9,7 @@ use super::preflight::template_problem;
 use super::reading::to_problems;
 use super::template_inputs::{self, Inputs};
 use crate::believe;
-use crate::engine::wording::Follows;
+use crate::engine::wording::Predecessor;
 use crate::engine::{Facts, TicketState};
 use crate::form::Answers;
 use crate::github::issues::Issue;
@@ -211,7 +211,7 @@ async fn refuse_reopened_ticket(release: Release<'_>, issue: &Issue) -> Result<(
     let Some(newest) = later.into_iter().max_by_key(|other| other.number) else { return Ok(()) };
     let (first, newest) = (release.issue(issue.number), release.issue(newest.number));
     let what =
-        format!("{first} was opened again, but {newest} has gone on with this release since it was closed");
+        format!("{first} was reopened, but {newest} has continued this release since {first} was closed");
     let help = format!("close {first}; reopen {newest} if it is closed");
     Err(vec![Problem::new(what).help(Topic::Ticket, help)])
 }
@@ -297,10 +297,10 @@ async fn find_closed(release: Release<'_>) -> Result<TicketChoice, Vec<Problem>>
     let Release { hub, key, .. } = release;
     // A release without a name has one run, so only that run's later attempts can find a closed ticket.
     if matches!(key, Key::Run(_)) && hub.job.attempt == 1 {
-        return new(release, Follows::Nothing);
+        return new(release, Predecessor::Nothing);
     }
     let tickets = closed_tickets(release).await?;
-    let Some(newest) = tickets.first() else { return new(release, Follows::Nothing) };
+    let Some(newest) = tickets.first() else { return new(release, Predecessor::Nothing) };
     if hub.job.attempt > 1
         && let Some(own) = own_among(release, &tickets).await?
     {
@@ -317,11 +317,11 @@ async fn find_closed(release: Release<'_>) -> Result<TicketChoice, Vec<Problem>>
         None => Vec::new(),
     };
     let follows =
-        if hub.inputs.release_again { Follows::Repeats(number) } else { Follows::Continues(number) };
+        if hub.inputs.release_again { Predecessor::Repeats(number) } else { Predecessor::Continues(number) };
     Ok(TicketChoice { inherited_starts, ..new(release, follows)? })
 }
 
-fn new(release: Release<'_>, follows: Follows) -> Result<TicketChoice, Vec<Problem>> {
+fn new(release: Release<'_>, follows: Predecessor) -> Result<TicketChoice, Vec<Problem>> {
     let new = release.wording.new_issue(release.key, follows);
     let new = new.map_err(|error| vec![template_problem("the ticket's text", &error)])?;
     Ok(TicketChoice::new(TicketState::New(Box::new(new))))

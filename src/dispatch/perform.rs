@@ -186,7 +186,7 @@ impl<'a> Performer<'a> {
 
     async fn perform_one(&mut self, step: &Step, facts: &mut Facts, request: &Request) -> Answer {
         match step {
-            Step::ReadLog | Step::Confirm => {
+            Step::ReadLog | Step::ReadLogBeforeRefusal => {
                 let Some(ledger) = &mut self.ledger else { return Answer::Done };
                 reading_answer(ledger.read_changes(&mut facts.log).await, ledger)
             }
@@ -214,7 +214,8 @@ impl<'a> Performer<'a> {
                 let first = facts.log.first_claimant().map(str::to_owned);
                 let account = first.as_deref().unwrap_or("nobody");
                 tracing::info!(
-                    "the plan counts the claims of {account} as this hub's own: only a write would show whose they are"
+                    "the plan treats the claims of {account} as this hub's own: only a write would show the account of \
+                     this step"
                 );
                 Answer::Identity(first)
             }
@@ -258,7 +259,7 @@ impl<'a> Performer<'a> {
                 let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
                 tracing::info!("looking again for the outputs that the inputs of {} read", and(&names));
             }
-            Pause::Held(targets) => {
+            Pause::OtherJobs(targets) => {
                 let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
                 tracing::info!("another hub job has claimed {} first; waiting for it", names.join(", "));
             }
@@ -323,7 +324,7 @@ fn is_independent(step: &Step) -> bool {
         | Step::FindRelease(..)
         | Step::Verify(_)
         | Step::FindRun(_)
-        | Step::LookBack(_)
+        | Step::FindPreviousRelease(_)
         | Step::Survey(_) => true,
         Step::Apply(effect) => {
             matches!(
@@ -339,7 +340,7 @@ fn is_independent(step: &Step) -> bool {
             )
         }
         Step::ReadLog
-        | Step::Confirm
+        | Step::ReadLogBeforeRefusal
         | Step::AskIdentity
         | Step::StartAgain(_)
         | Step::Refuse { .. }
@@ -369,7 +370,7 @@ async fn perform_request(step: &Step, github: &GitHub) -> Answer {
             Err(error) => Answer::Failed(failure(&error)),
         },
         Step::FindRun(search) => find_run(search, github).await,
-        Step::LookBack(before) => Answer::PreviousRelease(survey::look_back(before, github).await),
+        Step::FindPreviousRelease(before) => Answer::PreviousRelease(survey::look_back(before, github).await),
         Step::Survey(of) => Answer::Survey(Box::new(survey::survey(of, github).await)),
         Step::Apply(effect) => {
             let result = apply::send(effect, github).await;
@@ -388,11 +389,11 @@ fn report_start(effect: &Effect, result: &Result<EffectOutcome, GitHubError>) {
     };
     match result {
         Ok(EffectOutcome::Started(run)) => {
-            let link = run.as_ref().map_or("(GitHub does not say as which run)", |(_, url)| url);
+            let link = run.as_ref().map_or("(GitHub did not name the run)", |(_, url)| url);
             tracing::info!("started {target} {link}");
         }
         Err(error) if !error.is_without_effect() => {
-            tracing::info!("looking whether {target} was started: {error}");
+            tracing::info!("checking whether {target} was started: {error}");
         }
         _ => {}
     }
@@ -442,12 +443,13 @@ async fn look_answer(
         // "Not found" may also mean "not for this token", unless the repository can be seen.
         Ok(Err(error)) if error.is_gone() && github.repository(repository).await.is_ok() => Answer::NoRun,
         Ok(Err(error)) => {
-            let what = format!("cannot look at {target}, run {run} of {repository}, this time");
+            let what = format!("cannot read the run {run} of {target} in {repository} now");
             retry_problem(&what, &error).inform();
             Answer::Failed(failure(&error))
         }
         Err(_) => {
-            let what = format!("cannot look at {target}, run {run} of {repository}: no answer in time");
+            let what =
+                format!("cannot read the run {run} of {target} in {repository} now: no answer in time");
             tracing::info!("{what}");
             Answer::Failed(Failure { what, help: None, is_final: false, is_without_effect: true })
         }

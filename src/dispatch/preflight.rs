@@ -131,13 +131,13 @@ fn misfits(ready: &ReadyTarget, wording: &Wording, github: &GitHub) -> Vec<Probl
     let topic = Topic::WorkflowInput;
     let limit = github.most_inputs();
     if matches!(start, StartBy::Workflow(_)) && inputs.len() > limit {
-        let what = format!("it has {} inputs, and this server takes {limit}", inputs.len());
+        let what = format!("it has {} inputs, but this server takes {limit}", inputs.len());
         refuse(place, what, topic.advice("leave some out, or put several into one"));
     }
     let texts = || inputs.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default()));
     let length: usize = texts().map(|(name, value)| name.chars().count() + value.chars().count()).sum();
     if length > LONGEST_INPUTS {
-        let what = format!("its inputs have {length} characters, and GitHub takes {LONGEST_INPUTS}");
+        let what = format!("its inputs have {length} characters, but GitHub takes {LONGEST_INPUTS}");
         refuse(place, what, topic.advice("shorten them"));
     }
     let (Some(declaration), StartBy::Workflow(file)) = (&ready.declaration, start) else { return problems };

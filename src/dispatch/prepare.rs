@@ -129,7 +129,7 @@ pub(super) async fn prepare(
         follow: inputs.wait.map(|wait| Follow { timeout: wait.timeout, interval: wait.interval }),
         cancel_runs: inputs.cancel_on_timeout,
         close: inputs.close_on_success,
-        records_release: true,
+        writes_release_record: true,
         publication: publish,
         claim,
         max_parallel: inputs.max_parallel,
@@ -166,7 +166,7 @@ fn claim(hub: Hub<'_>) -> Result<Claim, Vec<Problem>> {
         (ClaimMode::Ref, Some(sha)) if job.repository == common.hub => Ok(Claim::Ref { sha: sha.clone() }),
         (ClaimMode::Ref, _) => {
             let what = format!(
-                "`claim: ref` needs a commit of {}, and this run is not one of that repository",
+                "`claim: ref` needs a commit of {}, but this run is not one of that repository",
                 common.hub
             );
             let help = "dispatch from a workflow of the hub, or leave `claim` out";
@@ -184,7 +184,7 @@ fn publish(hub: Hub<'_>, wording: &Wording) -> Result<Option<Publication>, Probl
     }
     let tag = wording.release();
     if let Some(tag) = tag.as_ref().filter(|tag| !is_tag(tag)) {
-        let what = format!("`publish-release`: Git takes no tag `{}`", excerpt(tag, QUOTE_LIMIT));
+        let what = format!("`publish-release`: `{}` is not a valid Git tag", excerpt(tag, QUOTE_LIMIT));
         let help = "give a `release` such as `1.4.0`, or leave `publish-release` out";
         return Err(Problem::new(what).help(Topic::Input, help));
     }
@@ -192,7 +192,7 @@ fn publish(hub: Hub<'_>, wording: &Wording) -> Result<Option<Publication>, Probl
         Some(commit) if job.repository == common.hub => Ok(Some(Publication { tag, commit: commit.clone() })),
         _ => {
             let what = format!(
-                "`publish-release` needs a commit of {}, and this run is not one of that repository",
+                "`publish-release` needs a commit of {}, but this run is not one of that repository",
                 common.hub
             );
             let help = "dispatch from a workflow of the hub, or leave `publish-release` out";
@@ -254,7 +254,7 @@ fn release(wording: &Wording, template: &str) -> Result<String, Vec<Problem>> {
     let (what, help) = if lines > 1 {
         (
             format!(
-                "`release` takes one line, and has {lines}; the first is `{}`",
+                "`release` has {lines} lines, but must be one line; the first is `{}`",
                 excerpt(first, QUOTE_LIMIT)
             ),
             "give it a name or a version, as from an `input` or a `dropdown` of a form",
@@ -345,7 +345,7 @@ fn target_problem(name: &str, list: &TargetList) -> Problem {
     let targets = list.targets.iter().map(|target| target.name.as_str());
     let mut gates = list.rules.gates.iter().map(|gate| gate.name.as_str());
     if gates.any(|gate| gate.eq_ignore_ascii_case(name.trim())) {
-        let help = format!("name targets: there is {}", targets::enumeration(targets));
+        let help = format!("name targets, such as {}", targets::enumeration(targets));
         return Problem::new(format!("`only` names `{name}`, which is a gate")).help(Topic::Input, help);
     }
     let what = format!("`only` names `{name}`, which is not a target");

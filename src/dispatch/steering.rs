@@ -81,16 +81,19 @@ pub(super) fn request_despite(
 
 /// The answer to the comment's author: the first problem, and where the others are.
 fn cannot_go_on(problems: &[Problem]) -> Problem {
-    let Some(first) = problems.first() else { return Problem::new("the hub's job cannot go on".to_owned()) };
+    let Some(first) = problems.first() else {
+        return Problem::new("the hub's job cannot continue".to_owned());
+    };
     let more = match problems.len() {
         1 => String::new(),
+        2 => " (and 1 more problem, in the job's log)".to_owned(),
         count => format!(" (and {} more problems, in the job's log)", count - 1),
     };
-    let again = "run the job again when that is mended: it reads this command again";
+    let again = "fix that and run the job again: it reads this command again";
     let help = match first.help.clone() {
         Some(help) => help.and(Some(again)),
         None => Topic::Command.advice(again),
     };
-    let what = format!("the hub's job cannot go on: {}{more}", first.what);
+    let what = format!("the hub's job cannot continue: {}{more}", first.what);
     Problem { help: Some(help), ..Problem::new(what) }
 }

@@ -33,7 +33,7 @@ impl Stop {
         self.is_due.store(true, Ordering::Relaxed);
         if self.is_creating.load(Ordering::Relaxed) && tokio::time::timeout(CREATING, drive).await.is_err() {
             tracing::info!(
-                "GitHub does not say in time what it has created; the next run of the job finds it"
+                "GitHub did not answer in time; the next run of the job finds anything that this step created"
             );
         }
     }

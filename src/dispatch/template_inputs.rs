@@ -127,8 +127,8 @@ impl Inputs {
             let (lengths, room) =
                 (lengths.collect::<Vec<_>>().join(", "), text::thousands(event_inputs::ROOM));
             tracing::warn!(
-                "the ticket does not remember these inputs, with their lengths in characters: {lengths}. A record has \
-                 room for {room} of all inputs, and a later run whose event has none fails where a template needs these"
+                "the ticket has no room for these inputs (length in characters): {lengths}. A record holds {room} \
+                 characters of inputs. A later run without inputs fails if a template needs one of these"
             );
         }
         Some(inputs)

@@ -107,7 +107,7 @@ async fn check_release(
         let tag_commit = tag_commit.as_deref().map_or("no commit that GitHub shows", short_sha);
         return fail(
             format!(
-                "the tag `{tag}` of {repository} is at {tag_commit}, and the run at {}",
+                "the tag `{tag}` of {repository} is at {tag_commit}, but the run is at {}",
                 short_sha(commit)
             ),
             format!(

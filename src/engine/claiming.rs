@@ -45,14 +45,14 @@ pub(super) fn start_failed_targets_again(view: &View<'_>) -> Vec<Step> {
     if open_retries.len() < retries.len() { vec![Step::StartAgain(open_retries)] } else { Vec::new() }
 }
 
-/// Says once for each target that this job leaves alone why.
+/// Gives the reason, once, for each target that this job leaves alone.
 pub(super) fn leave_alone(view: &View<'_>) -> Vec<Step> {
     let is_quiet = |ready: &&ReadyTarget| {
         !view.facts.skips.contains(ready.name()) && view.own_claim(ready.name()).is_none()
     };
     let steps = view.request.targets.iter().filter(is_quiet).filter_map(|ready| match view.verdict(ready) {
-        Verdict::Start | Verdict::Hold(Reason::Needs { .. }) => None,
-        Verdict::Hold(reason) => Some(leave(ready, reason)),
+        Verdict::Start | Verdict::Wait(Reason::Needs { .. }) => None,
+        Verdict::Wait(reason) => Some(leave(ready, reason)),
     });
     steps.collect()
 }
@@ -71,7 +71,7 @@ pub(super) fn claim(view: &View<'_>) -> Vec<Step> {
                 let repeats = view.retried_claim(ready.name());
                 claims.push(Start { repeats, ..entry(view, ready, StartState::Claimed, None) });
             }
-            Verdict::Hold(reason)
+            Verdict::Wait(reason)
                 if reason.is_waiting() && waiting_entry_is_missing(view, ready, &reason) =>
             {
                 waits.push(entry(view, ready, StartState::Waiting, Some(reason)));
@@ -102,7 +102,7 @@ fn may_claim(view: &View<'_>, ready: &ReadyTarget) -> bool {
     match states.rfind(|state| **state != StartState::Waiting) {
         None => true,
         Some(state) if *state == StartState::Yielded => {
-            !matches!(view.standing(ready.name(), None), Standing::Held { .. })
+            !matches!(view.standing(ready.name(), None), Standing::ClaimedFirst { .. })
                 && !view.is_locked_out_of(ready.name())
         }
         Some(_) => false,
@@ -218,7 +218,7 @@ mod tests {
             story.run(),
             [
                 "edit comment 2: web left to another job",
-                "leave web alone: it was started already by its run",
+                "leave web alone: it was already started: its run",
                 "board"
             ]
         );

@@ -45,7 +45,7 @@ fn report_waiting_targets(view: &View<'_>) -> Vec<Step> {
     }
     let targets = view.request.targets.iter().filter(|ready| !view.facts.skips.contains(ready.name()));
     let steps = targets.filter_map(|ready| match view.verdict(ready) {
-        Verdict::Hold(reason @ Reason::Needs { .. }) => Some(leave(ready, reason)),
+        Verdict::Wait(reason @ Reason::Needs { .. }) => Some(leave(ready, reason)),
         _ => None,
     });
     steps.collect()

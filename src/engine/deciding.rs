@@ -126,7 +126,7 @@ pub(super) fn decide(view: &View<'_>) -> Vec<Step> {
         && command_request.command.is_ok()
         && !view.facts.has_confirmed
     {
-        return vec![Step::Confirm];
+        return vec![Step::ReadLogBeforeRefusal];
     }
     let (outcome, resolution) = match resolution {
         Ok(resolution) => {
@@ -198,15 +198,17 @@ fn override_freeze(view: &View<'_>) -> Result<Resolution, Problem> {
     let freezes: Vec<Freeze> =
         view.ticket.rules.freezes.iter().filter(|freeze| freeze.holds_at(view.now)).cloned().collect();
     if freezes.is_empty() {
-        let problem = Problem::new("there is no freeze at present".to_owned());
+        let problem = Problem::new("no freeze is in effect".to_owned());
         return Err(problem.help(
             Topic::Command,
-            "there is nothing to override: comment `/release status` for what the release waits for",
+            "there is nothing to override: comment `/release status` to see what the release waits for",
         ));
     }
     if freezes.iter().all(|freeze| view.ticket.is_overridden(freeze)) {
-        let problem = Problem::new("the present freeze is overridden already".to_owned());
-        return Err(problem.help(Topic::Command, "comment `/release status` for what the release waits for"));
+        let problem = Problem::new("the current freeze is already overridden".to_owned());
+        return Err(
+            problem.help(Topic::Command, "comment `/release status` to see what the release waits for")
+        );
     }
     Ok(Resolution { freezes, ..Resolution::default() })
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::facts::{Facts, OwnStart, Phase};
+use super::facts::{Facts, OwnStart, StartPhase};
 use super::ready::ReadyTarget;
 use super::remembering::keep_once;
 use super::request::Request;
@@ -35,7 +35,7 @@ pub enum Remainder {
     Busy(Box<Conflict>),
 }
 
-/// Why a target must not be started that an earlier ticket may have started.
+/// The reason against starting a target that an earlier ticket may have started.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conflict {
     /// The problem, for a dispatch that would start the target.
@@ -51,8 +51,7 @@ pub fn remainders(facts: &Facts, request: &Request, now: DateTime<Utc>) -> BTree
     request.targets.iter().map(|ready| (ready.name().clone(), remainder(&view, ready))).collect()
 }
 
-/// The questions beside those of every hub job: about the runs that were found of jobs that died, and about the jobs
-/// that would start targets which wait.
+/// More questions: the state of runs that a search found for dead jobs, and whether jobs with waiting targets are alive.
 #[must_use]
 pub fn questions(facts: &Facts, request: &Request, now: DateTime<Utc>) -> Vec<Step> {
     let view = View::new(facts, request, now);
@@ -101,7 +100,7 @@ fn remainder(view: &View<'_>, ready: &ReadyTarget) -> Remainder {
     match jobs.find(|(by, _)| view.liveness(by) == Liveness::Alive) {
         Some((by, url)) => {
             let what = format!(
-                "a hub job of {}, which is closed, is still at work and may start {}: {url}",
+                "a hub job of the closed ticket {} is still at work and may start {}: {url}",
                 view.issue,
                 ready.name()
             );
@@ -132,10 +131,10 @@ fn remainder_by_claims(view: &View<'_>, ready: &ReadyTarget) -> Remainder {
     match claim::standing(view.claims(), name, counting, |job| view.liveness(job)) {
         Standing::Free | Standing::Started { .. } => by_status(view, ready, target),
         Standing::Uncertain(claims) => remainder_of_unclear_start(view, ready, target, &claims),
-        Standing::Held { by, claim } => {
+        Standing::ClaimedFirst { by, claim } => {
             let url = run_url_of(view, claim).unwrap_or_else(|| format!("run {}", by.run));
             let what = format!(
-                "a hub job of {}, which is closed, has claimed {name} and is still at work: {url}",
+                "a hub job of the closed ticket {} has claimed {name} and is still at work: {url}",
                 view.issue
             );
             conflict(wait_problem(view, what), true)
@@ -178,11 +177,13 @@ fn by_status(view: &View<'_>, ready: &ReadyTarget, target: Option<&Target>) -> R
     }
 }
 
-/// A target whose run ended well, and whose products are not verified.
+/// A target whose run succeeded, and whose products are not verified.
 fn verification_conflict(view: &View<'_>, ready: &ReadyTarget, target: &Target) -> Remainder {
     let url = target.run.as_ref().and_then(|run| run.url.as_deref()).unwrap_or_default();
-    let what =
-        format!("{} of {}, which is closed, ended well and is not verified: {url}", ready.name(), view.issue);
+    let (name, ticket) = (ready.name(), &view.issue);
+    let what = format!(
+        "the run of {name} for the closed ticket {ticket} succeeded, but {name} is not verified: {url}"
+    );
     let help = "reopen that ticket and dispatch there, which verifies it; or release it again with `release-again: true`";
     conflict(Problem::new(what).help(Topic::ClosedTicket, help), false)
 }
@@ -192,19 +193,19 @@ fn run_conflict(view: &View<'_>, ready: &ReadyTarget, target: &Target) -> Remain
     let (name, ticket) = (ready.name(), &view.issue);
     let url = target.run.as_ref().and_then(|run| run.url.as_deref());
     if let Some(run) = view.facts.runs.get(name).filter(|run| !run.has_ended()) {
-        let what = format!("{name} of {ticket}, which is closed, still runs: {}", run.run_url);
+        let what = format!("{name} is still running for the closed ticket {ticket}: {}", run.run_url);
         return conflict(wait_problem(view, what), true);
     }
     let what = match url {
         Some(url) if target.has_lost_its_run() => format!(
-            "{ticket}, which is closed, has started {name}, and its run was deleted, so GitHub does not say how it \
+            "the closed ticket {ticket} has started {name}, but its run was deleted, so GitHub does not say how it \
              ended: {url}"
         ),
         Some(url) => format!(
-            "{ticket}, which is closed, has started {name}, and GitHub does not show whether it has ended: {url}"
+            "the closed ticket {ticket} has started {name}, but GitHub does not show whether it has ended: {url}"
         ),
         None => format!(
-            "{ticket}, which is closed, has started {name} by an event, and no report says that it has ended"
+            "the closed ticket {ticket} has started {name} by an event, but no report says that it has ended"
         ),
     };
     conflict(Problem::new(what).help(Topic::ClosedTicket, inspection_help(view, ready)), false)
@@ -222,15 +223,18 @@ fn remainder_of_unclear_start(
         return by_status(view, ready, target);
     }
     if let Some((_, url)) = found_run(view.facts, name) {
-        let what = format!("{name} of {}, which is closed, may still run: {url}", view.issue);
+        let ticket = &view.issue;
+        let what = format!("the closed ticket {ticket} has a run of {name} that may not have ended: {url}");
         return conflict(wait_problem(view, what), false);
     }
     let own_start = view.facts.starts.get(name);
     let outcome_reason = own_start.and_then(OwnStart::outcome).and_then(|outcome| outcome.reason.clone());
     let entry = unknown_entry(view, name, claims);
     let recorded_reason = entry.and_then(|start| start.reason.as_ref()).and_then(Word::as_known).cloned();
-    let is_absent =
-        matches!(own_start.map(|own_start| &own_start.phase), Some(Phase::Cleared | Phase::Listing { .. }));
+    let is_absent = matches!(
+        own_start.map(|own_start| &own_start.phase),
+        Some(StartPhase::Cleared | StartPhase::Listing { .. })
+    );
     if is_absent && entry.is_none() {
         return if are_old(view, claims) { Remainder::Nothing } else { recent_claim_conflict(view, name) };
     }
@@ -244,7 +248,7 @@ fn remainder_of_unclear_start(
 
 fn recent_claim_conflict(view: &View<'_>, name: &TargetName) -> Remainder {
     let what = format!(
-        "{}, which is closed, may have started {name}: a hub job claimed it a moment ago, and ended without a record \
+        "the closed ticket {} may have started {name}: a hub job claimed it a moment ago, and ended without a record \
          of its start",
         view.issue
     );
@@ -265,7 +269,7 @@ fn remainder_of_foreign_claim(
     let phase = view.facts.starts.get(ready.name()).map(|own_start| &own_start.phase);
     match phase {
         // GitHub shows no run of that claim.
-        Some(Phase::Cleared) => Remainder::Nothing,
+        Some(StartPhase::Cleared) => Remainder::Nothing,
         _ => conflict(foreign_claim_problem(view, ready, claims), false),
     }
 }
@@ -306,7 +310,7 @@ fn foreign_claim_problem(view: &View<'_>, ready: &ReadyTarget, claims: &[Comment
         .and_then(|(comment, _)| comment.author.as_deref());
     let author = author.unwrap_or("an account that is gone");
     let what = format!(
-        "{author} has claimed {} on {}, which is closed: this step writes as another account, and cannot see whether \
+        "{author} has claimed {} on the closed ticket {}: this step writes as another account, and cannot see whether \
          it was started",
         ready.name(),
         view.issue
@@ -322,7 +326,7 @@ fn wait_problem(view: &View<'_>, what: String) -> Problem {
 
 fn unclear_conflict(view: &View<'_>, ready: &ReadyTarget, reason: &Reason) -> Remainder {
     let (name, ticket) = (ready.name(), &view.issue);
-    let what = format!("{ticket}, which is closed, may have started {name}: {}", reason.plain());
+    let what = format!("the closed ticket {ticket} may have started {name}: {}", reason.plain());
     conflict(Problem::new(what).help(Topic::ClosedTicket, inspection_help(view, ready)), false)
 }
 
@@ -419,7 +423,7 @@ mod tests {
     #[test]
     fn what_is_at_work_or_may_be_is_not_free() {
         let goes_on = after(StartState::Started).always("look at web", Says::GoesOn);
-        let what = "web of acme/hub#1, which is closed, still runs: runs/51";
+        let what = "web is still running for the closed ticket acme/hub#1: runs/51";
         assert_eq!(conflict_of(remainder_of_web(goes_on)), (what.to_owned(), true));
         let hidden = after(StartState::Started).always("look at web", Says::Nothing);
         assert!(!conflict_of(remainder_of_web(hidden)).1);

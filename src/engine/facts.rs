@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::progress::Progress;
+use super::progress::VerificationProgress;
 use super::ready::ReadyTarget;
 use super::request::Request;
 use super::step::{Failure, Pause, Step};
@@ -80,8 +80,8 @@ pub struct Facts {
     pub(super) runs: BTreeMap<TargetName, FollowedRun>,
     /// The times of the last changes of these runs, by GitHub's clock.
     pub(super) changes: BTreeMap<TargetName, DateTime<Utc>>,
-    pub(super) sight: BTreeMap<TargetName, Sight>,
-    /// The runs that only reports name as their target's.
+    pub(super) sight: BTreeMap<TargetName, LookProblems>,
+    /// The runs that only a report assigns to a target.
     pub(super) doubts: BTreeMap<(TargetName, RunId), Doubt>,
     /// The hub jobs about which this step asks no more.
     pub(super) settled_jobs: BTreeMap<Writer, Liveness>,
@@ -90,7 +90,7 @@ pub struct Facts {
     /// The failed targets that this job starts again, each with the claim that started its failed run; `None` before
     /// the job has decided that.
     pub(super) retries: Option<BTreeMap<TargetName, CommentId>>,
-    pub(super) verifications: BTreeMap<TargetName, Progress>,
+    pub(super) verifications: BTreeMap<TargetName, VerificationProgress>,
     /// The targets whose inputs read outputs that GitHub may show later.
     pub(super) awaited_outputs: BTreeMap<TargetName, AwaitedOutputs>,
     /// The targets that this job does not start, with the reason already in the log.
@@ -203,7 +203,7 @@ impl OwnRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Lock {
     /// This job has created the reference.
-    Held { turn: u32 },
+    Owned { turn: u32 },
     /// The reference exists, by the answer at `since`: another job has created it.
     Taken {
         turn: u32,
@@ -217,7 +217,7 @@ pub(super) enum Lock {
 
 /// The problems with a look at a target's run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub(super) struct Sight {
+pub(super) struct LookProblems {
     /// The first time that GitHub refused to show the run.
     pub(super) refused_since: Option<DateTime<Utc>>,
     /// The first time that GitHub showed an ended run without its conclusion.
@@ -259,21 +259,21 @@ impl Absence {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OwnStart {
     pub(super) sends: u32,
-    pub(super) phase: Phase,
+    pub(super) phase: StartPhase,
 }
 
 impl OwnStart {
     /// The outcome of the start; `None` while it is open.
     pub(super) fn outcome(&self) -> Option<&Outcome> {
         match &self.phase {
-            Phase::Settled(outcome) => Some(outcome),
-            Phase::Cleared | Phase::Sent | Phase::Listing { .. } => None,
+            StartPhase::Settled(outcome) => Some(outcome),
+            StartPhase::Cleared | StartPhase::Sent | StartPhase::Listing { .. } => None,
         }
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum StartPhase {
     /// No earlier request has started a run.
     Cleared,
     /// The request is under way.
@@ -340,7 +340,7 @@ impl Outcome {
 /// The facts for the release's record.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Recording {
-    /// The record of the release before, if one exists; `None` while the job has not asked.
+    /// The record of the previous release, if one exists; `None` while the job has not asked.
     pub(super) previous_release: Option<Option<Box<Release>>>,
     pub(super) surveys: BTreeMap<TargetName, Survey>,
     /// Whether the job could not write the record.
@@ -489,9 +489,9 @@ impl Facts {
         });
         for target in targets {
             let own_start =
-                self.starts.entry(target.clone()).or_insert(OwnStart { sends: 0, phase: Phase::Sent });
+                self.starts.entry(target.clone()).or_insert(OwnStart { sends: 0, phase: StartPhase::Sent });
             own_start.sends += 1;
-            own_start.phase = Phase::Sent;
+            own_start.phase = StartPhase::Sent;
         }
     }
 

@@ -10,7 +10,7 @@ use super::view::View;
 use crate::names::{RunId, TargetName};
 use crate::ticket::{Dispatch, FollowedRun, Start, StartState, Writer};
 
-/// The number of wrong runs, named by reports of a target, after which no more runs of its reports are asked about.
+/// The number of wrong runs in the reports of a target after which the job stops asking about more.
 const DOUBTS_PER_TARGET: usize = 5;
 
 pub(super) fn read_the_log(view: &View<'_>) -> Vec<Step> {
@@ -75,8 +75,8 @@ fn missing_runs(view: &View<'_>) -> Vec<Step> {
     due.into_iter().map(|(_, of)| Step::LookAtRun(of)).collect()
 }
 
-/// The newest run of each target that only reports of its own repository name. GitHub says whether the run is one of
-/// the target: then its reports count.
+/// For each target, the newest run that is known only by reports from the target's repository. If GitHub shows it as a
+/// run of the target, its reports count.
 fn doubtful_runs(view: &View<'_>) -> Vec<TargetRun> {
     let mut newest: BTreeMap<&TargetName, RunId> = BTreeMap::new();
     let second_starts = view.ticket.second_starts.iter();
@@ -238,8 +238,8 @@ mod tests {
     use crate::names::RunId;
     use crate::ticket::{StartState, TargetStatus};
 
-    const REFUSED: &str = "cannot go on with acme/hub#1: it is refused";
-    const NO_ANSWER: &str = "cannot go on with acme/hub#1: there is no answer";
+    const REFUSED: &str = "cannot continue with acme/hub#1: it is refused";
+    const NO_ANSWER: &str = "cannot continue with acme/hub#1: there is no answer";
 
     fn started_dispatch() -> crate::ticket::Dispatch {
         dispatch(50, [("web", StartState::Started)])
@@ -473,7 +473,7 @@ mod tests {
         let mut story = following().always("look at web", Says::EndedSomehow);
         let lines = story.run();
         assert_eq!(lines.iter().filter(|line| *line == "look at web").count(), 4);
-        let problem = "web: run 101 of acme/web has ended, and GitHub does not say how";
+        let problem = "web: run 101 of acme/web has ended, but GitHub does not say how";
         assert_eq!(story.problems(), [problem]);
         let says = [Says::EndedSomehow, Says::EndedSomehow, Says::Ended];
         let mut story = following().when("look at web", says);

@@ -39,7 +39,7 @@ pub fn forecast(mut facts: Facts, request: &Request, mut now: DateTime<Utc>) -> 
         for step in steps {
             // Time stands still: every run ends before the timeout. Only the patience with another job, or with a list,
             // may run out.
-            if let Step::Pause { until, reason: Pause::Held(_) | Pause::Listing } = &step {
+            if let Step::Pause { until, reason: Pause::OtherJobs(_) | Pause::Listing } = &step {
                 now = *until;
             }
             let changes_nothing = is_on_board(&step, &facts, &mut board);
@@ -92,7 +92,7 @@ fn plan_step(step: Step, plan: &mut Plan) {
 /// The good answer to a step. A record that the step writes is in the log from then on.
 fn assume(step: &Step, facts: &mut Facts, request: &Request, now: DateTime<Utc>) -> Answer {
     match step {
-        Step::Confirm => Answer::Done,
+        Step::ReadLogBeforeRefusal => Answer::Done,
         Step::ReadLog => {
             report_silent_starts(facts, request, now);
             Answer::Done
@@ -118,7 +118,7 @@ fn assume(step: &Step, facts: &mut Facts, request: &Request, now: DateTime<Utc>)
         Step::FindRelease(..) => Answer::Release(Some(Outputs::default())),
         Step::Verify(inspection) => Answer::Checks(inspection.passing_checks()),
         Step::FindRun(_) => Answer::Runs(Vec::new()),
-        Step::LookBack(_) => Answer::PreviousRelease(None),
+        Step::FindPreviousRelease(_) => Answer::PreviousRelease(None),
         Step::Survey(_) => Answer::Survey(Box::default()),
         Step::Apply(Effect::OpenIssue(new)) => Answer::Applied(EffectOutcome::Opened {
             issue: IssueRef { repository: new.repository.clone(), number: IssueNumber(0) },

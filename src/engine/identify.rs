@@ -21,7 +21,7 @@ pub(super) fn identify(search: &Search, candidates: &[Candidate]) -> Match {
     let matches: Vec<&Candidate> = candidates.iter().filter(|run| may_be(search, run)).collect();
     let ticket = search.ticket.to_string();
     let runs_of_ticket: Vec<&Candidate> =
-        matches.iter().copied().filter(|run| holds(&run.title, &ticket)).collect();
+        matches.iter().copied().filter(|run| contains_ticket(&run.title, &ticket)).collect();
     let runs_of_target: Vec<&Candidate> =
         runs_of_ticket.iter().copied().filter(|run| names_target(search, run)).collect();
     if search.evidence == Evidence::Nothing && search.siblings_have_runs && runs_of_target.is_empty() {
@@ -65,7 +65,7 @@ fn names(search: &Search, run: &Candidate, target: &TargetName) -> bool {
 }
 
 /// Whether `title` holds the ticket's name: `acme/hub#1`, and not as the beginning of `acme/hub#12`.
-pub(super) fn holds(title: &str, ticket: &str) -> bool {
+pub(super) fn contains_ticket(title: &str, ticket: &str) -> bool {
     let behind = |at: usize| title[at + ticket.len()..].chars().next();
     title.match_indices(ticket).any(|(at, _)| !behind(at).is_some_and(|c| c.is_ascii_digit()))
 }
@@ -75,7 +75,7 @@ pub(super) fn names_another(title: &str, ticket: &IssueRef) -> bool {
     let hub = format!("{}#", ticket.repository);
     let is_number = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
     let names_some = title.match_indices(&hub).any(|(at, _)| is_number(&title[at + hub.len()..]));
-    names_some && !holds(title, &ticket.to_string())
+    names_some && !contains_ticket(title, &ticket.to_string())
 }
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
             target: "web".into(),
             repository: "acme/web".parse().expect("a name"),
             workflow: "release.yml".into(),
-            page: String::new(),
+            runs_url: String::new(),
             git_ref: "main".into(),
             since: DateTime::<Utc>::UNIX_EPOCH,
             actor: Some("acme-release[bot]".into()),

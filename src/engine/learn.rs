@@ -3,10 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::facts::{
-    Absence, AwaitedOutputs, Board, Cause, Doubt, Due, Facts, Identity, Lag, Lock, Outcome, OwnRecord,
-    OwnStart, Phase, Round, Sight, TicketState,
+    Absence, AwaitedOutputs, Board, Cause, Doubt, Due, Facts, Identity, Lag, Lock, LookProblems, Outcome,
+    OwnRecord, OwnStart, Round, StartPhase, TicketState,
 };
-use super::identify::{Match, holds, identify, names_another};
+use super::identify::{Match, contains_ticket, identify, names_another};
 use super::ready::ReadyTarget;
 use super::request::Request;
 use super::step::{Answer, Evidence, Failure, Pause, Search, Sighting, Step, TargetRef, TargetRun};
@@ -26,7 +26,7 @@ use crate::ticket::{
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 
 /// The time for which GitHub has to repeat a refusal to show a run before the refusal counts.
-const BELIEF_DELAY: TimeDelta = TimeDelta::seconds(60);
+const REFUSAL_DELAY: TimeDelta = TimeDelta::seconds(60);
 
 impl Facts {
     /// Folds in the answer to a step.
@@ -40,8 +40,10 @@ impl Facts {
                     self.adopt_records_of(request);
                 }
             }
-            (Step::Confirm, Answer::Failed(failure)) => self.learn_log_failure(&failure, request),
-            (Step::Confirm, _) => self.has_confirmed = true,
+            (Step::ReadLogBeforeRefusal, Answer::Failed(failure)) => {
+                self.learn_log_failure(&failure, request)
+            }
+            (Step::ReadLogBeforeRefusal, _) => self.has_confirmed = true,
             (Step::AskIdentity, answer) => {
                 self.identity = match answer {
                     Answer::Identity(Some(login)) => Identity::Login(login),
@@ -64,7 +66,7 @@ impl Facts {
             (Step::FindRun(search), Answer::Failed(failure)) => self.learn_search(search, Err(failure), now),
             (Step::StartAgain(retries), _) => self.retries = Some(retries.clone()),
             (Step::Refuse { target, reason }, _) => {
-                let phase = Phase::Settled(Outcome::of(StartState::Refused, reason.clone()));
+                let phase = StartPhase::Settled(Outcome::of(StartState::Refused, reason.clone()));
                 self.starts.insert(target.clone(), OwnStart { sends: 0, phase });
             }
             (Step::Apply(effect), answer) => self.learn_effect(effect, answer, request, now),
@@ -72,7 +74,7 @@ impl Facts {
                 let commit = self.learn_commit(of, answer);
                 self.round.commits.insert(of.target.clone(), commit);
             }
-            (Step::LookBack(_), answer) => {
+            (Step::FindPreviousRelease(_), answer) => {
                 self.recording.previous_release = Some(match answer {
                     Answer::PreviousRelease(previous_release) => previous_release,
                     _ => None,
@@ -151,7 +153,7 @@ impl Facts {
 
     fn stop(&mut self, failure: &Failure) {
         let what = match &self.ticket {
-            TicketState::Open { issue, .. } => format!("cannot go on with {issue}: {failure}"),
+            TicketState::Open { issue, .. } => format!("cannot continue with {issue}: {failure}"),
             TicketState::New(new) => format!("cannot open a ticket in {}: {failure}", new.repository),
         };
         self.fatal_problem = Some(problem(what, failure));
@@ -229,14 +231,14 @@ impl Facts {
         }
         let mute_since = self.sight.get(&target_run.target).and_then(|sight| sight.mute_since);
         let since = mute_since.unwrap_or(now);
-        let is_lost = request.follow.is_some() && now - since >= BELIEF_DELAY;
+        let is_lost = request.follow.is_some() && now - since >= REFUSAL_DELAY;
         self.sight.insert(
             target_run.target.clone(),
-            Sight { mute_since: Some(since), is_lost, ..Sight::default() },
+            LookProblems { mute_since: Some(since), is_lost, ..LookProblems::default() },
         );
         if is_lost {
             let TargetRun { target, repository, run } = target_run;
-            let what = format!("{target}: run {run} of {repository} has ended, and GitHub does not say how");
+            let what = format!("{target}: run {run} of {repository} has ended, but GitHub does not say how");
             let help = format!("look at {}; then run the job again, which asks GitHub", sighting.run.run_url);
             self.problems.push(Problem::new(what).help(Topic::Target, help));
         }
@@ -266,7 +268,7 @@ impl Facts {
         }
         let TargetRun { target, repository, .. } = target_run;
         let what = format!(
-            "{target} began at commit {} of {repository}, and {} was approved: the ref moved at that moment, and the \
+            "{target} began at commit {} of {repository}, but {} was approved: the ref moved at that moment, and the \
              run is cancelled",
             short_sha(&head),
             short_sha(&approved_commit)
@@ -306,7 +308,7 @@ impl Facts {
             && !workflows.any(|workflow| workflow.is_at(file))
         {
             return Some(format!(
-                "it is a run of {file}, and the workflow of {} is {workflow}",
+                "it is a run of {file}, but the workflow of {} is {workflow}",
                 target_run.target
             ));
         }
@@ -345,7 +347,7 @@ impl Facts {
         if names_another(&sighting.title, issue) {
             return Some("its name holds another ticket".to_owned());
         }
-        let is_named = holds(&sighting.title, &issue.to_string());
+        let is_named = contains_ticket(&sighting.title, &issue.to_string());
         let is_by_event = entries.iter().any(|(_, start)| start.workflow.is_none());
         if is_by_event {
             let is_other = sighting.event.as_deref().is_some_and(|event| event != "repository_dispatch");
@@ -370,7 +372,7 @@ impl Facts {
         self.doubts.insert((target.clone(), *run), Doubt::Refuted);
         let what = format!("run {run} of {repository} does not count for {target}: {misfit}");
         if is_run_of_target {
-            self.sight.insert(target.clone(), Sight { is_lost: true, ..Sight::default() });
+            self.sight.insert(target.clone(), LookProblems { is_lost: true, ..LookProblems::default() });
             let help = "find out who has edited the records of the ticket";
             self.problems.push(Problem::new(what).help(Topic::Record, help));
         } else {
@@ -384,7 +386,7 @@ impl Facts {
         let Doubt::NotShown(since) = *self.doubts.entry(key.clone()).or_insert(Doubt::NotShown(now)) else {
             return;
         };
-        if now - since < BELIEF_DELAY && request.follow.is_some() {
+        if now - since < REFUSAL_DELAY && request.follow.is_some() {
             return;
         }
         self.doubts.insert(key, Doubt::Refuted);
@@ -416,7 +418,7 @@ impl Facts {
         let is_released = target.is_some_and(|target| target.status.is_released());
         let start = target.and_then(|target| target.start.as_ref());
         let by_event = start.is_some_and(|start| start.workflow.is_none());
-        let is_young = start.is_some_and(|start| now - start.at < BELIEF_DELAY);
+        let is_young = start.is_some_and(|start| now - start.at < REFUSAL_DELAY);
         let sight = self.sight.entry(target_run.target.clone()).or_default();
         // This answer does not show whether the run is absent.
         sight.absence = None;
@@ -424,7 +426,7 @@ impl Facts {
             return;
         }
         let refusal = now - *sight.refused_since.get_or_insert(now);
-        if is_young || refusal < BELIEF_DELAY && request.follow.is_some() && !is_released {
+        if is_young || refusal < REFUSAL_DELAY && request.follow.is_some() && !is_released {
             return;
         }
         sight.is_hidden = true;
@@ -445,7 +447,7 @@ impl Facts {
         let ticket = self.log.ticket_by_basis(&self.basis(request));
         let Some(target) = ticket.targets.get(&target_run.target) else { return };
         let Some(run) = target.run.as_ref() else { return };
-        let is_young = target.start.as_ref().is_some_and(|start| now - start.at < BELIEF_DELAY);
+        let is_young = target.start.as_ref().is_some_and(|start| now - start.at < REFUSAL_DELAY);
         let has_ended = target.followed_run.as_ref().is_some_and(FollowedRun::has_ended);
         if has_ended || is_young && request.follow.is_none() {
             return;
@@ -455,7 +457,7 @@ impl Facts {
         let absence = Absence { since, looks: looks + 1 };
         sight.absence = Some(absence);
         let is_deleted = match request.follow {
-            Some(_) => !is_young && now - since >= BELIEF_DELAY,
+            Some(_) => !is_young && now - since >= REFUSAL_DELAY,
             None => absence.next_look().is_none(),
         };
         if is_deleted {
@@ -481,37 +483,41 @@ impl Facts {
             tracing::info!("{} was started {how}; going on with its run {url}", search.target);
         }
         let next_phase = match result {
-            Ok(Match::One(run, url)) => Phase::Settled(Outcome::of_run(Some((run, url)))),
+            Ok(Match::One(run, url)) => StartPhase::Settled(Outcome::of_run(Some((run, url)))),
             Ok(Match::Several(runs)) => match phase {
-                Some(Phase::Listing { cause: Cause::Unnamed, .. }) => {
+                Some(StartPhase::Listing { cause: Cause::Unnamed, .. }) => {
                     let reason = unclear_run(search, runs);
                     tracing::warn!("{}: {}", search.target, reason.plain());
-                    Phase::Settled(Outcome::of(StartState::Started, reason))
+                    StartPhase::Settled(Outcome::of(StartState::Started, reason))
                 }
-                _ => Phase::Settled(Outcome::of(StartState::Unknown, unclear_start(search, runs))),
+                _ => StartPhase::Settled(Outcome::of(StartState::Unknown, unclear_start(search, runs))),
             },
             Ok(Match::Nothing) => match phase {
                 // Without a claim of this hub one look is enough.
-                None if search.evidence != Evidence::Claim => Phase::Cleared,
-                None => Phase::Listing { since: now, looks: 1, cause: Cause::Died },
-                Some(Phase::Listing { since, looks, cause }) if looks + 1 < cause.looks() => {
-                    Phase::Listing { since, looks: looks + 1, cause }
+                None if search.evidence != Evidence::Claim => StartPhase::Cleared,
+                None => StartPhase::Listing { since: now, looks: 1, cause: Cause::Died },
+                Some(StartPhase::Listing { since, looks, cause }) if looks + 1 < cause.looks() => {
+                    StartPhase::Listing { since, looks: looks + 1, cause }
                 }
-                Some(Phase::Listing { cause: Cause::Unnamed, .. }) => Phase::Settled(Outcome::of_run(None)),
-                Some(Phase::Listing { cause: Cause::Unclear(failure), .. }) if sends > 1 => {
-                    Phase::Settled(Outcome::of_unclear_start(failure, vec![search.page.clone()]))
+                Some(StartPhase::Listing { cause: Cause::Unnamed, .. }) => {
+                    StartPhase::Settled(Outcome::of_run(None))
                 }
-                Some(Phase::Sent) => Phase::Sent,
-                _ => Phase::Cleared,
+                Some(StartPhase::Listing { cause: Cause::Unclear(failure), .. }) if sends > 1 => {
+                    StartPhase::Settled(Outcome::of_unclear_start(failure, vec![search.runs_url.clone()]))
+                }
+                Some(StartPhase::Sent) => StartPhase::Sent,
+                _ => StartPhase::Cleared,
             },
             // A failed look changes nothing: the start stays unclear.
             Err(error) => match phase {
-                Some(Phase::Listing { cause: Cause::Unnamed, .. }) => Phase::Settled(Outcome::of_run(None)),
-                Some(Phase::Listing { cause: Cause::Unclear(failure), .. }) => {
-                    Phase::Settled(Outcome::of_unclear_start(failure, vec![search.page.clone()]))
+                Some(StartPhase::Listing { cause: Cause::Unnamed, .. }) => {
+                    StartPhase::Settled(Outcome::of_run(None))
                 }
-                Some(Phase::Sent) => Phase::Sent,
-                _ => Phase::Settled(Outcome::of_failure(error)),
+                Some(StartPhase::Listing { cause: Cause::Unclear(failure), .. }) => {
+                    StartPhase::Settled(Outcome::of_unclear_start(failure, vec![search.runs_url.clone()]))
+                }
+                Some(StartPhase::Sent) => StartPhase::Sent,
+                _ => StartPhase::Settled(Outcome::of_failure(error)),
             },
         };
         self.searched_targets.insert(search.target.clone());
@@ -729,14 +735,14 @@ impl Facts {
                     // The owner of the turn before may have written a record in the meantime.
                     (self.has_read, self.round.is_read) = (false, false);
                 }
-                Lock::Held { turn }
+                Lock::Owned { turn }
             }
             Answer::Applied(EffectOutcome::Ref(Creation::Exists)) => {
                 Lock::Taken { turn, since: now, is_unclear }
             }
             Answer::Failed(failure) if !failure.is_without_effect && !is_unclear => Lock::Unclear { turn },
             Answer::Failed(failure) => {
-                let phase = Phase::Settled(Outcome::of_failure(failure));
+                let phase = StartPhase::Settled(Outcome::of_failure(failure));
                 self.starts.insert(target.clone(), OwnStart { sends: 0, phase });
                 return;
             }
@@ -755,7 +761,7 @@ impl Facts {
                 let (Some(approved_commit), Some(now)) = (approved_commit, lapse.now) else { continue };
                 let server = &request.wording.server_url;
                 tracing::warn!(
-                    "{target} starts at commit {}, and gate `{}` was approved at {}: \
+                    "{target} starts at commit {}, but gate `{}` was approved at {}: \
                      {server}/{repository}/compare/{approved_commit}...{now}",
                     short_sha(now),
                     gate.name,
@@ -767,14 +773,14 @@ impl Facts {
 
     fn learn_start(&mut self, target: &TargetName, is_workflow: bool, answer: Answer, now: DateTime<Utc>) {
         let Some(own_start) = self.starts.get_mut(target) else { return };
-        let listing = |cause| Phase::Listing { since: now, looks: 0, cause };
+        let listing = |cause| StartPhase::Listing { since: now, looks: 0, cause };
         own_start.phase = match answer {
             Answer::Applied(EffectOutcome::Started(None)) if is_workflow => listing(Cause::Unnamed),
-            Answer::Applied(EffectOutcome::Started(run)) => Phase::Settled(Outcome::of_run(run)),
+            Answer::Applied(EffectOutcome::Started(run)) => StartPhase::Settled(Outcome::of_run(run)),
             Answer::Failed(failure) if is_workflow && !failure.is_without_effect => {
                 listing(Cause::Unclear(failure))
             }
-            Answer::Failed(failure) => Phase::Settled(Outcome::of_failure(failure)),
+            Answer::Failed(failure) => StartPhase::Settled(Outcome::of_failure(failure)),
             _ => return,
         };
     }
@@ -795,7 +801,7 @@ fn unclear_start(search: &Search, runs: Vec<String>) -> Reason {
 
 /// The reason of a start that GitHub accepted without naming its run.
 fn unclear_run(search: &Search, runs: Vec<String>) -> Reason {
-    unclear_reason("it was started, and GitHub does not say as which run", search, runs)
+    unclear_reason("it was started, but GitHub did not name its run", search, runs)
 }
 
 fn unclear_reason(error: &str, search: &Search, runs: Vec<String>) -> Reason {

@@ -28,7 +28,7 @@ impl View<'_> {
             |liveness: &dyn Fn(&Writer) -> Liveness| claim::standing(self.claims(), target, others, liveness);
         match self.facts.locks.get(target) {
             // A job without the reference starts nothing; a job that had an earlier turn may have started the target.
-            Some(Lock::Held { .. }) => standing(&|job| match self.liveness(job) {
+            Some(Lock::Owned { .. }) => standing(&|job| match self.liveness(job) {
                 Liveness::Alive => Liveness::Idle,
                 liveness => liveness,
             }),
@@ -135,7 +135,7 @@ pub(super) fn claim_by_ref(view: &View<'_>, ready: &ReadyTarget) -> Option<Step>
     let Claim::Ref { sha } = &view.request.claim else { return None };
     let target = ready.name();
     let turn = match view.facts.locks.get(target) {
-        Some(Lock::Held { .. }) => return None,
+        Some(Lock::Owned { .. }) => return None,
         Some(Lock::Taken { turn, .. }) => turn.saturating_add(1),
         Some(Lock::Unclear { turn }) => *turn,
         None => {

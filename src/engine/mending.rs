@@ -1,5 +1,5 @@
-//! Mending: a target that lag let two jobs start. The later claim loses: its run is cancelled, the ticket says so, and
-//! its job fails. Another job that sees the two starts does the same, and fails in place of that job if that has ended.
+//! Repair of second starts. If GitHub's lists lag, two jobs may start the same target. The later claim loses: its run is
+//! cancelled, the ticket says so, and its job fails. Another job that sees the two starts does the same, and fails in place of that job if that has ended.
 //! Only claims of this hub's own identity count.
 
 use super::ready::ReadyTarget;
@@ -114,8 +114,8 @@ mod tests {
             lines[1..],
             [
                 "cancel web, run 101 of acme/web",
-                "edit comment 2: web started second",
-                "leave web alone: it was started already by its run",
+                "edit comment 2: web started a second time",
+                "leave web alone: it was already started: its run",
                 "board"
             ],
             "{lines:#?}"
@@ -148,9 +148,9 @@ mod tests {
                 "look at web",
                 "ask for hub run 60",
                 "comment: web released",
-                "leave web alone: it is released already",
+                "leave web alone: it is already released",
                 "cancel web, run 61 of acme/web",
-                "comment: web started second",
+                "comment: web started a second time",
                 "read | board"
             ]
         );

@@ -1,4 +1,4 @@
-//! Outputs of targets, as later targets take them for their inputs.
+//! The outputs of targets, for the inputs of later targets.
 //!
 //! GitHub may list a report later than it shows the end of the run that wrote it. So a target whose inputs read outputs
 //! is claimed some seconds after the end of those runs, and a missing output is looked for several times before the

@@ -9,7 +9,7 @@ use crate::ticket::{Check, Outputs, Verification};
 
 /// The progress of the verification of one attempt of a run.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Progress {
+pub(super) struct VerificationProgress {
     pub(super) run: RunId,
     pub(super) attempt: u32,
     /// The time of the first look.
@@ -24,7 +24,7 @@ pub(super) struct Progress {
     pub(super) is_given_up: bool,
 }
 
-impl Progress {
+impl VerificationProgress {
     pub(super) fn new(run: RunId, attempt: u32, now: DateTime<Utc>) -> Self {
         Self { run, attempt, since: now, looks: 0, release_outputs: None, result: None, is_given_up: false }
     }

@@ -73,7 +73,7 @@ fn is_due(view: &View<'_>) -> bool {
     // A record of a newer release of the action may have targets that this one cannot read.
     let is_readable =
         view.ticket.unreadable_comments.is_empty() && matches!(view.facts.identity, Identity::Login(_));
-    view.request.records_release
+    view.request.writes_release_record
         && !view.request.wind_up
         && is_readable
         && !view.ticket.targets.is_empty()
@@ -96,7 +96,7 @@ fn look_back(view: &View<'_>) -> Step {
         Identity::NotAsked | Identity::Unknown => String::new(),
     };
     let label = view.request.wording.labels.first().cloned();
-    Step::LookBack(RecordSearch { ticket: view.issue.clone(), label, author })
+    Step::FindPreviousRelease(RecordSearch { ticket: view.issue.clone(), label, author })
 }
 
 fn survey(view: &View<'_>, name: &TargetName, target: &Target, before: Option<&Release>) -> SurveyRequest {

@@ -55,7 +55,7 @@ pub struct Request {
     /// Whether the job closes the ticket when every target is released.
     pub close: bool,
     /// Whether the job writes the release's record when every target is released.
-    pub records_release: bool,
+    pub writes_release_record: bool,
     /// The place where the job publishes the record as a release of the hub; `None` if it does not.
     pub publication: Option<Publication>,
     /// The events for which the job pings people.
@@ -172,7 +172,7 @@ impl Request {
             follow: None,
             cancel_runs: false,
             close: false,
-            records_release: false,
+            writes_release_record: false,
             publication: None,
             claim: Claim::Comment,
             max_parallel: 1,

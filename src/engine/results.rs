@@ -86,10 +86,8 @@ fn problem_of_entry(start: &Start) -> Option<Problem> {
 fn second_start_problem(second: &SecondStart) -> Problem {
     let reason = Reason::Second { run_url: second.first_url.clone() };
     let run = second.run_url.as_deref().unwrap_or("the second run, which GitHub does not name");
-    Problem::new(format!("{}: {}: {run}", second.target, reason.plain())).help(
-        Topic::UnclearStart,
-        "check that the second run has not released anything before it was cancelled",
-    )
+    Problem::new(format!("{}: {}: {run}", second.target, reason.plain()))
+        .help(Topic::UnclearStart, "check whether the second run released anything before it was cancelled")
 }
 
 fn start_problem(target: &TargetName, reason: &Reason) -> Option<Problem> {
@@ -111,8 +109,8 @@ fn failures(view: &View<'_>) -> Vec<Problem> {
         let names: Vec<String> = late_targets.iter().map(ToString::to_string).collect();
         let verb = if late_targets.len() == 1 { "has" } else { "have" };
         let timeout = humantime::format_duration(follow.timeout);
-        Problem::new(format!("after {timeout} {} {verb} not ended", and(&names)))
-            .help(Topic::Target, "run the job again to go on waiting, or raise `wait-timeout`")
+        Problem::new(format!("{} {verb} not ended within {timeout}", and(&names)))
+            .help(Topic::Target, "run the job again to keep waiting, or raise `wait-timeout`")
     });
     delay.into_iter().chain(view.request.targets.iter().flat_map(|ready| failure(view, ready))).collect()
 }
@@ -121,7 +119,7 @@ fn failure(view: &View<'_>, ready: &ReadyTarget) -> Option<Problem> {
     let (name, ticket) = (ready.name(), &*view.ticket);
     let is_waiting = |target: &Target| matches!(target.status, TargetStatus::Waiting | TargetStatus::OnHold);
     if ticket.targets.get(name).is_none_or(is_waiting)
-        && let Verdict::Hold(reason @ Reason::Unreadable { .. }) = view.verdict(ready)
+        && let Verdict::Wait(reason @ Reason::Unreadable { .. }) = view.verdict(ready)
     {
         return Some(Problem::new(format!("{name} was not started: {}", reason.plain())));
     }
@@ -159,7 +157,7 @@ fn failure(view: &View<'_>, ready: &ReadyTarget) -> Option<Problem> {
         TargetStatus::Failed | TargetStatus::Cancelled if view.own_claim(name).is_none() => {
             let reason = target.reason.as_ref().map(|reason| reason.clause(ToString::to_string));
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-            let what = format!("{name} was not started by an earlier dispatch{reason}");
+            let what = format!("an earlier dispatch could not start {name}{reason}");
             Some(Problem::new(what).help(Topic::Target, "dispatch again with `retry-failed: true`"))
         }
         TargetStatus::Held => {
@@ -239,9 +237,9 @@ fn result(view: &View<'_>, ready: &ReadyTarget) -> Value {
 fn waiting_for(view: &View<'_>, ready: &ReadyTarget, target: &Target) -> Vec<String> {
     match target.status {
         TargetStatus::Waiting | TargetStatus::OnHold => match view.verdict(ready) {
-            Verdict::Hold(Reason::Needs { targets }) => targets.iter().map(ToString::to_string).collect(),
-            Verdict::Hold(Reason::OnHold { .. }) => vec!["resume".to_owned()],
-            Verdict::Hold(Reason::Frozen { .. }) => vec!["freeze".to_owned()],
+            Verdict::Wait(Reason::Needs { targets }) => targets.iter().map(ToString::to_string).collect(),
+            Verdict::Wait(Reason::OnHold { .. }) => vec!["resume".to_owned()],
+            Verdict::Wait(Reason::Frozen { .. }) => vec!["freeze".to_owned()],
             _ => Vec::new(),
         },
         TargetStatus::Review => vec!["review".to_owned()],
@@ -261,11 +259,11 @@ fn tasks_of_people(view: &View<'_>) -> Vec<String> {
         let words = match (target.map(|target| target.status), view.verdict(ready)) {
             _ if is_started => Vec::new(),
             (Some(TargetStatus::Review), _) => vec![format!("review {name}")],
-            (_, Verdict::Hold(Reason::Needs { targets })) if is_next => {
+            (_, Verdict::Wait(Reason::Needs { targets })) if is_next => {
                 targets.iter().map(ToString::to_string).collect()
             }
-            (_, Verdict::Hold(Reason::OnHold { .. })) if is_next => vec![format!("resume {name}")],
-            (_, Verdict::Hold(Reason::Frozen { .. })) => vec!["freeze".to_owned()],
+            (_, Verdict::Wait(Reason::OnHold { .. })) if is_next => vec![format!("resume {name}")],
+            (_, Verdict::Wait(Reason::Frozen { .. })) => vec!["freeze".to_owned()],
             _ => Vec::new(),
         };
         tasks.extend(words);
@@ -285,7 +283,7 @@ pub fn untouched_result(name: &TargetName, repository: &RepoName) -> Value {
         "conclusion": null,
         "run_id": null,
         "run_url": null,
-        "error": "the step was cancelled before it looked at the target, and has not started it",
+        "error": "the step was cancelled before it read or started the target",
         "outputs": {},
         "waiting_for": [],
     })
@@ -345,7 +343,7 @@ pub fn log_lines(facts: &Facts, request: &Request) -> Vec<(TargetName, String)> 
     let lines = request.targets.iter().filter_map(|ready| {
         let target = ticket.targets.get(ready.name())?;
         let link = target.run.as_ref().and_then(|run| run.url.as_deref()).unwrap_or_default();
-        let standing = format!("{}{}", board::standing(&ticket, ready.name(), target), remark(target));
+        let standing = format!("{}{}", board::state_text(&ticket, ready.name(), target), remark(target));
         Some((ready.name().clone(), format!("{}  {standing}  {link}", ready.name()).trim_end().to_owned()))
     });
     lines.collect()
@@ -385,7 +383,7 @@ mod tests {
         assert_eq!(of(&results, "status"), ["review", "waiting"]);
         assert_eq!(of(&results, "waiting_for"), [json!(["review"]), json!(["web"])]);
         assert_eq!(results.waiting_for, ["review web"]);
-        assert_eq!(story.problems(), ["after 1h docs and web have not ended"]);
+        assert_eq!(story.problems(), ["docs and web have not ended within 1h"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::board::pin;
-use super::facts::{Cause, LOOKS, Lock, Outcome, OwnRecord, OwnStart, Phase, TicketState, later};
+use super::facts::{Cause, LOOKS, Lock, Outcome, OwnRecord, OwnStart, StartPhase, TicketState, later};
 use super::locking::claim_by_ref;
 use super::outputs;
 use super::ready::ReadyTarget;
@@ -44,9 +44,9 @@ fn outcome(
 ) -> Option<Outcome> {
     let leave = |reason| Some(Outcome::of(StartState::Yielded, reason));
     match view.facts.starts.get(ready.name()).map(|own_start| &own_start.phase) {
-        Some(Phase::Settled(outcome)) => return Some(outcome.clone()),
-        Some(Phase::Listing { cause: Cause::Died, .. } | Phase::Cleared) | None => {}
-        Some(Phase::Sent | Phase::Listing { .. }) => return None,
+        Some(StartPhase::Settled(outcome)) => return Some(outcome.clone()),
+        Some(StartPhase::Listing { cause: Cause::Died, .. } | StartPhase::Cleared) | None => {}
+        Some(StartPhase::Sent | StartPhase::Listing { .. }) => return None,
     }
     if !view.may_have_the_lock(ready.name())
         && let Some(veto) = view.veto(ready)
@@ -56,7 +56,7 @@ fn outcome(
     match view.standing_of_claim(own, ready.name()) {
         Standing::Started { run_url, .. } => leave(Reason::Started { run_url, status: None }),
         Standing::Unreadable(comment) => leave(Reason::Unreadable { comment }),
-        Standing::Held { claim, .. } if view.now >= patience_ends(view, claimed_at) => {
+        Standing::ClaimedFirst { claim, .. } if view.now >= patience_ends(view, claimed_at) => {
             leave(Reason::Claimed { run_url: run_url_of(view, claim) })
         }
         Standing::Locked { by }
@@ -64,7 +64,7 @@ fn outcome(
         {
             leave(Reason::Locked { by })
         }
-        Standing::Held { .. } | Standing::Locked { .. } => None,
+        Standing::ClaimedFirst { .. } | Standing::Locked { .. } => None,
         Standing::Uncertain(claims) | Standing::ClaimedByOthers(claims)
             if ready.workflow().is_none() && !may_send_again(view, ready.name(), &claims) =>
         {
@@ -98,7 +98,7 @@ fn may_send_again(view: &View<'_>, name: &TargetName, claims: &[CommentId]) -> b
 
 fn uncertain_event_reason(ready: &ReadyTarget) -> Reason {
     Reason::Unclear {
-        error: "an event may have started it, and GitHub does not say".to_owned(),
+        error: "an event may have started it, but GitHub does not say whether it did".to_owned(),
         runs: Vec::new(),
         help: Some(format!(
             "look at the runs of {}; if none of them is the release, set `retry-failed: true` to send the event again",
@@ -127,8 +127,8 @@ pub(super) fn start(view: &View<'_>) -> Vec<Step> {
             Situation::Listing { look_since, .. } => {
                 steps.extend(search(view, Some(own), ready, look_since).map(Step::FindRun));
             }
-            Situation::Held => {
-                pauses.push((next_poll(view, own, ready), Pause::Held(vec![ready.name().clone()])));
+            Situation::ClaimedFirst => {
+                pauses.push((next_poll(view, own, ready), Pause::OtherJobs(vec![ready.name().clone()])));
             }
             Situation::Unlocked(step) => steps.push(*step),
             Situation::Free { look_since } if busy_workflows.insert(ready.workflow_at_ref()) => {
@@ -164,7 +164,7 @@ enum Situation {
     /// The outcome is known, and its record comes next.
     Settled,
     /// Another hub job claimed it first.
-    Held,
+    ClaimedFirst,
     /// No comment claims it first: this step asks for its reference, which settles the order.
     Unlocked(Box<Step>),
     /// It can be started; if a dead job may have started it, after a look for a run after `look_since`.
@@ -177,10 +177,11 @@ fn situation(view: &View<'_>, own: &OwnRecord, ready: &ReadyTarget) -> Situation
     }
     let phase = view.facts.starts.get(ready.name()).map(|own_start| &own_start.phase);
     let due = match phase {
-        Some(Phase::Listing { since, looks, .. }) => Some(later(*since, LOOKS[*looks])),
+        Some(StartPhase::Listing { since, looks, .. }) => Some(later(*since, LOOKS[*looks])),
         _ => None,
     };
-    if let (Some(due), Some(Phase::Listing { cause: Cause::Unnamed | Cause::Unclear(_), .. })) = (due, phase)
+    if let (Some(due), Some(StartPhase::Listing { cause: Cause::Unnamed | Cause::Unclear(_), .. })) =
+        (due, phase)
     {
         return Situation::Listing { due, look_since: own.created_at };
     }
@@ -191,8 +192,10 @@ fn situation(view: &View<'_>, own: &OwnRecord, ready: &ReadyTarget) -> Situation
         return Situation::Unlocked(Box::new(step));
     }
     match standing {
-        Standing::Held { .. } | Standing::Locked { .. } => Situation::Held,
-        Standing::Uncertain(claims) | Standing::ClaimedByOthers(claims) if phase != Some(&Phase::Cleared) => {
+        Standing::ClaimedFirst { .. } | Standing::Locked { .. } => Situation::ClaimedFirst,
+        Standing::Uncertain(claims) | Standing::ClaimedByOthers(claims)
+            if phase != Some(&StartPhase::Cleared) =>
+        {
             let look_since = created_at(view, &claims);
             match (due, look_since) {
                 (Some(due), Some(look_since)) => Situation::Listing { due, look_since },
@@ -224,12 +227,12 @@ fn start_step(view: &View<'_>, ready: &ReadyTarget) -> Step {
 fn shortest_pause(pauses: Vec<(DateTime<Utc>, Pause)>) -> Option<Step> {
     let (until, _) = *pauses.iter().min_by_key(|(until, _)| *until)?;
     let targets_of_others = pauses.iter().filter_map(|(_, pause)| match pause {
-        Pause::Held(targets) => Some(targets.clone()),
+        Pause::OtherJobs(targets) => Some(targets.clone()),
         Pause::Listing | Pause::Outputs(_) | Pause::Verification(_) | Pause::Runs(_) => None,
     });
     let targets_of_others: Vec<TargetName> = targets_of_others.flatten().collect();
     let is_listing = pauses.iter().any(|(due, pause)| *due == until && *pause == Pause::Listing);
-    let reason = if is_listing { Pause::Listing } else { Pause::Held(targets_of_others) };
+    let reason = if is_listing { Pause::Listing } else { Pause::OtherJobs(targets_of_others) };
     Some(Step::Pause { until, reason })
 }
 
@@ -238,7 +241,7 @@ fn created_at(view: &View<'_>, claims: &[CommentId]) -> Option<DateTime<Utc>> {
     records.find(|(comment, _)| claims.contains(&comment.id)).map(|(comment, _)| comment.created_at)
 }
 
-/// The searches, before a claim, for runs that jobs which have ended may have started.
+/// The searches, before a claim, for runs that an ended hub job may have started.
 pub(super) fn searches(view: &View<'_>) -> Vec<Step> {
     let searches = view.request.targets.iter().filter_map(|ready| {
         match (view.verdict(ready), view.standing(ready.name(), None)) {
@@ -280,7 +283,7 @@ fn search(
         target: ready.name().clone(),
         repository: repository.clone(),
         workflow: workflow.clone(),
-        page: format!("{server}/{repository}/actions/workflows/{workflow}"),
+        runs_url: format!("{server}/{repository}/actions/workflows/{workflow}"),
         git_ref: ready.git_ref.clone(),
         since,
         actor: own.and_then(|own| own.author.clone()).filter(|_| has_started_it),
@@ -338,7 +341,8 @@ fn effect(view: &View<'_>, ready: &ReadyTarget) -> Result<Effect, Reason> {
 pub(super) fn find_runs_under_way(view: &View<'_>) -> Vec<Step> {
     let is_under_way = |ready: &ReadyTarget| {
         let own_start = view.facts.starts.get(ready.name());
-        own_start.is_some_and(|own_start| matches!(own_start.phase, Phase::Sent | Phase::Listing { .. }))
+        own_start
+            .is_some_and(|own_start| matches!(own_start.phase, StartPhase::Sent | StartPhase::Listing { .. }))
     };
     let claims = view.open_claims().filter(|(_, ready)| is_under_way(ready));
     let is_new = |search: &Search| !view.facts.searched_targets.contains(&search.target);
@@ -365,7 +369,7 @@ fn rewrite_claims(view: &View<'_>, outcome: impl Fn(&OwnRecord, &Start) -> Optio
             run,
             run_url,
             turn: match view.facts.locks.get(&start.target) {
-                Some(Lock::Held { turn } | Lock::Taken { turn, is_unclear: true, .. }) => Some(*turn),
+                Some(Lock::Owned { turn } | Lock::Taken { turn, is_unclear: true, .. }) => Some(*turn),
                 _ => None,
             },
             reason: outcome.reason.map(Into::into),
@@ -636,6 +640,6 @@ mod tests {
         story.cancel();
         story = story.always("edit comment 1: web cancelled", Says::Nothing);
         assert_eq!(story.run(), ["read", "edit comment 1: web cancelled"]);
-        assert_eq!(story.problems(), ["cannot go on with acme/hub#1: there is no answer"]);
+        assert_eq!(story.problems(), ["cannot continue with acme/hub#1: there is no answer"]);
     }
 }

@@ -18,7 +18,7 @@ pub enum Step {
     /// Read the changes of the ticket.
     ReadLog,
     /// Read the changes of the ticket before a command is refused: another job may have carried it out.
-    Confirm,
+    ReadLogBeforeRefusal,
     /// Ask for the account under which this step writes.
     AskIdentity,
     /// Ask whether another hub job is still at work.
@@ -31,8 +31,8 @@ pub enum Step {
     FindRelease(TargetRun, u32),
     /// Check the products of a run.
     Verify(Box<Inspection>),
-    /// Look for the record of the release before this one.
-    LookBack(RecordSearch),
+    /// Look for the record of the previous release.
+    FindPreviousRelease(RecordSearch),
     /// Ask for the times of a target's run, and for its release.
     Survey(Box<SurveyRequest>),
     /// Look for the run of a start that may have happened.
@@ -63,7 +63,7 @@ pub enum Pause {
     /// GitHub may list a run or a comment a little later.
     Listing,
     /// Another hub job claimed these targets first.
-    Held(Vec<TargetName>),
+    OtherJobs(Vec<TargetName>),
     /// GitHub may show the products of these targets a little later.
     Verification(Vec<TargetName>),
     /// GitHub may show the outputs that the inputs of these targets read a little later.
@@ -115,7 +115,7 @@ pub struct Inspection {
     pub broken_checks: Vec<Check>,
 }
 
-/// A search for the record of the release before this one.
+/// A search for the record of the previous release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordSearch {
     /// The ticket of this release.
@@ -139,7 +139,7 @@ pub struct SurveyRequest {
     pub first_run: Option<RunId>,
     /// The candidates for the tag of its release.
     pub tags: Vec<String>,
-    /// The tag or commit of the release before; `None` if it is not known.
+    /// The tag or commit of the previous release; `None` if it is not known.
     pub base: Option<String>,
 }
 
@@ -189,7 +189,7 @@ pub struct Search {
     /// The target's workflow.
     pub workflow: WorkflowFile,
     /// The runs of the workflow in the browser.
-    pub page: String,
+    pub runs_url: String,
     /// The branch or tag.
     pub git_ref: GitRef,
     /// The earliest time of the run's creation, by GitHub's clock.
@@ -257,7 +257,7 @@ pub enum Answer {
     Release(Option<Outputs>),
     /// The checks with their results.
     Checks(Vec<Check>),
-    /// The record of the release before this one; `None` if it was not found.
+    /// The record of the previous release; `None` if it was not found.
     PreviousRelease(Option<Box<Release>>),
     /// GitHub's answers about a released target.
     Survey(Box<Survey>),
@@ -295,7 +295,7 @@ impl Step {
         matches!(
             self,
             Self::ReadLog
-                | Self::Confirm
+                | Self::ReadLogBeforeRefusal
                 | Self::AskIdentity
                 | Self::AskHubRun(_)
                 | Self::LookAtRun(_)
@@ -303,7 +303,7 @@ impl Step {
                 | Self::FindRelease(..)
                 | Self::Verify(_)
                 | Self::FindRun(_)
-                | Self::LookBack(_)
+                | Self::FindPreviousRelease(_)
                 | Self::Survey(_)
         )
     }

@@ -223,7 +223,7 @@ impl Story {
             }
             Step::Verify(inspection) => Answer::Checks(inspection.broken_checks.clone()),
             Step::FindRun(_) => Answer::Runs(Vec::new()),
-            Step::LookBack(_) => Answer::PreviousRelease(None),
+            Step::FindPreviousRelease(_) => Answer::PreviousRelease(None),
             Step::Survey(_) => Answer::Survey(Box::default()),
             Step::Pause { until, .. } => {
                 self.now = *until;
@@ -249,9 +249,11 @@ impl Story {
                 ))))
             }
             Step::Apply(Effect::SendEvent(_)) => Answer::Applied(EffectOutcome::Started(None)),
-            Step::ReadLog | Step::Confirm | Step::StartAgain(_) | Step::Refuse { .. } | Step::Apply(_) => {
-                Answer::Done
-            }
+            Step::ReadLog
+            | Step::ReadLogBeforeRefusal
+            | Step::StartAgain(_)
+            | Step::Refuse { .. }
+            | Step::Apply(_) => Answer::Done,
         }
     }
 }
@@ -306,7 +308,7 @@ fn answer_of(step: &Step, says: Says) -> Answer {
 fn words(step: &Step) -> String {
     match step {
         Step::ReadLog => "read".to_owned(),
-        Step::Confirm => "read once more".to_owned(),
+        Step::ReadLogBeforeRefusal => "read once more".to_owned(),
         Step::AskIdentity => "ask whose token it is".to_owned(),
         Step::AskHubRun(job) => format!("ask for hub run {}", job.run),
         Step::LookAtRun(run) => format!("look at {}", run.target),
@@ -314,7 +316,7 @@ fn words(step: &Step) -> String {
         Step::FindRelease(run, _) => format!("find the release of {}", run.target),
         Step::Verify(inspection) => format!("verify {}", inspection.target_run.target),
         Step::FindRun(search) => format!("find {}", search.target),
-        Step::LookBack(_) => "look for the release before".to_owned(),
+        Step::FindPreviousRelease(_) => "look for the previous release".to_owned(),
         Step::Survey(run) => format!("survey {}", run.target),
         Step::StartAgain(retries) if retries.is_empty() => "start again: nothing".to_owned(),
         Step::StartAgain(retries) => {
@@ -322,7 +324,7 @@ fn words(step: &Step) -> String {
         }
         Step::Refuse { target, .. } => format!("refuse {target}"),
         Step::Pause { reason: Pause::Listing, .. } => "pause: listing".to_owned(),
-        Step::Pause { reason: Pause::Held(targets), .. } => {
+        Step::Pause { reason: Pause::OtherJobs(targets), .. } => {
             format!("pause: another job has {}", join(targets))
         }
         Step::Pause { reason: Pause::Outputs(targets), .. } => {

@@ -15,7 +15,7 @@ pub(super) enum Verdict {
     /// The target is started, unless another hub job has claimed it first.
     Start,
     /// The target is not started, or not yet.
-    Hold(Reason),
+    Wait(Reason),
 }
 
 impl View<'_> {
@@ -27,15 +27,15 @@ impl View<'_> {
         match (self.standing(name, None), status) {
             (Standing::Started { run, run_url }, _) => {
                 let reason = target.and_then(inheritance_reason);
-                return Verdict::Hold(reason.unwrap_or_else(|| start_reason(run, run_url, target)));
+                return Verdict::Wait(reason.unwrap_or_else(|| start_reason(run, run_url, target)));
             }
-            (Standing::Unreadable(comment), _) => return Verdict::Hold(Reason::Unreadable { comment }),
+            (Standing::Unreadable(comment), _) => return Verdict::Wait(Reason::Unreadable { comment }),
             // A word that only a newer release knows decides the state of the target: it is never free.
             (_, Some(TargetStatus::Held)) => {
                 let run_url = target.and_then(|target| target.run.as_ref()).and_then(|run| run.url.clone());
                 let by_run = Reason::Started { run_url, status: None };
                 let unreadable = self.ticket.unreadable_comments.first();
-                return Verdict::Hold(
+                return Verdict::Wait(
                     unreadable.map_or(by_run, |comment| Reason::Unreadable { comment: *comment }),
                 );
             }
@@ -43,14 +43,14 @@ impl View<'_> {
             (Standing::Free | Standing::ClaimedByOthers(_), Some(status))
                 if status.is_released() && self.retried_claim(name).is_none() =>
             {
-                return Verdict::Hold(Reason::Released { status });
+                return Verdict::Wait(Reason::Released { status });
             }
             (Standing::Free | Standing::ClaimedByOthers(_), _)
                 if self.has_unclaimed_run(name) && self.retried_claim(name).is_none() =>
             {
                 let run = target.and_then(|target| target.run.as_ref());
                 let run_url = run.and_then(|run| run.url.clone());
-                return Verdict::Hold(start_reason(run.map(|run| run.id), run_url, target));
+                return Verdict::Wait(start_reason(run.map(|run| run.id), run_url, target));
             }
             _ => {}
         }
@@ -58,15 +58,15 @@ impl View<'_> {
         let gates = match &veto {
             Some(Reason::Needs { targets }) => targets.clone(),
             Some(Reason::OnHold { .. } | Reason::Skipped { .. }) => {
-                return Verdict::Hold(veto.expect("it is one"));
+                return Verdict::Wait(veto.expect("it is one"));
             }
             _ => Vec::new(),
         };
         let awaited_targets = self.ticket.unreleased_needs(&ready.target.needs).map(|(need, _)| need.clone());
         let targets: Vec<TargetName> = awaited_targets.chain(gates).collect();
         match veto {
-            _ if !targets.is_empty() => Verdict::Hold(Reason::Needs { targets }),
-            Some(reason) => Verdict::Hold(reason),
+            _ if !targets.is_empty() => Verdict::Wait(Reason::Needs { targets }),
+            Some(reason) => Verdict::Wait(reason),
             None => Verdict::Start,
         }
     }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     fn unreadable(comment: u64) -> Verdict {
-        Verdict::Hold(Reason::Unreadable { comment: CommentId(comment) })
+        Verdict::Wait(Reason::Unreadable { comment: CommentId(comment) })
     }
 
     #[test]
@@ -152,14 +152,14 @@ mod tests {
     fn a_target_that_was_started_is_not_started_again() {
         let because = Reason::Started { run_url: Some("its run".to_owned()), status: None };
         let story = web().after(dispatch(50, [("web", StartState::Started)]));
-        assert_eq!(verdict(&story), Verdict::Hold(because));
+        assert_eq!(verdict(&story), Verdict::Wait(because));
     }
 
     #[test]
     fn a_target_waits_for_those_of_its_needs_that_are_not_released() {
         let story = Story::of([target("web").needing(["api", "db"])]);
         let because = Reason::Needs { targets: vec!["api".into(), "db".into()] };
-        assert_eq!(verdict(&story), Verdict::Hold(because));
+        assert_eq!(verdict(&story), Verdict::Wait(because));
     }
 
     fn with_a_word_of_a_newer_release(change: impl FnOnce(&mut Dispatch)) -> Story {
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(lines[..2], ["read", "look at web"]);
         assert!(!lines.contains(&"start web".to_owned()), "{lines:#?}");
         let because = Reason::Released { status: TargetStatus::Released };
-        assert_eq!(verdict(&story), Verdict::Hold(because));
+        assert_eq!(verdict(&story), Verdict::Wait(because));
     }
 
     #[test]

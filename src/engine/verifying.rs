@@ -11,7 +11,7 @@ use serde_json::Map;
 use super::facts::{ENOUGH_LOOKS, Facts, LOOKS, later};
 use super::news::write_news;
 use super::outputs;
-use super::progress::Progress;
+use super::progress::VerificationProgress;
 use super::ready::ReadyTarget;
 use super::step::{Answer, Failure, Inspection, Pause, Step, TargetRun};
 use super::view::View;
@@ -23,7 +23,7 @@ use crate::ticket::verification::{ATTESTATION, RELEASE};
 use crate::ticket::{Check, Dispatch, Outputs, StartState, TargetStatus, Verification};
 
 /// The time of the next look.
-fn due(progress: &Progress) -> DateTime<Utc> {
+fn due(progress: &VerificationProgress) -> DateTime<Utc> {
     later(progress.since, LOOKS[progress.looks.min(ENOUGH_LOOKS - 1)])
 }
 
@@ -44,23 +44,30 @@ pub(super) fn look_again(view: &View<'_>) -> Vec<Step> {
 }
 
 /// The targets to verify, with their progress; `None` before the first look.
-fn open<'v>(view: &'v View<'_>) -> impl Iterator<Item = (&'v ReadyTarget, &'v Run, Option<&'v Progress>)> {
+fn open<'v>(
+    view: &'v View<'_>,
+) -> impl Iterator<Item = (&'v ReadyTarget, &'v Run, Option<&'v VerificationProgress>)> {
     view.request.targets.iter().filter_map(|ready| {
         let target = view.ticket.targets.get(ready.name())?;
         // A check that failed in another job is made again.
         let is_open = target.status == TargetStatus::Verifying || target.failed_check().is_some();
         let run = target.run.as_ref().filter(|_| is_open && ready.needs_verification())?;
         let progress = progress_of(view.facts, ready, run);
-        (!progress.is_some_and(Progress::has_ended)).then_some((ready, run, progress))
+        (!progress.is_some_and(VerificationProgress::has_ended)).then_some((ready, run, progress))
     })
 }
 
-fn progress_of<'f>(facts: &'f Facts, ready: &ReadyTarget, run: &Run) -> Option<&'f Progress> {
+fn progress_of<'f>(facts: &'f Facts, ready: &ReadyTarget, run: &Run) -> Option<&'f VerificationProgress> {
     let progress = facts.verifications.get(ready.name());
     progress.filter(|of| (of.run, of.attempt) == (run.id, run.attempt))
 }
 
-fn question(view: &View<'_>, ready: &ReadyTarget, run: &Run, progress: Option<&Progress>) -> Step {
+fn question(
+    view: &View<'_>,
+    ready: &ReadyTarget,
+    run: &Run,
+    progress: Option<&VerificationProgress>,
+) -> Step {
     let of = TargetRun { target: ready.name().clone(), repository: run.repository.clone(), run: run.id };
     let release_outputs = progress.and_then(|progress| progress.release_outputs.as_ref());
     if ready.target.outputs_from_release && release_outputs.is_none() {
@@ -181,13 +188,18 @@ impl Facts {
         }
     }
 
-    fn progress_mut(&mut self, of: &TargetRun, attempt: u32, now: DateTime<Utc>) -> &mut Progress {
+    fn progress_mut(
+        &mut self,
+        of: &TargetRun,
+        attempt: u32,
+        now: DateTime<Utc>,
+    ) -> &mut VerificationProgress {
         let progress = self
             .verifications
             .entry(of.target.clone())
-            .or_insert_with(|| Progress::new(of.run, attempt, now));
+            .or_insert_with(|| VerificationProgress::new(of.run, attempt, now));
         if (progress.run, progress.attempt) != (of.run, attempt) {
-            *progress = Progress::new(of.run, attempt, now);
+            *progress = VerificationProgress::new(of.run, attempt, now);
         }
         progress
     }
@@ -219,7 +231,7 @@ impl Facts {
 }
 
 /// Counts a look with a failed check. After enough of them the last one is the result.
-fn count_look(progress: &mut Progress, of: &TargetRun, checks: Vec<Check>, now: DateTime<Utc>) {
+fn count_look(progress: &mut VerificationProgress, of: &TargetRun, checks: Vec<Check>, now: DateTime<Utc>) {
     progress.looks += 1;
     if progress.looks >= ENOUGH_LOOKS {
         let outputs = progress.release_outputs.clone().unwrap_or_default();
@@ -457,7 +469,7 @@ mod tests {
         story.write(None, &report("web", 101, &[("version", "v1")]));
         let mut story = story.always(edit, Says::Refused);
         story.run();
-        assert_eq!(story.problems(), ["cannot go on with acme/hub#1: it is refused"]);
+        assert_eq!(story.problems(), ["cannot continue with acme/hub#1: it is refused"]);
         assert!(!story.inputs.contains_key("docs"));
     }
 

@@ -141,7 +141,7 @@ pub(super) fn is_left_to_people(view: &View<'_>, name: &TargetName) -> bool {
 
 /// Whether a record that only a newer release can read prevents the target's start.
 fn is_held(view: &View<'_>, ready: &ReadyTarget) -> bool {
-    matches!(view.verdict(ready), Verdict::Hold(Reason::Unreadable { .. }))
+    matches!(view.verdict(ready), Verdict::Wait(Reason::Unreadable { .. }))
 }
 
 /// Whether this job has stopped verifying a target, because GitHub did not answer.
@@ -225,7 +225,7 @@ mod tests {
         let lines = story.run();
         assert_eq!(story.now - began, TimeDelta::hours(1));
         assert!(!lines.iter().any(|line| line.starts_with("cancel")), "{lines:#?}");
-        assert_eq!(story.problems(), ["after 1h web has not ended"]);
+        assert_eq!(story.problems(), ["web has not ended within 1h"]);
     }
 
     #[test]
@@ -243,7 +243,7 @@ mod tests {
                 "board",
             ]
         );
-        assert_eq!(story.problems(), ["after 1h web has not ended"]);
+        assert_eq!(story.problems(), ["web has not ended within 1h"]);
     }
 
     #[test]
@@ -253,7 +253,7 @@ mod tests {
         story.run_until("cancel web, run 101 of acme/web");
         let mut story = story.when("look at web", [Says::Failed]);
         story.run();
-        assert_eq!(story.problems(), ["after 1h web has not ended", "web failed at run"]);
+        assert_eq!(story.problems(), ["web has not ended within 1h", "web failed at run"]);
     }
 
     #[test]

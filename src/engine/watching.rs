@@ -54,7 +54,7 @@ pub(super) fn record_the_watch(view: &View<'_>) -> Vec<Step> {
         let runs = view.facts.runs.values().filter(is_open).take(TARGETS_PER_RECORD).cloned().collect();
         return vec![view.write(None, view.record(seq, Vec::new(), runs))];
     };
-    let untied_runs = untied_runs(view);
+    let untied_runs = unrecorded_runs(view);
     if own.record.watch == watch(view, &own.record.targets) && untied_runs.is_empty() {
         return Vec::new();
     }
@@ -63,7 +63,7 @@ pub(super) fn record_the_watch(view: &View<'_>) -> Vec<Step> {
 }
 
 /// The runs that this job follows, and that none of its records has: another job has recorded their state.
-fn untied_runs(view: &View<'_>) -> Vec<FollowedRun> {
+fn unrecorded_runs(view: &View<'_>) -> Vec<FollowedRun> {
     if view.request.follow.is_none() || view.request.wind_up {
         return Vec::new();
     }

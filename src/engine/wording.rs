@@ -51,7 +51,7 @@ pub struct RenderedInputs<'r> {
 
 /// The relation of a new ticket to an earlier, closed one of the same release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Follows {
+pub enum Predecessor {
     /// No relation, or no earlier ticket.
     Nothing,
     /// The new ticket takes over the targets that are released there.
@@ -67,7 +67,7 @@ const BODY: &str = "\
 {% if driver %}**Driver:** @{{ driver }}\n{% endif %}\
 **Targets:** {{ targets | join(', ') }}\n\
 **Started by:** [hub run {{ run.id }}]({{ run.url }})\n\n\
-The board in the comments shows how far this release is. This text is yours: it is never rewritten.\n";
+The board in the comments shows the progress of this release. You can edit this text: the action never rewrites it.\n";
 
 impl Wording {
     /// Renders a template without the values of a ticket or a target.
@@ -219,18 +219,18 @@ impl Wording {
     /// # Errors
     ///
     /// The title or the body does not render.
-    pub fn new_issue(&self, key: &Key, follows: Follows) -> Result<NewIssue, TemplateError> {
+    pub fn new_issue(&self, key: &Key, follows: Predecessor) -> Result<NewIssue, TemplateError> {
         let mut body = self.body()?;
         match follows {
-            Follows::Nothing => {}
-            Follows::Continues(earlier) => body += &format!("\nContinues #{earlier}, which is closed.\n"),
-            Follows::Repeats(earlier) => {
-                body += &format!("\nReleases again what #{earlier} released, which is closed.\n");
+            Predecessor::Nothing => {}
+            Predecessor::Continues(earlier) => body += &format!("\nContinues #{earlier}, which is closed.\n"),
+            Predecessor::Repeats(earlier) => {
+                body += &format!("\nRepeats the release of #{earlier}, which is closed.\n");
             }
         }
         let continues = match follows {
-            Follows::Continues(earlier) => Some(earlier),
-            Follows::Nothing | Follows::Repeats(_) => None,
+            Predecessor::Continues(earlier) => Some(earlier),
+            Predecessor::Nothing | Predecessor::Repeats(_) => None,
         };
         Ok(NewIssue {
             repository: self.hub.clone(),

@@ -1,4 +1,4 @@
-//! Since when a workflow fails on a branch.
+//! The history of a workflow on a branch: its first red run, and whether it flaps.
 
 use crate::github::actions::WorkflowRun;
 use crate::names::RepoName;

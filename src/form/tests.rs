@@ -191,9 +191,9 @@ fn an_issue_that_could_be_mistaken_for_another_answer_fits_no_form() {
     let forms = [form(&json!([element("textarea", "Notes"), element("input", "Version")]))];
     let fine = "### Notes\n\nfine\n\n### Version\n\n1.4.0\n\n";
     for (body, expected) in [
-        (format!("{fine}### Version\n\n6.6.6"), "asks more than once: `version`"),
-        (format!("{fine}### *version*!\n\n6.6.6"), "asks more than once: `version`"),
-        (format!("### version ###\n\n6.6.6\n\n{fine}"), "asks more than once: `version`"),
+        (format!("{fine}### Version\n\n6.6.6"), "questions more than once: `version`"),
+        (format!("{fine}### *version*!\n\n6.6.6"), "questions more than once: `version`"),
+        (format!("### version ###\n\n6.6.6\n\n{fine}"), "questions more than once: `version`"),
         (fine.replace("fine", "<details>\n\n"), "inside `<details>`"),
     ] {
         let error = parse(&body, &forms).expect_err(&body).to_string();
@@ -257,7 +257,7 @@ fn a_question_is_named_by_its_id_and_by_its_label() {
         BTreeMap::from([("c".to_owned(), vec!["C++".to_owned(), "C#".to_owned()])])
     );
     // Without the file the ids are unknown.
-    assert_eq!(answers_without_form(body), json!("the issue asks more than once: `c`"));
+    assert_eq!(answers_without_form(body), json!("the issue has these questions more than once: `c`"));
 
     // GitHub takes one label for several questions, if they have ids.
     let twice = json!([with_id("first", "Name"), with_id("second", "Name"), with_id("name", "Other")]);

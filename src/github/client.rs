@@ -144,7 +144,7 @@ impl GitHub {
         Self { network: Some(network), ..self }
     }
 
-    /// Which token goes with which repository.
+    /// The token for each repository.
     #[must_use]
     pub fn tokens(&self) -> &Tokens {
         &self.tokens

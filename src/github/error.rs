@@ -40,10 +40,10 @@ pub enum GitHubError {
         alternative: Option<String>,
     },
     /// GitHub opened an issue and does not list it, so it may not be the only one of its kind.
-    #[error("{0} was opened, and GitHub does not list it yet")]
+    #[error("{0} was opened, but GitHub does not list it yet")]
     NotListed(IssueRef),
     /// The board shows a record, and GitHub does not report whether its author may write records.
-    #[error("the board shows {url}, and GitHub does not say whether its author may write records")]
+    #[error("the board shows {url}, but GitHub does not say whether its author may write records")]
     Unsettled {
         /// The record in the browser.
         url: String,

@@ -1,4 +1,4 @@
-//! How far GitHub's answers may lag behind its writes.
+//! The lag of GitHub's answers behind its writes.
 //!
 //! GitHub answers from replicas, and promises no time after which a write shows. By its staff, another client
 //! gets a 404 for a new issue for up to three seconds, and lags of many seconds happen. So a 404 for an

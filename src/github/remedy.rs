@@ -40,7 +40,7 @@ pub(super) fn of_start(
                     .to_owned()
             }
             _ if says("actions") && says("disabled") => {
-                format!("switch Actions on in the settings of {repository}")
+                format!("enable Actions in the settings of {repository}")
             }
             _ if says("trigger") => {
                 format!("add `on: workflow_dispatch` to `{workflow}` of {repository} at `{at}`")
@@ -135,7 +135,7 @@ mod tests {
             (422, "No ref found for: v9", "name a branch or tag of acme/web"),
             (422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow", "enable `release.yml`"),
             (422, "Workflow does not have 'workflow_dispatch' trigger", "add `on: workflow_dispatch`"),
-            (422, "Actions has been disabled for this repository.", "switch Actions on"),
+            (422, "Actions has been disabled for this repository.", "enable Actions"),
             (422, "Actions has been disabled for this user.", "an account that may use Actions"),
             (
                 422,

@@ -51,7 +51,7 @@ pub enum TokenError {
     #[error("`token` is blank: does the secret exist here?")]
     Blank,
     /// The value of this input cannot be sent as a token.
-    #[error("`{0}` holds spaces, line breaks or other characters that no token has")]
+    #[error("`{0}` contains spaces, line breaks or other characters that no token has")]
     Garbled(&'static str),
     /// The App gives none.
     #[error(transparent)]

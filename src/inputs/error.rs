@@ -39,17 +39,17 @@ pub enum InputError {
         source: ValueError,
     },
     /// A token that cannot be sent.
-    #[error("input `{0}` holds spaces, line breaks or other characters that no token has")]
+    #[error("input `{0}` contains spaces, line breaks or other characters that no token has")]
     Token(&'static str),
     /// A key that cannot sign.
     #[error("input `private-key` is {0}")]
     Key(KeyError),
     /// Two names of the App, which may differ.
-    #[error("input `client-id` and `app-id` both name the App; give one of them")]
+    #[error("inputs `client-id` and `app-id` both name the App; give one of them")]
     TwoApps,
     /// A key of an App that has no name.
     #[error(
-        "input `client-id` is blank, and `private-key` is the key of a GitHub App: does the secret or variable exist here?"
+        "input `client-id` is blank, but `private-key` is the key of a GitHub App: does the secret or variable exist here?"
     )]
     NoApp,
     /// Targets are started by an event without a type.
@@ -68,14 +68,14 @@ pub enum InputError {
     #[error("input `message-path`: {0}")]
     MessagePath(FileError),
     /// The status of a job that has not ended, which a tracked job reports by itself.
-    #[error("inputs `status` and `track` do not go together: `status` is `{}`, and a tracked job reports that by itself", .0.as_str())]
+    #[error("inputs `status` and `track` do not go together: `status` is `{}`, but a tracked job reports its own progress", .0.as_str())]
     TrackedStatus(Status),
     /// The event's ticket cannot be read.
     #[error("the event's input `release-ticket`")]
     TicketOfEvent(#[source] NameError),
     /// The ticket is in another repository than the one that the step names.
     #[error(
-        "{} names {ticket}, and input `repository` names {hub}",
+        "{} names {ticket}, but input `repository` names {hub}",
         if *.from_event { "the event's input `release-ticket`" } else { "input `ticket`" }
     )]
     TicketElsewhere {
@@ -87,7 +87,7 @@ pub enum InputError {
         from_event: bool,
     },
     /// The template came with the event.
-    #[error("input `{0}` holds a template that came with the event")]
+    #[error("input `{0}` contains a template that came with the event")]
     TemplateOfEvent(&'static str),
     /// Targets would be started at something that is neither a branch nor a tag.
     #[error("input `ref` is {0}")]
@@ -153,7 +153,7 @@ pub enum ValueError {
     Https(String),
     /// An address with a user or a password, which is not quoted.
     #[error(
-        "the address has a user or a password; leave them out, as the service gets the job's identity only"
+        "an address without a user and a password is needed, as the service gets the job's identity only"
     )]
     Password,
     /// Not the name of a trust policy.

@@ -5,12 +5,12 @@
 
 use DefaultValue::{ByMode, Derived, Expression, Fixed, Nothing, Required};
 use ModeName::{Dispatch, Notify, Report};
+use Section::{
+    Again, Failure, Issue, Message, People, Release, Runner, Stage, Step, Targets, Ticket, Tokens, Waiting,
+};
 use Takes::{
     Boolean, Duration, List, Login, Logins, Mapping, Number, OneOf, Path, Repository, Secret, SomeOf,
     Statuses, Template, Text, Url,
-};
-use Topic::{
-    Again, Failure, Issue, Message, People, Release, Runner, Stage, Step, Targets, Ticket, Tokens, Waiting,
 };
 
 use super::{ClaimMode, CommentMode, DispatchType, Explain};
@@ -23,7 +23,7 @@ pub struct Input {
     /// Its name in `with:`.
     pub name: &'static str,
     /// Its topic.
-    pub topic: Topic,
+    pub topic: Section,
     /// The modes that take it.
     pub modes: &'static [ModeName],
     /// The kind of value that it takes.
@@ -48,12 +48,12 @@ pub enum ModeName {
 
 /// The topic of an input: the reference has a table for each topic of a mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Topic {
+pub enum Section {
     /// The step itself.
     Step,
     /// The identity under which the step works.
     Tokens,
-    /// Which ticket the step is about.
+    /// The inputs that name the ticket.
     Ticket,
     /// Values of the runner.
     Runner,
@@ -77,7 +77,7 @@ pub enum Topic {
     Issue,
 }
 
-impl Topic {
+impl Section {
     /// Every topic, in the order of the reference.
     pub const ALL: [Self; 13] = [
         Self::Step,
@@ -293,7 +293,7 @@ pub const INPUTS: &[Input] = &[
         "client-id",
         Text,
         Nothing,
-        "the client ID of a GitHub App, which makes all requests but those of `ticket-token`. The step \
+        "the client ID of a GitHub App, which makes all requests except those of `ticket-token`. The step \
          mints a token for each owner, with the permissions that it needs, and revokes it at its end",
     ),
     every_mode(Tokens, "app-id", Text, Nothing, "the number of that GitHub App, in place of its client ID"),
@@ -361,7 +361,7 @@ pub const INPUTS: &[Input] = &[
         "retry-timeout",
         Duration,
         Fixed("5m"),
-        "the longest time to repeat a request that GitHub delays or does not answer well: `90s`, `1h 30m`",
+        "the longest time to repeat a request that GitHub delays or fails to answer: `90s`, `1h 30m`",
     ),
     Input {
         name: "ping",
@@ -516,9 +516,8 @@ pub const INPUTS: &[Input] = &[
         "release-again",
         Boolean,
         Fixed("false"),
-        "`true`: if the ticket of the release is closed, start everything again on a new ticket. `false`: \
-         refuse a release whose ticket is closed as released, and otherwise do not start again what that \
-         ticket has released",
+        "`true`: start everything again on a new ticket if the release's ticket is closed. `false`: refuse the \
+         release if that ticket released everything; otherwise start only the rest",
     ),
     dispatch(
         Again,
@@ -603,7 +602,7 @@ pub const INPUTS: &[Input] = &[
         OneOf(words::<Explain>),
         Fixed("auto"),
         "the explanation of failed jobs in a notice: `auto`, their annotations, or else the log around its last error; \
-         `annotations`, no log; `off`, nothing, not even the runs before. A log appears only if all readers of the notice \
+         `annotations`, no log; `off`, nothing, not even the earlier runs. A log appears only if all readers of the notice \
          may read it",
     ),
     notify(Message, "message", Text, Derived("made from the run"), "a text about the failure"),
@@ -664,7 +663,7 @@ pub const INPUTS: &[Input] = &[
 ];
 
 const fn every_mode(
-    topic: Topic,
+    topic: Section,
     name: &'static str,
     takes: Takes,
     default: DefaultValue,
@@ -674,7 +673,7 @@ const fn every_mode(
 }
 
 const fn dispatch(
-    topic: Topic,
+    topic: Section,
     name: &'static str,
     takes: Takes,
     default: DefaultValue,
@@ -684,7 +683,7 @@ const fn dispatch(
 }
 
 const fn report(
-    topic: Topic,
+    topic: Section,
     name: &'static str,
     takes: Takes,
     default: DefaultValue,
@@ -694,7 +693,7 @@ const fn report(
 }
 
 const fn notify(
-    topic: Topic,
+    topic: Section,
     name: &'static str,
     takes: Takes,
     default: DefaultValue,

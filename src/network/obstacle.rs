@@ -31,8 +31,8 @@ pub enum ProxyError {
         /// Its host and port.
         proxy: String,
     },
-    /// The proxy opens no connection to the host.
-    #[error("the proxy {proxy} opens no connection to {host}")]
+    /// The proxy refuses a connection to the host.
+    #[error("the proxy {proxy} refused a connection to {host}")]
     Refused {
         /// Its host and port.
         proxy: String,

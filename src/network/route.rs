@@ -1,4 +1,4 @@
-//! How a connection is opened: to the host itself, through a proxy's tunnel, or to a proxy that
+//! The route of a connection: to the host itself, through a proxy's tunnel, or to a proxy that
 //! forwards requests.
 
 use std::io::IoSlice;

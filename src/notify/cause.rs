@@ -112,7 +112,7 @@ pub(super) fn headline(inputs: &NotifyInputs, subject: &Subject) -> String {
         (Status::Cancelled, _) => "was cancelled",
         (_, Some("timed_out")) => "timed out",
         (_, Some("startup_failure")) => "could not start",
-        (_, Some("stale")) => "was given up by GitHub",
+        (_, Some("stale")) => "was marked as stale by GitHub",
         (_, Some("action_required")) => "waits for an approval",
         _ => "failed",
     };

@@ -281,7 +281,7 @@ pub(super) async fn apply(
     receipt: &mut Receipt,
 ) -> Result<(), GitHubError> {
     if effects.is_empty() {
-        let why = silence(facts, texts.notice);
+        let why = reason_for_no_notice(facts, texts.notice);
         tracing::info!("no notice: {why}");
         receipt.summary = format!("No notice: {}.\n", text::inline(&why));
         return Ok(());
@@ -290,7 +290,7 @@ pub(super) async fn apply(
     for effect in effects {
         let result = match send(effect, github).await {
             Err(error) if facts.is_optional_close(effect) && error.is_final() => {
-                Problem::of("an issue that takes no comments stays open", &error).warn();
+                Problem::of("an issue that does not accept comments stays open", &error).warn();
                 continue;
             }
             result => result?,
@@ -358,20 +358,20 @@ impl Facts {
 }
 
 /// Why no notice is written.
-fn silence(facts: &Facts, notice: &Notice) -> String {
+fn reason_for_no_notice(facts: &Facts, notice: &Notice) -> String {
     match facts {
         Facts::NotPlanned { issue, .. } if !issue.takes_comments => {
-            format!("{} was closed as not planned, and takes no comments", issue.issue)
+            format!("{} was closed as not planned, and does not accept comments", issue.issue)
         }
         Facts::Open { issue, .. } | Facts::Closed { issue } | Facts::NotPlanned { issue, .. }
             if issue.is_outdated =>
         {
-            format!("a newer run has said more in {}", issue.issue)
+            format!("a newer run has already reported in {}", issue.issue)
         }
         Facts::Open { issue, .. } if issue.course.has_failed_beside(&notice.by) => {
-            format!("another job of this run has failed, and {} is about that", issue.issue)
+            format!("another job of this run has failed, and {} reports that failure", issue.issue)
         }
-        _ => "nothing is open that this could resolve".to_owned(),
+        _ => "there is no open failure that this success could resolve".to_owned(),
     }
 }
 

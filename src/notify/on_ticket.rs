@@ -107,9 +107,9 @@ pub(super) async fn apply(
     let ticket = facts.ledger.ticket().clone();
     if effects.is_empty() {
         tracing::info!(
-            "nothing is open on {ticket} that this success could resolve, or another job of the run has failed"
+            "{ticket} has no open failure that this success could resolve, or another job of the run has failed"
         );
-        receipt.summary = "Nothing was open on the ticket.\n".to_owned();
+        receipt.summary = "The ticket has no open failure.\n".to_owned();
         return Ok(());
     }
     for effect in effects {

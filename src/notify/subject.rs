@@ -116,7 +116,7 @@ impl Place {
 }
 
 /// Why there is nothing to notify; `None` if there is something.
-pub(super) fn silence(job: &Job, inputs: &NotifyInputs) -> Option<&'static str> {
+pub(super) fn reason_for_no_notice(job: &Job, inputs: &NotifyInputs) -> Option<&'static str> {
     let is_unapproved =
         |run: EventRun| run.fork.is_some() && run.conclusion.as_deref() == Some("action_required");
     let run = job.event.workflow_run(&job.repository);

@@ -26,6 +26,7 @@ macro_rules! topics {
     };
 }
 
+// Released images link to these anchors on `main`: a heading that changes leaves an `<a id>` where it was.
 topics! {
     /// A permission that a token lacks, and things that it does not see.
     Permission: "the-token-lacks-a-permission",

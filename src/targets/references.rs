@@ -150,7 +150,7 @@ gates: [{ name: go }]
         t.yml:10:13: target docs, input `self`: it reads outputs of the target itself, which is not started yet
         help: name a target that comes before it: `web`
         t.yml:11:13: target docs, input `gate`: it reads outputs of `go`, which is not a target
-        help: there is `docs`, `web` and `api`
+        help: the choices are `docs`, `web` and `api`
         t.yml:13:39: target web, input `api`: it reads outputs of api, which may not be released before web starts
         help: add `api` to the `needs` of web
         ");

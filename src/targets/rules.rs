@@ -30,7 +30,7 @@ impl Reader<'_> {
         let length = length(&marker::render(Kind::Dispatch, &self.list.rules));
         if length > RECORD_LIMIT {
             let what = format_args!(
-                "gates and freezes take {length} characters, and a record of the ticket has room for {RECORD_LIMIT}"
+                "gates and freezes take {length} characters, but a record of the ticket has room for {RECORD_LIMIT}"
             );
             let help = "name teams in place of people, shorten reasons, or remove freezes that have ended";
             self.refuse(&node.place, what, help);
@@ -98,7 +98,7 @@ impl Reader<'_> {
             Node::Text(text) if text.trim().is_empty() => return Some(Vec::new()),
             Node::List(_) if names.is_empty() => (
                 "the list of approvers is empty".to_owned(),
-                "name one, or leave `approvers` out for everyone who may give commands".to_owned(),
+                "name one, or leave `approvers` out for anyone who may give commands".to_owned(),
             ),
             Node::List(_) if names.len() > MOST_APPROVERS => (
                 format!("there are {} approvers", names.len()),
@@ -123,7 +123,7 @@ impl Reader<'_> {
             if approvers.iter().any(|other| other.is_same(&approver)) {
                 self.refuse(
                     &text.place,
-                    format_args!("the approver `{approver}` is there twice"),
+                    format_args!("the approver `{approver}` appears twice"),
                     "keep one of them",
                 );
                 is_good = false;
@@ -163,7 +163,7 @@ impl Reader<'_> {
             && !is_enough
         {
             let what =
-                format_args!("`required` is {required_approvals}, and `approvers` names {}", approvers.len());
+                format_args!("`required` is {required_approvals}, but `approvers` names {}", approvers.len());
             self.refuse(&node.place, what, "lower `required`, or name more `approvers`");
         }
     }
@@ -399,7 +399,7 @@ gates:
 ",
         ), @"
         t.yml:6:23: a gate has no key `needs`
-        help: there is `name`, `approvers`, `required`, `not-driver` and `on-moved`
+        help: the choices are `name`, `approvers`, `required`, `not-driver` and `on-moved`
         t.yml:7:31: `required` is 0
         help: it takes a whole number from 1 to 100
         t.yml:3:32: `web` needs `sign-of`, which is neither a target nor a gate
@@ -414,7 +414,7 @@ gates:
         );
         insta::assert_snapshot!(of_input.problems[0], @"
         `targets`:1:28: `web` needs `go`, which is neither a target nor a gate
-        help: there is `web`
+        help: the only choice is `web`
         ");
     }
 
@@ -442,9 +442,9 @@ freeze:
   - { from: 2026-12-20, to: 2026-12-21, reason: "two\nlines" }
 "#,
         ), @"
-        t.yml:4:72: `approvers` takes no template, and is `{{ inputs.who }}`
+        t.yml:4:72: `approvers` takes no template, but is `{{ inputs.who }}`
         help: write the text itself; only the values below `inputs` are templates
-        t.yml:4:36: the approver `Alice` is there twice
+        t.yml:4:36: the approver `Alice` appears twice
         help: keep one of them
         t.yml:4:46: `not a login` is neither a login nor a team such as `@acme/release`
         help: write `alice` for a person, or `@acme/release` for a team
@@ -457,12 +457,12 @@ freeze:
         t.yml:7:58: `not-driver` is text
         help: it takes `true` or `false`
         t.yml:7:27: the list of approvers is empty
-        help: name one, or leave `approvers` out for everyone who may give commands
+        help: name one, or leave `approvers` out for anyone who may give commands
         t.yml:7:41: `required` is 1.5
         help: it takes a whole number from 1 to 100
         t.yml:7:73: `on-moved` is `lapsed`
         help: did you mean `lapse`?
-        t.yml:8:52: `required` is 3, and `approvers` names 2
+        t.yml:8:52: `required` is 3, but `approvers` names 2
         help: lower `required`, or name more `approvers`
         t.yml:10:27: `approvers` is a mapping
         help: it takes a login, a team or a list of them
@@ -479,12 +479,12 @@ freeze:
         t.yml:14:29: the `to` of a freeze is not after its `from`
         help: give it a later `to`
         t.yml:15:25: a freeze has no key `until`
-        help: there is `from`, `to` and `reason`
-        t.yml:16:15: `reason` takes no template, and is `{{ inputs.why }}`
+        help: the choices are `from`, `to` and `reason`
+        t.yml:16:15: `reason` takes no template, but is `{{ inputs.why }}`
         help: write the text itself; only the values below `inputs` are templates
         t.yml:16:5: a freeze has no `from` and `to`
         help: add `from: 2026-12-20T00:00Z` and `to: 2027-01-02T00:00Z`
-        t.yml:17:13: `from` takes no template, and is `{{ inputs.from }}`
+        t.yml:17:13: `from` takes no template, but is `{{ inputs.from }}`
         help: write the text itself; only the values below `inputs` are templates
         t.yml:17:38: `to` is a number
         help: it takes a time such as `2026-12-20T00:00Z`
@@ -578,7 +578,7 @@ gates:
             assert!(!problems(&text).is_empty(), "{text}");
         }
         insta::assert_snapshot!(problems(&gates(20, &approvers(50))), @"
-        t.yml:3:3: gates and freezes take 11056 characters, and a record of the ticket has room for 10000
+        t.yml:3:3: gates and freezes take 11056 characters, but a record of the ticket has room for 10000
         help: name teams in place of people, shorten reasons, or remove freezes that have ended
         ");
     }

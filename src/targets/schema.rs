@@ -106,19 +106,19 @@ const INPUTS: Key = key(
 const STALE_AFTER: Key = key(
     "stale-after",
     Takes::Duration,
-    "How long the target's state may stay the same after its start before it is marked as stuck: 45m, 1h 30m.",
+    "The time without a change after which a started target counts as stuck: 45m, 1h 30m.",
 );
 
 const OUTPUTS: Key = key(
     "outputs-from",
     Takes::OutputsFrom,
-    "release: the release that the run publishes gives the outputs version (its tag), url and immutable.",
+    "release: the outputs version (its tag), url and immutable come from the release that the run publishes.",
 );
 
 const VERIFIED: Key = key(
     "verify",
     Takes::Verify,
-    "The checks after the run has ended well, before the target counts as released.",
+    "The checks after the run has succeeded, before the target counts as released.",
 );
 
 /// The keys of `verify`.
@@ -126,13 +126,13 @@ pub const VERIFY: &[Key] = &[
     key(
         "release",
         Takes::Template,
-        "The tag of a release that is published, and whose commit is the run's: {{ outputs.web.version }}.",
+        "The tag of a release that must be published and point to the run's commit: {{ outputs.web.version }}.",
     ),
     key("immutable", Takes::Flag, "Whether that release has to be immutable. Default: false."),
     key(
         "attestation",
         Takes::Template,
-        "A digest, sha256:…, that an attestation by the run's workflow and commit has as its subject.",
+        "A digest, sha256:…, for which the repository must have an attestation by the run's workflow and commit.",
     ),
 ];
 
@@ -170,7 +170,7 @@ pub const GATE: &[Key] = &[
     key(
         "approvers",
         Takes::Approvers,
-        "The people and teams who may say go or no-go: alice, or @acme/release. Default: everyone who may give commands.",
+        "The people and teams who may say go or no-go: alice, or @acme/release. Default: anyone who may give commands.",
     ),
     key("required", Takes::Count, "The number of people who have to say go. Default: 1."),
     key("not-driver", Takes::Flag, "Whether the driver's own go does not count. Default: false."),
@@ -183,8 +183,8 @@ pub const GATE: &[Key] = &[
 
 /// The keys of a freeze.
 pub const FREEZE: &[Key] = &[
-    key("from", Takes::Moment, "Its first moment: 2026-12-20T00:00Z, or a date for 00:00 UTC."),
-    key("to", Takes::Moment, "The first moment after it."),
+    key("from", Takes::Moment, "The start: 2026-12-20T00:00Z, or a date for 00:00 UTC."),
+    key("to", Takes::Moment, "The end, which is not part of the freeze."),
     key("reason", Takes::Reason, "The reason why nothing is started, in one line."),
 ];
 

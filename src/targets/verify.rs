@@ -62,7 +62,7 @@ impl Reader<'_> {
         outputs_from_release: bool,
     ) {
         if verify.immutable && verify.release.is_none() && !outputs_from_release {
-            let what = "`verify` has `immutable`, and names no release";
+            let what = "`verify` has `immutable`, but names no release";
             self.refuse(
                 &node.place,
                 what,

@@ -76,7 +76,7 @@ pub fn plain(ticket: &Ticket) -> String {
     for (name, target) in rows_by_urgency(ticket) {
         let run = target.run.as_ref().and_then(|run| run.url.as_deref());
         let link = target.release_url().or(run).or(target.earlier_run());
-        let standing = standing(ticket, name, target);
+        let standing = state_text(ticket, name, target);
         let line = format!("  {:width$}  {standing}  {}", name.as_str(), link.unwrap_or_default());
         out += line.trim_end();
         out.push('\n');
@@ -93,7 +93,7 @@ pub fn plain(ticket: &Ticket) -> String {
 
 /// The state of a target as text: `🔄 in progress  build attempt 2`.
 #[must_use]
-pub fn standing(ticket: &Ticket, name: &TargetName, target: &Target) -> String {
+pub fn state_text(ticket: &Ticket, name: &TargetName, target: &Target) -> String {
     let stage = target.stage.as_ref().map(|stage| format!("{} ", stage.name)).unwrap_or_default();
     let attempt = target.run.as_ref().map(|run| format!("attempt {}", run.attempt)).unwrap_or_default();
     let reason = reason_text(ticket, name, target).filter(|_| !target.status.is_bad());

@@ -43,7 +43,7 @@ pub enum Standing {
         run_url: Option<String>,
     },
     /// Another hub job claimed it earlier, and is about to start it.
-    Held {
+    ClaimedFirst {
         /// The other job.
         by: Writer,
         /// Its claim.
@@ -139,7 +139,10 @@ pub fn standing(
                     Liveness::Ended => uncertain.push(comment.id),
                     Liveness::Idle => {}
                     Liveness::Alive => {
-                        holder.get_or_insert(Standing::Held { by: dispatch.by.clone(), claim: comment.id });
+                        holder.get_or_insert(Standing::ClaimedFirst {
+                            by: dispatch.by.clone(),
+                            claim: comment.id,
+                        });
                     }
                 },
                 Word::Newer(_) => {

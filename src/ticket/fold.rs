@@ -490,7 +490,7 @@ impl<'a> Evidence<'a> {
                 Some(start) => merge_outputs([&start.outputs]),
                 None => self.outputs(newest, attempt),
             },
-            page,
+            repository_url: page,
             started_at: start_time,
             ended_at: end,
             changed_at: changes.max()?,
@@ -668,7 +668,7 @@ fn decide(
     if run.is_deleted() && (is_end(&by_reports) || by_reports == TargetStatus::Held) {
         return (by_reports, stage.cloned(), None);
     }
-    let by_run = run.standing();
+    let by_run = run.status_by_github();
     let status = match (by_reports, by_run) {
         _ if stages.is_empty() => by_run,
         (TargetStatus::Held, _) if !by_run.is_bad() => by_reports,
@@ -730,7 +730,7 @@ impl Stage {
             name: job.map_or_else(|| "run".to_owned(), |job| job.name.clone()),
             status: job
                 .filter(|_| !run.has_ended())
-                .map_or_else(|| run.stage_status(), FollowedJob::standing),
+                .map_or_else(|| run.stage_status(), FollowedJob::status_by_github),
             attempt: run.attempt,
             message: run.remark(),
             url: job.and_then(|job| job.url.clone()),

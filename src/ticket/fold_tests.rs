@@ -172,8 +172,8 @@ fn a_run_takes_from_its_start_until_the_stage_that_decides_whatever_its_attempts
 #[test]
 fn a_target_has_its_page_where_a_run_has_one_on_the_same_server() {
     let target = web(&[report(100, 1, "publish", &[last_stage(2)])]);
-    assert_eq!(target.page.as_deref(), Some("https://github.com/acme/web"));
-    assert_eq!(web(&[start(50, 1, StartState::Started, None)]).page, None);
+    assert_eq!(target.repository_url.as_deref(), Some("https://github.com/acme/web"));
+    assert_eq!(web(&[start(50, 1, StartState::Started, None)]).repository_url, None);
 }
 
 #[test]

@@ -52,8 +52,11 @@ impl Comment {
     #[must_use]
     pub fn author_problem(&self, hub: &RepoName) -> Problem {
         let author = self.author.as_deref().unwrap_or("an account that is gone");
-        let what = format!("{} counts for nothing: {author} may not triage in {hub}", self.url);
-        let help = format!("give {author} the role triage in {hub}, or use a token of an App");
+        let what = format!("{} is ignored: {author} does not have the role triage in {hub}", self.url);
+        let help = match &self.author {
+            Some(author) => format!("give {author} the role triage in {hub}, or use a token of an App"),
+            None => "use a token of an App".to_owned(),
+        };
         Problem::new(what).help(Topic::Record, help)
     }
 }
@@ -90,8 +93,8 @@ pub struct Log {
     comments: BTreeMap<CommentId, (Comment, Content)>,
     /// The comments that hold records of hub jobs: few among many, and often needed.
     dispatches: BTreeSet<CommentId>,
-    /// The records that a board may claim to know better: deleted ones, and those that a person made the board
-    /// overstate.
+    /// The records for which a board's higher version is accepted: deleted ones, and those for which a person edited the
+    /// board.
     exceptions: BTreeSet<CommentId>,
     fold_cache: FoldCache,
     basis_cache: BasisCache,

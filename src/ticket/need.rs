@@ -189,9 +189,9 @@ impl Action {
             Self::CheckRelease => {
                 format!("{driver} checks whether {places} is released, and if it is not, {anew}")
             }
-            Self::Remedy(help) => format!("{driver} {hub} once this is done for {places}: {help}"),
+            Self::Remedy(help) => format!("for {places}: {help}; then {driver} {hub}"),
             Self::Start => format!("{driver} {hub}, which starts {places}"),
-            Self::LookAgain => format!("if nothing more comes, {driver} {hub}, which looks at {places}"),
+            Self::LookAgain => format!("if nothing changes, {driver} {hub}, which looks at {places}"),
             Self::Find => format!("{driver} {hub}, which looks for the run of {places}"),
             Self::FindRun => format!(
                 "{driver} looks for the run of {places}; a `run-name` with the inputs `release-ticket` and \
@@ -248,7 +248,7 @@ fn verification(name: &TargetName, target: &Target) -> Option<Need> {
         gate: None,
         reviewers: Vec::new(),
         what: format!(
-            "{} has to be verified before it counts as released, and no hub run does that",
+            "{} must be verified before it counts as released, but no hub run is doing that",
             bold(name)
         ),
         action: Action::LookAgain,
@@ -280,7 +280,7 @@ fn failure(name: &TargetName, target: &Target) -> Need {
     let is_cancelled = target.status == TargetStatus::Cancelled;
     let is_lost = target.has_lost_its_run();
     let verb = match (is_cancelled, &target.run) {
-        _ if is_lost => "has no run any more",
+        _ if is_lost => "no longer has a run",
         (true, _) if target.was_cancelled_before_any_job() => "did not begin",
         (true, _) => "was cancelled",
         (false, None) if is_unclear(target) => "may have been started",
@@ -408,14 +408,14 @@ fn progress(name: &TargetName, target: &Target) -> Option<Need> {
         return need(Some(PingEvent::Stuck), what, Action::Inspect);
     }
     if target.is_cancelling {
-        let what = format!("{} is being cancelled by the hub, and no hub run follows it", bold(name));
+        let what = format!("{} is being cancelled by the hub, but no hub run follows it", bold(name));
         return target.follower.is_none().then(|| need(None, what, Action::LookAgain)).flatten();
     }
     if target.follower.is_some() {
         return None;
     }
     if target.has_unknown_end() {
-        let what = format!("{} has ended, and GitHub does not say how", bold(name));
+        let what = format!("{} has ended, but GitHub does not say how", bold(name));
         return need(None, what, Action::LookAgain);
     }
     let goes_on = |status: &Word<Status>| !status.is_good();
@@ -424,14 +424,14 @@ fn progress(name: &TargetName, target: &Target) -> Option<Need> {
     }
     if !target.stages.is_empty() {
         let stages = join_names(target.stages.iter().map(|stage| text::code(&stage.name)));
-        let what = format!("{} has reported {stages}, and no last stage yet", bold(name));
+        let what = format!("{} has reported {stages}, but not its last stage", bold(name));
         return need(None, what, Action::AddDone);
     }
     if is_about_to_start(target) {
         return None;
     }
     if let Some(runs) = candidates(target) {
-        let what = format!("{} was started, and GitHub does not say as which run: {runs}", bold(name));
+        let what = format!("{} was started, but GitHub did not name its run: {runs}", bold(name));
         return need(None, what, Action::FindRun);
     }
     let what = format!("{} has not reported since it was started, and no hub run follows it", bold(name));
@@ -520,7 +520,7 @@ fn of_unlisted(name: &TargetName, target: &Target) -> Need {
         gate: None,
         reviewers: Vec::new(),
         moment: is_bad.then_some(PingEvent::Failure),
-        what: format!("{what}, and no dispatch of this ticket lists it"),
+        what: format!("{what}, but no dispatch of this ticket lists it"),
         action: Action::CorrectName,
         place: place(name, target),
     }
@@ -555,7 +555,8 @@ pub fn calm(ticket: &Ticket) -> String {
     }
     let (waiting, active): (Vec<_>, Vec<_>) =
         open.into_iter().partition(|(_, target)| !target.status.is_started());
-    let mut out = "Nothing blocks.".to_owned();
+    let opening = "Nothing is blocking the release.";
+    let mut out = opening.to_owned();
     let has_active = !active.is_empty();
     let (claimed, active): (Vec<_>, Vec<_>) =
         active.into_iter().partition(|(_, target)| is_about_to_start(target));
@@ -588,7 +589,7 @@ pub fn calm(ticket: &Ticket) -> String {
         let _ = write!(out, " After that, {} to start {}.", run_again(ticket), names(&by_hand));
     }
     if !behind_gates.is_empty() {
-        let after_that = if out.ends_with("blocks.") { "Later, " } else { "After that, " };
+        let after_that = if out == opening { "Later, " } else { "After that, " };
         let _ = write!(out, " {after_that}{}.", steering::will_wait(ticket, &behind_gates));
     }
     out
@@ -602,8 +603,9 @@ pub fn blocked_targets(ticket: &Ticket) -> Option<String> {
         .iter()
         .filter(|(_, target)| !target.status.is_started() && ticket.blocker(&target.needs).is_some());
     let targets: Vec<(&TargetName, &Target)> = targets.collect();
+    let they_need = if targets.len() == 1 { "it needs" } else { "they need" };
     (!targets.is_empty())
-        .then(|| format!("{} cannot start: a target that is needed has failed", names(&targets)))
+        .then(|| format!("{} cannot start: a target that {they_need} has failed", names(&targets)))
 }
 
 /// The failed job, with its step unless the message names that, and its page: by GitHub's answer, else by a notice, else
@@ -611,8 +613,9 @@ pub fn blocked_targets(ticket: &Ticket) -> Option<String> {
 fn failed_job<'t>(target: &'t Target, message: Option<&str>) -> (Option<String>, Option<&'t str>) {
     if let Some(job) = job_of(target) {
         // The message of a job with `track: true`.
-        let is_in_message =
-            |step: &&str| message.is_some_and(|message| message.starts_with("step ") && message.contains(*step));
+        let is_in_message = |step: &&str| {
+            message.is_some_and(|message| message.starts_with("step ") && message.contains(*step))
+        };
         let step = job.step.as_deref().filter(|step| !is_in_message(step));
         return (Some(at(&job.name, step)), job.url.as_deref());
     }

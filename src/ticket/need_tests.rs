@@ -264,7 +264,7 @@ fn goes_on(ticket: &Ticket, name: &TargetName, target: &Target) -> bool {
     }
 }
 
-/// The sentences of a release. Nothing blocks only where every target goes on by itself.
+/// The sentences of a release. Nothing is blocking it only where every target goes on by itself.
 fn sentences_of(ticket: &Ticket, sentences: &mut BTreeSet<String>) {
     let needs = needs(ticket);
     let goes_on = ticket.targets.iter().all(|(name, target)| goes_on(ticket, name, target));
@@ -294,19 +294,16 @@ fn every_state_has_a_sentence_and_nothing_blocks_only_where_every_target_goes_on
     **web** failed at `publish`, step `Run tests` · [failed job](https://github.com/acme/web/actions/runs/7/job/70)
     **web** failed at `publish`, step `Run tests`: it broke · [failed job](https://github.com/acme/web/actions/runs/7/job/70)
     **web** failed at `publish`: it broke · [run](https://github.com/acme/web/actions/runs/7)
-    **web** failed: GitHub gave it up as stale · [run](https://github.com/acme/web/actions/runs/7)
+    **web** failed: GitHub marked it as stale · [run](https://github.com/acme/web/actions/runs/7)
     **web** failed: could not start: the workflow file is invalid · [run](https://github.com/acme/web/actions/runs/7)
     **web** failed: it broke
     **web** failed: somebody has to approve it · [run](https://github.com/acme/web/actions/runs/7)
     **web** failed: timed out · [run](https://github.com/acme/web/actions/runs/7)
-    **web** has ended, and GitHub does not say how
-    **web** has no run any more
-    **web** has no run any more: it broke
-    **web** has no run any more: the run was deleted, so GitHub does not say how it ended
+    **web** has ended, but GitHub does not say how
     **web** has not changed since 2026-01-05 09:00 UTC
     **web** has not reported since it was started, and no hub run follows it
-    **web** has reported `publish`, and no last stage yet
-    **web** is being cancelled by the hub, and no hub run follows it
+    **web** has reported `publish`, but not its last stage
+    **web** is being cancelled by the hub, but no hub run follows it
     **web** is held
     **web** is held: `frozen`, a reason that only a newer release of the action knows
     **web** is held: `newer`, a state that only a newer release of the action knows
@@ -315,6 +312,9 @@ fn every_state_has_a_sentence_and_nothing_blocks_only_where_every_target_goes_on
     **web** is held: it is `eaten`, a word that this release of the action does not know
     **web** may have been started
     **web** may have been started: no answer · [its runs](https://github.com/x)
+    **web** no longer has a run
+    **web** no longer has a run: it broke
+    **web** no longer has a run: the run was deleted, so GitHub does not say how it ended
     **web** waits for **dana** or **acme/sre** to approve `production` · [review](https://github.com/acme/web/actions/runs/7)
     **web** waits for an approval or a protection rule of `production` · [review](https://github.com/acme/web/actions/runs/7)
     **web** waits for an approval or a protection rule of its environment · [review](https://github.com/acme/web/actions/runs/7)
@@ -324,16 +324,15 @@ fn every_state_has_a_sentence_and_nothing_blocks_only_where_every_target_goes_on
     **web** was cancelled · [run](https://github.com/acme/web/actions/runs/7)
     **web** was cancelled: cancelled before any job began: by somebody, or by a newer run of its concurrency group · [run](https://github.com/acme/web/actions/runs/7)
     **web** was cancelled: it broke · [run](https://github.com/acme/web/actions/runs/7)
-    **web** was started, and GitHub does not say as which run: [run 8](https://github.com/acme/web/actions/runs/8)
-    Nothing blocks. The hub's run starts **docs**.
-    Nothing blocks. Under way: **web**, which reports itself. After that, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) to start **docs**.
-    Nothing blocks. Under way: **web**, which reports itself. After that, the hub's run starts **docs**.
-    Nothing blocks. Under way: **web**; [the hub's run](https://github.com/acme/hub/actions/runs/5) follows it. After that, the hub's run starts **docs**.
-    Nothing blocks. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml). After that, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) to start **docs**.
-    Nothing blocks. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml). After that, the hub's run starts **docs**.
+    **web** was started, but GitHub did not name its run: [run 8](https://github.com/acme/web/actions/runs/8)
+    Nothing is blocking the release. The hub's run starts **docs**.
+    Nothing is blocking the release. Under way: **web**, which reports itself. After that, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) to start **docs**.
+    Nothing is blocking the release. Under way: **web**, which reports itself. After that, the hub's run starts **docs**.
+    Nothing is blocking the release. Under way: **web**; [the hub's run](https://github.com/acme/hub/actions/runs/5) follows it. After that, the hub's run starts **docs**.
+    Nothing is blocking the release. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml). After that, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) to start **docs**.
+    Nothing is blocking the release. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml). After that, the hub's run starts **docs**.
     acme/web failed at `publish`: it broke · [failed job](https://github.com/acme/web/actions/runs/7)
     → **dana** or **acme/sre** approves or refuses **[web](https://github.com/acme/web/actions/runs/7)**
-    → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) once this is done for **web**: grant `actions: write`
     → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which looks for the run of **web**
     → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which starts **docs**
     → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which starts **web**
@@ -348,9 +347,10 @@ fn every_state_has_a_sentence_and_nothing_blocks_only_where_every_target_goes_on
     → `alice` re-runs **[web](https://github.com/acme/web/actions/runs/7)**, or [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) with `retry-failed: true`
     → `alice` updates the action in the hub
     → a reviewer approves or refuses **[web](https://github.com/acme/web/actions/runs/7)**
+    → for **web**: grant `actions: write`; then `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml)
     → if its run has ended, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which records how **[web](https://github.com/acme/web/actions/runs/7)** ended; the author of the workflow adds `done: true` to the last report
-    → if nothing more comes, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which looks at **[web](https://github.com/acme/web/actions/runs/7)**
-    → if nothing more comes, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which looks at **web**
+    → if nothing changes, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which looks at **[web](https://github.com/acme/web/actions/runs/7)**
+    → if nothing changes, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which looks at **web**
     ");
 }
 
@@ -364,8 +364,8 @@ fn every_state_of_a_release_that_people_steer_has_a_sentence() {
     }
     let sentences: Vec<String> = sentences.difference(&plain).cloned().collect();
     insta::assert_snapshot!(sentences.join("\n"), @"
-    **docs** and **web** do not pass gate **go**: [`frank`](https://github.com/acme/hub/issues/1#issuecomment-41) said no-go: the tests are red
-    **docs** does not pass gate **go**: [`frank`](https://github.com/acme/hub/issues/1#issuecomment-41) said no-go: the tests are red
+    **docs** and **web** are blocked by gate **go**: [`frank`](https://github.com/acme/hub/issues/1#issuecomment-41) said no-go: the tests are red
+    **docs** is blocked by gate **go**: [`frank`](https://github.com/acme/hub/issues/1#issuecomment-41) said no-go: the tests are red
     **docs** waits for gate **go**: 0 of 1
     **docs** waits for gate **go**: 0 of 2
     **docs** waits for gate **go**: 0 of 2; the go of [`dana`](https://github.com/acme/hub/issues/1#issuecomment-40) has lapsed, as **docs** was not behind the gate at that time
@@ -379,18 +379,18 @@ fn every_state_of_a_release_that_people_steer_has_a_sentence() {
     **web** waits for gate **go**: 0 of 3
     **web** waits for gate **go**: 1 of 2
     **web** waits for gate **legal**: 0 of 1
-    Nothing blocks. Later, **docs** waits for gate **go**.
-    Nothing blocks. Later, **docs** waits for gates **go** and **legal**.
-    Nothing blocks. The hub's run starts **docs** and **web**.
-    Nothing blocks. Under way: **web**, which reports itself. After that, **docs** waits for gate **go**.
-    Nothing blocks. Under way: **web**, which reports itself. After that, **docs** waits for gates **go** and **legal**.
-    Nothing blocks. Under way: **web**, which reports itself. After that, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comment `/release` to start **docs**.
-    Nothing blocks. Under way: **web**; [the hub's run](https://github.com/acme/hub/actions/runs/5) follows it. After that, **docs** waits for gate **go**.
-    Nothing blocks. Under way: **web**; [the hub's run](https://github.com/acme/hub/actions/runs/5) follows it. After that, **docs** waits for gates **go** and **legal**.
-    Nothing blocks. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comment `/release`. After that, **docs** waits for gate **go**.
-    Nothing blocks. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comment `/release`. After that, **docs** waits for gates **go** and **legal**.
-    Nothing blocks. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comment `/release`. After that, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comment `/release` to start **docs**.
-    Nothing blocks. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comment `/release`. After that, the hub's run starts **docs**.
+    Nothing is blocking the release. Later, **docs** waits for gate **go**.
+    Nothing is blocking the release. Later, **docs** waits for gates **go** and **legal**.
+    Nothing is blocking the release. The hub's run starts **docs** and **web**.
+    Nothing is blocking the release. Under way: **web**, which reports itself. After that, **docs** waits for gate **go**.
+    Nothing is blocking the release. Under way: **web**, which reports itself. After that, **docs** waits for gates **go** and **legal**.
+    Nothing is blocking the release. Under way: **web**, which reports itself. After that, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comment `/release` to start **docs**.
+    Nothing is blocking the release. Under way: **web**; [the hub's run](https://github.com/acme/hub/actions/runs/5) follows it. After that, **docs** waits for gate **go**.
+    Nothing is blocking the release. Under way: **web**; [the hub's run](https://github.com/acme/hub/actions/runs/5) follows it. After that, **docs** waits for gates **go** and **legal**.
+    Nothing is blocking the release. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comment `/release`. After that, **docs** waits for gate **go**.
+    Nothing is blocking the release. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comment `/release`. After that, **docs** waits for gates **go** and **legal**.
+    Nothing is blocking the release. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comment `/release`. After that, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comment `/release` to start **docs**.
+    Nothing is blocking the release. [The hub's run](https://github.com/acme/hub/actions/runs/5) is about to start **web**; if it has ended, [run the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comment `/release`. After that, the hub's run starts **docs**.
     [`dana`](https://github.com/acme/hub/issues/1#issuecomment-40) holds **docs**
     [`dana`](https://github.com/acme/hub/issues/1#issuecomment-40) holds **web** and **docs**
     [`dana`](https://github.com/acme/hub/issues/1#issuecomment-40) holds the whole release except **web**: the tests are red
@@ -402,7 +402,6 @@ fn every_state_of_a_release_that_people_steer_has_a_sentence() {
     → 2 of `alice`, `dana` and `acme/sre` comment `/release go`, which lets **web** through
     → 3 people who may give commands comment `/release go`, which lets **docs** through
     → 3 people who may give commands comment `/release go`, which lets **web** through
-    → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release` once this is done for **web**: grant `actions: write`
     → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`, which looks for the run of **web**
     → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`, which starts **docs**
     → `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`, which starts **web**
@@ -422,9 +421,10 @@ fn every_state_of_a_release_that_people_steer_has_a_sentence() {
     → `frank` comments `/release go` to open the gate for **docs** and **web**
     → after that, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`, which starts **web**; before that, somebody with the role maintain comments `/release override-freeze : reason`
     → after that, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml), which starts **web**; before that, somebody with the role maintain comments `/release override-freeze : reason`
+    → for **web**: grant `actions: write`; then `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`
     → if its run has ended, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`, which records how **[web](https://github.com/acme/web/actions/runs/7)** ended; the author of the workflow adds `done: true` to the last report
-    → if nothing more comes, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`, which looks at **[web](https://github.com/acme/web/actions/runs/7)**
-    → if nothing more comes, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`, which looks at **web**
+    → if nothing changes, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`, which looks at **[web](https://github.com/acme/web/actions/runs/7)**
+    → if nothing changes, `alice` [runs the hub's workflow again](https://github.com/acme/hub/actions/workflows/release.yml) or comments `/release`, which looks at **web**
     → somebody other than `alice` who may give commands comments `/release go`, which lets **docs** through
     → somebody other than `alice` who may give commands comments `/release go`, which lets **web** through
     ");

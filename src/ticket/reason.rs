@@ -1,4 +1,4 @@
-//! Why a target is not started: one type and one wording, for records, boards, logs and plans.
+//! Reasons against a start: one type and one wording, for records, boards, logs and plans.
 //!
 //! A record keeps the reason as data beside the state of a start. A reason that a later release adds
 //! needs no new state: this release keeps it and reads it as "held" ([`super::status::Word`]).
@@ -126,35 +126,35 @@ impl Reason {
             }
             Self::Claimed { run_url } => format!("another hub job claimed it first: {run_url}"),
             Self::Locked { by } => format!(
-                "another hub job has claimed it by the reference `{by}`, and no comment names that job"
+                "another hub job has claimed it by the reference `{by}`, but no comment names that job"
             ),
-            Self::Started { run_url, status } => {
-                let run = run_url.as_deref().unwrap_or("an event");
-                match status.filter(|status| status.is_bad()) {
-                    None => format!("it was started already by {run}"),
-                    Some(status) => {
-                        let run = run_url.as_deref().unwrap_or("its run");
-                        let jobs = match status {
-                            TargetStatus::Cancelled => run.to_owned(),
-                            _ => format!("the failed jobs of {run}"),
-                        };
-                        format!(
-                            "it was started already and {}; re-run {jobs}, or set `retry-failed: true` for a new run",
-                            status.word()
-                        )
-                    }
+            Self::Started { run_url, status } => match status.filter(|status| status.is_bad()) {
+                None => match run_url {
+                    Some(run) => format!("it was already started: {run}"),
+                    None => "an event has already started it".to_owned(),
+                },
+                Some(status) => {
+                    let run = run_url.as_deref().unwrap_or("its run");
+                    let jobs = match status {
+                        TargetStatus::Cancelled => run.to_owned(),
+                        _ => format!("the failed jobs of {run}"),
+                    };
+                    format!(
+                        "it was already started and {}; re-run {jobs}, or set `retry-failed: true` for a new run",
+                        status.word()
+                    )
                 }
-            }
+            },
             Self::Deleted { run_url } => format!(
-                "its run {} was deleted, so GitHub does not say how it ended; if it is not released, set \
+                "its run{} was deleted, so GitHub does not say how it ended; if it is not released, set \
                  `retry-failed: true` for a new run",
-                run_url.as_deref().unwrap_or_default()
+                run_url.as_ref().map(|url| format!(" {url}")).unwrap_or_default()
             ),
             Self::Second { run_url } => {
                 let first = run_url.as_deref().unwrap_or("an earlier start");
                 format!("it was started twice; {first} came first, so the second run does not count")
             }
-            Self::Released { status } => format!("it is {} already", status.word()),
+            Self::Released { status } => format!("it is already {}", status.word()),
             Self::TakenOver { ticket, status } => format!("{ticket} has {} it", status.word()),
             Self::Refused { error, .. } => error.clone(),
             Self::Unclear { error, runs, .. } if runs.is_empty() => error.clone(),
@@ -250,5 +250,19 @@ pub(crate) fn and(names: &[String]) -> String {
         [] => String::new(),
         [one] => one.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deleted_run_is_named_by_its_former_page_if_the_page_is_known() {
+        let clause = |run_url: Option<&str>| Reason::Deleted { run_url: run_url.map(str::to_owned) }.plain();
+        assert!(
+            clause(Some("https://github.com/x")).starts_with("its run https://github.com/x was deleted, ")
+        );
+        assert!(clause(None).starts_with("its run was deleted, "));
     }
 }

@@ -106,10 +106,10 @@ pub struct ReleasedTarget {
     /// The notes of its release.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
-    /// The comparison with the release before, in the browser.
+    /// The comparison with the previous release, in the browser.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compare_url: Option<String>,
-    /// The number of commits since the release before.
+    /// The number of commits since the previous release.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commits: Option<u64>,
     /// The phases of the newest attempt.
@@ -147,7 +147,7 @@ pub struct FirstFailure {
     pub mended_at: DateTime<Utc>,
 }
 
-/// A release before this one.
+/// A previous release.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EarlierRelease {
     /// The name or version of the release.
@@ -170,7 +170,7 @@ pub struct Survey {
     pub failure: Option<(String, Option<String>, DateTime<Utc>)>,
     /// Its release: the tag, the page and the notes.
     pub release: Option<(String, String, String)>,
-    /// The comparison with the release before: the page and the number of commits.
+    /// The comparison with the previous release: the page and the number of commits.
     pub comparison: Option<(String, u64)>,
     /// The parts that GitHub does not show, and the reason.
     pub omission: Option<String>,

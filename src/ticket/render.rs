@@ -162,7 +162,7 @@ impl Start {
                 text::foreign_link("started", self.run_url.as_deref().unwrap_or_default())
             }
             Word::Known(StartState::Refused) => "❌ could not be started".to_owned(),
-            Word::Known(StartState::Unknown) => "❌ unclear whether it runs".to_owned(),
+            Word::Known(StartState::Unknown) => "❌ may or may not have started".to_owned(),
             Word::Newer(_) => {
                 let word = self.state.newer_text().unwrap_or_default();
                 format!("🔒 held by a newer release of the action: {}", text::code(&word))

@@ -179,7 +179,7 @@ impl FollowedRun {
 
     /// The target's status by its run alone.
     #[must_use]
-    pub fn standing(&self) -> TargetStatus {
+    pub fn status_by_github(&self) -> TargetStatus {
         match self.stage_status() {
             _ if self.needs_review() => TargetStatus::Review,
             Word::Known(Status::Queued) => TargetStatus::Queued,
@@ -260,7 +260,7 @@ impl FollowedRun {
                 Some("could not start: the workflow file is invalid".to_owned())
             }
             (COMPLETED, Some("action_required")) => Some("somebody has to approve it".to_owned()),
-            (COMPLETED, Some("stale")) => Some("GitHub gave it up as stale".to_owned()),
+            (COMPLETED, Some("stale")) => Some("GitHub marked it as stale".to_owned()),
             (COMPLETED, None) => Some("GitHub does not say how it ended".to_owned()),
             (DELETED, _) => Some("the run was deleted, so GitHub does not say how it ended".to_owned()),
             (COMPLETED, Some("cancelled")) if self.was_cancelled_before_any_job() => {
@@ -282,7 +282,7 @@ impl FollowedRun {
     pub(super) fn line(&self) -> String {
         let job = self.job.as_ref().map(|job| format!(", job {}", text::code(&job.name)));
         let remark = self.remark().map(|remark| format!(": {}", text::inline(&remark)));
-        let standing = text::foreign_link(self.standing().label(), &self.run_url);
+        let standing = text::foreign_link(self.status_by_github().label(), &self.run_url);
         format!("{standing}{}{}", job.unwrap_or_default(), remark.unwrap_or_default())
     }
 
@@ -308,7 +308,7 @@ impl FollowedRun {
 impl FollowedJob {
     /// The job's status.
     #[must_use]
-    pub fn standing(&self) -> Word<Status> {
+    pub fn status_by_github(&self) -> Word<Status> {
         meaning(&self.status, self.conclusion.as_deref())
     }
 }
@@ -361,10 +361,10 @@ mod tests {
     #[test]
     fn every_word_of_github_has_a_meaning() {
         for status in ["requested", "queued", "pending"] {
-            assert_eq!(run(status, None).standing(), TargetStatus::Queued);
+            assert_eq!(run(status, None).status_by_github(), TargetStatus::Queued);
         }
-        assert_eq!(run("waiting", None).standing(), TargetStatus::Review);
-        assert_eq!(run("in_progress", None).standing(), TargetStatus::InProgress);
+        assert_eq!(run("waiting", None).status_by_github(), TargetStatus::Review);
+        assert_eq!(run("in_progress", None).status_by_github(), TargetStatus::InProgress);
         for (conclusion, expected) in [
             ("success", TargetStatus::Released),
             ("neutral", TargetStatus::Released),
@@ -377,14 +377,14 @@ mod tests {
             ("stale", TargetStatus::Failed),
         ] {
             let run = run(COMPLETED, Some(conclusion));
-            assert_eq!((run.standing(), run.has_ended()), (expected, true), "{conclusion}");
+            assert_eq!((run.status_by_github(), run.has_ended()), (expected, true), "{conclusion}");
         }
     }
 
     #[test]
     fn an_unknown_word_holds_the_target_and_is_named() {
         for run in [run(COMPLETED, Some("eaten")), run("eaten", None)] {
-            assert_eq!(run.standing(), TargetStatus::Held);
+            assert_eq!(run.status_by_github(), TargetStatus::Held);
             assert!(run.remark().is_some_and(|remark| remark.contains("`eaten`")), "{run:?}");
         }
     }
@@ -392,7 +392,7 @@ mod tests {
     #[test]
     fn a_run_of_which_github_does_not_say_how_it_ended_goes_on() {
         let run = run(COMPLETED, None);
-        assert_eq!((run.standing(), run.has_ended()), (TargetStatus::InProgress, false));
+        assert_eq!((run.status_by_github(), run.has_ended()), (TargetStatus::InProgress, false));
         assert_eq!(run.remark().as_deref(), Some("GitHub does not say how it ended"));
     }
 
@@ -415,7 +415,7 @@ mod tests {
         let without_job = run(COMPLETED, Some("cancelled"));
         assert_eq!(without_job.remark().as_deref(), Some(BEFORE_ANY_JOB));
         let with_job = FollowedRun { jobs: 1, ended_jobs: 1, ..without_job };
-        assert_eq!((with_job.remark(), with_job.standing()), (None, TargetStatus::Cancelled));
+        assert_eq!((with_job.remark(), with_job.status_by_github()), (None, TargetStatus::Cancelled));
     }
 
     fn review(reviewers: &[&str], timer: bool) -> Review {
@@ -423,9 +423,9 @@ mod tests {
         Review::new("production", reviewers, timer.then_some(DateTime::UNIX_EPOCH))
     }
 
-    fn standing(status: &str, reviews: &[Review]) -> (TargetStatus, Option<String>) {
+    fn status_with_remark(status: &str, reviews: &[Review]) -> (TargetStatus, Option<String>) {
         let run = FollowedRun { reviews: reviews.to_vec(), jobs: 2, ..run(status, None) };
-        (run.standing(), run.remark())
+        (run.status_by_github(), run.remark())
     }
 
     #[test]
@@ -466,7 +466,7 @@ mod tests {
             ("queued", vec![somebody], TargetStatus::Queued, "0 of 2 jobs are done"),
         ] {
             assert_eq!(
-                standing(status, &reviews),
+                status_with_remark(status, &reviews),
                 (expected, Some(remark.to_owned())),
                 "{status} {reviews:?}"
             );

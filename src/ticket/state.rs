@@ -115,7 +115,7 @@ pub struct Target {
     /// The values that its newest run gave back, by name.
     pub outputs: BTreeMap<String, String>,
     /// The repository in the browser, if a record has a link to its server.
-    pub page: Option<String>,
+    pub repository_url: Option<String>,
     /// The start of the newest run.
     pub started_at: Option<DateTime<Utc>>,
     /// The end of the newest run.

@@ -203,7 +203,7 @@ impl StartState {
             Self::Claimed => "claimed",
             Self::Yielded => "left to another job",
             Self::Cancelled => "cancelled",
-            Self::Superseded => "started second",
+            Self::Superseded => "started a second time",
             Self::TakenOver => "taken over",
             Self::Started => "started",
             Self::Refused => "refused",

@@ -33,14 +33,14 @@ async fn a_ticket_of_another_repository_than_the_steps_gets_neither_token_nor_te
             let event = json!({ event: { "release-ticket": &elsewhere } });
             let outcome = step(mode).event(event).run_in(&acme).await;
             outcome.ends_with(2).says(&format!(
-                "::error::the event's input `release-ticket` names {elsewhere}, and input `repository` names \
+                "::error::the event's input `release-ticket` names {elsewhere}, but input `repository` names \
                  acme/hub%0Ahelp: start the run with a ticket of acme/hub"
             ));
         }
         for ticket in [&elsewhere, &format!("https://github.com/evil/hub/issues/{ticket}")] {
             let outcome = step(mode).input("ticket", ticket).run_in(&acme).await;
             outcome.ends_with(2).says(&format!(
-                "::error::input `ticket` names {elsewhere}, and input `repository` names acme/hub%0Ahelp: name a \
+                "::error::input `ticket` names {elsewhere}, but input `repository` names acme/hub%0Ahelp: name a \
                  ticket of acme/hub; or leave `repository` out"
             ));
         }
@@ -84,7 +84,9 @@ async fn a_template_that_came_with_the_event_is_refused() {
         ] {
             let step = Step::new("dispatch").input("targets", "web").input("workflow", "release.yml");
             let outcome = step.event(event.clone()).input(name, text).run_in(&acme).await;
-            outcome.ends_with(2).says(&format!("input `{name}` holds a template that came with the event"));
+            outcome
+                .ends_with(2)
+                .says(&format!("input `{name}` contains a template that came with the event"));
             outcome.says("help: write `{{ inputs.NAME }}`");
         }
     }
@@ -292,7 +294,7 @@ async fn a_proxy_whose_answer_has_no_end_opens_no_tunnel() {
     let step = step.input("retry-timeout", "1s").variable("GITHUB_API_URL", "https://api.github.example");
     let outcome = step.variable("https_proxy", proxy).within_memory(MEMORY).start().await;
     task.abort();
-    outcome.succeeds().says("::warning::cannot report").says("opens no connection to api.github.example");
+    outcome.succeeds().says("::warning::cannot report").says("refused a connection to api.github.example");
 }
 
 #[tokio::test]

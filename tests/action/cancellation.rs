@@ -115,7 +115,11 @@ async fn a_dispatch_that_prepares_has_its_ticket_and_its_targets() {
     assert_names_ticket(&outcome, ticket);
     assert_eq!(results(&outcome, "name"), ["web", "api"]);
     assert_eq!(results(&outcome, "status"), ["unknown", "unknown"]);
-    assert!(results(&outcome, "error")[0].as_str().is_some_and(|error| error.contains("has not started it")));
+    assert!(
+        results(&outcome, "error")[0]
+            .as_str()
+            .is_some_and(|error| error.contains("before it read or started the target"))
+    );
     assert_eq!(outcome.output("delivered"), "false");
     assert!(acme.world.runs("acme/web").is_empty() && acme.world.runs("acme/api").is_empty());
 }

@@ -97,7 +97,7 @@ async fn an_open_ticket_on_which_everything_is_released_is_used() {
     dispatch(500, "web").run_in(&acme).await.succeeds();
     end(&acme, "web", "success");
     let outcome = dispatch(501, "web").run_in(&acme).await;
-    outcome.succeeds().says("web is left alone: it is released already");
+    outcome.succeeds().says("web is left alone: it is already released");
     assert_eq!((count(&acme, "web"), tickets(&acme)), (1, 1));
 }
 
@@ -109,7 +109,7 @@ async fn a_release_is_started_again_on_a_new_ticket_if_that_is_asked_for() {
     outcome.succeeds();
     assert_eq!((outcome.output("ticket-number"), count(&acme, "web")), ("2", 2));
     let body = acme.world.issue_view("acme/hub", 2).body;
-    assert!(body.contains("Releases again what #1 released"), "{body}");
+    assert!(body.contains("Repeats the release of #1, which is closed."), "{body}");
     assert!(!body.contains("continues"), "{body}");
     // Neither its re-run nor a later run starts it a third time.
     repeat().attempt(2).run_in(&acme).await.succeeds();
@@ -127,7 +127,7 @@ async fn nothing_is_taken_over_by_a_release_that_is_started_again() {
     // While one of the targets runs there, nothing is started beside it.
     close(&acme, 2);
     let outcome = dispatch(502, "web, api").input("release-again", "true").run_in(&acme).await;
-    outcome.fails().says("web of acme/hub#2, which is closed, still runs: ");
+    outcome.fails().says("web is still running for the closed ticket acme/hub#2: ");
     assert_eq!(["web", "api"].map(|name| count(&acme, name)), [2, 2]);
 }
 
@@ -214,14 +214,18 @@ async fn a_target_that_still_runs_for_a_closed_ticket_is_not_started_again() {
     for dry_run in ["true", "false"] {
         let outcome = dispatch(501, "web, api").input("dry-run", dry_run).run_in(&acme).await;
         let url = format!("actions/runs/{}", acme.world.runs("acme/web")[0].id);
-        outcome.fails().says("web of acme/hub#1, which is closed, still runs: ").says(&url);
+        outcome.fails().says("web is still running for the closed ticket acme/hub#1: ").says(&url);
         outcome.says("help: wait until it has ended, cancel it, or reopen acme/hub#1");
     }
     assert_eq!(acme.world.story(), "");
     // A dispatch of other targets goes on.
     dispatch(501, "web, api, docs").input("only", "docs").run_in(&acme).await.succeeds();
     assert_eq!(["web", "api", "docs"].map(|name| count(&acme, name)), [1, 1, 1]);
-    dispatch(502, "web, api, docs").run_in(&acme).await.fails().says("web of acme/hub#1");
+    dispatch(502, "web, api, docs")
+        .run_in(&acme)
+        .await
+        .fails()
+        .says("web is still running for the closed ticket acme/hub#1: ");
     end(&acme, "web", "success");
     dispatch(503, "web, api, docs").run_in(&acme).await.succeeds().says("acme/hub#1 has released it");
     assert_eq!(["web", "api", "docs"].map(|name| count(&acme, name)), [1, 1, 1]);
@@ -232,7 +236,7 @@ async fn a_failed_run_that_somebody_has_run_again_is_at_work() {
     let acme = ticket_closed_midway().await;
     acme.world.rerun(acme.world.runs("acme/api")[0].id);
     let outcome = dispatch(501, "web, api").run_in(&acme).await;
-    outcome.fails().says("api of acme/hub#1, which is closed, still runs: ");
+    outcome.fails().says("api is still running for the closed ticket acme/hub#1: ");
     assert_eq!((count(&acme, "api"), tickets(&acme)), (1, 1));
 }
 
@@ -248,7 +252,7 @@ async fn a_target_that_a_hub_job_is_about_to_start_for_a_closed_ticket_is_not_st
     }
     close(&acme, 1);
     let outcome = dispatch(501, "web").run_in(&acme).await;
-    outcome.fails().says("a hub job of acme/hub#1, which is closed, has claimed web and is still at work: ");
+    outcome.fails().says("a hub job of the closed ticket acme/hub#1 has claimed web and is still at work: ");
     first.end().await.succeeds();
     assert_eq!((count(&acme, "web"), tickets(&acme)), (1, 1));
 }
@@ -265,7 +269,7 @@ async fn a_target_that_a_waiting_hub_job_will_start_is_not_started_as_well() {
     close(&acme, 1);
     end(&acme, "web", "success");
     let outcome = dispatch(501, WAVES).run_in(&acme).await;
-    outcome.fails().says("acme/hub#1, which is closed, is still at work and may start docs: ");
+    outcome.fails().says("the closed ticket acme/hub#1 is still at work and may start docs: ");
     assert_eq!((count(&acme, "docs"), tickets(&acme)), (0, 1));
     first.signal("INT");
     first.end().await;
@@ -302,7 +306,11 @@ async fn the_run_of_a_dead_hub_job_is_looked_for_on_a_closed_ticket() {
         let acme = Acme::in_world(World::at(now() - TimeDelta::minutes(10))).await;
         kill_while_starting(&acme, has_started).await;
         if has_started {
-            dispatch(501, WAVES).run_in(&acme).await.fails().says("web of acme/hub#1, which is closed");
+            dispatch(501, WAVES)
+                .run_in(&acme)
+                .await
+                .fails()
+                .says("web is still running for the closed ticket acme/hub#1: ");
         }
         conclusion.into_iter().for_each(|conclusion| end(&acme, "web", conclusion));
         dispatch(501, WAVES).run_in(&acme).await.succeeds();
@@ -315,7 +323,7 @@ async fn a_target_is_not_started_a_moment_after_the_death_of_the_hub_job_that_cl
     let acme = Acme::new().await;
     kill_while_starting(&acme, false).await;
     let outcome = dispatch(501, WAVES).run_in(&acme).await;
-    outcome.fails().says("acme/hub#1, which is closed, may have started web").says("again in two minutes");
+    outcome.fails().says("the closed ticket acme/hub#1 may have started web").says("again in two minutes");
     assert_eq!((count(&acme, "web"), tickets(&acme)), (0, 1));
 }
 
@@ -478,7 +486,7 @@ async fn a_target_that_another_account_dispatched_on_a_closed_ticket_is_not_star
     token.can("acme/web", &["actions: write", "contents: read"]);
     let outcome = step(501, "web").run_in(&acme).await;
     outcome.fails().says(
-        "acme-release[bot] has claimed web on acme/hub#1, which is closed: this step writes as another",
+        "acme-release[bot] has claimed web on the closed ticket acme/hub#1: this step writes as another",
     );
     assert_eq!((count(&acme, "web"), tickets(&acme)), (1, 1));
     step(501, "web").input("release-again", "true").run_in(&acme).await.succeeds();
@@ -529,7 +537,7 @@ async fn reports_decide_where_github_does_not_show_the_runs() {
     acme.world.edit_comment(claim.id, &old);
     let outcome = dispatch(501, "web, api").run_in(&acme).await;
     outcome.fails().says(
-        "acme/hub#1, which is closed, has started api, and its run was deleted, so GitHub does not say how it ended: ",
+        "the closed ticket acme/hub#1 has started api, but its run was deleted, so GitHub does not say how it ended: ",
     );
     assert!(!outcome.log.contains("started web"), "{}", outcome.log);
     dispatch(501, "web, api").input("release-again", "true").run_in(&acme).await.succeeds();
@@ -563,7 +571,7 @@ async fn an_unclear_start_is_not_repeated_on_another_ticket() {
     let outcome = dispatch(501, "web, api").run_in(&acme).await;
     outcome
         .fails()
-        .says("acme/hub#1, which is closed, may have started web: ")
+        .says("the closed ticket acme/hub#1 may have started web: ")
         .says("help: look at the runs of acme/web");
     assert_eq!((count(&acme, "web"), tickets(&acme)), (1, 1));
 }
@@ -576,7 +584,7 @@ async fn an_event_that_a_closed_ticket_has_sent_is_not_sent_again() {
     step(500).run_in(&acme).await.succeeds();
     close(&acme, 1);
     let outcome = step(501).run_in(&acme).await;
-    outcome.fails().says("has started web by an event, and no report says that it has ended");
+    outcome.fails().says("has started web by an event, but no report says that it has ended");
     assert_eq!((acme.world.dispatch_events("acme/web").len(), tickets(&acme)), (1, 1));
 }
 
@@ -622,7 +630,7 @@ async fn a_ticket_that_was_opened_again_starts_nothing_that_a_later_one_has_rele
     acme.world.close_issue("acme/hub", 2);
     acme.world.reopen_issue("acme/hub", 1);
     let outcome = dispatch(503, "web, api").run_in(&acme).await;
-    outcome.fails().says("has gone on with this release");
+    outcome.fails().says("has continued this release since acme/hub#1 was closed");
     assert_eq!(count(&acme, "api"), 1);
 }
 
@@ -640,7 +648,7 @@ async fn the_first_of_three_tickets_opened_again_starts_nothing_beside_the_third
     assert_eq!(count(&acme, "api"), 3);
     acme.world.reopen_issue("acme/hub", 1);
     let outcome = dispatch(503, "web, api").input("retry-failed", "true").run_in(&acme).await;
-    outcome.fails().says("has gone on with this release");
+    outcome.fails().says("has continued this release since acme/hub#1 was closed");
     assert_eq!(count(&acme, "api"), 3);
     assert_eq!(acme.world.issue_view("acme/hub", 3).state, "open");
 }
@@ -656,7 +664,7 @@ async fn a_ticket_opened_again_starts_nothing_beside_a_release_that_was_repeated
     assert_eq!(count(&acme, "api"), 2);
     acme.world.reopen_issue("acme/hub", 1);
     let outcome = dispatch(502, "web, api").input("retry-failed", "true").run_in(&acme).await;
-    outcome.fails().says("has gone on with this release");
+    outcome.fails().says("has continued this release since acme/hub#1 was closed");
     assert_eq!(count(&acme, "api"), 2);
 }
 
@@ -669,7 +677,7 @@ async fn a_named_ticket_opened_again_starts_nothing_beside_a_later_one() {
     dispatch(501, "web, api").run_in(&acme).await.succeeds();
     acme.world.reopen_issue("acme/hub", 1);
     let outcome = dispatch(502, "web, api").input("ticket", "1").run_in(&acme).await;
-    outcome.fails().says("has gone on with this release");
+    outcome.fails().says("has continued this release since acme/hub#1 was closed");
     assert_eq!(count(&acme, "api"), 1);
 }
 

@@ -95,7 +95,7 @@ async fn bots_and_pull_requests_give_no_commands() {
     assert_left_alone(
         &acme,
         &outcome,
-        "acme-report[bot] is a bot, and issues and comments of bots start nothing",
+        "acme-report[bot] is a bot: issues and comments by bots start nothing",
     );
     let pull = acme.world.pull_request("acme/hub", "A change", "alice");
     let outcome = command(&acme, "ada", pull, "/release").await;
@@ -109,10 +109,10 @@ async fn a_comment_on_another_issue_than_the_steps_ticket_is_left_alone() {
     let other = acme.world.issue("acme/hub", "Another ticket", "", "alice");
     let event = acme.comment_by("ada", other, "/release");
     let outcome = step(&event).input("ticket", ticket).run_in(&acme).await;
-    let why = format!("the comment is on acme/hub#{other}, and the ticket of this step is acme/hub#{ticket}");
+    let why = format!("the comment is on acme/hub#{other}, but the ticket of this step is acme/hub#{ticket}");
     assert_left_alone(&acme, &outcome, &why);
     let outcome = step(&event).input("ticket", "0").run_in(&acme).await;
-    assert_left_alone(&acme, &outcome, &format!("the comment is on acme/hub#{other}, and this step"));
+    assert_left_alone(&acme, &outcome, &format!("the comment is on acme/hub#{other}, but this step"));
     assert_eq!(acme.requests(), [""; 0]);
 }
 
@@ -122,16 +122,16 @@ async fn a_command_takes_the_role_that_the_step_asks_for() {
         (
             "",
             "rita",
-            "rita has the role read in acme/hub, and a command needs write; somebody with the role write repeats the comment, or an admin gives rita that role",
+            "rita has at most the role read in acme/hub, but a command needs write; ask somebody with the role write to repeat the comment, or an admin to give rita that role",
         ),
         (
             "",
             "tim",
-            "tim has the role triage in acme/hub, and a command needs write; somebody with the role write repeats the comment, or an admin gives tim that role; or set `command-permission: triage`",
+            "tim has at most the role triage in acme/hub, but a command needs write; ask somebody with the role write to repeat the comment, or an admin to give tim that role; or set `command-permission: triage`",
         ),
-        ("triage", "rita", "rita has the role read in acme/hub, and a command needs triage"),
-        ("maintain", "wanda", "wanda has the role write in acme/hub, and a command needs maintain"),
-        ("admin", "mona", "mona has the role maintain in acme/hub, and a command needs admin"),
+        ("triage", "rita", "rita has at most the role read in acme/hub, but a command needs triage"),
+        ("maintain", "wanda", "wanda has at most the role write in acme/hub, but a command needs maintain"),
+        ("admin", "mona", "mona has at most the role maintain in acme/hub, but a command needs admin"),
     ] {
         let (acme, ticket) = hub().await;
         let event = acme.comment_by(login, ticket, "/release hold");
@@ -156,7 +156,7 @@ async fn a_role_is_what_github_says_and_not_what_the_event_says() {
     event["comment"]["author_association"] = json!("OWNER");
     event["sender"]["site_admin"] = json!(true);
     let outcome = step(&event).run_in(&acme).await;
-    assert_refusal(&acme, &outcome, "rita has the role read in acme/hub, and a command needs write");
+    assert_refusal(&acme, &outcome, "rita has at most the role read in acme/hub, but a command needs write");
 }
 
 #[tokio::test]
@@ -165,7 +165,11 @@ async fn a_role_of_the_organizations_own_counts_as_the_one_that_it_is_based_on()
     let hub = acme.world.repository("acme/hub");
     hub.custom_role("carol", "release-captain", "maintain").custom_role("dave", "helpdesk", "triage");
     let outcome = command(&acme, "dave", ticket, "/release hold").await;
-    assert_refusal(&acme, &outcome, "dave has the role triage in acme/hub, and a command needs write");
+    assert_refusal(
+        &acme,
+        &outcome,
+        "dave has at most the role triage in acme/hub, but a command needs write",
+    );
     let outcome = command(&acme, "carol", ticket, "/release override-freeze : urgent").await;
     assert!(!outcome.succeeds().log.contains("is refused"), "{}", outcome.log);
 }
@@ -179,7 +183,7 @@ async fn to_override_a_freeze_takes_maintain_in_any_case() {
         assert_refusal(
             &acme,
             &outcome,
-            "wanda has the role write in acme/hub, and `override-freeze` needs maintain",
+            "wanda has at most the role write in acme/hub, but `override-freeze` needs maintain",
         );
         assert!(!outcome.log.contains("or set `command-permission"), "{}", outcome.log);
     }
@@ -253,8 +257,11 @@ async fn a_command_that_is_not_clear_is_refused_whole() {
         ),
         ("/release hlod", "`/release hlod` is not a command; did you mean `hold`?"),
         ("/release hold wbe", "`wbe` is not a target of this ticket; did you mean `web`?"),
-        ("/release retry", "`retry` takes the names of targets; there is `web` and `api`; or write `all`"),
-        ("/release go staging", "`staging` is not a gate of this ticket; there is no gate"),
+        (
+            "/release retry",
+            "`retry` needs the name of a target; the targets of this ticket are `web` and `api`; or write `all`",
+        ),
+        ("/release go staging", "`staging` is not a gate of this ticket; this ticket has no gates"),
     ] {
         let event = acme.comment_by("wanda", ticket, body);
         let outcome = step(&event).run_in(&acme).await;

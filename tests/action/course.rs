@@ -63,7 +63,7 @@ async fn a_locked_issue_is_closed_by_a_success_without_a_word() {
     acme.world.reopen_issue("acme/web", 1);
     acme.world.fault(Fault::on("PATCH", "/repos/acme/web/issues/1").then(Kind::StatusBefore(403)));
     let outcome = notify(&acme, "success").run(9_002).run_in(&acme).await;
-    outcome.succeeds().says("::warning::an issue that takes no comments stays open");
+    outcome.succeeds().says("::warning::an issue that does not accept comments stays open");
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn an_issue_that_a_person_has_closed_as_not_planned_stays_closed_and_pings
         .run_in(&acme)
         .await
         .succeeds()
-        .says("no notice: acme/web#1 was closed as not planned, and takes no comments");
+        .says("no notice: acme/web#1 was closed as not planned, and does not accept comments");
     assert_eq!(issues(&acme).len(), 1);
 
     // Somebody opens it again: then it pings as before.

@@ -44,7 +44,7 @@ async fn a_target_whose_claim_was_deleted_is_not_started_again() {
         );
         assert_eq!(runs(&acme, "web"), 1, "{}", acme.world.story());
         let outcome = dispatch(502, "web").run_in(&acme).await;
-        outcome.succeeds().says("web is left alone: it was started already and failed");
+        outcome.succeeds().says("web is left alone: it was already started and failed");
         dispatch(503, "web").input("retry-failed", "true").run_in(&acme).await.succeeds();
         assert_eq!(runs(&acme, "web"), 2, "{}", acme.world.story());
     }
@@ -73,7 +73,7 @@ async fn a_run_that_only_another_record_names_is_the_targets() {
     for (hub_run, record) in [(501, "\"run\":500"), (502, "\"run\":501")] {
         delete(&acme, record);
         let outcome = dispatch(hub_run, "web").run_in(&acme).await;
-        outcome.succeeds().says("web is left alone: it was started already and failed");
+        outcome.succeeds().says("web is left alone: it was already started and failed");
         assert_eq!(runs(&acme, "web"), 1, "{}", acme.world.story());
     }
     dispatch(503, "web").input("retry-failed", "true").run_in(&acme).await.succeeds();

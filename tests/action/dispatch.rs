@@ -43,7 +43,7 @@ async fn a_release_is_dispatched_once() {
     **Targets:** web, api
     **Started by:** [hub run 500](https://github.com/acme/hub/actions/runs/500)
 
-    The board in the comments shows how far this release is. This text is yours: it is never rewritten.
+    The board in the comments shows the progress of this release. You can edit this text: the action never rewrites it.
     ");
     assert_eq!((outcome.output("created"), outcome.output("ticket-number")), ("true", "1"));
     assert_eq!(outcome.output("ticket-url"), format!("{}/acme/hub/issues/1", acme.server.url()));
@@ -63,7 +63,7 @@ async fn a_later_dispatch_of_the_same_release_starts_what_was_never_started() {
     let acme = Acme::new().await;
     dispatch("web").input("release", "1.4.0").run_in(&acme).await.succeeds();
     let outcome = dispatch("web, api").run(501).input("release", "1.4.0").run_in(&acme).await;
-    outcome.succeeds().says("::notice::web is left alone: it was started already");
+    outcome.succeeds().says("::notice::web is left alone: it was already started");
     assert_eq!((run_count(&acme, "web"), run_count(&acme, "api")), (1, 1));
     assert_eq!((outcome.output("created"), acme.world.issues("acme/hub").len()), ("false", 1));
     assert_eq!(results(&outcome)[0]["status"], "queued");
@@ -102,7 +102,7 @@ async fn a_workflow_file_that_may_not_be_read_leaves_the_check_to_github() {
     let outcome = dispatch("web").input("token", "blind-token").run_in(&acme).await;
     outcome
         .succeeds()
-        .says("::warning::the inputs of `.github/workflows/release.yml` in acme/web are not checked");
+        .says("::warning::cannot check the inputs of `.github/workflows/release.yml` in acme/web, or pass");
     assert_eq!(run_count(&acme, "web"), 1);
 }
 
@@ -143,7 +143,7 @@ async fn a_lost_answer_to_a_start_does_not_start_a_second_run() {
         let acme = Acme::new().await;
         acme.world.fault(Fault::on("POST", "/repos/acme/web/actions/workflows/*/dispatches").then(kind));
         let outcome = dispatch("web, api").run_in(&acme).await;
-        outcome.succeeds().says("looking whether web was started");
+        outcome.succeeds().says("checking whether web was started");
         assert_eq!((run_count(&acme, "web"), run_count(&acme, "api")), (1, 1));
         assert_eq!(results(&outcome)[0]["run_id"], acme.world.runs("acme/web")[0].id);
     }
@@ -254,7 +254,7 @@ async fn a_start_that_could_be_one_of_several_runs_is_a_start_and_names_them() {
     let [a, b] = [1, 2].map(|at| acme.world.runs("acme/web")[at].id);
     outcome
         .succeeds()
-        .says("::warning::a: it was started, and GitHub does not say as which run; its run could be here: ");
+        .says("::warning::a: it was started, but GitHub did not name its run; its run could be here: ");
     let board = acme.board(1);
     for (at, name, runs) in [(0, "a", vec![other, a]), (1, "b", vec![other, a, b])] {
         let result = &results(&outcome)[at];
@@ -262,7 +262,7 @@ async fn a_start_that_could_be_one_of_several_runs_is_a_start_and_names_them() {
         let error = result["error"].as_str().expect("it names the runs");
         assert!(runs.iter().all(|run| error.contains(&format!("/runs/{run}"))), "{error}");
         assert!(acme.row(1, name).contains("🕓 queued"), "{board}");
-        let line = board.lines().find(|line| line.starts_with(&format!("> - **{name}** was started, and")));
+        let line = board.lines().find(|line| line.starts_with(&format!("> - **{name}** was started, but")));
         let line = line.unwrap_or_else(|| panic!("{name} is named:\n{board}"));
         assert!(runs.iter().all(|run| line.contains(&format!("[run {run}](http"))), "{line}");
     }
@@ -395,7 +395,7 @@ async fn a_refused_start_is_reported_even_if_it_cannot_be_recorded() {
         Fault::on("PATCH", "/repos/acme/hub/issues/comments/1001").always().then(Kind::StatusBefore(403)),
     );
     let outcome = dispatch("web").run_in(&acme).await;
-    outcome.fails().says("::error::cannot start web: ").says("::error::cannot go on with acme/hub#1: ");
+    outcome.fails().says("::error::cannot start web: ").says("::error::cannot continue with acme/hub#1: ");
 }
 
 #[tokio::test]

@@ -117,7 +117,7 @@ async fn a_run_that_was_superseded_before_it_had_a_job_is_to_be_run_again_as_a_w
     assert!(board.contains("with `retry-failed: true`") && !board.contains("cancelled jobs"), "{board}");
     // Later dispatches do not name jobs that do not exist, either.
     let outcome = dispatch(501).run_in(&acme).await;
-    outcome.succeeds().says("web is left alone: it was started already and cancelled; re-run http");
+    outcome.succeeds().says("web is left alone: it was already started and cancelled; re-run http");
     dispatch(502).input("retry-failed", "true").run_in(&acme).await.succeeds();
     assert_eq!(runs(&acme), 2);
 }
@@ -141,7 +141,7 @@ async fn a_run_that_was_deleted_is_unknown_and_started_again_only_if_that_is_ask
     let looks = acme.requests().iter().filter(|line| line.ends_with(&format!("/runs/{run}"))).count();
     assert!(looks > 3, "several looks agree: {:?}", acme.requests());
     let board = acme.board(1);
-    assert!(board.contains(&format!("**web** has no run any more: {error}")), "{board}");
+    assert!(board.contains(&format!("**web** no longer has a run: {error}")), "{board}");
     assert!(board.contains("checks whether **web** is released, and if it is not,"), "{board}");
     assert_eq!(runs(&acme), 0);
     // A hub job that waits fails at once.
@@ -165,7 +165,7 @@ async fn a_run_that_reported_its_last_stage_before_it_was_deleted_is_released() 
     acme.world.delete_run(run);
     pass_a_minute(&acme);
     let outcome = dispatch(501).run_in(&acme).await;
-    outcome.succeeds().says("web is left alone: it is released already");
+    outcome.succeeds().says("web is left alone: it is already released");
     assert_eq!(result(&outcome, KEYS)[0], json!("released"));
     assert_eq!(runs(&acme), 0);
 }
@@ -180,6 +180,6 @@ async fn the_conclusion_of_a_run_stays_after_the_run_is_deleted() {
     acme.world.delete_run(run);
     pass_a_minute(&acme);
     let outcome = dispatch(502).run_in(&acme).await;
-    outcome.succeeds().says("it was started already and failed");
+    outcome.succeeds().says("it was already started and failed");
     assert_eq!(result(&outcome, KEYS)[..2], [json!("failed"), json!("failure")]);
 }

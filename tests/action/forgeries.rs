@@ -131,7 +131,7 @@ async fn a_state_file_that_is_a_link_or_a_pipe_is_left_alone() {
             _ => symlink(&victim, temp.path().join("release-ticket")).expect("a link"),
         }
         let outcome = report(ticket, temp.path()).job("build").debug().run_in(&acme).await;
-        outcome.succeeds().says("steps of this job share nothing");
+        outcome.succeeds().says("steps of this job cannot share their record");
         assert_eq!(std::fs::read_to_string(&victim).expect("a file"), "precious", "{kind}");
         let elsewhere = std::fs::read_dir(temp.path().join("elsewhere"));
         assert!(elsewhere.map_or(0, Iterator::count) == 0, "{kind}");

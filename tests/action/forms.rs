@@ -175,7 +175,11 @@ async fn a_form_that_was_edited_after_its_approval_starts_nothing() {
     for (from, to, change) in [
         ("beta", "stable", "`channel` was `beta`, and is now `stable`"),
         ("- [ ] api", "- [X] api", "`targets`"),
-        ("1.4.0", "1.4.0\n\n### Channel\n\nstable", "the issue asks more than once: `channel`"),
+        (
+            "1.4.0",
+            "1.4.0\n\n### Channel\n\nstable",
+            "the issue has these questions more than once: `channel`",
+        ),
         ("### Channel\r\n\r\nbeta", "", "`channel` was `beta`, and is now absent"),
     ] {
         let (acme, number) = request_with_form(BODY).await;
@@ -350,7 +354,7 @@ async fn a_question_that_is_asked_twice_starts_nothing() {
                 .run_in(&acme)
                 .await
                 .fails()
-                .says("the issue asks more than once: `channel`");
+                .says("the issue has these questions more than once: `channel`");
             assert_eq!((acme.world.story().as_str(), starts(&acme)), ("", Vec::new()), "{twice}");
         }
     }
@@ -573,7 +577,7 @@ async fn a_name_that_two_questions_share_is_refused_where_it_is_used() {
             .input("only", "");
         let outcome = step.input("title", template).input("inputs", "channel: beta").run_in(&acme).await;
         if is_used {
-            outcome.fails().says("`form.c` may be the answer to each of `C++` and `C#`").says(
+            outcome.fails().says("`form.c` is ambiguous: it could be the answer to `C++` and `C#`").says(
                 "give each of these questions an `id` in `.github/ISSUE_TEMPLATE/release.yml`, and use",
             );
         } else {
@@ -597,7 +601,7 @@ async fn a_name_that_no_question_has_is_reported_with_the_names_of_all_questions
 #[tokio::test]
 async fn a_release_is_one_line_that_people_can_read() {
     for (version, message) in [
-        ("1.4.0\n\nand more", "`release` takes one line, and has 3; the first is `1.4.0`"),
+        ("1.4.0\n\nand more", "`release` has 3 lines, but must be one line; the first is `1.4.0`"),
         ("1.4.0\u{200b}", "`release` has invisible characters: \"1.4.0\\u{200b}\""),
         ("1.4.0\u{202e}1", "`release` has invisible characters"),
         ("1.4\t0", "`release` has invisible characters: \"1.4\\t0\""),

@@ -110,9 +110,9 @@ async fn a_gate_binds_approvals_to_commits_that_the_token_has_to_read() {
     let targets = [target("web", &["api", "go", "late"]), target("api", &["go"]), target("docs", &["api"])];
     let (problems, requests) = check(&world, &rules, &targets).await;
     insta::assert_snapshot!(problems, @"
-    targets.yml:3:5: gates `go` and `late` bind approvals to commits, and the token cannot read those of acme/web: GitHub refused to say at which commit `main` of acme/web is: Resource not accessible by integration (403)
+    targets.yml:3:5: gates `go` and `late` bind approvals to commits, but the token cannot read those of acme/web: GitHub refused to say at which commit `main` of acme/web is: Resource not accessible by integration (403)
     help: grant the token `contents: read` on acme/web; or set `on-moved: warn`, with which approvals count for any commit
-    targets.yml:3:5: gate `go` binds approvals to commits, and the token cannot read those of acme/api: GitHub refused to say at which commit `main` of acme/api is: Resource not accessible by integration (403)
+    targets.yml:3:5: gate `go` binds approvals to commits, but the token cannot read those of acme/api: GitHub refused to say at which commit `main` of acme/api is: Resource not accessible by integration (403)
     help: grant the token `contents: read` on acme/api; or set `on-moved: warn`, with which approvals count for any commit
     ");
     assert_eq!(requests, 2, "one for each branch");
@@ -129,7 +129,7 @@ async fn a_branch_that_github_does_not_show_is_a_problem_too() {
     world.token("t").can("acme/web", &["contents: read"]);
     let (problems, _) = check(&world, &rules([gate("go", &[])]), &[web]).await;
     insta::assert_snapshot!(problems, @"
-    targets.yml:3:5: gate `go` binds approvals to commits, and GitHub shows none of `v9` in acme/web
+    targets.yml:3:5: gate `go` binds approvals to commits, but GitHub shows none of `v9` in acme/web
     help: correct the `ref` of web, or grant the token `contents: read` on acme/web; or set `on-moved: warn`, with which approvals count for any commit
     ");
 }

@@ -131,7 +131,7 @@ async fn the_worst_of_several_statuses_counts() {
 async fn a_secret_is_masked_and_never_quoted() {
     let acme = Acme::new().await;
     let outcome = Step::new("dispatch").input("token", "ghs_se cret").run_in(&acme).await;
-    outcome.ends_with(2).says("::add-mask::ghs_se cret\n").says("`token` holds spaces");
+    outcome.ends_with(2).says("::add-mask::ghs_se cret\n").says("`token` contains spaces");
     assert!(!outcome.visible_log().contains("se cret"), "{}", outcome.log);
     assert!(!outcome.summary.contains("se cret"), "{}", outcome.summary);
 }

@@ -159,7 +159,7 @@ async fn an_unclear_start_is_looked_for_until_lists_that_are_a_minute_old_show_i
     let starts = Fault::on("POST", "/repos/acme/web/actions/workflows/*/dispatches");
     acme.world.fault(starts.then(Kind::StatusAfter(502)));
     let outcome = dispatch(&acme, "web").run_in(&acme).await;
-    outcome.succeeds().says("looking whether web was started");
+    outcome.succeeds().says("checking whether web was started");
     assert_eq!(runs(&acme, "web").len(), 1, "{}", account(&acme, &[&outcome]));
 }
 
@@ -266,7 +266,7 @@ async fn a_waiting_job_cancels_the_later_of_two_starts_as_soon_as_it_sees_both()
     let failures: Vec<&Outcome> =
         [&one, &two].into_iter().filter(|outcome| outcome.code == Some(1)).collect();
     let [failure] = &failures[..] else { panic!("one of them fails\n{account}") };
-    failure.says("web: it was started twice").says("help: check that the second run has not released");
+    failure.says("web: it was started twice").says("help: check whether the second run released");
     let winner = if one.code == Some(1) { &two } else { &one };
     winner.succeeds();
     assert_eq!(conclusion(&acme, *first).as_deref(), Some("success"), "{account}");

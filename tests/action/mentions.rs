@@ -150,7 +150,7 @@ async fn the_person_who_closed_a_gate_opens_it_again_and_is_not_mentioned_for_th
     outcome.succeeds().says("web  ⏳ waiting  ⛔ go").says("⛔ go: closed by erin");
     assert_eq!(mentions(&acme).len(), 1);
     let board = without_links(&acme.board(1));
-    let why = "> - **web** does not pass gate **go**: `erin` said no-go: the tests are red\n";
+    let why = "> - **web** is blocked by gate **go**: `erin` said no-go: the tests are red\n";
     assert!(board.contains(why) && acme.board(1).contains("> [!CAUTION]\n"), "{board}");
     assert!(
         board.contains("**Next:** `erin` comments `/release go` to open the gate for **web**."),

@@ -163,7 +163,7 @@ async fn a_proxy_that_leads_nowhere_is_explained_without_its_password() {
     see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#the-proxy-does-not-lead-to-the-server
     ");
     assert_snapshot!(warnings(&blocked_host, &placeholders), @r"
-    ::warning::cannot report to acme/hub#1: the request to list the comments of acme/hub#1 did not get through: the proxy CLOSED opens no connection to api.octocorp.ghe.com: tunnel error: unsuccessful
+    ::warning::cannot report to acme/hub#1: the request to list the comments of acme/hub#1 did not get through: the proxy CLOSED refused a connection to api.octocorp.ghe.com: tunnel error: unsuccessful
     help: have the proxy allow this host, or name it in `no_proxy` if it is reached without a proxy
     see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#the-proxy-does-not-lead-to-the-server
     ");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Acme, Outcome, Step};
 
-const WARNING: &str = "this ticket was written by a newer release of the action";
+const WARNING: &str = "a newer release of the action wrote this ticket";
 
 fn hub(run: u64) -> Step {
     let step = Step::new("dispatch").run(run).input("targets", "web, api").input("workflow", "release.yml");

@@ -99,7 +99,7 @@ async fn the_success_after_a_failure_resolves_it() {
         .run_in(&acme)
         .await
         .succeeds()
-        .says("no notice: nothing is open that this could resolve");
+        .says("no notice: there is no open failure that this success could resolve");
     notify(&acme, "failure").run_in(&acme).await.succeeds();
     notify(&acme, "success").run(9_001).run_in(&acme).await.succeeds().says("resolved acme/web#1");
     let issue = &issues(&acme)[0];
@@ -126,13 +126,23 @@ async fn a_late_word_of_an_older_run_changes_nothing() {
     let [older, newer, newest] = [(); 3].map(|()| acme.world.start_run("acme/web", "release.yml", "push"));
     notify(&acme, "failure").run(newer).run_in(&acme).await.succeeds();
     acme.world.clear_exchanges();
-    notify(&acme, "success").run(older).run_in(&acme).await.succeeds().says("a newer run has said more");
+    notify(&acme, "success")
+        .run(older)
+        .run_in(&acme)
+        .await
+        .succeeds()
+        .says("a newer run has already reported");
     // The step asks GitHub once whether the newer run exists.
     let question = format!("GET /repos/acme/web/actions/runs/{newer}");
     assert_eq!(acme.requests().iter().filter(|request| **request == question).count(), 1);
     assert!(issues(&acme)[0].is_open());
     notify(&acme, "success").run(newest).run_in(&acme).await.succeeds();
-    notify(&acme, "failure").run(older).run_in(&acme).await.succeeds().says("a newer run has said more");
+    notify(&acme, "failure")
+        .run(older)
+        .run_in(&acme)
+        .await
+        .succeeds()
+        .says("a newer run has already reported");
     assert_eq!((issues(&acme).len(), issues(&acme)[0].is_open()), (1, false));
 }
 
@@ -161,7 +171,7 @@ async fn a_ticket_that_cannot_be_written_is_no_reason_to_stay_silent() {
         ("deleted", "name another"),
         ("locked", "unlock the issue"),
         ("out of reach", "`issues: write`"),
-        ("issues off", "switch issues on"),
+        ("issues off", "enable issues"),
     ] {
         let acme = Acme::new().await;
         let ticket = acme.world.issue("acme/hub", "Release", "", "alice");
@@ -189,7 +199,7 @@ async fn the_log_and_the_summary_have_a_notice_that_no_issue_can_hold() {
     let outcome = notify(&acme, "failure").input("message", message).run_in(&acme).await;
     outcome
         .fails()
-        .says("switch issues on in the settings of acme/web")
+        .says("enable issues in the settings of acme/web")
         .says("line one%0Aline two ::error:: %0Aline three");
     for line in ["line one", "line two", "line three"] {
         assert!(outcome.summary.contains(line), "{}", outcome.summary);
@@ -203,7 +213,7 @@ async fn a_notice_on_a_ticket_is_resolved_there() {
     let ticket = acme.dispatch("web").await;
     let step =
         |status: &str, run| notify(&acme, status).run(run).input("ticket", format!("acme/hub#{ticket}"));
-    step("success", 8_999).run_in(&acme).await.succeeds().says("nothing is open");
+    step("success", 8_999).run_in(&acme).await.succeeds().says("no open failure");
     step("failure", 9_000).run_in(&acme).await.succeeds();
     assert!(acme.board(ticket).contains("[!CAUTION]"), "{}", acme.board(ticket));
     step("success", 9_001).run_in(&acme).await.succeeds();
@@ -312,7 +322,7 @@ async fn a_tag_or_a_branch_of_a_merge_queue_is_used_once_and_its_failure_is_reso
         step(0, "failure").run_in(&acme).await.succeeds();
         step(1, "failure").run_in(&acme).await.succeeds();
         // A success on a branch does not resolve the failure of a tag or of a merge queue.
-        notify(&acme, "success").run(9_001).run_in(&acme).await.succeeds().says("nothing is open");
+        notify(&acme, "success").run(9_001).run_in(&acme).await.succeeds().says("no open failure");
         step(2, "success").run_in(&acme).await.succeeds().says("resolved acme/web#1");
         let [issue] = &issues(&acme)[..] else { panic!("one issue") };
         assert_eq!(issue.title, format!("Release failed in acme/web {first}, job failed"));
@@ -329,7 +339,7 @@ async fn a_pull_request_is_a_failure_of_its_own() {
         notify(&acme, status).variable("GITHUB_REF", format!("refs/pull/{number}/merge")).run(9_000 + number)
     };
     step("failure", 67).run_in(&acme).await.succeeds();
-    step("success", 68).run_in(&acme).await.succeeds().says("nothing is open");
+    step("success", 68).run_in(&acme).await.succeeds().says("no open failure");
     assert_eq!(issues(&acme)[0].title, "Release failed in acme/web at pull request 67, job failed");
 }
 
@@ -374,7 +384,7 @@ async fn a_success_resolves_no_failure_of_its_own_run_by_another_job() {
         let outcome = of_mode("b", "success", 9_000).run_in(&acme).await;
         outcome
             .succeeds()
-            .says("no notice: another job of this run has failed, and acme/web#1 is about that");
+            .says("no notice: another job of this run has failed, and acme/web#1 reports that failure");
         assert!(issues(&acme)[0].is_open());
         // The success of a newer attempt resolves the failure.
         of_mode("b", "success", 9_000).attempt(2).run_in(&acme).await.succeeds().says("resolved acme/web#1");

@@ -30,7 +30,7 @@ async fn a_ticket_warns_once_when_it_is_about_to_be_full() {
         outcome.succeeds().log.lines().filter(|line| line.starts_with("::warning::")).collect();
     let [warning] = &warnings[..] else { panic!("one warning: {warnings:?}") };
     assert!(
-        warning.contains("comments, and GitHub takes 2500 on an issue%0Ahelp: prefer `wait: true`"),
+        warning.contains("of the 2500 comments that GitHub takes on an issue%0Ahelp: prefer `wait: true`"),
         "{warning}"
     );
     assert_eq!(outcome.output("delivered"), "true");
@@ -41,7 +41,7 @@ async fn a_report_to_a_full_ticket_names_the_limit_and_no_permission() {
     let (acme, ticket) = ticket_with(2_500).await;
     let outcome = report(&acme, ticket).run_in(&acme).await;
     outcome.succeeds().says("::warning::cannot report to acme/hub#1").says(ISSUE_IS_FULL).says(
-        "%0Ahelp: the issue is full, by GitHub's limit of comments; close it, and run the dispatch again",
+        "%0Ahelp: the issue has reached GitHub's limit of comments; close it, and run the dispatch again",
     );
     assert_eq!(outcome.output("delivered"), "false");
     assert!(!outcome.log.contains("permission") && !outcome.log.contains("grant"), "{}", outcome.log);
@@ -59,7 +59,7 @@ async fn a_notice_for_a_full_ticket_goes_into_an_issue_where_it_happened() {
         .succeeds()
         .says("::warning::cannot notify on the ticket")
         .says(ISSUE_IS_FULL)
-        .says("the issue is full");
+        .says("the issue has reached GitHub's limit");
     assert_eq!((outcome.output("created"), outcome.output("delivered")), ("true", "false"));
     let [issue] = &acme.world.issues("acme/web")[..] else { panic!("one issue") };
     assert!(
@@ -106,7 +106,7 @@ async fn a_dispatch_that_waits_asks_nothing_until_the_rate_limit_ends() {
     let outcome = waiting_dispatch("5s").run_in(&acme).await;
     outcome.fails().says("GitHub's rate limit ends at ");
     // Without the pause, there would be 60 looks or more.
-    let looks = outcome.log.matches("cannot look at web").count();
+    let looks = outcome.log.matches("cannot read the run 7001 of web").count();
     assert!((1..10).contains(&looks), "{}", outcome.log);
     assert!(outcome.log.matches("GitHub's rate limit ends at ").count() <= looks, "{}", outcome.log);
 }
@@ -139,5 +139,5 @@ async fn a_dispatch_that_waits_for_the_end_of_a_rate_limit_can_be_cancelled() {
     step.signal("INT");
     let outcome = step.end().await;
     outcome.says("the step is cancelled");
-    assert_eq!(outcome.log.matches("cannot look at web").count(), 1, "{}", outcome.log);
+    assert_eq!(outcome.log.matches("cannot read the run 7001 of web").count(), 1, "{}", outcome.log);
 }

@@ -44,8 +44,8 @@ struct Strict {
 fn repository(mode: &str, place: &str) -> &'static str {
     match (mode, place) {
         (_, "hub") => "acme/hub",
-        ("notify" | "report with track", "its repository") | (_, "target") => "acme/web",
-        ("dispatch", "its repository") => "acme/hub",
+        ("notify" | "report with track", "the job's repository") | (_, "target") => "acme/web",
+        ("dispatch", "the job's repository") => "acme/hub",
         other => panic!("no test has a repository for {other:?} of the reference's table"),
     }
 }
@@ -265,7 +265,7 @@ async fn an_event_takes_write_access_to_contents_and_says_so() {
 #[tokio::test]
 async fn a_dispatch_that_lacks_a_permission_names_it() {
     for kind in KINDS {
-        for (place, permission) in [("hub", "issues: write"), ("its repository", "contents: read")] {
+        for (place, permission) in [("hub", "issues: write"), ("the job's repository", "contents: read")] {
             // An App has `contents: read` everywhere or nowhere: without it the targets' files are not read.
             let missing_need = need("dispatch", place, permission);
             let strict = Strict::new(kind, "dispatch", Some(&missing_need)).await;
@@ -505,7 +505,7 @@ async fn a_report_that_lacks_its_permission_names_it() {
 
 #[tokio::test]
 async fn the_end_of_a_tracked_job_that_lacks_a_permission_names_it_and_not_the_step() {
-    let (_, _, permission) = need("report with track", "its repository", "actions: read");
+    let (_, _, permission) = need("report with track", "the job's repository", "actions: read");
     for kind in KINDS {
         for has_permission in [false, true] {
             let strict = Strict::new(kind, "report", None).await;
@@ -553,7 +553,7 @@ async fn a_notice_that_lacks_a_permission_names_it_and_finds_another_place() {
             }
         }
 
-        let missing_need = need("notify", "its repository", "issues: write");
+        let missing_need = need("notify", "the job's repository", "issues: write");
         let strict = Strict::new(kind, "notify", Some(&missing_need)).await;
         if kind == Kind::App {
             strict.app.installed_on("acme", &["actions: read"]);
@@ -562,7 +562,7 @@ async fn a_notice_that_lacks_a_permission_names_it_and_finds_another_place() {
         assert_help_names(kind, outcome.fails(), "issues: write", "acme/web");
         outcome.says("The disk is full");
 
-        let missing_need = need("notify", "its repository", "actions: read");
+        let missing_need = need("notify", "the job's repository", "actions: read");
         let strict = Strict::new(kind, "notify", Some(&missing_need)).await;
         let outcome = strict.run(strict.notify_on_ticket()).await;
         assert_help_names(
@@ -573,7 +573,7 @@ async fn a_notice_that_lacks_a_permission_names_it_and_finds_another_place() {
         );
         assert_eq!(strict.acme.records(strict.ticket).len(), 1);
 
-        let missing_need = need("notify", "its repository", "checks: read");
+        let missing_need = need("notify", "the job's repository", "checks: read");
         let strict = Strict::new(kind, "notify", Some(&missing_need)).await;
         let outcome = strict.run(strict.notify()).await;
         assert_help_names(
@@ -585,7 +585,7 @@ async fn a_notice_that_lacks_a_permission_names_it_and_finds_another_place() {
         let issue = strict.acme.world.issues("acme/web").pop().expect("an issue");
         assert!(issue.body.contains("This cannot be explained: grant"), "{kind:?}: {}", issue.body);
 
-        let missing_need = need("notify", "its repository", "contents: read");
+        let missing_need = need("notify", "the job's repository", "contents: read");
         let strict = Strict::new(kind, "notify", Some(&missing_need)).await;
         let outcome = strict.run(strict.notify_of_another_run()).await;
         assert_help_names(

@@ -95,8 +95,8 @@ targets:
     see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#the-targets-file-is-refused
     .github/release-targets.yml:10:5: the name `web` is taken, at 5:5
     help: give it a `name` of its own
-    .github/release-targets.yml:11:5: target old: release.yml in acme/old is switched off (disabled_manually)
-    help: switch it on: gh workflow enable release.yml --repo acme/old
+    .github/release-targets.yml:11:5: target old: release.yml in acme/old is disabled (disabled_manually)
+    help: enable it: gh workflow enable release.yml --repo acme/old
     see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-workflow-is-missing-or-switched-off
     .github/release-targets.yml:12:5: target push: `.github/workflows/release.yml` of acme/push does not start on `workflow_dispatch` at main
     help: add `workflow_dispatch:` below its `on:`
@@ -105,7 +105,7 @@ targets:
     see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#the-token-lacks-a-permission
     .github/release-targets.yml:13:33: a target has no key `workflw`
     help: did you mean `workflow`?
-    .github/release-targets.yml:14:5: target next: GitHub knows no workflow release.yml in acme/next
+    .github/release-targets.yml:14:5: target next: GitHub does not know the workflow release.yml in acme/next
     help: a workflow that is started this way must be on the default branch too
     ");
     outcome.says("::error file=.github/release-targets.yml,line=13,col=33::.github/release-targets.yml:13:33: a target");
@@ -155,10 +155,10 @@ async fn only_cannot_name_a_gate() {
     outcome.fails();
     insta::assert_snapshot!(errors(&outcome), @"
     `only` names `go`, which is a gate
-    help: name targets: there is `web` and `docs`
+    help: name targets, such as `web` and `docs`
     see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#an-input-is-refused
     `only` names `goo`, which is not a target
-    help: there is `web` and `docs`
+    help: the choices are `web` and `docs`
     ");
     assert_eq!(acme.world.story(), "", "nothing is written");
 }
@@ -245,7 +245,7 @@ async fn the_limit_of_a_server_that_takes_fewer_inputs_is_reported_before_the_st
     let targets = format!("targets: [{{ repository: web, workflow: many.yml, inputs: {{ {inputs} }} }}]");
     acme.world.repository("acme/web").file(".github/workflows/many.yml", &workflow);
     acme.world.ghes("3.20");
-    dispatch(&acme, &targets).await.fails().says("it has 11 inputs, and this server takes 10");
+    dispatch(&acme, &targets).await.fails().says("it has 11 inputs, but this server takes 10");
     acme.world.ghes("3.21");
     dispatch(&acme, &targets).await.succeeds();
 }
@@ -258,7 +258,7 @@ async fn more_inputs_or_characters_than_github_takes_are_reported() {
     let workflow = format!("on: {{ workflow_dispatch: {{ inputs: {{ {declarations} }} }} }}");
     acme.world.repository("acme/web").file(".github/workflows/many.yml", &workflow);
     let targets = format!("targets: [{{ repository: web, workflow: many.yml, inputs: {{ {inputs} }} }}]");
-    dispatch(&acme, &targets).await.fails().says("it has 26 inputs, and this server takes 25");
+    dispatch(&acme, &targets).await.fails().says("it has 26 inputs, but this server takes 25");
     let text = "x".repeat(66_000);
     let targets =
         format!("targets: [{{ repository: web, workflow: release.yml, inputs: {{ version: {text} }} }}]");
@@ -326,9 +326,9 @@ targets:
     step(500).run_in(&acme).await.succeeds();
     let outcome = step(501).input("dry-run", "true").run_in(&acme).await;
     insta::assert_snapshot!(outcome.visible_log().replace(&acme.server.url(), "https://github.com"), @"
-    the plan counts the claims of acme-release[bot] as this hub's own: only a write would show whose they are
+    the plan treats the claims of acme-release[bot] as this hub's own: only a write would show the account of this step
     the plan (`dry-run`: nothing is changed)
-    leave web alone: it was started already by https://github.com/acme/web/actions/runs/7001
+    leave web alone: it was already started: https://github.com/acme/web/actions/runs/7001
     leave docs alone: it waits for api
     leave api alone: it waits for web
     ");
@@ -338,7 +338,7 @@ targets:
     acme.world.clear_story();
     let outcome = step(502).input("dry-run", "true").run_in(&acme).await;
     outcome
-        .says("leave web alone: it is released already")
+        .says("leave web alone: it is already released")
         .says("start api when web is released: ")
         .says("leave docs alone: it waits for api");
     assert_eq!(acme.world.story(), "");
@@ -503,7 +503,7 @@ targets:
 ";
     let outcome = dispatch(&acme, targets).await;
     insta::assert_snapshot!(errors(outcome.fails()), @"
-    .github/release-targets.yml:5:24: target web, input `version`: the template `${{ inputs.version }}` does not render: GitHub evaluates `${{ … }}` in workflow files only, and it is in line 1, column 1
+    .github/release-targets.yml:5:24: target web, input `version`: the template `${{ inputs.version }}` does not render: `${{ … }}` in line 1, column 1 is not evaluated: GitHub evaluates it in workflow files only
     help: write `{{ … }}` in place of `${{ … }}`
     see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-template-cannot-be-rendered
     ");
@@ -514,14 +514,14 @@ targets:
         .run_in(&acme)
         .await;
     insta::assert_snapshot!(errors(outcome.fails()), @"
-    the ticket's text: the template `Release ${{ inputs.version }}` does not render: GitHub evaluates `${{ … }}` in workflow files only, and it is in line 1, column 9
+    the ticket's text: the template `Release ${{ inputs.version }}` does not render: `${{ … }}` in line 1, column 9 is not evaluated: GitHub evaluates it in workflow files only
     help: write `{{ … }}` in place of `${{ … }}`
     see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-template-cannot-be-rendered
     ");
     acme.world.repository("acme/hub").file("body.md", "# {{ release }}\n\nNotes of ${{ inputs.version }}\n");
     let outcome = step().input("body-path", "body.md").input("inputs", "version: 1").run_in(&acme).await;
     insta::assert_snapshot!(errors(outcome.fails()), @"
-    the ticket's text: the template `Notes of ${{ inputs.version }}` does not render: GitHub evaluates `${{ … }}` in workflow files only, and it is in line 3, column 10
+    the ticket's text: the template `Notes of ${{ inputs.version }}` does not render: `${{ … }}` in line 3, column 10 is not evaluated: GitHub evaluates it in workflow files only
     help: write `{{ … }}` in place of `${{ … }}`
     see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-template-cannot-be-rendered
     ");
@@ -567,22 +567,22 @@ async fn a_ref_that_is_neither_a_branch_nor_a_tag_is_refused_before_the_first_st
         messages.push(errors(outcome.fails()));
     }
     insta::assert_snapshot!(messages.join("\n"), @"
-    .github/release-targets.yml:2:40: `ref` is a commit, and GitHub starts workflows at a branch or a tag
+    .github/release-targets.yml:2:40: `ref` is a commit, but GitHub starts workflows at a branch or a tag
     help: name a branch or a tag, or leave `ref` out for the default branch; a workflow that is to check out this commit takes it as one of its `inputs`
     see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-ref-is-not-a-branch-or-a-tag
-    .github/release-targets.yml:2:40: `ref` is the commit of a pull request, and GitHub starts workflows at a branch or a tag
+    .github/release-targets.yml:2:40: `ref` is the commit of a pull request, but GitHub starts workflows at a branch or a tag
     help: name a branch or a tag, or leave `ref` out for the default branch
     see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-ref-is-not-a-branch-or-a-tag
     .github/release-targets.yml:2:40: `ref` is a branch of a merge queue, which GitHub deletes again
     help: name a branch or a tag, or leave `ref` out for the default branch
     see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-ref-is-not-a-branch-or-a-tag
-    .github/release-targets.yml:2:40: `ref` is neither `refs/heads/…` nor `refs/tags/…`, and GitHub starts workflows at a branch or a tag
+    .github/release-targets.yml:2:40: `ref` is neither `refs/heads/…` nor `refs/tags/…`, but GitHub starts workflows at a branch or a tag
     help: name a branch or a tag, or leave `ref` out for the default branch
     see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-ref-is-not-a-branch-or-a-tag
     ");
     let step = step().input("targets", "web").input("workflow", "release.yml").input("ref", sha);
     insta::assert_snapshot!(errors(step.run_in(&acme).await.ends_with(2)), @"
-    input `ref` is a commit, and GitHub starts workflows at a branch or a tag
+    input `ref` is a commit, but GitHub starts workflows at a branch or a tag
     help: name a branch or a tag, or leave `ref` out for the default branch; a workflow that is to check out this commit takes it as one of its `inputs`
     see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-ref-is-not-a-branch-or-a-tag
     ");
@@ -644,7 +644,7 @@ async fn another_name_of_a_workflow_leads_to_its_file() {
     let outcome = step().input("workflow", "Release").input("token", "blind-token").run_in(&acme).await;
     outcome
         .fails()
-        .says("GitHub knows no workflow Release in acme/web")
+        .says("GitHub does not know the workflow Release in acme/web")
         .says("help: did you mean `release.yml`?");
     assert_eq!(acme.world.story(), "");
 }
@@ -657,8 +657,8 @@ async fn actions_that_are_switched_off_are_named() {
     let targets = "defaults: { workflow: release.yml, inputs: { version: 1 } }\ntargets: [web, new]";
     let outcome = dispatch(&acme, targets).await;
     insta::assert_snapshot!(errors(outcome.fails()), @"
-    .github/release-targets.yml:2:16: target new: Actions are switched off in acme/new: GitHub knows no workflow there, and release.yml is at main
-    help: switch them on in its settings, under Actions → General
+    .github/release-targets.yml:2:16: target new: Actions are disabled in acme/new: GitHub does not list any workflow there, but release.yml is at main
+    help: enable them in its settings, under Actions → General
     see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#a-repository-is-closed-to-changes
     ");
     assert_eq!(acme.world.story(), "");
@@ -671,5 +671,5 @@ async fn actions_that_are_switched_off_are_named() {
     outcome
         .fails()
         .says("Actions has been disabled for this repository (422)")
-        .says("switch Actions on in the settings of acme/api");
+        .says("enable Actions in the settings of acme/api");
 }

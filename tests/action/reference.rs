@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use release_ticket_action::inputs::table::{DefaultValue, ModeName, Takes, Topic, Words};
+use release_ticket_action::inputs::table::{DefaultValue, ModeName, Section, Takes, Words};
 use release_ticket_action::inputs::{INPUTS, Input};
 use release_ticket_action::targets::schema::json_schema;
 use serde_json::Value;
@@ -289,7 +289,7 @@ fn tables_of_inputs() -> Vec<Region> {
     let of_one = ModeName::ALL.iter().map(|mode| (mode.as_str(), std::slice::from_ref(mode)));
     let sections = std::iter::once(of_every_mode).chain(of_one);
     let tables = sections.flat_map(|(heading, modes)| {
-        Topic::ALL.into_iter().filter_map(move |topic| {
+        Section::ALL.into_iter().filter_map(move |topic| {
             let topic_heading = format!("### {}", topic.heading());
             let anchors = vec![format!("## {heading}"), topic_heading, String::new()];
             let lines = table_of_inputs(modes, topic)?;
@@ -300,7 +300,7 @@ fn tables_of_inputs() -> Vec<Region> {
 }
 
 /// The table of the inputs about `topic` that exactly these modes take, if there are any.
-fn table_of_inputs(modes: &[ModeName], topic: Topic) -> Option<Vec<String>> {
+fn table_of_inputs(modes: &[ModeName], topic: Section) -> Option<Vec<String>> {
     let is_in_section = |input: &&Input| match modes {
         [mode] => input.modes.contains(mode) && input.modes.len() < ModeName::ALL.len(),
         modes => input.modes == modes,

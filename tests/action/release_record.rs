@@ -142,7 +142,7 @@ async fn the_next_release_is_compared_with_the_one_before() {
     let comparison = format!("{url}/acme/web/compare/v1.3.0...v1.4.0");
     assert_eq!(web.map(|web| (&web["compare_url"], &web["commits"])), Some((&json!(comparison), &json!(2))));
     let record = without_links(&hub.record(2));
-    assert!(record.contains("⏱️ Before: ") && record.contains("(1.3.0)"), "{record}");
+    assert!(record.contains("⏱️ Previous releases: ") && record.contains("(1.3.0)"), "{record}");
     assert!(record.contains("| 2 commits |"), "{record}");
 }
 
@@ -303,6 +303,6 @@ async fn a_name_that_git_takes_for_no_tag_is_refused_before_anything_is_started(
     let hub = Hub::new().await;
     let step = hub.step(500, "Release 1.4").input("publish-release", "true");
     let outcome = step.run_in(&hub.acme).await;
-    outcome.fails().says("`publish-release`: Git takes no tag `Release 1.4`");
+    outcome.fails().says("`publish-release`: `Release 1.4` is not a valid Git tag");
     assert_eq!(hub.acme.world.story(), "");
 }

@@ -213,10 +213,7 @@ async fn an_input_that_a_record_has_no_room_for_stops_only_a_later_wave_that_nee
         let notes =
             |step: Step| step.input("body", "{% if inputs.channel == 'x' %}{{ inputs.notes }}{% endif %}");
         let first = notes(with_inputs(500, inputs)).run_in(&acme).await;
-        first
-            .succeeds()
-            .says("::warning::the ticket does not remember these inputs")
-            .says("`notes` (12,000)");
+        first.succeeds().says("::warning::the ticket has no room for these inputs").says("`notes` (12,000)");
         release(&acme, "web");
         let short_inputs =
             json!({ "values": { "version": "1.4.0", "channel": "beta" }, "too_long": { "notes": 12_000 } });

@@ -145,12 +145,12 @@ async fn only_approvers_decide_on_a_gate_and_the_driver_may_be_excluded() {
     let hub = Hub::after_first_wave(WAVES, gate, "success").await;
     hub.acme.world.repository("acme/hub").role("alice", "admin");
     insta::assert_snapshot!(hub.refuse("wanda", "/release go").await, @"
-    👎 `wanda`: wanda does not decide on gate `go`.
+    👎 `wanda`: wanda is not an approver of gate `go`.
 
     **What to do:** its approvers are `erin` and `alice`; ask one of them, or add wanda in the targets file
     ");
     insta::assert_snapshot!(hub.refuse("alice", "/release go").await, @"
-    👎 `alice`: alice is the driver of this release, and gate `go` takes somebody else's go.
+    👎 `alice`: alice is the driver of this release, but gate `go` needs the go of somebody else.
 
     **What to do:** ask another approver
     ");
@@ -185,7 +185,7 @@ async fn an_approval_lapses_when_the_ref_moves() {
 async fn a_retry_starts_what_failed_once_however_often_its_job_runs() {
     let hub = Hub::after_first_wave(WAVES, GATE, "failure").await;
     insta::assert_snapshot!(hub.refuse("wanda", "/release retry docs").await, @"
-    👎 `wanda`: `docs` is waiting, and has not failed.
+    👎 `wanda`: `docs` has not failed: it is waiting.
 
     **What to do:** a retry is for targets that failed or were cancelled
     ");
@@ -290,7 +290,7 @@ async fn a_hold_keeps_everything_until_somebody_resumes() {
     insta::assert_snapshot!(hub.refuse("erin", "/release resume web docs").await, @"
     👎 `erin`: `docs` is neither on hold nor skipped.
 
-    **What to do:** comment `/release status` for what it waits for
+    **What to do:** comment `/release status` to see what it waits for
     ");
 }
 
@@ -318,22 +318,22 @@ async fn nothing_is_started_within_a_freeze_unless_a_maintainer_overrides_it() {
     assert_eq!((outcome.output("waiting-for"), hub.count("web")), ("freeze", 0));
     insta::assert_snapshot!(hub.acme.row(1, "web"), @"| **web** | ⏳ waiting | until 2100-01-01 00:00 UTC: Holidays |");
     insta::assert_snapshot!(hub.refuse("wanda", "/release override-freeze : urgent").await, @"
-    👎 `wanda`: wanda has the role write in acme/hub, and `override-freeze` needs maintain.
+    👎 `wanda`: wanda has at most the role write in acme/hub, but `override-freeze` needs maintain.
 
-    **What to do:** somebody with the role maintain repeats the comment, or an admin gives wanda that role
+    **What to do:** ask somebody with the role maintain to repeat the comment, or an admin to give wanda that role
     ");
     insta::assert_snapshot!(hub.refuse("mona", "/release override-freeze").await, @"
     👎 `mona`: `override-freeze` takes a reason.
 
-    **What to do:** write it behind a `:`, as in `/release override-freeze : reason`
+    **What to do:** write it after a `:`, as in `/release override-freeze : reason`
     ");
     hub.accept("mona", "/release override-freeze : a security fix").await.succeeds();
     assert_eq!(hub.count("web"), 1);
     insta::assert_snapshot!(hub.answer(), @"🧊 `mona` overrides the freeze until 2100-01-01 00:00 UTC: a security fix");
     insta::assert_snapshot!(hub.refuse("mona", "/release override-freeze : again").await, @"
-    👎 `mona`: the present freeze is overridden already.
+    👎 `mona`: the current freeze is already overridden.
 
-    **What to do:** comment `/release status` for what the release waits for
+    **What to do:** comment `/release status` to see what the release waits for
     ");
 }
 
@@ -363,17 +363,17 @@ async fn status_and_help_answer() {
 
     | comment | what it does |
     |---|---|
-    | `/release` | answers with how the release stands |
-    | `/release go GATE…]` | lets targets through gates, by default through all that wait |
+    | `/release`, `/release status` | answers with the state of the release |
+    | `/release go GATE…]` | approves gates, by default all that targets wait for |
     | `/release no-go GATE…] : reason]` | closes gates |
-    | `/release retry TARGET…` | starts again what failed or was cancelled |
-    | `/release cancel TARGET…` | cancels runs that this ticket's dispatches started |
-    | `/release skip TARGET… : reason]` | counts targets as done, without starting them |
-    | `/release hold TARGET…] : reason]` | starts nothing, or none of these, until resumed |
-    | `/release resume TARGET…]` | ends a hold; a skip, too, where the target is named |
-    | `/release override-freeze : reason` | lets this ticket start within the present freeze |
+    | `/release retry TARGET…` | starts targets again that failed or were cancelled |
+    | `/release cancel TARGET…` | cancels runs that dispatches of this ticket started |
+    | `/release skip TARGET… : reason]` | counts targets as finished, without starting them |
+    | `/release hold TARGET…] : reason]` | starts nothing, or none of these targets, until a resume |
+    | `/release resume TARGET…]` | ends a hold, and for named targets also a skip |
+    | `/release override-freeze : reason` | lets this ticket start targets during the current freeze; needs the role maintain |
 
-    The first line of a comment is the command. Spaces or commas separate names; `all` means all that the word can apply to.
+    The first line of a comment is the command. Spaces or commas separate names; `all` means everything to which the command can apply.
 
     Gates of this ticket: `go`.
     ");
@@ -399,21 +399,21 @@ async fn a_command_that_has_nothing_to_do_is_refused_with_help() {
 
     **What to do:** add one under `gates`, and name it in the `needs` of targets
     ---
-    👎 `wanda`: nothing has failed or was cancelled.
+    👎 `wanda`: no target has failed or was cancelled.
 
-    **What to do:** comment `/release status` for how the targets stand
+    **What to do:** comment `/release status` to see the state of the targets
     ---
     👎 `wanda`: nothing is on hold.
 
-    **What to do:** comment `/release status` for what the release waits for
+    **What to do:** comment `/release status` to see what the release waits for
     ---
-    👎 `wanda`: nothing is left that could be skipped.
+    👎 `wanda`: no target is left to skip.
 
-    **What to do:** comment `/release status` for how the targets stand
+    **What to do:** comment `/release status` to see the state of the targets
     ---
-    👎 `wanda`: wanda has the role write in acme/hub, and `override-freeze` needs maintain.
+    👎 `wanda`: wanda has at most the role write in acme/hub, but `override-freeze` needs maintain.
 
-    **What to do:** somebody with the role maintain repeats the comment, or an admin gives wanda that role
+    **What to do:** ask somebody with the role maintain to repeat the comment, or an admin to give wanda that role
     ---
     👎 `wanda`: `wbe` is not a target of this ticket.
 
@@ -423,9 +423,9 @@ async fn a_command_that_has_nothing_to_do_is_refused_with_help() {
 
     **What to do:** did you mean `hold`?
     ---
-    👎 `rita`: rita has the role read in acme/hub, and a command needs write.
+    👎 `rita`: rita has at most the role read in acme/hub, but a command needs write.
 
-    **What to do:** somebody with the role write repeats the comment, or an admin gives rita that role
+    **What to do:** ask somebody with the role write to repeat the comment, or an admin to give rita that role
     ");
 }
 
@@ -449,7 +449,7 @@ async fn a_hold_is_recorded_though_nothing_can_be_started() {
         hub.acme.world.repository("acme/hub").file(".github/release-targets.yml", file);
         let outcome = hub.accept("wanda", "/release hold : first this").await;
         outcome.fails().says(says);
-        assert!(hub.answer().contains("nothing can be started at present"), "{}", hub.answer());
+        assert!(hub.answer().contains("nothing can be started now"), "{}", hub.answer());
     }
 }
 
@@ -461,9 +461,9 @@ async fn the_rerun_of_a_job_that_could_not_go_on_reads_its_command_again() {
     let event = hub.acme.comment_by("wanda", 1, "/release go");
     hub.command_step(&event).run_in(&hub.acme).await.fails();
     insta::assert_snapshot!(hub.answer(), @"
-    ⚠️ `wanda`: the hub's job cannot go on: this is not YAML: unclosed bracket ''.
+    ⚠️ `wanda`: the hub's job cannot continue: this is not YAML: unclosed bracket ''.
 
-    **What to do:** run the job again when that is mended: it reads this command again
+    **What to do:** fix that and run the job again: it reads this command again
     ");
     let targets_file = format!("defaults: {{ workflow: release.yml }}\ntargets: {WAVES}\n{GATE}\n");
     repository.file(".github/release-targets.yml", &targets_file);

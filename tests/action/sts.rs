@@ -107,7 +107,7 @@ async fn the_log_names_the_permission_of_a_job_that_may_not_show_its_identity() 
     let outcome = sts.run(step).await;
     outcome.succeeds();
     insta::assert_snapshot!(sts.log(&outcome), @"
-    ::warning::cannot report to acme/hub#1: this job may not show its identity to https://sts.example
+    ::warning::cannot report to acme/hub#1: this job is not allowed to get an identity for https://sts.example
     help: give the job `permissions: id-token: write`; runs of pull requests from forks get no identity
     see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#the-token-service-gives-no-token
     ");
@@ -118,14 +118,14 @@ async fn a_refusal_names_what_was_presented_and_the_policy_to_look_at() {
     let sts = Sts::new("subject: repo:acme/api:ref:refs/heads/main").await;
     let outcome = sts.run(sts.report()).await;
     insta::assert_snapshot!(sts.log(&outcome), @r#"
-    ::warning::cannot report to acme/hub#1: https://sts.example gives no token for acme/hub: trust policy: subject "repo:acme/web:ref:refs/heads/main" did not match "repo:acme/api:ref:refs/heads/main" (presented: iss `https://token.actions.githubusercontent.com`, sub `repo:acme/web:ref:refs/heads/main`, aud `127.0.0.1`, repository `acme/web`, ref `refs/heads/main`, event_name `workflow_dispatch`, workflow_ref `acme/web/.github/workflows/release.yml@refs/heads/main`, job_workflow_ref `acme/web/.github/workflows/release.yml@refs/heads/main`)
+    ::warning::cannot report to acme/hub#1: https://sts.example refused a token for acme/hub: trust policy: subject "repo:acme/web:ref:refs/heads/main" did not match "repo:acme/api:ref:refs/heads/main" (presented: iss `https://token.actions.githubusercontent.com`, sub `repo:acme/web:ref:refs/heads/main`, aud `127.0.0.1`, repository `acme/web`, ref `refs/heads/main`, event_name `workflow_dispatch`, workflow_ref `acme/web/.github/workflows/release.yml@refs/heads/main`, job_workflow_ref `acme/web/.github/workflows/release.yml@refs/heads/main`)
     help: correct `.github/chainguard/report.sts.yaml` on the default branch of acme/hub: its conditions must fit the presented claims
     see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#the-token-service-gives-no-token
     "#);
 
     let outcome = sts.run(sts.report().input("sts-identity", "nothing")).await;
     insta::assert_snapshot!(sts.log(&outcome), @r#"
-    ::warning::cannot report to acme/hub#1: https://sts.example gives no token for acme/hub: unable to find trust policy for "nothing" (presented: iss `https://token.actions.githubusercontent.com`, sub `repo:acme/web:ref:refs/heads/main`, aud `127.0.0.1`, repository `acme/web`, ref `refs/heads/main`, event_name `workflow_dispatch`, workflow_ref `acme/web/.github/workflows/release.yml@refs/heads/main`, job_workflow_ref `acme/web/.github/workflows/release.yml@refs/heads/main`)
+    ::warning::cannot report to acme/hub#1: https://sts.example refused a token for acme/hub: unable to find trust policy for "nothing" (presented: iss `https://token.actions.githubusercontent.com`, sub `repo:acme/web:ref:refs/heads/main`, aud `127.0.0.1`, repository `acme/web`, ref `refs/heads/main`, event_name `workflow_dispatch`, workflow_ref `acme/web/.github/workflows/release.yml@refs/heads/main`, job_workflow_ref `acme/web/.github/workflows/release.yml@refs/heads/main`)
     help: put the trust policy into `.github/chainguard/nothing.sts.yaml` on the default branch of acme/hub, and install the service's App there
     see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#the-token-service-gives-no-token
     "#);
@@ -133,7 +133,7 @@ async fn a_refusal_names_what_was_presented_and_the_policy_to_look_at() {
     sts.acme.world.app("octo-sts").only_for("acme", &["web"]);
     let outcome = sts.run(sts.report()).await;
     insta::assert_snapshot!(sts.log(&outcome), @r#"
-    ::warning::cannot report to acme/hub#1: https://sts.example gives no token for acme/hub: no installation found for "acme" (presented: iss `https://token.actions.githubusercontent.com`, sub `repo:acme/web:ref:refs/heads/main`, aud `127.0.0.1`, repository `acme/web`, ref `refs/heads/main`, event_name `workflow_dispatch`, workflow_ref `acme/web/.github/workflows/release.yml@refs/heads/main`, job_workflow_ref `acme/web/.github/workflows/release.yml@refs/heads/main`)
+    ::warning::cannot report to acme/hub#1: https://sts.example refused a token for acme/hub: no installation found for "acme" (presented: iss `https://token.actions.githubusercontent.com`, sub `repo:acme/web:ref:refs/heads/main`, aud `127.0.0.1`, repository `acme/web`, ref `refs/heads/main`, event_name `workflow_dispatch`, workflow_ref `acme/web/.github/workflows/release.yml@refs/heads/main`, job_workflow_ref `acme/web/.github/workflows/release.yml@refs/heads/main`)
     help: put the trust policy into `.github/chainguard/report.sts.yaml` on the default branch of acme/hub, and install the service's App there
     see: https://github.com/org/release-ticket-action/blob/main/docs/troubleshooting.md#the-token-service-gives-no-token
     "#);
@@ -253,7 +253,7 @@ async fn an_identity_is_sent_to_no_address_that_others_can_listen_to() {
         "a:s3cret@b",
     ] {
         let outcome = sts.run(sts.report().input("sts-url", url)).await;
-        outcome.ends_with(2).says("input `sts-url`: the address has a user or a password; leave them out");
+        outcome.ends_with(2).says("input `sts-url`: an address without a user and a password is needed");
         assert!(!outcome.log.contains("s3cret") && !outcome.summary.contains("s3cret"), "{}", outcome.log);
     }
     let outcome = sts.run(sts.report().input("sts-identity", "../report")).await;

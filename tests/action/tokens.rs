@@ -493,7 +493,7 @@ async fn a_report_and_a_notice_of_a_garbled_token_say_what_it_is() {
                 Step::new(mode).input("ticket", format!("acme/hub#{ticket}")).input("status", "failure");
             step.input(input, "ghs_one ghs_two").input("message", "the build broke")
         };
-        let message = format!("`{input}` holds spaces, line breaks or other characters that no token has");
+        let message = format!("`{input}` contains spaces, line breaks or other characters that no token has");
         let help = "help: put the token alone into the secret, as GitHub gave it";
         let outcome = step("report").run_in(&acme).await;
         outcome
@@ -521,5 +521,5 @@ async fn half_an_app_is_reported_at_once() {
         .run_in(&acme)
         .await
         .ends_with(2)
-        .says("`client-id` is blank, and `private-key` is the key of a GitHub App");
+        .says("`client-id` is blank, but `private-key` is the key of a GitHub App");
 }

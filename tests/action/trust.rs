@@ -342,9 +342,9 @@ async fn a_comment_of_a_stranger_starts_nothing_and_makes_nobody_the_driver() {
     acme.world.clear_story();
     let record = marker("report", &report("acme/web", 1, "web", "failure", false));
     for (body, why) in [
-        ("/release", "is refused: mallory has the role read in acme/hub, and a command needs write"),
+        ("/release", "is refused: mallory has at most the role read in acme/hub, but a command needs write"),
         ("Retry, please!", "::notice::nothing is started: the comment is neither a command nor a record"),
-        (record.as_str(), "::notice::nothing is started: mallory may not write in acme/hub"),
+        (record.as_str(), "::notice::nothing is started: mallory does not have the role write in acme/hub"),
     ] {
         let event = acme.comment_by("mallory", 1, body);
         step_on_comment(&acme, event, "mallory").run_in(&acme).await.succeeds().says(why);
@@ -373,7 +373,7 @@ async fn a_record_that_arrives_starts_what_is_ready_and_repeats_nothing() {
     event["issue"]["number"] = json!(other);
     forge(&acme, other, "report", &report("acme/web", 1, "web", "failure", false));
     let outcome = step_on_comment(&acme, event, ATTACKER).run_in(&acme).await;
-    outcome.succeeds().says("issues and comments of bots start nothing");
+    outcome.succeeds().says("issues and comments by bots start nothing");
     assert_eq!((count(&acme, "web"), count(&acme, "api")), (1, 1));
 }
 
@@ -401,7 +401,7 @@ async fn a_star_or_a_discussion_of_a_stranger_starts_nothing() {
         json!({ "action": "opened", "issue": { "number": 1, "body": "" }, "sender": sender }),
     ] {
         let outcome = dispatch(&acme, "web").event(event).run_in(&acme).await;
-        outcome.succeeds().says("nothing is started: mallory may not write in acme/hub");
+        outcome.succeeds().says("nothing is started: mallory does not have the role write in acme/hub");
     }
     assert_eq!((acme.world.issues("acme/hub").len(), count(&acme, "web")), (0, 0));
 }
@@ -473,18 +473,18 @@ async fn an_account_whose_records_count_for_nothing_is_reported_at_once() {
         report.input("ticket", format!("acme/hub#{ticket}")).input("status", "success").run_in(&acme).await;
     outcome
         .succeeds()
-        .says("counts for nothing: eve may not triage in acme/hub")
+        .says("is ignored: eve does not have the role triage in acme/hub")
         .says("give eve the role triage");
     assert_eq!(outcome.output("delivered"), "false");
     // The hub starts nothing under an account whose records count for nothing.
     let outcome = dispatch(&acme, "web").input("token", "eve-token").run_in(&acme).await;
-    outcome.fails().says("counts for nothing: eve may not triage in acme/hub");
+    outcome.fails().says("is ignored: eve does not have the role triage in acme/hub");
     assert_eq!(count(&acme, "web"), 0);
     // Later steps warn once.
     let outcome = dispatch(&acme, "api").run_in(&acme).await;
     outcome.succeeds();
     assert_eq!(
-        outcome.log.matches("looks like a record of the action and counts for nothing").count(),
+        outcome.log.matches("looks like a record of the action, but is ignored").count(),
         1,
         "{}",
         outcome.log

@@ -117,9 +117,9 @@ async fn a_check_that_fails_says_what_to_do_and_is_made_again_by_the_next_dispat
     insta::assert_snapshot!(situation.join("\n"), @"
     > !CAUTION]
     > - **web** is not verified: the release `v1.4.1` of acme/web can still be changed · run
-    > - **docs** cannot start: a target that is needed has failed
+    > - **docs** cannot start: a target that it needs has failed
     >
-    > **Next:** `alice` runs the hub's workflow again once this is done for **web**: switch immutable releases on in the repository's settings, and publish the release again.
+    > **Next:** for **web**: switch immutable releases on in the repository's settings, and publish the release again; then `alice` runs the hub's workflow again.
     ");
     // A person replaces it by an immutable release.
     acme.world.delete_release("acme/web", "v1.4.1");

@@ -127,7 +127,7 @@ async fn a_failure_stops_what_depends_on_it_and_only_that() {
     assert_eq!(results(&outcome)[1]["status"], "waiting");
     let board = acme.board(1);
     assert!(
-        board.contains("**api** cannot start: a target that is needed has failed")
+        board.contains("**api** cannot start: a target that it needs has failed")
             && acme.row(1, "api").contains("| **web** failed |"),
         "{board}"
     );
@@ -278,8 +278,8 @@ async fn a_timeout_is_a_failure_and_cancels_runs_only_on_request() {
         step.end()
             .await
             .fails()
-            .says("after 1s api has not ended")
-            .says("help: run the job again to go on waiting");
+            .says("api has not ended within 1s")
+            .says("help: run the job again to keep waiting");
         let api = acme.world.runs("acme/api").remove(0);
         assert_eq!(api.conclusion.as_deref(), cancels.then_some("cancelled"));
         assert_eq!(acme.world.run(web.id).expect("the run").conclusion.as_deref(), Some("success"));
@@ -431,8 +431,8 @@ async fn retry_failed_starts_again_what_failed_and_nothing_else() {
     let outcome = dispatch("web, api, docs").run(501).input("retry-failed", "true").run_in(&acme).await;
     outcome
         .succeeds()
-        .says("api is left alone: it is released already")
-        .says("docs is left alone: it was started already");
+        .says("api is left alone: it is already released")
+        .says("docs is left alone: it was already started");
     assert_eq!(["web", "api", "docs"].map(|name| count(&acme, name)), [2, 1, 1]);
     // The second run of web is under way: the same call starts nothing.
     dispatch("web, api, docs").run(502).input("retry-failed", "true").run_in(&acme).await.succeeds();
@@ -554,7 +554,7 @@ async fn the_rerun_of_a_job_that_closed_its_ticket_finds_it_and_starts_nothing()
         acme.world.finish_run(web.id, "success");
         first.end().await.succeeds();
         let again = step().attempt(2).run_in(&acme).await;
-        again.succeeds().says("web is left alone: it is released already");
+        again.succeeds().says("web is left alone: it is already released");
         assert_eq!((again.output("ticket-number"), count(&acme, "web")), ("1", 1), "release {release}");
         assert_eq!(acme.world.issues("acme/hub").len(), 1);
         // A new run of the hub is a new release, unless that has a name.

@@ -84,7 +84,7 @@ async fn every_conclusion_of_github_is_taken() {
         (json!("failure"), "CI failed in acme/web at main"),
         (json!("timed_out"), "CI timed out in acme/web at main"),
         (json!("startup_failure"), "CI could not start in acme/web at main"),
-        (json!("stale"), "CI was given up by GitHub in acme/web at main"),
+        (json!("stale"), "CI was marked as stale by GitHub in acme/web at main"),
         (json!("action_required"), "CI waits for an approval in acme/web at main"),
         (json!("cancelled"), "CI was cancelled in acme/web at main"),
     ] {
@@ -126,7 +126,7 @@ async fn a_run_of_a_fork_is_named_as_such_and_resolves_nothing_else() {
         event["workflow_run"]["head_repository"]["full_name"] = json!("mallory/web");
         notifier(&acme, &event)
     };
-    of_fork("success").run_in(&acme).await.succeeds().says("nothing is open");
+    of_fork("success").run_in(&acme).await.succeeds().says("no open failure");
     assert!(issues(&acme)[0].is_open());
     of_fork("failure").run_in(&acme).await.succeeds();
     assert_eq!(issues(&acme)[1].title, "CI failed in acme/web at mallory:main");

@@ -286,7 +286,7 @@ impl Model for Claims {
             }
             let step = job.next_step();
             match step {
-                Step::ReadLog | Step::Confirm | Step::Apply(Effect::UpdateBoard { .. })
+                Step::ReadLog | Step::ReadLogBeforeRefusal | Step::Apply(Effect::UpdateBoard { .. })
                     if self.lag != Lag::Fresh =>
                 {
                     let lengths = job.shortest_list(&step, self)..=state.store.length();
@@ -294,7 +294,7 @@ impl Model for Claims {
                     let may_give_up = job.is_unlisted && state.give_ups < self.give_ups;
                     actions.extend(may_give_up.then_some(Action::GiveUp(number)));
                 }
-                Step::ReadLog | Step::Confirm | Step::Apply(Effect::UpdateBoard { .. }) => {
+                Step::ReadLog | Step::ReadLogBeforeRefusal | Step::Apply(Effect::UpdateBoard { .. }) => {
                     let pages = job.reader.next_pages(self.pages);
                     actions.extend(pages.into_iter().map(|page| Action::Page(number, page)));
                     actions.extend((state.silences < self.silences).then_some(Action::Silence(number)));
@@ -314,7 +314,7 @@ impl Model for Claims {
             if matches!(step, Step::Apply(Effect::CreateRef(_))) && state.ref_losses < self.ref_losses {
                 actions.extend([false, true].map(|is_created| Action::LoseRef(number, is_created)));
             }
-            let waits = matches!(step, Step::Pause { reason: Pause::Held(_) | Pause::Runs(_), .. });
+            let waits = matches!(step, Step::Pause { reason: Pause::OtherJobs(_) | Pause::Runs(_), .. });
             actions.extend((waits && self.may_yield).then_some(Action::LosePatience(number)));
         }
         actions.extend((0..state.in_flight.len()).map(Action::Land));
@@ -504,7 +504,7 @@ impl Claims {
                 follow: self.follow(number),
                 cancel_runs: false,
                 close: false,
-                records_release: self.follow(number).is_some() && !self.flow.is_on(),
+                writes_release_record: self.follow(number).is_some() && !self.flow.is_on(),
                 publication: None,
                 workflow_url: None,
                 pings: PingEvents::new(),
@@ -578,7 +578,7 @@ impl State {
                 break;
             }
             match job.next_step() {
-                Step::ReadLog | Step::Confirm | Step::Apply(Effect::UpdateBoard { .. })
+                Step::ReadLog | Step::ReadLogBeforeRefusal | Step::Apply(Effect::UpdateBoard { .. })
                     if model.lag != Lag::Fresh =>
                 {
                     let all = alone.store.length();
@@ -587,7 +587,7 @@ impl State {
                         "a list of all comments shows the job's own"
                     );
                 }
-                Step::ReadLog | Step::Confirm | Step::Apply(Effect::UpdateBoard { .. }) => {
+                Step::ReadLog | Step::ReadLogBeforeRefusal | Step::Apply(Effect::UpdateBoard { .. }) => {
                     let page = job.reader.next_pages(model.pages)[0];
                     alone.read_page(number, page, model);
                 }
@@ -704,7 +704,7 @@ impl State {
                 answer
             }
             Step::Verify(inspection) => self.verify(inspection),
-            Step::Pause { reason: Pause::Held(_) | Pause::Runs(_), .. } => {
+            Step::Pause { reason: Pause::OtherJobs(_) | Pause::Runs(_), .. } => {
                 self.jobs[number].commits.clear();
                 Answer::Done
             }
@@ -731,7 +731,7 @@ impl State {
         let is_stale = job.is_unlisted && model.fault != ClaimFault::WithoutBarrier;
         let answer = match step {
             Step::ReadLog if is_stale => Answer::Stale,
-            Step::ReadLog | Step::Confirm => Answer::Done,
+            Step::ReadLog | Step::ReadLogBeforeRefusal => Answer::Done,
             _ => Answer::Applied(EffectOutcome::Board(None)),
         };
         self.learn(number, &step, answer, model);
@@ -1006,7 +1006,7 @@ impl Job {
             let answer = match &step {
                 Step::StartAgain(_) | Step::Refuse { .. } | Step::Apply(Effect::Skip { .. }) => Answer::Done,
                 // The times in the record of the release change no decision.
-                Step::LookBack(_) => Answer::PreviousRelease(None),
+                Step::FindPreviousRelease(_) => Answer::PreviousRelease(None),
                 Step::Survey(_) => Answer::Survey(Box::default()),
                 Step::Apply(Effect::UpdateBoard { .. })
                     if model.lag == Lag::Fresh && !model.people.speak() || self.is_beside_read() =>
@@ -1058,7 +1058,10 @@ const HUB_RUN: u64 = 100;
 fn waits_for_list(step: &Step) -> bool {
     matches!(
         step,
-        Step::FindRun(_) | Step::ReadLog | Step::Confirm | Step::Pause { reason: Pause::Listing, .. }
+        Step::FindRun(_)
+            | Step::ReadLog
+            | Step::ReadLogBeforeRefusal
+            | Step::Pause { reason: Pause::Listing, .. }
     )
 }
 

@@ -50,7 +50,7 @@ impl From<&Receipt> for StepReceipt {
 }
 
 fn is_out_of_time(problem: &str) -> bool {
-    problem.starts_with("after ") && problem.contains(" not ended")
+    problem.contains(" not ended within ")
 }
 
 impl StepReceipt {

@@ -17,7 +17,7 @@ use crate::ticket::{Key, Verb, Word};
 
 /// Reads the command in the event's comment.
 pub(super) async fn find(hub: Hub<'_>) -> Result<Asker, Vec<Problem>> {
-    let nobody = |why: String| Ok(Asker::Nobody(why));
+    let nobody = |why: String| Ok(Asker::Refused(why));
     let Some(comment) = hub.job.event.event_comment() else {
         return nobody("the event does not name the comment's author".to_owned());
     };
@@ -29,11 +29,10 @@ pub(super) async fn find(hub: Hub<'_>) -> Result<Asker, Vec<Problem>> {
         return nobody(what.to_owned());
     }
     if comment.is_by_bot {
-        return nobody(format!("{} is a bot, and issues and comments of bots start nothing", comment.author));
+        return nobody(format!("{} is a bot: issues and comments by bots start nothing", comment.author));
     }
     let Some(line) = command::find(comment.body) else {
-        let what =
-            "the comment is neither a command nor a record; a command begins the comment with `/release`";
+        let what = "the comment is neither a command nor a record; a command begins with `/release`";
         return nobody(what.to_owned());
     };
     let issue = match on_ticket(hub) {
@@ -60,8 +59,8 @@ fn on_ticket(hub: Hub<'_>) -> Result<IssueRef, String> {
     let issue = IssueRef { repository: hub.job.repository.clone(), number };
     match &hub.common.ticket {
         Some(ticket) if *ticket == issue => Ok(issue),
-        Some(ticket) => Err(format!("the comment is on {issue}, and the ticket of this step is {ticket}")),
-        None => Err(format!("the comment is on {issue}, and this step names no ticket")),
+        Some(ticket) => Err(format!("the comment is on {issue}, but the ticket of this step is {ticket}")),
+        None => Err(format!("the comment is on {issue}, but this step names no ticket")),
     }
 }
 
@@ -97,10 +96,10 @@ fn check_permission(
 
 fn lacks_role(hub: Hub<'_>, login: &Login, role: Role, what: &str, required_role: Role) -> Problem {
     let hub = &hub.common.hub;
-    Problem::new(format!("{login} has the role {role} in {hub}, and {what} needs {required_role}")).help(
+    Problem::new(format!("{login} has at most the role {role} in {hub}, but {what} needs {required_role}")).help(
         Topic::Command,
         format!(
-            "somebody with the role {required_role} repeats the comment, or an admin gives {login} that role"
+            "ask somebody with the role {required_role} to repeat the comment, or an admin to give {login} that role"
         ),
     )
 }

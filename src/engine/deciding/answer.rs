@@ -28,9 +28,10 @@ pub(super) fn with_obstacles(answer: Option<String>, obstacles: &[Problem]) -> O
     let Some(first) = obstacles.first() else { return answer };
     let more = match obstacles.len() {
         1 => String::new(),
+        2 => " The job's log has 1 more problem.".to_owned(),
         count => format!(" The job's log has {} more problems.", count - 1),
     };
-    let what = format!("This is recorded, but nothing can be started at present: {}{more}", refusal(first));
+    let what = format!("The command is recorded, but nothing can be started now: {}{more}", refusal(first));
     Some(answer.map_or(what.clone(), |answer| format!("{answer}\n\n{what}")))
 }
 
@@ -43,14 +44,14 @@ pub(super) fn refusal(problem: &Problem) -> String {
 const HELP: &str = "\
 | comment | what it does |
 |---|---|
-| `/release` | answers with how the release stands |
-| `/release go [GATE…]` | lets targets through gates, by default through all that wait |
+| `/release`, `/release status` | answers with the state of the release |
+| `/release go [GATE…]` | approves gates, by default all that targets wait for |
 | `/release no-go [GATE…] [: reason]` | closes gates |
-| `/release retry TARGET…` | starts again what failed or was cancelled |
-| `/release cancel TARGET…` | cancels runs that this ticket's dispatches started |
-| `/release skip TARGET… [: reason]` | counts targets as done, without starting them |
-| `/release hold [TARGET…] [: reason]` | starts nothing, or none of these, until resumed |
-| `/release resume [TARGET…]` | ends a hold; a skip, too, where the target is named |
-| `/release override-freeze : reason` | lets this ticket start within the present freeze |
+| `/release retry TARGET…` | starts targets again that failed or were cancelled |
+| `/release cancel TARGET…` | cancels runs that dispatches of this ticket started |
+| `/release skip TARGET… [: reason]` | counts targets as finished, without starting them |
+| `/release hold [TARGET…] [: reason]` | starts nothing, or none of these targets, until a resume |
+| `/release resume [TARGET…]` | ends a hold, and for named targets also a skip |
+| `/release override-freeze : reason` | lets this ticket start targets during the current freeze; needs the role maintain |
 
-The first line of a comment is the command. Spaces or commas separate names; `all` means all that the word can apply to.";
+The first line of a comment is the command. Spaces or commas separate names; `all` means everything to which the command can apply.";

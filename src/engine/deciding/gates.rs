@@ -40,7 +40,7 @@ pub(super) fn decide(
     };
     if let Some(commit) = unknown_commits.into_iter().find(binds) {
         let what = format!(
-            "GitHub does not say at which commit `{}` of {} is, and an approval is one of a commit",
+            "GitHub does not show the commit of `{}` in {}, but an approval is for a commit",
             commit.git_ref, commit.repository
         );
         let help =
@@ -92,7 +92,7 @@ fn waiting_gates<'v>(
     let waiting_gates: Vec<&Gate> = rules.gates.iter().filter(waits).collect();
     if waiting_gates.is_empty() {
         let names = enumeration(rules.gates.iter().map(|gate| gate.name.as_str()));
-        let what = format!("no gate waits: no target is kept back by {names}");
+        let what = format!("no target waits for {names}");
         let help = format!("name the gate, as in `/release {} GATE`", verb.as_str());
         return Err(Problem::new(what).help(Topic::Command, help));
     }
@@ -117,7 +117,7 @@ fn problem_with(
     if !command_request.gates.contains(&gate.name) {
         let approvers: Vec<String> = gate.approvers.iter().map(ToString::to_string).collect();
         let approvers = enumeration(approvers.iter().map(String::as_str));
-        let what = format!("{login} does not decide on gate `{}`", gate.name);
+        let what = format!("{login} is not an approver of gate `{}`", gate.name);
         let help =
             format!("its approvers are {approvers}; ask one of them, or add {login} in the targets file");
         return Some(Problem::new(what).help(Topic::Gate, help));
@@ -125,7 +125,7 @@ fn problem_with(
     let driver = view.ticket.driver.as_ref().filter(|_| gate.excludes_driver && verb == Verb::Go)?;
     driver.same_as(login).then(|| {
         let what = format!(
-            "{login} is the driver of this release, and gate `{}` takes somebody else's go",
+            "{login} is the driver of this release, but gate `{}` needs the go of somebody else",
             gate.name
         );
         Problem::new(what).help(Topic::Gate, "ask another approver")

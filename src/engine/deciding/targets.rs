@@ -51,7 +51,7 @@ fn each<T>(
         return Err(Problem::new(reasons.join("; ")).help(Topic::Command, helps.join("; ")));
     }
     if matches.is_empty() {
-        let help = "comment `/release status` for how the targets stand";
+        let help = "comment `/release status` to see the state of the targets";
         return Err(Problem::new(nothing.to_owned()).help(Topic::Command, help));
     }
     Ok(matches)
@@ -69,9 +69,9 @@ fn names(view: &View<'_>, about: &About) -> Vec<TargetName> {
 
 /// The targets that start again, each with the claim that started its failed run.
 pub(super) fn retry(view: &View<'_>, about: &About) -> Result<Resolution, Problem> {
-    let targets = each(view, about, "nothing has failed or was cancelled", |name, target| {
+    let targets = each(view, about, "no target has failed or was cancelled", |name, target| {
         let Some(target) = target.filter(|target| target.status.is_bad()) else {
-            return no_failure(name, target);
+            return retry_obstacle(name, target);
         };
         if !view.request.targets.iter().any(|ready| ready.name() == name) {
             return obstacle(
@@ -81,7 +81,7 @@ pub(super) fn retry(view: &View<'_>, about: &About) -> Result<Resolution, Proble
         }
         if target.followed_run.as_ref().is_some_and(|run| !run.has_ended()) {
             let help = format!("wait until it has ended, or comment `/release cancel {name}` first");
-            return obstacle("has failed, and its run goes on", help);
+            return obstacle("has failed, but its run is still in progress", help);
         }
         Ok(view.failed_claim(name))
     })?;
@@ -92,16 +92,16 @@ pub(super) fn retry(view: &View<'_>, about: &About) -> Result<Resolution, Proble
     Ok(Resolution { names, retries: retries.collect(), ..Resolution::default() })
 }
 
-fn no_failure<T>(name: &TargetName, target: Option<&Target>) -> Finding<T> {
+fn retry_obstacle<T>(name: &TargetName, target: Option<&Target>) -> Finding<T> {
     match target.map(|target| target.status) {
         Some(TargetStatus::Skipped) => {
             obstacle("is skipped", format!("comment `/release resume {name}` first"))
         }
         Some(TargetStatus::OnHold) => {
-            obstacle("is on hold, and has not failed", format!("comment `/release resume {name}`"))
+            obstacle("has not failed: it is on hold", format!("comment `/release resume {name}`"))
         }
         Some(status) => obstacle(
-            format!("is {}, and has not failed", status.word()),
+            format!("has not failed: it is {}", status.word()),
             "a retry is for targets that failed or were cancelled",
         ),
         None => obstacle("was never started", "a retry is for targets that failed or were cancelled"),
@@ -151,17 +151,17 @@ pub(super) fn cancel(view: &View<'_>, about: &About) -> Result<Resolution, Probl
 
 /// The targets that count as done without a run.
 pub(super) fn skip(view: &View<'_>, about: &About) -> Result<Vec<TargetName>, Problem> {
-    let targets = each(view, about, "nothing is left that could be skipped", |name, target| {
+    let targets = each(view, about, "no target is left to skip", |name, target| {
         match target.map(|target| target.status) {
             Some(status) if status.is_released() => {
-                obstacle(format!("is {} already", status.word()), "nothing has to be done about it")
+                obstacle(format!("is already {}", status.word()), "nothing is left to do for it")
             }
             Some(status) if status.is_under_way() => obstacle(
                 format!("is {}", status.word()),
                 format!("comment `/release cancel {name}` first, and skip it then"),
             ),
             _ if view.ticket.skip_of(name).is_some() => {
-                obstacle("is skipped already", "nothing has to be done about it")
+                obstacle("is already skipped", "nothing is left to do for it")
             }
             _ => Ok(()),
         }
@@ -172,9 +172,9 @@ pub(super) fn skip(view: &View<'_>, about: &About) -> Result<Vec<TargetName>, Pr
 /// The targets that wait until they are resumed; empty for all.
 pub(super) fn hold(view: &View<'_>, about: &About) -> Result<Vec<TargetName>, Problem> {
     let About::These(_) = about else { return Ok(Vec::new()) };
-    let targets = each(view, about, "nothing is left that could be held", |_, target| match target {
+    let targets = each(view, about, "no target is left to hold", |_, target| match target {
         Some(target) if target.status.is_released() => {
-            obstacle(format!("is {} already", target.status.word()), "nothing has to be done about it")
+            obstacle(format!("is already {}", target.status.word()), "nothing is left to do for it")
         }
         _ => Ok(()),
     })?;
@@ -190,7 +190,7 @@ pub(super) fn resume(view: &View<'_>, about: &About) -> Result<Vec<TargetName>, 
             if is_stopped(name) {
                 return Ok(());
             }
-            obstacle("is neither on hold nor skipped", "comment `/release status` for what it waits for")
+            obstacle("is neither on hold nor skipped", "comment `/release status` to see what it waits for")
         })?;
         return Ok(targets.into_iter().map(|(name, ())| name).collect());
     }
@@ -201,7 +201,7 @@ pub(super) fn resume(view: &View<'_>, about: &About) -> Result<Vec<TargetName>, 
     let skipped_targets: Vec<TargetName> =
         names(view, about).into_iter().filter(|name| view.ticket.skip_of(name).is_some()).collect();
     let help = if skipped_targets.is_empty() {
-        "comment `/release status` for what the release waits for".to_owned()
+        "comment `/release status` to see what the release waits for".to_owned()
     } else {
         let names = enumeration(skipped_targets.iter().map(TargetName::as_str));
         let (verb, them) = if skipped_targets.len() == 1 { ("is", "it") } else { ("are", "them") };

@@ -197,7 +197,7 @@ fn a_target_whose_commit_github_does_not_say_is_not_started() {
     assert!(!lines.contains(&"start web".to_owned()), "{lines:#?}");
     let (outcome, answer) = job.verdict_on_command();
     assert_eq!(outcome, Outcome::Refused);
-    assert!(answer.starts_with("GitHub does not say at which commit"), "{answer}");
+    assert!(answer.starts_with("GitHub does not show the commit"), "{answer}");
 }
 
 #[test]
@@ -380,7 +380,7 @@ fn a_run_that_began_at_a_commit_that_nobody_approved_is_cancelled() {
     assert_eq!(
         job.problems(),
         [
-            "web began at commit 2222222 of acme/web, and 1111111 was approved: the ref moved at that moment, and the run is cancelled"
+            "web began at commit 2222222 of acme/web, but 1111111 was approved: the ref moved at that moment, and the run is cancelled"
         ]
     );
 }

@@ -8,7 +8,7 @@ const RECORD: &str = "comment: the record of the release";
 /// A job that follows the runs of these targets, and records the release.
 fn recording<const N: usize>(targets: [crate::engine::ReadyTarget; N]) -> Story {
     let mut story = Story::of(targets).following();
-    story.request.records_release = true;
+    story.request.writes_release_record = true;
     story
 }
 
@@ -17,11 +17,12 @@ fn the_record_is_asked_for_and_written_once_when_everything_is_released() {
     let mut story = recording([target("web"), target("api")]);
     story.request.close = true;
     let lines = story.run();
-    let from = lines.iter().position(|line| line.starts_with("look for the release")).expect("a look back");
+    let from =
+        lines.iter().position(|line| line.starts_with("look for the previous release")).expect("a look back");
     assert_eq!(
         lines[from..],
         [
-            "look for the release before",
+            "look for the previous release",
             "survey api | survey web",
             RECORD,
             "board",

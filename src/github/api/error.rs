@@ -201,7 +201,7 @@ fn refusal_help(
              (`github.token` reaches its own repository only)"
         )),
         StatusCode::GONE if message.to_lowercase().contains("disabled") => {
-            Topic::Repository.advice(format!("switch issues on in the settings of {repository}"))
+            Topic::Repository.advice(format!("enable issues in the settings of {repository}"))
         }
         StatusCode::GONE => Topic::Ticket.advice("it was deleted; name another"),
         StatusCode::UNPROCESSABLE_ENTITY => Topic::Input
@@ -261,7 +261,7 @@ impl Obstruction {
             Self::Locked => "unlock the issue, or name another ticket".to_owned(),
             Self::Archived => format!("{repository} is archived; unarchive it, or leave it out"),
             Self::Full => {
-                "the issue is full, by GitHub's limit of comments; close it, and run the dispatch again with a \
+                "the issue has reached GitHub's limit of comments; close it, and run the dispatch again with a \
                            new ticket, or name another ticket"
                     .to_owned()
             }
@@ -338,7 +338,7 @@ mod tests {
         assert!(!full.is_lack_of_permission());
         assert!(crate::github::GitHubError::from(full.clone()).is_final());
         let help = full.help().expect("what to do").text;
-        assert!(help.contains("the issue is full") && help.contains("new ticket"), "{help}");
+        assert!(help.contains("GitHub's limit of comments") && help.contains("new ticket"), "{help}");
         assert!(refusal("Resource not accessible by integration").is_lack_of_permission());
     }
 
@@ -363,7 +363,7 @@ mod tests {
             (403, "Repository was archived so is read-only.", "unarchive it"),
             (404, "Not Found", "check that acme/hub"),
             (409, "Conflict", "run the job again"),
-            (410, "Issues has been disabled in this repository.", "switch issues on"),
+            (410, "Issues has been disabled in this repository.", "enable issues"),
             (422, "Validation Failed", "correct the values that GitHub names"),
             (451, "Repository access blocked", "look at the settings of acme/hub"),
         ];

@@ -29,7 +29,7 @@ const CLAIMS: [&str; 9] = [
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum IdentityError {
     /// The job lacks the permission to ask for its identity.
-    #[error("this job may not show its identity to {service}")]
+    #[error("this job is not allowed to get an identity for {service}")]
     NotPermitted {
         /// The service that the identity is for.
         service: String,

@@ -37,7 +37,7 @@ pub enum StsError {
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// The service does not accept the identity, or finds no policy.
-    #[error("{service} gives no token for {repository}: {message} (presented: {claims})")]
+    #[error("{service} refused a token for {repository}: {message} (presented: {claims})")]
     Refused {
         /// The service.
         service: String,

@@ -42,7 +42,7 @@ pub(super) fn add(page: &mut Page, ticket: &Ticket) {
     }
     if count < decisions.len() {
         page.add(&format!(
-            "- {} earlier ones are left out; their records are below\n",
+            "- Earlier decisions left out: {}; their records are below\n",
             decisions.len() - count
         ));
     }

@@ -39,7 +39,7 @@ pub(super) fn section(ticket: &Ticket) -> String {
     }
     match gates.len().saturating_sub(GATES_LIMIT) {
         0 => out + "\n",
-        more => format!("{out}\nand {more} more gates.\n\n"),
+        more => format!("{out}\nGates left out: {more}.\n\n"),
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn add(page: &mut Page, ticket: &Ticket) {
         count += 1;
     }
     if count < older.len() {
-        page.add(&format!("- {} more are left out; the runs have them\n", older.len() - count));
+        page.add(&format!("- Left out: {}; the runs have them\n", older.len() - count));
     }
     page.add("\n</details>\n\n");
 }

@@ -97,7 +97,10 @@ impl Rows<'_> {
     /// The name, with a link to the repository.
     fn name(&self, name: &TargetName, target: &Target) -> String {
         // The text of a link cannot have brackets.
-        let page = target.page.as_deref().filter(|_| !self.are_many && !name.as_str().contains(['[', ']']));
+        let page = target
+            .repository_url
+            .as_deref()
+            .filter(|_| !self.are_many && !name.as_str().contains(['[', ']']));
         page.map_or_else(|| bold(name), |page| text::foreign_link(&bold(name), page))
     }
 }

@@ -82,7 +82,7 @@ fn add_rows(page: &mut Page, rows: &[(TargetStatus, Row)], summary: &str) {
         let left_out = &rows[fitting..];
         let released_count = left_out.iter().filter(|(status, _)| status.is_released()).count();
         page.add(&format!(
-            "\n**{} more targets do not fit here** ({released_count} of them released); their records are below.\n",
+            "\n**Targets that do not fit here: {}** ({released_count} released); their records are below.\n",
             left_out.len(),
         ));
     }

@@ -112,9 +112,9 @@ fn closed_gate(ticket: &Ticket, gate: &Gate) -> Option<Need> {
         refusals.iter().map(|word| format!("{} said no-go{}", said_by(word), word.because(REASON_LIMIT)));
     let who = refusals.iter().map(|word| text::code(word.who.login.as_str()));
     let places = join_names(names.iter().copied().map(bold));
-    let verb = if names.len() == 1 { "does" } else { "do" };
+    let verb = if names.len() == 1 { "is" } else { "are" };
     let sentences = sentences.collect::<Vec<_>>().join("; ");
-    let what = format!("{places} {verb} not pass gate {}: {sentences}", bold(&gate.name));
+    let what = format!("{places} {verb} blocked by gate {}: {sentences}", bold(&gate.name));
     Some(need(what, Action::TakeBack(who.collect(), go(ticket, gate)), places))
 }
 

@@ -65,7 +65,7 @@ fn heading(release: &Release) -> String {
     out
 }
 
-/// The durations of the releases before, for comparison.
+/// The durations of the previous releases, for comparison.
 fn earlier(release: &Release) -> String {
     let before = release.earlier_releases.iter().map(|earlier| {
         let name = earlier.release.as_deref().unwrap_or("a release");
@@ -73,13 +73,18 @@ fn earlier(release: &Release) -> String {
         format!("{} ({link})", span(earlier.seconds))
     });
     let before: Vec<String> = before.collect();
-    if before.is_empty() { String::new() } else { format!("⏱️ Before: {}\n\n", before.join(", ")) }
+    if before.is_empty() {
+        String::new()
+    } else {
+        format!("⏱️ Previous releases: {}\n\n", before.join(", "))
+    }
 }
 
 fn table(release: &Release, rows: usize) -> String {
-    let mut out = "| Target | Version | Run | ⏳ Queued | ▶️ Ran | 👥 People | Since the release before |\n\
+    let mut out =
+        "| Target | Version | Run | ⏳ Queued | ▶️ Ran | 👥 People | Since the previous release |\n\
                    |---|---|---|---:|---:|---:|---|\n"
-        .to_owned();
+            .to_owned();
     for target in release.targets.iter().take(rows) {
         out += &row(target);
     }

@@ -71,13 +71,13 @@ fn the_record_says_what_took_how_long() {
     insta::assert_snapshot!(lines, @"
     📦 **Release 1.4.0 is complete:** 1 target in 50 min · [Hub run 100](https://github.com/acme/hub/actions/runs/100)
 
-    ⏱️ Before: 1 h 30 min ([1.3.0](https://github.com/acme/hub/issues/5))
+    ⏱️ Previous releases: 1 h 30 min ([1.3.0](https://github.com/acme/hub/issues/5))
 
     🔧 **web** failed first, at [`build / test`](https://github.com/acme/web/actions/runs/101/job/1), 09:03, and was released 47 min later.
 
     🚦 **go** waited 30 min for people.
 
-    | Target | Version | Run | ⏳ Queued | ▶️ Ran | 👥 People | Since the release before |
+    | Target | Version | Run | ⏳ Queued | ▶️ Ran | 👥 People | Since the previous release |
     |---|---|---|---:|---:|---:|---|
     | **web** | [v1.4.0](https://github.com/acme/web/releases/tag/v1.4.0) | [run 101, attempt 2](https://github.com/acme/web/actions/runs/101) | 1 min | 9 min | 40 min | [12 commits](https://github.com/acme/web/compare/v1.3.0...v1.4.0) |
 
