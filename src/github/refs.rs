@@ -17,7 +17,7 @@ use crate::names::{Creation, RepoName};
 impl GitHub {
     /// Creates the reference `name` at the commit `sha`, unless it exists; needs `contents: write`.
     ///
-    /// Sent once: after an unclear failure and a second request, [`Created::Exists`] could mean the reference of this
+    /// Sent once: after an unclear failure and a second request, [`Creation::Exists`] could mean the reference of this
     /// step or of another one. The caller decides what to do then.
     ///
     /// # Errors
