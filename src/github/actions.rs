@@ -364,14 +364,8 @@ impl GitHub {
         }
         let path = format!("/actions/workflows/{}", path_part(workflow.as_str()));
         let purpose = format!("show the state of `{workflow}` in {repository}");
-        match self.send(Request::get(repository, path, purpose)).await {
-            Ok(answer) => {
-                let Reply { state } = answer.json()?;
-                Ok(Some(state))
-            }
-            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let reply: Option<Reply> = self.find(Request::get(repository, path, purpose)).await?;
+        Ok(reply.map(|reply| reply.state))
     }
 
     /// The workflows of `repository`, at most the first hundred.
@@ -593,11 +587,7 @@ impl GitHub {
     ///
     /// When GitHub refuses or does not answer.
     pub async fn run(&self, repository: &RepoName, run: RunId) -> Result<Option<WorkflowRun>, GitHubError> {
-        match self.send(run_request(repository, run)).await {
-            Ok(answer) => Ok(Some(answer.json()?)),
-            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.find(run_request(repository, run)).await
     }
 
     /// The jobs of an attempt of a run; the first hundred.

@@ -1,6 +1,5 @@
 //! Attestations of artifacts: <https://docs.github.com/rest/repos/attestations>.
 
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -28,13 +27,8 @@ impl GitHub {
         }
         let path = format!("/attestations/{}", path_part(digest));
         let purpose = format!("list the attestations of `{digest}` in {repository}");
-        match self.send(Request::get(repository, path, purpose)).await {
-            Ok(answer) => {
-                let Reply { attestations } = answer.json()?;
-                Ok(attestations.into_iter().map(|attestation| attestation.bundle).collect())
-            }
-            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
+        let reply: Option<Reply> = self.find(Request::get(repository, path, purpose)).await?;
+        let attestations = reply.into_iter().flat_map(|reply| reply.attestations);
+        Ok(attestations.map(|attestation| attestation.bundle).collect())
     }
 }

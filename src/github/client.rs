@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use http::{Method, StatusCode};
 use octocrab::Octocrab;
 use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -205,6 +206,18 @@ impl GitHub {
     /// The server's release, if it is a GitHub Enterprise Server and has answered before.
     pub(super) fn enterprise_release(&self) -> Option<EnterpriseRelease> {
         self.api.enterprise_release()
+    }
+
+    /// Sends `request`, and reads the object that it asks for; `None` if that does not exist.
+    pub(super) async fn find<T: DeserializeOwned>(
+        &self,
+        request: Request<'_>,
+    ) -> Result<Option<T>, GitHubError> {
+        match self.send(request).await {
+            Ok(answer) => Ok(Some(answer.json()?)),
+            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Sends `request` until there is a clear answer or no time left.

@@ -2,7 +2,7 @@
 //! <https://docs.github.com/rest/commits/commits#compare-two-commits>.
 
 use chrono::{DateTime, Utc};
-use http::{Method, StatusCode};
+use http::Method;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -134,11 +134,7 @@ impl GitHub {
     ) -> Result<Option<Release>, GitHubError> {
         let path = format!("/releases/tags/{}", path_part(tag));
         let purpose = format!("show the release `{tag}` of {repository}");
-        match self.send(Request::get(repository, path, purpose)).await {
-            Ok(answer) => Ok(Some(answer.json()?)),
-            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.find(Request::get(repository, path, purpose)).await
     }
 
     /// Publishes a release; needs `contents: write`.
@@ -194,10 +190,6 @@ impl GitHub {
     ) -> Result<Option<Comparison>, GitHubError> {
         let path = format!("/compare/{}...{}?per_page={PAGE}", path_part(base), path_part(head));
         let purpose = format!("compare `{base}` with `{head}` in {repository}");
-        match self.send(Request::get(repository, path, purpose)).await {
-            Ok(answer) => Ok(Some(answer.json()?)),
-            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.find(Request::get(repository, path, purpose)).await
     }
 }

@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 
 use super::{one_line, stage_report};
 use crate::github::GitHub;
-use crate::github::actions::{RunJob, RunStep};
+use crate::github::actions::RunJob;
 use crate::inputs::{Common, ReportInputs};
 use crate::job::{Job, TRACKED_STAGE};
 use crate::outbox::JobRecord;
 use crate::problem::Problem;
 use crate::runner;
-use crate::ticket::{Log, Outputs, StageReport, Status, Writer, text};
+use crate::ticket::run::step_text;
+use crate::ticket::{Log, Outputs, StageReport, Status, Writer};
 
 /// The time limit of the search for the step at which the job ended. A cancelled step has little more than this.
 const SEARCH_LIMIT: Duration = Duration::from_secs(4);
@@ -175,14 +176,10 @@ pub(super) async fn end_report(
         (Some(page), Some(step)) => Some(step.url_on(&page)),
         (page, _) => page,
     };
-    let lines: Vec<String> = step.map(in_words).into_iter().chain(own).collect();
+    let lines: Vec<String> =
+        step.map(|step| step_text(step.number, &step.name)).into_iter().chain(own).collect();
     let message = (!lines.is_empty()).then(|| lines.join("\n"));
     ReportInputs { message, url, done, ..inputs.clone() }
-}
-
-/// `step 3, Run tests`, to be read behind `web failed at build:`.
-fn in_words(step: &RunStep) -> String {
-    format!("step {}, {}", step.number, text::cut_name(text::first_line(&step.name), 100))
 }
 
 /// This job as GitHub shows it, with the step that ended badly if GitHub shows it in time; `None` if the token may not

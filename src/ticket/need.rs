@@ -11,7 +11,7 @@ use super::minutes::{bold, join_names};
 use super::ping::{GatePing, PingEvent};
 use super::reason::{Reason, and};
 use super::record::Notice;
-use super::run::{FollowedJob, Review};
+use super::run::{FollowedJob, Review, is_about_step};
 use super::second::SecondStart;
 use super::state::{Run, Target, Ticket};
 use super::status::{StartState, Status, TargetStatus, Word};
@@ -612,10 +612,7 @@ pub fn blocked_targets(ticket: &Ticket) -> Option<String> {
 /// by a report.
 fn failed_job<'t>(target: &'t Target, message: Option<&str>) -> (Option<String>, Option<&'t str>) {
     if let Some(job) = job_of(target) {
-        // The message of a job with `track: true`.
-        let is_in_message = |step: &&str| {
-            message.is_some_and(|message| message.starts_with("step ") && message.contains(*step))
-        };
+        let is_in_message = |step: &str| message.is_some_and(|message| is_about_step(message, step));
         let step = job.step.as_deref().filter(|step| !is_in_message(step));
         return (Some(at(&job.name, step)), job.url.as_deref());
     }

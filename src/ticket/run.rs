@@ -305,6 +305,17 @@ impl FollowedRun {
     }
 }
 
+/// The step at which a tracked job ended, as its report names it: `step 3, Run tests`.
+#[must_use]
+pub fn step_text(number: u64, name: &str) -> String {
+    format!("step {number}, {}", text::cut_name(text::first_line(name), 100))
+}
+
+/// Whether a message already names this step, as [`step_text`] does.
+pub(super) fn is_about_step(message: &str, name: &str) -> bool {
+    message.starts_with("step ") && message.contains(name)
+}
+
 impl FollowedJob {
     /// The job's status.
     #[must_use]

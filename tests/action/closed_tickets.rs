@@ -58,6 +58,15 @@ async fn ticket_closed_after_release() -> Acme {
     acme
 }
 
+/// Ticket 1, closed with web released and api not started.
+async fn ticket_closed_before_api() -> Acme {
+    let acme = Acme::new().await;
+    dispatch(500, "web, api").input("only", "web").run_in(&acme).await.succeeds();
+    end(&acme, "web", "success");
+    close(&acme, 1);
+    acme
+}
+
 #[tokio::test]
 async fn a_release_whose_ticket_was_closed_as_released_is_refused() {
     let acme = ticket_closed_after_release().await;
@@ -602,18 +611,14 @@ async fn a_release_without_a_closed_ticket_costs_no_more_requests() {
 
 #[tokio::test]
 async fn a_second_click_goes_by_the_later_ticket_whichever_was_closed_last() {
-    let acme = Acme::new().await;
-    dispatch(500, "web, api").run_in(&acme).await.succeeds();
-    end(&acme, "web", "success");
-    end(&acme, "api", "failure");
-    acme.world.close_issue("acme/hub", 1);
+    let acme = ticket_closed_midway().await;
     dispatch(501, "web, api").run_in(&acme).await.succeeds();
     end(&acme, "api", "success");
-    acme.world.close_issue("acme/hub", 2);
+    close(&acme, 2);
     dispatch(502, "web, api").run_in(&acme).await.fails().says("acme/hub#2 released 1.4.0 on ");
     acme.world.reopen_issue("acme/hub", 1);
     acme.world.advance(Duration::from_secs(5));
-    acme.world.close_issue("acme/hub", 1);
+    close(&acme, 1);
     let outcome = dispatch(503, "web, api").run_in(&acme).await;
     outcome.fails().says("acme/hub#2 released 1.4.0 on ");
     assert_eq!(count(&acme, "api"), 2);
@@ -621,13 +626,10 @@ async fn a_second_click_goes_by_the_later_ticket_whichever_was_closed_last() {
 
 #[tokio::test]
 async fn a_ticket_that_was_opened_again_starts_nothing_that_a_later_one_has_released() {
-    let acme = Acme::new().await;
-    dispatch(500, "web, api").input("only", "web").run_in(&acme).await.succeeds();
-    end(&acme, "web", "success");
-    acme.world.close_issue("acme/hub", 1);
+    let acme = ticket_closed_before_api().await;
     dispatch(501, "web, api").run_in(&acme).await.succeeds();
     end(&acme, "api", "success");
-    acme.world.close_issue("acme/hub", 2);
+    close(&acme, 2);
     acme.world.reopen_issue("acme/hub", 1);
     let outcome = dispatch(503, "web, api").run_in(&acme).await;
     outcome.fails().says("has continued this release since acme/hub#1 was closed");
@@ -636,14 +638,10 @@ async fn a_ticket_that_was_opened_again_starts_nothing_that_a_later_one_has_rele
 
 #[tokio::test]
 async fn the_first_of_three_tickets_opened_again_starts_nothing_beside_the_third() {
-    let acme = Acme::new().await;
-    dispatch(500, "web, api").run_in(&acme).await.succeeds();
-    end(&acme, "web", "success");
-    end(&acme, "api", "failure");
-    acme.world.close_issue("acme/hub", 1);
+    let acme = ticket_closed_midway().await;
     dispatch(501, "web, api").run_in(&acme).await.succeeds();
     end(&acme, "api", "failure");
-    acme.world.close_issue("acme/hub", 2);
+    close(&acme, 2);
     dispatch(502, "web, api").run_in(&acme).await.succeeds();
     assert_eq!(count(&acme, "api"), 3);
     acme.world.reopen_issue("acme/hub", 1);
@@ -655,11 +653,7 @@ async fn the_first_of_three_tickets_opened_again_starts_nothing_beside_the_third
 
 #[tokio::test]
 async fn a_ticket_opened_again_starts_nothing_beside_a_release_that_was_repeated() {
-    let acme = Acme::new().await;
-    dispatch(500, "web, api").run_in(&acme).await.succeeds();
-    end(&acme, "web", "success");
-    end(&acme, "api", "failure");
-    acme.world.close_issue("acme/hub", 1);
+    let acme = ticket_closed_midway().await;
     dispatch(501, "web, api").input("release-again", "true").run_in(&acme).await.succeeds();
     assert_eq!(count(&acme, "api"), 2);
     acme.world.reopen_issue("acme/hub", 1);
@@ -670,10 +664,7 @@ async fn a_ticket_opened_again_starts_nothing_beside_a_release_that_was_repeated
 
 #[tokio::test]
 async fn a_named_ticket_opened_again_starts_nothing_beside_a_later_one() {
-    let acme = Acme::new().await;
-    dispatch(500, "web, api").input("only", "web").run_in(&acme).await.succeeds();
-    end(&acme, "web", "success");
-    acme.world.close_issue("acme/hub", 1);
+    let acme = ticket_closed_before_api().await;
     dispatch(501, "web, api").run_in(&acme).await.succeeds();
     acme.world.reopen_issue("acme/hub", 1);
     let outcome = dispatch(502, "web, api").input("ticket", "1").run_in(&acme).await;

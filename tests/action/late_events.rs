@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use simulated_github::{Environment, Job};
+use simulated_github::{Environment, Job, Run};
 
 use crate::moments::{dispatch, report, run_of, waiting_dispatch};
 use crate::support::{Acme, for_people, until_the_board_says};
@@ -190,13 +190,19 @@ async fn a_hub_job_of_one_name_does_not_follow_what_another_one_has_started() {
     );
 }
 
-#[tokio::test]
-async fn a_dispatch_that_does_not_wait_hides_no_reported_failure() {
+/// A release of web, whose run is at its job `publish`.
+async fn publishing_web() -> (Acme, Run) {
     let acme = Acme::new().await;
     dispatch("web").run_in(&acme).await.succeeds();
     let web = run_of(&acme, "web").await;
     acme.world.add_job(web.id, Job::new("publish").running());
     acme.world.update_run(web.id, |run| run.status = "in_progress".into());
+    (acme, web)
+}
+
+#[tokio::test]
+async fn a_dispatch_that_does_not_wait_hides_no_reported_failure() {
+    let (acme, web) = publishing_web().await;
     report(&acme, "web", "failure").run_in(&acme).await.succeeds();
     assert!(acme.board(1).contains("**web** failed"), "{}", acme.board(1));
     dispatch("web").run(501).run_in(&acme).await.succeeds();
@@ -208,11 +214,7 @@ async fn a_dispatch_that_does_not_wait_hides_no_reported_failure() {
 
 #[tokio::test]
 async fn a_dispatch_that_does_not_wait_hides_no_reported_release() {
-    let acme = Acme::new().await;
-    dispatch("web").run_in(&acme).await.succeeds();
-    let web = run_of(&acme, "web").await;
-    acme.world.add_job(web.id, Job::new("publish").running());
-    acme.world.update_run(web.id, |run| run.status = "in_progress".into());
+    let (acme, web) = publishing_web().await;
     report(&acme, "web", "success").input("done", "true").run_in(&acme).await.succeeds();
     assert!(acme.board(1).contains("**1 of 1 released**"), "{}", acme.board(1));
     dispatch("web").run(501).run_in(&acme).await.succeeds();

@@ -94,6 +94,17 @@ impl Strict {
         Self { acme, kind, app, service, ticket }
     }
 
+    /// A world for a dispatch that may also write the contents of the hub.
+    async fn with_contents_of_the_hub(kind: Kind, permission: &str) -> Self {
+        let strict = Self::new(kind, "dispatch", None).await;
+        strict.acme.world.token("strict-token").can("acme/hub", &[permission]);
+        strict.app.installed_on("acme", &["issues: write", "actions: write", permission]);
+        let policy = "issuer: https://token.actions.githubusercontent.com\nsubject_pattern: repo:acme/.*\n\
+                      permissions:\n  issues: write\n  actions: read\n  contents: write\n";
+        strict.acme.world.repository("acme/hub").file(".github/chainguard/strict.sts.yaml", policy);
+        strict
+    }
+
     fn step(&self, mode: &str) -> Step {
         let step = Step::new(mode);
         match self.kind {
@@ -386,12 +397,7 @@ async fn a_claim_by_reference_takes_write_access_to_the_contents_of_the_hub_and_
         assert_help_names(kind, outcome.fails(), "contents: write", "acme/hub");
         assert!(strict.acme.world.runs("acme/web").is_empty(), "{kind:?}");
 
-        let strict = Strict::new(kind, "dispatch", None).await;
-        strict.acme.world.token("strict-token").can("acme/hub", &[&permission]);
-        strict.app.installed_on("acme", &["issues: write", "actions: write", &permission]);
-        let policy = "issuer: https://token.actions.githubusercontent.com\nsubject_pattern: repo:acme/.*\n\
-                      permissions:\n  issues: write\n  actions: read\n  contents: write\n";
-        strict.acme.world.repository("acme/hub").file(".github/chainguard/strict.sts.yaml", policy);
+        let strict = Strict::with_contents_of_the_hub(kind, &permission).await;
         assert_no_complaint(kind, &strict.run(claim(&strict)).await);
         assert_eq!(strict.acme.world.runs("acme/web").len(), 1, "{kind:?}");
     }
@@ -418,12 +424,7 @@ async fn a_record_that_is_published_takes_write_access_to_the_contents_of_the_hu
         assert_help_names(kind, outcome.fails(), "contents: write", "acme/hub");
         assert!(strict.acme.world.releases("acme/hub").is_empty(), "{kind:?}");
 
-        let strict = Strict::new(kind, "dispatch", None).await;
-        strict.acme.world.token("strict-token").can("acme/hub", &[&permission]);
-        strict.app.installed_on("acme", &["issues: write", "actions: write", &permission]);
-        let policy = "issuer: https://token.actions.githubusercontent.com\nsubject_pattern: repo:acme/.*\n\
-                      permissions:\n  issues: write\n  actions: read\n  contents: write\n";
-        strict.acme.world.repository("acme/hub").file(".github/chainguard/strict.sts.yaml", policy);
+        let strict = Strict::with_contents_of_the_hub(kind, &permission).await;
         assert_no_complaint(kind, &publish(&strict).await);
         assert_eq!(strict.acme.world.releases("acme/hub").len(), 1, "{kind:?}");
     }

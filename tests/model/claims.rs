@@ -58,6 +58,8 @@ pub(crate) enum ClaimFault {
     WithoutBarrier,
     /// The first look for a run is the last one.
     OneLook,
+    /// A verification does not say which values it has confirmed.
+    WithoutConfirmedValues,
 }
 
 /// The lag of lists of runs behind the starts.
@@ -523,14 +525,17 @@ impl Claims {
         (0..self.targets).all(|target| state.lasting(target) >= least)
     }
 
-    /// The part of the log by which a job decides.
-    fn view_of(&self, number: usize, log: &Log) -> Log {
-        if self.flow.forgets {
-            return Flow::forgetful(log);
+    /// The log by which a job decides: the one that it has read, without the parts that the fault hides.
+    fn view_of(&self, number: usize, log: LogId) -> LogId {
+        let key = (self.fault as usize, number);
+        match self.fault {
+            ClaimFault::AnyClaimWins => log.view(key, |log| Self::without_claims_of_others(number, log)),
+            ClaimFault::WithoutConfirmedValues => log.view(key, flow::without_confirmed_values),
+            _ => log,
         }
-        if self.fault != ClaimFault::AnyClaimWins {
-            return log.clone();
-        }
+    }
+
+    fn without_claims_of_others(number: usize, log: &Log) -> Log {
         let run = writer(number, 1).run;
         let is_others = |record: &Record| {
             let Record::Dispatch(dispatch) = record else { return false };
@@ -984,11 +989,7 @@ impl Job {
         loop {
             let now = self.now();
             let Some(step) = self.steps.first() else {
-                let view = self.reader.log.view(
-                    model.fault == ClaimFault::AnyClaimWins || model.flow.forgets,
-                    number,
-                    |log| model.view_of(number, log),
-                );
+                let view = model.view_of(number, self.reader.log);
                 let (facts, steps) = self.facts.next(request, view, now);
                 // A verification depends on the time since its beginning.
                 let may_reset = self.clock > 0 && !model.flow.is_on();

@@ -45,7 +45,7 @@ struct Library {
     log_ids: HashMap<String, LogId>,
     extensions: HashMap<(LogId, Id, Text, usize), LogId>,
     losses: HashMap<(LogId, Id), LogId>,
-    views: HashMap<(LogId, usize), LogId>,
+    views: HashMap<(LogId, (usize, usize)), LogId>,
 }
 
 static LIBRARY: LazyLock<RwLock<Library>> = LazyLock::new(RwLock::default);
@@ -151,11 +151,8 @@ impl LogId {
         at.and_then(|at| usize::try_from(at).ok())
     }
 
-    /// The log without a part of its comments, if `is_partial`; `key` distinguishes such views.
-    pub(crate) fn view(self, is_partial: bool, key: usize, view: impl FnOnce(&Log) -> Log) -> Self {
-        if !is_partial {
-            return self;
-        }
+    /// The log as a job sees it; `key` distinguishes the views of a log.
+    pub(crate) fn view(self, key: (usize, usize), view: impl FnOnce(&Log) -> Log) -> Self {
         if let Some(log) = ask(|library| library.views.get(&(self, key)).copied()) {
             return log;
         }

@@ -500,8 +500,9 @@ fn a_wrong_value_that_is_reported_later_does_not_replace_a_confirmed_one() {
 
 #[test]
 fn a_value_that_is_not_pinned_by_its_verification_starts_a_target_wrongly() {
-    let flow = Flow { in_time: 1, forgets: true, ..flow(&[PUBLISHED, WRONG]) };
-    fails("a wrong value later, not pinned", Claims { flow, ..flowing() }, claims::CONFIRMED);
+    let flow = Flow { in_time: 1, ..flow(&[PUBLISHED, WRONG]) };
+    let fault = ClaimFault::WithoutConfirmedValues;
+    fails("a wrong value later, not pinned", Claims { flow, fault, ..flowing() }, claims::CONFIRMED);
 }
 
 // ---- the models ----

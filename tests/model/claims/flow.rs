@@ -41,8 +41,6 @@ pub(crate) struct Flow {
     pub(crate) late: u8,
     /// So many times GitHub may not answer.
     pub(crate) silences: u8,
-    /// Whether jobs do not read the confirmed version from the record of the verification.
-    pub(crate) forgets: bool,
 }
 
 pub(crate) const CONFIRMED: &str = "the second target starts with a value that GitHub has confirmed";
@@ -95,24 +93,24 @@ impl Flow {
     pub(super) fn verify_of(&self, target: usize) -> Verify {
         Verify { release: self.template().filter(|_| target == REPORTER), ..Verify::default() }
     }
+}
 
-    /// The log without confirmed values.
-    pub(super) fn forgetful(log: &Log) -> Log {
-        let mut rest = Log::default();
-        rest.extend(log.records().map(|(comment, record)| {
-            let mut comment = comment.clone();
-            if let Record::Dispatch(dispatch) = record {
-                let mut dispatch = dispatch.clone();
-                dispatch
-                    .verifications
-                    .iter_mut()
-                    .for_each(|verification| verification.outputs = Outputs::default());
-                comment.body = Record::Dispatch(dispatch).render();
-            }
-            comment
-        }));
-        rest
-    }
+/// The log without confirmed values.
+pub(super) fn without_confirmed_values(log: &Log) -> Log {
+    let mut rest = Log::default();
+    rest.extend(log.records().map(|(comment, record)| {
+        let mut comment = comment.clone();
+        if let Record::Dispatch(dispatch) = record {
+            let mut dispatch = dispatch.clone();
+            dispatch
+                .verifications
+                .iter_mut()
+                .for_each(|verification| verification.outputs = Outputs::default());
+            comment.body = Record::Dispatch(dispatch).render();
+        }
+        comment
+    }));
+    rest
 }
 
 impl Claims {
