@@ -1,11 +1,9 @@
 //! Ends of runs that GitHub shows late, or never.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use simulated_github::Job;
 
-use crate::support::{Acme, Outcome, RunningStep, Step, until_the_board_says};
+use crate::support::{Acme, Outcome, RunningStep, Step, until_the_board_says, wait_for_run};
 
 /// A dispatch of web by this run of the hub.
 fn dispatch(run: u64) -> Step {
@@ -18,13 +16,7 @@ fn spawn_waiting(acme: &Acme, run: u64) -> RunningStep {
 }
 
 async fn run_of_web(acme: &Acme) -> u64 {
-    for _ in 0..400 {
-        if let Some(run) = acme.world.runs("acme/web").first() {
-            return run.id;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("web was not started:\n{}", acme.world.story());
+    wait_for_run(acme, "acme/web", |runs| runs.into_iter().next()).await.id
 }
 
 fn runs(acme: &Acme) -> usize {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use simulated_github::{Environment, Job, Run};
 
-use crate::support::{Acme, Step, for_people, until_the_board_says};
+use crate::support::{Acme, Step, for_people, until_the_board_says, wait_for_run};
 
 pub(crate) fn dispatch(targets: &str) -> Step {
     let step = Step::new("dispatch").run(500).input("targets", targets).input("workflow", "release.yml");
@@ -23,13 +23,7 @@ pub(crate) fn report(acme: &Acme, target: &str, status: &str) -> Step {
 }
 
 pub(crate) async fn run_of(acme: &Acme, name: &str) -> Run {
-    for _ in 0..400 {
-        if let Some(run) = acme.world.runs(&format!("acme/{name}")).pop() {
-            return run;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("{name} was not started:\n{}", acme.world.story());
+    wait_for_run(acme, &format!("acme/{name}"), |mut runs| runs.pop()).await
 }
 
 /// The comments that mention the driver.

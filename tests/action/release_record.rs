@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use simulated_github::{Comment, Environment, Fault, Job, Kind, Release, Run};
 use tempfile::TempDir;
 
-use crate::support::{Acme, Outcome, Step, for_people, without_links};
+use crate::support::{Acme, Outcome, Step, for_people, wait_for_run, without_links};
 
 const SHA: &str = "c0ffee5ca1ab1ec0ffee5ca1ab1ec0ffee5ca1ab";
 
@@ -43,13 +43,7 @@ impl Hub {
     }
 
     async fn next_run(&self, name: &str, index: usize) -> Run {
-        for _ in 0..400 {
-            if let Some(run) = self.acme.world.runs(&format!("acme/{name}")).get(index) {
-                return run.clone();
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-        panic!("{name} was not started:\n{}", self.acme.world.story());
+        wait_for_run(&self.acme, &format!("acme/{name}"), |runs| runs.into_iter().nth(index)).await
     }
 
     /// The run publishes a release, and succeeds.

@@ -1,13 +1,11 @@
 //! Renames and transfers: a hub or a target gets a new name, before a release or while it runs, and a ticket moves to
 //! another repository.
 
-use std::time::Duration;
-
 use release_ticket_action::problem::Topic;
 use serde_json::Value;
 use simulated_github::Run;
 
-use crate::support::{Acme, Outcome, RELEASE_WORKFLOW, Step, for_people, until_the_board_says};
+use crate::support::{Acme, Outcome, RELEASE_WORKFLOW, Step, for_people, until_the_board_says, wait_for_run};
 
 fn dispatch(targets: &str) -> Step {
     let step = Step::new("dispatch").run(500).input("targets", targets).input("workflow", "release.yml");
@@ -25,13 +23,7 @@ fn report(run: &Run, job: &str) -> Step {
 }
 
 async fn run_of(acme: &Acme, repository: &str) -> Run {
-    for _ in 0..400 {
-        if let Some(run) = acme.world.runs(repository).pop() {
-            return run;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("nothing was started in {repository}:\n{}", acme.world.story());
+    wait_for_run(acme, repository, |mut runs| runs.pop()).await
 }
 
 fn warnings(outcome: &Outcome) -> Vec<String> {

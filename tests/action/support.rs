@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use simulated_github::{App, Comment, JobIdentity, Server, TokenService, World};
+use simulated_github::{App, Comment, JobIdentity, Run, Server, TokenService, World};
 use tempfile::TempDir;
 
 use crate::conformance;
@@ -123,6 +123,21 @@ impl Drop for Acme {
             panic!("not as GitHub describes it:\n{report}");
         }
     }
+}
+
+/// Waits until a repository has a run that `choose` takes, and returns that run.
+pub(crate) async fn wait_for_run(
+    acme: &Acme,
+    repository: &str,
+    choose: impl Fn(Vec<Run>) -> Option<Run>,
+) -> Run {
+    for _ in 0..400 {
+        if let Some(run) = choose(acme.world.runs(repository)) {
+            return run;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("no run was started in {repository}:\n{}", acme.world.story());
 }
 
 /// Waits until a board of the first ticket holds this text.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use simulated_github::{Fault, Job, Kind, Run};
 
-use crate::support::{Acme, Outcome, Step, until_the_board_says};
+use crate::support::{Acme, Outcome, Step, until_the_board_says, wait_for_run};
 
 const FILE: &str = "
 defaults: { workflow: release.yml }
@@ -33,15 +33,11 @@ fn with_wait(step: Step) -> Step {
 
 /// The run of a target that is started next.
 async fn run_of(acme: &Acme, name: &str, count: usize) -> Run {
-    for _ in 0..400 {
-        let mut runs = acme.world.runs(&format!("acme/{name}"));
-        if runs.len() >= count {
-            runs.sort_by_key(|run| run.id);
-            return runs.remove(count - 1);
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("{name} was not started:\n{}", acme.world.story());
+    wait_for_run(acme, &format!("acme/{name}"), |mut runs| {
+        runs.sort_by_key(|run| run.id);
+        runs.into_iter().nth(count - 1)
+    })
+    .await
 }
 
 fn begin(acme: &Acme, run: &Run, job: Job) {
