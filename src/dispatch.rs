@@ -11,7 +11,6 @@ mod approval;
 mod asker;
 mod closed_tickets;
 mod command_request;
-mod facts;
 mod follow;
 mod forms;
 pub mod gates;
@@ -27,6 +26,7 @@ mod stop;
 mod survey;
 mod template_inputs;
 mod verify;
+mod workflow_facts;
 
 use crate::cancel::{Cancellation, WIND_UP_LIMIT, unless};
 use crate::engine::results::{self, Results};

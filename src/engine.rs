@@ -13,7 +13,7 @@
 //! job with a command follows fewer rules if it can start nothing, or if the command is refused.
 //!
 //! Each rule is a function in the file of its subject: `opening`, `following`, `earlier`, `deciding`, `claiming`,
-//! `outputs`, `starting`, `mending`, `verifying`, `watching`, `remembering`, `pinging`, `recording`, `board`,
+//! `outputs`, `starting`, `repair`, `verifying`, `watching`, `remembering`, `pinging`, `recording`, `board`,
 //! `waiting`, `closing`. `verdict` says whether a target is started, and if not, why: decisions of people count, too. A
 //! rule gives no steps once [`Facts`] holds their answers, so `learn` has to keep the answer to every step, also a
 //! failure.
@@ -29,7 +29,6 @@ pub mod forecast;
 mod identify;
 mod learn;
 mod locking;
-mod mending;
 mod news;
 mod opening;
 mod outputs;
@@ -38,6 +37,7 @@ mod progress;
 pub mod ready;
 pub mod recording;
 mod remembering;
+mod repair;
 pub mod request;
 pub mod results;
 mod starting;
@@ -88,8 +88,8 @@ const RULES: [Rule; 34] = [
     claiming::leave_alone,
     starting::record_outcomes,
     claiming::claim,
-    mending::cancel_second_starts,
-    mending::record_second_starts,
+    repair::cancel_second_starts,
+    repair::record_second_starts,
     board::show_the_board_first,
     starting::start,
     deciding::compare_commits,

@@ -14,12 +14,12 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::believe;
 use crate::github::issues::IssueComment;
 use crate::github::{GitHub, GitHubError};
 use crate::names::{CommentId, IssueRef};
 use crate::problem::{Problem, Topic};
 use crate::ticket::{Comment, Log, Record};
+use crate::trust;
 pub use pen::Pen;
 
 /// The next list begins this long before the newest change that was read: a replica may lack changes that are
@@ -131,14 +131,14 @@ impl<'a> Ledger<'a> {
     async fn comment(&self, id: CommentId) -> Result<Option<IssueComment>, GitHubError> {
         let mut comments: Vec<IssueComment> =
             self.github.comment(&self.ticket, id).await?.into_iter().collect();
-        believe::settle(self.github, &self.ticket.repository, &mut comments).await;
+        trust::settle(self.github, &self.ticket.repository, &mut comments).await;
         Ok(comments.pop())
     }
 
     /// The comments that changed shortly before the newest known change, or later.
     async fn list(&self) -> Result<Vec<IssueComment>, GitHubError> {
         let mut list = self.github.comments(&self.ticket, self.since()).await?;
-        believe::settle(self.github, &self.ticket.repository, &mut list).await;
+        trust::settle(self.github, &self.ticket.repository, &mut list).await;
         Ok(list)
     }
 

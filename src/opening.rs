@@ -10,7 +10,6 @@ use std::cmp::Reverse;
 
 use chrono::TimeDelta;
 
-use crate::believe;
 use crate::github::issues::{CreatedIssue, Issue, IssueComment};
 use crate::github::once::{look_for, send_once};
 use crate::github::{GitHub, GitHubError};
@@ -19,6 +18,7 @@ use crate::plan::NewIssue;
 use crate::problem::{Problem, Topic};
 use crate::runner::log::NOTICE;
 use crate::ticket::{Key, Word, key};
+use crate::trust;
 
 /// The open issue of a key, after [`open`].
 #[derive(Debug, Clone)]
@@ -72,10 +72,10 @@ pub async fn find_open(github: &GitHub, repository: &RepoName, key: &Key) -> Res
     Ok(issues.into_iter().filter(|issue| has_key(issue, key)).collect())
 }
 
-/// The open issues, after [`believe::settle`] has settled which of them may be this action's.
+/// The open issues, after [`trust::settle`] has settled which of them may be this action's.
 async fn open_issues(github: &GitHub, repository: &RepoName) -> Result<Vec<Issue>, GitHubError> {
     let mut issues = github.open_issues(repository).await?;
-    believe::settle(github, repository, &mut issues).await;
+    trust::settle(github, repository, &mut issues).await;
     Ok(issues)
 }
 
@@ -138,7 +138,7 @@ pub async fn find_closed_issues(
     let lists =
         label.map(Some).into_iter().chain([None]).map(|label| github.closed_issues(repository, label));
     let mut issues = futures::future::try_join_all(lists).await?.concat();
-    believe::settle(github, repository, &mut issues).await;
+    trust::settle(github, repository, &mut issues).await;
     issues.retain(|issue| has_key(issue, key) && !issue.is_duplicate());
     issues.sort_by_key(|issue| Reverse(issue.number));
     issues.dedup_by_key(|issue| issue.number);
@@ -156,7 +156,7 @@ pub async fn find_by_number(
     key: &Key,
 ) -> Result<Option<Issue>, GitHubError> {
     let mut issues = [github.issue(issue).await?];
-    believe::settle(github, &issue.repository, &mut issues).await;
+    trust::settle(github, &issue.repository, &mut issues).await;
     let [issue] = issues;
     Ok(Some(issue).filter(|issue| has_key(issue, key)))
 }

@@ -8,7 +8,6 @@ use super::forms;
 use super::preflight::template_problem;
 use super::reading::to_problems;
 use super::template_inputs::{self, Inputs};
-use crate::believe;
 use crate::engine::wording::Predecessor;
 use crate::engine::{Facts, TicketState};
 use crate::form::Answers;
@@ -22,6 +21,7 @@ use crate::template::Reads;
 use crate::ticket::claim::Claims;
 use crate::ticket::remembered_inputs::RememberedInputs;
 use crate::ticket::{Key, Log, Start, Word};
+use crate::trust;
 
 /// The number of a release's closed tickets that are read.
 const TICKETS_READ: usize = 20;
@@ -82,7 +82,7 @@ pub(super) async fn read_named_ticket(hub: Hub<'_>) -> Result<NamedTicket, Vec<P
     let issue =
         issue.map_err(|error| vec![Problem::of(&format!("cannot read the ticket {ticket}"), &error)])?;
     let mut issues = [issue];
-    believe::settle(hub.github, &ticket.repository, &mut issues).await;
+    trust::settle(hub.github, &ticket.repository, &mut issues).await;
     let [issue] = issues;
     hub.github.expect(ticket);
     if !issue.is_open() {

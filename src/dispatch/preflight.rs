@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 use tokio::sync::OnceCell;
 
-use super::facts::{self, WorkflowKey};
+use super::workflow_facts::{self, WorkflowKey};
 use super::{Hub, READS_AT_ONCE};
 use crate::engine::ReadyTarget;
 use crate::engine::wording::{RenderedInputs, Wording};
@@ -70,7 +70,7 @@ pub(super) async fn reach(targets: Vec<Target>, hub: Hub<'_>) -> (Vec<ReadyTarge
         .map(|key| {
             let settings = &repositories[&key.repository];
             async move {
-                let answer = facts::read(&key, settings, hub.github).await;
+                let answer = workflow_facts::read(&key, settings, hub.github).await;
                 (key, answer)
             }
         })

@@ -8,7 +8,7 @@ use super::request::Retry;
 use super::step::Step;
 use super::verdict::Verdict;
 use super::view::{TARGETS_PER_RECORD, View};
-use super::{mending, outputs, watching};
+use super::{outputs, repair, watching};
 use crate::names::TargetName;
 use crate::plan::Effect;
 use crate::ticket::claim::{self, Standing};
@@ -22,7 +22,7 @@ pub(super) fn ask_about_other_jobs(view: &View<'_>) -> Vec<Step> {
     let before = view.facts.own_records.iter().map(|own| own.comment).max();
     let before = before.filter(|_| !has_yielded && !view.is_locked_out());
     let claimants = claim::claimants(view.claims(), before);
-    let others = mending::other_jobs(view).chain(watching::other_jobs(view));
+    let others = repair::other_jobs(view).chain(watching::other_jobs(view));
     let jobs: BTreeSet<&Writer> = claimants.chain(others).collect();
     let is_unknown =
         |job: &&Writer| view.settled_liveness(job).is_none() && !view.facts.round.jobs.contains_key(*job);

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::facts::{Facts, OwnRecord, OwnStart};
-use super::mending;
 use super::ready::ReadyTarget;
+use super::repair;
 use super::request::Request;
 use super::verdict::Verdict;
 use super::view::View;
@@ -62,7 +62,7 @@ fn problems(view: &View<'_>) -> Vec<Problem> {
         let outcome = own_start.outcome().filter(|outcome| outcome.state != StartState::Started)?;
         start_problem(target, outcome.reason.as_ref()?)
     });
-    let seconds = view.ticket.second_starts.iter().filter(|second| mending::fails_for(view, second));
+    let seconds = view.ticket.second_starts.iter().filter(|second| repair::fails_for(view, second));
     let starts = starts.chain(unrecorded_starts).chain(seconds.map(second_start_problem));
     let board = facts.board.failure.as_ref().map(|failure| Problem {
         help: failure.help.clone(),

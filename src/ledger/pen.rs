@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::believe;
 use crate::github::issues::IssueComment;
 use crate::github::once::send_once;
 use crate::github::{GitHub, GitHubError};
 use crate::names::{CommentId, IssueRef};
 use crate::ticket::{Comment, Record};
+use crate::trust;
 
 /// The access to a ticket that a writer of comments needs.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ impl Pen<'_> {
         match comment {
             Some(id) => {
                 let mut comments = [self.github.edit_comment(&self.ticket, id, body).await?];
-                believe::settle(self.github, &self.ticket.repository, &mut comments).await;
+                trust::settle(self.github, &self.ticket.repository, &mut comments).await;
                 let [comment] = comments;
                 Ok(comment)
             }
@@ -59,12 +59,12 @@ impl Pen<'_> {
                 let is_same = |comment: &IssueComment| comment.body.lines().next() == Some(first_line);
                 let mut comments = self.github.comments(&self.ticket, self.since).await?;
                 comments.retain(is_same);
-                believe::settle(self.github, &self.ticket.repository, &mut comments).await;
+                trust::settle(self.github, &self.ticket.repository, &mut comments).await;
                 Ok(comments.into_iter().find(IssueComment::is_trusted))
             },
         );
         let mut comments = [creation.await?];
-        believe::settle(self.github, &self.ticket.repository, &mut comments).await;
+        trust::settle(self.github, &self.ticket.repository, &mut comments).await;
         let [comment] = comments;
         Ok(comment)
     }

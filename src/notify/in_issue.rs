@@ -8,7 +8,6 @@ use chrono::{DateTime, Utc};
 use super::subject::Subject;
 use super::{age, cause, newest_age};
 use crate::apply;
-use crate::believe;
 use crate::github::issues::Issue;
 use crate::github::{GitHub, GitHubError};
 use crate::inputs::{CommentMode, Common, NotifyInputs};
@@ -21,6 +20,7 @@ use crate::receipt::Receipt;
 use crate::ticket::course::{Course, FLAPPING_WITHIN, Flapping, PastNotice};
 use crate::ticket::marker::Marker;
 use crate::ticket::{Comment, Key, Notice, Record, Status, text};
+use crate::trust;
 
 /// The issue of the same failure.
 pub(super) enum Facts {
@@ -113,7 +113,7 @@ async fn read_failure_issue(
     let first = issue.body.as_deref().and_then(of);
     let first = first.map(|notice| PastNotice { comment: None, at: issue.created_at, notice });
     let mut comments = github.comments(&reference, None).await?;
-    believe::settle(github, &reference.repository, &mut comments).await;
+    trust::settle(github, &reference.repository, &mut comments).await;
     let comments = comments.iter().filter(|comment| comment.is_trusted());
     let entries = comments.filter_map(|comment| {
         let notice = of(&comment.body)?;

@@ -6,7 +6,6 @@
 use super::super::Hub;
 use super::super::reading::to_problems;
 use super::{Asker, CommandComment, has_dispatched};
-use crate::believe;
 use crate::command;
 use crate::event::EventComment;
 use crate::github::role::{AccountRole, Role};
@@ -14,6 +13,7 @@ use crate::names::{IssueRef, Login};
 use crate::problem::{Problem, Topic};
 use crate::ticket::decision::Person;
 use crate::ticket::{Key, Verb, Word};
+use crate::trust;
 
 /// Reads the command in the event's comment.
 pub(super) async fn find(hub: Hub<'_>) -> Result<Asker, Vec<Problem>> {
@@ -109,7 +109,7 @@ async fn ticket_problem(hub: Hub<'_>, ticket: &IssueRef) -> Result<Option<Proble
     let issue =
         hub.github.issue(ticket).await.map_err(to_problems(format!("cannot read the ticket {ticket}")))?;
     let mut issues = [issue];
-    believe::settle(hub.github, &ticket.repository, &mut issues).await;
+    trust::settle(hub.github, &ticket.repository, &mut issues).await;
     let [issue] = issues;
     if !issue.is_open() {
         return Ok(Some(Problem::new("the ticket is closed").help(Topic::Ticket, "reopen it")));

@@ -1,6 +1,6 @@
 //! Repair of second starts. If GitHub's lists lag, two jobs may start the same target. The later claim loses: its run is
-//! cancelled, the ticket says so, and its job fails. Another job that sees the two starts does the same, and fails in place of that job if that has ended.
-//! Only claims of this hub's own identity count.
+//! cancelled, the ticket says so, and its job fails. Another job that sees the two starts does the same, and fails in
+//! place of that job if that has ended. Only claims of this hub's own identity count.
 
 use super::ready::ReadyTarget;
 use super::starting::rewrite_records;
