@@ -28,7 +28,7 @@
 //! | [`plan`], [`apply`] | effects: as values that can be printed, and the one place that sends them |
 //! | [`ticket`] | the contents of a ticket's comments: plain values and decisions, without network or clock |
 //! | [`ledger`] | a ticket's log on GitHub: it reads the log, writes records, and keeps the board up to date |
-//! | [`trust`] | whether the author of a record may colour the board |
+//! | [`trust`] | whether the author of a record may affect the board |
 //! | [`runs`] | GitHub's runs as a ticket keeps them |
 //! | [`explain`] | why a run failed, by its annotations, logs and history, and which people may read that |
 //! | [`opening`] | the one open issue of a key: found, or opened once |
@@ -75,7 +75,7 @@
 //!   questions (`dispatch::forms`).
 //! - **The ticket remembers the inputs of its start** ([`ticket::remembered_inputs`]): a dispatch records the inputs that its
 //!   templates name ([`template::Reads`]), and one whose event has none renders from them (`dispatch::template_inputs`).
-//! - **A record colours the board, and decides nothing by itself.** Decisions rest on the claims of this hub's own
+//! - **A record affects the board, and decides nothing by itself.** Decisions rest on the claims of this hub's own
 //!   identity and on GitHub's word ([`ticket::basis`], [`ticket::Log::ticket_by_basis`]). [`trust`] settles which accounts may
 //!   write records, `dispatch::asker` which people may start something by an event on an issue.
 //! - **A post step has a name of its own.** `action.yml` starts the image by its second name there, and only a step that

@@ -1,4 +1,4 @@
-//! Belief in records: whether the author of a record may colour the board.
+//! Belief in records: whether the author of a record may affect the board.
 //!
 //! GitHub's [association](https://docs.github.com/graphql/reference/enums#commentauthorassociation) of an author
 //! settles it for bots, owners, members and collaborators. For all other people, it depends on the reader: a private

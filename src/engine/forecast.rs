@@ -179,7 +179,7 @@ fn write(facts: &mut Facts, comment: Option<CommentId>, record: &Record, now: Da
     comment
 }
 
-/// The assumed state of a run: after the first look it ends well, before that it has not begun.
+/// The assumed state of a run: after the first look it succeeds, before that it has not begun.
 fn look_at(of: &TargetRun, facts: &Facts, now: DateTime<Utc>) -> FollowedRun {
     let target = facts.log.ticket().targets.get(&of.target);
     let before = facts.runs.get(&of.target).or_else(|| target?.followed_run.as_ref());

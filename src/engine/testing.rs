@@ -1,6 +1,6 @@
 //! Stories for the tests of the rules: [`next`] drives a hub job, and each of its steps becomes a short line.
 //!
-//! GitHub gives good answers unless a story says otherwise: it accepts starts, the runs have ended well, a search
+//! GitHub gives good answers unless a story says otherwise: it accepts starts, the runs have succeeded, a search
 //! finds no run, and the other hub jobs have ended.
 
 mod cast;
@@ -63,7 +63,7 @@ pub(super) enum Says {
     Gone,
     /// The other hub job is at work.
     AtWork,
-    /// The other hub job has ended, or the run has ended well.
+    /// The other hub job has ended, or the run has succeeded.
     Ended,
     /// The token may not see the other hub job.
     NotForYou,

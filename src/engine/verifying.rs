@@ -1,4 +1,4 @@
-//! Verification: after a target's run has ended well, GitHub is asked for the release that the run has published, and
+//! Verification: after a target's run has succeeded, GitHub is asked for the release that the run has published, and
 //! for the checks of the targets file, before the target counts as released.
 //!
 //! GitHub may show releases, tags and attestations a little later than the end of the run that made them. So a check
@@ -27,7 +27,7 @@ fn due(progress: &VerificationProgress) -> DateTime<Utc> {
     later(progress.since, LOOKS[progress.looks.min(ENOUGH_LOOKS - 1)])
 }
 
-/// Asks about the targets whose run has ended well.
+/// Asks about the targets whose run has succeeded.
 pub(super) fn verify(view: &View<'_>) -> Vec<Step> {
     let due = open(view).filter(|(_, _, progress)| progress.is_none_or(|of| due(of) <= view.now));
     due.map(|(ready, run, progress)| question(view, ready, run, progress)).collect()

@@ -85,7 +85,7 @@ impl<'a> View<'a> {
         if target.followed_run.as_ref().is_some_and(|run| !run.has_ended()) {
             return None;
         }
-        // The target's run ended well: the job repeats the verification before it starts the target again.
+        // The target's run succeeded: the job repeats the verification before it starts the target again.
         let is_verified =
             || self.facts.verifications.get(name).is_some_and(|progress| progress.result.is_some());
         if target.failed_check().is_some() && !is_verified() {

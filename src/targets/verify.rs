@@ -1,4 +1,4 @@
-//! The keys `verify` and `outputs-from`. After a target's run has ended well, a hub job reads from GitHub whether its
+//! The keys `verify` and `outputs-from`. After a target's run has succeeded, a hub job reads from GitHub whether its
 //! release and its attestation exist, and takes outputs from the release.
 
 use super::schema::{OUTPUTS_FROM, VERIFY};

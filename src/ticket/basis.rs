@@ -1,6 +1,6 @@
 //! The basis: the facts on which decisions may rest.
 //!
-//! Anybody who may comment on the hub's issues can write a record, and a record may colour the board. A decision rests
+//! Anybody who may comment on the hub's issues can write a record, and a record may affect the board. A decision rests
 //! on less: on GitHub's own answers about runs, and on the claims of this hub's own identity, the account under which
 //! this step writes.
 

@@ -77,7 +77,7 @@ struct Folding<'a> {
     notices: Vec<&'a Notice>,
     decisions: Vec<&'a Decision>,
     second_starts: Vec<SecondStart>,
-    /// The basis, if decisions rest on the result; `None`: every record colours it.
+    /// The basis, if decisions rest on the result; `None`: every record affects it.
     basis: Option<&'a Basis>,
 }
 
